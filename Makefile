@@ -1,0 +1,68 @@
+# `make up` sets everything up and brings the platform up; `make test` sets everything up and runs every test.
+# Both need nothing but python3, make and package registries. ARGS="..." is passed on.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+ENVIRONMENT := .venv/.synced
+PYTHON := .venv/bin/python
+UV_VERSION := 0.13.8
+# uv of the wanted version from PATH, else from a small environment of its own in the checkout.
+UV := $(shell command -v uv 2>/dev/null || echo .venv-uv/bin/uv)
+export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/.venv-uv/bin:$(PATH)
+export PYTHONDONTWRITEBYTECODE := 1
+ARGS ?=
+
+.PHONY: help up down test check unit e2e fmt outputs open kubectl preview fire-alerts kill-drill bench
+
+help: ## this list
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
+
+up: $(ENVIRONMENT) ## bring the whole platform up (KUBE_CONTEXT=name uses a cluster of yours)
+	@$(PYTHON) -m local up $(ARGS)
+
+preview: $(ENVIRONMENT) ## what `make up` would change
+	@$(PYTHON) -m local preview $(ARGS)
+
+down: $(ENVIRONMENT) ## remove the local cluster and all that this checkout made
+	@$(PYTHON) -m local down $(ARGS)
+
+outputs: $(ENVIRONMENT) ## stack outputs as JSON
+	@$(PYTHON) -m local outputs $(ARGS)
+
+open: $(ENVIRONMENT) ## serve every endpoint on localhost until interrupted
+	@$(PYTHON) -m ops open $(ARGS)
+
+kubectl: $(ENVIRONMENT) ## kubectl against the cluster in use, e.g. ARGS="get pods -A"
+	@$(PYTHON) -m local kubectl $(ARGS)
+
+fire-alerts: $(ENVIRONMENT) ## make every alert fire and prove that its receivers got it
+	@$(PYTHON) -m ops fire-alerts $(ARGS)
+
+kill-drill: $(ENVIRONMENT) ## kill pods of the alert pipeline during firing alerts and count notifications
+	@$(PYTHON) -m ops kill-drill $(ARGS)
+
+test: $(ENVIRONMENT) check unit e2e ## every check and every test
+
+check: $(ENVIRONMENT) ## lint, format and types
+	@ruff check .
+	@ruff format --check .
+	@pyright
+
+unit: $(ENVIRONMENT) ## every test that needs no cluster
+	@$(PYTHON) -m local toolchain promtool amtool pulumi >/dev/null
+	@$(PYTHON) -m pytest -m "not e2e" -n 2 $(ARGS)
+
+e2e: up ## tests against the running local cluster
+	@$(PYTHON) -m pytest -m e2e $(ARGS)
+
+bench: up ## times and memory, as tables
+	@$(PYTHON) -m ops bench $(ARGS)
+
+fmt: $(ENVIRONMENT) ## format, and fix what can be fixed
+	@ruff check --fix .
+	@ruff format .
+
+$(ENVIRONMENT): uv.lock pyproject.toml
+	@command -v $(UV) >/dev/null || (python3 -m venv .venv-uv && .venv-uv/bin/pip install --quiet uv==$(UV_VERSION))
+	@$(UV) sync --frozen --quiet
+	@touch $@

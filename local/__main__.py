@@ -1,0 +1,58 @@
+"""Command line of the embedded default: `python -m local --help`. The Makefile's targets call it."""
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from local import cluster, toolchain
+from local.errors import LocalError
+from local.paths import KUBECONFIG
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+cluster_app = typer.Typer(no_args_is_help=True, help="The one-node Kubernetes of this checkout.")
+app.add_typer(cluster_app, name="cluster")
+
+
+@cluster_app.command("up")
+def cluster_up() -> None:
+    """Bring the cluster up; again changes nothing."""
+    cluster.up()
+
+
+@cluster_app.command("down")
+def cluster_down() -> None:
+    """Remove the cluster and all that this checkout made (the tool cache stays)."""
+    cluster.down()
+
+
+@app.command("toolchain")
+def toolchain_command(names: Annotated[list[str] | None, typer.Argument()] = None) -> None:
+    """Build what is missing (all tools, or those named) and print where each program is."""
+    if not names:
+        toolchain.ensure_all()
+    for name in names or sorted(program for module in toolchain.MODULES for program in module.programs):
+        print(f"{name}\t{toolchain.tool(name)}")
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
+def kubectl(context: typer.Context) -> None:
+    """Run kubectl against the cluster that `make up` uses."""
+    program = str(toolchain.tool("kubectl"))
+    named = os.environ.get("KUBE_CONTEXT")
+    target = [f"--context={named}"] if named else [f"--kubeconfig={KUBECONFIG}"]
+    os.execv(program, [program, *target, *context.args])  # noqa: S606
+
+
+def main() -> None:
+    """Run the command line; a LocalError is printed as its text alone."""
+    try:
+        app()
+    except LocalError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,224 @@
+"""A real one-node Kubernetes in its own namespaces: up, again without change, and down without a trace."""
+
+import json
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from components import versions
+from local import debian, images, node_process, toolchain
+from local.errors import LocalError
+from local.node_process import NODE_ROOT, Node
+from local.paths import KUBECONFIG, ROOT, STATE, cache
+
+# What the node's root folder is unpacked from.
+_PACKAGES = (
+    *("bash", "coreutils", "dash", "util-linux", "mount", "grep", "sed", "procps", "iproute2", "tini", "runit"),
+    *("iptables", "conntrack", "ipset", "ethtool", "socat", "kmod"),
+    *("containerd", "runc", "containernetworking-plugins"),
+)
+_READY = STATE / "cluster-ready"
+_FREE_TO_BUILD_GIB = 10
+_FREE_TO_RUN_GIB = 3
+_VOLUMES = 24
+
+
+def up() -> None:
+    """Bring the cluster up; one that runs is left as it is but for missing images and used-up volumes.
+
+    Raises LocalError when this machine cannot run it, with what to do instead.
+    """
+    _check_machine()
+    toolchain.ensure_all()
+    STATE.mkdir(exist_ok=True)
+    node = node_process.current()
+    if not _READY.exists():
+        down(keep_engine_state=False)
+        STATE.mkdir(exist_ok=True)
+        node = _create()
+    elif node is None:
+        _say("cluster: starting the node again")
+        node = node_process.start()
+    _wait_for(lambda: _healthy(node), "containerd", 30)
+    for reference in images.ensure(node):
+        _say(f"cluster: image {reference}")
+    if not _READY.exists():
+        _initialise(node)
+    _wait_for(_api_ready, "the API server", 120)
+    _storage()
+    _wait_for(_system_ready, "the node and cluster DNS", 180)
+    if not _READY.exists():
+        _READY.touch()
+        _say(f"cluster: Kubernetes {versions.KUBERNETES} is ready, {KUBECONFIG.relative_to(ROOT)}")
+
+
+def down(*, keep_engine_state: bool = False) -> None:
+    """End the cluster and remove all that this checkout made; can be run at any time, also twice."""
+    node_process.stop()
+    if keep_engine_state:
+        shutil.rmtree(NODE_ROOT, ignore_errors=True)
+        for file in (_READY, KUBECONFIG):
+            file.unlink(missing_ok=True)
+    elif STATE.exists():
+        shutil.rmtree(STATE)
+
+
+def _check_machine() -> None:
+    instead = "Name a cluster of yours instead: KUBE_CONTEXT=name make up"
+    if platform.system() != "Linux":
+        raise LocalError(f"the embedded cluster runs on Linux only; this is {platform.system()}. {instead}")
+    if os.geteuid() != 0:
+        raise LocalError(f"the embedded cluster needs root (it makes namespaces, mounts and cgroups). {instead}")
+    building = bool(toolchain.missing())
+    for folder, needed in ((cache(), _FREE_TO_BUILD_GIB if building else 1), (ROOT, _FREE_TO_RUN_GIB)):
+        free = shutil.disk_usage(folder).free / 2**30
+        if free < needed:
+            raise LocalError(f"disk nearly full: {folder} has {free:.1f} GiB free, {needed} GiB are needed")
+
+
+def _create() -> Node:
+    _say("cluster: making the node")
+    shutil.copytree(debian.root("node", _PACKAGES), NODE_ROOT, symlinks=True)
+    for name in ("kubelet", "kubeadm", "kubectl", "kube-proxy", "kube-router"):
+        target = NODE_ROOT / "usr/local/bin" / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(toolchain.built(name), target)
+    source = ROOT / "local/node"
+    etc = NODE_ROOT / "etc"
+    shutil.copytree(source / "service", etc / "node")
+    for folder in ("etc/containerd", "etc/cni/net.d", "var/lib", "var/tmp", "var/log", "opt"):
+        (NODE_ROOT / folder).mkdir(parents=True, exist_ok=True)
+    (etc / "containerd/config.toml").write_text(_rendered(source / "containerd.toml", PAUSE=versions.PAUSE))
+    shutil.copy2(source / "bridge.conflist", etc / "cni/net.d/10-bridge.conflist")
+    for name in ("passwd", "group"):
+        (etc / name).write_text("root:x:0:0:root:/root:/bin/bash\n" if name == "passwd" else "root:x:0:\n")
+    for number in range(_VOLUMES):
+        (NODE_ROOT / f"var/lib/volumes/{number:02d}").mkdir(parents=True)
+    node = node_process.start()
+    # No resolver beyond the cluster: the node reaches nothing but the host's end of its link.
+    (etc / "resolv.conf").write_text(f"nameserver {node.host_address}\n")
+    (etc / "hosts").write_text(f"127.0.0.1 localhost\n{node.address} local\n")
+    kubeadm = _rendered(
+        source / "kubeadm.yaml",
+        NODE_ADDRESS=node.address,
+        KUBERNETES=versions.KUBERNETES,
+        COREDNS=versions.COREDNS,
+        ETCD=versions.ETCD,
+        CGROUP=node.cgroup,
+    )
+    (etc / "kubeadm.yaml").write_text(kubeadm)
+    return node
+
+
+def _initialise(node: Node) -> None:
+    _say("cluster: kubeadm init")
+    node.run(
+        *("kubeadm", "init", "--config=/etc/kubeadm.yaml", "--ignore-preflight-errors=all"),
+        # kube-proxy and the NetworkPolicy controller run as services of the node.
+        "--skip-phases=preflight,addon/kube-proxy,show-join-command",
+    )
+    shutil.copy2(NODE_ROOT / "etc/kubernetes/admin.conf", KUBECONFIG)
+    KUBECONFIG.chmod(0o600)
+    # One node needs one DNS server, and two cores are better spent on the platform.
+    _kubectl("scale", "--namespace=kube-system", "deployment/coredns", "--replicas=1")
+
+
+def _storage() -> None:
+    """The default StorageClass and its volumes; a released volume is emptied and offered again."""
+    manifests = [_STORAGE_CLASS]
+    answer = json.loads(_kubectl("get", "persistentvolumes", "--output=json"))
+    phases: dict[str, str] = {item["metadata"]["name"]: item["status"].get("phase", "") for item in answer["items"]}
+    for number in range(_VOLUMES):
+        name, folder = f"local-{number:02d}", NODE_ROOT / f"var/lib/volumes/{number:02d}"
+        if phases.get(name) in ("Released", "Failed"):
+            _kubectl("delete", "persistentvolume", name)
+            shutil.rmtree(folder)
+            folder.mkdir()
+        elif name in phases:
+            continue
+        manifests.append(_volume(name, f"/var/lib/volumes/{number:02d}"))
+    if len(manifests) > 1:
+        _kubectl("apply", "--filename=-", stdin="\n---\n".join(json.dumps(manifest) for manifest in manifests))
+
+
+_STORAGE_CLASS: dict[str, object] = {
+    "apiVersion": "storage.k8s.io/v1",
+    "kind": "StorageClass",
+    "metadata": {"name": "local", "annotations": {"storageclass.kubernetes.io/is-default-class": "true"}},
+    "provisioner": "kubernetes.io/no-provisioner",
+    "volumeBindingMode": "WaitForFirstConsumer",
+}
+
+
+def _volume(name: str, path: str) -> dict[str, object]:
+    """A `local` volume: unlike a host path, the kubelet hands it to the pod's group (fsGroup)."""
+    here = {"key": "kubernetes.io/hostname", "operator": "In", "values": ["local"]}
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolume",
+        "metadata": {"name": name},
+        "spec": {
+            "capacity": {"storage": "100Gi"},
+            "accessModes": ["ReadWriteOnce"],
+            "persistentVolumeReclaimPolicy": "Retain",
+            "storageClassName": "local",
+            "local": {"path": path},
+            "nodeAffinity": {"required": {"nodeSelectorTerms": [{"matchExpressions": [here]}]}},
+        },
+    }
+
+
+def _kubectl(*arguments: str, stdin: str | None = None) -> str:
+    command = [toolchain.tool("kubectl"), f"--kubeconfig={KUBECONFIG}", *arguments]
+    done = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise LocalError(f"kubectl {arguments[0]} failed: {done.stderr.strip()}")
+    return done.stdout
+
+
+def _healthy(node: Node) -> bool:
+    if not node.alive():
+        raise LocalError(f"the node ended; its log: {STATE / 'node.log'}")
+    return node.run("ctr", "version", check=False).returncode == 0
+
+
+def _api_ready() -> bool:
+    try:
+        return _kubectl("get", "--raw", "/readyz", "--request-timeout=2s") == "ok"
+    except LocalError:
+        return False
+
+
+def _system_ready() -> bool:
+    """Whether the node takes pods and cluster DNS answers."""
+    try:
+        answer = json.loads(_kubectl("get", "nodes,deployments", "--namespace=kube-system", "--output=json"))
+    except LocalError:
+        return False
+    met: dict[str, set[str]] = {}
+    for item in answer["items"]:
+        conditions = item["status"].get("conditions", [])
+        met[item["metadata"]["name"]] = {c["type"] for c in conditions if c["status"] == "True"}
+    return "Ready" in met.get("local", ()) and "Available" in met.get("coredns", ())
+
+
+def _wait_for(condition: Callable[[], bool], what: str, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise LocalError(f"{what} did not become ready within {seconds:.0f} s; logs: {NODE_ROOT / 'var/log'}")
+        time.sleep(0.25)
+
+
+def _rendered(template: Path, **values: str) -> str:
+    return re.sub(r"@([A-Z_]+)@", lambda match: values[match[1]], template.read_text())
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)

@@ -1,0 +1,190 @@
+"""Container images for the embedded cluster, made from our own builds and Debian packages, under their official names.
+
+An image is one layer and a configuration in the format that `docker save` writes; containerd imports it. The pods that
+run here name the same images, entrypoints and users as in production.
+"""
+
+import hashlib
+import io
+import json
+import platform
+import subprocess
+import tarfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import NamedTemporaryFile, TemporaryDirectory
+
+from components import versions
+from local import debian, toolchain
+from local.node_process import Node
+from local.paths import ROOT, STATE, cache
+
+_ARCHITECTURE = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
+_IMPORTED = STATE / "images.json"
+_NOBODY = "65534:65534"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Image:
+    """One image: what goes into its layer, and how it starts."""
+
+    reference: str
+    files: Callable[[], dict[str, Path]]
+    """Absolute path in the image -> file or folder here; called only when the image has to be made."""
+    entrypoint: tuple[str, ...] = ()
+    user: str = "0:0"
+    environment: dict[str, str] = field(default_factory=dict[str, str])
+    workdir: str = "/"
+
+
+def _program(name: str, path: str) -> Callable[[], dict[str, Path]]:
+    return lambda: {path: toolchain.built(name)}
+
+
+def _kubernetes(name: str) -> Image:
+    reference = f"registry.k8s.io/{name}:v{versions.KUBERNETES}"
+    return Image(reference=reference, files=_program(name, f"/usr/local/bin/{name}"))
+
+
+def _simulator_files() -> dict[str, Path]:
+    return {
+        "/": debian.root("python", ("python3.11-minimal", "libpython3.11-stdlib", "libstdc++6", "ca-certificates")),
+        "/app/site-packages": _simulator_packages(),
+        "/app/simulator": ROOT / "simulator",
+    }
+
+
+def _simulator_packages() -> Path:
+    """The simulator's Python packages as `uv.lock` pins them, in the cache."""
+    wanted = subprocess.run(
+        ["uv", "export", "--frozen", "--quiet", "--only-group", "simulator", "--no-emit-project"],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+    ).stdout
+    target = cache() / "python" / f"simulator-{hashlib.sha256(wanted).hexdigest()[:12]}"
+    if not target.is_dir():
+        target.parent.mkdir(exist_ok=True)
+        with NamedTemporaryFile(suffix=".txt") as requirements, TemporaryDirectory(dir=target.parent) as scratch:
+            requirements.write(wanted)
+            requirements.flush()
+            install = ["uv", "pip", "install", "--quiet", "--no-deps", "--python-version", "3.11"]
+            folder = Path(scratch) / "site-packages"
+            subprocess.run([*install, "--target", folder, "--requirement", requirements.name], check=True)
+            folder.rename(target)
+    return target
+
+
+IMAGES = (
+    Image(
+        reference=f"registry.k8s.io/pause:{versions.PAUSE}",
+        files=_program("pause", "/pause"),
+        entrypoint=("/pause",),
+        user="65535:65535",
+    ),
+    _kubernetes("kube-apiserver"),
+    _kubernetes("kube-controller-manager"),
+    _kubernetes("kube-scheduler"),
+    Image(reference=f"registry.k8s.io/etcd:{versions.ETCD}", files=_program("etcd", "/usr/local/bin/etcd")),
+    Image(
+        reference=f"registry.k8s.io/coredns/coredns:v{versions.COREDNS}",
+        files=_program("coredns", "/coredns"),
+        entrypoint=("/coredns",),
+    ),
+    Image(
+        reference=versions.PROMETHEUS_IMAGE,
+        files=_program("prometheus", "/bin/prometheus"),
+        entrypoint=("/bin/prometheus",),
+        user=_NOBODY,
+    ),
+    Image(
+        reference=versions.ALERTMANAGER_IMAGE,
+        files=_program("alertmanager", "/bin/alertmanager"),
+        entrypoint=("/bin/alertmanager",),
+        user=_NOBODY,
+    ),
+    Image(
+        reference=versions.SIMULATOR_IMAGE,
+        files=_simulator_files,
+        entrypoint=("python3", "-m"),
+        user=_NOBODY,
+        environment={"PYTHONPATH": "/app:/app/site-packages", "PYTHONDONTWRITEBYTECODE": "1"},
+        workdir="/app",
+    ),
+)
+
+
+def ensure(node: Node, images: tuple[Image, ...] = IMAGES) -> list[str]:
+    """Import what the node does not have as it is now; gives the references of what was imported."""
+    known: dict[str, str] = json.loads(_IMPORTED.read_text()) if _IMPORTED.exists() else {}
+    imported: list[str] = []
+    for image in images:
+        files = image.files()
+        key = _key(image, files)
+        if known.get(image.reference) == key:
+            continue
+        with TemporaryDirectory(dir=STATE / "node/var/tmp") as scratch:
+            archive = Path(scratch) / "image.tar"
+            _write_archive(image, files, archive)
+            inside = "/" + str(archive.relative_to(STATE / "node"))
+            node.run("ctr", "--namespace=k8s.io", "images", "import", "--snapshotter=overlayfs", inside)
+        known[image.reference] = key
+        _IMPORTED.write_text(json.dumps(known, indent=1))
+        imported.append(image.reference)
+    return imported
+
+
+def _key(image: Image, files: dict[str, Path]) -> str:
+    """Changes when the image would: cached sources are named by their content, our own folders are read."""
+    digest = hashlib.sha256(repr((image.entrypoint, image.user, image.environment, image.workdir)).encode())
+    for target, source in sorted(files.items()):
+        digest.update(f"{target}={source}".encode())
+        if source.is_relative_to(ROOT):
+            for file in sorted(p for p in source.rglob("*") if p.is_file() and "__pycache__" not in p.parts):
+                digest.update(str(file).encode() + file.read_bytes())
+    return digest.hexdigest()
+
+
+def _write_archive(image: Image, files: dict[str, Path], archive: Path) -> None:
+    layer = archive.with_name("layer.tar")
+    with tarfile.open(layer, "w") as tar:
+        for target, source in sorted(files.items()):
+            tar.add(source, arcname=target.strip("/") or ".", filter=_owned_by_root)
+    digest = hashlib.sha256()
+    with layer.open("rb") as handle:
+        while chunk := handle.read(1 << 20):
+            digest.update(chunk)
+    path = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
+    configuration = {
+        "architecture": _ARCHITECTURE,
+        "os": "linux",
+        "config": {
+            "Entrypoint": list(image.entrypoint),
+            "Env": [f"{k}={v}" for k, v in {"PATH": path, **image.environment}.items()],
+            "User": image.user,
+            "WorkingDir": image.workdir,
+        },
+        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{digest.hexdigest()}"]},
+    }
+    manifest = [{"Config": "config.json", "RepoTags": [_full_name(image.reference)], "Layers": ["layer.tar"]}]
+    with tarfile.open(archive, "w") as tar:
+        tar.add(layer, arcname="layer.tar")
+        for name, content in (("config.json", configuration), ("manifest.json", manifest)):
+            data = json.dumps(content).encode()
+            entry = tarfile.TarInfo(name)
+            entry.size = len(data)
+            tar.addfile(entry, io.BytesIO(data))
+
+
+def _owned_by_root(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
+    if "__pycache__" in entry.name:
+        return None
+    entry.uid = entry.gid = 0
+    entry.uname = entry.gname = "root"
+    return entry
+
+
+def _full_name(reference: str) -> str:
+    """Kubernetes reads a name without a registry as one of Docker Hub; the imported name must say so."""
+    return reference if "." in reference.split("/", maxsplit=1)[0] else f"docker.io/{reference}"

@@ -1,0 +1,43 @@
+#!/bin/bash
+# First process of the node: started by local/cluster.py inside new mount, network, UTS, IPC and PID namespaces. Turns
+# the unpacked root folder into the root file system, joins it to the host by one veth pair, and supervises the services.
+#
+# usage: init.sh ROOT LAUNCHER_PID HOST_INTERFACE HOST_ADDRESS NODE_ADDRESS
+set -eu
+root=$1 launcher=$2 interface=$3 host_address=$4 node_address=$5
+
+# /proc is still the host's here, so this is the pid by which the host knows us.
+read -r pid _ </proc/self/stat
+
+mount --make-rprivate /
+mount --bind "$root" "$root"
+mount --rbind /dev "$root/dev"
+mount -t proc proc "$root/proc"
+mount -t sysfs sysfs "$root/sys"
+mount --rbind /sys/fs/cgroup "$root/sys/fs/cgroup"
+mount -t tmpfs tmpfs "$root/run"
+mount -t tmpfs tmpfs "$root/tmp"
+mkdir -p "$root/old" "$root/run/lock"
+cd "$root"
+pivot_root . old
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+hash -r
+
+host_network=/old/proc/$launcher/ns/net
+ip link add eth0 type veth peer name "$interface"
+ip link set "$interface" netns "$host_network"
+nsenter --net="$host_network" ip address add "$host_address/30" dev "$interface"
+nsenter --net="$host_network" ip link set "$interface" up
+ip address add "$node_address/30" dev eth0
+ip link set lo up
+ip link set eth0 up
+ip route add default via "$host_address"
+echo 1 >/proc/sys/net/ipv4/ip_forward
+echo local >/proc/sys/kernel/hostname
+
+umount -l /old
+rmdir /old
+mount --make-rshared /
+echo "$pid" >/var/lib/node.pid.new
+mv /var/lib/node.pid.new /var/lib/node.pid
+exec tini -- runsvdir -P /etc/node

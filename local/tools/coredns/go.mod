@@ -1,0 +1,5 @@
+module observability.local/tools/coredns
+
+go 1.26
+
+require github.com/coredns/coredns v1.14.1

@@ -1,0 +1,5 @@
+module observability.local/tools/etcd
+
+go 1.26
+
+require go.etcd.io/etcd/server/v3 v3.6.8

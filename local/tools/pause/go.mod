@@ -1,0 +1,3 @@
+module observability.local/tools/pause
+
+go 1.26

@@ -1,0 +1,120 @@
+"""A second checkout brings its own cluster up beside the first, survives a kill, and leaves the host as it was."""
+
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from local import debian
+from local.cluster import _PACKAGES
+from local.paths import ROOT, cache
+
+pytestmark = pytest.mark.e2e
+_KERNEL = ("vm/overcommit_memory", "kernel/panic", "kernel/panic_on_oops", "net/ipv4/ip_forward")
+_FOLDERS = (
+    *("/etc/kubernetes", "/var/lib/kubelet", "/var/lib/containerd", "/run/containerd", "/etc/cni", "/var/lib/cni"),
+    *("/var/lib/etcd", "/var/log/pods", "/var/log/containers", "/etc/containerd", "/opt/cni"),
+)
+
+
+def _host() -> dict[str, object]:
+    """All of the host that a Kubernetes node usually changes."""
+    firewall = {}
+    for program in ("iptables-nft-save", "iptables-legacy-save", "ip6tables-nft-save"):
+        saved = subprocess.run(
+            ["chroot", debian.root("node", _PACKAGES), f"/usr/sbin/{program}"],
+            capture_output=True,
+            text=True,
+            check=False,
+        ).stdout
+        firewall[program] = [line for line in saved.splitlines() if not line.startswith("#")]
+    return {
+        "folders": {
+            name: sorted(p.name for p in Path(name).iterdir()) if Path(name).is_dir() else None for name in _FOLDERS
+        },
+        "firewall": firewall,
+        "interfaces": sorted(p.name for p in Path("/sys/class/net").iterdir()),
+        "routes": Path("/proc/net/route").read_text(),
+        "mounts": sorted(line.split(" ", 3)[3] for line in Path("/proc/self/mountinfo").read_text().splitlines()),
+        "kernel": {name: Path("/proc/sys", name).read_text() for name in _KERNEL},
+        "cgroups": sorted(str(path) for path in Path("/sys/fs/cgroup").glob("**/observability-*")),
+    }
+
+
+def _namespaces() -> set[str]:
+    found: set[str] = set()
+    for link in Path("/proc").glob("[0-9]*/ns/*"):
+        try:
+            found.add(str(link.readlink()))
+        except OSError:
+            continue
+    return found
+
+
+def _processes(checkout: Path) -> list[str]:
+    found: list[str] = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if str(checkout) in (folder / "cmdline").read_text() + str((folder / "root").readlink()):
+                found.append((folder / "cmdline").read_text())
+        except OSError:
+            continue
+    return found
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Iterator[Path]:
+    copy = tmp_path / "second"
+    shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".state", ".venv*", ".git", "__pycache__"))
+    yield copy
+    _local(copy, "cluster", "down")
+
+
+def _local(checkout: Path, *arguments: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "local", *arguments], cwd=checkout, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout + done.stderr
+
+
+def test_a_second_checkout_lives_beside_the_first_and_leaves_no_trace(checkout: Path) -> None:
+    debian.root("node", _PACKAGES)
+    before, namespaces_before = _host(), _namespaces()
+    cached = {path.name for path in cache().iterdir()}
+
+    # Killed in the middle: the next run starts over.
+    killed = subprocess.Popen(
+        [sys.executable, "-m", "local", "cluster", "up"], cwd=checkout, stderr=subprocess.PIPE, text=True
+    )
+    assert killed.stderr is not None
+    for line in killed.stderr:
+        if "kubeadm init" in line:
+            break
+    time.sleep(3)
+    killed.send_signal(signal.SIGKILL)
+    killed.wait()
+    killed.stderr.close()
+
+    assert "is ready" in _local(checkout, "cluster", "up")
+    assert "Running" in _local(checkout, "kubectl", "get", "pods", "-A")
+    assert _local(checkout, "cluster", "up") == "", "a second up changes nothing, and so says nothing"
+
+    during = _host()
+    new_links = set(during["interfaces"]) - set(before["interfaces"])  # type: ignore[call-overload]
+    assert len(new_links) == 1
+    assert new_links.pop().startswith("obs")
+    for untouched in ("folders", "firewall", "mounts"):
+        assert during[untouched] == before[untouched], untouched
+
+    _local(checkout, "cluster", "down")
+    assert _processes(checkout) == []
+    assert _host() == before
+    assert _namespaces() <= namespaces_before
+    assert not (checkout / ".state").exists()
+    assert {path.name for path in cache().iterdir()} == cached

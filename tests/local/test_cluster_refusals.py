@@ -1,0 +1,39 @@
+"""What the embedded cluster refuses before it changes anything, and what it tells the person to do."""
+
+import os
+import platform
+import shutil
+from collections import namedtuple
+
+import pytest
+
+from local import cluster, debian
+from local.errors import LocalError
+from local.paths import STATE
+
+
+def test_without_root(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    with pytest.raises(LocalError, match=r"needs root .* KUBE_CONTEXT=name make up"):
+        cluster.up()
+
+
+def test_on_another_system(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(platform, "system", lambda: "Darwin")
+    with pytest.raises(LocalError, match=r"runs on Linux only; this is Darwin\. .*KUBE_CONTEXT=name make up"):
+        cluster.up()
+
+
+def test_disk_nearly_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = namedtuple("usage", "total used free")
+    before = STATE.exists()
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(100 << 30, 100 << 30, 200 << 20))
+    with pytest.raises(LocalError, match=r"disk nearly full: .* has 0\.2 GiB free, \d+ GiB are needed"):
+        cluster.up()
+    assert STATE.exists() == before
+
+
+def test_without_apt(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    with pytest.raises(LocalError, match=r"has no apt-get; name a cluster of yours instead: KUBE_CONTEXT=name make up"):
+        debian.root("node", ("bash",))

@@ -30,8 +30,7 @@ def cluster_down() -> None:
 @app.command("toolchain")
 def toolchain_command(names: Annotated[list[str] | None, typer.Argument()] = None) -> None:
     """Build what is missing (all tools, or those named) and print where each program is."""
-    if not names:
-        toolchain.ensure_all()
+    toolchain.ensure(names or None)
     for name in names or sorted(program for module in toolchain.MODULES for program in module.programs):
         print(f"{name}\t{toolchain.tool(name)}")
 

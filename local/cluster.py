@@ -35,7 +35,7 @@ def up() -> None:
     Raises LocalError when this machine cannot run it, with what to do instead.
     """
     _check_machine()
-    toolchain.ensure_all()
+    toolchain.ensure()
     STATE.mkdir(exist_ok=True)
     node = node_process.current()
     if not _READY.exists():

@@ -135,9 +135,13 @@ def missing() -> list[GoModule]:
     return [module for module in MODULES if not _folder(module).is_dir()]
 
 
-def ensure_all() -> None:
-    """Build every tool that is missing, one after another, with progress."""
-    build(missing())
+def ensure(names: list[str] | None = None) -> None:
+    """Build what is missing of `names` (default: everything), one after another, with progress."""
+    if names is None:
+        build(missing())
+    else:
+        wanted = {_module(name).folder for name in names if not _from_path(name)}
+        build([module for module in missing() if module.folder in wanted])
 
 
 def build(modules: list[GoModule]) -> None:

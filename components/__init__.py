@@ -1,0 +1,1 @@
+"""The platform's Pulumi components, one noun per file, and the settings they are given."""

@@ -1,0 +1,58 @@
+"""Asks the cluster who it is before the first resource.
+
+Pulumi's Kubernetes provider shows a green preview when the cluster cannot be reached; this check does not.
+"""
+
+import re
+from typing import cast
+
+import pulumi
+import yaml
+from kubernetes import client, config
+from kubernetes.config.config_exception import ConfigException
+from urllib3.exceptions import HTTPError
+
+from components import versions
+
+TIMEOUT = 10.0
+"""Seconds that the API server has to answer."""
+
+
+class ClusterError(pulumi.RunError):
+    """The cluster cannot be reached, or its version is not one that this program is made for."""
+
+
+def require_cluster(kubeconfig: str | None, context: str | None) -> str:
+    """Version of the cluster, such as `v1.34.4`. Raises ClusterError that names server, context and kubeconfig."""
+    where = f"context {context or '(current)'} of kubeconfig {kubeconfig or '(KUBECONFIG or ~/.kube/config)'}"
+    try:
+        # The client writes nothing back: a refreshed token stays in memory.
+        api = config.new_client_from_config(kubeconfig, context, persist_config=False)
+    except (ConfigException, OSError, ValueError, TypeError, yaml.YAMLError) as error:
+        raise ClusterError(f"No cluster: {where} cannot be used: {_line(error)}. Nothing was changed.") from error
+    server = cast(str, api.configuration.host)
+    api.configuration.retries = False
+    try:
+        version = client.VersionApi(client.ApiClient(api.configuration)).get_code(_request_timeout=TIMEOUT)
+    except (client.ApiException, HTTPError, OSError) as error:
+        raise ClusterError(
+            f"{server} ({where}) does not tell its version: {_line(error)}. Nothing was changed."
+        ) from error
+    found = version.git_version
+    if not supported(version.major, version.minor):
+        low, below = (".".join(map(str, bound)) for bound in (versions.KUBERNETES_MIN, versions.KUBERNETES_BELOW))
+        raise ClusterError(
+            f"{server} ({where}) runs Kubernetes {found}; allowed: {low} <= version < {below}. Nothing was changed."
+        )
+    return found
+
+
+def supported(major: str, minor: str) -> bool:
+    """Whether the program is made for this version; EKS writes its minor as `33+`."""
+    numbers = tuple(int(match[0]) if (match := re.match(r"\d+", part)) else -1 for part in (major, minor))
+    return versions.KUBERNETES_MIN <= numbers < versions.KUBERNETES_BELOW
+
+
+def _line(error: Exception) -> str:
+    text = f"HTTP {error.status} {error.reason}" if isinstance(error, client.ApiException) else str(error)
+    return " ".join(text.split()).rstrip(".")

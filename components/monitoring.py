@@ -1,0 +1,57 @@
+"""Prometheus and Alertmanager of one stack, wired to each other: from the stack's settings to its components."""
+
+import pulumi
+
+from components.alertmanager import Alertmanager
+from components.prometheus import APP as PROMETHEUS
+from components.prometheus import Prometheus
+from components.settings import Settings
+from rules import routing
+
+
+def alertmanager(settings: Settings, namespace: pulumi.Output[str], opts: pulumi.ResourceOptions) -> Alertmanager:
+    """Alertmanager with the stack's channels and routes."""
+    values = settings.values
+    addresses = {key: secret.get_secret_value() for key, secret in settings.secrets.items()}
+    config = pulumi.Output.secret(routing.render(settings.routing, settings.timing, addresses))
+    return Alertmanager(
+        "alertmanager",
+        {
+            "namespace": namespace,
+            "replicas": values.alertmanager_replicas,
+            "storage": values.alertmanager_storage,
+            "storage_class": settings.storage_class,
+            "external_url": values.alertmanager_url,
+            "config": config,
+            "prometheus": PROMETHEUS,
+        },
+        opts,
+    )
+
+
+def prometheus(
+    settings: Settings,
+    namespace: pulumi.Output[str],
+    alertmanagers: pulumi.Output[list[str]],
+    opts: pulumi.ResourceOptions,
+) -> Prometheus:
+    """Prometheus with the stack's rules, sending to these Alertmanagers."""
+    values = settings.values
+    return Prometheus(
+        "prometheus",
+        {
+            "namespace": namespace,
+            "replicas": values.prometheus_replicas,
+            "retention": values.prometheus_retention,
+            "storage": values.prometheus_storage,
+            "storage_class": settings.storage_class,
+            "memory": values.prometheus_memory,
+            "scrape_interval": values.scrape_interval,
+            "evaluation_interval": values.evaluation_interval,
+            "cluster": values.cluster_name,
+            "external_url": values.prometheus_url,
+            "rule_files": settings.rule_files(),
+            "alertmanagers": alertmanagers,
+        },
+        opts,
+    )

@@ -1,0 +1,182 @@
+"""Prometheus: scrapes pods that ask for it, evaluates the rules, and tells Alertmanager. Every replica does all of it.
+
+A changed rule or scrape configuration restarts nothing: both are mounted as folders that Prometheus watches.
+"""
+
+from typing import TypedDict
+
+import pulumi
+import pulumi_kubernetes as k8s
+from pulumi_kubernetes.core.v1 import ContainerArgsDict
+
+from components import network_policies, pods, prometheus_config, versions
+from components.labels import ACCESS, labels
+from components.prometheus_config import CONFIG_FOLDER, RULES_FOLDER
+from components.quantities import quantity_bytes
+from components.workload import stateful_app
+
+APP = "prometheus"
+PORT = 9090
+_DATA = "/prometheus"
+# Of the volume. The rest is room for the write-ahead log and for compaction, which writes before it deletes.
+_USABLE = 0.85
+
+
+class PrometheusArgs(TypedDict):
+    """Arguments of Prometheus; intervals and the retention are Prometheus durations."""
+
+    namespace: pulumi.Input[str]
+    """Namespace that already exists."""
+    replicas: int
+    retention: str
+    storage: str
+    """Size of each replica's volume."""
+    storage_class: str | None
+    """None for the cluster's default."""
+    memory: str
+    """Request and limit of each replica."""
+    scrape_interval: str
+    evaluation_interval: str
+    cluster: str
+    """Value of the label `cluster` on every alert."""
+    external_url: str
+    """Where people open it; stands in notifications."""
+    rule_files: dict[str, str]
+    """File name -> YAML."""
+    alertmanagers: pulumi.Input[list[str]]
+    """host:port of every Alertmanager."""
+
+
+class Prometheus(pulumi.ComponentResource):
+    """Metrics and alerts of one cluster."""
+
+    url: pulumi.Output[str]
+    """Address inside the cluster."""
+
+    def __init__(self, name: str, args: PrometheusArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("observability:index:Prometheus", name, {}, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        namespace = args["namespace"]
+        self.url = pulumi.Output.format("http://{0}.{1}.svc:{2}", APP, namespace, PORT)
+        config = pulumi.Output.from_input(args["alertmanagers"]).apply(
+            lambda alertmanagers: prometheus_config.render(
+                cluster=args["cluster"],
+                scrape_interval=args["scrape_interval"],
+                evaluation_interval=args["evaluation_interval"],
+                alertmanagers=alertmanagers,
+            )
+        )
+        folders: list[pulumi.Resource] = [
+            k8s.core.v1.ConfigMap(
+                f"{name}-{suffix}",
+                metadata={"name": f"{APP}-{suffix}", "namespace": namespace, "labels": labels(APP)},
+                data=data,
+                opts=child,
+            )
+            for suffix, data in (("config", {"prometheus.yml": config}), ("rules", args["rule_files"]))
+        ]
+        access = _discovery_rights(name, namespace, child)
+        network_policies.app_network(f"{name}-network", _network(namespace), child)
+        stateful_app(
+            name,
+            {
+                "app": APP,
+                "version": versions.PROMETHEUS,
+                "namespace": namespace,
+                "replicas": args["replicas"],
+                "port": PORT,
+                "container": _container(args),
+                "volumes": [
+                    {"name": "config", "config_map": {"name": f"{APP}-config"}},
+                    {"name": "rules", "config_map": {"name": f"{APP}-rules"}},
+                ],
+                "storage": args["storage"],
+                "storage_class": args["storage_class"],
+                "service_account": APP,
+                # Prometheus writes what it holds in memory before it ends.
+                "termination_seconds": 300,
+            },
+            parent=self,
+            depends_on=[*folders, access],
+        )
+        self.register_outputs({"url": self.url})
+
+
+def _container(args: PrometheusArgs) -> ContainerArgsDict:
+    return {
+        "name": APP,
+        "image": versions.PROMETHEUS_IMAGE,
+        "args": [
+            f"--config.file={CONFIG_FOLDER}/prometheus.yml",
+            # The kubelet brings a changed ConfigMap within a minute or so; this adds at most the interval.
+            "--config.auto-reload",
+            "--config.auto-reload-interval=5s",
+            f"--storage.tsdb.path={_DATA}",
+            f"--storage.tsdb.retention.time={args['retention']}",
+            f"--storage.tsdb.retention.size={int(quantity_bytes(args['storage']) * _USABLE)}B",
+            "--storage.tsdb.wal-compression",
+            "--enable-feature=exemplar-storage",
+            f"--web.listen-address=:{PORT}",
+            f"--web.external-url={args['external_url']}",
+            # The external URL may have a path; probes, scrapes and other programs use the root.
+            "--web.route-prefix=/",
+        ],
+        "env": [{"name": "POD_NAME", "value_from": {"field_ref": {"field_path": "metadata.name"}}}],
+        "ports": [{"name": "http", "container_port": PORT, "protocol": "TCP"}],
+        "resources": pods.resources(cpu="100m", memory=args["memory"]),
+        # Replaying a large write-ahead log takes minutes: a quarter of an hour until Kubernetes gives up.
+        "startup_probe": pods.http_probe("/-/ready", "http", failures=180),
+        "liveness_probe": pods.http_probe("/-/healthy", "http", failures=6),
+        "readiness_probe": pods.http_probe("/-/ready", "http"),
+        "volume_mounts": [
+            {"name": "config", "mount_path": CONFIG_FOLDER, "read_only": True},
+            {"name": "rules", "mount_path": RULES_FOLDER, "read_only": True},
+            {"name": "data", "mount_path": _DATA},
+        ],
+    }
+
+
+def _discovery_rights(
+    name: str, namespace: pulumi.Input[str], child: pulumi.ResourceOptions
+) -> k8s.rbac.v1.ClusterRoleBinding:
+    """Read access to pods, cluster-wide because discovery is; to nothing else."""
+    cluster_wide = pulumi.Output.format("{0}-{1}", namespace, APP)
+    account = k8s.core.v1.ServiceAccount(
+        f"{name}-account",
+        metadata={"name": APP, "namespace": namespace, "labels": labels(APP)},
+        automount_service_account_token=False,
+        opts=child,
+    )
+    role = k8s.rbac.v1.ClusterRole(
+        f"{name}-discovery",
+        metadata={"name": cluster_wide, "labels": labels(APP)},
+        rules=[{"api_groups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]}],
+        opts=child,
+    )
+    return k8s.rbac.v1.ClusterRoleBinding(
+        f"{name}-discovery-binding",
+        metadata={"name": cluster_wide, "labels": labels(APP)},
+        role_ref={"api_group": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": cluster_wide},
+        subjects=[{"kind": "ServiceAccount", "name": APP, "namespace": namespace}],
+        opts=pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(depends_on=[account, role])),
+    )
+
+
+def _network(namespace: pulumi.Input[str]) -> network_policies.AppNetworkArgs:
+    here = network_policies.app_here
+    return {
+        "app": APP,
+        "namespace": namespace,
+        "ingress": [
+            {
+                "from_": [here(APP), here("grafana"), network_policies.namespaces_with(ACCESS)],
+                "ports": network_policies.tcp(PORT),
+            }
+        ],
+        "egress": [
+            # Targets may be any pod on any port; Alertmanager is one of them.
+            {"to": [network_policies.ANY_POD]},
+            # The API server, which no selector can name: its address is not a pod's.
+            {"ports": network_policies.tcp(443, 6443)},
+        ],
+    }

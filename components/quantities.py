@@ -1,0 +1,30 @@
+"""Kubernetes quantities of memory and storage."""
+
+import re
+from decimal import Decimal
+from typing import Annotated
+
+from pydantic import AfterValidator
+
+_UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "P": 10**15} | {
+    unit: 1024**power for power, unit in enumerate(("Ki", "Mi", "Gi", "Ti", "Pi"), start=1)
+}
+_QUANTITY = re.compile(r"([0-9]+(?:\.[0-9]+)?)(Ki|Mi|Gi|Ti|Pi|k|M|G|T|P|)")
+
+
+def quantity_bytes(text: str) -> int:
+    """Bytes of a quantity such as `50Gi`. Raises ValueError for what is none, or is zero."""
+    match = _QUANTITY.fullmatch(text)
+    size = int(Decimal(match[1]) * _UNITS[match[2]]) if match else 0
+    if size <= 0:
+        raise ValueError("must be a Kubernetes quantity above zero such as 512Mi or 50Gi")
+    return size
+
+
+def _checked(text: str) -> str:
+    quantity_bytes(text)
+    return text
+
+
+Quantity = Annotated[str, AfterValidator(_checked)]
+"""Text such as `50Gi`."""

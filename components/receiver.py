@@ -1,0 +1,53 @@
+"""The receiver: records every notification that Alertmanager delivers, as proof of it. For test clusters."""
+
+from collections.abc import Sequence
+from typing import TypedDict
+
+import pulumi
+from pulumi_kubernetes.networking.v1 import NetworkPolicyPeerArgsDict
+
+from components.deployment import app_deployment
+from components.labels import RECEIVER
+
+APP = "receiver"
+PORT = 8080
+
+
+class ReceiverArgs(TypedDict):
+    """Arguments of Receiver."""
+
+    namespace: pulumi.Input[str]
+    """Namespace that already exists."""
+    image: str
+    senders: Sequence[NetworkPolicyPeerArgsDict]
+    """Pods that may deliver to it, and scrape it."""
+
+
+class Receiver(pulumi.ComponentResource):
+    """A stand-in for Slack and other channels inside the cluster."""
+
+    url: pulumi.Output[str]
+    """Address inside the cluster; channels are below /deliver/."""
+
+    def __init__(self, name: str, args: ReceiverArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("observability:index:Receiver", name, {}, opts)
+        app_deployment(
+            name,
+            {
+                "app": APP,
+                "namespace": args["namespace"],
+                "image": args["image"],
+                "module": "simulator.receiver",
+                # One, because it keeps what it received.
+                "replicas": 1,
+                "port": PORT,
+                "env": {"RECEIVER_DATA": "/data/deliveries.jsonl", "RECEIVER_PORT": str(PORT)},
+                "data": "/data",
+                "pod_labels": {RECEIVER: "true"},
+                "with_service": True,
+                "allowed": args["senders"],
+            },
+            parent=self,
+        )
+        self.url = pulumi.Output.format("http://{0}.{1}.svc:{2}", APP, args["namespace"], PORT)
+        self.register_outputs({"url": self.url})

@@ -1,0 +1,37 @@
+"""Command line of the operations tools: `python -m ops --help`. The Makefile's targets call it."""
+
+import logging
+import sys
+
+import structlog
+import typer
+
+from ops.errors import OpsError, UsageError
+from ops.fire_alerts import fire_alerts
+from ops.kill_drill import kill_drill
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app.command("fire-alerts")(fire_alerts)
+app.command("kill-drill")(kill_drill)
+
+
+@app.callback()
+def _tools() -> None:
+    """Drills and checks against a running stack."""
+
+
+def main() -> None:
+    """Run the command line; an OpsError is printed as its text alone."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
+    try:
+        app()
+    except UsageError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except OpsError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,36 @@
+"""Prometheus durations, as rules, routes and flags write them."""
+
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator
+
+_UNITS = {"y": 31_536_000.0, "w": 604_800.0, "d": 86_400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+_DURATION = re.compile("".join(rf"(?:(?P<{unit}>[0-9]+){unit})?" for unit in _UNITS))
+
+
+def seconds(text: str) -> float:
+    """Seconds of `15d`, `1h30m` or `0`. Raises ValueError for anything that Prometheus would not read."""
+    match = _DURATION.fullmatch(text)
+    if text == "0":
+        return 0.0
+    if not text or match is None:
+        raise ValueError("must be a Prometheus duration such as 30s, 5m, 1h30m or 15d")
+    return sum(float(count) * _UNITS[unit] for unit, count in match.groupdict().items() if count)
+
+
+def _checked(text: str) -> str:
+    seconds(text)
+    return text
+
+
+def _positive(text: str) -> str:
+    if seconds(text) <= 0:
+        raise ValueError("must be a Prometheus duration above zero such as 30s, 5m or 15d")
+    return text
+
+
+Duration = Annotated[str, AfterValidator(_checked)]
+"""Text such as `5m`; `0s` is allowed."""
+PositiveDuration = Annotated[str, AfterValidator(_positive)]
+"""Text such as `5m`; zero is not allowed."""

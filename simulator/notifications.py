@@ -1,0 +1,128 @@
+"""Reads what Alertmanager sends: the webhook's JSON (version 4) and Slack's, as our Slack template writes it."""
+
+import json
+import math
+import re
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, cast
+
+# `[FIRING:2] AlertName (critical, cluster)` or `[RESOLVED] AlertName …`; no name when a group holds several of them.
+_TITLE = re.compile(r"\s*\[(FIRING|RESOLVED)(?::\d+)?\]\s*([A-Za-z_]\w*)?")
+
+LARGEST = 1 << 18
+"""Bytes. Alertmanager's notifications of a whole group are far below; the rest is a mistake or worse."""
+_DEEPEST = 32
+
+
+class Kind(StrEnum):
+    """The form in which a notification came."""
+
+    WEBHOOK = "webhook"
+    SLACK = "slack"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Alert:
+    """One alert of a notification. A Slack message names the alert, but no labels."""
+
+    alertname: str
+    status: str
+    """`firing` or `resolved`."""
+    labels: dict[str, str] = field(default_factory=dict[str, str])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Notification:
+    """What one delivery says."""
+
+    kind: Kind
+    status: str
+    """`firing` while any alert of the group fires, else `resolved`."""
+    alerts: tuple[Alert, ...]
+
+
+class MalformedError(ValueError):
+    """The body is no notification that Alertmanager would send; the text says why."""
+
+
+def parse(body: bytes) -> tuple[Any, Notification]:
+    """The payload and what it says. Raises MalformedError, whatever the bytes are."""
+    if len(body) > LARGEST:
+        raise MalformedError(f"more than {LARGEST} bytes")
+    try:
+        payload: Any = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise MalformedError(f"no JSON: {error}") from error
+    _check_writable(payload, 0)
+    if not isinstance(payload, dict):
+        raise MalformedError("a notification is a JSON object")
+    document = cast(dict[str, Any], payload)
+    if "alerts" in document:
+        return document, _webhook(document)
+    if "attachments" in document:
+        return document, _slack(document)
+    raise MalformedError("neither `alerts` (webhook) nor `attachments` (Slack) is there")
+
+
+def _webhook(document: dict[str, Any]) -> Notification:
+    alerts = document["alerts"]
+    if not isinstance(alerts, list) or not alerts:
+        raise MalformedError("`alerts` must be a list with at least one alert")
+    return Notification(
+        kind=Kind.WEBHOOK,
+        status=_status(document.get("status")),
+        alerts=tuple(_webhook_alert(alert) for alert in cast(list[Any], alerts)),
+    )
+
+
+def _webhook_alert(alert: object) -> Alert:
+    if not isinstance(alert, dict):
+        raise MalformedError("an alert must be an object")
+    document = cast(dict[str, Any], alert)
+    labels = document.get("labels")
+    if not isinstance(labels, dict):
+        raise MalformedError("`labels` of an alert must be an object")
+    texts = {str(name): str(value) for name, value in cast(dict[Any, Any], labels).items()}
+    if not texts.get("alertname"):
+        raise MalformedError("an alert must have the label `alertname`")
+    return Alert(alertname=texts["alertname"], status=_status(document.get("status")), labels=texts)
+
+
+def _slack(document: dict[str, Any]) -> Notification:
+    attachments = document["attachments"]
+    if not isinstance(attachments, list) or not attachments or not isinstance(attachments[0], dict):
+        raise MalformedError("`attachments` must be a list with at least one object")
+    title = cast(dict[str, Any], attachments[0]).get("title")
+    match = _TITLE.match(title) if isinstance(title, str) else None
+    if not match:
+        raise MalformedError(f"the title must start with [FIRING:n] or [RESOLVED], not {str(title)[:80]!r}")
+    status, name = match.group(1).lower(), match.group(2) or ""
+    alerts = (Alert(alertname=name, status=status),) if name else ()
+    return Notification(kind=Kind.SLACK, status=status, alerts=alerts)
+
+
+def _check_writable(value: object, depth: int) -> None:
+    """Refuse what Python's JSON reader takes but no JSON writer gives back: it could never be shown again."""
+    if depth > _DEEPEST:
+        raise MalformedError(f"nested more than {_DEEPEST} deep")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise MalformedError("NaN and Infinity are no JSON")
+    if isinstance(value, str):
+        try:
+            value.encode()
+        except UnicodeEncodeError as error:
+            raise MalformedError("half of a surrogate pair is no text") from error
+    if isinstance(value, dict):
+        for name, member in cast(dict[str, object], value).items():
+            _check_writable(name, depth + 1)
+            _check_writable(member, depth + 1)
+    if isinstance(value, list):
+        for member in cast(list[object], value):
+            _check_writable(member, depth + 1)
+
+
+def _status(value: object) -> str:
+    if value not in ("firing", "resolved"):
+        raise MalformedError(f"`status` is {str(value)[:80]!r}; allowed: firing, resolved")
+    return str(value)

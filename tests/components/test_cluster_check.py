@@ -1,0 +1,113 @@
+"""Before the first resource: is there a cluster, and is it one this program is made for? Asked over real HTTP."""
+
+import json
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+import yaml
+
+from components.cluster_check import ClusterError, require_cluster, supported
+from components.versions import KUBERNETES
+
+Serve = Callable[..., Path]
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Serve]:
+    """`serve(git_version)` starts an API server that knows only /version, and gives a kubeconfig for it."""
+    servers: list[HTTPServer] = []
+
+    def start(git_version: str, *, status: int = 200) -> Path:
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                major, minor = git_version.removeprefix("v").split(".")[:2]
+                texts = ("gitCommit", "gitTreeState", "buildDate", "goVersion", "compiler", "platform")
+                body = json.dumps(
+                    dict.fromkeys(texts, "x") | {"major": major, "minor": minor, "gitVersion": git_version}
+                )
+                self.send_response(status)
+                self.send_header("Content-Type", "application/json")
+                self.end_headers()
+                self.wfile.write(body.encode())
+
+            def log_message(self, *args: object) -> None:
+                pass
+
+        server = HTTPServer(("127.0.0.1", 0), Handler)
+        servers.append(server)
+        Thread(target=server.serve_forever, daemon=True).start()
+        return kubeconfig(tmp_path, f"http://127.0.0.1:{server.server_port}")
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+def kubeconfig(folder: Path, server: str) -> Path:
+    document = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "c", "cluster": {"server": server}}],
+        "users": [{"name": "u", "user": {"token": "hush"}}],
+        "contexts": [{"name": "one", "context": {"cluster": "c", "user": "u"}}],
+        "current-context": "one",
+    }
+    file = folder / "kubeconfig"
+    file.write_text(yaml.safe_dump(document))
+    return file
+
+
+def refusal(file: Path, context: str | None = None) -> str:
+    with pytest.raises(ClusterError) as error:
+        require_cluster(str(file), context)
+    text = str(error.value)
+    assert str(file) in text
+    assert "Nothing was changed." in text
+    assert "hush" not in text
+    return text
+
+
+@pytest.mark.parametrize("version", [f"v{KUBERNETES}", "v1.32.0", "v1.36.9-eks-abc123"])
+def test_accepts(serve: Serve, version: str) -> None:
+    assert require_cluster(str(serve(version)), "one") == version
+
+
+@pytest.mark.parametrize("version", ["v1.31.9", "v1.37.0", "v2.33.0"])
+def test_refuses_other_versions(serve: Serve, version: str) -> None:
+    text = refusal(serve(version))
+    assert f"runs Kubernetes {version}; allowed: 1.32 <= version < 1.37" in text
+    assert "http://127.0.0.1" in text
+
+
+def test_refuses_a_server_that_is_not_there(tmp_path: Path) -> None:
+    text = refusal(kubeconfig(tmp_path, "https://127.0.0.1:1"), "one")
+    assert "https://127.0.0.1:1" in text
+    assert "context one" in text
+    assert "Connection refused" in text
+
+
+def test_refuses_a_server_that_refuses_us(serve: Serve) -> None:
+    assert "HTTP 401" in refusal(serve("v1.34.0", status=401))
+
+
+def test_refuses_an_unknown_context(serve: Serve) -> None:
+    assert "context two" in refusal(serve("v1.34.0"), "two")
+
+
+def test_refuses_no_kubeconfig(tmp_path: Path) -> None:
+    refusal(tmp_path / "absent")
+
+
+@pytest.mark.parametrize("text", ["", "a: [", "hello", "[]", "clusters: 3"])
+def test_refuses_what_is_no_kubeconfig(tmp_path: Path, text: str) -> None:
+    (tmp_path / "kubeconfig").write_text(text)
+    refusal(tmp_path / "kubeconfig")
+
+
+def test_reads_the_minor_of_eks() -> None:
+    assert supported("1", "33+")
+    assert not supported("1", "")

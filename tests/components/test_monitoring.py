@@ -1,0 +1,182 @@
+"""Prometheus and Alertmanager: what is theirs alone, beyond what holds for every resource."""
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from components import prometheus_config
+from components.checksum import ANNOTATION
+from local.toolchain import tool
+from tests.mock_engine import SECRETS, Recorded
+
+Program = Callable[..., Recorded]
+
+
+def container(recorded: Recorded, name: str) -> dict[str, Any]:
+    pod = recorded.one("StatefulSet", name).pod
+    assert pod
+    return pod["spec"]["containers"][0]
+
+
+def config(**changes: Any) -> str:
+    values: dict[str, Any] = {"cluster": "c1", "scrape_interval": "30s", "evaluation_interval": "15s"}
+    return prometheus_config.render(**(values | {"alertmanagers": ["a-0:9093", "a-1:9093"]} | changes))
+
+
+@pytest.mark.parametrize("interval", ["5s", "30s", "2m"])
+def test_prometheus_accepts_its_configuration(interval: str, tmp_path: Path) -> None:
+    file = tmp_path / "prometheus.yml"
+    file.write_text(config(scrape_interval=interval))
+    result = subprocess.run(
+        [tool("promtool"), "check", "config", "--lint=all", "--lint-fatal", file],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_both_replicas_send_the_same_alert_to_every_alertmanager(program: Program) -> None:
+    document = yaml.safe_load(
+        program("production").one("ConfigMap", "prometheus-config").inputs["data"]["prometheus.yml"]
+    )
+    assert document["global"]["external_labels"] == {
+        "cluster": "observability-production",
+        "prometheus_replica": "${POD_NAME}",
+    }
+    alerting = document["alerting"]
+    assert alerting["alert_relabel_configs"] == [{"action": "labeldrop", "regex": "prometheus_replica"}]
+    assert alerting["alertmanagers"][0]["static_configs"][0]["targets"] == [
+        f"alertmanager-{index}.alertmanager-peers.observability.svc:9093" for index in range(3)
+    ]
+
+
+def test_scrape_timeout_fits_the_interval() -> None:
+    assert yaml.safe_load(config(scrape_interval="5s"))["global"]["scrape_timeout"] == "5s"
+    assert yaml.safe_load(config(scrape_interval="1m"))["global"]["scrape_timeout"] == "10s"
+
+
+def test_prometheus_arguments(program: Program) -> None:
+    arguments = container(program("production", prometheusStorage="100Gi"), "prometheus")["args"]
+    assert "--storage.tsdb.retention.time=15d" in arguments
+    assert f"--storage.tsdb.retention.size={int(100 * 2**30 * 0.85)}B" in arguments
+    assert "--config.auto-reload" in arguments
+    assert "--storage.tsdb.wal-compression" in arguments
+    assert not [argument for argument in arguments if "lifecycle" in argument or "admin-api" in argument]
+
+
+def test_prometheus_starts_with_its_arguments(program: Program, tmp_path: Path) -> None:
+    """Prometheus itself reads the arguments: it gets as far as a configuration file that is not there."""
+    arguments = [
+        argument.replace("--storage.tsdb.path=", f"--storage.tsdb.path={tmp_path}")
+        for argument in container(program(), "prometheus")["args"]
+    ]
+    result = subprocess.run([tool("prometheus"), *arguments], capture_output=True, text=True, check=False, timeout=30)
+    assert "Error loading config" in result.stderr
+    assert "/etc/prometheus/config/prometheus.yml" in result.stderr
+    assert "deprecated" not in result.stderr
+
+
+def test_alertmanager_starts_with_its_arguments(program: Program, tmp_path: Path) -> None:
+    """Alertmanager reads the arguments and says so; without a configuration file it ends."""
+    arguments = [
+        argument.replace("--storage.path=", f"--storage.path={tmp_path}")
+        for argument in container(program(), "alertmanager")["args"]
+        if not argument.startswith("--cluster")
+    ]
+    result = subprocess.run(
+        [tool("alertmanager"), *arguments, "--cluster.listen-address="],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+    assert "/etc/alertmanager/config/alertmanager.yml" in result.stderr
+    assert "unknown long flag" not in result.stderr
+
+
+def test_a_changed_rule_touches_one_config_map_and_no_pod(program: Program, recorded: Recorded) -> None:
+    program()
+    before = {one.name: one.inputs for one in recorded.resources}
+    recorded.resources.clear()
+    recorded.outputs.clear()
+    program(alertOverrides='{"TargetDown": {"for": "7m"}}')
+    after = {one.name: one.inputs for one in recorded.resources}
+    assert [name for name in before if before[name] != after[name]] == ["prometheus-rules"]
+
+
+def test_a_changed_channel_restarts_alertmanager_and_nothing_else(program: Program, recorded: Recorded) -> None:
+    program("production")
+    before = {one.name: one.inputs for one in recorded.resources}
+    recorded.resources.clear()
+    recorded.outputs.clear()
+    program("production", slackWebhookUrl="https://hooks.slack.com/services/hush-other")
+    after = {one.name: one.inputs for one in recorded.resources}
+    assert {name for name in before if before[name] != after[name]} == {
+        "alertmanager-config",
+        "alertmanager-statefulset",
+    }
+
+
+def test_checksum_is_stable_and_short(program: Program) -> None:
+    pod = program("production").one("StatefulSet", "alertmanager").pod
+    assert pod
+    assert len(pod["metadata"]["annotations"][ANNOTATION]) == 32
+
+
+def test_alertmanager_configuration_is_the_rendered_routing(program: Program) -> None:
+    secret = program("production").one("Secret", "alertmanager-config")
+    document = yaml.safe_load(secret.inputs["stringData"]["alertmanager.yml"])
+    addresses = {
+        one["name"]: next(iter(one.get("webhook_configs") or one["slack_configs"])) for one in document["receivers"]
+    }
+    assert addresses["dead-mans-switch"]["url"] == SECRETS["deadMansSwitchUrl"]
+    assert addresses["job-queue-slack"]["api_url"] == SECRETS["slackWebhookUrl"]
+    assert document["route"]["group_wait"] == "30s"
+
+
+def test_gossip_stays_among_alertmanagers(program: Program) -> None:
+    spec = program().one("NetworkPolicy", "alertmanager").inputs["spec"]
+    itself = [{"podSelector": {"matchLabels": {"app.kubernetes.io/name": "alertmanager"}}}]
+    for direction, peers in (("ingress", "from"), ("egress", "to")):
+        gossip = [rule for rule in spec[direction] if 9094 in {port["port"] for port in rule.get("ports", [])}]
+        assert [rule[peers] for rule in gossip] == [itself]
+
+
+def test_alertmanager_reaches_the_world_by_https_only(program: Program) -> None:
+    egress = program().one("NetworkPolicy", "alertmanager").inputs["spec"]["egress"]
+    assert [rule["ports"] for rule in egress if "to" not in rule] == [[{"protocol": "TCP", "port": 443}]]
+
+
+def test_prometheus_may_read_pods_and_nothing_else(program: Program) -> None:
+    recorded = program()
+    (role,) = recorded.of("ClusterRole")
+    assert role.inputs["rules"] == [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]}]
+    (binding,) = recorded.of("ClusterRoleBinding")
+    assert binding.inputs["roleRef"]["name"] == role.object_name == "observability-prometheus"
+    assert binding.inputs["subjects"] == [
+        {"kind": "ServiceAccount", "name": "prometheus", "namespace": "observability"}
+    ]
+
+
+@pytest.mark.parametrize(("stack", "expected"), [("local", None), ("production", "gp3")])
+def test_volumes(program: Program, stack: str, expected: str | None) -> None:
+    for one in program(stack).of("StatefulSet"):
+        (claim,) = one.inputs["spec"]["volumeClaimTemplates"]
+        assert claim["spec"].get("storageClassName") == expected
+        assert one.inputs["spec"]["persistentVolumeClaimRetentionPolicy"] == {
+            "whenDeleted": "Retain",
+            "whenScaled": "Retain",
+        }
+
+
+def test_settings_reach_the_replicas(program: Program) -> None:
+    recorded = program(prometheusReplicas="3", alertmanagerReplicas="1", namespace="watch")
+    assert recorded.one("StatefulSet", "prometheus").inputs["spec"]["replicas"] == 3
+    peers = [one for one in container(recorded, "alertmanager")["args"] if "--cluster.peer=" in one]
+    assert peers == ["--cluster.peer=alertmanager-0.alertmanager-peers.watch.svc:9094"]
+    assert recorded.of("ClusterRole")[0].object_name == "watch-prometheus"

@@ -1,0 +1,50 @@
+"""The running local cluster, as the tests see it."""
+
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from kubernetes import client, config
+
+from local.paths import KUBECONFIG
+
+
+@pytest.fixture(scope="session")
+def core() -> client.CoreV1Api:
+    """The cluster that `make up` left running."""
+    if not KUBECONFIG.exists():
+        pytest.fail("the local cluster does not run: make up")
+    config.load_kube_config(str(KUBECONFIG))
+    return client.CoreV1Api()
+
+
+@pytest.fixture(scope="session")
+def ask(core: client.CoreV1Api) -> Callable[[str, str, int, str], Any]:
+    """GET from one pod through the API server; gives parsed JSON, or text when it is none."""
+
+    def get(namespace: str, pod: str, port: int, path: str) -> Any:
+        resource = f"/api/v1/namespaces/{namespace}/pods/{pod}:{port}/proxy{path}"
+        answer = core.api_client.call_api(
+            resource, "GET", auth_settings=["BearerToken"], _preload_content=False, _return_http_data_only=True
+        )
+        text = answer.data.decode()
+        return json.loads(text) if text.startswith(("{", "[")) else text
+
+    return get
+
+
+def eventually(condition: Callable[[], Any], *, seconds: float, what: str) -> Any:
+    """The first true answer of `condition`; fails with `what` when there is none in time."""
+    deadline = time.monotonic() + seconds
+    last: Any = None
+    while time.monotonic() < deadline:
+        try:
+            last = condition()
+            if last:
+                return last
+        except Exception as error:  # not yet there; the last one is part of the failure
+            last = error
+        time.sleep(1)
+    return pytest.fail(f"{what}; last answer after {seconds:.0f} s: {last!r}")

@@ -1,0 +1,118 @@
+"""What `make up` left running keeps its promises: ready, restricted, scraping, and closed to whom nobody let in."""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from kubernetes import client
+
+from components import versions
+from tests.e2e.conftest import eventually
+
+pytestmark = pytest.mark.e2e
+Ask = Callable[[str, str, int, str], Any]
+NAMESPACES = ("observability", "job-queue", "receiver")
+REPLICAS = {"prometheus": 2, "alertmanager": 3}
+
+
+def test_every_pod_is_ready_and_the_count_is_right(core: client.CoreV1Api) -> None:
+    expected = {"observability": 5, "job-queue": 3, "receiver": 1}
+    for namespace in NAMESPACES:
+        pods = core.list_namespaced_pod(namespace).items
+        ready = [
+            p.metadata.name for p in pods if any(c.type == "Ready" and c.status == "True" for c in p.status.conditions)
+        ]
+        assert len(ready) == len(pods) == expected[namespace], namespace
+
+
+@pytest.mark.parametrize("name", NAMESPACES)
+def test_namespaces_enforce_restricted(core: client.CoreV1Api, name: str) -> None:
+    assert core.read_namespace(name).metadata.labels["pod-security.kubernetes.io/enforce"] == "restricted"
+
+
+def test_the_api_server_really_refuses_a_root_pod(core: client.CoreV1Api) -> None:
+    pod = {"metadata": {"name": "root"}, "spec": {"containers": [{"name": "root", "image": versions.SIMULATOR_IMAGE}]}}
+    with pytest.raises(client.ApiException, match="violates PodSecurity"):
+        core.create_namespaced_pod("observability", pod, dry_run="All")
+
+
+@pytest.mark.parametrize("replica", range(REPLICAS["prometheus"]))
+def test_each_prometheus_scrapes_every_simulator_pod(core: client.CoreV1Api, ask: Ask, replica: int) -> None:
+    pods = {p.metadata.name for p in core.list_namespaced_pod("job-queue").items}
+
+    def scraped() -> set[str]:
+        answer = ask("observability", f"prometheus-{replica}", 9090, "/api/v1/targets?state=active")
+        targets = answer["data"]["activeTargets"]
+        return {t["labels"]["pod"] for t in targets if t["health"] == "up" and t["labels"]["namespace"] == "job-queue"}
+
+    eventually(lambda: scraped() == pods, seconds=60, what=f"targets of prometheus-{replica} are not {pods}")
+    answer = ask("observability", f"prometheus-{replica}", 9090, "/api/v1/query?query=count(jq_queue_depth)")
+    assert int(answer["data"]["result"][0]["value"][1]) > 0
+
+
+@pytest.mark.parametrize("replica", range(REPLICAS["prometheus"]))
+def test_each_prometheus_knows_every_alertmanager(ask: Ask, replica: int) -> None:
+    answer = ask("observability", f"prometheus-{replica}", 9090, "/api/v1/alertmanagers")
+    assert len(answer["data"]["activeAlertmanagers"]) == REPLICAS["alertmanager"]
+
+
+@pytest.mark.parametrize("replica", range(REPLICAS["alertmanager"]))
+def test_each_alertmanager_sees_all_its_peers(ask: Ask, replica: int) -> None:
+    status = ask("observability", f"alertmanager-{replica}", 9093, "/api/v2/status")
+    assert len(status["cluster"]["peers"]) == REPLICAS["alertmanager"]
+
+
+@pytest.mark.parametrize("replica", range(REPLICAS["prometheus"]))
+def test_no_rule_fails_and_all_are_loaded(ask: Ask, replica: int) -> None:
+    groups = ask("observability", f"prometheus-{replica}", 9090, "/api/v1/rules")["data"]["groups"]
+    rules = [rule for group in groups for rule in group["rules"]]
+    assert {"JobQueueNoWorkers", "Watchdog", "TargetDown"} <= {rule["name"] for rule in rules}
+    assert [(rule["name"], rule["lastError"]) for rule in rules if rule.get("lastError")] == []
+
+
+def test_disruption_budgets_let_one_pod_go_at_a_time(core: client.CoreV1Api) -> None:
+    budgets = client.PolicyV1Api(core.api_client).list_pod_disruption_budget_for_all_namespaces().items
+    allowed = {b.metadata.name: b.status.disruptions_allowed for b in budgets}
+    assert allowed == {"prometheus": 1, "alertmanager": 1, "jq-worker": 1}
+
+
+PROBE = """
+import socket, sys
+try:
+    socket.create_connection(("prometheus.observability.svc", 9090), timeout=3).close()
+except OSError as error:
+    sys.exit(f"refused: {error}")
+print("connected")
+"""
+
+
+@pytest.fixture
+def namespace(core: client.CoreV1Api, request: pytest.FixtureRequest) -> Iterator[str]:
+    """A namespace of a stranger; with the labels of the test's parameter."""
+    name = f"e2e-stranger-{int(time.time())}"
+    core.create_namespace({"metadata": {"name": name, "labels": request.param}})
+    yield name
+    core.delete_namespace(name)
+
+
+@pytest.mark.parametrize(
+    ("namespace", "outcome"),
+    [({}, "Failed"), ({"observability/access": "true"}, "Succeeded")],
+    indirect=["namespace"],
+    ids=["without a policy that allows it", "from a namespace that may"],
+)
+def test_who_can_reach_prometheus(core: client.CoreV1Api, namespace: str, outcome: str) -> None:
+    """The second case is the control: it shows that the first one fails for the reason that is claimed."""
+    container = {"name": "probe", "image": versions.SIMULATOR_IMAGE, "command": ["python3", "-c", PROBE]}
+    spec = {"restartPolicy": "Never", "automountServiceAccountToken": False, "containers": [container]}
+    core.create_namespaced_pod(namespace, {"metadata": {"name": "probe"}, "spec": spec})
+
+    def phase() -> str | None:
+        found = core.read_namespaced_pod("probe", namespace).status.phase
+        return found if found in ("Succeeded", "Failed") else None
+
+    reached = eventually(phase, seconds=60, what="the probe did not end")
+    said = core.read_namespaced_pod_log("probe", namespace)
+    assert reached == outcome, said
+    assert ("connected" in said) is (outcome == "Succeeded"), said

@@ -1,0 +1,131 @@
+"""The Pulumi mock engine with a memory, and the stacks' configuration. Knows the SDK's internals; no test must."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pulumi.runtime import rpc
+from pulumi.runtime.mocks import MockCallArgs, MockMonitor, MockResourceArgs, Mocks
+
+ROOT = Path(__file__).resolve().parent.parent
+STACKS = ("local", "staging", "production")
+SECRETS = {
+    "slackWebhookUrl": "https://hooks.slack.com/services/T0/B0/hush-slack",
+    "notificationWebhookUrl": "https://hooks.example.com/hush-webhook",
+    "deadMansSwitchUrl": "https://switch.example.com/hush-switch",
+}
+
+
+class KubernetesMocks(Mocks):
+    """An API server that accepts everything and gives it back."""
+
+    def new_resource(self, args: MockResourceArgs) -> tuple[str, dict[str, Any]]:
+        return f"{args.name}-id", dict(args.inputs)
+
+    def call(self, args: MockCallArgs) -> Any:
+        raise AssertionError(f"the program calls {args.token}, which no test knows")
+
+
+@dataclass
+class Registration:
+    """One resource as the program registered it."""
+
+    type: str
+    name: str
+    parent: str
+    provider: str
+    providers: dict[str, str]
+    custom: bool
+    inputs: dict[str, Any]
+    secret_inputs: frozenset[str]
+    dependencies: frozenset[str]
+
+    @property
+    def kind(self) -> str:
+        return self.type.rsplit(":", 1)[-1]
+
+    @property
+    def object_name(self) -> str:
+        return self.inputs["metadata"]["name"]
+
+    @property
+    def namespace(self) -> str | None:
+        return self.inputs["metadata"].get("namespace")
+
+    @property
+    def pod(self) -> dict[str, Any] | None:
+        """The pod template, of kinds that have one."""
+        return self.inputs["spec"]["template"] if self.kind in ("StatefulSet", "Deployment") else None
+
+
+@dataclass
+class Recorded:
+    """What a program did."""
+
+    resources: list[Registration] = field(default_factory=list)
+    outputs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Resource name -> what it gave to register_outputs."""
+    exports: dict[str, Any] = field(default_factory=dict)
+
+    def of(self, kind: str) -> list[Registration]:
+        return [resource for resource in self.resources if resource.kind == kind]
+
+    def one(self, kind: str, object_name: str) -> Registration:
+        (found,) = [resource for resource in self.of(kind) if resource.object_name == object_name]
+        return found
+
+    @property
+    def pods(self) -> list[Registration]:
+        return [resource for resource in self.resources if resource.pod]
+
+
+class RecordingMonitor(MockMonitor):
+    """Keeps parents, providers, dependencies, secretness and outputs, which the SDK's own monitor drops."""
+
+    def __init__(self, recorded: Recorded) -> None:
+        super().__init__(KubernetesMocks())
+        self.recorded = recorded
+
+    def RegisterResource(self, request: Any) -> Any:  # noqa: N802
+        response = super().RegisterResource(request)
+        if request.type != "pulumi:pulumi:Stack":
+            inputs = rpc.deserialize_properties(request.object)
+            self.recorded.resources.append(
+                Registration(
+                    type=request.type,
+                    name=request.name,
+                    parent=request.parent.rsplit("::", 1)[-1],
+                    provider=request.provider,
+                    providers=dict(request.providers),
+                    custom=request.custom,
+                    inputs={key: unwrap(value) for key, value in inputs.items()},
+                    secret_inputs=frozenset(key for key, value in inputs.items() if rpc.is_rpc_secret(value)),
+                    dependencies=frozenset(urn.rsplit("::", 1)[-1] for urn in request.dependencies),
+                )
+            )
+        return response
+
+    def RegisterResourceOutputs(self, request: Any) -> Any:  # noqa: N802
+        name = request.urn.rsplit("::", 1)[-1]
+        outputs = {key: unwrap(value) for key, value in rpc.deserialize_properties(request.outputs).items()}
+        if request.urn.split("::")[2] == "pulumi:pulumi:Stack":  # registers its outputs by itself
+            return super().RegisterResourceOutputs(request)
+        assert name not in self.recorded.outputs, f"{name} registers its outputs twice"
+        self.recorded.outputs[name] = outputs
+        return super().RegisterResourceOutputs(request)
+
+
+def unwrap(value: Any) -> Any:
+    """The value without the envelope that marks a secret."""
+    return rpc.unwrap_rpc_secret(value) if rpc.is_rpc_secret(value) else value
+
+
+def stack_config(stack: str) -> dict[str, str]:
+    """A stack's configuration as the engine hands it over: Pulumi.yaml's defaults, the stack file, all of it text."""
+    project = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
+    values: dict[str, Any] = {key: spec["default"] for key, spec in project.items() if "default" in spec}
+    chosen = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text())["config"]
+    values |= {key.removeprefix("observability:"): value for key, value in chosen.items()}
+    return {key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}

@@ -1,0 +1,170 @@
+"""The real pipeline and rules as processes on this machine: simulator, receiver, Prometheus, Alertmanager."""
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import yaml
+
+from local.toolchain import tool
+from rules import loader, routing
+
+ROOT = Path(__file__).resolve().parents[2]
+START_TIMEOUT = 30.0
+
+
+@dataclass
+class Pipeline:
+    """Processes that were started, and where they listen."""
+
+    folder: Path
+    urls: dict[str, str] = field(default_factory=dict)
+    processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    commands: dict[str, tuple[list[str], dict[str, str]]] = field(default_factory=dict)
+
+    def start(self, name: str, command: list[str], port: int, environment: Mapping[str, str] | None = None) -> None:
+        """Start (or start again) a process; `wait_ready` waits for it."""
+        self.urls[name] = f"http://127.0.0.1:{port}"
+        self.commands[name] = (command, {**os.environ, **(environment or {})})
+        self.launch(name)
+
+    def launch(self, name: str) -> None:
+        """Start a process that was killed once more."""
+        command, environment = self.commands[name]
+        with (self.folder / f"{name}.log").open("ab") as log:
+            self.processes[name] = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
+
+    def kill(self, name: str) -> None:
+        """End a process at once, and start it again."""
+        self.processes[name].kill()
+        self.processes[name].wait()
+        self.launch(name)
+
+    def wait_ready(self) -> None:
+        """Until every process answers over HTTP."""
+        deadline = time.monotonic() + START_TIMEOUT
+        for name, url in self.urls.items():
+            path = "/-/ready" if name.startswith(("prometheus", "alertmanager")) else "/healthz"
+            while True:
+                with contextlib.suppress(httpx.HTTPError):
+                    if httpx.get(url + path).is_success:
+                        break
+                log = (self.folder / f"{name}.log").read_text()
+                assert self.processes[name].poll() is None, f"{name} ended: {log}"
+                assert time.monotonic() < deadline, f"{name} is not ready: {log}"
+                time.sleep(0.1)
+
+    def stop(self) -> None:
+        """End every process that was started here."""
+        for process in self.processes.values():
+            process.terminate()
+        for process in self.processes.values():
+            try:
+                process.wait(timeout=10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on at present."""
+    with contextlib.ExitStack() as stack:
+        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [probe.getsockname()[1] for probe in probes]
+
+
+def rule_files(overrides: Mapping[str, Any]) -> dict[str, str]:
+    """The project's rules as a stack with these overrides deploys them."""
+    rule_set = loader.load()
+    links = loader.Links(runbook_base_url="http://runbooks", dashboard_base_url="http://dashboards")
+    return loader.render(rule_set, loader.overrides(overrides, rule_set), links)
+
+
+def prometheus_config(
+    folder: Path, targets: Mapping[str, list[int]], alertmanagers: list[int], overrides: Mapping[str, Any]
+) -> Path:
+    """A configuration that scrapes ports by namespace every second; the folder also gets the rules."""
+    for name, text in rule_files(overrides).items():
+        (folder / name).write_text(text)
+    document = {
+        "global": {"scrape_interval": "1s", "evaluation_interval": "1s", "external_labels": {"cluster": "test"}},
+        "rule_files": [str(folder / "job-queue.yaml")],
+        "alerting": {
+            "alertmanagers": [{"static_configs": [{"targets": [f"127.0.0.1:{port}" for port in alertmanagers]}]}]
+        },
+        "scrape_configs": [
+            {
+                "job_name": "pods",
+                "static_configs": [
+                    {"targets": [f"127.0.0.1:{port}" for port in ports], "labels": {"namespace": namespace}}
+                    for namespace, ports in targets.items()
+                ],
+            }
+        ],
+    }
+    file = folder / "prometheus.yml"
+    file.write_text(yaml.safe_dump(document))
+    return file
+
+
+def alertmanager_config(folder: Path, receiver: int) -> Path:
+    """The project's routes, with the shortest waits, all to the receiver on this port."""
+    timing = routing.Timing(group_wait="1s", group_interval="1s", repeat_interval="5m")
+    secrets = {
+        "slackWebhookUrl": f"http://127.0.0.1:{receiver}/deliver/job-queue-slack",
+        "notificationWebhookUrl": f"http://127.0.0.1:{receiver}/deliver/job-queue-webhook",
+        "deadMansSwitchUrl": f"http://127.0.0.1:{receiver}/deliver/dead-mans-switch",
+    }
+    file = folder / "alertmanager.yml"
+    file.write_text(routing.render(routing.load(), timing, secrets))
+    return file
+
+
+@contextlib.contextmanager
+def pipeline(
+    folder: Path, overrides: Mapping[str, Any], *, prometheis: int = 1, alertmanagers: int = 1
+) -> Iterator[Pipeline]:
+    """All of it, running and scraped. Replicas are called `prometheus-0`, `alertmanager-0` and so on."""
+    made = Pipeline(folder)
+    server, worker, receiver, *ports = free_ports(3 + prometheis + 2 * alertmanagers)
+    web, gossip, own = ports[:alertmanagers], ports[alertmanagers : 2 * alertmanagers], ports[2 * alertmanagers :]
+    python = [sys.executable, "-m"]
+    try:
+        data = {"RECEIVER_PORT": str(receiver), "RECEIVER_DATA": str(folder / "deliveries.jsonl")}
+        made.start("receiver", [*python, "simulator.receiver"], receiver, data)
+        for role, port in (("server", server), ("worker", worker)):
+            environment = {"SIMULATOR_ROLE": role, "SIMULATOR_PORT": str(port)}
+            made.start(f"simulator-{role}", [*python, "simulator"], port, environment)
+        config = alertmanager_config(folder, receiver)
+        for number, port in enumerate(web):
+            command = [tool("alertmanager"), f"--config.file={config}", f"--web.listen-address=127.0.0.1:{port}"]
+            command += [f"--storage.path={folder / f'alertmanager-{number}'}", *_gossip(number, gossip)]
+            made.start(f"alertmanager-{number}", [str(part) for part in command], port)
+        config = prometheus_config(folder, {"job-queue": [server, worker]}, web, overrides)
+        for number, port in enumerate(own):
+            command = [tool("prometheus"), f"--config.file={config}", f"--web.listen-address=127.0.0.1:{port}"]
+            command += [f"--storage.tsdb.path={folder / f'prometheus-{number}'}"]
+            made.start(f"prometheus-{number}", [str(part) for part in command], port)
+        made.wait_ready()
+        yield made
+    finally:
+        made.stop()
+
+
+def _gossip(number: int, ports: list[int]) -> list[str]:
+    if len(ports) == 1:
+        return ["--cluster.listen-address="]
+    peers = [f"--cluster.peer=127.0.0.1:{port}" for port in ports]
+    # The last replica's turn must come well within group_interval (1 s here), or it acts on what is long over.
+    waits = ["--cluster.peer-timeout=300ms", "--cluster.gossip-interval=50ms", "--cluster.settle-timeout=2s"]
+    return [f"--cluster.listen-address=127.0.0.1:{ports[number]}", *peers, *waits]

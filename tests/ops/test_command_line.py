@@ -1,0 +1,63 @@
+"""What the commands refuse, and what a dry run says, as a person meets it: the real command line."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def ops(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    clean = {key: value for key, value in os.environ.items() if key not in ("ALERTMANAGER_URL", "KUBE_CONTEXT")}
+    return subprocess.run(
+        [sys.executable, "-m", "ops", *arguments],
+        cwd=ROOT,
+        env={**clean, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_dry_run_shows_the_plan() -> None:
+    done = ops("fire-alerts", "--dry-run", "--alert", "JobQueueDepthHigh", "--alert", "JobQueueRedisErrors")
+
+    assert done.returncode == 0, done.stderr
+    for text in ("JobQueueDepthHigh", "JobQueueRedisErrors", "job-queue-slack", "job-queue-webhook", "shortened"):
+        assert text in done.stdout
+    assert "JobQueueNoWorkers" not in done.stdout
+
+
+def test_a_dry_run_of_another_stack_has_its_own_waits() -> None:
+    done = ops("fire-alerts", "--dry-run", "--environment", "production", "--alert", "JobQueueDepthHigh")
+
+    assert done.returncode == 0, done.stderr
+    assert "30 + 30 + 120 + 30" in done.stdout
+    assert "shortened" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "code", "texts"),
+    [
+        (["fire-alerts", "--alert", "Nope"], {"ALERTMANAGER_URL": "http://127.0.0.1:9"}, 2, ["Nope", "JobQueueRedis"]),
+        (["fire-alerts", "--environment", "moon"], {}, 2, ["'moon'", "local", "production"]),
+        (["fire-alerts", "--nope"], {}, 2, ["--nope"]),
+        (["kill-drill", "--kills", "0"], {}, 2, ["--kills"]),
+        (["fire-alerts", "--environment", "production"], {}, 1, ["no simulator", "ALERTMANAGER_URL"]),
+        (["kill-drill", "--environment", "production"], {}, 1, ["no simulator"]),
+        (["fire-alerts"], {"KUBE_CONTEXT": "no-such-context"}, 1, ["no-such-context"]),
+        (["fire-alerts"], {"ALERTMANAGER_URL": "not a url"}, 1, ["not a url"]),
+    ],
+)
+def test_what_cannot_be_done_is_one_clear_error(
+    arguments: list[str], environment: dict[str, str], code: int, texts: list[str]
+) -> None:
+    done = ops(*arguments, **environment)
+
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    for text in texts:
+        assert text in done.stderr

@@ -1,0 +1,103 @@
+"""fire-alerts against the real pipeline: real rules, Prometheus, Alertmanager, simulator and receiver, on loopback."""
+
+import json
+import time
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from ops import environment, routing_drill
+from ops.drill import Drill, Services, Stage
+from ops.fire_alerts import drill
+from ops.plan import content, from_live
+from rules.routing import Route, Routing
+
+LEVELS = ["JobQueueDepthHigh", "JobQueueNoWorkers"]
+"""Alerts that resolve at once, without a rate window."""
+CHANNELS = {"job-queue-slack", "job-queue-webhook"}
+
+
+def no_fault_is_on(services: Services) -> bool:
+    return all(not fault["active"] for fault in services.simulator.faults())
+
+
+def test_alerts_are_delivered_resolved_and_measured(services: Services, tmp_path: Path) -> None:
+    file = tmp_path / "result.json"
+    text = Console(file=StringIO(), width=140, record=True)
+    code = drill(text, environment.load("local"), services, LEVELS, json_file=file)
+    result = {one["alert"]: one for one in json.loads(file.read_text())["alerts"]}
+    shown = text.export_text()
+
+    assert code == 0, shown
+    assert "2 of 2 alerts delivered and resolved" in shown
+    assert "JobQueueDepthHigh 120 s -> 1 s" in shown  # says that `for` is not the default
+    assert set(result) == set(LEVELS)
+    for one in result.values():
+        assert set(one["delivered"]) == set(one["resolved"]) == CHANNELS
+        assert one["allowed"] == 4  # scrape 1 + evaluation 1 + for 1 + group_wait 1, read from what runs
+        assert one["for"] < one["delivery"] <= one["limit"]
+        assert one["overhead"] == pytest.approx(one["delivery"] - 4)
+        assert not one["late"]
+    assert no_fault_is_on(services)
+
+
+def test_a_channel_that_is_not_told_is_named(services: Services) -> None:
+    """The files say platform-slack too, the running Alertmanager does not."""
+    files = content(None)
+    route = Route(match={"system": "job-queue"}, channels=["job-queue-slack", "job-queue-webhook", "platform-slack"])
+    wrong: Routing = files.routing.model_copy(update={"routes": [route]})
+    expecting = files.__class__(**{**vars(files), "routing": wrong})
+    plans = from_live(expecting, services.prometheus, services.alertmanager, ["JobQueueRedisErrors"])
+    work = Drill(plans, services, expecting, slack=2.0)
+    work.run()
+    (run,) = work.runs
+
+    assert run.stage is Stage.FAILED
+    assert run.problems[0].startswith("no firing notification in platform-slack: ")
+    assert "in job-queue" not in run.problems[0]
+    assert run.delivery_seconds is None
+    assert no_fault_is_on(services)
+
+
+def test_an_interrupt_switches_every_fault_off(services: Services) -> None:
+    plans = from_live(content(None), services.prometheus, services.alertmanager, ["JobQueueSchedulerSlow"])
+    work = Drill(plans, services, content(None))
+
+    def interrupt() -> None:
+        if any(run.stage is Stage.FIRING for run in work.runs):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        work.run(on_tick=interrupt)
+
+    assert work.runs[0].fault_off is not None
+    assert no_fault_is_on(services)
+
+
+@pytest.mark.parametrize("with_receiver", [True, False])
+def test_routing_only(services: Services, with_receiver: bool) -> None:
+    text = Console(file=StringIO(), width=140, record=True)
+    receiver = services.receiver.url if with_receiver else None
+    code = routing_drill.run(text, content(None), ["JobQueueFailureRateHigh"], services.alertmanager.url, receiver)
+    shown = text.export_text()
+
+    assert code == 0, shown
+    assert "routing only" in shown
+    assert "routed as expected" in shown
+    assert ("RECEIVER_URL is not set" in shown) is not with_receiver
+    time.sleep(1)  # what was posted is over
+    held = services.alertmanager.alerts('drill="true"')
+    assert [alert for alert in held if alert["status"]["state"] == "active"] == []
+
+
+def test_routing_only_names_a_wrong_receiver(services: Services) -> None:
+    files = content(None)
+    wrong = files.routing.model_copy(update={"routes": []})
+    expecting = files.__class__(**{**vars(files), "routing": wrong})
+    text = Console(file=StringIO(), width=140, record=True)
+    code = routing_drill.run(text, expecting, ["JobQueueFailureRateHigh"], services.alertmanager.url, None)
+
+    assert code == 1
+    assert "Alertmanager sends it to" in text.export_text()

@@ -1,0 +1,203 @@
+# ruff: noqa: E501  (a case of a table stays on its line)
+"""What the loader refuses, in which words, and what overrides change."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rules import expressions, loader
+from rules.durations import seconds
+from rules.model import AlertOverride, Links
+from rules.problems import RulesError
+from tests.mock_engine import ROOT
+
+LINKS = Links(runbook_base_url="https://runbooks.test/", dashboard_base_url="https://grafana.test")
+Refused = Callable[[str, str, str], tuple[str, ...]]
+
+
+@pytest.fixture
+def refused(tmp_path: Path) -> Refused:
+    """`refused(file, old, new)` edits a copy of the rules and gives the loader's problems."""
+
+    def run(file: str, old: str, new: str) -> tuple[str, ...]:
+        shutil.copytree(ROOT / "rules", tmp_path, dirs_exist_ok=True)
+        text = (tmp_path / file).read_text()
+        assert old in text
+        (tmp_path / file).write_text(text.replace(old, new, 1))
+        with pytest.raises(RulesError) as error:
+            loader.load(tmp_path)
+        return error.value.problems
+
+    return run
+
+
+JOB_QUEUE = "prometheus/job-queue.yaml"
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "problem"),
+    [
+        (JOB_QUEUE, "0 * count by", "0 * count bye", "rules/prometheus/job-queue.yaml: groups[0].rules[0].expr: is no valid PromQL: "),
+        (JOB_QUEUE, "alert: JobQueueDepthHigh", "alert: JobQueueNoWorkers", "rules/prometheus/job-queue.yaml: alert JobQueueNoWorkers is defined twice (first in rules/prometheus/job-queue.yaml)"),
+        ("prometheus/platform.yaml", "alert: TargetDown", "alert: JobQueueDepthHigh", "rules/prometheus/platform.yaml: alert JobQueueDepthHigh is defined twice (first in rules/prometheus/job-queue.yaml)"),
+        (JOB_QUEUE, "severity: critical, ", "", "rules/prometheus/job-queue.yaml: groups[0].rules[0].labels.severity: required, but missing"),
+        (JOB_QUEUE, "severity: critical", "severity: fatal", "rules/prometheus/job-queue.yaml: groups[0].rules[0].labels.severity: must be 'info', 'warning' or 'critical'; got 'fatal'"),
+        (JOB_QUEUE, 'page: "true"', "page: true", "rules/prometheus/job-queue.yaml: groups[0].rules[0].labels.page: must be 'true' or 'false'; got True"),
+        (JOB_QUEUE, "for: 1m", "for: soon", "rules/prometheus/job-queue.yaml: groups[0].rules[0].for: must be a Prometheus duration such as 30s, 5m, 1h30m or 15d; got 'soon'"),
+        (JOB_QUEUE, "for: 1m", "four: 1m", "rules/prometheus/job-queue.yaml: groups[0].rules[0].four: unknown field; got '1m'"),
+        (JOB_QUEUE, "{{ $value }} (or", "(or", "rules/prometheus/job-queue.yaml: groups[0].rules[0].annotations.description: must contain the value ({{ $value }}); got "),
+        (JOB_QUEUE, "dashboard_url: /d/", "dashboard_url: https://elsewhere/", "rules/prometheus/job-queue.yaml: groups[0].rules[0].annotations.dashboard_url: "),
+        (JOB_QUEUE, "groups:", "groups: [", "rules/prometheus/job-queue.yaml: no valid YAML: "),
+        (JOB_QUEUE, "> 1000", "> 1001", "rules/thresholds.yaml: JobQueueDepthHigh.pending_jobs: 1000 must stand exactly once in its expr, not 0 times"),
+        (JOB_QUEUE, "> 1000", "> 1000 + 1000", "rules/thresholds.yaml: JobQueueDepthHigh.pending_jobs: 1000 must stand exactly once in its expr, not 2 times"),
+        ("thresholds.yaml", "\nJobQueueDepthHigh:", "\nJobQueueDeepHigh:", "rules/thresholds.yaml: JobQueueDeepHigh: no such alert; did you mean JobQueueDepthHigh?"),
+        ("thresholds.yaml", "pending_jobs: 1000", "pending_jobs: many", "rules/thresholds.yaml: JobQueueDepthHigh.pending_jobs: must be a valid number; got 'many'"),
+        ("thresholds.yaml", "times_hourly_mean: 3", "times_hourly_mean: 0.1", "rules/thresholds.yaml: JobQueueKafkaPublishErrorsSpiking: two thresholds have the same default"),
+    ],
+)  # fmt: skip
+def test_refuses(refused: Refused, file: str, old: str, new: str, problem: str) -> None:
+    assert any(line.startswith(problem) for line in refused(file, old, new))
+
+
+def test_reports_problems_of_several_files_at_once(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "rules", tmp_path, dirs_exist_ok=True)
+    for name in ("job-queue", "platform"):
+        file = tmp_path / f"prometheus/{name}.yaml"
+        file.write_text(file.read_text().replace("for: 5m", "for: soon"))
+    with pytest.raises(RulesError) as error:
+        loader.load(tmp_path)
+    assert len(error.value.problems) == 4
+    assert {problem.split(":")[0] for problem in error.value.problems} == {
+        "rules/prometheus/job-queue.yaml",
+        "rules/prometheus/platform.yaml",
+    }
+
+
+def test_links_are_completed() -> None:
+    rule = _rendered({})["TargetDown"]
+    assert rule["annotations"]["runbook_url"] == "https://runbooks.test/TargetDown.md"
+    assert rule["annotations"]["dashboard_url"] == "https://grafana.test/d/platform-alerting"
+
+
+def test_override_changes_what_it_names_and_nothing_else() -> None:
+    change = {
+        "JobQueueKafkaPublishErrorsSpiking": {
+            "for": "10s",
+            "severity": "critical",
+            "page": True,
+            "thresholds": {"times_hourly_mean": 4.5, "errors_per_second": 3},
+        }
+    }
+    before, after = _rendered({}), _rendered(change)
+    name = "JobQueueKafkaPublishErrorsSpiking"
+    assert after[name]["for"] == "10s"
+    assert after[name]["labels"] == before[name]["labels"] | {"severity": "critical", "page": "true"}
+    # 3 was the other threshold's default: both are replaced at once, none twice.
+    assert after[name]["expr"] == before[name]["expr"].replace("> 3 *", "> 4.5 *").replace("> 0.1", "> 3")
+    assert after[name]["annotations"] == before[name]["annotations"]
+    assert {key: value for key, value in after.items() if key != name} == {
+        key: value for key, value in before.items() if key != name
+    }
+
+
+def test_disabled_alerts_and_their_empty_groups_are_left_out() -> None:
+    changes = loader.overrides({"Watchdog": {"enabled": False}, "TargetDown": {"enabled": False}}, loader.load())
+    assert yaml.safe_load(loader.render(loader.load(), changes, LINKS)["platform.yaml"]) == {"groups": []}
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"TargetDwn": {}}, "TargetDwn: no such alert; did you mean TargetDown?"),
+        ({"TargetDown": {"thresholds": {"seconds": 1}}}, "TargetDown.thresholds.seconds: no such threshold; known: (none)"),
+        ({"JobQueueDepthHigh": {"thresholds": {"jobs": 1}}}, "JobQueueDepthHigh.thresholds.jobs: no such threshold; known: pending_jobs"),
+        ({"JobQueueDepthHigh": {"thresholds": {"pending_jobs": "9"}}}, "JobQueueDepthHigh.thresholds.pending_jobs: '9': must be a valid number"),
+        ({"JobQueueDepthHigh": {"thresholds": {"pending_jobs": -1}}}, "JobQueueDepthHigh.thresholds.pending_jobs: -1: must be greater than or equal to 0"),
+        ({"JobQueueDepthHigh": {"thresholds": {"pending_jobs": True}}}, "JobQueueDepthHigh.thresholds.pending_jobs: True: must be a valid number"),
+        ({"TargetDown": {"for": 30}}, "TargetDown.for: 30: must be a valid string"),
+        ({"TargetDown": {"for": "half an hour"}}, "TargetDown.for: 'half an hour': must be a Prometheus duration such as 30s, 5m, 1h30m or 15d"),
+        ({"TargetDown": {"page": "true"}}, "TargetDown.page: 'true': must be a valid boolean"),
+        ({"TargetDown": {"severty": "info"}}, "TargetDown.severty: 'info': unknown field; did you mean severity?"),
+        ({"TargetDown": None}, "TargetDown: None: must be an object"),
+    ],
+)  # fmt: skip
+def test_refuses_overrides(change: dict[str, object], problem: str) -> None:
+    with pytest.raises(RulesError) as error:
+        loader.overrides(change, loader.load())
+    assert error.value.problems == (problem,)
+
+
+def _named_thresholds() -> list[tuple[str, str]]:
+    return [(alert, name) for alert, named in loader.load().thresholds.items() for name in named]
+
+
+@given(
+    which=st.sampled_from(_named_thresholds()),
+    value=st.one_of(st.integers(0, 10**18).map(float), st.floats(0, 1e300, allow_nan=False)),
+)
+def test_any_threshold_is_put_in_and_stays_valid(which: tuple[str, str], value: float) -> None:
+    alert, name = which
+    rule_set = loader.load()
+    default, rule = rule_set.thresholds[alert][name], rule_set.rules()[alert]
+    changed = loader.effective(rule, rule_set.thresholds[alert], AlertOverride(thresholds={name: value})).expr
+    assert expressions.problem(changed) is None
+    assert expressions.occurrences(changed, value) >= 1
+    # Putting the default back gives the file's own text, unless the new value was there before.
+    if expressions.occurrences(rule.expr, value) == 0:
+        assert expressions.substitute(changed, {value: default}) == expressions.substitute(
+            rule.expr, {default: default}
+        )
+
+
+@given(text=st.text(alphabet="0123456789.e+-axb_:[]{}()\"'#\\ \nsmhd>=", max_size=40), value=st.floats(0, 1e6))
+def test_substituting_never_touches_more_than_numbers(text: str, value: float) -> None:
+    count = expressions.occurrences(text, value)
+    changed = expressions.substitute(text, {value: value})
+    assert expressions.occurrences(changed, value) == count
+    if count == 0:
+        assert changed == text
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        'a{b="5"} > 5',
+        "rate(a[5m]) > 5",
+        "a5 > 5",
+        "a:5m > 5",
+        "# 5\na > 5",
+        "a offset 5m > 5",
+        "a{b='\\'5'} > 5.0",
+        "a > 5e0",
+    ],
+)
+def test_only_the_number_itself_counts(expression: str) -> None:
+    assert expressions.occurrences(expression, 5) == 1
+    assert expressions.substitute(expression, {5: 7}).endswith("> 7")
+
+
+@pytest.mark.parametrize(("text", "expected"), [("0", 0), ("0s", 0), ("15d", 1296000), ("1h30m", 5400), ("500ms", 0.5)])
+def test_durations(text: str, expected: float) -> None:
+    assert seconds(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", "5", "5 m", "m5", "-5m", "5m1h", "1.5h", "fifteen days", "5M"])
+def test_refuses_durations(text: str) -> None:
+    with pytest.raises(ValueError, match="must be a Prometheus duration"):
+        seconds(text)
+
+
+def _rendered(changes: dict[str, object]) -> dict[str, dict[str, dict[str, str]]]:
+    rule_set = loader.load()
+    files = loader.render(rule_set, loader.overrides(changes, rule_set), LINKS)
+    return {
+        rule["alert"]: rule
+        for text in files.values()
+        for group in yaml.safe_load(text)["groups"]
+        for rule in group["rules"]
+    }

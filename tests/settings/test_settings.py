@@ -1,0 +1,183 @@
+# ruff: noqa: E501  (a case of a table stays on its line)
+"""Bad configuration: one clear line per problem, all of them at once, and never a secret in one."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from pulumi.runtime import config as runtime_config
+
+from components import settings
+from components.quantities import quantity_bytes
+from tests.mock_engine import ROOT, SECRETS, STACKS, stack_config
+
+PLAIN = "pulumi config set --secret"
+
+
+def problems(**changes: str | None) -> tuple[str, ...]:
+    """What is wrong with production's configuration after these changes; None removes a key."""
+    values = {
+        key: value for key, value in (stack_config("production") | SECRETS | changes).items() if value is not None
+    }
+    with pytest.raises(settings.SettingsError) as error:
+        settings.parse(values, list(SECRETS))
+    assert str(error.value).startswith(f"{len(error.value.problems)} problem")
+    assert "nothing was changed" in str(error.value)
+    return error.value.problems
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_every_stack_is_valid_once_its_secrets_are_set(stack: str) -> None:
+    secrets = {} if stack == "local" else SECRETS
+    loaded = settings.parse(stack_config(stack) | secrets, list(secrets))
+    assert set(loaded.secrets) == set(SECRETS)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "problem"),
+    [
+        ("prometheusRetntion", "15d", "unknown key; did you mean prometheusRetention?"),
+        ("prometheusRetention", "fifteen days", '"fifteen days" is not allowed; allowed: a Prometheus duration above zero such as 15d, 36h or 1w2d'),
+        ("prometheusRetention", "0s", '"0s" is not allowed; allowed: a Prometheus duration above zero such as 15d, 36h or 1w2d'),
+        ("prometheusStorage", "50 GB", '"50 GB" is not allowed; allowed: a Kubernetes quantity such as 50Gi'),
+        ("prometheusReplicas", "0", "0 is not allowed; allowed: a whole number from 1 to 10"),
+        ("prometheusReplicas", "two", '"two" is not allowed; allowed: a whole number from 1 to 10'),
+        ("prometheusReplicas", "2.5", "2.5 is not allowed; allowed: a whole number from 1 to 10"),
+        ("prometheusReplicas", "true", "true is not allowed; allowed: a whole number from 1 to 10"),
+        ("simulator", "yes", '"yes" is not allowed; allowed: true or false'),
+        ("cloud", "gke", '"gke" is not allowed; allowed: none or eks'),
+        ("storageClass", "", "\"\" is not allowed; allowed: a storage class's name; required when cloud is eks, which has no default class"),
+        ("clusterName", None, "required, but not set; allowed: up to 100 letters, digits, `-`, `_` and `.`"),
+        ("namespace", "Observability", '"Observability" is not allowed; allowed: a DNS label: small letters, digits and `-`'),
+        ("scrapeInterval", "10m", '"10m" is not allowed; allowed: a Prometheus duration above zero, at most 2m, such as 30s'),
+        ("repeatInterval", "1m", '"1m" is not allowed; allowed: a Prometheus duration above zero such as 4h, not below groupInterval'),
+        ("prometheusUrl", "prometheus.local", '"prometheus.local" is not allowed; allowed: an http or https URL'),
+        ("simulatorImage", "observability/simulator", '"observability/simulator" is not allowed; allowed: an image reference with a tag or digest'),
+        ("alertOverrides", "[]", "[] is not allowed; allowed: an object: alert name -> what changes"),
+        ("alertOverrides", "{", '"{" is not allowed; allowed: an object: alert name -> what changes'),
+        ("slackWebhookUrl", None, f"required, but not set; needed by channel job-queue-slack and platform-slack; set it with: {PLAIN} slackWebhookUrl"),
+        ("deadMansSwitchUrl", "", f"required, but not set; needed by channel dead-mans-switch; set it with: {PLAIN} deadMansSwitchUrl"),
+        ("slackWebhookUrl", "hush", "the value (a secret, not shown) is not allowed; allowed: an http or https URL"),
+        ("slackWebhookUrl", "http://[hush", "the value (a secret, not shown) is not allowed; allowed: an http or https URL"),
+    ],
+)  # fmt: skip
+def test_names_key_value_and_what_is_allowed(key: str, value: str | None, problem: str) -> None:
+    assert problems(**{key: value}) == (f"observability:{key}: {problem}",)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "problem"),
+    [
+        ({"TargetDwn": {}}, "TargetDwn: no such alert; did you mean TargetDown?"),
+        ({"JobQueueDepthHigh": {"thresholds": {"pending": 1}}}, "JobQueueDepthHigh.thresholds.pending: no such threshold; did you mean pending_jobs?"),
+        ({"JobQueueDepthHigh": {"for": 5}}, "JobQueueDepthHigh.for: 5: must be a valid string"),
+    ],
+)  # fmt: skip
+def test_names_the_path_inside_overrides(overrides: object, problem: str) -> None:
+    assert problems(alertOverrides=json.dumps(overrides)) == (f"observability:alertOverrides.{problem}",)
+
+
+def test_reports_everything_at_once() -> None:
+    found = problems(
+        cloud="gke",
+        prometheusRetention="long",
+        bogus="1",
+        slackWebhookUrl=None,
+        serviceNamespaces='["ok", "Not OK"]',
+        alertOverrides='{"Nope": {}}',
+    )
+    assert {problem.split(": ")[0] for problem in found} == {
+        "observability:cloud",
+        "observability:prometheusRetention",
+        "observability:bogus",
+        "observability:slackWebhookUrl",
+        "observability:serviceNamespaces[1]",
+        "observability:alertOverrides.Nope",
+    }
+
+
+def test_a_secret_in_plain_text_is_refused_and_not_shown() -> None:
+    with pytest.raises(settings.SettingsError) as error:
+        settings.parse(stack_config("production") | SECRETS, [])
+    assert len(error.value.problems) == 3
+    assert all("stands in the stack file as plain text" in problem for problem in error.value.problems)
+    assert "hush" not in str(error.value)
+
+
+def test_an_encrypted_value_is_never_shown() -> None:
+    with pytest.raises(settings.SettingsError) as error:
+        settings.parse(stack_config("production") | SECRETS | {"cloud": "hush"}, [*SECRETS, "cloud"])
+    assert "hush" not in str(error.value)
+    assert "observability:cloud: the value (a secret, not shown) is not allowed; allowed: none or eks" in str(
+        error.value
+    )
+
+
+def test_broken_rules_and_settings_are_reported_together(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "rules", tmp_path, dirs_exist_ok=True)
+    (tmp_path / "routing.yaml").write_text(
+        (tmp_path / "routing.yaml").read_text().replace("default: platform", "default: plat")
+    )
+    rules = tmp_path / "prometheus/platform.yaml"
+    rules.write_text(rules.read_text().replace("vector(1)", "vector(1"))
+    with pytest.raises(settings.SettingsError) as error:
+        settings.parse(stack_config("production") | SECRETS | {"cloud": "gke"}, list(SECRETS), tmp_path)
+    text = str(error.value)
+    assert "rules/prometheus/platform.yaml: groups[0].rules[0].expr: is no valid PromQL" in text
+    assert "rules/routing.yaml: default: no channel 'plat-slack'; did you mean platform-slack?" in text
+    assert "observability:cloud" in text
+
+
+def test_reads_what_the_engine_hands_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = {f"observability:{key}": value for key, value in (stack_config("staging") | SECRETS).items()}
+    monkeypatch.setenv("PULUMI_CONFIG", json.dumps(values | {"aws:region": "eu-west-1"}))
+    monkeypatch.setenv("PULUMI_CONFIG_SECRET_KEYS", json.dumps([f"observability:{key}" for key in SECRETS]))
+    runtime_config.set_all_config({}, [])
+    loaded = settings.load()
+    assert loaded.values.cluster_name == "observability-staging"
+    assert loaded.secrets["slackWebhookUrl"].get_secret_value() == SECRETS["slackWebhookUrl"]
+    assert "hush" not in repr(loaded)
+
+
+def test_paths_are_absolute_and_empty_means_not_set() -> None:
+    local, production = (
+        settings.parse(stack_config("local"), []),
+        settings.parse(stack_config("production") | SECRETS, list(SECRETS)),
+    )
+    assert local.kubeconfig == str(ROOT / ".state/kubeconfig")
+    assert local.kube_context is None
+    assert local.storage_class is None
+    assert production.kubeconfig is None
+    assert production.storage_class == "gp3"
+
+
+def test_project_and_settings_know_the_same_keys() -> None:
+    declared = {
+        key for key in yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"] if not key.startswith("pulumi:")
+    }
+    assert declared == {field.alias for field in settings.Values.model_fields.values()}
+
+
+@given(st.text(max_size=12))
+def test_any_text_is_a_quantity_or_refused(text: str) -> None:
+    try:
+        assert quantity_bytes(text) > 0
+    except ValueError as error:
+        assert "must be a Kubernetes quantity above zero" in str(error)  # noqa: PT017  (either outcome is right)
+
+
+@given(key=st.sampled_from(sorted(stack_config("production"))), value=st.text(max_size=20))
+def test_no_value_crashes_the_settings(key: str, value: str) -> None:
+    try:
+        settings.parse(stack_config("production") | SECRETS | {key: value}, list(SECRETS))
+    except settings.SettingsError as error:
+        assert all(problem.startswith(f"observability:{key}") for problem in error.problems), error.problems  # noqa: PT017
+
+
+@pytest.mark.parametrize(("text", "expected"), [("2Gi", 2**31), ("500M", 500_000_000), ("1.5Ki", 1536), ("7", 7)])
+def test_quantities(text: str, expected: int) -> None:
+    assert quantity_bytes(text) == expected

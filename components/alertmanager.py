@@ -14,6 +14,7 @@ from components import network_policies, pods, versions
 from components.checksum import ANNOTATION, checksum
 from components.labels import ACCESS, RECEIVER, labels
 from components.workload import peers, stateful_app
+from rules.durations import seconds
 
 APP = "alertmanager"
 PORT = 9093
@@ -34,6 +35,8 @@ class AlertmanagerArgs(TypedDict):
     """None for the cluster's default."""
     external_url: str
     """Where people open it; stands in notifications."""
+    group_interval: str
+    """Prometheus duration after which a group is looked at again."""
     config: pulumi.Input[str]
     """alertmanager.yml; a secret, because it contains the channels' addresses."""
     prometheus: str
@@ -101,6 +104,7 @@ def _container(args: AlertmanagerArgs) -> ContainerArgsDict:
             "--web.route-prefix=/",
             f"--cluster.listen-address=0.0.0.0:{_GOSSIP}",
             f"--cluster.advertise-address=$(POD_IP):{_GOSSIP}",
+            f"--cluster.peer-timeout={_peer_timeout(args):.3g}s",
             # A restarted peer has a new address, so its name is looked up again for this long.
             "--cluster.reconnect-timeout=5m",
             *(
@@ -123,6 +127,15 @@ def _container(args: AlertmanagerArgs) -> ContainerArgsDict:
             {"name": "data", "mount_path": _DATA},
         ],
     }
+
+
+def _peer_timeout(args: AlertmanagerArgs) -> float:
+    """Seconds that each replica gives the one before it to notify, before it does so itself.
+
+    Alertmanager's default is 15 s. All replicas must have had their turn before the group is looked at again, or a late
+    one would notify of what is over.
+    """
+    return min(15.0, seconds(args["group_interval"]) / (args["replicas"] + 1))
 
 
 def _network(args: AlertmanagerArgs) -> network_policies.AppNetworkArgs:

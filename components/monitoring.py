@@ -22,6 +22,7 @@ def alertmanager(settings: Settings, namespace: pulumi.Output[str], opts: pulumi
             "storage": values.alertmanager_storage,
             "storage_class": settings.storage_class,
             "external_url": values.alertmanager_url,
+            "group_interval": values.group_interval,
             "config": config,
             "prometheus": PROMETHEUS,
         },

@@ -2,17 +2,48 @@
 
 import os
 import sys
-from typing import Annotated
+import time
+from typing import Annotated, Any
 
 import typer
+from rich.console import Console
+from rich.table import Table
 
-from local import cluster, toolchain
+from local import cluster, engine, toolchain
 from local.errors import LocalError
 from local.paths import KUBECONFIG
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 cluster_app = typer.Typer(no_args_is_help=True, help="The one-node Kubernetes of this checkout.")
 app.add_typer(cluster_app, name="cluster")
+app.add_typer(engine.app, name="engine")
+
+
+@app.command()
+def up() -> None:
+    """Bring cluster and platform up, and print where everything is."""
+    started = time.monotonic()
+    _cluster()
+    workspace = engine.workspace("local")
+    summary = engine.up(workspace)
+    _print_endpoints(engine.outputs(workspace)["endpoints"])
+    changes = ", ".join(f"{count} {operation}d" for operation, count in summary.changes.items()) or "no changes"
+    print(f"{changes}, {summary.unchanged} unchanged, {time.monotonic() - started:.0f} s in all")
+
+
+@app.command()
+def preview() -> None:
+    """Show what `up` would change; the cluster has to be there."""
+    _cluster()
+    engine.preview(engine.workspace("local"))
+
+
+@app.command()
+def down() -> None:
+    """Remove the platform and the cluster, or from a cluster of yours (KUBE_CONTEXT) the platform alone."""
+    if os.environ.get("KUBE_CONTEXT"):
+        engine.destroy(engine.workspace("local"))
+    cluster.down()
 
 
 @cluster_app.command("up")
@@ -42,6 +73,21 @@ def kubectl(context: typer.Context) -> None:
     named = os.environ.get("KUBE_CONTEXT")
     target = [f"--context={named}"] if named else [f"--kubeconfig={KUBECONFIG}"]
     os.execv(program, [program, *target, *context.args])  # noqa: S606
+
+
+def _cluster() -> None:
+    if os.environ.get("KUBE_CONTEXT"):
+        toolchain.ensure(["pulumi", "kubectl"])
+    else:
+        cluster.up()
+
+
+def _print_endpoints(endpoints: dict[str, dict[str, Any]]) -> None:
+    table = Table("endpoint", "after this command", "open", box=None, pad_edge=False)
+    for name, endpoint in sorted(endpoints.items()):
+        table.add_row(name, endpoint["open"], endpoint["external_url"])
+    table.add_row("[dim]all of them[/dim]", "make open", "")
+    Console(width=120).print(table)
 
 
 def main() -> None:

@@ -9,10 +9,12 @@ import typer
 from ops.errors import OpsError, UsageError
 from ops.fire_alerts import fire_alerts
 from ops.kill_drill import kill_drill
+from ops.open_endpoints import open_endpoints
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.command("fire-alerts")(fire_alerts)
 app.command("kill-drill")(kill_drill)
+app.command("open")(open_endpoints)
 
 
 @app.callback()

@@ -1,7 +1,6 @@
 """Reaches services inside a cluster: `kubectl port-forward`, kept alive while pods come and go."""
 
 import re
-import shutil
 import socket
 import subprocess
 import threading
@@ -16,6 +15,8 @@ from typing import IO
 import httpx
 import structlog
 
+from local.errors import LocalError
+from local.toolchain import tool
 from ops.errors import OpsError
 
 log = structlog.get_logger("ops.kube")
@@ -60,13 +61,9 @@ class Service:
 def kubectl() -> Path:
     """The toolchain's kubectl, which is PATH's when that one fits. Raises OpsError when there is none."""
     try:
-        from local.toolchain import tool  # noqa: PLC0415 -- a packaged `ops` without `local/` still works with PATH's kubectl
-    except ImportError:
-        found = shutil.which("kubectl")
-        if not found:
-            raise OpsError("kubectl is neither in the toolchain nor in PATH") from None
-        return Path(found)
-    return tool("kubectl")
+        return tool("kubectl")
+    except LocalError as error:
+        raise OpsError(str(error)) from error
 
 
 @contextmanager
@@ -77,13 +74,13 @@ def service_urls(cluster: Cluster, **services: Service) -> Generator[dict[str, s
 
 
 @contextmanager
-def service_url(cluster: Cluster, service: Service) -> Generator[str]:
-    """`http://127.0.0.1:PORT` of a service, while the block runs.
+def service_url(cluster: Cluster, service: Service, *, port: int | None = None) -> Generator[str]:
+    """`http://127.0.0.1:PORT` of a service, while the block runs; a free port unless one is given.
 
     The forward follows the service to another pod when its pod goes away; calls in between fail and may be repeated.
     Raises OpsError with kubectl's own words when the service does not answer within START_TIMEOUT seconds.
     """
-    forward = _Forward(cluster, service)
+    forward = _Forward(cluster, service, port or _free_port())
     try:
         forward.start()
         yield forward.url
@@ -94,8 +91,8 @@ def service_url(cluster: Cluster, service: Service) -> Generator[str]:
 class _Forward:
     """One `kubectl port-forward` process, replaced when it ends or no longer leads anywhere."""
 
-    def __init__(self, cluster: Cluster, service: Service) -> None:
-        self._port = _free_port()
+    def __init__(self, cluster: Cluster, service: Service, port: int) -> None:
+        self._port = port
         self._service = service
         self._command = [
             str(kubectl()),

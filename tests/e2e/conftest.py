@@ -1,6 +1,7 @@
 """The running local cluster, as the tests see it."""
 
 import json
+import subprocess
 import time
 from collections.abc import Callable
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 from kubernetes import client, config
 
 from local.paths import KUBECONFIG
+from local.toolchain import tool
 
 
 @pytest.fixture(scope="session")
@@ -21,15 +23,13 @@ def core() -> client.CoreV1Api:
 
 
 @pytest.fixture(scope="session")
-def ask(core: client.CoreV1Api) -> Callable[[str, str, int, str], Any]:
+def ask() -> Callable[[str, str, int, str], Any]:
     """GET from one pod through the API server; gives parsed JSON, or text when it is none."""
 
     def get(namespace: str, pod: str, port: int, path: str) -> Any:
         resource = f"/api/v1/namespaces/{namespace}/pods/{pod}:{port}/proxy{path}"
-        answer = core.api_client.call_api(
-            resource, "GET", auth_settings=["BearerToken"], _preload_content=False, _return_http_data_only=True
-        )
-        text = answer.data.decode()
+        command = [tool("kubectl"), f"--kubeconfig={KUBECONFIG}", "get", "--raw", resource]
+        text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
         return json.loads(text) if text.startswith(("{", "[")) else text
 
     return get

@@ -1,0 +1,108 @@
+"""A stack's whole life on the real engine and a real API server: up, again, refresh, a changed rule, drift, destroy."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from kubernetes import client
+
+from local import engine
+from local.errors import LocalError
+from local.paths import KUBECONFIG, ROOT
+from local.workspace import Workspace
+from tests.e2e.conftest import eventually
+
+pytestmark = pytest.mark.e2e
+NAMESPACE = "e2e-lifecycle"
+Ask = Callable[[str, str, int, str], Any]
+
+
+def _workspace(state: Path, **changes: Any) -> Workspace:
+    """A stack beside the local one: its values, other names, one replica of each, and no simulator."""
+    config = yaml.safe_load((ROOT / "Pulumi.local.yaml").read_text())["config"]
+    own = {
+        "kubeconfig": str(KUBECONFIG),
+        "clusterName": NAMESPACE,
+        "namespace": NAMESPACE,
+        "simulator": "false",
+        "prometheusReplicas": "1",
+        "alertmanagerReplicas": "1",
+        "prometheusMemory": "256Mi",
+        **changes,
+    }
+    values = {**config, **{f"observability:{key}": value for key, value in own.items()}}
+    return Workspace(stack="e2e", config=values, state=state)
+
+
+@pytest.fixture(scope="module")
+def state(tmp_path_factory: pytest.TempPathFactory, core: client.CoreV1Api) -> Iterator[Path]:
+    folder = tmp_path_factory.mktemp("state")
+    yield folder
+    if any(item.metadata.name == NAMESPACE for item in core.list_namespace().items):
+        engine.destroy(_workspace(folder))
+
+
+def _quiet(_line: str) -> None:
+    return
+
+
+def test_a_stack_from_its_first_up_to_its_destroy(core: client.CoreV1Api, ask: Ask, state: Path) -> None:
+    stack = _workspace(state)
+    created = engine.up(stack, report=_quiet)
+    assert created.changes.keys() == {"create"}
+
+    assert engine.up(stack, expect_no_changes=True, report=_quiet).unchanged == created.count
+    engine.refresh(stack, expect_no_changes=True, report=_quiet)
+    assert engine.outputs(stack)["endpoints"]["prometheus"]["url"] == f"http://prometheus.{NAMESPACE}.svc:9090"
+
+    # A changed rule is one changed object, is live without a restart, and the disk is the same one.
+    before = core.read_namespaced_pod("prometheus-0", NAMESPACE)
+    overrides = {"JobQueueDepthHigh": {"thresholds": {"pending_jobs": 777}}}
+    changed = _workspace(state, alertOverrides=overrides)
+    assert engine.up(changed, report=_quiet).changed == (
+        "update urn:pulumi:e2e::observability::observability:index:Prometheus"
+        "$kubernetes:core/v1:ConfigMap::prometheus-rules",
+    )
+
+    def live() -> bool:
+        groups = ask(NAMESPACE, "prometheus-0", 9090, "/api/v1/rules")["data"]["groups"]
+        return any("> 777" in rule["query"] for group in groups for rule in group["rules"])
+
+    eventually(live, seconds=60, what="the changed rule is not live")
+    after = core.read_namespaced_pod("prometheus-0", NAMESPACE)
+    assert after.metadata.uid == before.metadata.uid
+    assert after.status.container_statuses[0].restart_count == 0
+
+    # What somebody deleted by hand is drift to refresh, and up brings it back.
+    policy = client.PolicyV1Api(core.api_client)
+    policy.delete_namespaced_pod_disruption_budget("prometheus", NAMESPACE)
+    with pytest.raises(LocalError, match=r"refresh: no changes were expected[\s\S]*prometheus-budget"):
+        engine.refresh(changed, expect_no_changes=True, report=_quiet)
+    assert engine.up(changed, report=_quiet).changes == {"create": 1}
+
+    engine.destroy(changed, report=_quiet)
+    assert NAMESPACE not in [item.metadata.name for item in core.list_namespace().items]
+    roles = client.RbacAuthorizationV1Api(core.api_client).list_cluster_role().items
+    assert [role.metadata.name for role in roles if role.metadata.name.startswith(NAMESPACE)] == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        (
+            {"prometheusRetention": "soon", "groupWait": "-1s", "prometheusReplica": "3"},
+            r"3 problems in the settings; nothing was changed\.(?s:.*)prometheusRetention: "soon" is not allowed",
+        ),
+        ({"alertOverrides": {"JobQueueDephtHigh": {"for": "1m"}}}, r"JobQueueDephtHigh.*JobQueueDepthHigh"),
+        ({"kubeconfig": "/nowhere/config"}, r"/nowhere/config.*Nothing was changed"),
+        ({"kubeContext": "nobody"}, r"context nobody .*Nothing was changed"),
+    ],
+    ids=["several settings", "unknown alert", "no kubeconfig", "unknown context"],
+)
+def test_bad_input_ends_the_preview_with_one_clear_error(changes: dict[str, Any], says: str, tmp_path: Path) -> None:
+    with pytest.raises(LocalError, match=says) as caught:
+        engine.preview(_workspace(tmp_path, **changes), report=_quiet)
+    assert "Traceback" not in str(caught.value)
+    assert len(str(caught.value).splitlines()) < 12

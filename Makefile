@@ -27,7 +27,7 @@ down: $(ENVIRONMENT) ## remove the local cluster and all that this checkout made
 	@$(PYTHON) -m local down $(ARGS)
 
 outputs: $(ENVIRONMENT) ## stack outputs as JSON
-	@$(PYTHON) -m local outputs $(ARGS)
+	@$(PYTHON) -m local engine outputs $(ARGS)
 
 open: $(ENVIRONMENT) ## serve every endpoint on localhost until interrupted
 	@$(PYTHON) -m ops open $(ARGS)
@@ -49,11 +49,11 @@ check: $(ENVIRONMENT) ## lint, format and types
 	@pyright
 
 unit: $(ENVIRONMENT) ## every test that needs no cluster
-	@$(PYTHON) -m local toolchain promtool amtool pulumi >/dev/null
+	@$(PYTHON) -m local toolchain pulumi kubectl prometheus promtool alertmanager amtool >/dev/null
 	@$(PYTHON) -m pytest -m "not e2e" -n 2 $(ARGS)
 
 e2e: up ## tests against the running local cluster
-	@$(PYTHON) -m pytest -m e2e $(ARGS)
+	@$(PYTHON) -m pytest -m e2e -n 2 --dist loadgroup $(ARGS)
 
 bench: up ## times and memory, as tables
 	@$(PYTHON) -m ops bench $(ARGS)

@@ -1,11 +1,14 @@
 """Command line of the operations tools: `python -m ops --help`. The Makefile's targets call it."""
 
 import logging
+import signal
 import sys
 
 import structlog
 import typer
 
+from local.errors import LocalError
+from ops.bench import bench
 from ops.errors import OpsError, UsageError
 from ops.fire_alerts import fire_alerts
 from ops.kill_drill import kill_drill
@@ -15,6 +18,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 app.command("fire-alerts")(fire_alerts)
 app.command("kill-drill")(kill_drill)
 app.command("open")(open_endpoints)
+app.command("bench")(bench)
 
 
 @app.callback()
@@ -24,13 +28,16 @@ def _tools() -> None:
 
 def main() -> None:
     """Run the command line; an OpsError is printed as its text alone."""
+    # However a drill is ended, it switches its faults off and ends its port-forwards.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     try:
         app()
     except UsageError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
-    except OpsError as error:
+    except (OpsError, LocalError) as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
 

@@ -1,5 +1,6 @@
 """Fixtures that run components, or the whole program, on the mock engine."""
 
+import asyncio
 import runpy
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -34,6 +35,9 @@ def engine(recorded: Recorded, monkeypatch: pytest.MonkeyPatch) -> Iterator[Call
     """`engine(program)` runs the function as a Pulumi program and gives what it registered; errors are raised."""
 
     def run(program: Callable[[], object], *, preview: bool = False, stack: str = "local") -> Recorded:
+        # The automation API, which other tests use, leaves its event loop and its stack behind.
+        asyncio.set_event_loop(asyncio.new_event_loop())
+        reset_options()
         pulumi.runtime.set_mocks(
             KubernetesMocks(), project="observability", stack=stack, preview=preview, monitor=RecordingMonitor(recorded)
         )

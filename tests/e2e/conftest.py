@@ -13,6 +13,14 @@ from local.paths import KUBECONFIG
 from local.toolchain import tool
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Two workers: one waits for alerts to resolve, which takes five minutes, the other runs all the rest in order."""
+    for item in items:
+        if "tests/e2e/" in item.nodeid:
+            group = "fire-alerts" if "test_fire_alerts" in item.nodeid else "rest"
+            item.add_marker(pytest.mark.xdist_group(group))
+
+
 @pytest.fixture(scope="session")
 def core() -> client.CoreV1Api:
     """The cluster that `make up` left running."""

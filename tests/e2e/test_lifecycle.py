@@ -93,7 +93,7 @@ def test_a_stack_from_its_first_up_to_its_destroy(core: client.CoreV1Api, ask: A
     [
         (
             {"prometheusRetention": "soon", "groupWait": "-1s", "prometheusReplica": "3"},
-            r"3 problems in the settings; nothing was changed\.(?s:.*)prometheusRetention: "soon" is not allowed",
+            r"3 problems in the settings; nothing was changed\.(?s:.*)prometheusRetention: .soon. is not allowed",
         ),
         ({"alertOverrides": {"JobQueueDephtHigh": {"for": "1m"}}}, r"JobQueueDephtHigh.*JobQueueDepthHigh"),
         ({"kubeconfig": "/nowhere/config"}, r"/nowhere/config.*Nothing was changed"),

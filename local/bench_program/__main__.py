@@ -1,0 +1,20 @@
+"""As many onboarded services as the stack says: a namespace, and one disruption budget for each service."""
+
+import pulumi
+import pulumi_kubernetes as k8s
+
+from components.disruption_budgets import DisruptionBudgets
+from components.namespace import Namespace
+from rules.disruption_budgets import DisruptionBudget
+
+config = pulumi.Config()
+cluster = k8s.Provider("cluster", kubeconfig=config.require("kubeconfig"), cluster_identifier="bench")
+there = pulumi.ResourceOptions(provider=cluster)
+namespace = Namespace("bench", {"name": "bench"}, there)
+budgets = {
+    f"service-{number}": DisruptionBudget.model_validate(
+        {"namespace": "bench", "system": "bench", "app": f"service-{number}", "minAvailable": 1}
+    )
+    for number in range(config.require_int("services"))
+}
+DisruptionBudgets("workers", {"budgets": budgets, "namespaces": {"bench": namespace.namespace}}, there)

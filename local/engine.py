@@ -1,0 +1,296 @@
+"""Runs the program with the real Pulumi engine: `python -m local engine preview|up|refresh|destroy|outputs`.
+
+The engine is the pinned CLI with a `file://` backend in `.state`; the program runs in this process (automation API), so
+no language host is needed. The official kubernetes plugin is used when it is installed, else the stand-in.
+"""
+
+import json
+import runpy
+import signal
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from pulumi import automation
+from pulumi.automation.events import EngineEvent
+from semver import VersionInfo
+
+from components import versions
+from local.errors import LocalError
+from local.toolchain import tool
+from local.workspace import Workspace, machine_config
+
+Report = Callable[[str], None]
+MASK = "[secret]"
+_UNCHANGED = {"same", "read", "refresh"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """What a run did, or a preview would do."""
+
+    changes: Mapping[str, int]
+    """Number of resources by operation (create, update, replace, delete); those that stay as they are do not count."""
+    changed: tuple[str, ...]
+    """Operation and URN of each change."""
+    unchanged: int
+    seconds: float
+
+    @property
+    def count(self) -> int:
+        """Number of changed resources."""
+        return sum(self.changes.values())
+
+
+@dataclass
+class _Events:
+    """Collects what the engine reports."""
+
+    changes: Counter[str] = field(default_factory=Counter[str])
+    changed: dict[str, str] = field(default_factory=dict[str, str])
+    errors: dict[str, None] = field(default_factory=dict[str, None])
+
+    def __call__(self, event: EngineEvent) -> None:
+        if event.summary_event:
+            self.changes = Counter({_name(op): n for op, n in event.summary_event.resource_changes.items()})
+        for outcome in (event.resource_pre_event, event.res_outputs_event):
+            if outcome and _name(outcome.metadata.op) not in _UNCHANGED:
+                self.changed[outcome.metadata.urn] = _name(outcome.metadata.op)
+        diagnostic = event.diagnostic_event
+        if diagnostic and diagnostic.severity == "error":
+            text = _plain(diagnostic.message)
+            # These lines of the engine only say that there was an error.
+            if text not in ("update failed", "preview failed") and not text.startswith("an unhandled error occurred"):
+                urn = diagnostic.urn or ""
+                label = "" if "pulumi:pulumi:Stack" in urn else ": ".join(urn.split("::")[-2:])
+                self.errors[f"{label}: {text}" if label else text] = None
+
+
+def preview(workspace: Workspace, *, expect_no_changes: bool = False, report: Report = print) -> Summary:
+    """What `up` would change. Raises LocalError for any problem, and for a change when none is expected."""
+    found = _run(workspace, _open(workspace, report), "preview", report)
+    if expect_no_changes:
+        _expect_none(found, "preview")
+    return found
+
+
+def up(workspace: Workspace, *, expect_no_changes: bool = False, report: Report = print) -> Summary:
+    """Bring the stack to what the program says; first a preview, so that a mistake is found before anything changes."""
+    stack = _open(workspace, report)
+    _run(workspace, stack, "preview", _silent)
+    found = _run(workspace, stack, "up", report)
+    if expect_no_changes:
+        _expect_none(found, "up")
+    return found
+
+
+def refresh(workspace: Workspace, *, expect_no_changes: bool = False, report: Report = print) -> Summary:
+    """Take what is really there into the state; its changes are the drift."""
+    found = _run(workspace, _open(workspace, report), "refresh", report)
+    if expect_no_changes:
+        _expect_none(found, "refresh")
+    return found
+
+
+def destroy(workspace: Workspace, *, report: Report = print) -> Summary:
+    """Delete all resources of the stack, and then the stack."""
+    return _run(workspace, _open(workspace, report), "destroy", report, remove=True)
+
+
+def outputs(workspace: Workspace, *, show_secrets: bool = False) -> dict[str, Any]:
+    """Outputs of the last `up`; a secret one is masked unless `show_secrets`."""
+    found = _stack(workspace, _silent).outputs()
+    return {key: item.value if show_secrets or not item.secret else MASK for key, item in found.items()}
+
+
+def _open(workspace: Workspace, report: Report) -> automation.Stack:
+    """The stack, ready for a run: nobody else runs it, and nothing is left of a run that was killed."""
+    killed = workspace.release_stale_locks()
+    stack = _stack(workspace, report)
+    if killed:
+        report("the last run was killed; its lock is released")
+        _forget_pending(stack)
+    return stack
+
+
+def _run(workspace: Workspace, stack: automation.Stack, action: str, report: Report, **options: object) -> Summary:
+    started, events = time.monotonic(), _Events()
+    try:
+        with _interrupts_left_to_the_engine():
+            if action in ("preview", "up"):
+                options["suppress_outputs"] = True  # `outputs` shows them better
+            getattr(stack, action)(on_output=_until_diagnostics(report), on_event=events, color="never", **options)
+    except automation.CommandError as error:
+        raise LocalError(f"{action} of stack {workspace.stack} failed.\n{_reason(events, error)}") from None
+    unchanged = sum(events.changes[op] for op in _UNCHANGED)
+    return Summary(
+        changes={op: number for op, number in events.changes.items() if op not in _UNCHANGED},
+        changed=tuple(f"{op} {urn}" for urn, op in events.changed.items()),
+        unchanged=unchanged,
+        seconds=time.monotonic() - started,
+    )
+
+
+def _stack(workspace: Workspace, report: Report) -> automation.Stack:
+    """The stack, made when it does not exist, in a freshly rendered workspace."""
+    official = workspace.render()
+    if official is None:
+        report("kubernetes provider: stand-in (server-side apply); the official plugin is not installed")
+    else:
+        report(f"kubernetes provider: the official plugin ({official})")
+    options = automation.LocalWorkspaceOptions(
+        work_dir=str(workspace.folder), env_vars=workspace.environment(), pulumi_command=_command()
+    )
+    try:
+        stack = automation.create_or_select_stack(
+            stack_name=workspace.stack,
+            project_name=workspace.project,
+            program=lambda: _program(workspace.root),
+            opts=options,
+        )
+    except automation.CommandError as error:
+        raise LocalError(f"stack {workspace.stack} cannot be opened.\n{_reason(_Events(), error)}") from None
+    return stack
+
+
+def _program(root: Path) -> None:
+    if str(root) not in sys.path:
+        sys.path.insert(0, str(root))
+    runpy.run_path(str(root / "__main__.py"), run_name="__main__")
+
+
+class _Command(automation.PulumiCommand):
+    """The CLI of our toolchain; the base class only looks into `<root>/bin` or PATH, and asks for the version first."""
+
+    def __init__(self, path: Path) -> None:  # pyright: ignore[reportMissingSuperCall]
+        self.command = str(path)
+        self.version = VersionInfo.parse(versions.PULUMI)
+
+
+def _command() -> automation.PulumiCommand:
+    return _Command(tool("pulumi"))
+
+
+def _forget_pending(stack: automation.Stack) -> None:
+    """Drop the operations that a killed run left open: what they made is found again by its owner's mark."""
+    exported = stack.export_stack()
+    content = dict(exported.deployment or {})
+    if content.pop("pending_operations", None):
+        stack.import_stack(automation.Deployment(version=exported.version, deployment=content))
+
+
+@contextmanager
+def _interrupts_left_to_the_engine() -> Generator[None]:
+    """On Ctrl-C the terminal tells the engine too; it ends what is under way and saves the state. We wait for it."""
+    try:
+        before = signal.signal(signal.SIGINT, _ignore)
+    except ValueError:  # not the main thread; then nobody sends us signals either
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _ignore(_number: int, _frame: object) -> None:
+    return
+
+
+def _until_diagnostics(report: Report) -> Report:
+    """Passes the engine's lines on, except the section of errors, which the caller shows."""
+    muted = False
+
+    def pass_on(line: str) -> None:
+        nonlocal muted
+        if line and not line.startswith(" "):
+            muted = line.startswith("Diagnostics:")
+        if not muted and not line.startswith("@ ") and " error: " not in line:
+            report(line)
+
+    return pass_on
+
+
+def _reason(events: _Events, error: automation.CommandError) -> str:
+    if events.errors:
+        return "\n".join(events.errors)
+    lines = [line.strip() for line in str(error).splitlines()]
+    return "\n".join(line for line in lines if "error:" in line) or str(error)
+
+
+def _expect_none(found: Summary, action: str) -> None:
+    if found.count:
+        raise LocalError(
+            f"{action}: no changes were expected, but there are {found.count}:\n" + "\n".join(found.changed)
+        )
+
+
+def _plain(message: str) -> str:
+    """`message` without the engine's colour marks, as in `<{%reset%}>`."""
+    while "<{%" in message and "%}>" in message:
+        start = message.index("<{%")
+        message = message[:start] + message[message.index("%}>", start) + 3 :]
+    return message.strip().removeprefix("error: ").strip()
+
+
+def _name(operation: object) -> str:
+    # The automation API declares an enumeration here, and gives plain text in the summary.
+    return str(getattr(operation, "value", operation))
+
+
+def _silent(_line: str) -> None:
+    return
+
+
+app = typer.Typer(no_args_is_help=True, help="The Pulumi engine on a stack.")
+_Stack = Annotated[str, typer.Option("--stack", help="Stack, as in Pulumi.<stack>.yaml.")]
+_NoChanges = Annotated[bool, typer.Option("--expect-no-changes", help="Fail when something changes.")]
+
+
+def workspace(stack: str) -> Workspace:
+    """The workspace of a stack on this machine."""
+    return Workspace(stack=stack, config=machine_config(stack))
+
+
+def _tell(found: Summary) -> None:
+    changes = ", ".join(f"{number} {op}" for op, number in found.changes.items()) or "no changes"
+    print(f"{changes}; {found.unchanged} unchanged; {found.seconds:.1f} s")
+
+
+@app.command("preview")
+def preview_command(stack: _Stack = "local", expect_no_changes: _NoChanges = False) -> None:
+    """Show what `up` would change."""
+    _tell(preview(workspace(stack), expect_no_changes=expect_no_changes))
+
+
+@app.command("up")
+def up_command(stack: _Stack = "local", expect_no_changes: _NoChanges = False) -> None:
+    """Bring the stack to what the program says."""
+    _tell(up(workspace(stack), expect_no_changes=expect_no_changes))
+
+
+@app.command("refresh")
+def refresh_command(stack: _Stack = "local", expect_no_changes: _NoChanges = False) -> None:
+    """Take what is really there into the state."""
+    _tell(refresh(workspace(stack), expect_no_changes=expect_no_changes))
+
+
+@app.command("destroy")
+def destroy_command(stack: _Stack = "local") -> None:
+    """Delete all resources of the stack, and then the stack."""
+    _tell(destroy(workspace(stack)))
+
+
+@app.command("outputs")
+def outputs_command(
+    stack: _Stack = "local",
+    show_secrets: Annotated[bool, typer.Option("--show-secrets", help="Do not mask secret outputs.")] = False,
+) -> None:
+    """Print the outputs of the last `up` as JSON."""
+    print(json.dumps(outputs(workspace(stack), show_secrets=show_secrets), indent=2))

@@ -1,0 +1,180 @@
+"""What the Pulumi engine runs in: a rendered project folder, its environment, and the lock of a state folder.
+
+The repository's own Pulumi.yaml and stack files are only read. Machine-specific values go into copies under
+`.state/workspace/<stack>/`.
+"""
+
+import json
+import os
+import secrets
+import shutil
+import socket
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, cast
+
+import yaml
+
+from local.errors import LocalError
+from local.paths import KUBECONFIG, ROOT, STATE
+from local.toolchain import tool
+
+STAND_IN = ROOT / "local" / "providers" / "kubernetes"
+_PLUGIN = "pulumi-resource-kubernetes"
+_SALT, _SECRETS_PROVIDER = "encryptionsalt", "secretsprovider"
+Document = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workspace:
+    """One stack on this machine. Keys of `config` are full ones, as in `observability:kubeContext`."""
+
+    stack: str
+    config: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Values that go over those of the stack file."""
+    root: Path = ROOT
+    """Folder of the program."""
+    state: Path = STATE
+    """Folder for all that a run leaves behind."""
+
+    @property
+    def folder(self) -> Path:
+        """The rendered project."""
+        return self.state / "workspace" / self.stack
+
+    @property
+    def backend(self) -> Path:
+        """The engine's state: stacks, locks, history."""
+        return self.state / "pulumi"
+
+    @property
+    def project(self) -> str:
+        """Name of the project."""
+        return str(_read(self.root / "Pulumi.yaml")["name"])
+
+    @property
+    def stack_file(self) -> Path:
+        """The rendered stack file."""
+        return self.folder / f"Pulumi.{self.stack}.yaml"
+
+    def render(self) -> Path | None:
+        """Write the project folder. Gives the folder of the official plugin, None when the stand-in is used."""
+        for path in (self.folder, self.backend):
+            path.mkdir(parents=True, exist_ok=True)
+        official = official_plugin()
+        project = _read(self.root / "Pulumi.yaml")
+        # The program runs in this process, so the engine needs no language host, and none of its options.
+        project["runtime"] = {"name": "python"}
+        plugin = {"name": "kubernetes", "path": str(official or STAND_IN), "version": version("pulumi-kubernetes")}
+        project["plugins"] = {"providers": [plugin]}
+        _write(self.folder / "Pulumi.yaml", project)
+        self._render_stack()
+        return official
+
+    def _render_stack(self) -> None:
+        source = self.root / f"Pulumi.{self.stack}.yaml"
+        rendered = _read(source) if source.exists() else {}
+        before = _read(self.stack_file) if self.stack_file.exists() else {}
+        if _SALT in rendered and not _has_passphrase():
+            raise LocalError(
+                f"{source.name} holds encrypted values; set PULUMI_CONFIG_PASSPHRASE (or PULUMI_CONFIG_PASSPHRASE_FILE)"
+            )
+        if _SECRETS_PROVIDER not in rendered and _SALT not in rendered and _SALT in before:
+            rendered[_SALT] = before[_SALT]
+        config: Document = {**(rendered.get("config") or {}), **self.config}
+        _write(self.stack_file, {**rendered, "config": config})
+
+    def environment(self) -> dict[str, str]:
+        """Environment variables of the engine and its plugins, besides those of this process."""
+        variables = {
+            "PULUMI_BACKEND_URL": f"file://{self.backend}",
+            "PULUMI_HOME": str(self._home()),
+            "PULUMI_SKIP_UPDATE_CHECK": "true",
+            "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+            "PULUMI_AUTOMATION_API_SKIP_VERSION_CHECK": "true",
+            "PULUMI_KUBERNETES_OWNER": _kept_text(self.state / "owner"),
+            # The stand-in is a Python script; it must find this environment's packages.
+            "PATH": f"{Path(sys.executable).parent}:{tool('pulumi').parent}:{os.environ.get('PATH', '')}",
+        }
+        if not _has_passphrase():
+            _kept_text(self.state / "passphrase")
+            variables["PULUMI_CONFIG_PASSPHRASE_FILE"] = str(self.state / "passphrase")
+        return variables
+
+    def locks(self) -> list[Path]:
+        """Lock files of this stack."""
+        return sorted((self.backend / ".pulumi" / "locks" / "organization" / self.project / self.stack).glob("*.json"))
+
+    def release_stale_locks(self) -> bool:
+        """Remove the locks of runs that were killed; true if there was one. Raises LocalError while a run is alive."""
+        found = self.locks()
+        for path in found:
+            holder = json.loads(path.read_text())
+            if holder["hostname"] != socket.gethostname() or _is_pulumi(int(holder["pid"])):
+                raise LocalError(
+                    f"stack {self.stack} is in use by process {holder['pid']} of {holder['username']}@"
+                    f"{holder['hostname']} since {holder['timestamp']}; wait for it or end it, then run again"
+                )
+            path.unlink()
+            path.with_name(path.name + ".attrs").unlink(missing_ok=True)
+        return bool(found)
+
+    def _home(self) -> Path:
+        """The engine's own home inside our state, with the user's plugins."""
+        home, plugins = self.state / "pulumi-home", _user_plugins()
+        home.mkdir(parents=True, exist_ok=True)
+        if plugins.is_dir() and not (home / "plugins").exists():
+            (home / "plugins").symlink_to(plugins)
+        return home
+
+
+def machine_config(stack: str, root: Path = ROOT) -> dict[str, str]:
+    """What this machine decides: KUBE_CONTEXT takes the place of the embedded cluster where a stack names that one."""
+    source, context = root / f"Pulumi.{stack}.yaml", os.environ.get("KUBE_CONTEXT", "")
+    config = (_read(source).get("config") or {}) if source.exists() else {}
+    embedded = config.get("observability:kubeconfig") == str(KUBECONFIG.relative_to(ROOT))
+    return {"observability:kubeconfig": "", "observability:kubeContext": context} if context and embedded else {}
+
+
+def official_plugin() -> Path | None:
+    """Folder of the official kubernetes plugin of the SDK's version, in PATH or in Pulumi's home; None without one."""
+    found = shutil.which(_PLUGIN)
+    if found:
+        return Path(found).parent
+    folder = _user_plugins() / f"resource-kubernetes-v{version('pulumi-kubernetes')}"
+    return folder if (folder / _PLUGIN).is_file() else None
+
+
+def _user_plugins() -> Path:
+    return Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi") / "plugins"
+
+
+def _has_passphrase() -> bool:
+    return "PULUMI_CONFIG_PASSPHRASE" in os.environ or "PULUMI_CONFIG_PASSPHRASE_FILE" in os.environ
+
+
+def _kept_text(path: Path) -> str:
+    """A random text that is made once and that only this user can read."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+        path.write_text(secrets.token_urlsafe(32))
+    return path.read_text()
+
+
+def _is_pulumi(pid: int) -> bool:
+    try:
+        return "pulumi" in Path(f"/proc/{pid}/comm").read_text()
+    except FileNotFoundError:
+        return False
+
+
+def _read(path: Path) -> Document:
+    return cast(Document, yaml.safe_load(path.read_text()) or {})
+
+
+def _write(path: Path, content: Document) -> None:
+    path.write_text(yaml.safe_dump(content, sort_keys=False))

@@ -29,6 +29,14 @@ MANAGER = "pulumi-kubernetes-"
 INPUTS, FIELD_MANAGER, INITIAL_VERSION = "__inputs", "__fieldManager", "__initialApiVersion"
 
 
+class InitError(Exception):
+    """The object exists but is not ready; carries what the state must keep."""
+
+    def __init__(self, resource_id: str, state: Values, inputs: Values, reasons: list[str]) -> None:
+        super().__init__("\n".join(reasons))
+        self.resource_id, self.state, self.inputs, self.reasons = resource_id, state, inputs, reasons
+
+
 def planned_state(kind: Kind, live: Object, inputs: Object, like: Values, old: Object | None = None) -> Values:
     """Outputs in a preview: what the dry run gave, except what only the real run decides."""
     before = mapping((old or {}).get("metadata"))

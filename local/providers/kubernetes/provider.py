@@ -27,6 +27,7 @@ from local.providers.kubernetes.objects import (
     FIELD_MANAGER,
     INPUTS,
     MANAGER,
+    InitError,
     Values,
     aside,
     autoname,
@@ -63,14 +64,6 @@ _UNSUPPORTED = (
 )
 # Deletion of these returns at once under pulumi.com/skipAwait, as in the official provider.
 _DELETE_MAY_SKIP = ("Namespace", "Deployment", "StatefulSet", "DaemonSet", "Job")
-
-
-class InitError(Exception):
-    """The object exists but is not ready; carries what the state must keep."""
-
-    def __init__(self, resource_id: str, state: Values, inputs: Values, reasons: list[str]) -> None:
-        super().__init__("\n".join(reasons))
-        self.resource_id, self.state, self.inputs, self.reasons = resource_id, state, inputs, reasons
 
 
 class KubernetesProvider(rpc.Provider):

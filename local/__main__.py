@@ -78,6 +78,8 @@ def kubectl(context: typer.Context) -> None:
 def _cluster() -> None:
     if os.environ.get("KUBE_CONTEXT"):
         toolchain.ensure(["pulumi", "kubectl"])
+        if not os.environ.get("SIMULATOR_IMAGE"):
+            print("simulator and receiver are left out: build simulator/Dockerfile, push it, and set SIMULATOR_IMAGE")
     else:
         cluster.up()
 

@@ -132,11 +132,22 @@ class Workspace:
 
 
 def machine_config(stack: str, root: Path = ROOT) -> dict[str, str]:
-    """What this machine decides: KUBE_CONTEXT takes the place of the embedded cluster where a stack names that one."""
+    """What this machine decides: KUBE_CONTEXT takes the place of the embedded cluster where a stack names that one.
+
+    The simulator's image is in no registry: on another cluster it runs only when SIMULATOR_IMAGE names one.
+    """
     source, context = root / f"Pulumi.{stack}.yaml", os.environ.get("KUBE_CONTEXT", "")
     config = (_read(source).get("config") or {}) if source.exists() else {}
     embedded = config.get("observability:kubeconfig") == str(KUBECONFIG.relative_to(ROOT))
-    return {"observability:kubeconfig": "", "observability:kubeContext": context} if context and embedded else {}
+    if not (context and embedded):
+        return {}
+    image = os.environ.get("SIMULATOR_IMAGE", "")
+    return {
+        "observability:kubeconfig": "",
+        "observability:kubeContext": context,
+        "observability:simulator": "true" if image else "false",
+        "observability:simulatorImage": image,
+    }
 
 
 def official_plugin() -> Path | None:

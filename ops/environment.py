@@ -54,6 +54,8 @@ def load(stack: str, *, root: Path = ROOT) -> Environment:
     if stack not in known:
         raise UsageError(f"unknown environment {stack!r}; there are: {', '.join(known) or 'none (no Pulumi.*.yaml)'}")
     values = {**_values(root / "Pulumi.yaml"), **_values(root / f"Pulumi.{stack}.yaml")}
+    if stack == LOCAL and os.environ.get("KUBE_CONTEXT"):  # as `make up` decided with the same variables
+        values["simulator"] = "true" if os.environ.get("SIMULATOR_IMAGE") else "false"
     return Environment(stack=stack, root=root, values=values)
 
 

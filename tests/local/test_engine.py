@@ -185,7 +185,12 @@ def test_lock_of_a_living_run_is_respected(tree, tmp_path):
 def test_kube_context_takes_the_place_of_the_embedded_cluster_only(tree, monkeypatch):
     monkeypatch.setenv("KUBE_CONTEXT", "other")
     (tree / "Pulumi.dev.yaml").write_text("config:\n  observability:kubeconfig: .state/kubeconfig\n")
-    expected = {"observability:kubeconfig": "", "observability:kubeContext": "other"}
-    assert workspace.machine_config("dev", tree) == expected
+    monkeypatch.delenv("SIMULATOR_IMAGE", raising=False)
+    there = {"observability:kubeconfig": "", "observability:kubeContext": "other"}
+    without = {"observability:simulator": "false", "observability:simulatorImage": ""}
+    assert workspace.machine_config("dev", tree) == {**there, **without}
+    monkeypatch.setenv("SIMULATOR_IMAGE", "registry.example.com/simulator:1")
+    image = {"observability:simulator": "true", "observability:simulatorImage": "registry.example.com/simulator:1"}
+    assert workspace.machine_config("dev", tree) == {**there, **image}
     (tree / "Pulumi.dev.yaml").write_text("config:\n  observability:kubeconfig: /etc/their/kubeconfig\n")
     assert workspace.machine_config("dev", tree) == {}

@@ -11,7 +11,11 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def ops(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    clean = {key: value for key, value in os.environ.items() if key not in ("ALERTMANAGER_URL", "KUBE_CONTEXT")}
+    clean = {
+        key: value
+        for key, value in os.environ.items()
+        if key not in ("ALERTMANAGER_URL", "KUBE_CONTEXT", "SIMULATOR_IMAGE")
+    }
     return subprocess.run(
         [sys.executable, "-m", "ops", *arguments],
         cwd=ROOT,
@@ -48,7 +52,8 @@ def test_a_dry_run_of_another_stack_has_its_own_waits() -> None:
         (["kill-drill", "--kills", "0"], {}, 2, ["--kills"]),
         (["fire-alerts", "--environment", "production"], {}, 1, ["no simulator", "ALERTMANAGER_URL"]),
         (["kill-drill", "--environment", "production"], {}, 1, ["no simulator"]),
-        (["fire-alerts"], {"KUBE_CONTEXT": "no-such-context"}, 1, ["no-such-context"]),
+        (["fire-alerts"], {"KUBE_CONTEXT": "no-such-context", "SIMULATOR_IMAGE": "i"}, 1, ["no-such-context"]),
+        (["fire-alerts"], {"KUBE_CONTEXT": "c"}, 1, ["no simulator"]),
         (["fire-alerts"], {"ALERTMANAGER_URL": "not a url"}, 1, ["not a url"]),
     ],
 )

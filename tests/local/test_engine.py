@@ -6,6 +6,7 @@ import socket
 import stat
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -172,6 +173,8 @@ def test_lock_of_a_living_run_is_respected(tree, tmp_path):
     program.write_bytes(Path("/bin/sleep").read_bytes())
     program.chmod(0o755)
     alive = subprocess.Popen([program, "60"])
+    while "pulumi" not in Path(f"/proc/{alive.pid}/comm").read_text():
+        time.sleep(0.01)  # the new name shows a moment after the program has started
     try:
         small = make(tree)
         lock(small, alive.pid)

@@ -18,13 +18,13 @@ help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
 
 up: $(ENVIRONMENT) ## bring the whole platform up (KUBE_CONTEXT=name uses a cluster of yours)
-	@$(PYTHON) -m local up $(ARGS)
+	@$(PYTHON) -m local up
 
 preview: $(ENVIRONMENT) ## what `make up` would change
-	@$(PYTHON) -m local preview $(ARGS)
+	@$(PYTHON) -m local preview
 
 down: $(ENVIRONMENT) ## remove the local cluster and all that this checkout made
-	@$(PYTHON) -m local down $(ARGS)
+	@$(PYTHON) -m local down
 
 outputs: $(ENVIRONMENT) ## stack outputs as JSON
 	@$(PYTHON) -m local engine outputs $(ARGS)
@@ -41,7 +41,9 @@ fire-alerts: $(ENVIRONMENT) ## make every alert fire and prove that its receiver
 kill-drill: $(ENVIRONMENT) ## kill pods of the alert pipeline during firing alerts and count notifications
 	@$(PYTHON) -m ops kill-drill $(ARGS)
 
-test: $(ENVIRONMENT) check unit e2e ## every check and every test
+test: $(ENVIRONMENT) check unit ## every check and every test; in CI the cluster is removed afterwards
+	@$(MAKE) --no-print-directory e2e; outcome=$$?; \
+	if [ -n "$$CI" ]; then $(MAKE) --no-print-directory down; fi; exit $$outcome
 
 check: $(ENVIRONMENT) ## lint, format and types
 	@ruff check .

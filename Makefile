@@ -6,7 +6,7 @@ SHELL := /bin/bash
 ENVIRONMENT := .venv/.synced
 PYTHON := .venv/bin/python
 UV_VERSION := 0.13.8
-# uv of the wanted version from PATH, else from a small environment of its own in the checkout.
+# uv from PATH (it reads the lock file and nothing else), else from a small environment of its own in the checkout.
 UV := $(shell command -v uv 2>/dev/null || echo .venv-uv/bin/uv)
 export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/.venv-uv/bin:$(PATH)
 export PYTHONDONTWRITEBYTECODE := 1

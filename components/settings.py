@@ -9,7 +9,7 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal, NamedTuple, cast
 from urllib.parse import urlsplit
 
 import pulumi
@@ -71,7 +71,7 @@ class Values(BaseModel):
     evaluation_interval: PositiveDuration = _field("a Prometheus duration above zero, at most 2m, such as 30s")
     group_wait: Duration = _field("a Prometheus duration such as 30s")
     group_interval: PositiveDuration = _field("a Prometheus duration above zero such as 5m")
-    repeat_interval: PositiveDuration = _field("a Prometheus duration above zero such as 4h, not below groupInterval")
+    repeat_interval: PositiveDuration = _field("a Prometheus duration above zero such as 4h, longer than groupInterval")
     prometheus_url: HttpUrl = _field("an http or https URL")
     alertmanager_url: HttpUrl = _field("an http or https URL")
     runbook_base_url: HttpUrl = _field("an http or https URL")
@@ -100,9 +100,17 @@ class Values(BaseModel):
     def _fit_together(self) -> "Values":
         if self.cloud == "eks" and not self.storage_class:
             raise PydanticCustomError("storageClass", "not fitting", {"value": ""})
-        if seconds(self.repeat_interval) < seconds(self.group_interval):
+        # Equal is no better than shorter: see Routing.timing_problems.
+        if seconds(self.repeat_interval) <= seconds(self.group_interval):
             raise PydanticCustomError("repeatInterval", "not fitting", {"value": self.repeat_interval})
         return self
+
+    @property
+    def timing(self) -> Timing:
+        """How long notifications wait."""
+        return Timing(
+            group_wait=self.group_wait, group_interval=self.group_interval, repeat_interval=self.repeat_interval
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,11 +152,7 @@ class Settings:
     @property
     def timing(self) -> Timing:
         """How long notifications wait."""
-        return Timing(
-            group_wait=self.values.group_wait,
-            group_interval=self.values.group_interval,
-            repeat_interval=self.values.repeat_interval,
-        )
+        return self.values.timing
 
     def rule_files(self) -> dict[str, str]:
         """File name -> YAML of the rules as this stack deploys them."""
@@ -192,6 +196,8 @@ def parse(raw: Mapping[str, str], encrypted: Collection[str], rules_folder: Path
     values, found = _values(typed, encrypted)
     problems += found
     problems += _secret_problems(raw, encrypted, needed)
+    if values and routes:
+        problems += routes.timing_problems(values.timing)
     overrides: dict[str, AlertOverride] = {}
     changes = typed.get("alertOverrides")
     if rule_set and isinstance(changes, dict):
@@ -246,26 +252,42 @@ def _secret_problems(raw: Mapping[str, str], encrypted: Collection[str], needed:
     for key, channels in needed.items():
         command = f"pulumi config set --secret {key}"
         text = raw.get(key, "")
-        host = _http_host(text)
-        problem = None
+        address = _address(text)
+        found: list[str] = []
         if not text:
-            problem = f"required, but not set; needed by channel {' and '.join(channels)}; set it with: {command}"
-        elif not host:
-            problem = "the value (a secret, not shown) is not allowed; allowed: an http or https URL"
-        elif key not in encrypted and not host.endswith(".svc"):
-            problem = (
-                "stands in the stack file as plain text, which is allowed only for addresses inside the cluster "
-                f"(they end in .svc); encrypt it with: {command}"
-            )
-        if problem:
-            problems.append(f"{NAMESPACE}:{key}: {problem}")
+            found.append(f"required, but not set; needed by channel {' and '.join(channels)}; set it with: {command}")
+        elif not address:
+            found.append("the value (a secret, not shown) is not allowed; allowed: an http or https URL")
+        elif not address.host.endswith(".svc"):
+            if key not in encrypted:
+                found.append(
+                    "stands in the stack file as plain text, which is allowed only for addresses inside the cluster "
+                    f"(they end in .svc); encrypt it with: {command}"
+                )
+            if (address.scheme, address.port) != ("https", 443):
+                # Alertmanager's network policy; a channel that it cannot reach would fail only when it is needed.
+                found.append(
+                    "the value (a secret, not shown) is not allowed; allowed: https on port 443 for a host outside the "
+                    "cluster, because Alertmanager may reach nothing else there; hosts inside it end in .svc"
+                )
+        problems += [f"{NAMESPACE}:{key}: {problem}" for problem in found]
     return problems
 
 
-def _http_host(url: str) -> str:
-    """The host of an http or https URL; empty when it is none."""
+class _Address(NamedTuple):
+    scheme: str
+    host: str
+    port: int
+
+
+def _address(url: str) -> _Address | None:
+    """Where an http or https URL leads; None when it is none."""
     try:
         parts = urlsplit(url)
-    except ValueError:  # such as an unclosed bracket
-        return ""
-    return (parts.hostname or "") if parts.scheme in ("http", "https") else ""
+        port = parts.port
+    except ValueError:  # such as an unclosed bracket, or a port that is no number
+        return None
+    default = {"http": 80, "https": 443}.get(parts.scheme)
+    if default is None or not parts.hostname:
+        return None
+    return _Address(parts.scheme, parts.hostname, default if port is None else port)

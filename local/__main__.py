@@ -1,6 +1,7 @@
 """Command line of the embedded default: `python -m local --help`. The Makefile's targets call it."""
 
 import os
+import shutil
 import sys
 import time
 from typing import Annotated, Any
@@ -9,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from local import cluster, engine, toolchain
+from local import cluster, engine, node_process, toolchain
 from local.errors import LocalError
 from local.paths import KUBECONFIG
 
@@ -34,7 +35,8 @@ def up() -> None:
 @app.command()
 def preview() -> None:
     """Show what `up` would change; the cluster has to be there."""
-    _cluster()
+    if not os.environ.get("KUBE_CONTEXT") and node_process.current() is None:
+        raise LocalError("there is no cluster to compare with; make up starts one, KUBE_CONTEXT=name names one")
     engine.preview(engine.workspace("local"))
 
 
@@ -42,8 +44,11 @@ def preview() -> None:
 def down() -> None:
     """Remove the platform and the cluster, or from a cluster of yours (KUBE_CONTEXT) the platform alone."""
     if os.environ.get("KUBE_CONTEXT"):
-        engine.destroy(engine.workspace("local"))
-    cluster.down()
+        workspace = engine.workspace("local")
+        engine.destroy(workspace)
+        shutil.rmtree(workspace.state)
+    else:
+        cluster.down()
 
 
 @cluster_app.command("up")

@@ -15,7 +15,7 @@ from components import versions
 from local import debian, images, node_process, toolchain
 from local.errors import LocalError
 from local.node_process import NODE_ROOT, Node
-from local.paths import KUBECONFIG, ROOT, STATE, cache
+from local.paths import KUBECONFIG, OTHER_STACKS, ROOT, STATE, cache
 
 # What the node's root folder is unpacked from.
 _PACKAGES = (
@@ -40,7 +40,7 @@ def up() -> None:
     STATE.mkdir(exist_ok=True)
     node = node_process.current()
     if not _READY.exists():
-        down(keep_engine_state=False)
+        down()
         STATE.mkdir(exist_ok=True)
         node = _create()
     elif node is None:
@@ -59,15 +59,24 @@ def up() -> None:
         _say(f"cluster: Kubernetes {versions.KUBERNETES} is ready, {KUBECONFIG.relative_to(ROOT)}")
 
 
-def down(*, keep_engine_state: bool = False) -> None:
-    """End the cluster and remove all that this checkout made; can be run at any time, also twice."""
+def down() -> None:
+    """End the cluster and remove all that belongs to it; can be run at any time, also twice.
+
+    What the engine knows of stacks on other clusters stays, because only it could remove them from there.
+    """
     node_process.stop()
-    if keep_engine_state:
-        shutil.rmtree(NODE_ROOT, ignore_errors=True)
-        for file in (_READY, KUBECONFIG):
-            file.unlink(missing_ok=True)
-    elif STATE.exists():
-        shutil.rmtree(STATE)
+    if not STATE.exists():
+        return
+    kept = OTHER_STACKS.exists() and any(OTHER_STACKS.iterdir())
+    for entry in STATE.iterdir():
+        if kept and entry == OTHER_STACKS:
+            continue
+        if entry.is_dir():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink()
+    if not kept:
+        STATE.rmdir()
 
 
 def _check_machine() -> None:

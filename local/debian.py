@@ -24,7 +24,6 @@ _ALTERNATIVES = {
     "usr/sbin/ip6tables": "ip6tables-nft",
     "usr/sbin/ip6tables-save": "ip6tables-nft-save",
     "usr/sbin/ip6tables-restore": "ip6tables-nft-restore",
-    "usr/bin/python3": "python3.11",
 }
 
 

@@ -24,7 +24,7 @@ from semver import VersionInfo
 from components import versions
 from local.errors import LocalError
 from local.toolchain import tool
-from local.workspace import Workspace, machine_config
+from local.workspace import Workspace, machine_config, state_folder
 
 Report = Callable[[str], None]
 MASK = "[secret]"
@@ -255,7 +255,7 @@ _NoChanges = Annotated[bool, typer.Option("--expect-no-changes", help="Fail when
 
 def workspace(stack: str) -> Workspace:
     """The workspace of a stack on this machine."""
-    return Workspace(stack=stack, config=machine_config(stack))
+    return Workspace(stack=stack, config=machine_config(stack), state=state_folder(stack))
 
 
 def _tell(found: Summary) -> None:

@@ -17,6 +17,7 @@ from tempfile import NamedTemporaryFile, TemporaryDirectory
 
 from components import versions
 from local import debian, toolchain
+from local.errors import LocalError
 from local.node_process import Node
 from local.paths import ROOT, STATE, UV, cache
 
@@ -48,32 +49,38 @@ def _kubernetes(name: str) -> Image:
 
 
 def _simulator_files() -> dict[str, Path]:
+    python = debian.root("python", ("python3-minimal", "libpython3-stdlib", "libstdc++6", "ca-certificates"))
+    version = next(python.glob("usr/bin/python3.*")).name.removeprefix("python")
     return {
-        "/": debian.root("python", ("python3.11-minimal", "libpython3.11-stdlib", "libstdc++6", "ca-certificates")),
-        "/app/site-packages": _simulator_packages(),
+        "/": python,
+        "/app/site-packages": _simulator_packages(version),
         "/app/simulator": ROOT / "simulator",
     }
 
 
-def _simulator_packages() -> Path:
+def _simulator_packages(python_version: str) -> Path:
     """The simulator's Python packages as `uv.lock` pins them, in the cache."""
-    wanted = subprocess.run(
-        [UV, "export", "--frozen", "--quiet", "--only-group", "simulator", "--no-emit-project"],
-        cwd=ROOT,
-        capture_output=True,
-        check=True,
-    ).stdout
-    target = cache() / "python" / f"simulator-{hashlib.sha256(wanted).hexdigest()[:12]}"
+    export = [UV, "export", "--frozen", "--quiet", "--only-group", "simulator", "--no-emit-project"]
+    wanted = _output(export)
+    key = hashlib.sha256(f"{python_version}\n{wanted}".encode()).hexdigest()[:12]
+    target = cache() / "python" / f"simulator-{key}"
     if not target.is_dir():
         target.parent.mkdir(exist_ok=True)
-        with NamedTemporaryFile(suffix=".txt") as requirements, TemporaryDirectory(dir=target.parent) as scratch:
+        with NamedTemporaryFile("w", suffix=".txt") as requirements, TemporaryDirectory(dir=target.parent) as scratch:
             requirements.write(wanted)
             requirements.flush()
-            install = [UV, "pip", "install", "--quiet", "--no-deps", "--python-version", "3.11"]
             folder = Path(scratch) / "site-packages"
-            subprocess.run([*install, "--target", folder, "--requirement", requirements.name], check=True)
+            install = [UV, "pip", "install", "--quiet", "--no-deps", "--python-version", python_version]
+            _output([*install, "--target", str(folder), "--requirement", requirements.name])
             folder.rename(target)
     return target
+
+
+def _output(command: list[str]) -> str:
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise LocalError(f"the simulator's packages cannot be had from PyPI (uv {command[1]}): {done.stderr.strip()}")
+    return done.stdout
 
 
 IMAGES = (

@@ -10,14 +10,14 @@ import subprocess
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from local.errors import LocalError
 from local.paths import ROOT, STATE
 
 NODE_ROOT = STATE / "node"
-_RECORD = STATE / "node.json"
+_RECORD = NODE_ROOT / "var/lib/node.json"  # written by node/init.sh
 # What all checkouts of this machine share while clusters run: which link each one has, and the kernel's own settings.
 _MACHINE = Path("/run/observability-platform")
 # The kubelet sets these for the whole kernel; they are noted before the first node and restored after the last.
@@ -57,28 +57,35 @@ class Node:
 
 def current() -> Node | None:
     """The node of this checkout, if it runs."""
+    node = _recorded()
+    return node if node and node.alive() else None
+
+
+def _recorded() -> Node | None:
     try:
-        node = Node(**json.loads(_RECORD.read_text()))
+        return Node(**json.loads(_RECORD.read_text()))
     except (OSError, ValueError, TypeError):
         return None
-    return node if node.alive() else None
 
 
 def start() -> Node:
-    """Start the node from the folder NODE_ROOT. Raises LocalError with the log's end when it does not come up."""
-    slot = _claim_slot()
+    """Start the node from the folder NODE_ROOT, with the address that it had before.
+
+    Raises LocalError with the log's end when it does not come up.
+    """
+    before = _recorded()
+    slot = _claim_slot(int(before.address.split(".")[2]) if before else None)
     cgroup = _cgroup_name()
+    _remove_cgroups(cgroup)  # what a node left that was killed, or it keeps the kubelet busy
     _make_cgroups(cgroup)
-    pid_file = NODE_ROOT / "var/lib/node.pid"
-    pid_file.unlink(missing_ok=True)
-    host, address, interface = f"10.213.{slot}.1", f"10.213.{slot}.2", f"obs{slot}"
+    _RECORD.unlink(missing_ok=True)
     log = STATE / "node.log"
     with log.open("wb") as sink:
         launcher = subprocess.Popen(
             [
-                *("unshare", "--mount", "--net", "--uts", "--ipc", "--pid", "--fork"),
-                *("bash", str(ROOT / "local/node/init.sh")),
-                *(str(NODE_ROOT), str(os.getpid()), interface, host, address),
+                *("unshare", "--mount", "--net", "--uts", "--ipc", "--pid", "--fork", "--kill-child"),
+                *("bash", str(ROOT / "local/node/init.sh"), str(NODE_ROOT), str(os.getpid())),
+                *(f"obs{slot}", f"10.213.{slot}.1", f"10.213.{slot}.2", cgroup),
             ],
             stdin=subprocess.DEVNULL,
             stdout=sink,
@@ -87,14 +94,11 @@ def start() -> Node:
             cwd="/",
         )
     deadline = time.monotonic() + 20
-    while not pid_file.exists():
+    while not (node := current()):
         if launcher.poll() is not None or time.monotonic() > deadline:
+            launcher.kill()
             raise LocalError(f"the node's namespaces did not start:\n{log.read_text(errors='replace')[-2000:]}")
         time.sleep(0.05)
-    pid = int(pid_file.read_text())
-    inode = Path(f"/proc/{pid}/ns/pid").stat().st_ino
-    node = Node(pid=pid, namespace=inode, interface=interface, host_address=host, address=address, cgroup=cgroup)
-    _RECORD.write_text(json.dumps(asdict(node)))
     return node
 
 
@@ -107,33 +111,34 @@ def stop() -> None:
         while node.alive() and time.monotonic() < deadline:
             time.sleep(0.05)
     _remove_cgroups(_cgroup_name())
-    _RECORD.unlink(missing_ok=True)
     _release_slot()
 
 
-def _claim_slot() -> int:
-    """The number of a free /30 link below 10.213.0.0/16; the one of this checkout when it has one already."""
+def _claim_slot(wanted: int | None) -> int:
+    """The number of a free /30 link below 10.213.0.0/16: the `wanted` one, or else any."""
     with _machine_lock():
         slots = _MACHINE / "slots"
         slots.mkdir(exist_ok=True)
         taken = {int(file.name): file.read_text() for file in slots.iterdir()}
-        for slot, owner in taken.items():
-            if owner == str(ROOT):
-                return slot
         if not taken:
             for name in _SYSCTLS:
                 (_MACHINE / name.replace("/", ".")).write_text(Path("/proc/sys", name).read_text())
+        if wanted is not None and taken.get(wanted, str(ROOT)) != str(ROOT):
+            raise LocalError(
+                f"10.213.{wanted}.2, the address in this cluster's certificates, is now used by {taken[wanted]}; "
+                "make down there, or make down here to start afresh"
+            )
         routes = Path("/proc/net/fib_trie").read_text()
-        for slot in range(1, 255):
-            if slot not in taken and f" 10.213.{slot}.0" not in routes:
-                (slots / str(slot)).write_text(str(ROOT))
-                return slot
-    raise LocalError("no free address range below 10.213.0.0/16 for the node's link: 254 are in use")
+        free = (slot for slot in range(1, 255) if slot not in taken and f" 10.213.{slot}.0" not in routes)
+        ours = (slot for slot, owner in taken.items() if owner == str(ROOT))
+        slot = wanted if wanted is not None else next(ours, None) or next(free, None)
+        if slot is None:
+            raise LocalError("no free address range below 10.213.0.0/16 for the node's link: 254 are in use")
+        (slots / str(slot)).write_text(str(ROOT))
+        return slot
 
 
 def _release_slot() -> None:
-    if not _MACHINE.exists():
-        return
     with _machine_lock():
         slots = _MACHINE / "slots"
         for file in slots.iterdir() if slots.exists() else ():
@@ -149,10 +154,10 @@ def _release_slot() -> None:
 
 @contextmanager
 def _machine_lock() -> Generator[None]:
-    _MACHINE.mkdir(exist_ok=True)
-    handle = os.open("/run", os.O_RDONLY)
+    handle = os.open("/run", os.O_RDONLY)  # not our own folder: the last one out removes that
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
+        _MACHINE.mkdir(exist_ok=True)
         yield
     finally:
         os.close(handle)

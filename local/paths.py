@@ -10,6 +10,9 @@ ROOT = Path(__file__).resolve().parent.parent
 STATE = ROOT / ".state"
 """All that this checkout makes: cluster, engine state, kubeconfig. `make down` removes it."""
 
+OTHER_STACKS = STATE / "stacks"
+"""Engine state of stacks that do not run on the embedded cluster; survives it."""
+
 KUBECONFIG = STATE / "kubeconfig"
 UV = str(Path(sys.executable).with_name("uv"))
 """The package installer of this environment."""

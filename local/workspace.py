@@ -4,8 +4,10 @@ The repository's own Pulumi.yaml and stack files are only read. Machine-specific
 `.state/workspace/<stack>/`.
 """
 
+import hashlib
 import json
 import os
+import re
 import secrets
 import shutil
 import socket
@@ -19,7 +21,7 @@ from typing import Any, cast
 import yaml
 
 from local.errors import LocalError
-from local.paths import KUBECONFIG, ROOT, STATE
+from local.paths import KUBECONFIG, OTHER_STACKS, ROOT, STATE
 from local.toolchain import tool
 
 STAND_IN = ROOT / "local" / "providers" / "kubernetes"
@@ -136,18 +138,31 @@ def machine_config(stack: str, root: Path = ROOT) -> dict[str, str]:
 
     The simulator's image is in no registry: on another cluster it runs only when SIMULATOR_IMAGE names one.
     """
-    source, context = root / f"Pulumi.{stack}.yaml", os.environ.get("KUBE_CONTEXT", "")
-    config = (_read(source).get("config") or {}) if source.exists() else {}
-    embedded = config.get("observability:kubeconfig") == str(KUBECONFIG.relative_to(ROOT))
-    if not (context and embedded):
+    context = os.environ.get("KUBE_CONTEXT", "")
+    if not (context and _names_embedded(stack, root)):
         return {}
     image = os.environ.get("SIMULATOR_IMAGE", "")
     return {
+        "observability:clusterName": re.sub(r"[^A-Za-z0-9_.-]+", "-", context).strip("-._")[:100] or "cluster",
         "observability:kubeconfig": "",
         "observability:kubeContext": context,
         "observability:simulator": "true" if image else "false",
         "observability:simulatorImage": image,
     }
+
+
+def state_folder(stack: str, root: Path = ROOT) -> Path:
+    """Where the engine keeps what it knows of a stack: apart for each cluster that KUBE_CONTEXT names."""
+    context = os.environ.get("KUBE_CONTEXT", "")
+    if not _names_embedded(stack, root):
+        return OTHER_STACKS / stack
+    return OTHER_STACKS / f"{stack}-{hashlib.sha256(context.encode()).hexdigest()[:12]}" if context else STATE
+
+
+def _names_embedded(stack: str, root: Path) -> bool:
+    source = root / f"Pulumi.{stack}.yaml"
+    config = (_read(source).get("config") or {}) if source.exists() else {}
+    return config.get("observability:kubeconfig") == str(KUBECONFIG.relative_to(ROOT))
 
 
 def official_plugin() -> Path | None:

@@ -67,6 +67,17 @@ class Content:
     thresholds: Mapping[str, Mapping[str, float]]
     overrides: Mapping[str, AlertOverride]
 
+    def rule(self, name: str) -> Rule:
+        """The rule as the stack deploys it, with its overrides."""
+        return loader.effective(self.rules[name], self.thresholds.get(name, {}), self._change(name))
+
+    def enabled(self, name: str) -> bool:
+        """Whether the stack deploys this alert at all."""
+        return self._change(name).enabled
+
+    def _change(self, name: str) -> AlertOverride:
+        return self.overrides.get(name, AlertOverride())
+
     def resolves(self, channel: str) -> bool:
         """Whether this channel is told when an alert is over."""
         return self.routing.channels[channel].kind.send_resolved
@@ -118,9 +129,7 @@ def from_files(files: Content, environment: Environment, names: Sequence[str]) -
 
     plans: list[AlertPlan] = []
     for name in files.selected(names):
-        default = files.rules[name]
-        change = files.overrides.get(name, AlertOverride())
-        rule = loader.effective(default, files.thresholds.get(name, {}), change)
+        rule = files.rule(name)
         labels = {**rule.labels.model_dump(), "alertname": name}
         waits = Waits(
             scrape=setting("scrapeInterval"),

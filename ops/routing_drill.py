@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ops.clients import Alertmanager, Delivery, Receiver
+from ops.errors import OpsError
 from ops.plan import AlertPlan, Content, Waits, route_times
 
 TICK = 0.5
@@ -16,11 +17,20 @@ SLACK = 30.0
 
 
 def run(console: Console, files: Content, names: list[str], alertmanager_url: str, receiver_url: str | None) -> int:
-    """Post one alert per name, compare where it goes, end it again; the exit code. Raises OpsError."""
+    """Post one alert per name, compare where it goes, end it again; the exit code.
+
+    Alerts carry the labels that the stack gives them; those that it disables are left out. Raises OpsError.
+    """
+    chosen = files.selected(names)
+    disabled = [name for name in chosen if not files.enabled(name)]
+    if len(disabled) == len(chosen):
+        raise OpsError(f"nothing to drill: the stack's alertOverrides disable {', '.join(disabled)}")
     alertmanager = Alertmanager(alertmanager_url)
     receiver = Receiver(receiver_url) if receiver_url else None
-    plans = _plans(files, names, alertmanager)
+    plans = _plans(files, [name for name in chosen if name not in disabled], alertmanager)
     console.print(f"routing only: {len(plans)} synthetic alerts (drill=true) to {alertmanager.url}")
+    if disabled:
+        console.print(f"left out, because the stack disables them: {', '.join(disabled)}")
     begun = time.time()
     patience = max(plan.waits.group_wait + plan.waits.group_interval for plan in plans) + SLACK
     try:
@@ -56,8 +66,8 @@ def run(console: Console, files: Content, names: list[str], alertmanager_url: st
 def _plans(files: Content, names: list[str], alertmanager: Alertmanager) -> list[AlertPlan]:
     config = alertmanager.config()
     plans: list[AlertPlan] = []
-    for name in files.selected(names):
-        labels = {**files.rules[name].labels.model_dump(), "alertname": name, "drill": "true"}
+    for name in names:
+        labels = {**files.rule(name).labels.model_dump(), "alertname": name, "drill": "true"}
         times = route_times(config, labels).values()
         waits = Waits(
             scrape=0,

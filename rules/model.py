@@ -2,9 +2,9 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
-from rules import expressions
+from rules import expressions, templates
 from rules.durations import Duration, PositiveDuration
 
 
@@ -57,10 +57,18 @@ class Rule(Strict):
 
     @field_validator("expr")
     @classmethod
-    def _is_promql(cls, text: str) -> str:
+    def _can_alert(cls, text: str, info: ValidationInfo) -> str:
         if found := expressions.problem(text):
-            raise ValueError(f"is no valid PromQL: {found}")
+            raise ValueError(f"{found} (alert {info.data.get('alert')})")
         return text
+
+    @field_validator("annotations")
+    @classmethod
+    def _are_templates(cls, annotations: Annotations, info: ValidationInfo) -> Annotations:
+        for name, text in annotations.model_dump().items():
+            if found := templates.problem(text):
+                raise ValueError(f"alert {info.data.get('alert')}: {name} is no valid template: {found}")
+        return annotations
 
 
 class Group(Strict):

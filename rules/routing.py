@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, ValidationError, model_validator
 
-from rules.durations import Duration, PositiveDuration
+from rules.durations import Duration, PositiveDuration, seconds
 from rules.loader import RULES, read_yaml, write_yaml
 from rules.model import Document, Slug, Strict
 from rules.problems import RulesError, closest, describe
@@ -137,6 +137,31 @@ class Routing(Strict):
         """Names of the channels that an alert with these labels goes to."""
         return next((tuple(route.channels) for route in self.routes if _matches(route.match, labels)), (self.default,))
 
+    def timing_problems(self, timing: "Timing | None" = None) -> list[str]:
+        """Routes that would skip every second repetition, one line each.
+
+        With `timing`, routes that take one of the two intervals from the stack; without, those that have both.
+
+        Alertmanager looks at a group every group_interval, and repeats only what it notified longer ago than
+        repeat_interval. A notification is recorded after it was sent, so with equal intervals the next look comes just
+        too early.
+        """
+        problems: list[str] = []
+        for index, route in enumerate(self.routes):
+            own = (route.group_interval, route.repeat_interval)
+            if all(own) is not (timing is None):
+                continue
+            group = route.group_interval or (timing and timing.group_interval)
+            repeat = route.repeat_interval or (timing and timing.repeat_interval)
+            if group and repeat and seconds(group) == seconds(repeat):
+                stack = "" if timing is None else " (one of them is observability:groupInterval or repeatInterval)"
+                problems.append(
+                    f"rules/routing.yaml: routes[{index}]: repeat_interval {repeat} equals group_interval {group}"
+                    f"{stack}, so Alertmanager would skip every second repetition; allowed: shorter (repeats every "
+                    "group_interval) or longer"
+                )
+        return problems
+
 
 class Timing(Strict):
     """How long notifications wait for company, in a stack (Alertmanager's route settings)."""
@@ -162,6 +187,7 @@ def load(folder: Path = RULES) -> Routing:
     ]
     used = {name for _, name in named}
     problems += [f"{where}: channels.{name}: no route leads to it" for name in known if name not in used]
+    problems += routing.timing_problems()
     if problems:
         raise RulesError(problems)
     return routing

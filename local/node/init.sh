@@ -2,12 +2,13 @@
 # First process of the node: started by local/cluster.py inside new mount, network, UTS, IPC and PID namespaces. Turns
 # the unpacked root folder into the root file system, joins it to the host by one veth pair, and supervises the services.
 #
-# usage: init.sh ROOT LAUNCHER_PID HOST_INTERFACE HOST_ADDRESS NODE_ADDRESS
+# usage: init.sh ROOT LAUNCHER_PID HOST_INTERFACE HOST_ADDRESS NODE_ADDRESS CGROUP
 set -eu
-root=$1 launcher=$2 interface=$3 host_address=$4 node_address=$5
+root=$1 launcher=$2 interface=$3 host_address=$4 node_address=$5 cgroup=$6
 
 # /proc is still the host's here, so this is the pid by which the host knows us.
 read -r pid _ </proc/self/stat
+namespace=$(stat --dereference --format=%i "/proc/$pid/ns/pid")
 
 mount --make-rprivate /
 mount --bind "$root" "$root"
@@ -38,6 +39,10 @@ echo local >/proc/sys/kernel/hostname
 umount -l /old
 rmdir /old
 mount --make-rshared /
-echo "$pid" >/var/lib/node.pid.new
-mv /var/lib/node.pid.new /var/lib/node.pid
+# Written here, not by the launcher: a node whose launcher was killed is found and ended all the same.
+cat >/var/lib/node.json.new <<RECORD
+{"pid": $pid, "namespace": $namespace, "interface": "$interface", "host_address": "$host_address",
+ "address": "$node_address", "cgroup": "$cgroup"}
+RECORD
+mv /var/lib/node.json.new /var/lib/node.json
 exec tini -- runsvdir -P /etc/node

@@ -107,6 +107,15 @@ def test_stack_files_only_pick_known_values() -> None:
         assert set(stack_config(stack)) <= known, stack
 
 
+@pytest.mark.parametrize("key", ["prometheusStorage", "alertmanagerStorage"])
+def test_storage_settings_say_how_a_running_volume_grows(key: str) -> None:
+    """Changing the number alone leaves the volumes that exist as they are."""
+    text = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"][key]["description"]
+    for part in ("expanded first", "kubectl patch pvc", "immutable"):
+        assert part in text
+    assert ("size limit of Prometheus" in text) is (key == "prometheusStorage")
+
+
 def test_images_name_a_release() -> None:
     for image in (PROMETHEUS_IMAGE, ALERTMANAGER_IMAGE, SIMULATOR_IMAGE):
         assert re.fullmatch(r"[\w./-]+:v?\d+\.\d+\.\d+", image)

@@ -1,5 +1,7 @@
 """A second checkout brings its own cluster up beside the first, survives a kill, and leaves the host as it was."""
 
+import json
+import os
 import shutil
 import signal
 import subprocess
@@ -111,6 +113,11 @@ def test_a_second_checkout_lives_beside_the_first_and_leaves_no_trace(checkout: 
     assert new_links.pop().startswith("obs")
     for untouched in ("folders", "firewall", "mounts"):
         assert during[untouched] == before[untouched], untouched
+
+    # As after a crash or a reboot: every process is gone, the disk is as it was.
+    os.kill(json.loads((checkout / ".state/node/var/lib/node.json").read_text())["pid"], signal.SIGKILL)
+    assert "starting the node again" in _local(checkout, "cluster", "up")
+    assert "Running" in _local(checkout, "kubectl", "get", "pods", "-A")
 
     _local(checkout, "cluster", "down")
     assert _processes(checkout) == []

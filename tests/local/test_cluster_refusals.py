@@ -4,10 +4,12 @@ import os
 import platform
 import shutil
 from collections import namedtuple
+from pathlib import Path
 
 import pytest
 
-from local import cluster, debian
+from local import cluster, debian, node_process
+from local.__main__ import preview
 from local.errors import LocalError
 from local.paths import STATE
 
@@ -37,3 +39,22 @@ def test_without_apt(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda _: None)
     with pytest.raises(LocalError, match=r"has no apt-get; name a cluster of yours instead: KUBE_CONTEXT=name make up"):
         debian.root("node", ("bash",))
+
+
+def test_down_keeps_what_the_engine_knows_of_other_clusters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster, "STATE", tmp_path)
+    monkeypatch.setattr(cluster, "OTHER_STACKS", tmp_path / "stacks")
+    monkeypatch.setattr(cluster.node_process, "stop", lambda: None)
+    for file in ("stacks/staging/state.json", "node/file", "kubeconfig"):
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).touch()
+    cluster.down()
+    assert [str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.*")] == ["stacks/staging/state.json"]
+    assert [path.name for path in tmp_path.iterdir()] == ["stacks"]
+
+
+def test_preview_starts_no_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("KUBE_CONTEXT", raising=False)
+    monkeypatch.setattr(node_process, "current", lambda: None)
+    with pytest.raises(LocalError, match=r"no cluster to compare with; make up starts one, KUBE_CONTEXT=name"):
+        preview()

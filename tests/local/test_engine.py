@@ -189,11 +189,20 @@ def test_kube_context_takes_the_place_of_the_embedded_cluster_only(tree, monkeyp
     monkeypatch.setenv("KUBE_CONTEXT", "other")
     (tree / "Pulumi.dev.yaml").write_text("config:\n  observability:kubeconfig: .state/kubeconfig\n")
     monkeypatch.delenv("SIMULATOR_IMAGE", raising=False)
-    there = {"observability:kubeconfig": "", "observability:kubeContext": "other"}
+    there = {
+        "observability:clusterName": "other",
+        "observability:kubeconfig": "",
+        "observability:kubeContext": "other",
+    }
     without = {"observability:simulator": "false", "observability:simulatorImage": ""}
     assert workspace.machine_config("dev", tree) == {**there, **without}
     monkeypatch.setenv("SIMULATOR_IMAGE", "registry.example.com/simulator:1")
     image = {"observability:simulator": "true", "observability:simulatorImage": "registry.example.com/simulator:1"}
     assert workspace.machine_config("dev", tree) == {**there, **image}
+    state = workspace.state_folder("dev", tree)
+    monkeypatch.setenv("KUBE_CONTEXT", "another")
+    assert len({state, workspace.state_folder("dev", tree), workspace.STATE}) == 3, (
+        "each cluster has a state of its own"
+    )
     (tree / "Pulumi.dev.yaml").write_text("config:\n  observability:kubeconfig: /etc/their/kubeconfig\n")
     assert workspace.machine_config("dev", tree) == {}

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from ops import environment, routing_drill
 from ops.drill import Drill, Services, Stage
+from ops.errors import OpsError
 from ops.fire_alerts import drill
 from ops.plan import content, from_live
 from rules.routing import Route, Routing
@@ -90,6 +91,38 @@ def test_routing_only(services: Services, with_receiver: bool) -> None:
     time.sleep(1)  # what was posted is over
     held = services.alertmanager.alerts('drill="true"')
     assert [alert for alert in held if alert["status"]["state"] == "active"] == []
+
+
+def test_routing_only_takes_the_stacks_rules(services: Services) -> None:
+    """Labels as overridden are posted (here: so that a route by severity would see them), disabled alerts are not."""
+    changes = {"JobQueueFailureRateHigh": {"severity": "info", "page": False}, "JobQueueDepthHigh": {"enabled": False}}
+    stack = environment.Environment(stack="other", root=environment.ROOT, values={"alertOverrides": changes})
+    text = Console(file=StringIO(), width=140, record=True)
+    names = ["JobQueueFailureRateHigh", "JobQueueDepthHigh"]
+    begun = time.time()
+    code = routing_drill.run(text, content(stack), names, services.alertmanager.url, services.receiver.url)
+    shown = text.export_text()
+    posted = [
+        alert["labels"]
+        for delivery in services.receiver.deliveries(begun)
+        if delivery.kind == "webhook"
+        for alert in delivery.alerts
+        if alert["labels"].get("drill") == "true"
+    ]
+
+    assert code == 0, shown
+    assert "left out, because the stack disables them: JobQueueDepthHigh" in shown
+    assert {(one["alertname"], one["severity"], one["page"]) for one in posted} == {
+        ("JobQueueFailureRateHigh", "info", "false")
+    }
+
+
+def test_routing_only_of_disabled_alerts_alone_is_an_error() -> None:
+    changes = {"JobQueueDepthHigh": {"enabled": False}}
+    stack = environment.Environment(stack="other", root=environment.ROOT, values={"alertOverrides": changes})
+
+    with pytest.raises(OpsError, match=r"nothing to drill: .* disable JobQueueDepthHigh"):
+        routing_drill.run(Console(file=StringIO()), content(stack), ["JobQueueDepthHigh"], "http://127.0.0.1:9", None)
 
 
 def test_routing_only_names_a_wrong_receiver(services: Services) -> None:

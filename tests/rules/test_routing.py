@@ -10,6 +10,7 @@ import yaml
 
 from local.toolchain import tool
 from rules import disruption_budgets, loader, routing
+from rules.durations import seconds
 from rules.problems import RulesError
 from rules.routing import Timing
 from tests.mock_engine import ROOT, SECRETS
@@ -124,6 +125,7 @@ def test_slack_messages_say_what_a_person_needs(tmp_path: Path) -> None:
         ('"#job-queue-alerts"', "job queue", "rules/routing.yaml: channels.job-queue-slack.slack.channel: "),
         ("match: {alertname: Watchdog}", "match: {}", "rules/routing.yaml: routes[0].match: "),
         ("group_interval: 1m", "group_interval: often", "rules/routing.yaml: routes[0].group_interval: must be a Prometheus duration such as 30s, 5m, 1h30m or 15d; got 'often'"),
+        ("repeat_interval: 50s", "repeat_interval: 60s", "rules/routing.yaml: routes[0]: repeat_interval 60s equals group_interval 1m, so Alertmanager would skip every second repetition; allowed: shorter (repeats every group_interval) or longer"),
         ("channels:", "channels: [", "rules/routing.yaml: no valid YAML: "),
     ],
 )  # fmt: skip
@@ -134,6 +136,31 @@ def test_refuses(tmp_path: Path, old: str, new: str, problem: str) -> None:
     with pytest.raises(RulesError) as error:
         routing.load(tmp_path)
     assert any(line.startswith(problem) for line in error.value.problems), error.value.problems
+
+
+@pytest.mark.parametrize("repeat", ["50s", "2m"])
+def test_a_route_may_repeat_at_another_pace_than_it_looks(tmp_path: Path, repeat: str) -> None:
+    text = (ROOT / "rules/routing.yaml").read_text()
+    (tmp_path / "routing.yaml").write_text(text.replace("repeat_interval: 50s", f"repeat_interval: {repeat}"))
+    assert routing.load(tmp_path).routes[0].repeat_interval == repeat
+
+
+def test_every_look_at_watchdog_sends_the_heartbeat() -> None:
+    """Alertmanager repeats what is older than repeat_interval when it looks, and it looks every group_interval."""
+    (watchdog,) = [one for one in routing.load().routes if one.match == {"alertname": "Watchdog"}]
+    assert watchdog.group_interval == "1m"
+    assert seconds(str(watchdog.repeat_interval)) <= 60 - 10  # sending may take a while
+
+
+def test_a_route_with_one_interval_must_fit_the_stacks_other() -> None:
+    stack = Timing(group_wait="0s", group_interval="50s", repeat_interval="1h")
+    half = routing.load()
+    half = half.model_copy(update={"routes": [half.routes[0].model_copy(update={"group_interval": None})]})
+    (problem,) = half.timing_problems(stack)
+    assert problem.startswith(
+        "rules/routing.yaml: routes[0]: repeat_interval 50s equals group_interval 50s (one of them"
+    )
+    assert half.timing_problems(TIMING) == half.timing_problems() == []
 
 
 def test_secrets_that_are_needed_follow_from_the_channels() -> None:

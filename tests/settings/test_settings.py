@@ -15,6 +15,10 @@ from components import settings
 from components.quantities import quantity_bytes
 from tests.mock_engine import ROOT, SECRETS, STACKS, stack_config
 
+OUTSIDE = (
+    "the value (a secret, not shown) is not allowed; allowed: https on port 443 for a host outside the cluster, because "
+    "Alertmanager may reach nothing else there; hosts inside it end in .svc"
+)
 PLAIN = "pulumi config set --secret"
 
 
@@ -54,7 +58,13 @@ def test_every_stack_is_valid_once_its_secrets_are_set(stack: str) -> None:
         ("clusterName", None, "required, but not set; allowed: up to 100 letters, digits, `-`, `_` and `.`"),
         ("namespace", "Observability", '"Observability" is not allowed; allowed: a DNS label: small letters, digits and `-`'),
         ("scrapeInterval", "10m", '"10m" is not allowed; allowed: a Prometheus duration above zero, at most 2m, such as 30s'),
-        ("repeatInterval", "1m", '"1m" is not allowed; allowed: a Prometheus duration above zero such as 4h, not below groupInterval'),
+        ("repeatInterval", "1m", '"1m" is not allowed; allowed: a Prometheus duration above zero such as 4h, longer than groupInterval'),
+        ("repeatInterval", "300s", '"300s" is not allowed; allowed: a Prometheus duration above zero such as 4h, longer than groupInterval'),
+        ("slackWebhookUrl", "http://hush.example.com", OUTSIDE),
+        ("slackWebhookUrl", "https://hush.example.com:8443/x", OUTSIDE),
+        ("deadMansSwitchUrl", "http://hush.example.com:443", OUTSIDE),
+        ("deadMansSwitchUrl", "http://hush.svc.example.com:8080", OUTSIDE),
+        ("notificationWebhookUrl", "https://hush.example.com:port", "the value (a secret, not shown) is not allowed; allowed: an http or https URL"),
         ("prometheusUrl", "prometheus.local", '"prometheus.local" is not allowed; allowed: an http or https URL'),
         ("simulatorImage", "observability/simulator", '"observability/simulator" is not allowed; allowed: an image reference with a tag or digest'),
         ("alertOverrides", "[]", "[] is not allowed; allowed: an object: alert name -> what changes"),
@@ -106,6 +116,26 @@ def test_a_secret_in_plain_text_is_refused_and_not_shown() -> None:
     assert len(error.value.problems) == 3
     assert all("stands in the stack file as plain text" in problem for problem in error.value.problems)
     assert "hush" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["https://switch.example.com", "https://switch.example.com:443/x", "http://a.b.svc:8080"]
+)
+def test_channels_that_alertmanager_can_reach(url: str) -> None:
+    loaded = settings.parse(stack_config("production") | SECRETS | {"deadMansSwitchUrl": url}, list(SECRETS))
+    assert loaded.secrets["deadMansSwitchUrl"].get_secret_value() == url
+
+
+def test_a_routes_interval_that_meets_the_stacks_is_refused(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "rules", tmp_path, dirs_exist_ok=True)
+    file = tmp_path / "routing.yaml"
+    file.write_text(
+        file.read_text().replace("    group_interval: 1m\n", "").replace("repeat_interval: 50s", "repeat_interval: 5m")
+    )
+    with pytest.raises(
+        settings.SettingsError, match=r"routes\[0\]: repeat_interval 5m equals group_interval 5m \(one of"
+    ):
+        settings.parse(stack_config("production") | SECRETS, list(SECRETS), tmp_path)
 
 
 def test_an_encrypted_value_is_never_shown() -> None:

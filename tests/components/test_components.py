@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pulumi
 import pytest
 
+from components.alertmanager import Alertmanager
 from components.disruption_budgets import DisruptionBudgets
 from components.namespace import Namespace
 from components.network_policies import app_in
@@ -53,6 +54,26 @@ def test_simulator_runs_one_server_with_a_service_and_two_workers(engine: Engine
         "jq-worker": "worker",
     }
     assert recorded.outputs["sim"] == {"url": "http://jq-server.job-queue.svc:8000"}
+
+
+def test_alertmanager_keeps_a_configuration_secret_that_was_given_in_plain_text(engine: Engine, preview: bool) -> None:
+    def program() -> None:
+        Alertmanager(
+            "alertmanager",
+            {
+                "namespace": "home",
+                "replicas": 1,
+                "storage": "1Gi",
+                "storage_class": None,
+                "external_url": "http://localhost:9093",
+                "group_interval": "5m",
+                "config": "route: {}",
+                "prometheus": "prometheus",
+            },
+        )
+
+    (secret,) = engine(program, preview=preview).of("Secret")
+    assert secret.secret_inputs == {"stringData"}
 
 
 def test_receiver_is_reachable_for_senders_only_and_has_room_to_write(engine: Engine, preview: bool) -> None:

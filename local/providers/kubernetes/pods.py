@@ -52,11 +52,15 @@ def problems(pod: Object) -> Iterator[tuple[str, str]]:
             yield str(condition.get("reason", "Unschedulable")), str(condition.get("message", ""))
     for key in ("initContainerStatuses", "containerStatuses"):
         for container in mappings(status.get(key)):
-            waiting = mapping(mapping(container.get("state")).get("waiting"))
+            state = mapping(container.get("state"))
+            waiting, ended = mapping(state.get("waiting")), mapping(state.get("terminated"))
+            last = ended or mapping(mapping(container.get("lastState")).get("terminated"))
+            code = f"last exit code {last['exitCode']}, {last.get('reason', '')}" if last.get("exitCode") else ""
             if waiting.get("reason"):
-                last = mapping(mapping(container.get("lastState")).get("terminated"))
-                ended = f" (last exit code {last['exitCode']}, {last.get('reason', '')})" if last else ""
-                yield str(waiting["reason"]), f"container {container['name']}: {waiting.get('message', '')}{ended}"
+                text = f"container {container['name']}: {waiting.get('message', '')}"
+                yield str(waiting["reason"]), f"{text} ({code})" if code else text
+            elif code and not container.get("ready"):
+                yield "NotReady", f"container {container['name']}: {code}"
 
 
 def evidence(connection: Connection, namespace: str, pods: list[Object]) -> list[str]:
@@ -102,6 +106,9 @@ def _log(connection: Connection, namespace: str, pod: Object) -> list[str]:
                 continue
             path = f"/api/v1/namespaces/{quote(namespace)}/pods/{quote(pod['metadata']['name'])}/log"
             query = {"container": str(container["name"]), "tailLines": str(_LOG_LINES)}
-            previous = connection.text(path, **query, previous="true") if container.get("restartCount") else ""
-            return (previous or connection.text(path, **query)).splitlines()
+            # The latest container may not have said anything yet, and the one before it may be gone already.
+            for which in ({}, {"previous": "true"}) if container.get("restartCount") else ({},):
+                text = connection.text(path, **query, **which)
+                if text and not text.startswith("unable to retrieve container logs"):
+                    return text.splitlines()
     return []

@@ -28,8 +28,7 @@ def up() -> None:
     workspace = engine.workspace("local")
     summary = engine.up(workspace)
     _print_endpoints(engine.outputs(workspace)["endpoints"])
-    changes = ", ".join(f"{count} {operation}d" for operation, count in summary.changes.items()) or "no changes"
-    print(f"{changes}, {summary.unchanged} unchanged, {time.monotonic() - started:.0f} s in all")
+    print(f"{summary}; {time.monotonic() - started:.0f} s in all")
 
 
 @app.command()

@@ -47,6 +47,10 @@ class Summary:
         """Number of changed resources."""
         return sum(self.changes.values())
 
+    def __str__(self) -> str:
+        changes = ", ".join(f"{number} {operation}" for operation, number in self.changes.items()) or "no changes"
+        return f"{changes}; {self.unchanged} unchanged"
+
 
 @dataclass
 class _Events:
@@ -259,8 +263,7 @@ def workspace(stack: str) -> Workspace:
 
 
 def _tell(found: Summary) -> None:
-    changes = ", ".join(f"{number} {op}" for op, number in found.changes.items()) or "no changes"
-    print(f"{changes}; {found.unchanged} unchanged; {found.seconds:.1f} s")
+    print(f"{found}; {found.seconds:.1f} s")
 
 
 @app.command("preview")

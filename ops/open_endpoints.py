@@ -11,9 +11,8 @@ from rich.table import Table
 
 from ops.environment import LOCAL, load
 from ops.errors import OpsError
+from ops.fire_alerts import INTERRUPTED
 from ops.kube import Cluster, Service, service_url
-
-INTERRUPTED = 130
 
 
 def open_endpoints(

@@ -12,7 +12,8 @@ export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/.venv-uv/bin:$(PATH)
 export PYTHONDONTWRITEBYTECODE := 1
 ARGS ?=
 
-.PHONY: help up down test check unit e2e fmt outputs open kubectl preview fire-alerts kill-drill bench
+.PHONY: help up down test check unit e2e fmt outputs open kubectl preview fire-alerts kill-drill check-queries \
+	dashboards bench
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -41,6 +42,12 @@ fire-alerts: $(ENVIRONMENT) ## make every alert fire and prove that its receiver
 kill-drill: $(ENVIRONMENT) ## kill pods of the alert pipeline during firing alerts and count notifications
 	@$(PYTHON) -m ops kill-drill $(ARGS)
 
+check-queries: $(ENVIRONMENT) ## run every query of every dashboard and rule against the running stack
+	@$(PYTHON) -m ops check-queries $(ARGS)
+
+dashboards: $(ENVIRONMENT) ## draw the dashboards anew into dashboards/*.json
+	@$(PYTHON) -m dashboards
+
 test: $(ENVIRONMENT) check unit ## every check and every test; in CI the cluster is removed afterwards
 	@$(MAKE) --no-print-directory e2e; outcome=$$?; \
 	if [ -n "$$CI" ]; then $(MAKE) --no-print-directory down; fi; exit $$outcome
@@ -51,7 +58,8 @@ check: $(ENVIRONMENT) ## lint, format and types
 	@pyright
 
 unit: $(ENVIRONMENT) ## every test that needs no cluster
-	@$(PYTHON) -m local toolchain pulumi kubectl prometheus promtool alertmanager amtool >/dev/null
+	@$(PYTHON) -m local toolchain pulumi kubectl prometheus promtool alertmanager amtool \
+		loki lokitool otelcol-contrib jaeger >/dev/null
 	@$(PYTHON) -m pytest -m "not e2e" -n 2 $(ARGS)
 
 e2e: up ## tests against the running local cluster

@@ -1,13 +1,12 @@
-"""The platform of one stack: settings, cluster, then one component after the other. What each does stands in it."""
+"""The platform of one stack: settings, cluster, then one part after the other. What each does stands in it."""
 
 import pulumi
 import pulumi_kubernetes as k8s
 
-from components import alert_outputs, alertmanager, cluster_check, monitoring, prometheus, receiver, settings, simulator
+from components import alert_outputs, cluster_check, endpoint_outputs, monitoring, settings, telemetry, visualization
 from components.disruption_budgets import DisruptionBudgets
-from components.endpoints import endpoint
 from components.namespace import Namespace
-from components.network_policies import app_in
+from components.simulation import simulation
 from rules import disruption_budgets
 
 stack = settings.load()
@@ -26,36 +25,27 @@ cluster = k8s.Provider(
 )
 there = pulumi.ResourceOptions(provider=cluster)
 
-platform = Namespace("platform", {"name": values.namespace}, there)
-alerts = monitoring.alertmanager(stack, platform.namespace, there)
-metrics = monitoring.prometheus(stack, platform.namespace, alerts.targets, there)
-endpoints = {
-    "prometheus": endpoint(prometheus.APP, prometheus.PORT, platform.namespace, metrics.url, values.prometheus_url),
-    "alertmanager": endpoint(
-        alertmanager.APP, alertmanager.PORT, platform.namespace, alerts.url, values.alertmanager_url
-    ),
-}
-service_namespaces: dict[str, pulumi.Input[str]] = {name: name for name in values.service_namespaces}
+# All volumes of the platform go with this namespace.
+kept = pulumi.ResourceOptions.merge(there, pulumi.ResourceOptions(protect=values.protect))
+here = Namespace("platform", {"name": values.namespace}, kept).namespace
+agents = Namespace("agents", {"name": stack.agent_namespace, "security": "privileged"}, there).namespace
 
+alerts = monitoring.alertmanager(stack, here, there)
+metrics = monitoring.prometheus(stack, here, alerts.targets, there)
+monitoring.cluster_state(stack, here, there)
+logs = telemetry.log_store(stack, here, alerts.targets, there)
+traces = telemetry.trace_store(stack, here, metrics.url, there)
+collector = telemetry.collectors(stack, here, agents, logs, traces, there)
+dashboards = visualization.server(stack, here, there)
+urls = {"prometheus": metrics.url, "alertmanager": alerts.url, "loki": logs.url, "jaeger": traces.url}
+visualization.content(stack, dashboards, urls)
+
+endpoints = endpoint_outputs.platform(values, here, urls | ({"grafana": dashboards.url} if dashboards else {}))
+service_namespaces: dict[str, pulumi.Input[str]] = {name: name for name in values.service_namespaces}
 if values.simulator:
-    scraper = app_in(values.namespace, prometheus.APP)
-    job_queue = Namespace("job-queue", {"name": "job-queue"}, there)
-    workload = simulator.Simulator(
-        "simulator", {"namespace": job_queue.namespace, "image": stack.simulator_image, "scraper": scraper}, there
-    )
-    receiving = Namespace("receiver", {"name": "receiver"}, there)
-    notifications = receiver.Receiver(
-        "notifications",
-        {
-            "namespace": receiving.namespace,
-            "image": stack.simulator_image,
-            "senders": [scraper, app_in(values.namespace, alertmanager.APP)],
-        },
-        there,
-    )
-    endpoints["simulator"] = endpoint(simulator.SERVER, simulator.PORT, job_queue.namespace, workload.url)
-    endpoints["receiver"] = endpoint(receiver.APP, receiver.PORT, receiving.namespace, notifications.url)
-    service_namespaces["job-queue"] = job_queue.namespace
+    simulated = simulation(stack, collector.otlp_url, there)
+    endpoints |= simulated.endpoints
+    service_namespaces |= simulated.namespaces
 
 DisruptionBudgets("workers", {"budgets": disruption_budgets.load(), "namespaces": service_namespaces}, there)
 

@@ -102,6 +102,8 @@ def _container(args: AlertmanagerArgs) -> ContainerArgsDict:
             f"--web.listen-address=:{PORT}",
             f"--web.external-url={args['external_url']}",
             "--web.route-prefix=/",
+            # Experimental by name only: without it nobody can tell which channel fails.
+            "--enable-feature=receiver-name-in-metrics",
             f"--cluster.listen-address=0.0.0.0:{_GOSSIP}",
             f"--cluster.advertise-address=$(POD_IP):{_GOSSIP}",
             f"--cluster.peer-timeout={_peer_timeout(args):.3g}s",
@@ -146,7 +148,13 @@ def _network(args: AlertmanagerArgs) -> network_policies.AppNetworkArgs:
         "namespace": args["namespace"],
         "ingress": [
             {
-                "from_": [here(args["prometheus"]), here("grafana"), network_policies.namespaces_with(ACCESS)],
+                # Loki's ruler sends the alerts on logs.
+                "from_": [
+                    here(args["prometheus"]),
+                    here("loki"),
+                    here("grafana"),
+                    network_policies.namespaces_with(ACCESS),
+                ],
                 "ports": network_policies.tcp(PORT),
             },
             {"from_": [here(APP)], "ports": gossip},

@@ -6,7 +6,7 @@ from typing import NotRequired, TypedDict
 import pulumi
 import pulumi_kubernetes as k8s
 from pulumi_kubernetes.core.v1 import ContainerArgsDict
-from pulumi_kubernetes.networking.v1 import NetworkPolicyPeerArgsDict
+from pulumi_kubernetes.networking.v1 import NetworkPolicyEgressRuleArgsDict, NetworkPolicyPeerArgsDict
 
 from components import pods, versions
 from components.labels import labels, scrape, selector
@@ -23,13 +23,15 @@ class AppArgs(TypedDict):
     """Python module that is run."""
     replicas: int
     port: int
-    env: NotRequired[Mapping[str, str]]
+    env: NotRequired[Mapping[str, pulumi.Input[str]]]
     data: NotRequired[str]
     """Folder that the program may write; lost with the pod."""
     pod_labels: NotRequired[Mapping[str, str]]
     with_service: bool
     allowed: Sequence[NetworkPolicyPeerArgsDict]
     """Who may reach its port."""
+    egress: NotRequired[Sequence[NetworkPolicyEgressRuleArgsDict]]
+    """Whom it may reach, beside DNS; nobody if left out."""
 
 
 def app_deployment(name: str, args: AppArgs, parent: pulumi.Resource) -> None:
@@ -42,6 +44,7 @@ def app_deployment(name: str, args: AppArgs, parent: pulumi.Resource) -> None:
             "app": app,
             "namespace": namespace,
             "ingress": [{"from_": list(args["allowed"]), "ports": tcp(args["port"])}],
+            "egress": args.get("egress", []),
         },
         child,
     )

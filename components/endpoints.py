@@ -17,11 +17,21 @@ class Endpoint(TypedDict):
 
 
 def endpoint(
-    app: str, port: int, namespace: pulumi.Output[str], url: pulumi.Output[str], external_url: str = ""
+    app: str,
+    port: int,
+    namespace: pulumi.Output[str],
+    url: pulumi.Output[str],
+    external_url: str = "",
+    *,
+    local_port: int | None = None,
 ) -> Endpoint:
-    """The endpoint of one Service; without an external address it is the port that the command opens."""
+    """The endpoint of one Service; without an external address it is the port that the command opens.
+
+    `local_port` is that port on this machine, where another endpoint has the Service's own.
+    """
+    opened = local_port or port
     return {
         "url": url,
-        "external_url": external_url or f"http://localhost:{port}",
-        "open": pulumi.Output.format("kubectl -n {0} port-forward svc/{1} {2}:{2}", namespace, app, port),
+        "external_url": external_url or f"http://localhost:{opened}",
+        "open": pulumi.Output.format("kubectl -n {0} port-forward svc/{1} {2}:{3}", namespace, app, opened, port),
     }

@@ -1,8 +1,9 @@
-"""Prometheus and Alertmanager of one stack, wired to each other: from the stack's settings to its components."""
+"""Metrics and alerts of one stack, wired to each other: from the stack's settings to its components."""
 
 import pulumi
 
 from components.alertmanager import Alertmanager
+from components.kube_state_metrics import KubeStateMetrics
 from components.prometheus import APP as PROMETHEUS
 from components.prometheus import Prometheus
 from components.settings import Settings
@@ -56,3 +57,13 @@ def prometheus(
         },
         opts,
     )
+
+
+def cluster_state(settings: Settings, namespace: pulumi.Output[str], opts: pulumi.ResourceOptions) -> None:
+    """kube-state-metrics, unless the cluster has it already."""
+    if settings.values.kube_state_metrics:
+        KubeStateMetrics(
+            "kube-state-metrics",
+            {"namespace": namespace, "memory": settings.values.kube_state_metrics_memory, "prometheus": PROMETHEUS},
+            opts,
+        )

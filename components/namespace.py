@@ -1,7 +1,7 @@
-"""A namespace as the platform wants it: Pod Security `restricted`, and no traffic but DNS unless a policy allows it."""
+"""A namespace as the platform wants it: Pod Security enforced, and no traffic but DNS unless a policy allows it."""
 
 from collections.abc import Mapping
-from typing import NotRequired, TypedDict
+from typing import Literal, NotRequired, TypedDict
 
 import pulumi
 import pulumi_kubernetes as k8s
@@ -15,19 +15,22 @@ class NamespaceArgs(TypedDict):
 
     name: str
     """Name of the Kubernetes namespace."""
+    security: NotRequired[Literal["restricted", "privileged"]]
+    """Pod Security level; `restricted` if left out. Only the node agent needs the other, for its node's log files."""
     labels: NotRequired[Mapping[str, str]]
     """Further labels."""
 
 
 class Namespace(pulumi.ComponentResource):
-    """A namespace in which nothing runs as root and nothing talks unasked."""
+    """A namespace in which nothing talks unasked and, unless said otherwise, nothing runs as root."""
 
     namespace: pulumi.Output[str]
     """Its name; objects that use it are created after, and deleted before, the namespace."""
 
     def __init__(self, name: str, args: NamespaceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("observability:index:Namespace", name, {}, opts)
-        security = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "audit", "warn")}
+        level = args.get("security", "restricted")
+        security = {f"pod-security.kubernetes.io/{mode}": level for mode in ("enforce", "audit", "warn")}
         namespace = k8s.core.v1.Namespace(
             f"{name}-namespace",
             metadata={

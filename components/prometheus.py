@@ -17,6 +17,7 @@ from components.workload import stateful_app
 
 APP = "prometheus"
 PORT = 9090
+KUBELET_PORT = 10250
 _DATA = "/prometheus"
 # Of the volume. The rest is room for the write-ahead log and for compaction, which writes before it deletes.
 _USABLE = 0.85
@@ -139,7 +140,7 @@ def _container(args: PrometheusArgs) -> ContainerArgsDict:
 def _discovery_rights(
     name: str, namespace: pulumi.Input[str], child: pulumi.ResourceOptions
 ) -> k8s.rbac.v1.ClusterRoleBinding:
-    """Read access to pods, cluster-wide because discovery is; to nothing else."""
+    """Cluster-wide, because discovery is: finding pods and nodes, and reading the kubelets' metrics; nothing else."""
     cluster_wide = pulumi.Output.format("{0}-{1}", namespace, APP)
     account = k8s.core.v1.ServiceAccount(
         f"{name}-account",
@@ -150,7 +151,12 @@ def _discovery_rights(
     role = k8s.rbac.v1.ClusterRole(
         f"{name}-discovery",
         metadata={"name": cluster_wide, "labels": labels(APP)},
-        rules=[{"api_groups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]}],
+        rules=[
+            {"api_groups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]},
+            {"api_groups": [""], "resources": ["nodes"], "verbs": ["list", "watch"]},
+            # The kubelet asks for this when its /metrics are read. Never nodes/proxy, which can run commands in pods.
+            {"api_groups": [""], "resources": ["nodes/metrics"], "verbs": ["get"]},
+        ],
         opts=child,
     )
     return k8s.rbac.v1.ClusterRoleBinding(
@@ -169,14 +175,15 @@ def _network(namespace: pulumi.Input[str]) -> network_policies.AppNetworkArgs:
         "namespace": namespace,
         "ingress": [
             {
-                "from_": [here(APP), here("grafana"), network_policies.namespaces_with(ACCESS)],
+                # Jaeger's query reads its service performance from span metrics.
+                "from_": [here(APP), here("grafana"), here("jaeger"), network_policies.namespaces_with(ACCESS)],
                 "ports": network_policies.tcp(PORT),
             }
         ],
         "egress": [
             # Targets may be any pod on any port; Alertmanager is one of them.
             {"to": [network_policies.ANY_POD]},
-            # The API server, which no selector can name: its address is not a pod's.
-            {"ports": network_policies.tcp(443, 6443)},
+            # The API server and the kubelets, which no selector can name: their addresses are not a pod's.
+            {"ports": network_policies.tcp(443, 6443, KUBELET_PORT)},
         ],
     }

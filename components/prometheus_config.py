@@ -1,5 +1,6 @@
 """prometheus.yml, rendered: what is scraped, which labels series get, and who is told of alerts. Pure."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,9 +10,15 @@ from rules.loader import write_yaml
 RULES_FOLDER = "/etc/prometheus/rules"
 CONFIG_FOLDER = "/etc/prometheus/config"
 
+HONOR_LABELS = "observability/honor-labels"
+"""Annotation ("true") of pods in Prometheus' own namespace whose port `http` speaks of other pods."""
+SPAN_METRICS_PORT = "span-metrics"
+"""Name of the container port that exposes metrics of spans, in Prometheus' own namespace."""
+
 _POD = "__meta_kubernetes_pod_"
 _ANNOTATION = f"{_POD}annotation_prometheus_io_"
 _LONGEST_SCRAPE = 10.0
+_TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount/token"  # noqa: S105 -- where it is, not what
 
 
 def render(*, cluster: str, scrape_interval: str, evaluation_interval: str, alertmanagers: Sequence[str]) -> str:
@@ -36,10 +43,65 @@ def render(*, cluster: str, scrape_interval: str, evaluation_interval: str, aler
             "alertmanagers": [{"static_configs": [{"targets": list(alertmanagers)}]}],
         },
         "scrape_configs": [
-            {"job_name": "pods", "kubernetes_sd_configs": [{"role": "pod"}], "relabel_configs": _pod_relabeling()}
+            {"job_name": "pods", "kubernetes_sd_configs": [{"role": "pod"}], "relabel_configs": _pod_relabeling()},
+            _exporters(),
+            _span_metrics(),
+            _kubelet(),
         ],
     }
     return write_yaml(document)
+
+
+def _exporters() -> dict[str, Any]:
+    """Exporters that speak of other pods: the labels `namespace` and `pod` of their metrics win over the target's.
+
+    Whoever may set these labels can pass for any other pod, so only Prometheus' own namespace is asked.
+    """
+    annotation = f"{_POD}annotation_{re.sub('[^a-zA-Z0-9]', '_', HONOR_LABELS)}"
+    return {
+        "job_name": "exporters",
+        "honor_labels": True,
+        "kubernetes_sd_configs": _own_pods(),
+        "relabel_configs": [
+            {"action": "keep", "source_labels": [annotation, f"{_POD}container_port_name"], "regex": "true;http"},
+            _running(),
+            *_pod_labels(),
+        ],
+    }
+
+
+def _span_metrics() -> dict[str, Any]:
+    """What the Collector's gateways make of spans, with exemplars. Its other metrics come with the job `pods`."""
+    return {
+        "job_name": "span-metrics",
+        "kubernetes_sd_configs": _own_pods(),
+        "relabel_configs": [
+            {"action": "keep", "source_labels": [f"{_POD}container_port_name"], "regex": SPAN_METRICS_PORT},
+            _running(),
+            *_pod_labels(),
+        ],
+    }
+
+
+def _kubelet() -> dict[str, Any]:
+    """How full volumes are, which only the kubelet knows; all else that it exposes is left out."""
+    return {
+        "job_name": "kubelet",
+        "scheme": "https",
+        "authorization": {"credentials_file": _TOKEN},
+        # The CA that pods get does not sign the kubelets' serving certificates in most clusters (they sign their own),
+        # so there is nothing to verify them with. At stake is the token: a false kubelet could read pods, nodes and
+        # kubelet metrics with it.
+        "tls_config": {"insecure_skip_verify": True},
+        "kubernetes_sd_configs": [{"role": "node"}],
+        "relabel_configs": [
+            _set("node", "__meta_kubernetes_node_name"),
+            {"target_label": "app", "replacement": "kubelet"},
+        ],
+        "metric_relabel_configs": [
+            {"action": "keep", "source_labels": ["__name__"], "regex": "kubelet_volume_stats_.+"},
+        ],
+    }
 
 
 def _pod_relabeling() -> list[dict[str, Any]]:
@@ -50,7 +112,7 @@ def _pod_relabeling() -> list[dict[str, Any]]:
     """
     return [
         {"action": "keep", "source_labels": [f"{_ANNOTATION}scrape"], "regex": "true"},
-        {"action": "drop", "source_labels": [f"{_POD}phase"], "regex": "Succeeded|Failed"},
+        _running(),
         _set("__scheme__", f"{_ANNOTATION}scheme", regex="(https?)"),
         _set("__metrics_path__", f"{_ANNOTATION}path"),
         {
@@ -65,6 +127,21 @@ def _pod_relabeling() -> list[dict[str, Any]]:
             "replacement": "[$1]:$2",
             "target_label": "__address__",
         },
+        *_pod_labels(),
+    ]
+
+
+def _own_pods() -> list[dict[str, Any]]:
+    return [{"role": "pod", "namespaces": {"own_namespace": True}}]
+
+
+def _running() -> dict[str, Any]:
+    return {"action": "drop", "source_labels": [f"{_POD}phase"], "regex": "Succeeded|Failed"}
+
+
+def _pod_labels() -> list[dict[str, Any]]:
+    """What every series of a pod carries besides `job`."""
+    return [
         _set("namespace", "__meta_kubernetes_namespace"),
         _set("pod", f"{_POD}name"),
         _set("node", f"{_POD}node_name"),

@@ -28,3 +28,14 @@ def _checked(text: str) -> str:
 
 Quantity = Annotated[str, AfterValidator(_checked)]
 """Text such as `50Gi`."""
+
+
+def at_least(minimum: str) -> AfterValidator:
+    """Refuses quantities below `minimum`: mostly a number whose unit was forgotten."""
+
+    def check(text: str) -> str:
+        if quantity_bytes(text) < quantity_bytes(minimum):
+            raise ValueError(f"must be at least {minimum}")
+        return text
+
+    return AfterValidator(check)

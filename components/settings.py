@@ -6,31 +6,26 @@ Everything is checked before the first resource, and every problem is reported a
 
 import json
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, cast
+from typing import Any, NamedTuple, cast
 from urllib.parse import urlsplit
 
 import pulumi
 from pulumi.runtime import config as runtime_config
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic.alias_generators import to_camel
-from pydantic_core import PydanticCustomError
+from pydantic import SecretStr, ValidationError
 
-from components import versions
-from components.quantities import Quantity
+from components import dashboard_files, data_sources, setting_values, versions
+from components.dashboard_files import DashboardFile, DashboardsError
+from components.setting_values import Values
 from rules import loader, routing
-from rules.durations import Duration, PositiveDuration, seconds
 from rules.model import AlertOverride, Links, RuleSet
 from rules.problems import RulesError, closest, path
 from rules.routing import Routing, Timing
 
 NAMESPACE = "observability"
 ROOT = Path(__file__).resolve().parent.parent
-
-DnsLabel = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
-HttpUrl = Annotated[str, Field(pattern=r"^https?://[^\s/]+[^\s]*$")]
 
 
 class SettingsError(pulumi.RunError):
@@ -44,75 +39,6 @@ class SettingsError(pulumi.RunError):
         )
 
 
-def _field(allowed: str) -> Any:  # noqa: ANN401  (pydantic's own Field is untyped here, too)
-    return Field(description=allowed)
-
-
-class Values(BaseModel):
-    """The plain values of a stack. A field's description says what is allowed, in the words of the error message."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, alias_generator=to_camel)
-
-    cloud: Literal["none", "eks"] = _field("none or eks")
-    cluster_name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$")] = _field(
-        "up to 100 letters, digits, `-`, `_` and `.`"
-    )
-    kubeconfig: str = _field("a path")
-    kube_context: str = _field("a context's name")
-    namespace: DnsLabel = _field("a DNS label: small letters, digits and `-`")
-    storage_class: str = _field("a storage class's name; required when cloud is eks, which has no default class")
-    prometheus_replicas: Annotated[int, Field(ge=1, le=10)] = _field("a whole number from 1 to 10")
-    prometheus_retention: PositiveDuration = _field("a Prometheus duration above zero such as 15d, 36h or 1w2d")
-    prometheus_storage: Quantity = _field("a Kubernetes quantity such as 50Gi")
-    prometheus_memory: Quantity = _field("a Kubernetes quantity such as 2Gi")
-    alertmanager_replicas: Annotated[int, Field(ge=1, le=9)] = _field("a whole number from 1 to 9")
-    alertmanager_storage: Quantity = _field("a Kubernetes quantity such as 2Gi")
-    scrape_interval: PositiveDuration = _field("a Prometheus duration above zero, at most 2m, such as 30s")
-    evaluation_interval: PositiveDuration = _field("a Prometheus duration above zero, at most 2m, such as 30s")
-    group_wait: Duration = _field("a Prometheus duration such as 30s")
-    group_interval: PositiveDuration = _field("a Prometheus duration above zero such as 5m")
-    repeat_interval: PositiveDuration = _field("a Prometheus duration above zero such as 4h, longer than groupInterval")
-    prometheus_url: HttpUrl = _field("an http or https URL")
-    alertmanager_url: HttpUrl = _field("an http or https URL")
-    runbook_base_url: HttpUrl = _field("an http or https URL")
-    dashboard_base_url: HttpUrl = _field("an http or https URL")
-    service_namespaces: tuple[DnsLabel, ...] = _field("a list of namespaces")
-    simulator: bool = _field("true or false")
-    simulator_image: str = _field("an image reference with a tag or digest")
-    alert_overrides: dict[str, Any] = _field("an object: alert name -> what changes")
-
-    @field_validator("scrape_interval", "evaluation_interval")
-    @classmethod
-    def _short(cls, text: str) -> str:
-        # A series is stale five minutes after its last sample; two missed scrapes must fit into that.
-        if seconds(text) > 120:
-            raise ValueError("must be at most 2m")
-        return text
-
-    @field_validator("simulator_image")
-    @classmethod
-    def _pinned(cls, text: str) -> str:
-        if text and not re.fullmatch(r"[\w./:-]+(:[\w.-]+|@sha256:[0-9a-f]{64})", text):
-            raise ValueError("must name a tag or digest")
-        return text
-
-    @model_validator(mode="after")
-    def _fit_together(self) -> "Values":
-        if self.cloud == "eks" and not self.storage_class:
-            raise PydanticCustomError("storageClass", "not fitting", {"value": ""})
-        # Equal is no better than shorter: see Routing.timing_problems.
-        if seconds(self.repeat_interval) <= seconds(self.group_interval):
-            raise PydanticCustomError("repeatInterval", "not fitting", {"value": self.repeat_interval})
-        return self
-
-    @property
-    def timing(self) -> Timing:
-        """How long notifications wait."""
-        return Timing(
-            group_wait=self.group_wait, group_interval=self.group_interval, repeat_interval=self.repeat_interval
-        )
-
-
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """Everything that differs between stacks, checked."""
@@ -121,8 +47,11 @@ class Settings:
     rule_set: RuleSet
     overrides: Mapping[str, AlertOverride]
     routing: Routing
+    dashboards: Sequence[DashboardFile]
     secrets: Mapping[str, SecretStr]
     """Config key -> secret, for every key that a channel names."""
+    credentials: Mapping[str, SecretStr]
+    """Config key -> secret, for what the values need besides."""
 
     @property
     def kubeconfig(self) -> str | None:
@@ -143,6 +72,25 @@ class Settings:
     def simulator_image(self) -> str:
         """Image of the simulated workloads and of the receiver."""
         return self.values.simulator_image or versions.SIMULATOR_IMAGE
+
+    @property
+    def agent_namespace(self) -> str:
+        """Namespace of the node agents, the only one outside Pod Security `restricted`."""
+        return f"{self.values.namespace}-agent"
+
+    @property
+    def grafana_api_url(self) -> str:
+        """Where this program reaches Grafana's API."""
+        return self.values.grafana_api_url or self.values.dashboard_base_url
+
+    @property
+    def grafana_auth(self) -> str:
+        """Login for a Grafana that is not this stack's; anonymous where none is set."""
+        return self.credential("grafanaAuth") if "grafanaAuth" in self.credentials else "anonymous"
+
+    def credential(self, key: str) -> str:
+        """The secret under a config key of `credentials`."""
+        return self.credentials[key].get_secret_value()
 
     @property
     def links(self) -> Links:
@@ -187,15 +135,25 @@ def parse(raw: Mapping[str, str], encrypted: Collection[str], rules_folder: Path
         routes = routing.load(rules_folder)
     except RulesError as error:
         problems += error.problems
-    needed = routes.secrets() if routes else {}
+    dashboards: tuple[DashboardFile, ...] = ()
+    try:
+        dashboards = dashboard_files.load(data_sources.UIDS)
+    except DashboardsError as error:
+        problems += error.problems
+    channels = routes.secrets() if routes else {}
     known = {field.alias or name for name, field in Values.model_fields.items()}
-    plain = {key: text for key, text in raw.items() if key not in needed}
+    plain = {key: text for key, text in raw.items() if key not in channels and key not in setting_values.SECRETS}
     # With a broken routing.yaml nobody can tell which further keys are secrets, so none is called unknown.
-    problems += _unknown(plain, known, needed) if routes else []
+    problems += _unknown(plain, known, (*channels, *setting_values.SECRETS)) if routes else []
     typed = {key: _typed(key, text) for key, text in plain.items() if key in known}
     values, found = _values(typed, encrypted)
     problems += found
-    problems += _secret_problems(raw, encrypted, needed)
+    problems += _address_problems(raw, encrypted, channels)
+    credentials = dict(values.secrets()) if values else {}
+    present = [key for key in setting_values.SECRETS if raw.get(key)]
+    problems += _credential_problems(present, encrypted, credentials)
+    if values:
+        problems += _unused(present, values)
     if values and routes:
         problems += routes.timing_problems(values.timing)
     overrides: dict[str, AlertOverride] = {}
@@ -207,27 +165,44 @@ def parse(raw: Mapping[str, str], encrypted: Collection[str], rules_folder: Path
             problems += [f"{NAMESPACE}:alertOverrides.{problem}" for problem in error.problems]
     if problems or not (values and rule_set and routes):
         raise SettingsError(problems)
-    secrets = {key: SecretStr(raw[key]) for key in needed}
-    return Settings(values=values, rule_set=rule_set, overrides=overrides, routing=routes, secrets=secrets)
+    return Settings(
+        values=values,
+        rule_set=rule_set,
+        overrides=overrides,
+        routing=routes,
+        dashboards=dashboards,
+        secrets={key: SecretStr(raw[key]) for key in channels},
+        credentials={key: SecretStr(raw[key]) for key in present},
+    )
 
 
 def _values(typed: Mapping[str, object], encrypted: Collection[str]) -> tuple[Values | None, list[str]]:
     try:
-        return Values.model_validate(typed), []
+        values = Values.model_validate(typed)
     except ValidationError as error:
         found = [_value_problem(cast(Mapping[str, Any], item), encrypted) for item in error.errors()]
         return None, list(dict.fromkeys(found))
+    misfits = [_problem(str(Values.model_fields[name].alias), getattr(values, name)) for name in values.misfits()]
+    return (None if misfits else values), misfits
 
 
 def _value_problem(item: Mapping[str, Any], encrypted: Collection[str]) -> str:
-    location = item["loc"] or (item["type"],)
+    location = item["loc"]
     key = f"{NAMESPACE}:{path(location)}"
-    allowed = next(f.description for n, f in Values.model_fields.items() if location[0] in (f.alias, n))
     if item["type"] == "missing":
-        return f"{key}: required, but not set; allowed: {allowed}"
-    value = item["input"] if item["loc"] else item["ctx"]["value"]
-    shown = "the value (a secret, not shown)" if location[0] in encrypted else json.dumps(value, ensure_ascii=False)
-    return f"{key}: {shown} is not allowed; allowed: {allowed}"
+        return f"{key}: required, but not set; allowed: {_allowed(location[0])}"
+    if location[0] in encrypted:
+        return f"{key}: the value (a secret, not shown) is not allowed; allowed: {_allowed(location[0])}"
+    return _problem(path(location), item["input"])
+
+
+def _problem(key: str, value: object) -> str:
+    shown = json.dumps(value, ensure_ascii=False)
+    return f"{NAMESPACE}:{key}: {shown} is not allowed; allowed: {_allowed(re.split(r'[.[]', key)[0])}"
+
+
+def _allowed(key: object) -> str | None:
+    return next(f.description for n, f in Values.model_fields.items() if key in (f.alias, n))
 
 
 def _typed(key: str, text: str) -> object:
@@ -247,7 +222,29 @@ def _unknown(raw: Mapping[str, str], known: Collection[str], secret: Collection[
     return [f"{NAMESPACE}:{key}: unknown key; {closest(key, everything)}" for key in raw if key not in everything]
 
 
-def _secret_problems(raw: Mapping[str, str], encrypted: Collection[str], needed: Mapping[str, list[str]]) -> list[str]:
+def _credential_problems(
+    present: Collection[str], encrypted: Collection[str], needed: Mapping[str, str]
+) -> Iterator[str]:
+    for key, user in needed.items():
+        if key not in present:
+            command = f"pulumi config set --secret {key}"
+            yield f"{NAMESPACE}:{key}: required, but not set; needed by {user}; set it with: {command}"
+    for key in present:
+        if key not in encrypted:
+            command = f"pulumi config set --secret {key}"
+            yield f"{NAMESPACE}:{key}: stands in the stack file as plain text; encrypt it with: {command}"
+
+
+def _unused(present: Collection[str], values: Values) -> Iterator[str]:
+    """A secret that nobody asks for is a misunderstanding, or one that can be taken back."""
+    used = {key for key, _ in values.secrets()} | (set() if values.grafana else {"grafanaAuth"})
+    for key in present:
+        if key not in used:
+            allowed = f"only when {setting_values.SECRETS[key]}"
+            yield f"{NAMESPACE}:{key}: set, but not used; allowed: {allowed}; remove it with: pulumi config rm {key}"
+
+
+def _address_problems(raw: Mapping[str, str], encrypted: Collection[str], needed: Mapping[str, list[str]]) -> list[str]:
     problems: list[str] = []
     for key, channels in needed.items():
         command = f"pulumi config set --secret {key}"

@@ -12,11 +12,24 @@ PROMETHEUS = "3.13.4"
 # The last Alertmanager whose Go module carries its web UI; later ones build without the page that silences alerts.
 ALERTMANAGER = "0.28.1"
 
+LOKI = "3.7.8"
+# Jaeger 2.x: its Go module carries the number of Jaeger 1 (see local/toolchain.py).
+JAEGER = "2.13.0"
+# The newest release of which the Go module proxy serves every component that the configurations name.
+OTEL_COLLECTOR = "0.159.0"
+KUBE_STATE_METRICS = "2.18.0"
+GRAFANA = "13.1.3"
+
 # Our own workload image.
 SIMULATOR = "0.1.0"
 
 PROMETHEUS_IMAGE = f"quay.io/prometheus/prometheus:v{PROMETHEUS}"
 ALERTMANAGER_IMAGE = f"quay.io/prometheus/alertmanager:v{ALERTMANAGER}"
+LOKI_IMAGE = f"docker.io/grafana/loki:{LOKI}"
+JAEGER_IMAGE = f"docker.io/jaegertracing/jaeger:{JAEGER}"
+OTEL_COLLECTOR_IMAGE = f"docker.io/otel/opentelemetry-collector-contrib:{OTEL_COLLECTOR}"
+KUBE_STATE_METRICS_IMAGE = f"registry.k8s.io/kube-state-metrics/kube-state-metrics:v{KUBE_STATE_METRICS}"
+GRAFANA_IMAGE = f"docker.io/grafana/grafana:{GRAFANA}"
 SIMULATOR_IMAGE = f"observability/simulator:{SIMULATOR}"
 
 # The embedded cluster (local/). Kubernetes decides what the others must fit.

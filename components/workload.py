@@ -1,4 +1,4 @@
-"""What Prometheus and Alertmanager have in common: a replicated program with a disk and two Services."""
+"""What the backends have in common: a replicated program with a disk and two Services."""
 
 from typing import NotRequired, TypedDict
 
@@ -27,7 +27,13 @@ class StatefulAppArgs(TypedDict):
     namespace: pulumi.Input[str]
     replicas: int
     port: int
+    metrics_port: NotRequired[int]
+    """Where Prometheus scrapes; the app's own port if left out."""
+    service_ports: NotRequired[list[ServicePortArgsDict]]
+    """Further ports of both Services."""
     container: ContainerArgsDict
+    user: NotRequired[int]
+    """User and group of the image; `nobody` if left out."""
     volumes: list[VolumeArgsDict]
     storage: str
     """Size of each replica's volume."""
@@ -39,6 +45,8 @@ class StatefulAppArgs(TypedDict):
     """Of the pods; a change restarts them one by one."""
     service_account: NotRequired[str]
     """Only who has one gets a token."""
+    api_token: NotRequired[bool]
+    """False where the account is an identity for the cloud only; True if left out."""
     termination_seconds: int
     """Time to end cleanly before being killed."""
 
@@ -55,10 +63,11 @@ def stateful_app(name: str, args: StatefulAppArgs, parent: pulumi.Resource, depe
     child = pulumi.ResourceOptions(parent=parent)
     app, namespace = args["app"], args["namespace"]
     http: ServicePortArgsDict = {"name": "http", "port": args["port"], "target_port": "http", "protocol": "TCP"}
+    ports = [http, *args.get("service_ports", [])]
     k8s.core.v1.Service(
         f"{name}-service",
         metadata={"name": app, "namespace": namespace, "labels": labels(app)},
-        spec={"type": "ClusterIP", "selector": selector(app), "ports": [http]},
+        spec={"type": "ClusterIP", "selector": selector(app), "ports": ports},
         opts=child,
     )
     headless = k8s.core.v1.Service(
@@ -69,7 +78,7 @@ def stateful_app(name: str, args: StatefulAppArgs, parent: pulumi.Resource, depe
             # Replicas must find each other before they are ready: finding each other is what makes them so.
             "publish_not_ready_addresses": True,
             "selector": selector(app),
-            "ports": [http, *args.get("peer_ports", [])],
+            "ports": [*ports, *args.get("peer_ports", [])],
         },
         opts=child,
     )
@@ -89,7 +98,7 @@ def stateful_app(name: str, args: StatefulAppArgs, parent: pulumi.Resource, depe
             "template": {
                 "metadata": {
                     "labels": labels(app, args["version"]),
-                    "annotations": {**scrape(args["port"]), **args.get("annotations", {})},
+                    "annotations": {**scrape(args.get("metrics_port", args["port"])), **args.get("annotations", {})},
                 },
                 "spec": _pod(args),
             },
@@ -101,9 +110,9 @@ def stateful_app(name: str, args: StatefulAppArgs, parent: pulumi.Resource, depe
 
 def _pod(args: StatefulAppArgs) -> PodSpecArgsDict:
     pod: PodSpecArgsDict = {
-        "automount_service_account_token": "service_account" in args,
+        "automount_service_account_token": "service_account" in args and args.get("api_token", True),
         "enable_service_links": False,
-        "security_context": pods.pod_security(),
+        "security_context": pods.pod_security(args.get("user", pods.NOBODY)),
         "termination_grace_period_seconds": args["termination_seconds"],
         "topology_spread_constraints": pods.spread(args["app"]),
         "containers": [pods.secured(args["container"])],

@@ -1,7 +1,7 @@
 """Runs the program with the real Pulumi engine: `python -m local engine preview|up|refresh|destroy|outputs`.
 
 The engine is the pinned CLI with a `file://` backend in `.state`; the program runs in this process (automation API), so
-no language host is needed. The official kubernetes plugin is used when it is installed, else the stand-in.
+no language host is needed. An official provider plugin is used when it is installed, else the stand-in.
 """
 
 import json
@@ -9,71 +9,23 @@ import runpy
 import signal
 import sys
 import time
-from collections import Counter
-from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Generator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from pulumi import automation
-from pulumi.automation.events import EngineEvent
 from semver import VersionInfo
 
 from components import versions
+from local.engine_events import UNCHANGED, Events, Report, Summary, reason, until_diagnostics
 from local.errors import LocalError
+from local.forward import to_grafana
 from local.toolchain import tool
-from local.workspace import Workspace, machine_config, state_folder
+from local.workspace import STAND_INS, Workspace, machine_config, state_folder
 
-Report = Callable[[str], None]
 MASK = "[secret]"
-_UNCHANGED = {"same", "read", "refresh"}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Summary:
-    """What a run did, or a preview would do."""
-
-    changes: Mapping[str, int]
-    """Number of resources by operation (create, update, replace, delete); those that stay as they are do not count."""
-    changed: tuple[str, ...]
-    """Operation and URN of each change."""
-    unchanged: int
-    seconds: float
-
-    @property
-    def count(self) -> int:
-        """Number of changed resources."""
-        return sum(self.changes.values())
-
-    def __str__(self) -> str:
-        changes = ", ".join(f"{number} {operation}" for operation, number in self.changes.items()) or "no changes"
-        return f"{changes}; {self.unchanged} unchanged"
-
-
-@dataclass
-class _Events:
-    """Collects what the engine reports."""
-
-    changes: Counter[str] = field(default_factory=Counter[str])
-    changed: dict[str, str] = field(default_factory=dict[str, str])
-    errors: dict[str, None] = field(default_factory=dict[str, None])
-
-    def __call__(self, event: EngineEvent) -> None:
-        if event.summary_event:
-            self.changes = Counter({_name(op): n for op, n in event.summary_event.resource_changes.items()})
-        for outcome in (event.resource_pre_event, event.res_outputs_event):
-            if outcome and _name(outcome.metadata.op) not in _UNCHANGED:
-                self.changed[outcome.metadata.urn] = _name(outcome.metadata.op)
-        diagnostic = event.diagnostic_event
-        if diagnostic and diagnostic.severity == "error":
-            text = _plain(diagnostic.message)
-            # These lines of the engine only say that there was an error.
-            if text not in ("update failed", "preview failed") and not text.startswith("an unhandled error occurred"):
-                urn = diagnostic.urn or ""
-                label = "" if "pulumi:pulumi:Stack" in urn else ": ".join(urn.split("::")[-2:])
-                self.errors[f"{label}: {text}" if label else text] = None
 
 
 def preview(workspace: Workspace, *, expect_no_changes: bool = False, report: Report = print) -> Summary:
@@ -113,6 +65,10 @@ def outputs(workspace: Workspace, *, show_secrets: bool = False) -> dict[str, An
     return {key: item.value if show_secrets or not item.secret else MASK for key, item in found.items()}
 
 
+def _silent(_line: str) -> None:
+    return
+
+
 def _open(workspace: Workspace, report: Report) -> automation.Stack:
     """The stack, ready for a run: nobody else runs it, and nothing is left of a run that was killed."""
     killed = workspace.release_stale_locks()
@@ -124,17 +80,19 @@ def _open(workspace: Workspace, report: Report) -> automation.Stack:
 
 
 def _run(workspace: Workspace, stack: automation.Stack, action: str, report: Report, **options: object) -> Summary:
-    started, events = time.monotonic(), _Events()
+    started, events = time.monotonic(), Events()
     try:
-        with _interrupts_left_to_the_engine():
+        with _interrupts_left_to_the_engine(), nullcontext() if action == "preview" else to_grafana(workspace):
             if action in ("preview", "up"):
                 options["suppress_outputs"] = True  # `outputs` shows them better
-            getattr(stack, action)(on_output=_until_diagnostics(report), on_event=events, color="never", **options)
+            getattr(stack, action)(on_output=until_diagnostics(report), on_event=events, color="never", **options)
     except automation.CommandError as error:
-        raise LocalError(f"{action} of stack {workspace.stack} failed.\n{_reason(events, error)}") from None
-    unchanged = sum(events.changes[op] for op in _UNCHANGED)
+        raise LocalError(f"{action} of stack {workspace.stack} failed.\n{reason(events, error)}") from None
+    for note in events.notes:
+        report(note)
+    unchanged = sum(events.changes[op] for op in UNCHANGED)
     return Summary(
-        changes={op: number for op, number in events.changes.items() if op not in _UNCHANGED},
+        changes={op: number for op, number in events.changes.items() if op not in UNCHANGED},
         changed=tuple(f"{op} {urn}" for urn, op in events.changed.items()),
         unchanged=unchanged,
         seconds=time.monotonic() - started,
@@ -143,11 +101,9 @@ def _run(workspace: Workspace, stack: automation.Stack, action: str, report: Rep
 
 def _stack(workspace: Workspace, report: Report) -> automation.Stack:
     """The stack, made when it does not exist, in a freshly rendered workspace."""
-    official = workspace.render()
-    if official is None:
-        report("kubernetes provider: stand-in (server-side apply); the official plugin is not installed")
-    else:
-        report(f"kubernetes provider: the official plugin ({official})")
+    for name, official in workspace.render().items():
+        stand_in = f"stand-in ({STAND_INS[name]})"
+        report(f"{name} provider: {f'the official plugin ({official})' if official else stand_in}")
     options = automation.LocalWorkspaceOptions(
         work_dir=str(workspace.folder), env_vars=workspace.environment(), pulumi_command=_command()
     )
@@ -159,7 +115,7 @@ def _stack(workspace: Workspace, report: Report) -> automation.Stack:
             opts=options,
         )
     except automation.CommandError as error:
-        raise LocalError(f"stack {workspace.stack} cannot be opened.\n{_reason(_Events(), error)}") from None
+        raise LocalError(f"stack {workspace.stack} cannot be opened.\n{reason(Events(), error)}") from None
     return stack
 
 
@@ -207,49 +163,11 @@ def _ignore(_number: int, _frame: object) -> None:
     return
 
 
-def _until_diagnostics(report: Report) -> Report:
-    """Passes the engine's lines on, except the section of errors, which the caller shows."""
-    muted = False
-
-    def pass_on(line: str) -> None:
-        nonlocal muted
-        if line and not line.startswith(" "):
-            muted = line.startswith("Diagnostics:")
-        if not muted and not line.startswith("@ ") and " error: " not in line:
-            report(line)
-
-    return pass_on
-
-
-def _reason(events: _Events, error: automation.CommandError) -> str:
-    if events.errors:
-        return "\n".join(events.errors)
-    lines = [line.strip() for line in str(error).splitlines()]
-    return "\n".join(line for line in lines if "error:" in line) or str(error)
-
-
 def _expect_none(found: Summary, action: str) -> None:
     if found.count:
         raise LocalError(
             f"{action}: no changes were expected, but there are {found.count}:\n" + "\n".join(found.changed)
         )
-
-
-def _plain(message: str) -> str:
-    """`message` without the engine's colour marks, as in `<{%reset%}>`."""
-    while "<{%" in message and "%}>" in message:
-        start = message.index("<{%")
-        message = message[:start] + message[message.index("%}>", start) + 3 :]
-    return message.strip().removeprefix("error: ").strip()
-
-
-def _name(operation: object) -> str:
-    # The automation API declares an enumeration here, and gives plain text in the summary.
-    return str(getattr(operation, "value", operation))
-
-
-def _silent(_line: str) -> None:
-    return
 
 
 app = typer.Typer(no_args_is_help=True, help="The Pulumi engine on a stack.")

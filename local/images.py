@@ -16,7 +16,7 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile, TemporaryDirectory
 
 from components import versions
-from local import debian, toolchain
+from local import debian, grafana_home, toolchain
 from local.errors import LocalError
 from local.node_process import Node
 from local.paths import ROOT, STATE, UV, cache
@@ -112,6 +112,30 @@ IMAGES = (
         user=_NOBODY,
     ),
     Image(
+        reference=versions.LOKI_IMAGE,
+        files=_program("loki", "/usr/bin/loki"),
+        entrypoint=("/usr/bin/loki",),
+        user="10001:10001",
+    ),
+    Image(
+        reference=versions.JAEGER_IMAGE,
+        files=_program("jaeger", "/cmd/jaeger/jaeger-linux"),
+        entrypoint=("/cmd/jaeger/jaeger-linux",),
+        user="10001:10001",
+    ),
+    Image(
+        reference=versions.OTEL_COLLECTOR_IMAGE,
+        files=_program("otelcol-contrib", "/otelcol-contrib"),
+        entrypoint=("/otelcol-contrib",),
+        user="10001:10001",
+    ),
+    Image(
+        reference=versions.KUBE_STATE_METRICS_IMAGE,
+        files=_program("kube-state-metrics", "/kube-state-metrics"),
+        entrypoint=("/kube-state-metrics",),
+        user=_NOBODY,
+    ),
+    Image(
         reference=versions.SIMULATOR_IMAGE,
         files=_simulator_files,
         entrypoint=("python3", "-m"),
@@ -122,11 +146,27 @@ IMAGES = (
 )
 
 
-def ensure(node: Node, images: tuple[Image, ...] = IMAGES) -> list[str]:
+def images() -> tuple[Image, ...]:
+    """All images; Grafana's, too, where GRAFANA_HOME names a distribution. Raises LocalError when it is none."""
+    home = grafana_home.home()
+    if home is None:
+        return IMAGES
+    grafana = Image(
+        reference=versions.GRAFANA_IMAGE,
+        files=grafana_home.files,
+        entrypoint=grafana_home.entrypoint(home),
+        user="472:0",
+        # Part of the image's key: another version is another image, although the pods ask for the pinned one.
+        environment={"GRAFANA_HOME_VERSION": grafana_home.version(home)},
+    )
+    return (*IMAGES, grafana)
+
+
+def ensure(node: Node) -> list[str]:
     """Import what the node does not have as it is now; gives the references of what was imported."""
     known: dict[str, str] = json.loads(_IMPORTED.read_text()) if _IMPORTED.exists() else {}
     imported: list[str] = []
-    for image in images:
+    for image in images():
         files = image.files()
         key = _key(image, files)
         if known.get(image.reference) == key:

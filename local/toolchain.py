@@ -16,98 +16,19 @@ import sys
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from components import versions
 from local.errors import LocalError
+from local.go_modules import KUBERNETES_MINOR, MODULES, GoModule
 from local.paths import TOOLS, UV, cache
-
-
-@dataclass(frozen=True, kw_only=True)
-class GoModule:
-    """One Go module of `local/tools/` and the programs that come out of it."""
-
-    folder: str
-    path: str
-    """Go module path, as go.mod requires it."""
-    version: str
-    """Go module version, with the v."""
-    packages: tuple[str, ...]
-    """Packages below the module path; the last element of each (or of the module) names the program."""
-    ldflags: str = ""
-
-    @property
-    def programs(self) -> tuple[str, ...]:
-        """File names that the build gives."""
-        return tuple(PROGRAM_NAMES.get(p, p) for p in (Path(self.path + "/" + p).name for p in self.packages))
-
-
-# `go build` names a program after the last element of its package path; these are known by other names.
-PROGRAM_NAMES = {"v3": "etcd", "": "pause"}
-_BUILDINFO = "-X github.com/prometheus/common/version.Version="
-_COMPONENT_BASE = "-X k8s.io/component-base/version."
-_KUBERNETES_MINOR = versions.KUBERNETES.split(".")[1]
-
-MODULES = (
-    GoModule(
-        folder="pulumi",
-        path="github.com/pulumi/pulumi/pkg/v3",
-        version=f"v{versions.PULUMI}",
-        packages=("cmd/pulumi",),
-        ldflags=f"-X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v{versions.PULUMI}",
-    ),
-    GoModule(
-        folder="kubernetes",
-        path="k8s.io/kubernetes",
-        version=f"v{versions.KUBERNETES}",
-        packages=tuple(
-            f"cmd/{name}"
-            for name in (
-                "kube-apiserver",
-                "kube-controller-manager",
-                "kube-scheduler",
-                "kubelet",
-                "kube-proxy",
-                "kubeadm",
-                "kubectl",
-            )
-        ),
-        ldflags=f"{_COMPONENT_BASE}gitVersion=v{versions.KUBERNETES} "
-        f"{_COMPONENT_BASE}gitMajor=1 {_COMPONENT_BASE}gitMinor={_KUBERNETES_MINOR}",
-    ),
-    GoModule(folder="etcd", path="go.etcd.io/etcd/server/v3", version=f"v{versions.ETCD}", packages=("",)),
-    GoModule(folder="coredns", path="github.com/coredns/coredns", version=f"v{versions.COREDNS}", packages=("",)),
-    GoModule(
-        folder="prometheus",
-        path="github.com/prometheus/prometheus",
-        # Prometheus releases 3.x.y are tagged v0.3xx.y as Go modules.
-        version="v0.{}{:02d}.{}".format(*map(int, versions.PROMETHEUS.split("."))),
-        packages=("cmd/prometheus", "cmd/promtool"),
-        ldflags=_BUILDINFO + versions.PROMETHEUS,
-    ),
-    GoModule(
-        folder="alertmanager",
-        path="github.com/prometheus/alertmanager",
-        version=f"v{versions.ALERTMANAGER}",
-        packages=("cmd/alertmanager", "cmd/amtool"),
-        ldflags=_BUILDINFO + versions.ALERTMANAGER,
-    ),
-    GoModule(
-        folder="kube-router",
-        path="github.com/cloudnativelabs/kube-router/v2",
-        version=f"v{versions.KUBE_ROUTER}",
-        packages=("cmd/kube-router",),
-    ),
-    GoModule(folder="pause", path="", version=f"v{versions.PAUSE}", packages=("",)),
-)
 
 # Programs that may come from PATH: how to ask for the version, and which answer fits. All the rest goes into container
 # images, which want the static build.
 _FROM_PATH = {
     "pulumi": (("version",), rf"v{re.escape(versions.PULUMI)}\b"),
-    "kubectl": (("version", "--client"), rf"Client Version: v1\.{_KUBERNETES_MINOR}\."),
+    "kubectl": (("version", "--client"), rf"Client Version: v1\.{KUBERNETES_MINOR}\."),
     "promtool": (("--version",), rf"version {versions.PROMETHEUS.rsplit('.', 1)[0]}\."),
     "amtool": (("--version",), rf"version {versions.ALERTMANAGER.rsplit('.', 1)[0]}\."),
 }

@@ -20,12 +20,19 @@ from typing import Any, cast
 
 import yaml
 
+from local import grafana_home
 from local.errors import LocalError
 from local.paths import KUBECONFIG, OTHER_STACKS, ROOT, STATE
+from local.providers.grafana.files import FILES_VARIABLE
 from local.toolchain import tool
 
-STAND_IN = ROOT / "local" / "providers" / "kubernetes"
-_PLUGIN = "pulumi-resource-kubernetes"
+PROVIDERS = ROOT / "local" / "providers"
+STAND_INS = {
+    "kubernetes": "server-side apply",
+    "grafana": "the HTTP API, or provisioning files where no Grafana answers",
+}
+"""Provider -> what its stand-in does, which is used where the official plugin is not installed."""
+_PACKAGES = {"kubernetes": "pulumi-kubernetes", "grafana": "pulumiverse-grafana"}
 _SALT, _SECRETS_PROVIDER = "encryptionsalt", "secretsprovider"
 Document = dict[str, Any]
 
@@ -62,19 +69,31 @@ class Workspace:
         """The rendered stack file."""
         return self.folder / f"Pulumi.{self.stack}.yaml"
 
-    def render(self) -> Path | None:
-        """Write the project folder. Gives the folder of the official plugin, None when the stand-in is used."""
+    def render(self) -> dict[str, Path | None]:
+        """Write the project folder. Gives, by provider, the official plugin's folder, None where a stand-in is used."""
         for path in (self.folder, self.backend):
             path.mkdir(parents=True, exist_ok=True)
-        official = official_plugin()
+        official = {name: official_plugin(name) for name in STAND_INS}
+        if self.config.get("observability:grafana") == "false":
+            official["grafana"] = None  # without a server only the stand-in has somewhere to write
         project = _read(self.root / "Pulumi.yaml")
         # The program runs in this process, so the engine needs no language host, and none of its options.
         project["runtime"] = {"name": "python"}
-        plugin = {"name": "kubernetes", "path": str(official or STAND_IN), "version": version("pulumi-kubernetes")}
-        project["plugins"] = {"providers": [plugin]}
+        plugins = [
+            {"name": name, "path": str(folder or PROVIDERS / name), "version": version(_PACKAGES[name])}
+            for name, folder in official.items()
+        ]
+        project["plugins"] = {"providers": plugins}
         _write(self.folder / "Pulumi.yaml", project)
         self._render_stack()
         return official
+
+    def setting(self, key: str) -> str:
+        """A setting of the rendered stack, or its default, as text; empty where there is none."""
+        value = (_read(self.stack_file).get("config") or {}).get(f"{self.project}:{key}")
+        if value is None:
+            value = ((_read(self.root / "Pulumi.yaml").get("config") or {}).get(key) or {}).get("default", "")
+        return str(value).lower() if isinstance(value, bool) else str(value)
 
     def _render_stack(self) -> None:
         source = self.root / f"Pulumi.{self.stack}.yaml"
@@ -98,7 +117,8 @@ class Workspace:
             "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
             "PULUMI_AUTOMATION_API_SKIP_VERSION_CHECK": "true",
             "PULUMI_KUBERNETES_OWNER": _kept_text(self.state / "owner"),
-            # The stand-in is a Python script; it must find this environment's packages.
+            FILES_VARIABLE: str(self.state / "grafana-provisioning"),
+            # The stand-ins are Python scripts; they must find this environment's packages.
             "PATH": f"{Path(sys.executable).parent}:{tool('pulumi').parent}:{os.environ.get('PATH', '')}",
         }
         if not _has_passphrase():
@@ -137,10 +157,14 @@ def machine_config(stack: str, root: Path = ROOT) -> dict[str, str]:
     """What this machine decides: KUBE_CONTEXT takes the place of the embedded cluster where a stack names that one.
 
     The simulator's image is in no registry: on another cluster it runs only when SIMULATOR_IMAGE names one.
+    Grafana's image is in one that the embedded cluster does not reach: there it runs when GRAFANA_HOME gave an image.
     """
     context = os.environ.get("KUBE_CONTEXT", "")
-    if not (context and _names_embedded(stack, root)):
+    if not _names_embedded(stack, root):
         return {}
+    if not context:
+        known = "grafana" in (_read(root / "Pulumi.yaml").get("config") or {})
+        return {"observability:grafana": str(grafana_home.available()).lower()} if known else {}
     image = os.environ.get("SIMULATOR_IMAGE", "")
     return {
         "observability:clusterName": re.sub(r"[^A-Za-z0-9_.-]+", "-", context).strip("-._")[:100] or "cluster",
@@ -165,13 +189,14 @@ def _names_embedded(stack: str, root: Path) -> bool:
     return config.get("observability:kubeconfig") == str(KUBECONFIG.relative_to(ROOT))
 
 
-def official_plugin() -> Path | None:
-    """Folder of the official kubernetes plugin of the SDK's version, in PATH or in Pulumi's home; None without one."""
-    found = shutil.which(_PLUGIN)
+def official_plugin(name: str) -> Path | None:
+    """Folder of an official plugin of its SDK's version, in PATH or in Pulumi's home; None without one."""
+    program = f"pulumi-resource-{name}"
+    found = shutil.which(program)
     if found:
         return Path(found).parent
-    folder = _user_plugins() / f"resource-kubernetes-v{version('pulumi-kubernetes')}"
-    return folder if (folder / _PLUGIN).is_file() else None
+    folder = _user_plugins() / f"resource-{name}-v{version(_PACKAGES[name])}"
+    return folder if (folder / program).is_file() else None
 
 
 def _user_plugins() -> Path:

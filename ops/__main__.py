@@ -9,6 +9,7 @@ import typer
 
 from local.errors import LocalError
 from ops.bench import bench
+from ops.check_queries import check_queries
 from ops.errors import OpsError, UsageError
 from ops.fire_alerts import fire_alerts
 from ops.kill_drill import kill_drill
@@ -19,6 +20,7 @@ app.command("fire-alerts")(fire_alerts)
 app.command("kill-drill")(kill_drill)
 app.command("open")(open_endpoints)
 app.command("bench")(bench)
+app.command("check-queries")(check_queries)
 
 
 @app.callback()

@@ -123,6 +123,10 @@ class Receiver(Api):
             for one in found
         ]
 
+    def fail_next(self, count: int) -> None:
+        """Refuse so many deliveries from now on; 0 ends it."""
+        self.call("POST", "/fail-next", parameters={"count": count})
+
 
 class Prometheus(Api):
     """What Prometheus runs with at present."""

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from ops.clients import Alertmanager, Delivery, Prometheus, Receiver, Simulator
 from ops.errors import OpsError
+from ops.faults import FaultSource
 from ops.plan import SYSTEMS, AlertPlan, Content
 
 TICK = 0.5
@@ -79,12 +80,19 @@ class Run:
 
 @dataclass(frozen=True, kw_only=True)
 class Services:
-    """The four services of a stack that a drill talks to."""
+    """The four services of a stack that a drill talks to, and what causes its faults."""
 
     simulator: Simulator
     receiver: Receiver
     prometheus: Prometheus
     alertmanager: Alertmanager
+    source: FaultSource | None = None
+    """None for the simulator's switches alone."""
+
+    @property
+    def faults(self) -> FaultSource:
+        """Whoever causes the faults."""
+        return self.source or self.simulator
 
 
 class Drill:
@@ -116,11 +124,12 @@ class Drill:
             self._switch_all_off()
 
     def _check_switches(self) -> None:
-        known = {fault["alert"] for fault in self._services.simulator.faults()}
+        known = {fault["alert"] for fault in self._services.faults.faults()}
         missing = [run.plan.alert for run in self.runs if run.plan.alert not in known]
         if missing:
             raise OpsError(
-                f"the simulator has no fault for {', '.join(missing)}: its image is older than this checkout"
+                f"nothing here can cause {', '.join(missing)}: it does not run in this stack, or the simulator's image "
+                "is older than this checkout"
             )
 
     def _tick(self, batch: list[Run]) -> None:
@@ -152,9 +161,13 @@ class Drill:
         if told and time.time() - max(told) < GROUP_REMOVED_AFTER:
             reasons.append("it was notified a moment ago")
         if not self._is_scraped(run):
-            reasons.append("the simulator's metrics are not there yet")
+            reasons.append("its metrics are not there yet")
         if not reasons:
-            run.fault_on = self._services.simulator.switch_on(name, seconds=LONGEST_DRILL)
+            try:
+                run.fault_on = self._services.faults.switch_on(name, seconds=LONGEST_DRILL)
+            except OpsError as error:
+                self._fail(run, f"the fault could not be caused: {error}")
+                return
             run.stage = Stage.FIRING
             run.deadline = time.time() + run.plan.waits.limit + self._slack
         elif time.time() > run.deadline:
@@ -174,7 +187,7 @@ class Drill:
                 run.fired.setdefault(self._files.channel_of(one), one.received_at)
         missing = [channel for channel in run.plan.channels if channel not in run.fired]
         if not missing:
-            run.fault_off = self._services.simulator.switch_off(run.plan.alert)
+            run.fault_off = self._services.faults.switch_off(run.plan.alert)
             run.stage = Stage.RESOLVING
             run.deadline = time.time() + self._resolve_patience(run)
         elif time.time() > run.deadline:
@@ -205,7 +218,7 @@ class Drill:
         run.problems.append(problem)
         run.stage = Stage.FAILED
         if run.fault_on is not None and run.fault_off is None:
-            run.fault_off = self._services.simulator.switch_off(run.plan.alert)
+            run.fault_off = self._services.faults.switch_off(run.plan.alert)
 
     def _note_others(self, deliveries: list[Delivery]) -> None:
         drilled = {run.plan.alert for run in self.runs}
@@ -218,7 +231,8 @@ class Drill:
 
     def _resolve_patience(self, run: Run) -> float:
         waits = run.plan.waits
-        return LONGEST_WINDOW + waits.scrape + waits.evaluation + waits.group_interval + self._slack
+        window = max(LONGEST_WINDOW, run.plan.window)
+        return window + waits.scrape + waits.evaluation + waits.group_interval + self._slack
 
     def _diagnosis(self, run: Run) -> str:
         """How far the alert got: the first place where it stopped."""
@@ -240,4 +254,4 @@ class Drill:
             if run.fault_on is not None and run.fault_off is None:
                 # One that cannot be reached ends its fault by itself; the others must still be switched off.
                 with suppress(OpsError):
-                    run.fault_off = self._services.simulator.switch_off(run.plan.alert)
+                    run.fault_off = self._services.faults.switch_off(run.plan.alert)

@@ -14,17 +14,23 @@ from rich.live import Live
 
 from ops import report, routing_drill
 from ops.clients import Alertmanager, Prometheus, Receiver, Simulator
+from ops.cluster_api import ClusterApi
 from ops.drill import Drill, Run, Services, Stage
 from ops.environment import LOCAL, Environment, load
 from ops.errors import OpsError
+from ops.faults import Sources
 from ops.kube import service_urls
 from ops.plan import content, from_files, from_live
+from ops.platform_faults import NOT_CAUSED, PlatformFaults
 
+PLATFORM = "platform"
+"""System whose faults are caused through the Kubernetes API."""
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""
 
 AlertNames = Annotated[list[str] | None, typer.Option("--alert", help="Only this alert; may be given several times.")]
 Stack = Annotated[str, typer.Option("--environment", help="Stack whose cluster is drilled.")]
+System = Annotated[str | None, typer.Option("--system", help="All alerts of this system: job-queue or platform.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the plan and touch nothing.")]
 Serial = Annotated[bool, typer.Option("--serial", help="One alert after the other instead of all at once.")]
 JsonFile = Annotated[Path | None, typer.Option("--json", help="Write the result to this file as well.")]
@@ -33,6 +39,7 @@ JsonFile = Annotated[Path | None, typer.Option("--json", help="Write the result 
 def fire_alerts(
     *,
     alert: AlertNames = None,
+    system: System = None,
     environment: Stack = LOCAL,
     dry_run: DryRun = False,
     serial: Serial = False,
@@ -46,9 +53,10 @@ def fire_alerts(
     console = terminal()
     stack = load(environment)
     files = content(stack)
-    names = list(files.selected(alert or []))  # a wrong name is found before anything is asked
+    names = list(files.selected(alert or [], system))  # a wrong name is found before anything is asked
     alertmanager_url = os.environ.get("ALERTMANAGER_URL")
     if dry_run:
+        console.print(*report.not_caused(names, NOT_CAUSED), sep="\n")
         plans = from_files(files, stack, names)
         console.print(report.plan_table(plans), *report.notes(plans), sep="\n")
         return
@@ -62,12 +70,25 @@ def fire_alerts(
             "set ALERTMANAGER_URL to try its routing alone"
         )
     with service_urls(stack.cluster(), **stack.services()) as urls:
+        simulator, receiver = Simulator(urls["simulator"]), Receiver(urls["receiver"])
+        prometheus = Prometheus(urls["prometheus"])
+        source, reasons = simulator, dict[str, str]()
+        if any(files.rule(name).labels.system == PLATFORM for name in names):
+            platform = PlatformFaults(ClusterApi(stack.cluster(), stack.namespace), prometheus, receiver)
+            source, reasons = Sources(simulator, platform), {**NOT_CAUSED, **platform.absent()}
         services = Services(
-            simulator=Simulator(urls["simulator"]),
-            receiver=Receiver(urls["receiver"]),
-            prometheus=Prometheus(urls["prometheus"]),
+            simulator=simulator,
+            receiver=receiver,
+            prometheus=prometheus,
             alertmanager=Alertmanager(urls["alertmanager"]),
+            source=source,
         )
+        console.print(*report.not_caused(names, reasons), sep="\n")
+        names = [name for name in names if name not in reasons]
+        if not names:
+            raise OpsError("nothing is left to drill")
+        # Faults of the platform break what the others need (rules, receiver), so never two at a time.
+        serial = serial or source is not simulator
         raise typer.Exit(drill(console, stack, services, names, serial=serial, json_file=json_file))
 
 

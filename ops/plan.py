@@ -15,8 +15,12 @@ from rules import loader, routing
 from rules.model import AlertOverride, Rule
 from rules.problems import RulesError
 
-SYSTEMS = {"job-queue": "jq_workers_active"}
-"""Systems whose alerts have a fault switch in the simulator -> a gauge that says their telemetry is scraped."""
+SYSTEMS = {"job-queue": "jq_workers_active", "platform": "prometheus_config_last_reload_successful"}
+"""Systems whose alerts have faults -> a gauge that says their telemetry is scraped."""
+DEFAULT_SYSTEM = "job-queue"
+LONGEST_WINDOW = 1800.0
+"""Seconds: a longer range in an expression looks for what was once there, and empties nothing."""
+_RANGE = re.compile(r"\[([0-9a-z]+)\]")
 SCRAPE_POOL = "pods"
 """The scrape job that finds the simulator's pods."""
 TOLERANCE = 2.0
@@ -56,6 +60,8 @@ class AlertPlan:
     waits: Waits
     default_for: float
     """Seconds of `for` in rules/, before a stack's overrides."""
+    window: float = 0.0
+    """Seconds of the longest range that must empty before the condition is false again."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,13 +101,17 @@ class Content:
                 return name
         return delivery.channel
 
-    def selected(self, names: Sequence[str]) -> tuple[str, ...]:
-        """The alerts named, or all that have a fault switch. Raises UsageError for an unknown name."""
+    def selected(self, names: Sequence[str], system: str | None = None) -> tuple[str, ...]:
+        """The alerts named, or all of a system (None: DEFAULT_SYSTEM). Raises UsageError for an unknown name."""
+        if (system or DEFAULT_SYSTEM) not in SYSTEMS:
+            raise UsageError(f"unknown system {system!r}; with faults: {', '.join(SYSTEMS)}")
         known = tuple(name for name, rule in self.rules.items() if rule.labels.system in SYSTEMS)
         unknown = [name for name in names if name not in known]
         if unknown:
             raise UsageError(f"unknown alert {', '.join(unknown)}; known: {', '.join(known)}")
-        return tuple(name for name in known if not names or name in names)
+        if names:
+            return tuple(name for name in known if name in names)
+        return tuple(name for name in known if self.rules[name].labels.system == (system or DEFAULT_SYSTEM))
 
 
 def content(environment: Environment | None) -> Content:
@@ -206,4 +216,9 @@ def _plan(files: Content, name: str, labels: Mapping[str, str], waits: Waits) ->
         channels=files.routing.channels_for(labels),
         waits=waits,
         default_for=seconds(files.rules[name].for_),
+        window=max((found for found in _ranges(files.rules[name].expr) if found <= LONGEST_WINDOW), default=0.0),
     )
+
+
+def _ranges(expression: str) -> list[float]:
+    return [seconds(text) for text in _RANGE.findall(expression)]

@@ -1,6 +1,6 @@
 """How a drill is shown: a table for people, JSON for programs."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rich.table import Table
@@ -71,6 +71,11 @@ def notes(plans: Iterable[AlertPlan], others: Iterable[str] = ()) -> list[str]:
     if others:
         lines.append(f"Other alerts were delivered meanwhile: {', '.join(sorted(others))}.")
     return lines
+
+
+def not_caused(names: Iterable[str], reasons: Mapping[str, str]) -> list[str]:
+    """One line for each alert that no drill causes, with the reason."""
+    return [f"{name} is not fired: {reasons[name]}." for name in names if name in reasons]
 
 
 def verdict(run: Run) -> str:

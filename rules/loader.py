@@ -10,27 +10,36 @@ from typing import Any
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from rules import expressions
-from rules.model import AlertOverride, Document, Links, Rule, RuleFile, RuleSet, Thresholds
+from rules import expressions, missing_metrics
+from rules.model import (
+    AlertOverride,
+    AnyRule,
+    Document,
+    Engine,
+    Links,
+    LogRule,
+    Metrics,
+    Rule,
+    RuleFile,
+    RuleSet,
+    Thresholds,
+)
 from rules.problems import RulesError, closest, describe, path, reason
 
 RULES = Path(__file__).parent
 _THRESHOLDS = "thresholds.yaml"
+_METRICS = "metrics.yaml"
 
 
 def load(folder: Path = RULES) -> RuleSet:
-    """All rules under `folder`/prometheus with `folder`/thresholds.yaml. Raises RulesError with every problem found."""
-    problems: list[str] = []
-    files: dict[str, RuleFile] = {}
-    for file in sorted((folder / "prometheus").glob("*.yaml")):
-        where = f"rules/prometheus/{file.name}"
-        try:
-            files[file.name] = RuleFile.model_validate(read_yaml(file, where))
-        except RulesError as error:
-            problems += error.problems
-        except ValidationError as error:
-            problems += describe(error, where)
-    problems += _duplicates(files)
+    """All rules under `folder`, prometheus/ and loki/, with thresholds.yaml and metrics.yaml.
+
+    AlertsOnMissingMetrics, which is made from the others, is among them. Raises RulesError with every problem.
+    """
+    files, problems = _files(folder, "prometheus", RuleFile[Rule])
+    loki_files, loki_problems = _files(folder, "loki", RuleFile[LogRule])
+    problems += loki_problems
+    problems += _duplicates(files, loki_files)
     thresholds: Thresholds = {}
     try:
         document = read_yaml(folder / _THRESHOLDS, f"rules/{_THRESHOLDS}")
@@ -39,12 +48,17 @@ def load(folder: Path = RULES) -> RuleSet:
         problems += error.problems
     except ValidationError as error:
         problems += describe(error, f"rules/{_THRESHOLDS}")
-    rule_set = RuleSet.model_construct(files=files, thresholds=thresholds)
+    metrics = Metrics(exporters={}, absent={})
+    try:
+        metrics = missing_metrics.parse(read_yaml(folder / _METRICS, f"rules/{_METRICS}"), f"rules/{_METRICS}")
+    except RulesError as error:
+        problems += error.problems
+    rule_set = RuleSet.model_construct(files=files, loki_files=loki_files, thresholds=thresholds, metrics=metrics)
     if not problems:
         problems = _threshold_problems(rule_set)
     if problems:
         raise RulesError(problems)
-    return rule_set
+    return missing_metrics.extended(rule_set)
 
 
 def read_yaml(file: Path, where: str) -> object:
@@ -89,15 +103,17 @@ def overrides(raw: Mapping[str, Any], rule_set: RuleSet) -> dict[str, AlertOverr
 
 def render(rule_set: RuleSet, changes: Mapping[str, AlertOverride], links: Links) -> dict[str, str]:
     """File name -> YAML for one stack, as Prometheus reads it. Disabled alerts and empty groups are left out."""
-    return {
-        name: write_yaml(
-            {"groups": [group for group in _groups(file, rule_set.thresholds, changes, links) if group["rules"]]}
-        )
-        for name, file in rule_set.files.items()
-    }
+    off = [name for name, change in changes.items() if not change.enabled]
+    rule_set = missing_metrics.extended(rule_set, disabled=off)
+    return {name: _rendered(file, rule_set.thresholds, changes, links) for name, file in rule_set.files.items()}
 
 
-def effective(rule: Rule, thresholds: Mapping[str, float], change: AlertOverride) -> Rule:
+def render_loki(rule_set: RuleSet, changes: Mapping[str, AlertOverride], links: Links) -> dict[str, str]:
+    """File name -> YAML for one stack, as Loki's ruler reads it. Disabled alerts and empty groups are left out."""
+    return {name: _rendered(file, rule_set.thresholds, changes, links) for name, file in rule_set.loki_files.items()}
+
+
+def effective(rule: AnyRule, thresholds: Mapping[str, float], change: AlertOverride) -> AnyRule:
     """The rule with a stack's change applied."""
     labels = rule.labels.model_copy(
         update={
@@ -127,8 +143,31 @@ class _BlockDumper(yaml.SafeDumper):
 _BlockDumper.add_representer(str, _BlockDumper.represent_text)
 
 
+def _files(
+    folder: Path, engine: Engine, model: type[RuleFile[AnyRule]]
+) -> tuple[dict[str, RuleFile[AnyRule]], list[str]]:
+    """File name -> content of one engine's folder, and the problems of the files that are left out."""
+    problems: list[str] = []
+    files: dict[str, RuleFile[AnyRule]] = {}
+    for file in sorted((folder / engine).glob("*.yaml")):
+        where = f"rules/{engine}/{file.name}"
+        try:
+            files[file.name] = model.model_validate(read_yaml(file, where))
+        except RulesError as error:
+            problems += error.problems
+        except ValidationError as error:
+            problems += describe(error, where)
+    return files, problems
+
+
+def _rendered(
+    file: RuleFile[AnyRule], thresholds: Thresholds, changes: Mapping[str, AlertOverride], links: Links
+) -> str:
+    return write_yaml({"groups": [group for group in _groups(file, thresholds, changes, links) if group["rules"]]})
+
+
 def _groups(
-    file: RuleFile, thresholds: Thresholds, changes: Mapping[str, AlertOverride], links: Links
+    file: RuleFile[AnyRule], thresholds: Thresholds, changes: Mapping[str, AlertOverride], links: Links
 ) -> list[dict[str, Any]]:
     unchanged = AlertOverride()
     groups: list[dict[str, Any]] = []
@@ -151,18 +190,29 @@ def _document(rule: Rule, links: Links) -> Document:
     return document
 
 
-def _duplicates(files: Mapping[str, RuleFile]) -> list[str]:
+def _duplicates(files: Mapping[str, RuleFile[Rule]], loki_files: Mapping[str, RuleFile[LogRule]]) -> list[str]:
+    """Alerts have one name over both engines: overrides, runbooks and routes go by it. Groups only within one."""
     problems: list[str] = []
     seen: dict[tuple[str, str], str] = {}
+    named: list[tuple[str, str, str]] = []
     for name, file in files.items():
-        where = f"rules/prometheus/{name}"
-        for kind, item in [("group", group.name) for group in file.groups] + [
-            ("alert", rule.alert) for group in file.groups for rule in group.rules
-        ]:
-            if (kind, item) in seen:
-                problems.append(f"{where}: {kind} {item} is defined twice (first in {seen[kind, item]})")
-            seen.setdefault((kind, item), where)
+        named += _names("prometheus", name, file)
+    for name, file in loki_files.items():
+        named += _names("loki", name, file)
+    for where, kind, item in named:
+        scope = (where.split("/")[1] + kind if kind == "group" else kind, item)
+        if scope in seen:
+            problems.append(f"{where}: {kind} {item} is defined twice (first in {seen[scope]})")
+        seen.setdefault(scope, where)
     return problems
+
+
+def _names(engine: Engine, name: str, file: RuleFile[AnyRule]) -> list[tuple[str, str, str]]:
+    """(file, `group` or `alert`, name) of everything that a file defines."""
+    where = f"rules/{engine}/{name}"
+    return [(where, "group", group.name) for group in file.groups] + [
+        (where, "alert", rule.alert) for group in file.groups for rule in group.rules
+    ]
 
 
 def _threshold_problems(rule_set: RuleSet) -> list[str]:

@@ -1,10 +1,10 @@
 """The shape of a rule file and of what a stack may override in it."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
-from rules import expressions, templates
+from rules import expressions, logql, templates
 from rules.durations import Duration, PositiveDuration
 
 
@@ -45,8 +45,14 @@ class Annotations(Strict):
         return text
 
 
+Engine = Literal["prometheus", "loki"]
+"""Who evaluates a rule; also the folder that its file is in."""
+
+
 class Rule(Strict):
-    """One alerting rule."""
+    """One alerting rule; its expression is PromQL."""
+
+    engine: ClassVar[Engine] = "prometheus"
 
     alert: Name
     expr: str
@@ -58,7 +64,7 @@ class Rule(Strict):
     @field_validator("expr")
     @classmethod
     def _can_alert(cls, text: str, info: ValidationInfo) -> str:
-        if found := expressions.problem(text):
+        if found := cls._problem(text):
             raise ValueError(f"{found} (alert {info.data.get('alert')})")
         return text
 
@@ -66,23 +72,50 @@ class Rule(Strict):
     @classmethod
     def _are_templates(cls, annotations: Annotations, info: ValidationInfo) -> Annotations:
         for name, text in annotations.model_dump().items():
-            if found := templates.problem(text):
+            if found := cls._template_problem(text):
                 raise ValueError(f"alert {info.data.get('alert')}: {name} is no valid template: {found}")
         return annotations
 
+    @classmethod
+    def _problem(cls, expression: str) -> str | None:
+        return expressions.problem(expression)
 
-class Group(Strict):
+    @classmethod
+    def _template_problem(cls, text: str) -> str | None:
+        return templates.problem(text)
+
+
+class LogRule(Rule):
+    """One alerting rule on log lines; its expression is LogQL."""
+
+    engine: ClassVar[Engine] = "loki"
+
+    @classmethod
+    def _problem(cls, expression: str) -> str | None:
+        return logql.problem(expression)
+
+    @classmethod
+    def _template_problem(cls, text: str) -> str | None:
+        if "$externalURL" in text:
+            return "unknown variable $externalURL: Loki's ruler has none"
+        return templates.problem(text)
+
+
+AnyRule = TypeVar("AnyRule", bound=Rule)
+
+
+class Group(Strict, Generic[AnyRule]):
     """Rules that are evaluated one after the other."""
 
     name: Slug
     interval: PositiveDuration | None = None
-    rules: Annotated[list[Rule], Field(min_length=1)]
+    rules: Annotated[list[AnyRule], Field(min_length=1)]
 
 
-class RuleFile(Strict):
-    """One file of rules/prometheus."""
+class RuleFile(Strict, Generic[AnyRule]):
+    """One file of rules/prometheus, or, with log rules, of rules/loki."""
 
-    groups: Annotated[list[Group], Field(min_length=1)]
+    groups: Annotated[list[Group[AnyRule]], Field(min_length=1)]
 
 
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -100,16 +133,35 @@ class AlertOverride(Strict):
     thresholds: dict[str, NotNegative] = Field(default_factory=dict)
 
 
+class Metrics(Strict):
+    """What metrics.yaml says about metrics besides the rules that read them."""
+
+    exporters: dict[str, dict[str, str]]
+    """Start of a metric's name -> labels of `up` of the targets that expose it."""
+    absent: dict[str, str]
+    """Metric that may be absent although all is well -> why."""
+
+    def exporter(self, metric: str) -> dict[str, str] | None:
+        """Labels of the targets that expose the metric, by the longest start that fits; None when none does."""
+        fits = [start for start in self.exporters if metric.startswith(start)]
+        return self.exporters[max(fits, key=len)] if fits else None
+
+
 class RuleSet(Strict):
     """Every rule of the project with its thresholds; see rules.loader.load."""
 
-    files: dict[str, RuleFile]
-    """File name (`job-queue.yaml`) -> content."""
+    files: dict[str, RuleFile[Rule]]
+    """File name (`job-queue.yaml`) -> content, of the rules that Prometheus evaluates."""
+    loki_files: dict[str, RuleFile[LogRule]]
+    """The same for those that Loki evaluates."""
     thresholds: Thresholds
+    metrics: Metrics
 
     def rules(self) -> dict[str, Rule]:
-        """Alert name -> rule, in the order of the files."""
-        return {rule.alert: rule for file in self.files.values() for group in file.groups for rule in group.rules}
+        """Alert name -> rule, of both engines (`rule.engine` tells which), in the order of the files."""
+        metric_rules = [rule for file in self.files.values() for group in file.groups for rule in group.rules]
+        log_rules = [rule for file in self.loki_files.values() for group in file.groups for rule in group.rules]
+        return {rule.alert: rule for rule in (*metric_rules, *log_rules)}
 
 
 class Links(Strict):

@@ -1,31 +1,25 @@
-"""`python3 -m simulator`: one pod of the simulated job queue.
+"""`python3 -m simulator`: one pod of a simulated system.
 
-Environment: SIMULATOR_ROLE (`server` or `worker`), SIMULATOR_WORKERS (workers that the server reports; default 2),
-SIMULATOR_PORT (default 8000).
+Environment: SIMULATOR_ROLE (`server` or `worker` of the job queue, `speccursor`, `api`), SIMULATOR_WORKERS (workers
+that the job queue's server reports; default 2), SIMULATOR_PORT (default 8000), OTEL_EXPORTER_OTLP_ENDPOINT (base URL of
+the OpenTelemetry agent; without it no traces are sent).
 """
 
 import os
-import socket
 import sys
 
 from fastapi import FastAPI
 
-from simulator import job_queue
-from simulator.app import create_app
-from simulator.faults import Switchboard
+from simulator import logs, tracing
+from simulator.roles import ROLES
 from simulator.serve import serve
-from simulator.workload import Workload
-
-ROLES = ("server", "worker")
+from simulator.tracing import Tracing
 
 
-def build(role: str) -> FastAPI:
-    """The application of a pod with this role."""
-    if role == "worker":
-        return create_app(Workload(job_queue.metrics(role), job_queue.worker(socket.gethostname())))
-    workers = int(os.environ.get("SIMULATOR_WORKERS", "2"))
-    workload = Workload(job_queue.metrics(role), job_queue.server(workers))
-    return create_app(workload, Switchboard(workload, job_queue.FAULTS))
+def build(role: str, traces: Tracing | None = None) -> FastAPI:
+    """The application of a pod with this role; without `traces` none are sent."""
+    _, make = ROLES[role]
+    return make(traces or Tracing())
 
 
 def main() -> None:
@@ -33,7 +27,13 @@ def main() -> None:
     role = os.environ.get("SIMULATOR_ROLE", "")
     if role not in ROLES:
         sys.exit(f"SIMULATOR_ROLE is {role!r}; allowed: {', '.join(ROLES)}")
-    serve(build(role), int(os.environ.get("SIMULATOR_PORT", "8000")))
+    try:
+        exporter = tracing.exporter(os.environ.get(tracing.ENDPOINT, ""))
+    except ValueError as error:
+        sys.exit(str(error))
+    service, _ = ROLES[role]
+    logs.configure(service)
+    serve(build(role, Tracing(exporter)), int(os.environ.get("SIMULATOR_PORT", "8000")))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import structlog
 
-log = structlog.get_logger("receiver")
+log = structlog.get_logger()
 
 KEPT_PER_CHANNEL = 1000
 """Newest deliveries kept of each channel: a channel that repeats for ever cannot push out another's."""

@@ -15,11 +15,12 @@ from fastapi import FastAPI, Path, Query, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, disable_created_metrics, generate_latest
 
+from simulator import logs
 from simulator.delivery_log import Delivery, DeliveryLog
 from simulator.notifications import LARGEST, MalformedError, parse
 from simulator.serve import serve
 
-log = structlog.get_logger("receiver")
+log = structlog.get_logger()
 disable_created_metrics()
 
 _EXCERPT = 2000
@@ -121,6 +122,7 @@ def _record(channel: str, body: bytes, now: float) -> Delivery:
 
 def main() -> None:
     """Serve until SIGTERM."""
+    logs.configure("receiver")
     file = pathlib.Path(os.environ.get("RECEIVER_DATA", "/data/deliveries.jsonl"))
     serve(create_app(DeliveryLog(file)), int(os.environ.get("RECEIVER_PORT", "8080")))
 

@@ -57,7 +57,7 @@ class Registration:
     @property
     def pod(self) -> dict[str, Any] | None:
         """The pod template, of kinds that have one."""
-        return self.inputs["spec"]["template"] if self.kind in ("StatefulSet", "Deployment") else None
+        return self.inputs["spec"]["template"] if self.kind in ("StatefulSet", "Deployment", "DaemonSet") else None
 
 
 @dataclass

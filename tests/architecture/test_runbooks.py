@@ -5,7 +5,8 @@ import re
 import promql_parser
 import pytest
 
-from rules import loader
+from components import kube_state_metrics
+from rules import loader, logql
 from simulator import job_queue
 from tests.mock_engine import ROOT
 
@@ -13,8 +14,38 @@ FOLDER = ROOT / "rules/runbooks"
 SECTIONS = ["Meaning", "Impact", "Diagnosis", "Mitigation", "Escalation"]
 ALERTS = sorted(loader.load().rules())
 LONGEST = 40
-# What exists besides the job queue's own metrics: Prometheus makes these itself.
-OWN = {"up", "scrape_duration_seconds", "ALERTS"}
+
+
+def metrics(query: str) -> set[str]:
+    """Names of the metrics that a query selects."""
+    used: set[str] = set()
+
+    def visit(node: object) -> bool:
+        selector = node.vector_selector if isinstance(node, promql_parser.MatrixSelector) else node
+        if isinstance(selector, promql_parser.VectorSelector) and selector.name:
+            used.add(selector.name)
+        return True
+
+    promql_parser.walk(promql_parser.parse(query), visit)
+    return used
+
+
+def dashboard_text() -> str:
+    return "".join(file.read_text() for file in (ROOT / "dashboards").glob("*.json"))
+
+
+# The job queue's own metrics, what Prometheus makes itself, and what rules or dashboards use: those are run against the
+# live stack by `make check-queries`.
+KNOWN = (
+    {"up", "scrape_duration_seconds", "ALERTS", *kube_state_metrics.METRICS}
+    # Prometheus' own, asked only in a diagnosis.
+    | {"prometheus_config_last_reload_success_timestamp_seconds"}
+    | {f"prometheus_remote_storage_samples_{outcome}_total" for outcome in ("failed", "retried")}
+    | {f"prometheus_remote_storage_shards_{number}" for number in ("desired", "max")}
+    | {name + suffix for name in (one.name for one in job_queue.METRICS) for suffix in ("", "_bucket")}
+    | {name for rule in loader.load().rules().values() if rule.engine == "prometheus" for name in metrics(rule.expr)}
+    | set(re.findall(r"\b[a-z]\w+_\w+\b", dashboard_text()))
+)
 
 
 def test_every_alert_has_a_runbook_and_no_runbook_lacks_its_alert() -> None:
@@ -34,17 +65,16 @@ def test_a_runbook_has_its_sections_and_is_short(alert: str) -> None:
 @pytest.mark.parametrize("alert", ALERTS)
 def test_a_diagnosis_has_commands_and_queries_that_exist(alert: str) -> None:
     diagnosis = (FOLDER / f"{alert}.md").read_text().split("## Diagnosis\n")[1].split("\n## ")[0]
-    commands, queries = re.fullmatch(r"```sh\n(.+?)```\n```promql\n(.+?)```\n?", diagnosis, re.DOTALL).groups()
+    shape = r"```sh\n(.+?)```\n(?:```promql\n(.+?)```\n?)?(?:```logql\n(.+?)```\n?)?"
+    found = re.fullmatch(shape, diagnosis, re.DOTALL)
+    assert found, diagnosis
+    commands, promql, loki = found.groups()
     assert all(line.startswith(("kubectl -n ", "# ")) for line in commands.splitlines())
-    known = OWN | {name + suffix for name in (one.name for one in job_queue.METRICS) for suffix in ("", "_bucket")}
-    for query in queries.splitlines():
-        used: set[str] = set()
-
-        def visit(node: object, used: set[str] = used) -> None:
-            selector = node.vector_selector if isinstance(node, promql_parser.MatrixSelector) else node
-            if isinstance(selector, promql_parser.VectorSelector):
-                used.add(selector.name)
-
-        promql_parser.walk(promql_parser.parse(query), visit)
+    assert promql or loki
+    for query in (promql or "").splitlines():
+        used = metrics(query)
         assert used, query
-        assert used <= known, query
+        assert used <= KNOWN, query
+    for query in (loki or "").splitlines():
+        # Lines are no result that the ruler could alert on; their count is.
+        assert logql.problem(f"count_over_time({query} [5m])" if query.startswith("{") else query) is None, query

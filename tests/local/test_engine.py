@@ -119,23 +119,26 @@ def test_a_secret_is_encrypted_in_the_state_and_its_key_is_kept_between_runs(tre
 
 
 def test_rendered_project_needs_no_language_host_and_names_the_plugin(tree, monkeypatch):
-    monkeypatch.setattr(workspace, "official_plugin", lambda: None)
+    monkeypatch.setattr(workspace, "official_plugin", lambda name: None)
     small = make(tree)
-    assert small.render() is None
+    assert small.render() == {"kubernetes": None, "grafana": None}
     rendered = yaml.safe_load((small.folder / "Pulumi.yaml").read_text())
     assert rendered["runtime"] == {"name": "python"}
-    assert rendered["plugins"]["providers"][0]["path"] == str(workspace.STAND_IN)
+    folders = {plugin["name"]: Path(plugin["path"]) for plugin in rendered["plugins"]["providers"]}
+    assert folders == {name: workspace.PROVIDERS / name for name in ("kubernetes", "grafana")}
+    assert all((folder / f"pulumi-resource-{name}").stat().st_mode & 0o100 for name, folder in folders.items())
     assert rendered["config"] == {"size": {"type": "integer", "default": 1}}
 
 
 def test_official_plugin_is_taken_when_it_is_installed(tmp_path, monkeypatch):
     monkeypatch.setenv("PULUMI_HOME", str(tmp_path))
     monkeypatch.setenv("PATH", "")
-    assert workspace.official_plugin() is None
-    folder = tmp_path / "plugins" / f"resource-kubernetes-v{workspace.version('pulumi-kubernetes')}"
-    folder.mkdir(parents=True)
-    (folder / "pulumi-resource-kubernetes").touch(mode=0o755)
-    assert workspace.official_plugin() == folder
+    for name, package in (("kubernetes", "pulumi-kubernetes"), ("grafana", "pulumiverse-grafana")):
+        assert workspace.official_plugin(name) is None
+        folder = tmp_path / "plugins" / f"resource-{name}-v{workspace.version(package)}"
+        folder.mkdir(parents=True)
+        (folder / f"pulumi-resource-{name}").touch(mode=0o755)
+        assert workspace.official_plugin(name) == folder
 
 
 def test_passphrase_is_private_and_only_made_when_the_user_has_none(tree, monkeypatch):

@@ -6,7 +6,7 @@ from pulumi.provider.experimental.provider import DiffResponse, PropertyDiffKind
 
 from local.providers.kubernetes.diff import AUTONAMED, compare
 from local.providers.kubernetes.kinds import KINDS, Mutability, UnsupportedKindError, kind_of
-from local.providers.kubernetes.values import UNKNOWN
+from local.providers.values import UNKNOWN
 
 APPS, RBAC = "kubernetes:apps/v1", "kubernetes:rbac.authorization.k8s.io/v1"
 MUTABLE = Mutability(config_map=True, secret=True)

@@ -8,13 +8,14 @@ from pulumi.provider.experimental.property_value import PropertyValue
 from pulumi.provider.experimental.provider import CheckRequest, ConfigureRequest, DiffRequest
 from pulumi.runtime.proto import provider_pb2, status_pb2
 
+from local.providers.errors import InitError, ProviderError
 from local.providers.kubernetes import pods, ready
-from local.providers.kubernetes.connection import Connection, ProviderError, Target
+from local.providers.kubernetes.connection import Connection, Target
 from local.providers.kubernetes.diff import AUTONAMED
 from local.providers.kubernetes.kinds import UnsupportedKindError, kind_of
-from local.providers.kubernetes.provider import InitError, KubernetesProvider
-from local.providers.kubernetes.server import details
-from local.providers.kubernetes.values import UNKNOWN, plain, properties
+from local.providers.kubernetes.provider import KubernetesProvider
+from local.providers.server import details
+from local.providers.values import UNKNOWN, plain, properties
 
 CLOSED = "https://127.0.0.1:1"  # port 1 (tcpmux) is served nowhere
 KUBECONFIG = f"""

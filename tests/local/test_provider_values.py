@@ -4,17 +4,8 @@ import base64
 
 from pulumi.provider.experimental.property_value import PropertyValue
 
-from local.providers.kubernetes.connection import hidden
-from local.providers.kubernetes.values import (
-    UNKNOWN,
-    applied,
-    has_unknown,
-    plain,
-    properties,
-    pruned,
-    secret_texts,
-    with_secret_data,
-)
+from local.providers.kubernetes.values import applied, pruned, with_secret_data
+from local.providers.values import UNKNOWN, has_unknown, hidden, plain, properties, secret_texts
 
 
 def secret(text: str) -> PropertyValue:

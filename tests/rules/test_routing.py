@@ -26,6 +26,27 @@ EXPECTED = {
     "JobQueueKafkaPublishErrorsSpiking": "job-queue-slack,job-queue-webhook",
     "Watchdog": "dead-mans-switch",
     "TargetDown": "platform-slack",
+    "SpecCursorErrorLogBurst": "speccursor-slack",
+    "SpecCursorErrorLogAnomalous": "speccursor-slack",
+    **dict.fromkeys(
+        (
+            "AlertsOnMissingMetrics",
+            "PodCrashLooping",
+            "PersistentVolumeFillingUp",
+            "GrafanaDown",
+            "AlertmanagerNotificationsFailing",
+            "PrometheusRuleFailures",
+            "PrometheusConfigReloadFailed",
+            "PrometheusRemoteWriteBehind",
+            "AlertmanagerClusterDegraded",
+            "LokiIngestionStopped",
+            "CollectorDroppingTelemetry",
+            "CollectorQueueNearlyFull",
+            "LokiRequestErrors",
+            "JaegerStorageErrors",
+        ),
+        "platform-slack",
+    ),
 }
 
 
@@ -56,6 +77,13 @@ def test_alertmanager_sends_the_alert_where_it_belongs(config: Path, alert: str)
     result = amtool("config", "routes", "test", f"--config.file={config}", *arguments)
     assert result.stdout.strip() == EXPECTED[alert], result.stderr
     assert ",".join(routing.load().channels_for(labels)) == EXPECTED[alert]
+
+
+@pytest.mark.parametrize(("system", "channel"), [("speccursor", "speccursor-slack"), ("api", "platform-slack")])
+def test_a_system_without_rules_of_its_own_has_its_route(config: Path, system: str, channel: str) -> None:
+    result = amtool("config", "routes", "test", f"--config.file={config}", f"system={system}", "alertname=X")
+    assert result.stdout.strip() == channel
+    assert routing.load().channels_for({"system": system}) == (channel,)
 
 
 def test_what_nobody_claims_still_reaches_a_person(config: Path) -> None:
@@ -117,7 +145,7 @@ def test_slack_messages_say_what_a_person_needs(tmp_path: Path) -> None:
     ("old", "new", "problem"),
     [
         ("[job-queue-slack, job-queue-webhook]", "[job-queue-slak]", "rules/routing.yaml: routes[1].channels: no channel 'job-queue-slak'; did you mean job-queue-slack?"),
-        ("default: platform-slack", "default: nobody", "rules/routing.yaml: default: no channel 'nobody'; known: dead-mans-switch, job-queue-slack, job-queue-webhook, platform-slack"),
+        ("default: platform-slack", "default: nobody", "rules/routing.yaml: default: no channel 'nobody'; known: dead-mans-switch, job-queue-slack, job-queue-webhook, platform-slack, speccursor-slack"),
         (", job-queue-webhook]", "]", "rules/routing.yaml: channels.job-queue-webhook: no route leads to it"),
         (", url_secret: slackWebhookUrl", "", "rules/routing.yaml: channels.job-queue-slack.slack.url_secret: required, but missing"),
         ("webhook: {url_secret: notif", "pager: {url_secret: notif", "rules/routing.yaml: channels.job-queue-webhook.pager: unknown field"),
@@ -165,7 +193,7 @@ def test_a_route_with_one_interval_must_fit_the_stacks_other() -> None:
 
 def test_secrets_that_are_needed_follow_from_the_channels() -> None:
     assert routing.load().secrets() == {
-        "slackWebhookUrl": ["job-queue-slack", "platform-slack"],
+        "slackWebhookUrl": ["job-queue-slack", "speccursor-slack", "platform-slack"],
         "notificationWebhookUrl": ["job-queue-webhook"],
         "deadMansSwitchUrl": ["dead-mans-switch"],
     }

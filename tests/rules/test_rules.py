@@ -63,3 +63,13 @@ def test_a_wrong_rule_fails_its_scenario(tmp_path: Path) -> None:
     result = promtool("test", "rules", tmp_path / "job-queue.test.yaml")
     assert result.returncode == 1
     assert "edge" in result.stdout + result.stderr
+
+
+def test_a_wrong_platform_rule_fails_its_scenario(tmp_path: Path) -> None:
+    files = loader.render(loader.load(), {}, TEST_LINKS)
+    files["platform-telemetry.yaml"] = files["platform-telemetry.yaml"].replace("> 0.8", ">= 0.8")
+    write(files, tmp_path)
+    shutil.copy(ROOT / "tests/rules/platform-telemetry.test.yaml", tmp_path)
+    result = promtool("test", "rules", tmp_path / "platform-telemetry.test.yaml")
+    assert result.returncode == 1
+    assert "otlp_grpc/jaeger" in result.stdout + result.stderr

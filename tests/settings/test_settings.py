@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pulumi.runtime import config as runtime_config
 
-from components import settings
+from components import setting_values, settings
 from components.quantities import quantity_bytes
 from tests.mock_engine import ROOT, SECRETS, STACKS, stack_config
 
@@ -28,7 +28,7 @@ def problems(**changes: str | None) -> tuple[str, ...]:
         key: value for key, value in (stack_config("production") | SECRETS | changes).items() if value is not None
     }
     with pytest.raises(settings.SettingsError) as error:
-        settings.parse(values, list(SECRETS))
+        settings.parse(values, [*SECRETS, *setting_values.SECRETS])
     assert str(error.value).startswith(f"{len(error.value.problems)} problem")
     assert "nothing was changed" in str(error.value)
     return error.value.problems
@@ -47,7 +47,7 @@ def test_every_stack_is_valid_once_its_secrets_are_set(stack: str) -> None:
         ("prometheusRetntion", "15d", "unknown key; did you mean prometheusRetention?"),
         ("prometheusRetention", "fifteen days", '"fifteen days" is not allowed; allowed: a Prometheus duration above zero such as 15d, 36h or 1w2d'),
         ("prometheusRetention", "0s", '"0s" is not allowed; allowed: a Prometheus duration above zero such as 15d, 36h or 1w2d'),
-        ("prometheusStorage", "50 GB", '"50 GB" is not allowed; allowed: a Kubernetes quantity such as 50Gi'),
+        ("prometheusStorage", "50 GB", '"50 GB" is not allowed; allowed: a Kubernetes quantity of at least 64Mi, such as 50Gi'),
         ("prometheusReplicas", "0", "0 is not allowed; allowed: a whole number from 1 to 10"),
         ("prometheusReplicas", "two", '"two" is not allowed; allowed: a whole number from 1 to 10'),
         ("prometheusReplicas", "2.5", "2.5 is not allowed; allowed: a whole number from 1 to 10"),
@@ -56,7 +56,7 @@ def test_every_stack_is_valid_once_its_secrets_are_set(stack: str) -> None:
         ("cloud", "gke", '"gke" is not allowed; allowed: none or eks'),
         ("storageClass", "", "\"\" is not allowed; allowed: a storage class's name; required when cloud is eks, which has no default class"),
         ("clusterName", None, "required, but not set; allowed: up to 100 letters, digits, `-`, `_` and `.`"),
-        ("namespace", "Observability", '"Observability" is not allowed; allowed: a DNS label: small letters, digits and `-`'),
+        ("namespace", "Observability", '"Observability" is not allowed; allowed: a DNS label of at most 57 characters (small letters, digits and `-`) that is no other\'s namespace'),
         ("scrapeInterval", "10m", '"10m" is not allowed; allowed: a Prometheus duration above zero, at most 2m, such as 30s'),
         ("repeatInterval", "1m", '"1m" is not allowed; allowed: a Prometheus duration above zero such as 4h, longer than groupInterval'),
         ("repeatInterval", "300s", '"300s" is not allowed; allowed: a Prometheus duration above zero such as 4h, longer than groupInterval'),
@@ -65,11 +65,30 @@ def test_every_stack_is_valid_once_its_secrets_are_set(stack: str) -> None:
         ("deadMansSwitchUrl", "http://hush.example.com:443", OUTSIDE),
         ("deadMansSwitchUrl", "http://hush.svc.example.com:8080", OUTSIDE),
         ("notificationWebhookUrl", "https://hush.example.com:port", "the value (a secret, not shown) is not allowed; allowed: an http or https URL"),
-        ("prometheusUrl", "prometheus.local", '"prometheus.local" is not allowed; allowed: an http or https URL'),
+        ("prometheusUrl", "prometheus.local", '"prometheus.local" is not allowed; allowed: an http or https URL without login, query and fragment'),
         ("simulatorImage", "observability/simulator", '"observability/simulator" is not allowed; allowed: an image reference with a tag or digest'),
+        ("lokiStorageBackend", "tape", '"tape" is not allowed; allowed: filesystem or s3'),
+        ("jaegerStorageBackend", "cassandra", '"cassandra" is not allowed; allowed: badger or opensearch'),
+        ("lokiRetention", "36h", '"36h" is not allowed; allowed: whole days, at least 1d, such as 30d, 2w or 48h'),
+        ("lokiRetention", "forever", '"forever" is not allowed; allowed: whole days, at least 1d, such as 30d, 2w or 48h'),
+        ("lokiBucket", "", "\"\" is not allowed; allowed: an S3 bucket's name; required when lokiStorageBackend is s3, and only then"),
+        ("lokiBucket", "a..b", "\"a..b\" is not allowed; allowed: an S3 bucket's name; required when lokiStorageBackend is s3, and only then"),
+        ("awsRegion", "", '"" is not allowed; allowed: an AWS region such as eu-central-1; required when logs are in S3 without an endpoint, or xray is true'),
+        ("jaegerReplicas", "2", "2 is not allowed; allowed: a whole number from 1 to 9; 1 when jaegerStorageBackend is badger, which replicas cannot share"),
+        ("jaegerRetention", "1ms", '"1ms" is not allowed; allowed: a Prometheus duration of at least 1h, such as 7d'),
+        ("traceSamplingPercentage", "101", "101 is not allowed; allowed: a number from 0 to 100"),
+        ("traceSamplingPercentage", "-1", "-1 is not allowed; allowed: a number from 0 to 100"),
+        ("traceSamplingPercentage", "ten", '"ten" is not allowed; allowed: a number from 0 to 100'),
+        ("traceDecisionWait", "10m", '"10m" is not allowed; allowed: a Prometheus duration from 1s to 5m, such as 10s'),
+        ("collectorMemory", "512", '"512" is not allowed; allowed: a Kubernetes quantity of at least 128Mi, such as 512Mi'),
+        ("namespace", "kube-system", '"kube-system" is not allowed; allowed: a DNS label of at most 57 characters (small letters, digits and `-`) that is no other\'s namespace'),
+        ("dashboardBaseUrl", "https://g.example.com/grafana", '"https://g.example.com/grafana" is not allowed; allowed: an http or https URL without login, query and fragment; without a path when grafana is true'),
+        ("grafanaApiUrl", "https://admin:hush@g.example.com", '"https://admin:hush@g.example.com" is not allowed; allowed: an http or https URL without login, query and fragment'),
+        ("jaegerUrl", "https://j.example.com:99999", '"https://j.example.com:99999" is not allowed; allowed: an http or https URL without login, query and fragment'),
+        ("lokiS3AccessKeyId", "hush", "set, but not used; allowed: only when lokiS3Endpoint is set; remove it with: pulumi config rm lokiS3AccessKeyId"),
         ("alertOverrides", "[]", "[] is not allowed; allowed: an object: alert name -> what changes"),
         ("alertOverrides", "{", '"{" is not allowed; allowed: an object: alert name -> what changes'),
-        ("slackWebhookUrl", None, f"required, but not set; needed by channel job-queue-slack and platform-slack; set it with: {PLAIN} slackWebhookUrl"),
+        ("slackWebhookUrl", None, f"required, but not set; needed by channel job-queue-slack and speccursor-slack and platform-slack; set it with: {PLAIN} slackWebhookUrl"),
         ("deadMansSwitchUrl", "", f"required, but not set; needed by channel dead-mans-switch; set it with: {PLAIN} deadMansSwitchUrl"),
         ("slackWebhookUrl", "hush", "the value (a secret, not shown) is not allowed; allowed: an http or https URL"),
         ("slackWebhookUrl", "http://[hush", "the value (a secret, not shown) is not allowed; allowed: an http or https URL"),
@@ -108,6 +127,38 @@ def test_reports_everything_at_once() -> None:
         "observability:serviceNamespaces[1]",
         "observability:alertOverrides.Nope",
     }
+
+
+def test_opensearch_and_an_s3_server_want_their_logins() -> None:
+    found = problems(
+        jaegerStorageBackend="opensearch", opensearchUrl="http://search.example.com", lokiS3Endpoint="https://s3:port"
+    )
+    assert {problem.split(": ")[0] for problem in found} == {
+        "observability:opensearchUrl",
+        "observability:lokiS3Endpoint",
+    }
+    found = problems(
+        jaegerStorageBackend="opensearch",
+        opensearchUrl="https://search.example.com",
+        opensearchUsername="jaeger",
+        lokiS3Endpoint="http://minio.storage.svc:9000",
+    )
+    assert [problem.split("; set it")[0] for problem in found] == [
+        "observability:lokiS3AccessKeyId: required, but not set; needed by lokiS3Endpoint",
+        "observability:lokiS3SecretAccessKey: required, but not set; needed by lokiS3Endpoint",
+        "observability:opensearchPassword: required, but not set; needed by jaegerStorageBackend opensearch",
+    ]
+
+
+def test_one_loki_for_a_file_system_and_xray_on_eks_only() -> None:
+    found = problems(cloud="none", xray="true", lokiStorageBackend="filesystem", lokiBucket="", lokiReplicas="3")
+    assert {problem.split(": ")[0] for problem in found} == {"observability:xray", "observability:lokiReplicas"}
+
+
+@pytest.mark.parametrize("key", setting_values.SECRETS)
+def test_no_secret_of_ours_may_be_plain_even_unused(key: str) -> None:
+    with pytest.raises(settings.SettingsError, match=rf"{key}: stands in the stack file as plain text"):
+        settings.parse(stack_config("production") | SECRETS | {key: "hush"}, list(SECRETS))
 
 
 def test_a_secret_in_plain_text_is_refused_and_not_shown() -> None:

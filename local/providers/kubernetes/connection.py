@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
@@ -14,8 +14,9 @@ import yaml
 from kubernetes import config
 from kubernetes.client import ApiClient, Configuration
 
+from local.providers.errors import ProviderError
 from local.providers.kubernetes.kinds import Kind
-from local.providers.kubernetes.values import Object
+from local.providers.values import Object
 
 # A kubeconfig that says insecure-skip-tls-verify has been decided on; a warning per connection helps nobody.
 urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
@@ -27,10 +28,6 @@ PARALLEL = 32
 _TIMEOUT = (10, 65)
 _RETRIES = (0.5, 1, 2, 4)
 _TRANSIENT = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE}
-
-
-class ProviderError(Exception):
-    """What the person who runs `preview` or `up` reads: the problem and what to do about it."""
 
 
 class ApiError(ProviderError):
@@ -175,14 +172,6 @@ class Connection:
     @property
     def _name(self) -> str:
         return f"the Kubernetes API server {self._client.configuration.host} ({self._target})"
-
-
-def hidden(message: str, secrets: Iterable[str]) -> str:
-    """`message` without secret texts; those of one to three characters would only make it unreadable."""
-    for secret in sorted(secrets, key=len, reverse=True):
-        if len(secret) > 3:
-            message = message.replace(secret, "[secret]")
-    return message
 
 
 def server_of(target: Target) -> str | None:

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-Path = tuple[str | int, ...]
-"""Where a value is inside an object: keys and list indices."""
+from local.providers.changes import Path
+from local.providers.errors import ProviderError
 
 
-class UnsupportedKindError(Exception):
+class UnsupportedKindError(ProviderError):
     """The program uses a kind that the stand-in does not know; the text names it and all that are known."""
 
 

@@ -9,17 +9,8 @@ from pulumi.provider.experimental.property_value import PropertyValue
 from local.providers.kubernetes import ready
 from local.providers.kubernetes.diff import AUTONAMED
 from local.providers.kubernetes.kinds import Kind
-from local.providers.kubernetes.values import (
-    UNKNOWN,
-    Object,
-    is_unknown,
-    mapping,
-    mappings,
-    properties,
-    with_secret_data,
-)
-
-Values = dict[str, PropertyValue]
+from local.providers.kubernetes.values import with_secret_data
+from local.providers.values import UNKNOWN, Object, Values, is_unknown, mapping, mappings, properties
 
 OWNER_VARIABLE = "PULUMI_KUBERNETES_OWNER"
 """Environment variable that tells two checkouts apart which deploy the same stack name to one cluster."""
@@ -27,14 +18,6 @@ OWNER_VARIABLE = "PULUMI_KUBERNETES_OWNER"
 MANAGER = "pulumi-kubernetes-"
 # The official provider's names for what it keeps in the state beside the live object.
 INPUTS, FIELD_MANAGER, INITIAL_VERSION = "__inputs", "__fieldManager", "__initialApiVersion"
-
-
-class InitError(Exception):
-    """The object exists but is not ready; carries what the state must keep."""
-
-    def __init__(self, resource_id: str, state: Values, inputs: Values, reasons: list[str]) -> None:
-        super().__init__("\n".join(reasons))
-        self.resource_id, self.state, self.inputs, self.reasons = resource_id, state, inputs, reasons
 
 
 def planned_state(kind: Kind, live: Object, inputs: Object, like: Values, old: Object | None = None) -> Values:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from urllib.parse import quote
 
 from local.providers.kubernetes.connection import Connection
-from local.providers.kubernetes.values import Object, mapping, mappings
+from local.providers.values import Object, mapping, mappings
 
 # Seconds that a pod may stay in a state before the wait is given up. Registries, volumes and dependencies that come
 # up at the same time need some; a name that can not be parsed needs none. Whatever is not listed waits for the timeout.

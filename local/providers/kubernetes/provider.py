@@ -11,24 +11,15 @@ from typing import Any, cast
 from pulumi.provider.experimental import provider as rpc
 from pulumi.provider.experimental.property_value import PropertyValue
 
+from local.providers.errors import InitError, ProviderError
 from local.providers.kubernetes import ready
-from local.providers.kubernetes.connection import (
-    PARALLEL,
-    ApiError,
-    Connection,
-    ProviderError,
-    Target,
-    hidden,
-    server_of,
-)
+from local.providers.kubernetes.connection import PARALLEL, ApiError, Connection, Target, server_of
 from local.providers.kubernetes.diff import compare
 from local.providers.kubernetes.kinds import Kind, Mutability, kind_of
 from local.providers.kubernetes.objects import (
     FIELD_MANAGER,
     INPUTS,
     MANAGER,
-    InitError,
-    Values,
     aside,
     autoname,
     exists,
@@ -41,17 +32,17 @@ from local.providers.kubernetes.objects import (
     state_of,
     stuck,
 )
-from local.providers.kubernetes.values import (
+from local.providers.kubernetes.values import applied, pruned, with_secret_data
+from local.providers.values import (
     Object,
-    applied,
+    Values,
     has_unknown,
+    hidden,
     is_unknown,
     mapping,
     plain,
     properties,
-    pruned,
     secret_texts,
-    with_secret_data,
 )
 
 # Provider arguments that change what the official plugin does and that the stand-in does not know.

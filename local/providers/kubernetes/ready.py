@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
+from local.providers.errors import ProviderError
 from local.providers.kubernetes import pods
 from local.providers.kubernetes.connection import Connection
 from local.providers.kubernetes.kinds import Kind
-from local.providers.kubernetes.values import Object, mapping, mappings
+from local.providers.values import Object, mapping, mappings
 
 # Seconds; the official provider's defaults.
 _DEFAULT_TIMEOUT = 600.0
@@ -22,7 +23,7 @@ _CREATION_PATIENCE = 20
 _LB = "LoadBalancer"
 
 
-class NotReadyError(Exception):
+class NotReadyError(ProviderError):
     """The object exists but did not become ready; the lines say what was seen."""
 
     def __init__(self, reasons: list[str]) -> None:

@@ -1,84 +1,13 @@
-"""Pulumi property values and plain JSON: secrets, unknown values, and what of a live object is ours."""
+"""Inputs and live objects of Kubernetes: Secrets, and what of a live object is ours."""
 
 import base64
 import binascii
-from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from kubernetes.utils.quantity import parse_quantity
 from pulumi.provider.experimental.property_value import PropertyValue
 
-Object = dict[str, Any]
-
-UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
-"""What the engine sends, and accepts, in place of a value that is not known before `up` (a string; others below)."""
-_UNKNOWNS = {
-    UNKNOWN,
-    "1c4a061d-8072-4f0a-a4cb-0ff528b18fe7",  # bool
-    "3eeb2bf0-c639-47a8-9e75-3b44932eb421",  # number
-    "6a19a0b0-7e62-4c92-b797-7f8e31da9cc2",  # list
-    "dd056dcd-154b-4c76-9bd3-c8f88648b5ff",  # map
-}
-
-
-def mapping(value: object) -> Object:
-    """`value` if it is a map, else an empty one."""
-    return cast(Object, value) if isinstance(value, dict) else {}
-
-
-def mappings(value: object) -> list[Object]:
-    """`value` if it is a list (of maps), else an empty one."""
-    return cast(list[Object], value) if isinstance(value, list) else []
-
-
-def is_unknown(value: object) -> bool:
-    """Whether `value` stands for something that is not known yet."""
-    return isinstance(value, str) and value in _UNKNOWNS
-
-
-def has_unknown(value: object) -> bool:
-    """Whether anything inside `value` is not known yet."""
-    if isinstance(value, dict):
-        return any(has_unknown(item) for item in cast(Object, value).values())
-    if isinstance(value, list):
-        return any(has_unknown(item) for item in cast(list[Any], value))
-    return is_unknown(value)
-
-
-def plain(properties: Mapping[str, PropertyValue]) -> Object:
-    """JSON of `properties`, without nulls and without the mark of secrets."""
-    return {key: _plain(value) for key, value in properties.items() if value.value is not None}
-
-
-def _plain(value: PropertyValue) -> object:
-    inner = value.value
-    if isinstance(inner, Mapping):
-        return plain(inner)
-    if isinstance(inner, Sequence) and not isinstance(inner, str):
-        return [_plain(item) for item in inner]
-    if isinstance(inner, float) and inner.is_integer():
-        return int(inner)  # the wire has one type of number; the API server wants integers for integer fields
-    return inner
-
-
-def properties(value: Mapping[str, Any], like: Mapping[str, PropertyValue]) -> dict[str, PropertyValue]:
-    """Property values of JSON; whatever is secret in `like`, at the same place, is secret in the result."""
-    return {key: _property(item, like.get(key)) for key, item in value.items()}
-
-
-def _property(value: object, like: PropertyValue | None) -> PropertyValue:
-    secret = like is not None and like.is_secret
-    inner = None if like is None else like.value
-    if isinstance(value, dict):
-        shape = inner if isinstance(inner, Mapping) else {}
-        return PropertyValue(properties(cast(Object, value), shape), is_secret=secret)
-    if isinstance(value, list):
-        # Items may be reordered or added, so one secret item makes the list secret, as in the official provider.
-        secret = secret or (like is not None and like.contains_secret())
-        return PropertyValue([_property(item, None) for item in cast(list[Any], value)], is_secret=secret)
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return PropertyValue(float(value), is_secret=secret)
-    return PropertyValue(cast("bool | str | None", value), is_secret=secret)
+from local.providers.values import Object, has_unknown
 
 
 def with_secret_data(kind: str, values: dict[str, PropertyValue]) -> dict[str, PropertyValue]:
@@ -86,24 +15,6 @@ def with_secret_data(kind: str, values: dict[str, PropertyValue]) -> dict[str, P
     if kind != "Secret":
         return values
     return {key: item.with_secret(True) if key in ("data", "stringData") else item for key, item in values.items()}
-
-
-def secret_texts(value: Mapping[str, PropertyValue], *, inside: bool = False) -> Iterator[str]:
-    """Every text that is secret, so that it can be kept out of messages."""
-    for item in value.values():
-        yield from _secret_texts(item, inside=inside)
-
-
-def _secret_texts(value: PropertyValue, *, inside: bool) -> Iterator[str]:
-    inside = inside or value.is_secret
-    if isinstance(value.value, Mapping):
-        yield from secret_texts(value.value, inside=inside)
-    elif isinstance(value.value, str):
-        if inside:
-            yield value.value
-    elif isinstance(value.value, Sequence):
-        for item in value.value:
-            yield from _secret_texts(item, inside=inside)
 
 
 def applied(inputs: Object) -> Object:

@@ -1,0 +1,190 @@
+"""Gateways: span metrics of every trace, the decision which traces are kept, and delivery to Loki, Jaeger and X-Ray."""
+
+from collections.abc import Sequence
+from typing import TypedDict
+
+import pulumi
+import pulumi_kubernetes as k8s
+from pulumi_kubernetes.core.v1 import ContainerArgsDict
+from pulumi_kubernetes.networking.v1 import NetworkPolicyEgressRuleArgsDict
+
+from components import collector_gateway_config, network_policies, pods, versions
+from components.checksum import ANNOTATION, checksum
+from components.collector_config import Listen, go_memory_limit
+from components.collector_gateway_config import GatewayConfig
+from components.labels import labels
+from components.quantities import quantity_bytes
+from components.workload import StatefulAppArgs, peers, stateful_app
+
+APP = "otel-gateway"
+LISTEN = Listen()
+_USER = 10001
+_CONFIG = "/etc/otel-gateway"
+_DATA = "/var/lib/otel-gateway"
+# Where EKS Pod Identity hands out credentials.
+_POD_IDENTITY = "169.254.170.23/32"
+
+
+class CollectorGatewayArgs(TypedDict):
+    """Arguments of CollectorGateway."""
+
+    namespace: pulumi.Input[str]
+    """Namespace that already exists."""
+    agent_namespace: str
+    """Where the agents are."""
+    agent: str
+    """App of the agents."""
+    replicas: int
+    """Each takes an equal share of the traces, by their ids."""
+    memory: str
+    """Request and limit of each replica; 40 % of it is for traces that wait for their decision."""
+    storage: str
+    """Size of each replica's volume; it holds what a backend that is away has not taken."""
+    storage_class: str | None
+    """None for the cluster's default."""
+    sampling_percentage: float
+    """Of the traces without an error, 0 to 100."""
+    decision_wait: str
+    """Prometheus duration from a trace's first span to its decision."""
+    scrape_interval: str
+    """Prometheus duration between two scrapes of the span metrics."""
+    loki: pulumi.Input[str]
+    """URL of Loki's OTLP, without `/v1/logs`."""
+    loki_app: str
+    loki_port: int
+    jaeger: pulumi.Input[str]
+    """host:port of Jaeger's OTLP over gRPC."""
+    jaeger_app: str
+    jaeger_port: int
+    prometheus: str
+    """App, in the same namespace, that scrapes."""
+    xray_region: str | None
+    """Also sends kept traces to X-Ray in this region, with the identity of the service account; None sends none."""
+
+
+class CollectorGateway(pulumi.ComponentResource):
+    """The place through which all logs and traces of a cluster go."""
+
+    trace_targets: pulumi.Output[list[str]]
+    """host:port of every replica, by names that stay: a trace belongs to one of them."""
+    log_target: pulumi.Output[str]
+    """gRPC target of all replicas that run."""
+    service_account: str | None
+    """Needs the right to write to X-Ray; None where nothing is sent there."""
+
+    def __init__(self, name: str, args: CollectorGatewayArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("observability:index:CollectorGateway", name, {}, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        namespace = args["namespace"]
+        self.service_account = APP if args["xray_region"] is not None else None
+        self.trace_targets = peers(APP, args["replicas"], namespace, LISTEN.grpc)
+        self.log_target = pulumi.Output.format("dns:///{0}-peers.{1}.svc:{2}", APP, namespace, LISTEN.grpc)
+        config = pulumi.Output.all(args["loki"], args["jaeger"]).apply(lambda targets: _render(args, targets))
+        needed: list[pulumi.Resource] = [
+            k8s.core.v1.ConfigMap(
+                f"{name}-config",
+                metadata={"name": f"{APP}-config", "namespace": namespace, "labels": labels(APP)},
+                data={"gateway.yaml": config},
+                opts=child,
+            )
+        ]
+        network_policies.app_network(f"{name}-network", _network(args), child)
+        app: StatefulAppArgs = {
+            "app": APP,
+            "version": versions.OTEL_COLLECTOR,
+            "namespace": namespace,
+            "replicas": args["replicas"],
+            "port": LISTEN.http,
+            "metrics_port": LISTEN.metrics,
+            "service_ports": [
+                {"name": "otlp-grpc", "port": LISTEN.grpc, "target_port": "otlp-grpc", "protocol": "TCP"}
+            ],
+            "container": _container(args),
+            "user": _USER,
+            "volumes": [{"name": "config", "config_map": {"name": f"{APP}-config"}}],
+            "storage": args["storage"],
+            "storage_class": args["storage_class"],
+            # The collector reads its configuration at its start.
+            "annotations": {ANNOTATION: checksum(config, salt=name)},
+            # To decide on the traces that wait, and to write them to the queue.
+            "termination_seconds": 60,
+        }
+        if self.service_account is not None:
+            app["service_account"] = self.service_account
+            needed.append(
+                k8s.core.v1.ServiceAccount(
+                    f"{name}-account",
+                    metadata={"name": APP, "namespace": namespace, "labels": labels(APP)},
+                    automount_service_account_token=False,
+                    opts=child,
+                )
+            )
+        stateful_app(name, app, parent=self, depends_on=needed)
+        self.register_outputs({"trace_targets": self.trace_targets, "log_target": self.log_target})
+
+
+def _render(args: CollectorGatewayArgs, targets: Sequence[str]) -> str:
+    loki, jaeger = targets
+    return collector_gateway_config.render(
+        GatewayConfig(
+            sampling_percentage=args["sampling_percentage"],
+            decision_wait=args["decision_wait"],
+            scrape_interval=args["scrape_interval"],
+            memory_bytes=quantity_bytes(args["memory"]),
+            storage_bytes=quantity_bytes(args["storage"]),
+            jaeger=jaeger,
+            loki=loki,
+            xray_region=args["xray_region"],
+            data_folder=_DATA,
+            listen=LISTEN,
+        )
+    )
+
+
+def _container(args: CollectorGatewayArgs) -> ContainerArgsDict:
+    return {
+        "name": APP,
+        "image": versions.OTEL_COLLECTOR_IMAGE,
+        "args": [f"--config={_CONFIG}/gateway.yaml"],
+        "env": [{"name": "GOMEMLIMIT", "value": go_memory_limit(quantity_bytes(args["memory"]))}],
+        "ports": [
+            {"name": "http", "container_port": LISTEN.http, "protocol": "TCP"},
+            {"name": "otlp-grpc", "container_port": LISTEN.grpc, "protocol": "TCP"},
+            {"name": "metrics", "container_port": LISTEN.metrics, "protocol": "TCP"},
+            # Prometheus finds span metrics by this name.
+            {"name": "span-metrics", "container_port": LISTEN.span_metrics, "protocol": "TCP"},
+            {"name": "health", "container_port": LISTEN.health, "protocol": "TCP"},
+        ],
+        "resources": pods.resources(cpu="50m", memory=args["memory"]),
+        # Compacting large queues takes a while at the start.
+        "startup_probe": pods.http_probe("/", "health", failures=60),
+        "liveness_probe": pods.http_probe("/", "health", failures=6),
+        "readiness_probe": pods.http_probe("/", "health"),
+        "volume_mounts": [
+            {"name": "config", "mount_path": _CONFIG, "read_only": True},
+            {"name": "data", "mount_path": _DATA},
+        ],
+    }
+
+
+def _network(args: CollectorGatewayArgs) -> network_policies.AppNetworkArgs:
+    here, tcp = network_policies.app_here, network_policies.tcp
+    egress: list[NetworkPolicyEgressRuleArgsDict] = [
+        {"to": [here(args["loki_app"])], "ports": tcp(args["loki_port"])},
+        {"to": [here(args["jaeger_app"])], "ports": tcp(args["jaeger_port"])},
+    ]
+    if args["xray_region"] is not None:
+        egress.append({"ports": tcp(443)})
+        egress.append({"to": [{"ip_block": {"cidr": _POD_IDENTITY}}], "ports": tcp(80)})
+    return {
+        "app": APP,
+        "namespace": args["namespace"],
+        "ingress": [
+            {
+                "from_": [network_policies.app_in(args["agent_namespace"], args["agent"])],
+                "ports": tcp(LISTEN.grpc),
+            },
+            {"from_": [here(args["prometheus"])], "ports": tcp(LISTEN.metrics, LISTEN.span_metrics)},
+        ],
+        "egress": egress,
+    }

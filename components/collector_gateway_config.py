@@ -1,0 +1,209 @@
+"""The gateway's configuration: span metrics of every trace, the sampling decision, and delivery to the backends.
+
+Pure: settings in, YAML out.
+"""
+
+from dataclasses import dataclass, field
+
+from components import collector_config
+from components.collector_config import Listen
+from rules.loader import write_yaml
+from rules.model import Document
+
+INDEX_LABELS = ("namespace", "app", "service")
+"""Resource attributes of a log line that Loki makes labels of its streams."""
+LOG_ATTRIBUTES = ("pod", "container", "node")
+"""Resource attributes that Loki keeps beside the line, unindexed."""
+
+# Boundaries in seconds: the thresholds that rules and objectives ask about (0.5, 1, 5, 10 and 30 s) are among them,
+# because a quantile or a share is exact only at a boundary; below, the steps of a fast service.
+_BUCKETS = ("5ms", "10ms", "25ms", "50ms", "100ms", "250ms", "500ms", "1s", "2.5s", "5s", "10s", "30s", "60s")
+# Memory that waiting traces may take, and what one takes: some ten spans of 2 KiB.
+_TRACE_SHARE = 0.4
+_TRACE_BYTES = 20 * 1024
+# A queue's share of the volume, if each of three is full: half is left for the files' own overhead and compaction.
+_QUEUE_SHARE = 1 / 6
+
+
+@dataclass(frozen=True, kw_only=True)
+class GatewayConfig:
+    """What the gateways need to know; all of them read the same."""
+
+    sampling_percentage: float
+    """Of the traces without an error, 0 to 100. Those with an error are all kept."""
+    decision_wait: str
+    """Prometheus duration from a trace's first span to the decision: longer than most traces take."""
+    scrape_interval: str
+    """Prometheus duration between two scrapes of the span metrics."""
+    memory_bytes: int
+    """The container's limit."""
+    storage_bytes: int
+    """The volume's size."""
+    jaeger: str
+    """host:port of Jaeger's OTLP over gRPC."""
+    loki: str
+    """URL of Loki's OTLP; `/v1/logs` is appended."""
+    xray_region: str | None = None
+    """Also sends kept traces to X-Ray in this region; None sends none."""
+    data_folder: str = "/var/lib/otel-gateway"
+    listen: Listen = field(default_factory=Listen)
+
+
+def render(config: GatewayConfig) -> str:
+    """The YAML that the collector reads.
+
+    Order: the memory limiter first, as it must refuse before anything is done with the data; span metrics before
+    sampling, since afterwards only one trace in ten is left to count; labels last. Batching is behind the queues.
+    """
+    x_ray = config.xray_region is not None
+    document: Document = {
+        "extensions": {
+            "health_check": collector_config.health_check(config.listen),
+            "file_storage": collector_config.file_storage(config.data_folder),
+            **({"sigv4auth": {"region": config.xray_region, "service": "xray"}} if x_ray else {}),
+        },
+        "receivers": {"otlp": collector_config.otlp_receiver(config.listen)},
+        "processors": {
+            "memory_limiter": collector_config.memory_limiter(),
+            "tail_sampling": _sampling(config),
+            "transform/loki_labels": _loki_labels(),
+            "transform/no_resource": _no_resource(),
+        },
+        "connectors": {"span_metrics": _span_metrics(config), "forward/sampling": {}},
+        "exporters": _exporters(config),
+        "service": {
+            "extensions": ["health_check", "file_storage", *(["sigv4auth"] if x_ray else [])],
+            "pipelines": {
+                "traces/all": {
+                    "receivers": ["otlp"],
+                    "processors": ["memory_limiter"],
+                    "exporters": ["span_metrics", "forward/sampling"],
+                },
+                "traces/kept": {
+                    "receivers": ["forward/sampling"],
+                    "processors": ["tail_sampling"],
+                    "exporters": ["otlp_grpc/jaeger", *(["otlp_http/xray"] if x_ray else [])],
+                },
+                "metrics": {
+                    "receivers": ["span_metrics"],
+                    "processors": ["transform/no_resource"],
+                    "exporters": ["prometheus"],
+                },
+                "logs": {
+                    "receivers": ["otlp"],
+                    "processors": ["memory_limiter", "transform/loki_labels"],
+                    "exporters": ["otlp_http/loki"],
+                },
+            },
+            "telemetry": collector_config.own_telemetry(config.listen),
+        },
+    }
+    return write_yaml(document)
+
+
+def _sampling(config: GatewayConfig) -> Document:
+    traces = int(config.memory_bytes * _TRACE_SHARE / _TRACE_BYTES)
+    return {
+        "decision_wait": collector_config.go_duration(config.decision_wait),
+        "num_traces": traces,
+        # Full: senders wait, and their queues hold what comes. Otherwise the oldest traces go, errors among them.
+        "block_on_overflow": True,
+        # A span that comes after its trace's decision follows it. An id takes some 100 bytes.
+        "decision_cache": {"sampled_cache_size": 10 * traces, "non_sampled_cache_size": 10 * traces},
+        # At a shutdown, what is there is decided.
+        "drop_pending_traces_on_shutdown": False,
+        # A trace is kept when one of them says so.
+        "policies": [
+            {"name": "errors", "type": "status_code", "status_code": {"status_codes": ["ERROR"]}},
+            {
+                "name": "share-of-the-rest",
+                "type": "probabilistic",
+                "probabilistic": {"sampling_percentage": config.sampling_percentage},
+            },
+        ],
+    }
+
+
+def _span_metrics(config: GatewayConfig) -> Document:
+    return {
+        "histogram": {"unit": "s", "explicit": {"buckets": list(_BUCKETS)}},
+        # Links a bucket to a trace. Of traces without an error most are not kept: their link leads nowhere.
+        "exemplars": {"enabled": True, "max_per_data_point": 2},
+        # Dimensions are service, span name, kind and status: no attribute of a span, which anybody may fill. The
+        # gateway that counted is in the label `pod` that Prometheus adds.
+        "exclude_dimensions": ["collector.instance.id"],
+        # All pods of a service count into the same series. With a series for each, those with equal labels would
+        # overwrite each other.
+        "resource_metrics_key_attributes": ["service.name"],
+        # Series per service; what is above counts into one named `otel_metric_overflow`.
+        "aggregation_cardinality_limit": 1000,
+        # An exemplar lives for one interval: as long as from scrape to scrape, each is seen once.
+        "metrics_flush_interval": collector_config.go_duration(config.scrape_interval),
+        # A deleted service disappears. Much longer than a pause between calls: after it counting begins at zero.
+        "metrics_expiration": "6h",
+        "series_expiration": "6h",
+    }
+
+
+def _no_resource() -> Document:
+    """Drops resource attributes of span metrics: the exporter would make them labels `job` and `instance`."""
+    return {"metric_statements": [{"statements": ['delete_matching_keys(resource.attributes, ".*")']}]}
+
+
+def _loki_labels() -> Document:
+    """Names in LogQL are short: `{namespace="speccursor", app="speccursor", service="controller"}`."""
+    attribute = 'resource.attributes["{}"]'.format
+    fallbacks = (("app", "k8s.container.name"), ("service", "service.name"), ("service", "app"))
+    renamed = (
+        ("namespace", "k8s.namespace.name"),
+        ("pod", "k8s.pod.name"),
+        ("container", "k8s.container.name"),
+        ("node", "k8s.node.name"),
+    )
+    kept = ", ".join(f'"{name}"' for name in (*INDEX_LABELS, *LOG_ATTRIBUTES))
+    resource = [
+        *(f"set({attribute(to)}, {attribute(source)}) where {attribute(source)} != nil" for to, source in renamed),
+        *(
+            f"set({attribute(to)}, {attribute(source)}) where {attribute(to)} == nil and {attribute(source)} != nil"
+            for to, source in fallbacks
+        ),
+        # All others would be stored with every line.
+        f"keep_keys(resource.attributes, [{kept}])",
+    ]
+    # When the agent saw the line is no use to anybody, and different on each.
+    record = ["set(log.observed_time_unix_nano, 0) where log.time_unix_nano != 0"]
+    return {"error_mode": "ignore", "log_statements": [{"statements": resource}, {"statements": record}]}
+
+
+def _exporters(config: GatewayConfig) -> Document:
+    queue = int(config.storage_bytes * _QUEUE_SHARE)
+
+    def delivery() -> Document:
+        return {
+            "retry_on_failure": collector_config.retry_for_ever(),
+            "sending_queue": collector_config.persistent_queue(queue),
+        }
+
+    exporters: Document = {
+        "otlp_grpc/jaeger": {"endpoint": config.jaeger, **collector_config.grpc_client(), **delivery()},
+        # 429, 502, 503 and 504 are tried again (Loki's OTLP gives 503 for its 500s). 400 is final: a line too old or
+        # too long is dropped, and counted in otelcol_exporter_send_failed_log_records.
+        "otlp_http/loki": {"endpoint": config.loki, "timeout": "30s", **delivery()},
+        "prometheus": {
+            "endpoint": f"{config.listen.host}:{config.listen.span_metrics}",
+            # Exemplars exist in this format only.
+            "enable_open_metrics": True,
+            "without_scope_info": True,
+            # The connector decides when a series ends.
+            "metric_expiration": "6h",
+        },
+    }
+    if config.xray_region is not None:
+        exporters["otlp_http/xray"] = {
+            "traces_endpoint": f"https://xray.{config.xray_region}.amazonaws.com/v1/traces",
+            "auth": {"authenticator": "sigv4auth"},
+            # The signature covers the body as it is sent.
+            "compression": "none",
+            **delivery(),
+        }
+    return exporters

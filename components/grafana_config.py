@@ -1,0 +1,79 @@
+"""grafana.ini for one server. Pure: text in, text out; what is secret is named by file and read by Grafana itself."""
+
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+ADMIN = "admin"
+SECRETS_FOLDER = "/etc/grafana-secrets"
+PASSWORD, SECRET_KEY = "password", "secret-key"
+DATA = "/var/lib/grafana"
+LOGS = "/var/log/grafana"
+
+_Section = Mapping[str, str | bool | int]
+
+
+def ini(*, external_url: str, port: int) -> str:
+    """The configuration of a server that people open at `external_url`.
+
+    Paths of programs and of provisioning are left to the image, so that the official image and one made from an
+    unpacked distribution start with the same file. Keys that an older Grafana does not know are ignored by it.
+    """
+    sections: dict[str, _Section] = {
+        "paths": {"data": DATA, "logs": LOGS, "plugins": f"{DATA}/plugins"},
+        "server": {"http_port": port, "root_url": f"{external_url.rstrip('/')}/", "enable_gzip": True},
+        # Readers never wait for the one writer that SQLite has.
+        "database": {"type": "sqlite3", "wal": True},
+        "log": {"mode": "console", "level": "info"},
+        "log.console": {"format": "json"},
+        "analytics": {
+            "reporting_enabled": False,
+            "check_for_updates": False,
+            "check_for_plugin_updates": False,
+            "feedback_links_enabled": False,
+        },
+        "news": {"news_feed_enabled": False},
+        "security": _security(external_url),
+        "users": {"allow_sign_up": False, "allow_org_create": False},
+        "auth.anonymous": {"enabled": False},
+        # Basic authentication is how Pulumi's provider logs in.
+        "auth.basic": {"enabled": True},
+        "snapshots": {"enabled": False, "external_enabled": False},
+        "public_dashboards": {"enabled": False},
+        # An Enterprise feature; said for images that carry it.
+        "reporting": {"enabled": False},
+        "unified_alerting": {"enabled": True},
+        "plugins": {
+            # Since 11.3 Grafana downloads apps at its start. All four data sources are part of the pinned 13.1; Jaeger
+            # leaves the core after it, and 13.2.0 and 13.2.1 do not find bundled plugins without the internet
+            # (grafana/grafana issues 131490 and 131956).
+            "preinstall_disabled": True,
+            "plugin_admin_enabled": False,
+        },
+        "metrics": {"enabled": True},
+    }
+    return "\n".join(f"[{name}]\n" + "".join(_lines(section)) for name, section in sections.items())
+
+
+def _security(external_url: str) -> _Section:
+    https = urlsplit(external_url).scheme == "https"
+    return {
+        "admin_user": ADMIN,
+        # A file, not an environment variable: the environment shows in `kubectl describe`, in /proc and in crash dumps.
+        # Grafana itself reads it; `GF_..__FILE` would need the official image's start script. Only a first start with
+        # an empty database takes the password; later `grafana cli admin reset-admin-password` changes it.
+        "admin_password": f"$__file{{{SECRETS_FOLDER}/{PASSWORD}}}",
+        # Encrypts data sources' passwords in the database; the built-in default is the same in every Grafana.
+        "secret_key": f"$__file{{{SECRETS_FOLDER}/{SECRET_KEY}}}",
+        "disable_gravatar": True,
+        "allow_embedding": False,
+        "cookie_secure": https,
+        "cookie_samesite": "lax",
+        "strict_transport_security": https,
+        "x_content_type_options": True,
+        "x_xss_protection": True,
+        "content_security_policy": True,
+    }
+
+
+def _lines(section: _Section) -> list[str]:
+    return [f"{key} = {str(value).lower() if isinstance(value, bool) else value}\n" for key, value in section.items()]

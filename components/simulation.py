@@ -1,0 +1,66 @@
+"""The simulated systems of a test cluster and the receiver of its notifications, each in a namespace of its own."""
+
+from dataclasses import dataclass
+
+import pulumi
+
+from components import alertmanager, collector_agent, grafana, prometheus, receiver, simulator
+from components.endpoints import Endpoint, endpoint
+from components.namespace import Namespace
+from components.network_policies import app_in
+from components.settings import Settings
+
+# System -> logical name of its programs. The job queue's is older than the others.
+_NAMES: dict[simulator.System, str] = {
+    "job-queue": "simulator",
+    "speccursor": "simulator-speccursor",
+    "api": "simulator-api",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Simulation:
+    """What runs."""
+
+    endpoints: dict[str, Endpoint]
+    """The fault switches of each system and the receiver."""
+    namespaces: dict[str, pulumi.Input[str]]
+    """System -> namespace."""
+
+
+def simulation(settings: Settings, otlp_url: pulumi.Output[str], opts: pulumi.ResourceOptions) -> Simulation:
+    """Every simulated system, sending traces to `otlp_url`, and the receiver."""
+    values = settings.values
+    scraper = app_in(values.namespace, prometheus.APP)
+    agent = app_in(settings.agent_namespace, collector_agent.APP)
+    endpoints: dict[str, Endpoint] = {}
+    namespaces: dict[str, pulumi.Input[str]] = {}
+    for number, (system, name) in enumerate(_NAMES.items()):
+        namespace = Namespace(system, {"name": system}, opts).namespace
+        programs = simulator.Simulator(
+            name,
+            {
+                "system": system,
+                "namespace": namespace,
+                "image": settings.simulator_image,
+                "scraper": scraper,
+                "traces": {"endpoint": otlp_url, "agent": agent},
+            },
+            opts,
+        )
+        app = simulator.PROGRAMS[system][0].app
+        local_port = simulator.PORT + number
+        endpoints[name] = endpoint(app, simulator.PORT, namespace, programs.url, local_port=local_port)
+        namespaces[system] = namespace
+    receiving = Namespace("receiver", {"name": "receiver"}, opts).namespace
+    notifications = receiver.Receiver(
+        "notifications",
+        {
+            "namespace": receiving,
+            "image": settings.simulator_image,
+            "senders": [scraper, *(app_in(values.namespace, app) for app in (alertmanager.APP, grafana.APP))],
+        },
+        opts,
+    )
+    endpoints["receiver"] = endpoint(receiver.APP, receiver.PORT, receiving, notifications.url)
+    return Simulation(endpoints=endpoints, namespaces=namespaces)

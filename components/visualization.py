@@ -1,0 +1,77 @@
+"""Grafana of one stack and all that it shows: server, data sources, dashboards and channels, from the settings."""
+
+from collections.abc import Mapping
+
+import pulumi
+
+from components import alertmanager, grafana_content, jaeger, loki, loki_config, prometheus
+from components.contact_points import ContactPoints
+from components.dashboards import Dashboards
+from components.data_sources import DataSources
+from components.grafana import Grafana
+from components.settings import Settings
+
+
+def server(settings: Settings, namespace: pulumi.Output[str], opts: pulumi.ResourceOptions) -> Grafana | None:
+    """Grafana itself; None where the stack runs none."""
+    values = settings.values
+    if not values.grafana:
+        return None
+    return Grafana(
+        "grafana",
+        {
+            "namespace": namespace,
+            "storage": values.grafana_storage,
+            "storage_class": settings.storage_class,
+            "memory": values.grafana_memory,
+            "external_url": values.dashboard_base_url,
+            "protect": values.protect,
+            "prometheus": prometheus.APP,
+            "backends": {
+                prometheus.APP: prometheus.PORT,
+                alertmanager.APP: alertmanager.PORT,
+                loki.APP: loki_config.PORT,
+                jaeger.APP: jaeger.PORT,
+            },
+        },
+        opts,
+    )
+
+
+def content(settings: Settings, grafana_server: Grafana | None, urls: Mapping[str, pulumi.Output[str]]) -> None:
+    """Data sources, folders, dashboards, contact points and notification policy in Grafana.
+
+    `urls` are the addresses of Prometheus, Alertmanager, Loki and Jaeger inside the cluster, by app.
+    """
+    values = settings.values
+    server = grafana_server.server if grafana_server else None
+    auth = grafana_server.auth if grafana_server else settings.grafana_auth
+    provider = grafana_content.grafana_provider("grafana-api", settings.grafana_api_url, auth, server)
+    there = pulumi.ResourceOptions(provider=provider)
+    DataSources(
+        "data-sources",
+        {
+            "prometheus_url": urls[prometheus.APP],
+            "alertmanager_url": urls[alertmanager.APP],
+            "loki_url": urls[loki.APP],
+            "jaeger_url": urls[jaeger.APP],
+            "scrape_interval": values.scrape_interval,
+            "server": server,
+        },
+        there,
+    )
+    Dashboards(
+        "dashboards",
+        {"dashboards": settings.dashboards, "runbook_base_url": values.runbook_base_url, "server": server},
+        there,
+    )
+    ContactPoints(
+        "contact-points",
+        {
+            "routing": settings.routing,
+            "timing": values.timing,
+            "secrets": {key: secret.get_secret_value() for key, secret in settings.secrets.items()},
+            "server": server,
+        },
+        there,
+    )

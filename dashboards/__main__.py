@@ -1,0 +1,19 @@
+"""`python -m dashboards`: writes every dashboard's JSON beside its builder."""
+
+import sys
+
+from dashboards import DASHBOARDS, FOLDER, render
+
+
+def main() -> None:
+    """Write what changed and say so."""
+    for uid, build in DASHBOARDS.items():
+        file = FOLDER / f"{uid}.json"
+        text = render(build())
+        if not file.is_file() or file.read_text(encoding="utf-8") != text:
+            file.write_text(text, encoding="utf-8")
+            sys.stdout.write(f"{file.name} written\n")
+
+
+if __name__ == "__main__":
+    main()

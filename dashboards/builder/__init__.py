@@ -1,0 +1,1 @@
+"""The house style of all dashboards: panels, units, limits, data sources, variables, links, layout."""

@@ -1,0 +1,97 @@
+"""A whole dashboard: what all of them have in common, around the rows of one."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from grafana_foundation_sdk.builders.dashboard import Dashboard
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.models.dashboard import (
+    DashboardCursorSync,
+    DashboardDashboardTemplating,
+    Panel,
+    VariableModel,
+)
+
+from dashboards.builder import variables
+from dashboards.builder.layout import Row, line, place, row
+from dashboards.builder.links import TAG, dashboards_with, explore_logs, runbook
+from dashboards.builder.look import CRITICAL, GOOD, WARNING, Look, Word
+from dashboards.builder.panels import alerts_of, states, words
+from dashboards.builder.queries import prom
+from dashboards.builder.sources import JAEGER, LOKI, PROMETHEUS
+from dashboards.builder.units import EXACT
+
+_RANGE, _REFRESH = "now-1h", "30s"
+
+
+@dataclass(frozen=True, kw_only=True)
+class About:
+    """What a dashboard is for, and where a reader goes from it."""
+
+    uid: str
+    title: str
+    system: str
+    """Label `system` of its alerts; also its tag and the uid of its folder."""
+    purpose: str
+    """One or two sentences."""
+    runbooks: Sequence[str]
+    """Alerts whose runbooks the header links."""
+    logs: str
+    """LogQL of the system's own log lines."""
+    links: dict[str, str] = field(default_factory=dict[str, str])
+    """More links of the header: text -> address."""
+
+
+def dashboard(about: About, own_variables: Sequence[VariableModel], rows: Sequence[Row]) -> dict[str, Any]:
+    """The dashboard as Grafana's JSON model, under a first line with its header and the state of its alerts."""
+    builder = (
+        Dashboard(about.title)
+        .uid(about.uid)
+        .description(about.purpose)
+        .tags([TAG, about.system])
+        .time(_RANGE, "now")
+        .refresh(_REFRESH)
+        .tooltip(DashboardCursorSync.CROSSHAIR)
+        .timezone("browser")
+        .editable()
+        .annotations([])
+    )
+    model = builder.build()
+    shared = [variables.source(one) for one in (PROMETHEUS, LOKI, JAEGER)]
+    model.templating = DashboardDashboardTemplating(list_val=[*shared, *own_variables, variables.runbooks()])
+    model.links = [dashboards_with(about.system, about.system), dashboards_with(TAG, "All dashboards")]
+    model.panels = place([row("", line(_header(about), *_alerts(about.system), height=6, widths=(10, 6, 8))), *rows])
+    return cast(dict[str, Any], json.loads(json.dumps(model, cls=JSONEncoder)))
+
+
+def _header(about: About) -> Panel:
+    books = " · ".join(runbook(alert) for alert in about.runbooks)
+    places = {"log lines in Explore": explore_logs(about.logs), **about.links}
+    elsewhere = " · ".join(f"[{text}]({address})" for text, address in places.items())
+    return words(about.title, f"{about.purpose}\n\n**Runbooks:** {books}\n\n**Go to:** {elsewhere}\n")
+
+
+def _alerts(system: str) -> tuple[Panel, Panel]:
+    labels = f'system="{system}"'
+    history = prom(
+        f"""
+        max by (alertname) (1 * ALERTS{{{labels}, alertstate="pending"}} or 2 * ALERTS{{{labels}, alertstate="firing"}})
+        or on ()
+        label_replace(vector(0), "alertname", "no alert", "", "")
+        """,
+        "{{alertname}}",
+    )
+    look = Look(
+        unit=EXACT,
+        words=(
+            Word(value=0, text="quiet", colour=GOOD),
+            Word(value=1, text="pending", colour=WARNING),
+            Word(value=2, text="firing", colour=CRITICAL),
+        ),
+    )
+    return (
+        alerts_of("Alerts now", f"Pending and firing alerts of system {system}.", f"{{{labels}}}"),
+        states("Alert states", f"When alerts of system {system} were pending or firing.", [history], look),
+    )

@@ -1,0 +1,188 @@
+"""Panels in the house style. Each function gives one panel without a place; `layout` places it.
+
+Panel kinds and options are those of Grafana 9.4 and later. A title is short; the description says what the panel shows
+and what a bad picture means.
+"""
+
+import string
+
+from grafana_foundation_sdk.builders import common, gauge, heatmap, logs, stat, statetimeline, text, timeseries
+from grafana_foundation_sdk.builders.dashboard import Panel as AnyPanel
+from grafana_foundation_sdk.models import common as model
+from grafana_foundation_sdk.models.dashboard import Panel
+from grafana_foundation_sdk.models.heatmap import HeatmapColorMode
+from grafana_foundation_sdk.models.text import TextMode
+
+from dashboards.builder.look import Look
+from dashboards.builder.queries import Query
+from dashboards.builder.sources import PROMETHEUS, Source
+
+_LAST = "lastNotNull"
+
+
+def lines(title: str, description: str, queries: list[Query], look: Look) -> Panel:
+    """Values over time; the legend lists mean, largest and last value."""
+    builder = (
+        timeseries.Panel()
+        .unit(look.unit)
+        .color_scheme(look.colour(by_series=True))
+        .thresholds(look.thresholds())
+        .line_width(1)
+        .fill_opacity(30 if look.stacked else 8)
+        .show_points(model.VisibilityMode.NEVER)
+        .stacking(common.StackingConfig().mode(model.StackingMode.NORMAL if look.stacked else model.StackingMode.NONE))
+        .thresholds_style(
+            common.GraphThresholdsStyleConfig().mode(
+                model.GraphThresholdsStyleMode.DASHED if look.limits else model.GraphThresholdsStyleMode.OFF
+            )
+        )
+        .legend(
+            common.VizLegendOptions()
+            .show_legend(True)
+            .display_mode(model.LegendDisplayMode.TABLE)
+            .placement(model.LegendPlacement.BOTTOM)
+            .calcs(["mean", "max", _LAST])
+        )
+        .tooltip(common.VizTooltipOptions().mode(model.TooltipDisplayMode.MULTI).sort(model.SortOrder.DESCENDING))
+    )
+    if look.minimum is not None:
+        builder = builder.min(look.minimum)
+    if look.maximum is not None:
+        builder = builder.max(look.maximum)
+    if look.decimals is not None:
+        builder = builder.decimals(look.decimals)
+    return finish(builder.build(), title, _described(description, look), queries)
+
+
+def single(title: str, description: str, query: Query, look: Look) -> Panel:
+    """One number, its colour from the limits, with a small graph of its past where the query is one over time."""
+    graph = model.BigValueGraphMode.NONE if query.form == "last" or look.words else model.BigValueGraphMode.AREA
+    builder = (
+        stat.Panel()
+        .unit(look.unit)
+        .color_scheme(look.colour(by_series=False))
+        .thresholds(look.thresholds())
+        .mappings(look.mappings())
+        .graph_mode(graph)
+        .color_mode(model.BigValueColorMode.VALUE)
+        .justify_mode(model.BigValueJustifyMode.AUTO)
+        .text_mode(model.BigValueTextMode.AUTO)
+        .reduce_options(common.ReduceDataOptions().calcs([_LAST]).values(False))
+    )
+    if look.decimals is not None:
+        builder = builder.decimals(look.decimals)
+    return finish(builder.build(), title, _described(description, look), [query])
+
+
+def dials(title: str, description: str, query: Query, look: Look) -> Panel:
+    """One dial per series, from the look's minimum to its maximum."""
+    builder = (
+        gauge.Panel()
+        .unit(look.unit)
+        .color_scheme(look.colour(by_series=False))
+        .thresholds(look.thresholds())
+        .show_threshold_labels(False)
+        .show_threshold_markers(True)
+        .min(look.minimum or 0)
+        .reduce_options(common.ReduceDataOptions().calcs([_LAST]).values(False))
+    )
+    if look.maximum is not None:
+        builder = builder.max(look.maximum)
+    return finish(builder.build(), title, _described(description, look), [query])
+
+
+def buckets(title: str, description: str, query: Query, look: Look) -> Panel:
+    """A heatmap of a histogram: how many observations fell into each bucket."""
+    builder = (
+        heatmap.Panel()
+        .calculate(False)
+        .color(heatmap.HeatmapColorOptions().mode(HeatmapColorMode.SCHEME).scheme("Oranges").exponent(0.5).steps(64))
+        .y_axis(heatmap.YAxisConfig().unit(look.unit).axis_placement(model.AxisPlacement.LEFT))
+        .cell_gap(1)
+        # The smallest value that gets a colour: an empty bucket stays empty.
+        .filter_values(heatmap.FilterValueRange().le(1e-9))
+        .unit(look.unit)
+        .exemplars_color("rgba(255,0,255,0.7)")
+        .show_legend()
+    )
+    return finish(builder.build(), title, _described(description, look), [query])
+
+
+def states(title: str, description: str, queries: list[Query], look: Look) -> Panel:
+    """One band per series, coloured by state; the look's words name the states."""
+    builder = (
+        statetimeline.Panel()
+        .unit(look.unit)
+        .color_scheme(look.colour(by_series=False))
+        .thresholds(look.thresholds())
+        .mappings(look.mappings())
+        .fill_opacity(75)
+        .line_width(0)
+        .row_height(0.85)
+        .merge_values(True)
+        .show_value(model.VisibilityMode.NEVER)
+        .legend(
+            common.VizLegendOptions()
+            .show_legend(True)
+            .display_mode(model.LegendDisplayMode.LIST)
+            .placement(model.LegendPlacement.BOTTOM)
+        )
+    )
+    return finish(builder.build(), title, _described(description, look), queries)
+
+
+def log_lines(title: str, description: str, query: Query) -> Panel:
+    """The lines themselves, newest first; a line opens to its fields and the link to its trace."""
+    builder = (
+        logs.Panel()
+        .show_time(True)
+        .wrap_log_message(True)
+        .enable_log_details(True)
+        .prettify_log_message(False)
+        .sort_order(model.LogsSortOrder.DESCENDING)
+        .unit("string")
+    )
+    return finish(builder.build(), title, description, [query])
+
+
+def words(title: str, markdown: str) -> Panel:
+    """A text; it may use the dashboard's variables."""
+    panel = text.Panel().title(title).mode(TextMode.MARKDOWN).content(markdown).build()
+    panel.description = "What this dashboard is for, and where to go from here."
+    return panel
+
+
+def alerts_of(title: str, description: str, labels: str) -> Panel:
+    """Pending and firing alerts whose labels meet `labels` ({name="value"}), from every rule source of this Grafana."""
+    builder = (
+        AnyPanel()
+        .type("alertlist")
+        .unit("none")
+        .options(
+            {
+                "alertInstanceLabelFilter": labels,
+                "dashboardAlerts": False,
+                "groupBy": [],
+                "groupMode": "default",
+                "maxItems": 20,
+                "sortOrder": 3,  # by importance
+                "stateFilter": {"error": True, "firing": True, "noData": False, "normal": False, "pending": True},
+                "viewMode": "list",
+            }
+        )
+    )
+    return finish(builder.build(), title, description, [], source=PROMETHEUS)
+
+
+def _described(description: str, look: Look) -> str:
+    return f"{description} Limits: {look.limits.why}" if look.limits else description
+
+
+def finish(panel: Panel, title: str, description: str, queries: list[Query], *, source: Source | None = None) -> Panel:
+    """The panel with what every kind has: texts, data source and queries A, B, C in order."""
+    panel.title = title
+    panel.description = description
+    panel.datasource = (source or queries[0].source).ref
+    built = [query.build(ref).build() for query, ref in zip(queries, string.ascii_uppercase, strict=False)]
+    panel.targets = built or None
+    return panel

@@ -1,0 +1,74 @@
+"""Template variables: data sources, and what narrows a dashboard down."""
+
+from grafana_foundation_sdk.builders.dashboard import (
+    ConstantVariable,
+    CustomVariable,
+    DatasourceVariable,
+    QueryVariable,
+    TextBoxVariable,
+)
+from grafana_foundation_sdk.models.dashboard import (
+    VariableModel,
+    VariableOption,
+    VariableRefresh,
+    VariableSort,
+)
+
+from dashboards.builder.sources import PROMETHEUS, Source
+
+RUNBOOKS = "runbooks"
+"""Name of the hidden variable with the address of the runbooks; see dashboards.for_stack."""
+RUNBOOKS_DEFAULT = "https://github.com/example/observability-platform/blob/main/rules/runbooks"
+
+# `.*` instead of every value joined: a short query, and a series without the label is not lost.
+_ALL = VariableOption(selected=True, text=["All"], value=["$__all"])
+
+
+def source(one: Source) -> VariableModel:
+    """Which data source of its kind."""
+    current = VariableOption(selected=True, text=one.name, value=one.name)
+    return DatasourceVariable(one.name).label(one.title).type(one.kind).current(current).build()
+
+
+def label_values(name: str, label: str, selector: str) -> VariableModel:
+    """The values that label `label` has in the series of `selector`; All at first."""
+    query: dict[str, object] = {"query": f"label_values({selector}, {label})", "refId": name}
+    return (
+        QueryVariable(name)
+        .label(name.replace("_", " ").capitalize())
+        .datasource(PROMETHEUS.ref)
+        .query(query)
+        .refresh(VariableRefresh.ON_TIME_RANGE_CHANGED)
+        .sort(VariableSort.ALPHABETICAL_ASC)
+        .multi(True)
+        .include_all(True)
+        .all_value(".*")
+        .current(_ALL)
+        .build()
+    )
+
+
+def choice(name: str, values: list[str]) -> VariableModel:
+    """Some of these values; All at first."""
+    return (
+        CustomVariable(name)
+        .label(name.capitalize())
+        .values(",".join(values))
+        .multi(True)
+        .include_all(True)
+        .all_value(".*")
+        .current(_ALL)
+        .build()
+    )
+
+
+def search(name: str, label: str) -> VariableModel:
+    """A text that the reader types; empty at first."""
+    return TextBoxVariable(name).label(label).default_value("").current(VariableOption(text="", value="")).build()
+
+
+def runbooks() -> VariableModel:
+    """The address under which runbooks are read; hidden."""
+    variable = ConstantVariable(RUNBOOKS).value(RUNBOOKS_DEFAULT).build()
+    variable.current = VariableOption(text=RUNBOOKS_DEFAULT, value=RUNBOOKS_DEFAULT)
+    return variable

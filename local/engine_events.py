@@ -1,0 +1,96 @@
+"""What a run of the Pulumi engine reports: changes, errors and notes, and a summary of them."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from pulumi import automation
+from pulumi.automation.events import EngineEvent
+
+Report = Callable[[str], None]
+UNCHANGED = {"same", "read", "refresh"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """What a run did, or a preview would do."""
+
+    changes: Mapping[str, int]
+    """Number of resources by operation (create, update, replace, delete); those that stay as they are do not count."""
+    changed: tuple[str, ...]
+    """Operation and URN of each change."""
+    unchanged: int
+    seconds: float
+
+    @property
+    def count(self) -> int:
+        """Number of changed resources."""
+        return sum(self.changes.values())
+
+    def __str__(self) -> str:
+        changes = ", ".join(f"{number} {operation}" for operation, number in self.changes.items()) or "no changes"
+        return f"{changes}; {self.unchanged} unchanged"
+
+
+@dataclass
+class Events:
+    """Collects what the engine reports; each text once."""
+
+    changes: Counter[str] = field(default_factory=Counter[str])
+    changed: dict[str, str] = field(default_factory=dict[str, str])
+    errors: dict[str, None] = field(default_factory=dict[str, None])
+    notes: dict[str, None] = field(default_factory=dict[str, None])
+    """What our provider stand-ins say, and the engine's warnings."""
+
+    def __call__(self, event: EngineEvent) -> None:
+        if event.summary_event:
+            self.changes = Counter({name_of(op): n for op, n in event.summary_event.resource_changes.items()})
+        for outcome in (event.resource_pre_event, event.res_outputs_event):
+            if outcome and name_of(outcome.metadata.op) not in UNCHANGED:
+                self.changed[outcome.metadata.urn] = name_of(outcome.metadata.op)
+        diagnostic = event.diagnostic_event
+        if diagnostic and diagnostic.severity == "warning":
+            self.notes[_plain(diagnostic.message).removeprefix("warning: ")] = None
+        if diagnostic and diagnostic.severity == "error":
+            text = _plain(diagnostic.message)
+            # These lines of the engine only say that there was an error.
+            if text not in ("update failed", "preview failed") and not text.startswith("an unhandled error occurred"):
+                urn = diagnostic.urn or ""
+                label = "" if "pulumi:pulumi:Stack" in urn else ": ".join(urn.split("::")[-2:])
+                self.errors[f"{label}: {text}" if label else text] = None
+
+
+def until_diagnostics(report: Report) -> Report:
+    """Passes the engine's lines on, except the section of errors, which the caller shows."""
+    muted = False
+
+    def pass_on(line: str) -> None:
+        nonlocal muted
+        if line and not line.startswith(" "):
+            muted = line.startswith("Diagnostics:")
+        if not muted and not line.startswith("@ ") and " error: " not in line:
+            report(line)
+
+    return pass_on
+
+
+def reason(events: Events, error: automation.CommandError) -> str:
+    """Why a run failed, in as few words as the engine allows."""
+    if events.errors:
+        return "\n".join(events.errors)
+    lines = [line.strip() for line in str(error).splitlines()]
+    return "\n".join(line for line in lines if "error:" in line) or str(error)
+
+
+def _plain(message: str) -> str:
+    """`message` without the engine's colour marks, as in `<{%reset%}>`."""
+    while "<{%" in message and "%}>" in message:
+        start = message.index("<{%")
+        message = message[:start] + message[message.index("%}>", start) + 3 :]
+    return message.strip().removeprefix("error: ").strip()
+
+
+def name_of(operation: object) -> str:
+    """Name of an operation."""
+    # The automation API declares an enumeration here, and gives plain text in the summary.
+    return str(getattr(operation, "value", operation))

@@ -1,0 +1,122 @@
+"""The programs that are built from the Go module proxy: module, version and packages of each. Pure data.
+
+The modules' own requirements stand in `local/tools/<folder>/go.mod`, the checksums in its go.sum.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from components import versions
+
+
+@dataclass(frozen=True, kw_only=True)
+class GoModule:
+    """One Go module of `local/tools/` and the programs that come out of it."""
+
+    folder: str
+    path: str
+    """Go module path, as go.mod requires it."""
+    version: str
+    """Go module version, with the v."""
+    packages: tuple[str, ...]
+    """Packages below the module path; the last element of each (or of the module) names the program."""
+    ldflags: str = ""
+    program: str = ""
+    """Name of the one program, where its package path does not tell it."""
+
+    @property
+    def programs(self) -> tuple[str, ...]:
+        """File names that the build gives."""
+        if self.program:
+            return (self.program,)
+        return tuple(Path(f"{self.path}/{package}").name for package in self.packages)
+
+
+_BUILDINFO = "-X github.com/prometheus/common/version.Version="
+_COMPONENT_BASE = "-X k8s.io/component-base/version."
+KUBERNETES_MINOR = versions.KUBERNETES.split(".")[1]
+
+MODULES = (
+    GoModule(
+        folder="pulumi",
+        path="github.com/pulumi/pulumi/pkg/v3",
+        version=f"v{versions.PULUMI}",
+        packages=("cmd/pulumi",),
+        ldflags=f"-X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v{versions.PULUMI}",
+    ),
+    GoModule(
+        folder="kubernetes",
+        path="k8s.io/kubernetes",
+        version=f"v{versions.KUBERNETES}",
+        packages=tuple(
+            f"cmd/{name}"
+            for name in (
+                "kube-apiserver",
+                "kube-controller-manager",
+                "kube-scheduler",
+                "kubelet",
+                "kube-proxy",
+                "kubeadm",
+                "kubectl",
+            )
+        ),
+        ldflags=f"{_COMPONENT_BASE}gitVersion=v{versions.KUBERNETES} "
+        f"{_COMPONENT_BASE}gitMajor=1 {_COMPONENT_BASE}gitMinor={KUBERNETES_MINOR}",
+    ),
+    GoModule(
+        folder="etcd", path="go.etcd.io/etcd/server/v3", version=f"v{versions.ETCD}", packages=("",), program="etcd"
+    ),
+    GoModule(folder="coredns", path="github.com/coredns/coredns", version=f"v{versions.COREDNS}", packages=("",)),
+    GoModule(
+        folder="prometheus",
+        path="github.com/prometheus/prometheus",
+        # Prometheus releases 3.x.y are tagged v0.3xx.y as Go modules.
+        version="v0.{}{:02d}.{}".format(*map(int, versions.PROMETHEUS.split("."))),
+        packages=("cmd/prometheus", "cmd/promtool"),
+        ldflags=_BUILDINFO + versions.PROMETHEUS,
+    ),
+    GoModule(
+        folder="alertmanager",
+        path="github.com/prometheus/alertmanager",
+        version=f"v{versions.ALERTMANAGER}",
+        packages=("cmd/alertmanager", "cmd/amtool"),
+        ldflags=_BUILDINFO + versions.ALERTMANAGER,
+    ),
+    GoModule(
+        folder="kube-router",
+        path="github.com/cloudnativelabs/kube-router/v2",
+        version=f"v{versions.KUBE_ROUTER}",
+        packages=("cmd/kube-router",),
+    ),
+    GoModule(
+        folder="otelcol",
+        path="",
+        version=f"v{versions.OTEL_COLLECTOR}",
+        packages=("",),
+        program="otelcol-contrib",
+    ),
+    GoModule(
+        folder="loki",
+        path="github.com/grafana/loki/v3",
+        version=f"v{versions.LOKI}",
+        packages=("cmd/loki", "cmd/logcli", "cmd/lokitool"),
+        ldflags=f"-X github.com/grafana/loki/v3/pkg/util/build.Version={versions.LOKI}",
+    ),
+    GoModule(
+        folder="jaeger",
+        path="github.com/jaegertracing/jaeger",
+        # The last tag of Jaeger 1 holds Jaeger 2.13, too: both lines were released together.
+        version="v1.76.0",
+        packages=("cmd/jaeger",),
+        ldflags=f"-X github.com/jaegertracing/jaeger/internal/version.latestVersion=v{versions.JAEGER}",
+    ),
+    GoModule(
+        folder="kube-state-metrics",
+        path="k8s.io/kube-state-metrics/v2",
+        version=f"v{versions.KUBE_STATE_METRICS}",
+        packages=("",),
+        program="kube-state-metrics",
+        ldflags=_BUILDINFO + versions.KUBE_STATE_METRICS,
+    ),
+    GoModule(folder="pause", path="", version=f"v{versions.PAUSE}", packages=("",), program="pause"),
+)

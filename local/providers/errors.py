@@ -1,0 +1,15 @@
+"""What a provider stand-in tells the engine when something goes wrong."""
+
+from local.providers.values import Values
+
+
+class ProviderError(Exception):
+    """What the person who runs `preview` or `up` reads: the problem and what to do about it."""
+
+
+class InitError(Exception):
+    """The object exists but is not ready; carries what the state must keep."""
+
+    def __init__(self, resource_id: str, state: Values, inputs: Values, reasons: list[str]) -> None:
+        super().__init__("\n".join(reasons))
+        self.resource_id, self.state, self.inputs, self.reasons = resource_id, state, inputs, reasons

@@ -1,0 +1,120 @@
+"""AlertsOnMissingMetrics, made from the other rules: a rule that reads a metric which does not exist can never fire.
+
+One rule, one result per metric, so that a stack can override it by its name like any other. By the name of the metric
+alone: a value of a label may well be absent while all is well (no 5xx yet), the whole metric mostly not.
+"""
+
+from collections.abc import Collection
+
+import promql_parser
+from pydantic import ValidationError
+
+from rules.model import Annotations, Group, Labels, Metrics, Rule, RuleFile, RuleSet
+from rules.problems import RulesError, describe
+
+ALERT = "AlertsOnMissingMetrics"
+FILE = "missing-metrics.yaml"
+"""The file of the rule set, and for Prometheus, that holds the rule."""
+# Prometheus makes these itself, for every target.
+_OWN = ("up", "scrape_", "ALERTS")
+# As long as a metric may be away during an upgrade of what exposes it. `absent` for an hour is far cheaper than asking
+# for an hour's samples of every series at each evaluation.
+_FOR = "1h"
+_INTERVAL = "1m"
+
+
+def parse(document: object, where: str) -> Metrics:
+    """The content of metrics.yaml, checked. Raises RulesError that names `where`."""
+    try:
+        return Metrics.model_validate(document)
+    except ValidationError as error:
+        raise RulesError(describe(error, where)) from error
+
+
+def extended(rule_set: RuleSet, *, disabled: Collection[str] = ()) -> RuleSet:
+    """The rule set with AlertsOnMissingMetrics for all its Prometheus alerts but the `disabled` ones.
+
+    A rule set that has it already gets it anew. What nothing can be said about is left out: metrics that may be absent,
+    and the only metric of a system without an exporter in metrics.yaml.
+    """
+    metrics, readers = rule_set.metrics, _readers(rule_set, disabled)
+    branches = [
+        branch
+        for metric, alerts in readers.items()
+        if metric not in metrics.absent and (branch := _branch(metric, alerts, readers, metrics))
+    ]
+    files = {name: file for name, file in rule_set.files.items() if name != FILE}
+    if branches:
+        rule = _rule("\nor\n".join(branches) + "\n")
+        group = Group[Rule](name="missing-metrics", interval=_INTERVAL, rules=[rule])
+        files[FILE] = RuleFile[Rule](groups=[group])
+    return rule_set.model_copy(update={"files": files})
+
+
+def names(expression: str) -> list[str]:
+    """Names of the metrics that an expression reads, each once, in its order; a selector without a name has none."""
+    found: dict[str, None] = {}
+
+    def visit(node: object) -> bool:
+        selector = node.vector_selector if isinstance(node, promql_parser.MatrixSelector) else node
+        if isinstance(selector, promql_parser.VectorSelector) and selector.name:
+            found[selector.name] = None
+        return True
+
+    promql_parser.walk(promql_parser.parse(expression), visit)
+    return list(found)
+
+
+_Readers = dict[str, list[Rule]]
+
+
+def _readers(rule_set: RuleSet, disabled: Collection[str]) -> _Readers:
+    """Metric -> the alerts that read it."""
+    readers: _Readers = {}
+    rules = [rule for file in rule_set.files.values() for group in file.groups for rule in group.rules]
+    for rule in rules:
+        if rule.alert == ALERT or rule.alert in disabled:
+            continue
+        for metric in names(rule.expr):
+            if not metric.startswith(_OWN):
+                readers.setdefault(metric, []).append(rule)
+    return readers
+
+
+def _branch(metric: str, alerts: list[Rule], readers: _Readers, metrics: Metrics) -> str | None:
+    there = _evidence(metric, alerts, readers, metrics)
+    if there is None:
+        return None
+    named = ", ".join(alert.alert for alert in alerts)
+    labelled = f'label_replace(absent({metric}), "metric", "{metric}", "", "")'
+    return f'label_replace({labelled}, "alerts", "{named}", "", "") and on () {there}'
+
+
+def _evidence(metric: str, alerts: list[Rule], readers: _Readers, metrics: Metrics) -> str | None:
+    """A query with a result where the metric ought to be: its exporter is up, or its system has other metrics."""
+    if target := metrics.exporter(metric):
+        matchers = ", ".join(f'{label}="{value}"' for label, value in target.items())
+        return f"up{{{matchers}}} == 1"
+    systems = {alert.labels.system for alert in alerts}
+    others = [
+        other
+        for other, users in readers.items()
+        # What an exporter of its own exposes says nothing about the system: a node is there without any service.
+        if other != metric and metrics.exporter(other) is None and systems & {user.labels.system for user in users}
+    ]
+    return f'{{__name__=~"{"|".join(others)}"}}' if others else None
+
+
+def _rule(expression: str) -> Rule:
+    return Rule(
+        alert=ALERT,
+        expr=expression,
+        for_=_FOR,
+        labels=Labels(severity="info", system="platform", team="platform", page="false", subject="missing-metrics"),
+        annotations=Annotations(
+            summary="Alerts read {{ $labels.metric }}, which does not exist here",
+            description="No series of {{ $labels.metric }} for an hour (absent is {{ $value }}), although what exposes "
+            "it is there. These alerts cannot fire: {{ $labels.alerts }}.",
+            dashboard_url="/d/platform-alerting",
+        ),
+    )

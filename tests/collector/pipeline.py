@@ -1,0 +1,71 @@
+"""One agent, one gateway and a sink for logs, with a folder of pods' log files."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from components import collector_agent_config, collector_gateway_config
+from components.collector_agent_config import AgentConfig
+from components.collector_gateway_config import GatewayConfig
+from tests.collector.processes import LogSink, Program, collector, log_sink, loopback, running
+
+_TIME = "2026-11-21T12:00:00.000000001Z"
+
+
+@dataclass
+class Pipeline:
+    """From log files to the sink."""
+
+    pods: Path
+    agent: Program
+    gateway: Program
+    sink: LogSink
+
+    def file(self, namespace: str = "shop", pod: str = "till-0", container: str = "till", name: str = "0.log") -> Path:
+        """A container's log file."""
+        folder = self.pods / f"{namespace}_{pod}_0a1b2c3d-0000-4000-8000-0123456789ab" / container
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder / name
+
+
+def write(file: Path, *lines: str, tag: str = "F") -> None:
+    """Appends lines as containerd does."""
+    with file.open("a") as log:
+        log.write("".join(f"{_TIME} stdout {tag} {line}\n" for line in lines))
+
+
+@contextmanager
+def log_pipeline(folder: Path) -> Generator[Pipeline]:
+    """All of it, running."""
+    pods, listen, gateway_listen = folder / "pods", loopback(), loopback()
+    pods.mkdir()
+    target = f"127.0.0.1:{gateway_listen.grpc}"
+    with log_sink() as sink:
+        gateway_config = GatewayConfig(
+            sampling_percentage=10,
+            decision_wait="1s",
+            scrape_interval="5s",
+            memory_bytes=2**29,
+            storage_bytes=2**30,
+            jaeger="127.0.0.1:9",
+            loki=sink.url,
+            data_folder=str(folder / "gateway" / "data"),
+            listen=gateway_listen,
+        )
+        agent_config = AgentConfig(
+            namespace="agents",
+            app="otel-agent",
+            trace_gateways=[target],
+            log_gateway=f"dns:///{target}",
+            log_folder=str(pods),
+            data_folder=str(folder / "agent" / "data"),
+            kubernetes=False,
+            listen=listen,
+        )
+        gateway = collector(collector_gateway_config.render(gateway_config), folder / "gateway", gateway_listen)
+        agent = collector(
+            collector_agent_config.render(agent_config), folder / "agent", listen, collector_agent_config.FLAGS
+        )
+        with running(gateway, agent):
+            yield Pipeline(pods, agent, gateway, sink)

@@ -1,0 +1,82 @@
+"""Log files of pods as the container runtime writes them, through a real agent and gateway: what Loki gets."""
+
+import json
+from pathlib import Path
+
+from tests.collector.pipeline import log_pipeline, write
+from tests.collector.processes import Line, eventually
+
+TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+PLAIN = "  plain text, with spaces around  "
+BROKEN = '{"level": "ERROR", "message": "cut of'
+LONG = "x" * 20_000
+
+
+def _json(**fields: object) -> str:
+    return json.dumps({"timestamp": "2026-11-21T12:00:00Z", "message": "hello", **fields})
+
+
+def test_lines_arrive_as_they_were_written_with_their_fields_beside_them(tmp_path: Path) -> None:
+    full = _json(
+        level="ERROR",
+        service="controller",
+        trace_id=TRACE,
+        span_id=SPAN,
+        correlation_id="c-1",
+        request_id="r-1",
+        project_id=12345678901234567,
+        operation="upgrade",
+        duration_ms=12.5,
+        customer="stays in the line",
+    )
+    lines = {
+        "full": full,
+        "plain": PLAIN,
+        "broken": BROKEN,
+        "other_ids": _json(level="warning", trace_id="1234", span_id=SPAN.upper(), service="a b\n" * 20),
+        "odd": _json(level=30, service=["x"], trace_id=7),
+        "list": '["level", "ERROR"]',
+    }
+    with log_pipeline(tmp_path) as pipeline:
+        write(pipeline.file(), *lines.values())
+        file = pipeline.file(name="1.log")
+        for part in (LONG[:16_000] + " ", "{not json} "):
+            write(file, part, tag="P")
+        write(file, "end")
+        write(pipeline.file("agents", "otel-agent-x7k2p", "otel-agent"), "about itself")
+        write(pipeline.file(name="0.log.20261121-120000"), "rotated")
+        pipeline.file(name="0.log.20261121-110000.gz").write_bytes(b"compressed\n")
+        wanted = len(lines) + 2
+        eventually(lambda: len(pipeline.sink.lines) >= wanted, seconds=40, what="lines are missing")
+        # What must not come would come by the time this does.
+        write(pipeline.file(pod="till-1"), "last")
+        eventually(lambda: "last" in pipeline.sink.bodies(), seconds=40, what="the last line is missing")
+        got = {line.body: line for line in pipeline.sink.lines}
+        assert len(pipeline.sink.lines) == len(got) == wanted + 1
+
+    assert set(got) == {*lines.values(), LONG[:16_000] + " {not json} end", "rotated", "last"}
+    line = got[full]
+    where = {"namespace": "shop", "app": "till", "pod": "till-0", "container": "till"}
+    assert line.resource == {**where, "service": "controller"}
+    assert line.attributes == {
+        "level": "ERROR",
+        "correlation_id": "c-1",
+        "request_id": "r-1",
+        "project_id": 12345678901234567,
+        "operation": "upgrade",
+        "duration_ms": 12.5,
+    }
+    assert (line.trace_id, line.span_id, line.severity) == (TRACE, SPAN, 17)
+    for name in ("plain", "broken", "list"):
+        assert _bare(got[lines[name]], {**where, "service": "till"}), name
+    other = got[lines["other_ids"]]
+    assert other.resource["service"] == "till"
+    assert other.attributes == {"level": "warning", "trace_id": "1234"}
+    assert (other.trace_id, other.span_id, other.severity) == ("", SPAN, 13)
+    odd = got[lines["odd"]]
+    assert odd.resource["service"] == "till"
+    assert odd.attributes == {"level": 30, "trace_id": 7}
+
+
+def _bare(line: Line, resource: dict[str, str]) -> bool:
+    return (line.resource, line.attributes, line.trace_id, line.severity) == (resource, {}, "", 0)

@@ -1,0 +1,180 @@
+"""Agent and gateways: what they may do on the node and on the network, and that the real program takes their files."""
+
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from components import collector_agent_config, collector_gateway_config
+from components.checksum import ANNOTATION, _slow_hash  # pyright: ignore[reportPrivateUsage]
+from components.collector import CollectorAgent, CollectorGateway
+from components.collector_agent_config import AgentConfig
+from components.collector_gateway_config import GatewayConfig
+from local.toolchain import tool
+from tests.mock_engine import Recorded
+
+Engine = Callable[..., Recorded]
+
+
+def _agent() -> CollectorAgent:
+    return CollectorAgent(
+        "agent",
+        {
+            "namespace": "home-agent",
+            "platform_namespace": "home",
+            "gateway": "otel-gateway",
+            "gateway_port": 4317,
+            "trace_targets": ["otel-gateway-0.otel-gateway-peers.home.svc:4317"],
+            "log_target": "dns:///otel-gateway-peers.home.svc:4317",
+            "prometheus": "prometheus",
+            "memory": "256Mi",
+        },
+    )
+
+
+def _gateway(**changes: Any) -> CollectorGateway:
+    args: Any = {
+        "namespace": "home",
+        "agent_namespace": "home-agent",
+        "agent": "otel-agent",
+        "replicas": 2,
+        "memory": "512Mi",
+        "storage": "1Gi",
+        "storage_class": None,
+        "sampling_percentage": 10,
+        "decision_wait": "10s",
+        "scrape_interval": "30s",
+        "loki": "http://loki.home.svc:3100/otlp",
+        "loki_app": "loki",
+        "loki_port": 3100,
+        "jaeger": "jaeger.home.svc:4317",
+        "jaeger_app": "jaeger",
+        "jaeger_port": 4317,
+        "prometheus": "prometheus",
+        "xray_region": None,
+        **changes,
+    }
+    return CollectorGateway("gateway", args)
+
+
+def test_agent_reads_the_nodes_logs_and_writes_its_own_folder_only(engine: Engine, preview: bool) -> None:
+    (daemons,) = engine(_agent, preview=preview).of("DaemonSet")
+    pod = daemons.inputs["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    folders = {volume["name"]: volume["hostPath"]["path"] for volume in pod["volumes"] if "hostPath" in volume}
+    mounts = {mount["name"]: mount for mount in container["volumeMounts"]}
+    assert folders == {"logs": "/var/log/pods", "data": "/var/lib/otel-agent"}
+    assert [name for name in mounts if not mounts[name].get("readOnly")] == ["data"]
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert pod["tolerations"] == [{"operator": "Exists"}]
+    assert daemons.inputs["spec"]["updateStrategy"]["rollingUpdate"] == {"maxUnavailable": 1, "maxSurge": 0}
+    assert collector_agent_config.FLAGS[0] in container["args"]
+
+
+def test_agent_may_read_pods_and_nothing_else(engine: Engine, preview: bool) -> None:
+    recorded = engine(_agent, preview=preview)
+    (role,) = recorded.of("ClusterRole")
+    assert role.inputs["rules"] == [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]}]
+    assert recorded.one("Service", "otel-agent").inputs["spec"]["internalTrafficPolicy"] == "Local"
+
+
+def test_agent_talks_to_the_gateways_and_the_api_server(engine: Engine, preview: bool) -> None:
+    policy = engine(_agent, preview=preview).one("NetworkPolicy", "otel-agent").inputs["spec"]
+    assert [[port["port"] for port in rule["ports"]] for rule in policy["ingress"]] == [[4317, 4318], [8888]]
+    assert [[port["port"] for port in rule["ports"]] for rule in policy["egress"]] == [[4317], [443, 6443]]
+    assert [list(rule) for rule in policy["egress"]] == [["ports", "to"], ["ports"]]
+
+
+def test_gateways_have_stable_names_a_budget_and_a_port_for_span_metrics(engine: Engine, preview: bool) -> None:
+    recorded = engine(_gateway, preview=preview)
+    assert recorded.outputs["gateway"] == {
+        "trace_targets": [f"otel-gateway-{n}.otel-gateway-peers.home.svc:4317" for n in range(2)],
+        "log_target": "dns:///otel-gateway-peers.home.svc:4317",
+    }
+    assert recorded.one("PodDisruptionBudget", "otel-gateway").inputs["spec"]["maxUnavailable"] == 1
+    (container,) = recorded.one("StatefulSet", "otel-gateway").inputs["spec"]["template"]["spec"]["containers"]
+    assert {port["name"]: port["containerPort"] for port in container["ports"]} == {
+        "http": 4318,
+        "otlp-grpc": 4317,
+        "metrics": 8888,
+        "span-metrics": 8889,
+        "health": 13133,
+    }
+    assert not recorded.of("ServiceAccount")
+
+
+def test_x_ray_adds_an_identity_and_the_way_out(engine: Engine, preview: bool) -> None:
+    recorded = engine(lambda: _gateway(xray_region="eu-west-1"), preview=preview)
+    assert [account.object_name for account in recorded.of("ServiceAccount")] == ["otel-gateway"]
+    egress = recorded.one("NetworkPolicy", "otel-gateway").inputs["spec"]["egress"]
+    assert [rule["ports"][0]["port"] for rule in egress] == [3100, 4317, 443, 80]
+    config = yaml.safe_load(recorded.one("ConfigMap", "otel-gateway-config").inputs["data"]["gateway.yaml"])
+    assert config["service"]["pipelines"]["traces/kept"]["exporters"] == ["otlp_grpc/jaeger", "otlp_http/xray"]
+    assert config["exporters"]["otlp_http/xray"]["traces_endpoint"] == "https://xray.eu-west-1.amazonaws.com/v1/traces"
+
+
+def test_a_changed_configuration_restarts_the_gateways(engine: Engine) -> None:
+    recorded = engine(_gateway)
+    text = recorded.one("ConfigMap", "otel-gateway-config").inputs["data"]["gateway.yaml"]
+    template = recorded.one("StatefulSet", "otel-gateway").inputs["spec"]["template"]
+    assert template["metadata"]["annotations"][ANNOTATION] == _slow_hash(text, "gateway")
+
+
+def _agent_yaml(folder: Path) -> str:
+    return collector_agent_config.render(
+        AgentConfig(
+            namespace="home-agent",
+            app="otel-agent",
+            trace_gateways=["otel-gateway-0.otel-gateway-peers.home.svc:4317"],
+            log_gateway="dns:///otel-gateway-peers.home.svc:4317",
+            data_folder=str(folder),
+        )
+    )
+
+
+def _gateway_yaml(folder: Path, region: str | None = None) -> str:
+    return collector_gateway_config.render(
+        GatewayConfig(
+            sampling_percentage=0.5,
+            decision_wait="1m",
+            scrape_interval="30s",
+            memory_bytes=2**29,
+            storage_bytes=2**30,
+            jaeger="jaeger.home.svc:4317",
+            loki="http://loki.home.svc:3100/otlp",
+            xray_region=region,
+            data_folder=str(folder),
+        )
+    )
+
+
+@pytest.mark.parametrize("which", ["agent", "gateway", "gateway with X-Ray"])
+def test_the_collector_accepts_the_configuration(which: str, tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    region = "eu-west-1" if "X-Ray" in which else None
+    file.write_text(_agent_yaml(tmp_path) if which == "agent" else _gateway_yaml(tmp_path, region))
+    result = _validate(file)
+    assert result.returncode == 0, result.stderr
+    # Names that will go away are warned of.
+    assert "deprecated" not in result.stderr.lower()
+
+
+def test_the_collector_refuses_what_is_wrong(tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text(_gateway_yaml(tmp_path).replace("num_traces:", "number_of_traces:"))
+    assert "number_of_traces" in _validate(file).stderr
+
+
+def _validate(file: Path) -> subprocess.CompletedProcess[str]:
+    command = [tool("otelcol-contrib"), "validate", f"--config={file}", *collector_agent_config.FLAGS]
+    environment = {**os.environ, "KUBE_NODE_NAME": "node", "AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "key"}
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment, timeout=60)

@@ -1,0 +1,89 @@
+"""The Grafana server: its objects, its configuration, and a password that stays."""
+
+import configparser
+from collections.abc import Callable
+
+import pytest
+
+from components import grafana_config
+from components.grafana import Grafana, GrafanaArgs
+from tests.mock_engine import Recorded
+
+Engine = Callable[..., Recorded]
+ARGS: GrafanaArgs = {
+    "namespace": "home",
+    "storage": "1Gi",
+    "storage_class": None,
+    "memory": "512Mi",
+    "external_url": "http://localhost:3000",
+    "protect": True,
+    "prometheus": "prometheus",
+    "backends": {"prometheus": 9090, "loki": 3100, "jaeger": 16686, "alertmanager": 9093},
+}
+
+
+def test_one_server_that_meets_the_restricted_standard(engine: Engine, preview: bool) -> None:
+    recorded = engine(lambda: Grafana("grafana", ARGS), preview=preview)
+    deployment = recorded.one("Deployment", "grafana")
+    assert deployment.inputs["spec"]["replicas"] == 1
+    assert deployment.inputs["spec"]["strategy"] == {"type": "Recreate"}
+    assert deployment.dependencies >= {"grafana-admin", "grafana-config", "grafana-data"}
+    assert deployment.pod
+    spec = deployment.pod["spec"]
+    assert spec["securityContext"]["runAsUser"] == 472
+    assert spec["automountServiceAccountToken"] is False
+    (container,) = spec["containers"]
+    assert container["securityContext"]["readOnlyRootFilesystem"] is True
+    assert {mount["mountPath"] for mount in container["volumeMounts"] if not mount.get("readOnly")} == {
+        "/var/lib/grafana",
+        "/var/log/grafana",
+        "/tmp",  # noqa: S108 (a volume)
+    }
+    assert "env" not in container, "no secret in the environment"
+    assert recorded.of("PodDisruptionBudget") == []
+    assert recorded.outputs["grafana"] == {"url": "http://grafana.home.svc:3000"}
+
+
+def test_it_talks_to_its_backends_and_https_only(engine: Engine, preview: bool) -> None:
+    policy = engine(lambda: Grafana("grafana", ARGS), preview=preview).one("NetworkPolicy", "grafana")
+    ports = [[port["port"] for port in rule.get("ports", [])] for rule in policy.inputs["spec"]["egress"]]
+    assert ports == [[9090], [3100], [16686], [9093], [443], []]
+    (rule,) = policy.inputs["spec"]["ingress"]
+    assert rule["ports"] == [{"protocol": "TCP", "port": 3000}]
+    assert len(rule["from"]) == 2
+
+
+def test_password_is_secret_and_what_the_api_server_has(engine: Engine, preview: bool) -> None:
+    auths: list[str] = []
+
+    def program() -> None:
+        server = Grafana("grafana", ARGS)
+        server.auth.apply(auths.append)
+
+    recorded = engine(program, preview=preview)
+    (secret,) = recorded.of("Secret")
+    assert secret.secret_inputs == {"stringData"}
+    texts = secret.inputs["stringData"]
+    # What the API server holds is not known in a preview.
+    assert auths == ([] if preview else [f"admin:{texts['password']}"])
+    assert len(texts["password"]) > 40
+    assert texts["password"] != texts["secret-key"]
+
+
+@pytest.mark.parametrize(("url", "secure"), [("http://localhost:3000", "false"), ("https://g.example.com/", "true")])
+def test_ini_is_closed_to_strangers_and_silent(url: str, secure: str) -> None:
+    ini = configparser.RawConfigParser()
+    ini.read_string(grafana_config.ini(external_url=url, port=3000))
+    assert ini["server"]["root_url"] == url.rstrip("/") + "/"
+    assert ini["security"]["cookie_secure"] == secure
+    assert ini["security"]["admin_password"] == "$__file{/etc/grafana-secrets/password}"
+    for section, key, value in (
+        ("auth.anonymous", "enabled", "false"),
+        ("analytics", "reporting_enabled", "false"),
+        ("analytics", "check_for_updates", "false"),
+        ("plugins", "preinstall_disabled", "true"),
+        ("public_dashboards", "enabled", "false"),
+        ("unified_alerting", "enabled", "true"),
+        ("users", "allow_sign_up", "false"),
+    ):
+        assert ini[section][key] == value

@@ -1,0 +1,154 @@
+"""Data sources, dashboards and contact points as resources; and dashboard files that are refused."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pulumi_kubernetes as k8s
+import pytest
+
+from components import dashboard_files
+from components.contact_points import ContactPoints
+from components.dashboard_files import DashboardFile, DashboardsError
+from components.dashboards import Dashboards
+from components.data_sources import UIDS, DataSources
+from components.grafana import GrafanaServer
+from components.grafana_content import grafana_provider
+from rules import routing
+from rules.routing import Timing
+from tests.mock_engine import Recorded
+
+Engine = Callable[..., Recorded]
+PANEL = {"title": "p", "datasource": {"type": "prometheus", "uid": "${datasource}"}}
+VARIABLE = {"name": "datasource", "type": "datasource", "current": {"value": "prometheus"}}
+GOOD: dict[str, Any] = {
+    "uid": "one",
+    "title": "One",
+    "tags": ["observability", "api"],
+    "templating": {"list": [VARIABLE]},
+    "panels": [PANEL, {"datasource": {"uid": "-- Grafana --"}}],
+}
+
+
+def in_grafana(component: Callable[[GrafanaServer, pulumi.ResourceOptions], object]) -> Callable[[], None]:
+    def program() -> None:
+        # Any two custom resources: a dependency on a component counts only for its children.
+        workload, volume = (k8s.core.v1.ConfigMap(name, metadata={"name": name}) for name in ("workload", "volume"))
+        server = GrafanaServer(workload=workload, volume=volume)
+        provider = grafana_provider("grafana-api", "http://127.0.0.1:13000", "admin:hush", server)
+        component(server, pulumi.ResourceOptions(provider=provider))
+
+    return program
+
+
+def sources(server: GrafanaServer, opts: pulumi.ResourceOptions) -> object:
+    urls = {f"{uid}_url": f"http://{uid}.home.svc" for uid in UIDS}
+    return DataSources("sources", {**urls, "scrape_interval": "15s", "server": server}, opts)  # type: ignore[typeddict-item]
+
+
+def test_data_sources_link_in_both_directions(engine: Engine, preview: bool) -> None:
+    recorded = engine(in_grafana(sources), preview=preview)
+    found = {one.inputs["uid"]: json.loads(one.inputs["jsonDataEncoded"]) for one in recorded.of("DataSource")}
+    assert set(found) == set(UIDS)
+    assert found["prometheus"]["exemplarTraceIdDestinations"][0]["datasourceUid"] == "jaeger"
+    assert {link["datasourceUid"] for link in found["loki"]["derivedFields"]} == {"jaeger"}
+    assert found["jaeger"]["tracesToLogsV2"]["datasourceUid"] == "loki"
+    assert found["jaeger"]["tracesToMetrics"]["datasourceUid"] == "prometheus"
+    assert found["alertmanager"] == {"implementation": "prometheus", "handleGrafanaManagedAlerts": False}
+    for one in recorded.of("DataSource"):
+        assert "grafana-api" in one.provider, "never a default provider"
+        assert one.dependencies >= {"workload"}
+    assert [one.inputs["uid"] for one in recorded.of("DataSource") if one.inputs["isDefault"]] == ["prometheus"]
+
+
+def test_dashboards_lie_in_the_folder_of_their_system(engine: Engine, preview: bool) -> None:
+    files = [DashboardFile(uid="one", title="One", system="api", text=json.dumps(GOOD))]
+    recorded = engine(
+        in_grafana(
+            lambda server, opts: Dashboards(
+                "dashboards",
+                {"dashboards": files, "runbook_base_url": "https://runbooks.test", "server": server},
+                opts,
+            )
+        ),
+        preview=preview,
+    )
+    (folder,), (dashboard,) = recorded.of("Folder"), recorded.of("Dashboard")
+    assert (folder.inputs["uid"], folder.inputs["title"]) == ("api", "API")
+    assert dashboard.inputs["overwrite"] is True
+    assert json.loads(dashboard.inputs["configJson"]) == GOOD
+    assert dashboard.dependencies >= {"workload"}
+
+
+def test_every_channel_is_a_contact_point_and_every_route_a_policy(engine: Engine, preview: bool) -> None:
+    routes = routing.load()
+    secrets = {key: f"https://hooks.example.com/hush-{key}" for key in routes.secrets()}
+    timing = Timing(group_wait="0s", group_interval="90s", repeat_interval="4h")
+
+    def program(server: GrafanaServer, opts: pulumi.ResourceOptions) -> object:
+        args = {"routing": routes, "timing": timing, "secrets": secrets, "server": server}
+        return ContactPoints("points", args, opts)  # type: ignore[arg-type]
+
+    recorded = engine(in_grafana(program), preview=preview)
+    assert {one.inputs["name"] for one in recorded.of("ContactPoint")} == set(routes.channels)
+    (policy,) = recorded.of("NotificationPolicy")
+    assert policy.inputs["contactPoint"] == routes.default
+    assert (policy.inputs["groupWait"], policy.inputs["groupInterval"]) == ("0s", "1m30s")
+    wanted = [name for route in routes.routes for name in route.channels]
+    assert [one["contactPoint"] for one in policy.inputs["policies"]] == wanted
+    for route in routes.routes:
+        assert [one["continue"] for one in policy.inputs["policies"] if one["contactPoint"] in route.channels][
+            -1
+        ] is False
+    for one in recorded.of("ContactPoint"):
+        assert one.secret_inputs or "hush" not in json.dumps(one.inputs, default=lambda _: "[secret]"), one.name
+
+
+def load(folder: Path, **files: object) -> tuple[DashboardFile, ...]:
+    for name, content in files.items():
+        (folder / f"{name}.json").write_text(content if isinstance(content, str) else json.dumps(content))
+    return dashboard_files.load(UIDS, folder)
+
+
+def test_a_good_dashboard_is_taken_as_it_is(tmp_path: Path) -> None:
+    (found,) = load(tmp_path, one=GOOD)
+    assert (found.uid, found.title, found.system) == ("one", "One", "api")
+    assert json.loads(found.text) == GOOD
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"uid": None}, "uid: missing; allowed: 1 to 40 letters"),
+        ({"uid": "a b"}, 'uid: "a b" is not allowed'),
+        ({"title": ""}, "title: missing"),
+        ({"tags": ["observability"]}, "must name exactly one system; allowed: platform, job-queue, api"),
+        (
+            {"panels": [{"datasource": {"uid": "prom"}}]},
+            "panels[0].datasource.uid: no data source 'prom'; allowed: prom",
+        ),
+        ({"panels": [{"datasource": "${other}"}]}, "panels[0].datasource: no variable ${other}"),
+        ({"templating": {"list": [{**VARIABLE, "current": {"value": "x"}}]}}, "templating.datasource.current: no data"),
+        ({"__inputs": []}, "__inputs: an export for sharing"),
+    ],
+)
+def test_a_wrong_dashboard_is_refused_with_its_file(tmp_path: Path, change: dict[str, Any], problem: str) -> None:
+    with pytest.raises(DashboardsError) as caught:
+        load(tmp_path, one={**GOOD, **change})
+    assert [text for text in caught.value.problems if text.startswith(f"dashboards/one.json: {problem}")] or (
+        problem in str(caught.value)
+    )
+
+
+def test_a_uid_that_is_taken_and_a_broken_file_are_reported_together(tmp_path: Path) -> None:
+    with pytest.raises(DashboardsError) as caught:
+        load(tmp_path, one=GOOD, two=GOOD, three="{")
+    first, second = sorted(caught.value.problems)
+    assert first.startswith("dashboards/three.json: no valid JSON")
+    assert second == "dashboards/two.json: uid: 'one' is taken by dashboards/one.json; every dashboard needs its own"
+
+
+def test_the_committed_dashboards_are_good() -> None:
+    dashboard_files.load(UIDS)

@@ -1,0 +1,172 @@
+"""Every pod of every stack on the mock engine: security, resources, probes, and all that has to fit together."""
+
+from typing import Any
+
+from tests.mock_engine import Recorded
+
+# The only pod outside `restricted`: it mounts folders of its node.
+AGENT = "otel-agent"
+# Users of the official images: nobody, Loki/Jaeger/Collector, Grafana.
+USERS = {65534, 10001, 472}
+
+
+def test_pods_satisfy_restricted(stack: Recorded) -> None:
+    assert len(stack.pods) >= 2
+    for one in stack.pods:
+        if one.object_name == AGENT:
+            continue
+        assert one.pod
+        spec = one.pod["spec"]
+        security = spec["securityContext"]
+        assert security["runAsNonRoot"] is True, one.name
+        assert security["runAsUser"] == security["fsGroup"], one.name
+        assert security["runAsUser"] in USERS, one.name
+        assert security["seccompProfile"] == {"type": "RuntimeDefault"}, one.name
+        assert not spec.keys() & {"hostNetwork", "hostPID", "hostIPC"}, one.name
+        assert not [volume for volume in spec.get("volumes", []) if "hostPath" in volume], one.name
+        for container in spec["containers"]:
+            context = container["securityContext"]
+            assert context["allowPrivilegeEscalation"] is False
+            assert context["readOnlyRootFilesystem"] is True
+            assert context["capabilities"] == {"drop": ["ALL"]}
+
+
+def test_the_agent_is_root_without_rights_in_a_namespace_of_its_own(stack: Recorded) -> None:
+    (agent,) = [one for one in stack.pods if one.object_name == AGENT]
+    assert agent.pod
+    assert {one.object_name for one in stack.pods if one.namespace == agent.namespace} == {AGENT}
+    (container,) = agent.pod["spec"]["containers"]
+    context = container["securityContext"]
+    assert context["allowPrivilegeEscalation"] is False
+    assert context["readOnlyRootFilesystem"] is True
+    assert context["capabilities"] == {"drop": ["ALL"]}
+    assert not agent.pod["spec"].keys() & {"hostNetwork", "hostPID", "hostIPC"}
+    folders = {v["name"]: v["hostPath"]["path"] for v in agent.pod["spec"]["volumes"] if "hostPath" in v}
+    writable = {m["name"] for m in container["volumeMounts"] if m["name"] in folders and not m.get("readOnly")}
+    assert {folders[name] for name in writable} == {"/var/lib/otel-agent"}
+    assert set(folders.values()) == {"/var/lib/otel-agent", "/var/log/pods"}
+
+
+def test_pods_have_requests_limits_and_probes(stack: Recorded) -> None:
+    for container in _containers(stack):
+        resources = container["resources"]
+        assert resources["requests"]["cpu"]
+        assert resources["requests"]["memory"] == resources["limits"]["memory"]
+        for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
+            named = {port["name"] for port in container["ports"]}
+            (asked,) = container[probe].keys() & {"httpGet", "tcpSocket"}
+            assert container[probe][asked]["port"] in named, (container["name"], probe)
+
+
+def test_images_are_pinned(stack: Recorded) -> None:
+    for container in _containers(stack):
+        tag = container["image"].rpartition(":")[2]
+        assert tag not in ("", "latest"), container["image"]
+
+
+def test_pods_spread_over_nodes_and_zones(stack: Recorded) -> None:
+    for one in stack.pods:
+        if one.kind == "DaemonSet" or one.object_name in ("grafana", "kube-state-metrics"):
+            continue  # on every node; never more than one
+        assert one.pod
+        keys = {rule["topologyKey"]: rule["labelSelector"] for rule in one.pod["spec"]["topologySpreadConstraints"]}
+        assert set(keys) == {"kubernetes.io/hostname", "topology.kubernetes.io/zone"}
+        assert all(_selects(rule["matchLabels"], one.pod) for rule in keys.values())
+
+
+def test_only_who_asks_the_api_server_has_a_token(stack: Recorded) -> None:
+    with_token = [one.object_name for one in stack.pods if one.pod and one.pod["spec"]["automountServiceAccountToken"]]
+    assert sorted(with_token) == ["kube-state-metrics", AGENT, "prometheus"]
+    assert all(account.inputs["automountServiceAccountToken"] is False for account in stack.of("ServiceAccount"))
+
+
+def test_selectors_find_the_pods_they_are_for(stack: Recorded) -> None:
+    for workload in stack.pods:
+        assert workload.pod
+        assert _selects(workload.inputs["spec"]["selector"]["matchLabels"], workload.pod)
+        assert "app.kubernetes.io/version" not in workload.inputs["spec"]["selector"]["matchLabels"]
+    for service in stack.of("Service"):
+        (target,) = _pods_in(stack, service.namespace, service.inputs["spec"]["selector"])
+        ports = {port["name"] for port in target["spec"]["containers"][0]["ports"]}
+        assert all(port.get("targetPort", port["name"]) in ports for port in service.inputs["spec"]["ports"])
+    for policy in stack.of("NetworkPolicy"):
+        if labels := policy.inputs["spec"]["podSelector"].get("matchLabels"):
+            assert len(_pods_in(stack, policy.namespace, labels)) == 1, policy.name
+
+
+def test_stateful_sets_have_their_headless_service(stack: Recorded) -> None:
+    for one in stack.of("StatefulSet"):
+        service = stack.one("Service", one.inputs["spec"]["serviceName"])
+        assert service.inputs["spec"]["clusterIP"] == "None"
+        assert service.inputs["spec"]["publishNotReadyAddresses"] is True
+        assert service.inputs["spec"]["selector"] == one.inputs["spec"]["selector"]["matchLabels"]
+
+
+def test_what_pods_refer_to_exists_and_comes_first(stack: Recorded) -> None:
+    existing = {
+        (one.kind, one.namespace, one.object_name): one.name
+        for one in stack.resources
+        if one.custom and "metadata" in one.inputs
+    }
+    for one in stack.pods:
+        assert one.pod
+        spec = one.pod["spec"]
+        volumes = spec.get("volumes", [])
+        wanted = [("ConfigMap", volume["configMap"]["name"]) for volume in volumes if "configMap" in volume]
+        wanted += [("Secret", volume["secret"]["secretName"]) for volume in volumes if "secret" in volume]
+        for kind, name in wanted:
+            assert existing[kind, one.namespace, name] in one.dependencies, (one.name, name)
+        if "serviceAccountName" in spec:
+            assert ("ServiceAccount", one.namespace, spec["serviceAccountName"]) in existing
+        mounted = {mount["name"] for mount in spec["containers"][0].get("volumeMounts", [])}
+        claims = {claim["metadata"]["name"] for claim in one.inputs["spec"].get("volumeClaimTemplates", [])}
+        assert mounted == {volume["name"] for volume in volumes} | claims
+
+
+def test_scraped_pods_can_be_reached_by_prometheus(stack: Recorded) -> None:
+    for one in stack.pods:
+        assert one.pod
+        annotations, labels = one.pod["metadata"]["annotations"], one.pod["metadata"]["labels"]
+        assert annotations["prometheus.io/scrape"] == "true"
+        port = int(annotations["prometheus.io/port"])
+        (policy,) = [
+            policy
+            for policy in stack.of("NetworkPolicy")
+            if policy.namespace == one.namespace
+            and policy.inputs["spec"]["podSelector"].get("matchLabels", {}).items()
+            and _selects(policy.inputs["spec"]["podSelector"]["matchLabels"], {"metadata": {"labels": labels}})
+        ]
+        sources = [
+            peer
+            for rule in policy.inputs["spec"]["ingress"]
+            if port in {entry["port"] for entry in rule["ports"]}
+            for peer in rule["from"]
+        ]
+        assert any(
+            peer.get("podSelector", {}).get("matchLabels") == {"app.kubernetes.io/name": "prometheus"}
+            for peer in sources
+        ), one.name
+
+
+def test_replicated_workloads_have_a_budget(stack: Recorded) -> None:
+    budgets = {
+        (one.namespace, one.inputs["spec"]["selector"]["matchLabels"]["app.kubernetes.io/name"]): one.inputs["spec"]
+        for one in stack.of("PodDisruptionBudget")
+    }
+    for one in stack.pods:
+        if one.inputs["spec"].get("replicas", 1) > 1:
+            budget = budgets[one.namespace, one.object_name]
+            assert budget.get("maxUnavailable") == 1 or budget.get("minAvailable") == 1
+    assert budgets["job-queue", "jq-worker"]["minAvailable"] == 1
+
+
+def _containers(recorded: Recorded) -> list[dict[str, Any]]:
+    return [container for one in recorded.pods if one.pod for container in one.pod["spec"]["containers"]]
+
+
+def _selects(labels: dict[str, str], pod: dict[str, Any]) -> bool:
+    return labels.items() <= pod["metadata"]["labels"].items()
+
+
+def _pods_in(recorded: Recorded, namespace: str | None, labels: dict[str, str]) -> list[dict[str, Any]]:
+    return [one.pod for one in recorded.pods if one.pod and one.namespace == namespace and _selects(labels, one.pod)]

@@ -1,0 +1,88 @@
+"""What is scraped, by which labels and with which rights; see test_monitoring.py for the rest of the configuration."""
+
+from typing import Any
+
+import pytest
+import yaml
+
+from components import prometheus_config
+from components.prometheus import KUBELET_PORT
+from tests.mock_engine import Recorded
+
+PODS = ["pods", "exporters", "span-metrics"]
+
+
+@pytest.fixture
+def jobs() -> dict[str, dict[str, Any]]:
+    text = prometheus_config.render(
+        cluster="c1", scrape_interval="30s", evaluation_interval="30s", alertmanagers=["a-0:9093"]
+    )
+    assert "&id" not in text  # anchors make a diff hard to read
+    return {job["job_name"]: job for job in yaml.safe_load(text)["scrape_configs"]}
+
+
+def kept(job: dict[str, Any]) -> dict[str, str]:
+    """Source labels, joined -> the values that are kept."""
+    return {
+        ";".join(rule["source_labels"]): rule["regex"]
+        for rule in job["relabel_configs"]
+        if rule.get("action") == "keep"
+    }
+
+
+def test_jobs(jobs: dict[str, dict[str, Any]]) -> None:
+    assert list(jobs) == [*PODS, "kubelet"]
+
+
+@pytest.mark.parametrize("job", PODS)
+def test_series_of_pods_carry_the_same_labels(jobs: dict[str, dict[str, Any]], job: str) -> None:
+    targets = {rule.get("target_label") for rule in jobs[job]["relabel_configs"]}
+    assert {"namespace", "pod", "node", "app"} <= targets
+
+
+def test_labels_of_others_are_believed_in_one_job_and_namespace_only(jobs: dict[str, dict[str, Any]]) -> None:
+    assert [name for name, job in jobs.items() if job.get("honor_labels")] == ["exporters"]
+    assert jobs["exporters"]["kubernetes_sd_configs"] == [{"role": "pod", "namespaces": {"own_namespace": True}}]
+    assert kept(jobs["exporters"]) == {
+        "__meta_kubernetes_pod_annotation_observability_honor_labels;__meta_kubernetes_pod_container_port_name": (
+            "true;http"
+        )
+    }
+
+
+def test_span_metrics_are_found_by_the_name_of_their_port(jobs: dict[str, dict[str, Any]]) -> None:
+    assert kept(jobs["span-metrics"]) == {"__meta_kubernetes_pod_container_port_name": "span-metrics"}
+
+
+def test_the_kubelet_is_asked_for_volumes_with_the_pods_own_token(jobs: dict[str, dict[str, Any]]) -> None:
+    kubelet = jobs["kubelet"]
+    assert kubelet["kubernetes_sd_configs"] == [{"role": "node"}]
+    assert kubelet["scheme"] == "https"
+    assert kubelet["authorization"] == {"credentials_file": "/var/run/secrets/kubernetes.io/serviceaccount/token"}
+    assert kubelet["metric_relabel_configs"] == [
+        {"action": "keep", "source_labels": ["__name__"], "regex": "kubelet_volume_stats_.+"}
+    ]
+    labels = {rule["target_label"] for rule in kubelet["relabel_configs"]}
+    assert labels == {"node", "app"}  # `namespace` is the metric's own: that of the volume
+
+
+def test_prometheus_reaches_kubelets_and_the_api_server(program: Any) -> None:
+    recorded: Recorded = program()
+    egress = recorded.one("NetworkPolicy", "prometheus").inputs["spec"]["egress"]
+    assert [port["port"] for rule in egress if "to" not in rule for port in rule["ports"]] == [443, 6443, KUBELET_PORT]
+
+
+@pytest.mark.parametrize(
+    ("app", "client"), [("prometheus", "jaeger"), ("prometheus", "grafana"), ("alertmanager", "loki")]
+)
+def test_who_asks_or_tells_is_let_in(program: Any, app: str, client: str) -> None:
+    recorded: Recorded = program()
+    ingress = recorded.one("NetworkPolicy", app).inputs["spec"]["ingress"]
+    assert {"podSelector": {"matchLabels": {"app.kubernetes.io/name": client}}} in ingress[0]["from"]
+
+
+def test_alertmanager_says_which_channel_fails(program: Any) -> None:
+    """AlertmanagerNotificationsFailing reads the label `receiver_name`, which this option switches on."""
+    pod = program().one("StatefulSet", "alertmanager").pod
+    assert pod
+    assert "--enable-feature=receiver-name-in-metrics" in pod["spec"]["containers"][0]["args"]

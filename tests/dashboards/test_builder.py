@@ -1,0 +1,72 @@
+"""The house style's own rules: layout, limits, colours, links."""
+
+import json
+from urllib.parse import unquote
+
+import pytest
+from grafana_foundation_sdk.models.dashboard import Panel
+
+from dashboards.builder import units
+from dashboards.builder.layout import line, place, row
+from dashboards.builder.links import explore_logs
+from dashboards.builder.look import Limits, Look
+from dashboards.builder.panels import lines, single
+from dashboards.builder.queries import or_zero, otelcol, prom, quantile
+
+
+def test_a_line_is_shared_equally_to_the_last_column() -> None:
+    placed = place([row("", line(*(Panel(title=str(number)) for number in range(5))))])
+    assert [panel.grid_pos.w for panel in placed if panel.grid_pos] == [4, 5, 5, 5, 5]
+    assert [panel.grid_pos.x for panel in placed if panel.grid_pos] == [0, 4, 9, 14, 19]
+
+
+def test_rows_and_lines_follow_each_other() -> None:
+    placed = place(
+        [row("", line(Panel(), height=4)), row("More", line(Panel(), Panel(), height=6), line(Panel(), height=2))]
+    )
+    assert [(one.grid_pos.y, one.grid_pos.h) for one in placed if one.grid_pos] == [
+        (0, 4), (4, 1), (5, 6), (5, 6), (11, 2),
+    ]  # fmt: skip
+    assert [one.id_val for one in placed] == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("widths", [(12,), (12, 13), (0, 24)])
+def test_widths_that_do_not_fit_are_refused(widths: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match="2 panels cannot have the widths"):
+        line(Panel(), Panel(), widths=widths)
+
+
+def test_limits_become_colours_from_the_lowest_value_up() -> None:
+    high = Limits(warning=1, critical=2, why="because.")
+    low = Limits(warning=2, critical=1, low_is_bad=True, why="because.")
+    assert [(step.value, step.color) for step in high.steps()] == [(None, "green"), (1, "orange"), (2, "red")]
+    assert [(step.value, step.color) for step in low.steps()] == [(None, "red"), (1, "orange"), (2, "green")]
+
+
+def test_the_reason_of_a_limit_stands_in_the_description() -> None:
+    panel = single("T", "Shows it.", prom("up", "up"), Look(unit=units.EXACT, limits=Limits(warning=1, why="reason.")))
+    assert panel.description == "Shows it. Limits: reason."
+
+
+def test_queries_are_lettered_in_order() -> None:
+    panel = lines("T", "D.", [prom("a", "a"), prom("b", "b")], Look(unit=units.COUNT))
+    built = [
+        json.loads(json.dumps(target.to_json(), default=lambda one: one.to_json())) for target in panel.targets or []
+    ]
+    assert [(one["refId"], one["expr"]) for one in built] == [("A", "a"), ("B", "b")]
+
+
+def test_small_parts_of_queries() -> None:
+    assert or_zero("sum(x)") == "sum(x)\nor\nvector(0)"
+    assert quantile(0.95, "x_bucket", "a") == (
+        "histogram_quantile(0.95, sum by (a, le) (rate(x_bucket[$__rate_interval])))"
+    )
+    assert otelcol("x", 'app="y"') == '{__name__=~"otelcol_x(_total)?", app="y"}'
+
+
+def test_a_link_to_explore_keeps_variables_readable() -> None:
+    address = explore_logs('{namespace="x"}')
+    assert "${loki}" in address
+    state = json.loads(unquote(address.removeprefix("/explore?left=")))
+    assert state["queries"][0]["expr"] == '{namespace="x"}'
+    assert state["range"] == {"from": "${__from}", "to": "${__to}"}

@@ -1,0 +1,213 @@
+"""The committed dashboards: what their builders give, and the rules of the house."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import promql_parser
+import pytest
+
+from dashboards import DASHBOARDS, FOLDER, for_stack, render
+from dashboards.builder import units
+from ops.grafana_interpolation import Chosen, Window, builtins, references, replaced
+from ops.grafana_variables import read
+from rules.logql_tokens import tokens
+
+Json = dict[str, Any]
+SOURCES = {"${prometheus}", "${loki}", "${jaeger}"}
+UNITS = {value for name, value in vars(units).items() if name.isupper()}
+OWN = builtins(Window(start=0, end=3600), scrape_interval=15, interval=15)
+CONTRACT = {
+    "job-queue-overview": "Job Queue - Overview",
+    "platform-overview": "Platform - Overview",
+    "platform-alerting": "Platform - Alerting Pipeline",
+    "api-observability": "API Observability",
+}
+QUEUE_PANELS = [
+    "Queue depth by queue and status",
+    "Throughput",
+    "End-to-end latency",
+    "Active workers and concurrency",
+    "Scheduler cycle duration",
+    "Kafka publish error rate",
+    "Redis operation duration",
+    "gRPC duration by method",
+]
+# What PanelChrome and the query runner of 9.4 know; a kind added later would be an empty box there.
+KINDS = {"timeseries", "stat", "gauge", "heatmap", "table", "logs", "state-timeline", "alertlist", "text", "row"}
+
+
+def committed(uid: str) -> Json:
+    return json.loads((FOLDER / f"{uid}.json").read_text())
+
+
+def panels(dashboard: Json) -> list[Json]:
+    return [panel for panel in dashboard["panels"] if panel["type"] != "row"]
+
+
+def queries(dashboard: Json) -> list[tuple[Json, Json]]:
+    return [(panel, target) for panel in panels(dashboard) for target in panel.get("targets", [])]
+
+
+def filled_in(dashboard: Json, expression: str) -> str:
+    chosen = {one.name: Chosen(values=("x",), many=one.multi, all_value=one.all_value) for one in read(dashboard)}
+    return replaced(expression, chosen, OWN, "prometheus")
+
+
+@pytest.fixture(params=sorted(DASHBOARDS))
+def dashboard(request: pytest.FixtureRequest) -> Json:
+    return committed(request.param)
+
+
+@pytest.mark.parametrize("uid", sorted(DASHBOARDS))
+def test_the_committed_file_is_what_its_builder_gives(uid: str) -> None:
+    """`make dashboards` writes it."""
+    assert (FOLDER / f"{uid}.json").read_text() == render(DASHBOARDS[uid]())
+
+
+def test_no_file_is_left_over() -> None:
+    assert {file.stem for file in FOLDER.glob("*.json")} == set(DASHBOARDS)
+
+
+def test_uids_and_titles_are_those_of_the_contract() -> None:
+    found = {uid: committed(uid) for uid in DASHBOARDS}
+    assert {one["uid"]: one["title"] for one in found.values()}.items() >= CONTRACT.items()
+    assert all(uid == one["uid"] for uid, one in found.items())
+    assert len({one["title"] for one in found.values()}) == len(found)
+
+
+def test_no_identity_of_one_grafana(dashboard: Json) -> None:
+    assert not {"id", "version", "__inputs"} & dashboard.keys()
+
+
+def test_opens_like_all_others(dashboard: Json) -> None:
+    assert dashboard["time"] == {"from": "now-1h", "to": "now"}
+    assert dashboard["refresh"] == "30s"
+    assert dashboard["graphTooltip"] == 1
+    assert dashboard["tags"][0] == "observability"
+    assert len(dashboard["tags"]) == 2
+    assert [link["tags"] for link in dashboard["links"]] == [[dashboard["tags"][1]], ["observability"]]
+
+
+def test_ids_are_unique(dashboard: Json) -> None:
+    ids = [panel["id"] for panel in dashboard["panels"]]
+    assert len(set(ids)) == len(ids)
+    assert all(number > 0 for number in ids)
+
+
+def test_panels_fill_the_grid_without_overlap(dashboard: Json) -> None:
+    taken: set[tuple[int, int]] = set()
+    for panel in dashboard["panels"]:
+        place = panel["gridPos"]
+        assert place["x"] + place["w"] <= 24, panel["title"]
+        cells = {
+            (x, y)
+            for x in range(place["x"], place["x"] + place["w"])
+            for y in range(place["y"], place["y"] + place["h"])
+        }
+        assert not cells & taken, panel["title"]
+        taken |= cells
+    bottom = max(y for _, y in taken)
+    assert taken == {(x, y) for x in range(24) for y in range(bottom + 1)}
+
+
+def test_every_panel_explains_itself(dashboard: Json) -> None:
+    for panel in panels(dashboard):
+        assert panel["type"] in KINDS
+        assert panel["title"].strip()
+        assert panel["description"].strip().endswith((".", "?")), panel["title"]
+        if panel["type"] != "text":
+            assert panel["fieldConfig"]["defaults"]["unit"] in UNITS, panel["title"]
+            assert panel["datasource"]["uid"] in SOURCES, panel["title"]
+        if panel["type"] not in ("text", "alertlist"):
+            assert panel["targets"], panel["title"]
+
+
+def test_titles_are_unique_within_a_row(dashboard: Json) -> None:
+    row, seen = "", set()
+    for panel in dashboard["panels"]:
+        row = panel["title"] if panel["type"] == "row" else row
+        assert (row, panel["title"]) not in seen
+        seen.add((row, panel["title"]))
+
+
+def test_every_query_has_a_legend_and_a_source_variable(dashboard: Json) -> None:
+    for panel, target in queries(dashboard):
+        assert target["legendFormat"].strip(), panel["title"]
+        assert target["datasource"]["uid"] == panel["datasource"]["uid"], panel["title"]
+    letters = [[target["refId"] for target in panel.get("targets", [])] for panel in panels(dashboard)]
+    assert all(len(set(one)) == len(one) for one in letters)
+
+
+def test_source_variables_start_with_the_uids_of_the_platform(dashboard: Json) -> None:
+    found = {one["name"]: one for one in dashboard["templating"]["list"] if one["type"] == "datasource"}
+    assert {f"${{{name}}}" for name in found} == SOURCES
+    for name, one in found.items():
+        assert one["query"] == name
+        assert one["current"]["value"] == name
+
+
+def test_every_variable_that_is_used_exists(dashboard: Json) -> None:
+    known = {one["name"] for one in dashboard["templating"]["list"]} | OWN.keys() | {"__all"}
+    assert references(json.dumps(dashboard)) <= known
+
+
+def test_every_query_parses(dashboard: Json) -> None:
+    count = 0
+    for panel, target in queries(dashboard):
+        text = filled_in(dashboard, target["expr"])
+        assert not references(text), text
+        if panel["datasource"]["uid"] == "${prometheus}":
+            promql_parser.parse(text)
+        else:
+            assert list(tokens(text))
+        count += 1
+    assert count >= 8
+
+
+def test_rates_follow_the_scrape_interval(dashboard: Json) -> None:
+    """A fixed window is empty where the scrape interval is longer, and too coarse where it is shorter."""
+    allowed = {"$__rate_interval", "$__range", "$__interval", "1h"}
+    for panel, target in queries(dashboard):
+        windows = set(re.findall(r"\[([^\[\]:]+)\]", target["expr"])) - {"^", "0-9"}
+        assert windows <= allowed, (panel["title"], windows)
+
+
+def test_the_first_line_is_header_and_alerts(dashboard: Json) -> None:
+    header, alerts, states = dashboard["panels"][:3]
+    system = dashboard["tags"][1]
+    assert header["type"] == "text"
+    assert "${runbooks}/" in header["options"]["content"]
+    assert "/explore?left=" in header["options"]["content"]
+    assert alerts["options"]["alertInstanceLabelFilter"] == f'{{system="{system}"}}'
+    assert f'system="{system}"' in states["targets"][0]["expr"]
+
+
+def test_the_job_queue_has_the_eight_panels_of_the_contract() -> None:
+    found = committed("job-queue-overview")
+    assert [panel["title"] for panel in panels(found)[3:]] == QUEUE_PANELS
+    assert [one["name"] for one in found["templating"]["list"] if one["type"] == "query"] == ["queue"]
+    assert panels(found)[3]["type"] == "gauge"
+
+
+def test_latency_graphs_lead_to_traces() -> None:
+    for panel, target in queries(committed("api-observability")):
+        if panel["type"] == "timeseries" and "_bucket" in target["expr"]:
+            assert target["exemplar"] is True, panel["title"]
+
+
+def test_runbooks_follow_the_stack() -> None:
+    base = committed("platform-alerting")
+    changed = for_stack(base, runbook_base_url="https://books.example/x/")
+    (variable,) = [one for one in changed["templating"]["list"] if one["name"] == "runbooks"]
+    assert variable["query"] == variable["current"]["value"] == variable["current"]["text"] == "https://books.example/x"
+    assert base == committed("platform-alerting")
+
+
+def test_linked_runbooks_exist_or_are_in_the_contract(dashboard: Json) -> None:
+    """The alerts of the API come with their rules; until then their names are those of the contract."""
+    there = {file.stem for file in Path(FOLDER.parent, "rules/runbooks").glob("*.md")}
+    linked = set(re.findall(r"\$\{runbooks\}/(\w+)\.md", dashboard["panels"][0]["options"]["content"]))
+    assert linked
+    assert linked <= there | {"ApiErrorRateHigh", "ApiLatencyHigh"}

@@ -1,0 +1,152 @@
+"""One request with a known trace id is an exemplar, log lines and a trace; each data source's link finds the next."""
+
+import re
+import secrets
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+from kubernetes import client
+
+from components import data_sources
+from local.paths import KUBECONFIG
+from ops.kube import Cluster, Service, service_urls
+from tests.e2e.conftest import eventually
+
+pytestmark = pytest.mark.e2e
+# An item that always fails: a trace with an error is always kept.
+BROKEN = "/items/666"
+SERVICE = "api"
+# Scrape, export and sampling decision, with room for a busy machine.
+ARRIVES = 90
+
+
+@pytest.fixture(scope="module")
+def urls(core: client.CoreV1Api) -> Iterator[dict[str, str]]:
+    del core  # fails with advice when nothing runs
+    here = {"prometheus": 9090, "loki": 3100, "jaeger": 16686}
+    services = {name: Service(namespace="observability", name=name, port=port) for name, port in here.items()}
+    services["api"] = Service(namespace="api", name="api", port=8000)
+    with service_urls(Cluster(kubeconfig=KUBECONFIG), **services) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def request_ids(urls: dict[str, str]) -> tuple[str, str]:
+    """Trace id and request id of one request that was sent now."""
+    trace, request = secrets.token_hex(16), f"e2e-{secrets.token_hex(4)}"
+    headers = {
+        "traceparent": f"00-{trace}-{secrets.token_hex(8)}-01",
+        "X-Request-Id": request,
+        # The simulator's own load never uses it: the exemplar stays until the next scrape.
+        "X-Project-Id": "probe",
+    }
+    answer = httpx.get(urls["api"] + BROKEN, headers=headers, timeout=10)
+    assert (answer.status_code, answer.headers["X-Request-Id"]) == (503, request)
+    return trace, request
+
+
+def get(url: str, **params: Any) -> Any:
+    answer = httpx.get(url, params=params, timeout=10)
+    answer.raise_for_status()
+    return answer.json()
+
+
+def lines(urls: dict[str, str], query: str) -> list[dict[str, Any]]:
+    """Streams (labels and structured metadata, with their lines) of the last quarter of an hour."""
+    start = int((time.time() - 900) * 1e9)
+    return get(f"{urls['loki']}/loki/api/v1/query_range", query=query, start=start, limit=100)["data"]["result"]
+
+
+def spans(urls: dict[str, str], trace: str) -> list[dict[str, Any]]:
+    answer = httpx.get(f"{urls['jaeger']}/api/traces/{trace}", timeout=10)
+    return answer.json()["data"][0]["spans"] if answer.status_code == 200 else []
+
+
+def test_the_metric_has_an_exemplar_and_its_link_opens_the_trace(
+    urls: dict[str, str], request_ids: tuple[str, str]
+) -> None:
+    link = data_sources.prometheus_json("5s")["exemplarTraceIdDestinations"][0]
+
+    def exemplar() -> dict[str, str] | None:
+        found = get(
+            f"{urls['prometheus']}/api/v1/query_exemplars",
+            query='request_duration_seconds_bucket{project_id="probe"}',
+            start=time.time() - 900,
+            end=time.time(),
+        )["data"]
+        ids = [one["labels"] for series in found for one in series["exemplars"]]
+        return next((labels for labels in ids if labels.get(link["name"]) == request_ids[0]), None)
+
+    labels = eventually(exemplar, seconds=ARRIVES, what="no exemplar with the trace id")
+    assert link["datasourceUid"] == data_sources.JAEGER
+    assert eventually(lambda: spans(urls, labels[link["name"]]), seconds=ARRIVES, what="no such trace")
+
+
+def test_the_span_metrics_have_exemplars_of_traces(urls: dict[str, str]) -> None:
+    found = get(
+        f"{urls['prometheus']}/api/v1/query_exemplars",
+        query=f'traces_span_metrics_duration_seconds_bucket{{service_name="{SERVICE}"}}',
+        start=time.time() - 900,
+        end=time.time(),
+    )["data"]
+    ids = {one["labels"]["trace_id"] for series in found for one in series["exemplars"]}
+    assert all(re.fullmatch("[0-9a-f]{32}", one) for one in ids)
+    assert ids
+
+
+def test_the_log_line_keeps_its_ids_and_its_links_open_the_trace(
+    urls: dict[str, str], request_ids: tuple[str, str]
+) -> None:
+    trace, request = request_ids
+    query = f'{{namespace="api", service="{SERVICE}"}} | request_id="{request}"'
+    streams = eventually(lambda: lines(urls, query), seconds=ARRIVES, what="no line with the request id")
+    by_label, by_text = data_sources.loki_json()["derivedFields"]
+    for stream in streams:
+        assert stream["stream"][by_label["matcherRegex"]] == trace
+        for _, text in stream["values"]:
+            assert re.findall(by_text["matcherRegex"], text) == [trace]
+    assert {by_label["datasourceUid"], by_text["datasourceUid"]} == {data_sources.JAEGER}
+    assert spans(urls, trace) or eventually(lambda: spans(urls, trace), seconds=ARRIVES, what="no such trace")
+
+
+def test_the_trace_has_several_services_and_its_links_find_lines_and_numbers(
+    urls: dict[str, str], request_ids: tuple[str, str]
+) -> None:
+    trace, _ = request_ids
+    assert len(eventually(lambda: spans(urls, trace), seconds=ARRIVES, what="no such trace")) >= 3
+    options = data_sources.jaeger_json()
+
+    def tags(of: dict[str, Any]) -> str:
+        """What Grafana puts for the tags of a span of SERVICE."""
+        return ", ".join(f'{tag["value"]}="{SERVICE}"' for tag in of["tags"])
+
+    logs = options["tracesToLogsV2"]
+    query = logs["query"].replace("${__tags}", tags(logs)).replace("${__trace.traceId}", trace)
+    assert "$" not in query
+    assert eventually(lambda: lines(urls, query), seconds=ARRIVES, what=f"{query} finds no line")
+    for item in options["tracesToMetrics"]["queries"]:
+        query = item["query"].replace("$__tags", tags(options["tracesToMetrics"]))
+        assert "$" not in query
+
+        def numbers(query: str = query) -> Any:
+            return get(f"{urls['prometheus']}/api/v1/query", query=query)["data"]["result"]
+
+        assert eventually(numbers, seconds=ARRIVES, what=f"{query} finds nothing")
+
+
+def test_jaeger_shows_service_performance_from_the_span_metrics(urls: dict[str, str]) -> None:
+    def calls() -> Any:
+        answer = get(
+            f"{urls['jaeger']}/api/metrics/calls",
+            service=SERVICE,
+            spanKind="server",
+            lookback=600_000,
+            step=60_000,
+            ratePer=600_000,
+        )
+        return [point for one in answer["metrics"] for point in one["metricPoints"] if point]
+
+    assert eventually(calls, seconds=ARRIVES, what="Jaeger has no service performance")

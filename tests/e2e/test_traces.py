@@ -1,0 +1,72 @@
+"""1,000 traces into the running platform: all with an error and a tenth of the rest reach Jaeger, whole."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import pytest
+from kubernetes import client
+
+from local.paths import KUBECONFIG
+from ops.kube import Cluster, Service, service_urls
+from tests.e2e.conftest import eventually
+
+pytestmark = pytest.mark.e2e
+Ask = Callable[[str, str, int, str], Any]
+TRACES, ERRORS = 1000, 50
+GATEWAYS = ("otel-gateway-0", "otel-gateway-1")
+_RECEIVED = "otelcol_receiver_accepted_spans"
+
+
+@pytest.fixture
+def urls(core: client.CoreV1Api) -> Iterator[dict[str, str]]:
+    del core  # fails with advice when nothing runs
+    with service_urls(
+        Cluster(kubeconfig=KUBECONFIG),
+        simulator=Service(namespace="speccursor", name="speccursor", port=8000),
+        jaeger=Service(namespace="observability", name="jaeger", port=16686),
+    ) as found:
+        yield found
+
+
+def _received(ask: Ask, gateway: str) -> float:
+    rows = ask("observability", gateway, 8888, "/metrics").splitlines()
+    return sum(float(row.rsplit(" ", 1)[1]) for row in rows if row.startswith(_RECEIVED))
+
+
+def test_all_errors_and_a_tenth_of_the_rest_are_in_jaeger_and_whole(ask: Ask, urls: dict[str, str]) -> None:
+    before = {gateway: _received(ask, gateway) for gateway in GATEWAYS}
+    sent = httpx.post(f"{urls['simulator']}/traces", json={"count": TRACES, "errors": ERRORS}, timeout=120)
+    assert sent.status_code == 200, sent.text
+    spans = {trace["trace_id"]: trace["spans"] for trace in sent.json()["traces"]}
+    failed = {trace["trace_id"] for trace in sent.json()["traces"] if trace["error"]}
+    assert (len(spans), len(failed)) == (TRACES, ERRORS)
+
+    with httpx.Client(base_url=urls["jaeger"], timeout=30) as jaeger:
+
+        def stored(trace: str) -> int:
+            """Different spans of a trace."""
+            answer = jaeger.get(f"/api/traces/{trace}")
+            if answer.status_code == 404:
+                return 0
+            answer.raise_for_status()
+            return len({span["spanID"] for one in answer.json()["data"] for span in one["spans"]})
+
+        def whole(traces: set[str]) -> bool:
+            return all(stored(trace) == spans[trace] for trace in traces)
+
+        eventually(lambda: whole(failed), seconds=90, what="traces with errors are missing or torn")
+
+        def settled() -> list[int] | None:
+            """Spans of every trace, once two looks agree."""
+            first = [stored(trace) for trace in spans]
+            return first if [stored(trace) for trace in spans] == first else None
+
+        counts = dict(zip(spans, eventually(settled, seconds=90, what="traces still come"), strict=True))
+    kept = {trace: count for trace, count in counts.items() if count}
+    torn = {trace: (count, spans[trace]) for trace, count in kept.items() if count != spans[trace]}
+    assert not torn
+    share = (len(kept) - ERRORS) / (TRACES - ERRORS)
+    assert 0.07 <= share <= 0.13, f"{share:.1%} of the traces without an error are kept"
+    for gateway in GATEWAYS:
+        assert _received(ask, gateway) - before[gateway] > sum(spans.values()) / 4, f"{gateway} has too small a share"

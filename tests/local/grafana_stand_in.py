@@ -1,0 +1,110 @@
+"""A stand-in for Grafana's HTTP API in tests: the endpoints that the provider uses, with a memory. No real Grafana."""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+
+class GrafanaStandIn:
+    """What a test sees of it."""
+
+    def __init__(self) -> None:
+        self.folders: dict[str, dict[str, Any]] = {}
+        self.dashboards: dict[str, dict[str, Any]] = {}
+        self.sources: dict[str, dict[str, Any]] = {}
+        self.points: dict[str, dict[str, Any]] = {}
+        self.policy: dict[str, Any] = {"receiver": "grafana-default-email"}
+        self.login = ""
+        self.url = ""
+
+    def answer(self, method: str, path: str, body: Any) -> tuple[int, Any]:
+        path = path.partition("?")[0]
+        if path == "/api/health":
+            return 200, {"database": "ok", "version": "0-stand-in"}
+        if path == "/api/org":
+            return 200, {"id": 1}
+        if path == "/api/dashboards/db":
+            return self._dashboard(body)
+        if path == "/api/v1/provisioning/policies":
+            return self._policies(method, body)
+        for prefix, store in (
+            ("/api/folders", self.folders),
+            ("/api/dashboards/uid", self.dashboards),
+            ("/api/datasources/uid", self.sources),
+            ("/api/datasources", self.sources),
+            ("/api/v1/provisioning/contact-points", self.points),
+        ):
+            if path == prefix or path.startswith(prefix + "/"):
+                return self._stored(store, method, path[len(prefix) + 1 :], body)
+        return 404, {"message": "not found"}
+
+    def _stored(self, store: dict[str, dict[str, Any]], method: str, uid: str, body: Any) -> tuple[int, Any]:
+        if not uid and method == "GET":
+            return 200, [self._shown(item) for item in store.values()]
+        if not uid:
+            store[body["uid"]] = {**body, "url": body.get("url", f"/x/{body['uid']}")}
+            return 200, store[body["uid"]]
+        if uid not in store:
+            return 404, {"message": "not found"}
+        if method == "PUT":
+            store[uid] = {**store[uid], **body}
+        if method == "DELETE":
+            return 200, store.pop(uid)
+        return 200, self._shown(store[uid])
+
+    def _shown(self, item: dict[str, Any]) -> dict[str, Any]:
+        """Like Grafana, gives no secret back."""
+        shown = {key: value for key, value in item.items() if key != "secureJsonData"}
+        if "settings" in shown and "url" in shown["settings"]:
+            shown["settings"] = {**shown["settings"], "url": "[REDACTED]"}
+        return shown
+
+    def _dashboard(self, body: Any) -> tuple[int, Any]:
+        uid = body["dashboard"]["uid"]
+        version = self.dashboards.get(uid, {"dashboard": {"version": 0}})["dashboard"]["version"] + 1
+        dashboard = {**body["dashboard"], "version": version, "id": 7}
+        self.dashboards[uid] = {"dashboard": dashboard, "meta": {"folderUid": body["folderUid"]}}
+        return 200, {"uid": uid, "id": 7, "version": version, "url": f"/d/{uid}"}
+
+    def _policies(self, method: str, body: Any) -> tuple[int, Any]:
+        if method == "PUT":
+            self.policy = body
+        if method == "DELETE":
+            self.policy = {"receiver": "grafana-default-email"}
+        return 200, {**self.policy, "provenance": "api"}
+
+
+@contextmanager
+def running(grafana: GrafanaStandIn, port: int = 0) -> Iterator[str]:
+    """Serve on a loopback port; gives the URL."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def _any(self) -> None:
+            length = int(self.headers.get("Content-Length") or 0)
+            body = json.loads(self.rfile.read(length)) if length else None
+            grafana.login = self.headers.get("Authorization", "")
+            status, answer = grafana.answer(self.command, self.path, body)
+            data = json.dumps(answer).encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        do_GET = do_POST = do_PUT = do_DELETE = _any  # noqa: N815
+
+        def log_message(self, *_: object) -> None:
+            return
+
+    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        grafana.url = f"http://127.0.0.1:{server.server_address[1]}"
+        yield grafana.url
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

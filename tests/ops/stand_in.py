@@ -1,0 +1,72 @@
+"""A stand-in for Prometheus and Loki where the exact bytes matter: it is neither, and gives prepared answers."""
+
+import json
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from ops.dashboard_queries import DashboardQueries, parse
+
+
+class StandIn:
+    """Not a Prometheus and not a Loki: an HTTP server that gives prepared answers and notes what it was asked."""
+
+    def __init__(self) -> None:
+        self.answers: dict[str, tuple[int, Any]] = {}
+        self.asked: list[tuple[str, dict[str, list[str]]]] = []
+        self.most_at_once = 0
+        self._now = 0
+        self._lock = threading.Lock()
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                outer._answer(self, urlsplit(self.path).query)
+
+            def do_POST(self) -> None:
+                outer._answer(self, self.rfile.read(int(self.headers["Content-Length"])).decode())
+
+            def log_message(self, *_: object) -> None:
+                return
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    def _answer(self, handler: BaseHTTPRequestHandler, query: str) -> None:
+        path = urlsplit(handler.path).path
+        with self._lock:
+            self._now += 1
+            self.most_at_once = max(self.most_at_once, self._now)
+            self.asked.append((path, parse_qs(query)))
+        time.sleep(0.02)  # long enough that queries at the same time meet
+        status, body = self.answers.get(path, (404, {"error": f"no {path} here"}))
+        text = body if isinstance(body, str) else json.dumps(body)
+        handler.send_response(status)
+        handler.end_headers()
+        handler.wfile.write(text.encode())
+        with self._lock:
+            self._now -= 1
+
+
+def result(kind: str, *series: Any) -> tuple[int, Any]:
+    return 200, {"status": "success", "data": {"resultType": kind, "result": list(series)}}
+
+
+def panel(title: str, *expressions: str, source: str = "prometheus", **target: Any) -> dict[str, Any]:
+    named = {"type": source, "uid": f"${{{source}}}"}
+    targets = [{"refId": "ABC"[n], "expr": text, "datasource": named, **target} for n, text in enumerate(expressions)]
+    return {"title": title, "type": "timeseries", "datasource": named, "targets": targets}
+
+
+def dashboard(*panels: dict[str, Any], variables: list[dict[str, Any]] | None = None) -> DashboardQueries:
+    source = {"name": "prometheus", "type": "datasource", "query": "prometheus", "current": {"value": "prometheus"}}
+    return parse(
+        {"uid": "d", "title": "D", "panels": list(panels), "templating": {"list": [source, *(variables or [])]}}
+    )

@@ -1,0 +1,142 @@
+"""Faults of the platform against a cluster that is a dictionary: what they change, and that nothing of it is left."""
+
+from typing import Any, cast
+
+import pytest
+
+from ops.clients import Prometheus, Receiver
+from ops.errors import OpsError
+from ops.faults import Sources
+from ops.platform_faults import NOT_CAUSED, PlatformFaults
+from rules import loader
+
+CRASHING = {"containerStatuses": [{"state": {"waiting": {"reason": "CrashLoopBackOff"}}}]}
+
+
+class Cluster:
+    """A namespace that does at once what it is told."""
+
+    def __init__(self, *, grafana: bool = True) -> None:
+        self.wanted = {("StatefulSet", "loki"): 2, **({("Deployment", "grafana"): 1} if grafana else {})}
+        self.config: dict[str, str] = {}
+        self.made: dict[str, dict[str, Any]] = {}
+        self.status: dict[str, Any] = {"phase": "Running", **CRASHING}
+
+    def replicas(self, kind: str, name: str) -> int | None:
+        return self.wanted.get((kind, name))
+
+    def scale(self, kind: str, name: str, replicas: int) -> None:
+        self.wanted[kind, name] = replicas
+
+    def pods(self, app: str) -> list[dict[str, Any]]:
+        count = sum(number for (_, name), number in self.wanted.items() if name == app)
+        return [{"status": self.status}] * (count + (app in self.made))
+
+    def create_pod(self, name: str, *, script: str, annotations: dict[str, str]) -> None:
+        self.made[name] = {"script": script, "annotations": annotations}
+
+    def delete_pod(self, name: str) -> None:
+        self.made.pop(name, None)
+
+    def patch_config_map(self, name: str, data: dict[str, str | None]) -> None:
+        assert name == "prometheus-rules"
+        for key, text in data.items():
+            if text is None:
+                self.config.pop(key, None)
+            else:
+                self.config[key] = text
+
+
+class Metrics:
+    """A Prometheus that has a result for every query, or for none."""
+
+    def __init__(self, *, sees: bool = True) -> None:
+        self.sees = sees
+
+    def query(self, expression: str) -> list[dict[str, Any]]:
+        assert expression
+        return [{}] if self.sees else []
+
+
+class Refusing:
+    """A receiver that remembers what it was told to refuse."""
+
+    def __init__(self) -> None:
+        self.told: list[int] = []
+
+    def fail_next(self, count: int) -> None:
+        self.told.append(count)
+
+
+def faults(cluster: Cluster, *, sees: bool = True, receiver: Refusing | None = None) -> PlatformFaults:
+    prometheus = cast(Prometheus, Metrics(sees=sees))
+    return PlatformFaults(cluster, prometheus, cast(Receiver, receiver or Refusing()), patience=0.05, pause=0.01)
+
+
+def state(cluster: Cluster) -> tuple[dict[Any, Any], dict[str, str], list[str]]:
+    return dict(cluster.wanted), dict(cluster.config), list(cluster.made)
+
+
+def test_every_platform_alert_is_caused_or_says_why_not() -> None:
+    caused = {fault["alert"] for fault in faults(Cluster()).faults()}
+    alerts = {name for name, rule in loader.load().rules().items() if rule.labels.system == "platform"}
+    assert caused & set(NOT_CAUSED) == set()
+    assert caused | set(NOT_CAUSED) == alerts | {"AlertsOnMissingMetrics"}
+
+
+@pytest.mark.parametrize("alert", [fault["alert"] for fault in faults(Cluster()).faults()])
+def test_a_fault_changes_something_and_leaves_nothing(alert: str) -> None:
+    cluster, receiver = Cluster(), Refusing()
+    before = state(cluster)
+    source = faults(cluster, receiver=receiver)
+    assert source.switch_on(alert, seconds=60) > 0
+    assert state(cluster) != before or receiver.told == [300, 0]
+    source.switch_off(alert)
+    assert state(cluster) == before
+    source.switch_off(alert)  # once more does no harm
+
+
+@pytest.mark.parametrize(
+    "alert", ["PrometheusConfigReloadFailed", "PrometheusRuleFailures", "AlertmanagerNotificationsFailing"]
+)
+def test_a_fault_that_does_not_show_is_taken_back_and_said(alert: str) -> None:
+    cluster, receiver = Cluster(), Refusing()
+    before = state(cluster)
+    with pytest.raises(OpsError, match="not in place"):
+        faults(cluster, sees=False, receiver=receiver).switch_on(alert, seconds=60)
+    assert state(cluster) == before
+    assert receiver.told in ([], [300, 0])
+
+
+def test_a_pod_that_never_runs_is_removed_again() -> None:
+    cluster = Cluster()
+    cluster.status = {"phase": "Pending"}
+    for alert in ("TargetDown", "PodCrashLooping"):
+        with pytest.raises(OpsError, match="not in place"):
+            faults(cluster).switch_on(alert, seconds=60)
+    assert cluster.made == {}
+
+
+def test_what_does_not_run_cannot_go_down() -> None:
+    source = faults(Cluster(grafana=False))
+    assert source.absent() == {"GrafanaDown": "this stack runs no grafana"}
+    assert "GrafanaDown" not in {fault["alert"] for fault in source.faults()}
+
+
+def test_scaled_to_zero_comes_back_with_as_many_as_before() -> None:
+    cluster = Cluster()
+    source = faults(cluster)
+    source.switch_on("LokiIngestionStopped", seconds=60)
+    assert cluster.wanted["StatefulSet", "loki"] == 0
+    source.switch_off("LokiIngestionStopped")
+    assert cluster.wanted["StatefulSet", "loki"] == 2
+
+
+def test_sources_ask_the_one_that_knows_the_alert() -> None:
+    cluster = Cluster()
+    both = Sources(faults(cluster, sees=False), faults(Cluster()))
+    both.switch_on("TargetDown", seconds=60)
+    assert list(cluster.made) == ["fire-alerts-target"]
+    both.switch_off("TargetDown")
+    with pytest.raises(OpsError, match="nothing here can cause Nope"):
+        both.switch_off("Nope")

@@ -1,0 +1,14 @@
+"""One Loki for all tests of this folder that a process runs."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.rules.loki.server import LokiServer, loki
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LokiServer]:
+    """A Loki without rules; each test uses a tenant of its own."""
+    with loki(tmp_path_factory.mktemp("loki")) as running:
+        yield running

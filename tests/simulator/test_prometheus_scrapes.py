@@ -1,0 +1,90 @@
+"""A real Prometheus, which negotiates the format, stores the API's counters under their own names, with exemplars."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+
+from local.toolchain import tool
+from tests.mock_engine import ROOT
+from tests.simulator.test_api import KNOWN, TRACE
+from tests.simulator.test_logs import free_port
+
+
+def wait_for(what: str, url: str, **parameters: str) -> Any:
+    """The first answer with a result; the machine may be busy."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        try:
+            answer = httpx.get(url, params=parameters, timeout=5)
+            if answer.is_success and (not parameters or answer.json()["data"]):
+                return answer.json()["data"] if parameters else None
+        except httpx.HTTPError:
+            pass
+        time.sleep(0.2)
+    pytest.fail(f"no {what} within a minute")
+
+
+@pytest.fixture
+def prometheus(tmp_path: Path) -> Iterator[str]:
+    """URL of a Prometheus that scrapes an API pod, to which one known request was made."""
+    pod_port, port = free_port(), free_port()
+    config = {
+        "global": {"scrape_interval": "1s", "scrape_native_histograms": True, "always_scrape_classic_histograms": True},
+        "storage": {"exemplars": {"max_exemplars": 1000}},
+        "scrape_configs": [{"job_name": "pods", "static_configs": [{"targets": [f"127.0.0.1:{pod_port}"]}]}],
+    }
+    (tmp_path / "prometheus.yml").write_text(yaml.safe_dump(config))
+    pod = subprocess.Popen(
+        [sys.executable, "-m", "simulator"],
+        cwd=ROOT,
+        env={"SIMULATOR_ROLE": "api", "SIMULATOR_PORT": str(pod_port)},
+        stdout=subprocess.DEVNULL,
+    )
+    server = subprocess.Popen(
+        [
+            tool("prometheus"),
+            "--config.file=prometheus.yml",
+            "--storage.tsdb.path=data",
+            "--enable-feature=exemplar-storage",
+            f"--web.listen-address=127.0.0.1:{port}",
+        ],
+        cwd=tmp_path,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        wait_for("pod", f"http://127.0.0.1:{pod_port}/healthz")
+        assert httpx.get(f"http://127.0.0.1:{pod_port}/items/5", headers=KNOWN).is_success
+        yield f"http://127.0.0.1:{port}/api/v1"
+    finally:
+        for process in (pod, server):
+            process.terminate()
+        for process in (pod, server):
+            process.wait(30)
+
+
+def test_the_seeds_queries_and_the_exemplars_work(prometheus: str) -> None:
+    for name in ("request_count", "response_status_count"):
+        query = f'{name}{{project_id="probe", endpoint="/items/{{item_id}}"}}'
+        deadline = time.monotonic() + 60
+        found: list[Any] = []
+        while not found and time.monotonic() < deadline:
+            found = wait_for(name, f"{prometheus}/query", query=query)["result"]
+            time.sleep(0.2)
+        assert [one["value"][1] for one in found] == ["1"]
+        totals = httpx.get(f"{prometheus}/query", params={"query": f"{name}_total"}).json()["data"]["result"]
+        assert totals == []
+    exemplars = wait_for(
+        "exemplar",
+        f"{prometheus}/query_exemplars",
+        query='request_duration_seconds_bucket{project_id="probe"}',
+        start=str(time.time() - 300),
+        end=str(time.time() + 300),
+    )
+    assert {one["labels"]["trace_id"] for series in exemplars for one in series["exemplars"]} == {TRACE}

@@ -9,7 +9,9 @@ UV_VERSION := 0.13.8
 # uv from PATH (it reads the lock file and nothing else), else from a small environment of its own in the checkout.
 UV := $(shell command -v uv 2>/dev/null || echo .venv-uv/bin/uv)
 export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/.venv-uv/bin:$(PATH)
-export PYTHONDONTWRITEBYTECODE := 1
+# Compiled once, beside the environment and not all over the checkout: the providers' SDKs take seconds to compile.
+export PYTHONPYCACHEPREFIX := $(CURDIR)/.venv/pycache
+export PYTHONDONTWRITEBYTECODE :=
 ARGS ?=
 
 .PHONY: help up down test check unit e2e fmt outputs open kubectl preview fire-alerts kill-drill check-queries \

@@ -9,7 +9,7 @@ from typing import TypedDict
 
 import pulumi
 import pulumi_kubernetes as k8s
-from pulumi_kubernetes.core.v1 import ContainerArgsDict, PodSpecArgsDict, ServicePortArgsDict
+from pulumi_kubernetes.core.v1 import ContainerArgsDict, NodeAffinityArgsDict, PodSpecArgsDict, ServicePortArgsDict
 
 from components import collector_agent_config, network_policies, pods, versions
 from components.checksum import ANNOTATION, checksum
@@ -23,6 +23,20 @@ LISTEN = Listen()
 _CONFIG = "/etc/otel-agent"
 _LOGS = "/var/log/pods"
 _DATA = "/var/lib/otel-agent"
+
+
+# A "node" of AWS Fargate is one pod, and runs no DaemonSet: its agent would wait for ever.
+_REAL_NODES: NodeAffinityArgsDict = {
+    "required_during_scheduling_ignored_during_execution": {
+        "node_selector_terms": [
+            {
+                "match_expressions": [
+                    {"key": "eks.amazonaws.com/compute-type", "operator": "NotIn", "values": ["fargate"]}
+                ]
+            }
+        ]
+    }
+}
 
 
 class CollectorAgentArgs(TypedDict):
@@ -42,7 +56,7 @@ class CollectorAgentArgs(TypedDict):
     prometheus: str
     """App that scrapes."""
     memory: str
-    """Request and limit of each agent."""
+    """Request and limit of each agent; see collector_agent_config.gateway_queue_bytes for the least."""
 
 
 class CollectorAgent(pulumi.ComponentResource):
@@ -56,7 +70,9 @@ class CollectorAgent(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self)
         namespace = args["namespace"]
         self.otlp_url = pulumi.Output.format("http://{0}.{1}.svc:{2}", APP, namespace, LISTEN.http)
-        config = pulumi.Output.all(namespace, args["log_target"], args["trace_targets"]).apply(_render)
+        config = pulumi.Output.all(namespace, args["log_target"], args["trace_targets"]).apply(
+            lambda known: _render(args["memory"], known)
+        )
         config_map = k8s.core.v1.ConfigMap(
             f"{name}-config",
             metadata={"name": f"{APP}-config", "namespace": namespace, "labels": labels(APP)},
@@ -97,7 +113,7 @@ class CollectorAgent(pulumi.ComponentResource):
         self.register_outputs({"otlp_url": self.otlp_url})
 
 
-def _render(values: Sequence[object]) -> str:
+def _render(memory: str, values: Sequence[object]) -> str:
     namespace, log_target, trace_targets = values
     if not isinstance(trace_targets, list):
         raise TypeError(f"trace_targets is {trace_targets!r}; allowed: a list of host:port")
@@ -107,6 +123,7 @@ def _render(values: Sequence[object]) -> str:
             app=APP,
             trace_gateways=trace_targets,
             log_gateway=str(log_target),
+            memory_bytes=quantity_bytes(memory),
             log_folder=_LOGS,
             data_folder=_DATA,
             listen=LISTEN,
@@ -128,13 +145,23 @@ def _pod(args: CollectorAgentArgs) -> PodSpecArgsDict:
         "enable_service_links": False,
         # Also nodes that other pods keep away from have logs.
         "tolerations": [{"operator": "Exists"}],
+        "affinity": {"node_affinity": _REAL_NODES},
+        # A full node makes room for it. Kubernetes allows the class in any namespace, unless a quota limits it.
+        "priority_class_name": "system-node-critical",
         "security_context": {"run_as_user": 0, "run_as_group": 0, "seccomp_profile": {"type": "RuntimeDefault"}},
         "termination_grace_period_seconds": 30,
         "containers": [pods.secured(_container(args))],
         "volumes": [
             {"name": "config", "config_map": {"name": f"{APP}-config"}},
             {"name": "logs", "host_path": {"path": _LOGS, "type": "Directory"}},
-            {"name": "data", "host_path": {"path": _DATA, "type": "DirectoryOrCreate"}},
+            # Two platforms on one node must not share checkpoints.
+            {
+                "name": "data",
+                "host_path": {
+                    "path": pulumi.Output.format("{0}/{1}", _DATA, args["namespace"]),
+                    "type": "DirectoryOrCreate",
+                },
+            },
         ],
     }
 

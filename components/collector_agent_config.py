@@ -15,10 +15,16 @@ FLAGS = ("--feature-gates=stanza.synchronousLogEmitter",)
 """Of the command line, without which the configuration does not keep its promises."""
 
 LOG_FIELDS = ("level", "trace_id", "span_id", "correlation_id", "request_id", "project_id", "operation", "duration_ms")
-"""Fields of a JSON line that stay searchable beside the line; `service` becomes a label of the stream."""
+"""Fields of a JSON line that stay searchable beside the line; the gateway decides whether `service` is a label."""
 
-# What may become a label of a stream: a line with a random `service` must not make a stream of its own.
-_SERVICE = "^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"
+# What may wait in memory for gateways, of the container's limit. The limiter refuses above 60 % of it.
+_GATEWAYS_SHARE = 0.25
+_LARGEST_QUEUE = 16 * 1024 * 1024
+# A larger request than its queue would be refused again and again. The names of its pods make it a little larger.
+_SMALLEST_QUEUE = collector_config.REQUEST_BYTES * 5 // 4
+
+# Who sent it is said by the connection, never by the sender. `service.name` is what a program may say of itself.
+_CLAIMS = "^(k8s[.].*|namespace|app|service|service_name|pod|container|node)$"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +39,8 @@ class AgentConfig:
     """host:port of every gateway, always in the same order: a trace belongs to one of them by its id."""
     log_gateway: str
     """gRPC target of all gateways together."""
+    memory_bytes: int
+    """The container's limit."""
     log_folder: str = "/var/log/pods"
     data_folder: str = "/var/lib/otel-agent"
     queue_bytes: int = 256 * 1024 * 1024
@@ -43,12 +51,14 @@ class AgentConfig:
 
 
 def render(config: AgentConfig) -> str:
-    """The YAML that the collector reads.
+    """The YAML that the collector reads. Raises ValueError where memory is too small for so many gateways.
 
     Order of processors: the memory limiter refuses before work is done; Kubernetes' names come next because they need
     the sender's address, which queues lose. There is no batch processor: see collector_config.persistent_queue.
     """
-    names = ["k8s_attributes"] if config.kubernetes else []
+    by_path, by_connection = ["k8s_attributes/files"], ["k8s_attributes/programs"]
+    if not config.kubernetes:
+        by_path, by_connection = [], []
     document: Document = {
         "extensions": {
             "health_check": collector_config.health_check(config.listen),
@@ -60,7 +70,9 @@ def render(config: AgentConfig) -> str:
         },
         "processors": {
             "memory_limiter": collector_config.memory_limiter(),
-            **({"k8s_attributes": _kubernetes_names()} if config.kubernetes else {}),
+            **({"k8s_attributes/files": _kubernetes_names(_BY_PATH)} if config.kubernetes else {}),
+            **({"k8s_attributes/programs": _kubernetes_names(_BY_CONNECTION)} if config.kubernetes else {}),
+            "transform/no_claims": _no_claims(),
             "transform/trace_context": _trace_context(),
         },
         "exporters": {
@@ -78,14 +90,19 @@ def render(config: AgentConfig) -> str:
         "service": {
             "extensions": ["health_check", "file_storage"],
             "pipelines": {
-                "logs": {
-                    "receivers": ["file_log", "otlp"],
-                    "processors": ["memory_limiter", *names, "transform/trace_context"],
+                "logs/files": {
+                    "receivers": ["file_log"],
+                    "processors": ["memory_limiter", *by_path, "transform/trace_context"],
+                    "exporters": ["otlp_grpc/gateway"],
+                },
+                "logs/programs": {
+                    "receivers": ["otlp"],
+                    "processors": ["memory_limiter", "transform/no_claims", *by_connection, "transform/trace_context"],
                     "exporters": ["otlp_grpc/gateway"],
                 },
                 "traces": {
                     "receivers": ["otlp"],
-                    "processors": ["memory_limiter", *names],
+                    "processors": ["memory_limiter", "transform/no_claims", *by_connection],
                     "exporters": ["load_balancing"],
                 },
             },
@@ -132,7 +149,7 @@ def _pod_logs(config: AgentConfig) -> Document:
             },
             {
                 "type": "move",
-                "if": f'type(attributes.service) == "string" and attributes.service matches "{_SERVICE}"',
+                "if": 'type(attributes.service) == "string"',
                 "from": "attributes.service",
                 "to": 'resource["service"]',
             },
@@ -162,7 +179,18 @@ def _trace_context() -> Document:
     return {"error_mode": "silent", "log_statements": [{"statements": statements}]}
 
 
-def _kubernetes_names() -> Document:
+def _no_claims() -> Document:
+    """Deletes what a program says about its place in the cluster: it could write into the logs of another."""
+    statements = [{"statements": [f'delete_matching_keys(resource.attributes, "{_CLAIMS}")']}]
+    return {"log_statements": statements, "trace_statements": statements}
+
+
+# Log files: the path has the uid of the pod. Programs: whoever connects.
+_BY_PATH: Document = {"from": "resource_attribute", "name": "k8s.pod.uid"}
+_BY_CONNECTION: Document = {"from": "connection"}
+
+
+def _kubernetes_names(source: Document) -> Document:
     return {
         "auth_type": "serviceAccount",
         # Only pods of this node: the API server would otherwise tell every agent about every pod.
@@ -171,15 +199,26 @@ def _kubernetes_names() -> Document:
             "metadata": ["k8s.namespace.name", "k8s.pod.name", "k8s.pod.uid", "k8s.node.name"],
             "labels": [{"tag_name": "app", "key": "app.kubernetes.io/name", "from": "pod"}],
         },
-        "pod_association": [
-            # Log files: the path has the uid. Programs: whoever connects.
-            {"sources": [{"from": "resource_attribute", "name": "k8s.pod.uid"}]},
-            {"sources": [{"from": "connection"}]},
-        ],
+        "pod_association": [{"sources": [source]}],
         # Lines wait in their files meanwhile; sent too early they would lack their app.
         "wait_for_metadata": True,
         "wait_for_metadata_timeout": "60s",
     }
+
+
+def gateway_queue_bytes(memory_bytes: int, gateways: int) -> int:
+    """Bytes of traces that an agent with this memory limit holds for each gateway that is away.
+
+    Raises ValueError where the gateways' share of the memory is too small for one request each.
+    """
+    size = int(memory_bytes * _GATEWAYS_SHARE / gateways)
+    if size < _SMALLEST_QUEUE:
+        least = int(_SMALLEST_QUEUE * gateways / _GATEWAYS_SHARE / 2**20)
+        raise ValueError(
+            f"an agent's memory of {memory_bytes // 2**20}Mi is too small for {gateways} gateways; "
+            f"allowed: {least}Mi or more"
+        )
+    return min(size, _LARGEST_QUEUE)
 
 
 def _by_trace(config: AgentConfig) -> Document:
@@ -196,7 +235,7 @@ def _by_trace(config: AgentConfig) -> Document:
                 "retry_on_failure": collector_config.retry_for_ever(),
                 "sending_queue": {
                     "sizer": "bytes",
-                    "queue_size": 16 * 1024 * 1024,
+                    "queue_size": gateway_queue_bytes(config.memory_bytes, len(config.trace_gateways)),
                     # Full: the queue on disk fills.
                     "block_on_overflow": True,
                     "num_consumers": 2,

@@ -10,6 +10,8 @@ OTLP_GRPC = "otlp_grpc"
 OTLP_HTTP = "otlp_http"
 
 _MEBIBYTE = 1024 * 1024
+REQUEST_BYTES = 4 * _MEBIBYTE
+"""The largest request that a receiver takes, without compression."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,6 +19,7 @@ class Listen:
     """Addresses that a collector listens on. In a pod the defaults hold; ports differ where two share a machine."""
 
     host: str = "0.0.0.0"  # noqa: S104 -- a pod; network policies decide who may talk to it
+    """To Go this means every address, of IPv6 too, where the kernel has it; `::` fails where the kernel has none."""
     grpc: int = 4317
     """OTLP over gRPC."""
     http: int = 4318
@@ -29,8 +32,8 @@ class Listen:
 
 
 def go_duration(duration: str) -> str:
-    """A Prometheus duration as Go reads it: Go knows neither days nor weeks."""
-    return f"{seconds(duration):g}s"
+    """A Prometheus duration as Go reads it, in whole milliseconds: Go knows neither days nor weeks nor exponents."""
+    return f"{round(seconds(duration) * 1000)}ms"
 
 
 def otlp_receiver(listen: Listen) -> Document:
@@ -47,7 +50,11 @@ def otlp_receiver(listen: Listen) -> Document:
                     "server_parameters": {"max_connection_age": "10m", "max_connection_age_grace": "30s"},
                 },
             },
-            "http": {"endpoint": f"{listen.host}:{listen.http}"},
+            "http": {
+                "endpoint": f"{listen.host}:{listen.http}",
+                # As gRPC's default: what is taken must fit into every queue behind it.
+                "max_request_body_size": REQUEST_BYTES,
+            },
         }
     }
 
@@ -121,7 +128,10 @@ def health_check(listen: Listen) -> Document:
 
 
 def own_telemetry(listen: Listen) -> Document:
-    """The collector's own metrics and logs."""
+    """Own metrics, named as rules and dashboards ask for them, and warnings.
+
+    A request that is tried again is no warning: the size of the queue and its alert tell of it, not these logs.
+    """
     return {
         "metrics": {
             "level": "normal",
@@ -129,13 +139,19 @@ def own_telemetry(listen: Listen) -> Document:
                 {
                     "pull": {
                         "exporter": {
-                            "prometheus": {"host": listen.host, "port": listen.metrics, "without_scope_info": True}
+                            "prometheus": {
+                                "host": listen.host,
+                                "port": listen.metrics,
+                                "without_scope_info": True,
+                                "without_type_suffix": True,
+                                "without_units": True,
+                            }
                         }
                     }
                 }
             ],
         },
-        "logs": {"level": "info", "encoding": "json"},
+        "logs": {"level": "warn", "encoding": "json"},
     }
 
 

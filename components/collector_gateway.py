@@ -8,7 +8,7 @@ import pulumi_kubernetes as k8s
 from pulumi_kubernetes.core.v1 import ContainerArgsDict
 from pulumi_kubernetes.networking.v1 import NetworkPolicyEgressRuleArgsDict
 
-from components import collector_gateway_config, network_policies, pods, versions
+from components import collector_gateway_config, network_policies, pod_identity, pods, versions
 from components.checksum import ANNOTATION, checksum
 from components.collector_config import Listen, go_memory_limit
 from components.collector_gateway_config import GatewayConfig
@@ -21,8 +21,6 @@ LISTEN = Listen()
 _USER = 10001
 _CONFIG = "/etc/otel-gateway"
 _DATA = "/var/lib/otel-gateway"
-# Where EKS Pod Identity hands out credentials.
-_POD_IDENTITY = "169.254.170.23/32"
 
 
 class CollectorGatewayArgs(TypedDict):
@@ -59,7 +57,10 @@ class CollectorGatewayArgs(TypedDict):
     prometheus: str
     """App, in the same namespace, that scrapes."""
     xray_region: str | None
-    """Also sends kept traces to X-Ray in this region, with the identity of the service account; None sends none."""
+    """Also sends kept traces to X-Ray in this region, with the identity of the service account; None sends none.
+
+    Without an identity, so outside AWS, gateways do not start.
+    """
 
 
 class CollectorGateway(pulumi.ComponentResource):
@@ -175,7 +176,7 @@ def _network(args: CollectorGatewayArgs) -> network_policies.AppNetworkArgs:
     ]
     if args["xray_region"] is not None:
         egress.append({"ports": tcp(443)})
-        egress.append({"to": [{"ip_block": {"cidr": _POD_IDENTITY}}], "ports": tcp(80)})
+        egress.append(pod_identity.egress())
     return {
         "app": APP,
         "namespace": args["namespace"],

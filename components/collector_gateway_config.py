@@ -12,12 +12,16 @@ from rules.model import Document
 
 INDEX_LABELS = ("namespace", "app", "service")
 """Resource attributes of a log line that Loki makes labels of its streams."""
-LOG_ATTRIBUTES = ("pod", "container", "node")
+LOG_ATTRIBUTES = ("pod", "container", "node", "service_name")
 """Resource attributes that Loki keeps beside the line, unindexed."""
 
 # Boundaries in seconds: the thresholds that rules and objectives ask about (0.5, 1, 5, 10 and 30 s) are among them,
 # because a quantile or a share is exact only at a boundary; below, the steps of a fast service.
 _BUCKETS = ("5ms", "10ms", "25ms", "50ms", "100ms", "250ms", "500ms", "1s", "2.5s", "5s", "10s", "30s", "60s")
+# What may become a label of a stream. Loki's streams are limited, and a name per request, user or pod would use them
+# up: digits and hexadecimal digits in such numbers are an identifier.
+_NAME = "^[a-z][a-z0-9._-]{0,62}$"
+_IDENTIFIER = "[0-9a-f]{7}|([0-9][^0-9]*){7}"
 # Memory that waiting traces may take, and what one takes: some ten spans of 2 KiB.
 _TRACE_SHARE = 0.4
 _TRACE_BYTES = 20 * 1024
@@ -44,7 +48,10 @@ class GatewayConfig:
     loki: str
     """URL of Loki's OTLP; `/v1/logs` is appended."""
     xray_region: str | None = None
-    """Also sends kept traces to X-Ray in this region; None sends none."""
+    """Also sends kept traces to X-Ray in this region; None sends none.
+
+    The collector looks for AWS credentials when it starts, and ends when it finds none.
+    """
     data_folder: str = "/var/lib/otel-gateway"
     listen: Listen = field(default_factory=Listen)
 
@@ -151,22 +158,33 @@ def _no_resource() -> Document:
 
 
 def _loki_labels() -> Document:
-    """Names in LogQL are short: `{namespace="speccursor", app="speccursor", service="controller"}`."""
+    """Names in LogQL are short: `{namespace="speccursor", app="speccursor", service="controller"}`.
+
+    A service that no stream may be named after stays beside the line as `service_name`, and the label is its app.
+    """
     attribute = 'resource.attributes["{}"]'.format
-    fallbacks = (("app", "k8s.container.name"), ("service", "service.name"), ("service", "app"))
+    service = attribute("service")
+    unfit = f'not (IsString({service}) and IsMatch({service}, "{_NAME}")) or IsMatch({service}, "{_IDENTIFIER}")'
     renamed = (
         ("namespace", "k8s.namespace.name"),
         ("pod", "k8s.pod.name"),
         ("container", "k8s.container.name"),
         ("node", "k8s.node.name"),
     )
+
+    def fallback(to: str, source: str) -> str:
+        return f"set({attribute(to)}, {attribute(source)}) where {attribute(to)} == nil and {attribute(source)} != nil"
+
     kept = ", ".join(f'"{name}"' for name in (*INDEX_LABELS, *LOG_ATTRIBUTES))
     resource = [
         *(f"set({attribute(to)}, {attribute(source)}) where {attribute(source)} != nil" for to, source in renamed),
-        *(
-            f"set({attribute(to)}, {attribute(source)}) where {attribute(to)} == nil and {attribute(source)} != nil"
-            for to, source in fallbacks
-        ),
+        fallback("app", "k8s.container.name"),
+        fallback("service", "service.name"),
+        f"set({attribute('service_name')}, {service}) where {service} != nil and ({unfit})",
+        f'delete_key(resource.attributes, "service") where {unfit}',
+        fallback("service", "app"),
+        # Loki refuses a stream without a label: a program on the node's own network, which no pod's address tells.
+        f'set({service}, "unknown") where {service} == nil and {attribute("namespace")} == nil',
         # All others would be stored with every line.
         f"keep_keys(resource.attributes, [{kept}])",
     ]
@@ -186,8 +204,9 @@ def _exporters(config: GatewayConfig) -> Document:
 
     exporters: Document = {
         "otlp_grpc/jaeger": {"endpoint": config.jaeger, **collector_config.grpc_client(), **delivery()},
-        # 429, 502, 503 and 504 are tried again (Loki's OTLP gives 503 for its 500s). 400 is final: a line too old or
-        # too long is dropped, and counted in otelcol_exporter_send_failed_log_records.
+        # 429, 502, 503 and 504 are tried again (Loki's OTLP gives 503 for its 500s): a request with a stream above
+        # Loki's limit of streams too, see loki_config. 400 is final: a line too old or too long is dropped, and counted
+        # in otelcol_exporter_send_failed_log_records.
         "otlp_http/loki": {"endpoint": config.loki, "timeout": "30s", **delivery()},
         "prometheus": {
             "endpoint": f"{config.listen.host}:{config.listen.span_metrics}",
@@ -200,10 +219,15 @@ def _exporters(config: GatewayConfig) -> Document:
     }
     if config.xray_region is not None:
         exporters["otlp_http/xray"] = {
-            "traces_endpoint": f"https://xray.{config.xray_region}.amazonaws.com/v1/traces",
+            "traces_endpoint": f"https://xray.{config.xray_region}.{_dns_suffix(config.xray_region)}/v1/traces",
             "auth": {"authenticator": "sigv4auth"},
             # The signature covers the body as it is sent.
             "compression": "none",
             **delivery(),
         }
     return exporters
+
+
+def _dns_suffix(region: str) -> str:
+    """Of AWS' endpoints in this region; China has its own."""
+    return "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"

@@ -6,7 +6,7 @@ Pure: settings in, YAML out. Jaeger 2 is made of the collector's parts and reads
 from dataclasses import dataclass, field
 from typing import Literal
 
-from rules.durations import seconds
+from components.collector_config import go_duration
 from rules.loader import write_yaml
 from rules.model import Document
 
@@ -23,6 +23,7 @@ class Listen:
     """Addresses that Jaeger listens on. In a pod the defaults hold; ports differ where several share a machine."""
 
     host: str = "0.0.0.0"  # noqa: S104 -- a pod; network policies decide who may talk to it
+    """To Go this means every address, of IPv6 too, where the kernel has it; `::` fails where the kernel has none."""
     grpc: int = 4317
     """OTLP over gRPC."""
     http: int = 4318
@@ -113,7 +114,7 @@ def render(config: JaegerConfig) -> str:
                                     "prometheus": {
                                         "host": listen.host,
                                         "port": listen.metrics,
-                                        # As the collectors' own metrics are named by default, which share its rules.
+                                        # As the collectors' own metrics are named; rules are the same for all.
                                         "without_scope_info": True,
                                         "without_type_suffix": True,
                                         "without_units": True,
@@ -123,7 +124,7 @@ def render(config: JaegerConfig) -> str:
                         }
                     ],
                 },
-                "logs": {"level": "info", "encoding": "json"},
+                "logs": {"level": "warn", "encoding": "json"},
             },
         },
     }
@@ -131,7 +132,7 @@ def render(config: JaegerConfig) -> str:
 
 
 def _backend(config: JaegerConfig) -> Document:
-    retention = f"{seconds(config.retention):g}s"
+    retention = go_duration(config.retention)
     if config.storage == "badger":
         return {
             "ephemeral": False,

@@ -2,6 +2,9 @@
 
 A changed rule restarts nothing; a changed configuration restarts the replicas one by one. A line that was acknowledged
 survives a restart: it is in the write-ahead log on the replica's volume.
+
+Retention goes by age, so logs may fill the volume. From nine tenths of it Loki takes no more lines: they wait in the
+gateways' queues, and go on by themselves when there is room. A larger volume is the way out.
 """
 
 from typing import NotRequired, TypedDict
@@ -11,7 +14,7 @@ import pulumi_kubernetes as k8s
 from pulumi_kubernetes.core.v1 import ContainerArgsDict, EnvVarArgsDict
 from pulumi_kubernetes.networking.v1 import NetworkPolicyEgressRuleArgsDict
 
-from components import loki_config, network_policies, pods, versions
+from components import loki_config, network_policies, pod_identity, pods, versions
 from components.alertmanager import APP as ALERTMANAGER
 from components.alertmanager import PORT as ALERTMANAGER_PORT
 from components.checksum import ANNOTATION, checksum
@@ -24,8 +27,6 @@ APP = "loki"
 _USER = 10001  # of the official image
 # Of the memory limit; Go collects garbage harder instead of being killed.
 _GO_MEMORY = 0.9
-# EKS Pod Identity hands out credentials at this address of the node.
-_POD_IDENTITY = "169.254.170.23/32"
 
 
 class S3Credentials(TypedDict):
@@ -218,7 +219,7 @@ def _network(args: LokiArgs) -> network_policies.AppNetworkArgs:
         # Buckets have no fixed addresses.
         egress.append({"ports": tcp(loki_config.endpoint_port(s3))})
         if not s3.endpoint:
-            egress.append({"to": [{"ip_block": {"cidr": _POD_IDENTITY}}], "ports": tcp(80)})
+            egress.append(pod_identity.egress())
     return {
         "app": APP,
         "namespace": args["namespace"],

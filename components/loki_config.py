@@ -1,4 +1,12 @@
-"""loki.yaml, rendered: one program that does everything, a ring of its replicas, and what a tenant may use. Pure."""
+"""loki.yaml, rendered: one program that does everything, a ring of its replicas, and what a tenant may use. Pure.
+
+At a limit, Loki answers 429 for the whole request, stores those of its streams that are within, and gets the request
+again until all are. Rates recover by themselves. The limit of streams does when streams fall silent (half an hour);
+until then requests with a new stream wait, and in the end all logs behind them: so labels must be few. The gateways see
+to that (collector_gateway_config), and `loki_discarded_samples_total` tells.
+
+A stack that changes from the volume to a bucket, or back, starts with no logs: its schema names one store.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,6 +27,10 @@ TENANT = "fake"
 
 RETENTION_ALLOWED = "whole days, at least 1d, such as 30d, 2w or 48h"
 _DAY = 86_400
+# Of a replica's memory, what streams may take, and what one takes: 6 KiB were measured for one of five short lines;
+# busy ones, of which there are few, hold up to 2 MiB.
+_STREAMS_SHARE = 0.25
+_STREAM_BYTES = 16 * 1024
 # Collectors and programs that catch up after an outage send lines of that age; older ones are a broken clock.
 _OLDEST_LINE_DAYS = 7
 
@@ -37,15 +49,16 @@ class S3:
 def retention_problem(text: str) -> str | None:
     """Why logs cannot be kept that long; None when they can. Allowed is RETENTION_ALLOWED.
 
-    The compactor drops whole index tables, and one holds a day.
+    Loki's own minimum is a day. The compactor goes by the age of each chunk; whole days are this program's choice, for
+    all limits that are derived from it.
     """
     try:
         kept = seconds(text)
     except ValueError as error:
         return str(error)
     if kept < _DAY:
-        return "must be at least 1d: Loki keeps its index by the day"
-    return None if kept % _DAY == 0 else "must be whole days: Loki keeps its index by the day"
+        return "must be at least 1d: Loki keeps no less"
+    return None if kept % _DAY == 0 else "must be whole days"
 
 
 def replication(replicas: int) -> int:
@@ -110,26 +123,32 @@ def render(config: LokiConfig) -> str:
             "replication_factor": replication(replicas),
             # A restarted replica takes its old place in the ring, so streams stay where their chunks are.
             "persist_tokens": True,
-            "ring": {"kvstore": {"store": "memberlist"}},
+            # One replica has nobody to look for.
+            "ring": {"kvstore": {"store": "memberlist" if replicas > 1 else "inmemory"}},
         },
-        "memberlist": {
-            "join_members": [config.peers],
-            "bind_port": GOSSIP,
-            # All addresses of the Service are looked up again, so that two halves of a split ring find each other.
-            "rejoin_interval": "1m",
-        },
+        **({"memberlist": _memberlist(config.peers)} if replicas > 1 else {}),
         "schema_config": {"configs": [_schema(store)]},
         "storage_config": _storage(s3),
-        "ingester": _ingester(config.memory_bytes, flush_on_shutdown=s3 is not None),
+        "ingester": _ingester(config),
         # How soon its own parts find each other; /ready waits for that. The default of 10 s is nearly all of a start.
         "frontend": {"scheduler_dns_lookup_period": "1s"},
         "frontend_worker": {"dns_lookup_duration": "1s"},
         "compactor": _compactor(store),
-        "limits_config": _limits(retention),
+        "limits_config": _limits(config),
         "ruler": _ruler(config),
         "analytics": {"reporting_enabled": False},
     }
     return write_yaml(document)
+
+
+def _memberlist(peers: str) -> dict[str, Any]:
+    return {
+        "join_members": [peers],
+        # On every address, of IPv6 too; it tells the others common.instance_addr.
+        "bind_port": GOSSIP,
+        # All addresses of the Service are looked up again, so that two halves of a split ring find each other.
+        "rejoin_interval": "1m",
+    }
 
 
 def _server() -> dict[str, Any]:
@@ -167,26 +186,29 @@ def _storage(s3: S3 | None) -> dict[str, Any]:
     return {"aws": aws}
 
 
-def _ingester(memory_bytes: int, *, flush_on_shutdown: bool) -> dict[str, Any]:
+def _ingester(config: LokiConfig) -> dict[str, Any]:
     return {
         # What was acknowledged is in the write-ahead log on the volume before it is in a chunk: a restart replays it.
         "wal": {
             "enabled": True,
             "dir": f"{DATA}/wal",
-            "replay_memory_ceiling": f"{memory_bytes // 2}B",
+            "replay_memory_ceiling": f"{config.memory_bytes // 2}B",
+            # Of the volume: above it lines are refused, and tried again by who sends them. Without a rest the log of
+            # what memory holds would end, and a restart would lose it.
+            "disk_full_threshold": 0.9,
             # With a bucket the other replicas can then answer for what this one held, and scaling down loses nothing.
-            "flush_on_shutdown": flush_on_shutdown,
+            "flush_on_shutdown": config.s3 is not None,
         },
         # Ready as soon as it is: the StatefulSet already waits between two replicas (its minReadySeconds).
         "lifecycler": {"min_ready_duration": "0s", "join_after": "0s"},
         # A replica that is gone for good does not stop reads and writes for ever.
-        "autoforget_unhealthy": True,
+        "autoforget_unhealthy": config.replicas > 1,
         "chunk_encoding": "snappy",
     }
 
 
 def _compactor(store: str) -> dict[str, Any]:
-    return {
+    document: dict[str, Any] = {
         "working_directory": f"{DATA}/compactor",
         "compaction_interval": "10m",
         "retention_enabled": True,
@@ -194,21 +216,27 @@ def _compactor(store: str) -> dict[str, Any]:
         "retention_delete_delay": "2h",
         "delete_request_store": store,
     }
+    if store == "s3":
+        # What is to be deleted outlives the replica that found it: another one may compact the next time.
+        document["deletion_marker_object_store_prefix"] = "deletion-markers/"
+    return document
 
 
-def _limits(retention: str) -> dict[str, Any]:
-    days = int(seconds(retention)) // _DAY
+def _limits(config: LokiConfig) -> dict[str, Any]:
+    days = int(seconds(config.retention)) // _DAY
+    streams = int(config.memory_bytes * _STREAMS_SHARE / _STREAM_BYTES)
     return {
         "retention_period": f"{days * 24}h",
-        # Nobody logs in, so nobody may delete; retention does not need it.
+        # Nobody logs in, so nobody may delete; retention does not need it. Loki asks itself all the same, and logs an
+        # `error loading cache generation numbers` with each query; it means nothing, and no setting ends it.
         "deletion_mode": "disabled",
-        # A program in a loop is slowed down (the collector repeats what gets a 429) before it fills the volume.
+        # Of memory and work, not of the volume, which 10 MB a second fill within hours.
         "ingestion_rate_mb": 10,
         "ingestion_burst_size_mb": 20,
         "per_stream_rate_limit": "5MB",
         "per_stream_rate_limit_burst": "20MB",
-        # namespace x app x service: thousands mean that something unbounded became an index label.
-        "max_global_streams_per_user": 5000,
+        # Of all replicas together. namespace x app x service: thousands mean that a label is unbounded after all.
+        "max_global_streams_per_user": streams * config.replicas // replication(config.replicas),
         "max_label_names_per_series": 10,
         # A longer line is cut, not lost. Half of a stack trace is better than none.
         "max_line_size": "256KB",

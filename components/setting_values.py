@@ -8,8 +8,9 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 from pydantic.alias_generators import to_camel
 
+from components.collector_agent_config import gateway_queue_bytes
 from components.loki_config import RETENTION_ALLOWED, retention_problem
-from components.quantities import Quantity, at_least
+from components.quantities import Quantity, at_least, quantity_bytes
 from rules.durations import Duration, PositiveDuration, seconds
 from rules.routing import Timing
 
@@ -120,7 +121,9 @@ class Values(BaseModel):
     collector_replicas: Annotated[int, Field(ge=1, le=20)] = _field("a whole number from 1 to 20")
     collector_storage: Annotated[Quantity, at_least("64Mi")] = _quantity("5Gi", least="64Mi")
     collector_memory: Annotated[Quantity, at_least("128Mi")] = _quantity("512Mi", least="128Mi")
-    collector_agent_memory: Annotated[Quantity, at_least("64Mi")] = _quantity("256Mi", least="64Mi")
+    collector_agent_memory: Annotated[Quantity, at_least("64Mi")] = _quantity(
+        "256Mi", least="64Mi, and 20Mi for each of collectorReplicas"
+    )
     trace_sampling_percentage: Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)] = _field(
         "a number from 0 to 100"
     )
@@ -197,11 +200,19 @@ class Values(BaseModel):
             "loki_s3_endpoint": self.loki_s3_endpoint and not s3,
             "loki_replicas": self.loki_replicas > 1 and not s3,
             "aws_region": not self.aws_region and (self.xray or (s3 and not self.loki_s3_endpoint)),
+            "collector_agent_memory": not self._agents_hold_traces(),
             "jaeger_replicas": self.jaeger_replicas > 1 and not opensearch,
             "opensearch_url": opensearch != bool(self.opensearch_url),
             "opensearch_username": opensearch != bool(self.opensearch_username),
         }
         return [name for name, is_wrong in wrong.items() if is_wrong]
+
+    def _agents_hold_traces(self) -> bool:
+        try:
+            gateway_queue_bytes(quantity_bytes(self.collector_agent_memory), self.collector_replicas)
+        except ValueError:
+            return False
+        return True
 
     def secrets(self) -> Iterator[tuple[str, str]]:
         """Config key of each secret that these values need, besides the channels' own, and what needs it."""

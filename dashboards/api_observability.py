@@ -12,13 +12,14 @@ from dashboards.builder.queries import log_rate, logs, or_zero, prom, prom_bucke
 from dashboards.builder.tables import Column, ranking
 from dashboards.builder.variables import choice, label_values, search
 
-_OF = 'service=~"$service", endpoint=~"$endpoint", project_id=~"$project"'
+_OF = 'namespace=~"$namespace", service=~"$service", endpoint=~"$endpoint", project_id=~"$project"'
 _FAILED = f'{_OF}, status=~"5.."'
 _BUCKETS = f"request_duration_seconds_bucket{{{_OF}}}"
 _SPANS = 'service_name=~"$service", span_kind="SPAN_KIND_SERVER"'
-_LOGS = '{namespace="api", service=~"$service"} | project_id=~"$project" | level=~"$level"'
-_ERROR_LIMITS = Limits(warning=0.01, critical=0.1, why="ApiErrorRateHigh pages above 10 %; 1 % is worth a look.")
-_SLOW = Limits(warning=1, why="ApiLatencyHigh alerts when 1 % of a service's requests take longer than 1 s.")
+_LOGS = '{namespace=~"$namespace", service=~"$service"} | project_id=~"$project" | level=~"$level"'
+_ERROR_LIMITS = Limits(warning=0.01, critical=0.1, why="1 % is worth a look, above 10 % a service is broken.")
+_SLOW = Limits(warning=1, why="a request that takes longer than 1 s is slow for who waits for it.")
+_KEPT = "if that was kept: all with an error are, and a share of the others (10 % unless the stack says otherwise)."
 
 
 def build() -> dict[str, Any]:
@@ -28,15 +29,20 @@ def build() -> dict[str, Any]:
         title="API Observability",
         system="api",
         purpose="How many requests, how many fail, how long they take: by service, endpoint and project. "
-        "A point on a latency graph leads to the trace of one request, a log line to its trace.",
-        runbooks=["ApiErrorRateHigh", "ApiLatencyHigh"],
-        logs='{namespace="api"}',
-        links={"traces in Explore": explore_traces("api")},
+        f"A point on a latency graph leads to the trace of one request, a log line to its trace, {_KEPT}",
+        runbooks=[],
+        logs='{namespace=~"${namespace:pipe}"}',
+        links={"traces of api in Explore": explore_traces("api")},
     )
     variables = [
-        label_values("service", "service", "request_count"),
-        label_values("endpoint", "endpoint", 'request_count{service=~"$service"}'),
-        label_values("project", "project_id", 'request_count{service=~"$service", endpoint=~"$endpoint"}'),
+        label_values("namespace", "namespace", "request_count", only_these=True),
+        label_values("service", "service", 'request_count{namespace=~"$namespace"}', only_these=True),
+        label_values("endpoint", "endpoint", 'request_count{namespace=~"$namespace", service=~"$service"}'),
+        label_values(
+            "project",
+            "project_id",
+            'request_count{namespace=~"$namespace", service=~"$service", endpoint=~"$endpoint"}',
+        ),
         choice("level", ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]),
         search("text", "Text, request id or trace id in logs"),
     ]
@@ -117,13 +123,18 @@ def _latency() -> Row:
             lines(
                 "Percentiles",
                 "50 %, 95 % and 99 % of the requests are answered within this time. A point is one request: it opens "
-                "its trace.",
-                [prom_exemplars(quantile(level / 100, _BUCKETS), f"p{level}") for level in (50, 95, 99)],
+                f"its trace, {_KEPT}",
+                [
+                    prom(quantile(0.5, _BUCKETS), "p50"),
+                    prom(quantile(0.95, _BUCKETS), "p95"),
+                    # The points are the same for every percentile.
+                    prom_exemplars(quantile(0.99, _BUCKETS), "p99"),
+                ],
                 Look(unit=units.SECONDS, limits=_SLOW),
             ),
             lines(
                 "p95 by endpoint",
-                "95 % of the requests of an endpoint are answered within this time.",
+                f"95 % of the requests of an endpoint are answered within this time. A point opens a trace, {_KEPT}",
                 [prom_exemplars(quantile(0.95, _BUCKETS, "service, endpoint"), "{{service}} {{endpoint}}")],
                 Look(unit=units.SECONDS),
             ),
@@ -176,7 +187,7 @@ def _log() -> Row:
             log_lines(
                 "Log lines",
                 "Lines of the chosen services, projects and levels that contain the text above. An opened line shows "
-                "request_id and trace_id, and leads to its trace.",
+                "request_id and trace_id, and leads to its trace, if that was kept.",
                 logs(f'{_LOGS} |= "$text"'),
             ),
             height=10,
@@ -187,26 +198,33 @@ def _log() -> Row:
 
 def _traces() -> Row:
     spans = "sum by (span_name) (rate(traces_span_metrics_calls_total{{{of}}}[$__rate_interval]))"
-    failed = "sum by (service_name) (rate(traces_span_metrics_calls_total{{{of}}}[$__rate_interval]))"
+    wrong = f'{_SPANS}, status_code="STATUS_CODE_ERROR"'
+    failed = f"sum by (service_name) (rate(traces_span_metrics_calls_total{{{wrong}}}[$__rate_interval]))"
     slow = quantile(0.95, f"traces_span_metrics_duration_seconds_bucket{{{_SPANS}}}", "span_name")
     return row(
         "Traces",
         line(
             lines(
                 "Calls by operation",
-                "Calls per second, counted from all spans before sampling: also those whose trace is not kept.",
+                "Calls per second, counted from all spans before sampling: also those whose trace is not kept. What "
+                "has no request metrics of its own, such as api-gateway, is seen in the traces only.",
                 [prom(spans.format(of=_SPANS), "{{span_name}}")],
                 Look(unit=units.REQUESTS_PER_SECOND),
             ),
             lines(
                 "Failed calls",
                 "Server spans with an error status per second. Their traces are all kept.",
-                [prom(or_zero(failed.format(of=f'{_SPANS}, status_code="STATUS_CODE_ERROR"')), "{{service_name}}")],
+                [
+                    prom(
+                        or_zero(failed, "service_name"),
+                        "{{service_name}}",
+                    )
+                ],
                 Look(unit=units.REQUESTS_PER_SECOND),
             ),
             lines(
                 "p95 by operation",
-                "95 % of the calls end within this time, from spans. A point is one call: it opens its trace.",
+                f"95 % of the calls end within this time, from spans. A point is one call: it opens its trace, {_KEPT}",
                 [prom_exemplars(slow, "{{span_name}} p95")],
                 Look(unit=units.SECONDS),
             ),

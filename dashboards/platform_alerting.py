@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from dashboards import platform_signals as signals
 from dashboards.builder import units
 from dashboards.builder.dashboard import About, dashboard
 from dashboards.builder.layout import Row, line, row
@@ -13,6 +14,11 @@ _NO_ERRORS = Limits(critical=0.000001, why="none is normal: every one may be an 
 _FINE = (Word(value=1, text="yes", colour=GOOD), Word(value=0, text="no", colour=CRITICAL))
 _RATE = Look(unit=units.PER_SECOND)
 _ERRORS = Look(unit=units.PER_SECOND, limits=_NO_ERRORS)
+# Loki writes its levels in small letters, the other two in capitals; its other parts have nothing to do with alerts.
+_PIPELINE_LOG = """
+{app=~"alertmanager|prometheus|loki"}
+  |~ "level=(WARN|ERROR)|level=(warn|error).*(?i:ruler|rule group|alert|notifier)|(Loading|Failed).*configuration file"
+"""
 # The label rule_group is "file;group".
 _GROUP = '"group", "$1", "rule_group", ".*;(.+)"'
 
@@ -43,15 +49,10 @@ def _heartbeat() -> Row:
                 prom(or_zero('max(ALERTS{alertname="Watchdog", alertstate="firing"})'), "Watchdog fires"),
                 Look(unit=units.EXACT, words=_FINE),
             ),
-            single(
-                "Alerts firing",
-                "Firing alerts of all systems, without Watchdog.",
-                prom(or_zero('count(ALERTS{alertstate="firing", alertname!="Watchdog"})'), "firing"),
-                Look(unit=units.EXACT, limits=Limits(warning=1, why="any firing alert needs a look.")),
-            ),
+            signals.alerts_firing(),
             single(
                 "Alerts pending",
-                "Alerts whose condition holds, but not yet for long enough.",
+                "Alerts of Prometheus' rules whose condition holds, but not yet for long enough; Loki does not tell.",
                 prom(or_zero('count(ALERTS{alertstate="pending"})'), "pending"),
                 Look(unit=units.EXACT),
             ),
@@ -78,7 +79,8 @@ def _heartbeat() -> Row:
         line(
             lines(
                 "Alerts by name",
-                "Pending and firing alerts of all systems; one alert may have several instances.",
+                "Pending and firing alerts of Prometheus' rules in all systems; one alert may have several instances. "
+                "Loki's are among the alerts held, below.",
                 [prom("count by (alertname, alertstate) (ALERTS)", "{{alertname}} {{alertstate}}")],
                 Look(unit=units.EXACT, stacked=True),
             ),
@@ -95,9 +97,15 @@ def _evaluation() -> Row:
       {group}
     )
     """
+    # A group that was not evaluated yet has the time 0; then its age is that of the server.
     age = """
     label_replace(
-      time() - max by (rule_group) (prometheus_rule_group_last_evaluation_timestamp_seconds),
+      time() - max by (pod, rule_group) (
+        prometheus_rule_group_last_evaluation_timestamp_seconds > 0
+        or
+        0 * prometheus_rule_group_last_evaluation_timestamp_seconds
+        + on (namespace, pod) group_left () process_start_time_seconds{{app="prometheus"}}
+      ),
       {group}
     )
     """
@@ -114,8 +122,9 @@ def _evaluation() -> Row:
             ),
             lines(
                 "Age of the last evaluation",
-                "Time since each group was evaluated; it should stay near the group's interval.",
-                [prom(age.format(group=_GROUP), "{{group}}")],
+                "Time since each server evaluated each group; it should stay near the group's interval. One line that "
+                "grows is a server that is stuck, while the other one still evaluates.",
+                [prom(age.format(group=_GROUP), "{{group}} {{pod}}")],
                 Look(unit=units.SECONDS),
             ),
             lines(
@@ -177,15 +186,15 @@ def _loki_ruler() -> Row:
             lines(
                 "Rule evaluations",
                 "Log rules evaluated per second.",
-                [prom(or_zero(rate.format(what="rule_evaluations")), "{{pod}}")],
+                [prom(or_zero(rate.format(what="rule_evaluations"), "pod"), "{{pod}}")],
                 _RATE,
             ),
             lines(
                 "Failed and missed evaluations",
                 "Log rules that could not be evaluated, or were left out because the evaluation before took too long.",
                 [
-                    prom(or_zero(rate.format(what="rule_evaluation_failures")), "failed {{pod}}"),
-                    prom(or_zero(rate.format(what="rule_group_iterations_missed")), "missed {{pod}}"),
+                    prom(or_zero(rate.format(what="rule_evaluation_failures"), "pod"), "failed {{pod}}"),
+                    prom(or_zero(rate.format(what="rule_group_iterations_missed"), "pod"), "missed {{pod}}"),
                 ],
                 _ERRORS,
             ),
@@ -193,7 +202,7 @@ def _loki_ruler() -> Row:
                 "Alerts sent and dropped",
                 "Alerts that Loki sent to Alertmanager, could not send, or gave up.",
                 [
-                    prom(or_zero(rate.format(what=f"notifications_{what}")), f"{what} {{{{pod}}}}")
+                    prom(or_zero(rate.format(what=f"notifications_{what}"), "pod"), f"{what} {{{{pod}}}}")
                     for what in ("sent", "errors", "dropped")
                 ],
                 _RATE,
@@ -241,7 +250,7 @@ def _notifications() -> Row:
             lines(
                 "Suppressed",
                 "Notifications held back by silences, inhibition or mute times.",
-                [prom(or_zero(suppressed), "{{reason}}")],
+                [prom(or_zero(suppressed, "reason"), "{{reason}}")],
                 _RATE,
             ),
             lines(
@@ -254,8 +263,9 @@ def _notifications() -> Row:
         line(
             log_lines(
                 "Log of the pipeline",
-                "Warnings and errors of all three programs, and what they say about rules and notifications.",
-                logs('{app=~"alertmanager|prometheus|loki"} |~ "level=(warn|error)|notif|rule"'),
+                "Warnings and errors of Prometheus and Alertmanager, those of Loki about rules and alerts, and when a "
+                "configuration was read. No line at all is good.",
+                logs(_PIPELINE_LOG),
             ),
         ),
     )

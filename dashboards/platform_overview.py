@@ -6,8 +6,9 @@ from dashboards import platform_signals as signals
 from dashboards.builder import units
 from dashboards.builder.dashboard import About, dashboard
 from dashboards.builder.layout import Row, line, row
+from dashboards.builder.links import explore_logs
 from dashboards.builder.look import CRITICAL, GOOD, Limits, Look, Word
-from dashboards.builder.panels import dials, lines, single, states
+from dashboards.builder.panels import bars, lines, single, states
 from dashboards.builder.queries import or_zero, prom, prom_last
 from dashboards.builder.variables import label_values
 
@@ -25,7 +26,10 @@ def build() -> dict[str, Any]:
         "the way from a rule to a notification has a dashboard of its own.",
         runbooks=["TargetDown", "PodCrashLooping", "PersistentVolumeFillingUp", "Watchdog"],
         logs='{app=~"prometheus|alertmanager|loki|jaeger|otel-gateway|grafana"}',
-        links={"alerting pipeline": "/d/platform-alerting"},
+        links={
+            "alerting pipeline": "/d/platform-alerting",
+            "error lines of SpecCursor in Explore": explore_logs('{namespace="speccursor"} | level="ERROR"'),
+        },
     )
     rows = [
         _health(),
@@ -58,12 +62,7 @@ def _health() -> Row:
                 prom(or_zero(f"count(up{{{_HERE}}} == 0)"), "down"),
                 Look(unit=units.EXACT, limits=Limits(critical=1, why="TargetDown alerts for each of them.")),
             ),
-            single(
-                "Alerts firing",
-                "Firing alerts of all systems, without Watchdog.",
-                prom(or_zero('count(ALERTS{alertstate="firing", alertname!="Watchdog"})'), "firing"),
-                Look(unit=units.EXACT, limits=Limits(warning=1, why="any firing alert needs a look.")),
-            ),
+            signals.alerts_firing(),
             single(
                 "Restarts",
                 "Restarts of containers within the time range.",
@@ -85,10 +84,10 @@ def _health() -> Row:
                 [
                     prom(
                         f"sum by (namespace, pod) (increase(kube_pod_container_status_restarts_total{{{_HERE}}}[1h]))",
-                        "{{namespace}} {{pod}}",
+                        "{{pod}}",
                     )
                 ],
-                Look(unit=units.COUNT),
+                Look(unit=units.EXACT, decimals=0),
             ),
             height=10,
         ),
@@ -110,16 +109,16 @@ def _resources() -> Row:
             lines(
                 "Memory by pod",
                 "Resident memory as each program reports it.",
-                [prom(f"sum by (namespace, pod) ({memory})", "{{namespace}} {{pod}}")],
+                [prom(f"sum by (namespace, pod) ({memory})", "{{pod}}")],
                 Look(unit=units.BYTES),
             ),
             lines(
                 "CPU by pod",
                 "Processor cores in use, as each program reports it.",
-                [prom(f"sum by (namespace, pod) (rate({cpu}[$__rate_interval]))", "{{namespace}} {{pod}}")],
+                [prom(f"sum by (namespace, pod) (rate({cpu}[$__rate_interval]))", "{{pod}}")],
                 Look(unit=units.COUNT),
             ),
-            dials(
+            bars(
                 "Volumes used",
                 "Share of each volume in use.",
                 prom(share, "{{persistentvolumeclaim}}"),

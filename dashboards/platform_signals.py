@@ -1,9 +1,11 @@
 """Rows of Platform - Overview, one per program: what it takes in, what it gives on, what it loses."""
 
+from grafana_foundation_sdk.models.dashboard import Panel
+
 from dashboards.builder import units
 from dashboards.builder.layout import Row, line, row
 from dashboards.builder.look import Limits, Look
-from dashboards.builder.panels import lines
+from dashboards.builder.panels import lines, single
 from dashboards.builder.queries import or_zero, otelcol, prom, quantile
 
 _NO_LOSS = Look(
@@ -14,6 +16,24 @@ _RATE = Look(unit=units.PER_SECOND)
 _SIGNALS = {"spans": "spans", "log_records": "log lines"}
 _JAEGER = 'app="jaeger"'
 _COLLECTORS = 'app!="jaeger"'
+
+
+def alerts_firing() -> Panel:
+    """Firing alerts of all systems, as one number."""
+    firing = """
+    clamp_min(
+      max(alertmanager_alerts{state="active"})
+      - (count(ALERTS{alertname="Watchdog", alertstate="firing"}) or on () vector(0)),
+      0
+    )
+    """
+    return single(
+        "Alerts firing",
+        "Active alerts that the Alertmanager with the most of them holds, from Prometheus and from Loki, without "
+        "Watchdog. Silenced and inhibited ones are not counted.",
+        prom(firing, "firing"),
+        Look(unit=units.EXACT, limits=Limits(warning=1, why="any firing alert needs a look.")),
+    )
 
 
 def prometheus() -> Row:
@@ -77,7 +97,6 @@ def alertmanager() -> Row:
                 [prom("max by (pod) (alertmanager_cluster_members)", "{{pod}}")],
                 Look(unit=units.EXACT),
             ),
-            height=6,
         ),
     )
 
@@ -107,18 +126,19 @@ def loki() -> Row:
                 "Lost and failed",
                 "Lines refused by a limit, requests answered with 5xx, and chunks that could not be stored.",
                 [
-                    prom(or_zero(refused), "refused {{reason}}"),
-                    prom(or_zero(failed), "5xx {{route}}"),
+                    prom(or_zero(refused, "reason"), "refused {{reason}}"),
+                    prom(or_zero(failed, "route"), "5xx {{route}}"),
                     prom(or_zero(flush), "chunks not stored"),
                 ],
                 _NO_LOSS,
             ),
             lines(
                 "p99 by route",
-                "99 % of the requests are answered within this time.",
-                [prom(quantile(0.99, "loki_request_duration_seconds_bucket", "route"), "{{route}}")],
+                "99 % of the requests over HTTP are answered within this time.",
+                [prom(quantile(0.99, 'loki_request_duration_seconds_bucket{route!~"/.*"}', "route"), "{{route}}")],
                 Look(unit=units.SECONDS),
             ),
+            widths=(5, 5, 7, 7),
         ),
     )
 
@@ -145,11 +165,13 @@ def collector() -> Row:
                 ],
                 _RATE,
             ),
+        ),
+        line(
             lines(
                 "Refused and dropped",
                 "What was refused (the sender repeats it for a while), not sent, or found no room in a queue.",
                 [
-                    prom(or_zero(_sum(what, kind)), f"{text} {what.replace('_', ' ')} {{{{app}}}}")
+                    prom(or_zero(_sum(what, kind), "app"), f"{text} {what.replace('_', ' ')} {{{{app}}}}")
                     for what in lost
                     for kind, text in _SIGNALS.items()
                 ],
@@ -191,10 +213,9 @@ def sampling() -> Row:
             lines(
                 "Dropped too early",
                 "Traces that had to leave memory before their decision.",
-                [prom(or_zero(f"sum by (pod) (rate({early}[$__rate_interval]))"), "{{pod}}")],
+                [prom(or_zero(f"sum by (pod) (rate({early}[$__rate_interval]))", "pod"), "{{pod}}")],
                 _NO_LOSS,
             ),
-            height=6,
         ),
     )
 
@@ -218,13 +239,13 @@ def jaeger() -> Row:
             lines(
                 "Spans not stored",
                 "Spans per second that storage refused.",
-                [prom(or_zero(failed), "{{pod}}")],
+                [prom(or_zero(failed, "pod"), "{{pod}}")],
                 _NO_LOSS,
             ),
             lines(
                 "Questions to storage",
                 "Searches and reads per second; asking for a trace that does not exist counts as an error.",
-                [prom(or_zero(asked), "{{operation}} {{result}}")],
+                [prom(or_zero(asked, "operation"), "{{operation}} {{result}}")],
                 _RATE,
             ),
         ),

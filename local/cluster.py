@@ -27,7 +27,7 @@ _READY = STATE / "cluster-ready"
 # Go keeps what it downloaded and compiled: 15 GiB for all tools, which `go clean -cache -modcache` gives back.
 _FREE_TO_BUILD_GIB = 17
 _FREE_TO_RUN_GIB = 3
-_VOLUMES = 24
+_VOLUMES = 40
 
 
 def up() -> None:
@@ -108,8 +108,6 @@ def _create() -> Node:
     shutil.copy2(source / "bridge.conflist", etc / "cni/net.d/10-bridge.conflist")
     for name in ("passwd", "group"):
         (etc / name).write_text("root:x:0:0:root:/root:/bin/bash\n" if name == "passwd" else "root:x:0:\n")
-    for number in range(_VOLUMES):
-        (NODE_ROOT / f"var/lib/volumes/{number:02d}").mkdir(parents=True)
     node = node_process.start()
     # No resolver beyond the cluster: the node reaches nothing but the host's end of its link.
     (etc / "resolv.conf").write_text(f"nameserver {node.host_address}\n")
@@ -149,9 +147,9 @@ def _storage() -> None:
         if phases.get(name) in ("Released", "Failed"):
             _kubectl("delete", "persistentvolume", name)
             shutil.rmtree(folder)
-            folder.mkdir()
         elif name in phases:
             continue
+        folder.mkdir(parents=True, exist_ok=True)
         manifests.append(_volume(name, f"/var/lib/volumes/{number:02d}"))
     if len(manifests) > 1:
         _kubectl("apply", "--filename=-", stdin="\n---\n".join(json.dumps(manifest) for manifest in manifests))

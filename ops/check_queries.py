@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
-from ops import dashboard_queries, rule_queries
+from ops import dashboard_queries, quiet_selectors, rule_queries
 from ops.clients import Api, Prometheus
 from ops.dashboard_queries import DashboardQueries
 from ops.environment import LOCAL, Environment, load
@@ -26,7 +26,6 @@ from ops.plan import SCRAPE_POOL, content
 from ops.query_check import GOOD, Check, Outcome, Verdict, in_reading_order, kinds
 from ops.query_sources import SOURCES
 from ops.rule_queries import RuleQuery
-from rules.loader import RULES, read_yaml
 
 HOUR = 3600.0
 """Seconds: the dashboards' own time range, and how far back a rule's series are looked for."""
@@ -101,7 +100,7 @@ def run(
         sources=sources,
         window=Window(start=now - HOUR, end=now),
         scrape_interval=Prometheus(urls["prometheus"]).scrape_interval(SCRAPE_POOL),
-        may_be_absent=rule_queries.may_be_absent(read_yaml(RULES / "metrics.yaml", "rules/metrics.yaml")),
+        quiet=quiet_selectors.load(),
     )
     outcomes: list[Outcome] = []
     total = sum(len(one.queries) for one in dashboards) + len(rules)
@@ -124,17 +123,26 @@ def run(
 
 
 def _report(console: Console, outcomes: Sequence[Outcome]) -> None:
-    bad = [outcome for outcome in in_reading_order(outcomes) if not outcome.good]
-    if bad:
-        table = Table(title="Queries that give nothing")
-        for column in ("of", "where", "verdict", "why", "query"):
-            table.add_column(column, overflow="fold")
-        for one in bad:
-            where = f"{one.kind} {one.where}"
-            table.add_row(one.owner, *(escape(text) for text in (where, one.verdict, one.detail, one.expression)))
-        console.print(table)
+    ordered = in_reading_order(outcomes)
+    quiet = [outcome for outcome in ordered if outcome.verdict is Verdict.QUIET]
+    for title, shown in (
+        ("Accepted without data: what is declared to appear only once it happens", quiet),
+        ("Queries that give nothing", [outcome for outcome in ordered if not outcome.good]),
+    ):
+        if shown:
+            console.print(_table(title, shown))
     for line in summary(outcomes):
         console.print(line)
+
+
+def _table(title: str, outcomes: Sequence[Outcome]) -> Table:
+    table = Table(title=title)
+    for column in ("of", "where", "verdict", "why", "query"):
+        table.add_column(column, overflow="fold")
+    for one in outcomes:
+        where = f"{one.kind} {one.where}"
+        table.add_row(one.owner, *(escape(text) for text in (where, one.verdict, one.detail, one.expression)))
+    return table
 
 
 def summary(outcomes: Sequence[Outcome]) -> list[str]:

@@ -12,6 +12,10 @@ from ops.kube import Cluster
 _APP = "app.kubernetes.io/name"
 _NOBODY = 65534
 _GONE = 404
+_BEFORE = "fire-alerts.observability/replicas-before"
+"""Annotation of a workload that a drill scaled down: how many it wanted, for a later drill if this one is killed."""
+_LONGEST_POD = 1800
+"""Seconds after which the kubelet ends a drill's pod, whoever forgot it."""
 
 
 class ClusterApi:
@@ -19,7 +23,7 @@ class ClusterApi:
 
     def __init__(self, cluster: Cluster, namespace: str, *, receiver: str = "receiver") -> None:
         """`receiver`: namespace and name of the Deployment whose image faults run in."""
-        self._namespace = namespace
+        self.namespace = namespace
         self._receiver = receiver
         file = str(cluster.kubeconfig) if cluster.kubeconfig else None
         try:
@@ -32,49 +36,67 @@ class ClusterApi:
 
     def replicas(self, kind: str, name: str) -> int | None:
         """How many a Deployment or StatefulSet wants; None when there is none."""
-        call = self._apps.read_namespaced_deployment_scale
-        if kind == "StatefulSet":
-            call = self._apps.read_namespaced_stateful_set_scale
-        found = _call(f"{kind} {name}", lambda: call(name, self._namespace), absent_is_fine=True)
+        found = self._workload(kind, name)
         return None if found is None else int(found.spec.replicas or 0)
 
-    def scale(self, kind: str, name: str, replicas: int) -> None:
-        """Set how many it wants."""
-        call = self._apps.patch_namespaced_deployment_scale
+    def replicas_before(self, kind: str, name: str) -> int | None:
+        """The `before` that `scale` noted; None when nothing is noted, or there is no such workload."""
+        found = self._workload(kind, name)
+        noted = None if found is None else (found.metadata.annotations or {}).get(_BEFORE)
+        if noted is None:
+            return None
+        if not noted.isdecimal():
+            raise OpsError(f"{kind} {name}: annotation {_BEFORE} is {noted!r}; allowed: a number of replicas")
+        return int(noted)
+
+    def scale(self, kind: str, name: str, replicas: int, *, before: int | None) -> None:
+        """Set how many it wants, and in the same request note `before` at it; None removes the note."""
+        call = self._apps.patch_namespaced_deployment
         if kind == "StatefulSet":
-            call = self._apps.patch_namespaced_stateful_set_scale
-        _call(f"{kind} {name}", lambda: call(name, self._namespace, {"spec": {"replicas": replicas}}))
+            call = self._apps.patch_namespaced_stateful_set
+        noted = {_BEFORE: None if before is None else str(before)}
+        change = {"metadata": {"annotations": noted}, "spec": {"replicas": replicas}}
+        _call(f"{kind} {name}", lambda: call(name, self.namespace, cast(Any, change)))
 
     def pods(self, app: str) -> list[dict[str, Any]]:
         """The pods of an app, as the API gives them."""
         selector = f"{_APP}={app}"
-        found = _call(
-            f"pods of {app}", lambda: self._core.list_namespaced_pod(self._namespace, label_selector=selector)
-        )
+        found = _call(f"pods of {app}", lambda: self._core.list_namespaced_pod(self.namespace, label_selector=selector))
         return [cast(dict[str, Any], self._plain(pod)) for pod in found.items]
 
     def create_pod(self, name: str, *, script: str, annotations: dict[str, str]) -> None:
-        """Run a Python script in the receiver's image, under Pod Security `restricted`."""
+        """Run a Python script in the receiver's image, under Pod Security `restricted`, for _LONGEST_POD at most."""
         where = self._receiver
         receiver = _call(f"Deployment {where}", lambda: self._apps.read_namespaced_deployment(where, where))
         image = receiver.spec.template.spec.containers[0].image
         body = cast(Any, _pod(name, image, script, annotations))
-        _call(f"pod {name}", lambda: self._core.create_namespaced_pod(self._namespace, body))
+        _call(f"pod {name}", lambda: self._core.create_namespaced_pod(self.namespace, body))
 
     def delete_pod(self, name: str) -> None:
         """Remove a pod at once; one that is gone is fine."""
         _call(
             f"pod {name}",
-            lambda: self._core.delete_namespaced_pod(name, self._namespace, grace_period_seconds=0),
+            lambda: self._core.delete_namespaced_pod(name, self.namespace, grace_period_seconds=0),
             absent_is_fine=True,
         )
+
+    def config_map(self, name: str) -> dict[str, str]:
+        """The data of a ConfigMap."""
+        found = _call(f"ConfigMap {name}", lambda: self._core.read_namespaced_config_map(name, self.namespace))
+        return dict(found.data or {})
 
     def patch_config_map(self, name: str, data: dict[str, str | None]) -> None:
         """Set keys of a ConfigMap; None removes one."""
         _call(
             f"ConfigMap {name}",
-            lambda: self._core.patch_namespaced_config_map(name, self._namespace, {"data": data}),
+            lambda: self._core.patch_namespaced_config_map(name, self.namespace, {"data": data}),
         )
+
+    def _workload(self, kind: str, name: str) -> Any:  # noqa: ANN401 -- no types
+        call = self._apps.read_namespaced_deployment
+        if kind == "StatefulSet":
+            call = self._apps.read_namespaced_stateful_set
+        return _call(f"{kind} {name}", lambda: call(name, self.namespace), absent_is_fine=True)
 
 
 def _pod(name: str, image: str, script: str, annotations: dict[str, str]) -> dict[str, Any]:
@@ -84,6 +106,8 @@ def _pod(name: str, image: str, script: str, annotations: dict[str, str]) -> dic
             "automountServiceAccountToken": False,
             "enableServiceLinks": False,
             "terminationGracePeriodSeconds": 0,
+            "activeDeadlineSeconds": _LONGEST_POD,
+            "restartPolicy": "Always",  # a crash loop is made of restarts
             "securityContext": {
                 "runAsNonRoot": True,
                 "runAsUser": _NOBODY,

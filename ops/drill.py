@@ -1,15 +1,17 @@
 """Makes alerts fire in a running stack and watches what is delivered. Knows no terminal and no cluster, only URLs."""
 
 import time
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 from ops.clients import Alertmanager, Delivery, Prometheus, Receiver, Simulator
 from ops.errors import OpsError
 from ops.faults import FaultSource
+from ops.log_rules import LogRules
 from ops.plan import SYSTEMS, AlertPlan, Content
+from rules.model import Engine
 
 TICK = 0.5
 """Seconds between two looks at the receiver; the times reported are the receiver's own, not ours."""
@@ -20,6 +22,7 @@ LONGEST_WINDOW = 300.0
 """Seconds: the longest rate window that must empty before a condition is false again."""
 SLACK = 60.0
 """Seconds on top of what the settings explain before an expected notification counts as missing."""
+_NAMES: dict[Engine, str] = {"prometheus": "Prometheus", "loki": "Loki"}
 LONGEST_DRILL = 1800.0
 """Seconds: the longest a fault may stay on (the simulator ends it by then)."""
 
@@ -88,6 +91,14 @@ class Services:
     alertmanager: Alertmanager
     source: FaultSource | None = None
     """None for the simulator's switches alone."""
+    log_rules: LogRules | None = None
+    """Who evaluates the alerts on log lines; None where no such alert is drilled."""
+
+    def alert_rules(self, engine: Engine) -> dict[str, dict[str, Any]]:
+        """The rules that this engine evaluates at present; see Prometheus.alert_rules."""
+        if engine == "prometheus":
+            return self.prometheus.alert_rules()
+        return self.log_rules.alert_rules() if self.log_rules else {}
 
     @property
     def faults(self) -> FaultSource:
@@ -96,7 +107,7 @@ class Services:
 
 
 class Drill:
-    """Runs the plans, all at once or one after the other."""
+    """Runs the plans: all at once, or one after the other, or some of them at once and the others alone."""
 
     def __init__(self, plans: Iterable[AlertPlan], services: Services, files: Content, *, slack: float = SLACK) -> None:
         """Nothing happens before `run`. `slack` is in seconds, see SLACK."""
@@ -108,10 +119,14 @@ class Drill:
         self.others: set[str] = set()
         """Alerts that were delivered meanwhile and are no part of this drill."""
 
-    def run(self, *, serial: bool = False, on_tick: Callable[[], None] = lambda: None) -> None:
-        """Drill every alert. Faults are off when this returns or raises, whatever happened."""
+    def run(self, *, alone: Collection[str] = (), on_tick: Callable[[], None] = lambda: None) -> None:
+        """Drill every alert, those named in `alone` after the others and one by one.
+
+        Every fault is switched off when this returns or raises; one that could not be is a problem of its run.
+        """
         self._check_switches()
-        batches = [[run] for run in self.runs] if serial else [self.runs]
+        together = [run for run in self.runs if run.plan.alert not in alone]
+        batches = [together, *([run] for run in self.runs if run.plan.alert in alone)]
         try:
             for batch in batches:
                 for run in batch:
@@ -135,12 +150,14 @@ class Drill:
     def _tick(self, batch: list[Run]) -> None:
         deliveries = self._services.receiver.deliveries(self._since)
         self._note_others(deliveries)
-        rules = None
+        rules: dict[Engine, dict[str, dict[str, Any]]] = {}
         for run in batch:
             match run.stage:
                 case Stage.QUIET:
-                    rules = rules or self._services.prometheus.alert_rules()
-                    state = str(rules.get(run.plan.alert, {}).get("state", "missing"))
+                    engine = run.plan.engine
+                    if engine not in rules:
+                        rules[engine] = self._services.alert_rules(engine)
+                    state = str(rules[engine].get(run.plan.alert, {}).get("state", "missing"))
                     self._begin_when_quiet(run, deliveries, state)
                 case Stage.FIRING:
                     self._watch_firing(run, deliveries)
@@ -154,7 +171,7 @@ class Drill:
         name = run.plan.alert
         reasons: list[str] = []
         if state != "inactive":
-            reasons.append(f"Prometheus has it as {state}")
+            reasons.append(f"{_NAMES[run.plan.engine]} has it as {state}")
         if self._services.alertmanager.alerts(f'alertname="{name}"'):
             reasons.append("Alertmanager still holds it")
         told = [one.received_at for one in deliveries if any(alert["alertname"] == name for alert in one.alerts)]
@@ -187,15 +204,14 @@ class Drill:
                 run.fired.setdefault(self._files.channel_of(one), one.received_at)
         missing = [channel for channel in run.plan.channels if channel not in run.fired]
         if not missing:
-            run.fault_off = self._services.faults.switch_off(run.plan.alert)
             run.stage = Stage.RESOLVING
+            self._switch_off(run)
             run.deadline = time.time() + self._resolve_patience(run)
         elif time.time() > run.deadline:
             self._fail(run, f"no firing notification in {', '.join(missing)}: {self._diagnosis(run)}")
 
     def _watch_resolving(self, run: Run, deliveries: list[Delivery]) -> None:
-        assert run.fault_off is not None  # noqa: S101 -- set where the stage began
-        assert run.fault_on is not None  # noqa: S101
+        assert run.fault_on is not None  # noqa: S101 -- set where the stage before began
         for one in deliveries:
             if one.received_at >= run.fault_on and one.about(run.plan.alert, "firing"):
                 run.fired.setdefault(self._files.channel_of(one), one.received_at)
@@ -217,8 +233,17 @@ class Drill:
     def _fail(self, run: Run, problem: str) -> None:
         run.problems.append(problem)
         run.stage = Stage.FAILED
-        if run.fault_on is not None and run.fault_off is None:
+        self._switch_off(run)
+
+    def _switch_off(self, run: Run) -> None:
+        if run.fault_on is None or run.fault_off is not None:
+            return
+        try:
             run.fault_off = self._services.faults.switch_off(run.plan.alert)
+        except OpsError as error:
+            # The drills of the others go on; at the end it is tried once more.
+            run.stage = Stage.FAILED
+            run.problems.append(f"its fault could not be switched off: {error}")
 
     def _note_others(self, deliveries: list[Delivery]) -> None:
         drilled = {run.plan.alert for run in self.runs}
@@ -237,7 +262,8 @@ class Drill:
     def _diagnosis(self, run: Run) -> str:
         """How far the alert got: the first place where it stopped."""
         name = run.plan.alert
-        state = self._services.prometheus.alert_rules().get(name, {}).get("state", "missing")
+        engine = run.plan.engine
+        state = self._services.alert_rules(engine).get(name, {}).get("state", "missing")
         held = self._services.alertmanager.alerts(f'alertname="{name}"')
         for alert in held:
             status = alert["status"]
@@ -247,11 +273,8 @@ class Drill:
                 return f"Alertmanager holds it muted by another alert ({', '.join(status['inhibitedBy'])})"
         if held:
             return "Alertmanager holds it; its own log says what the notification's receiver answered"
-        return f"Prometheus has it as {state}, Alertmanager does not hold it"
+        return f"{_NAMES[engine]} has it as {state}, Alertmanager does not hold it"
 
     def _switch_all_off(self) -> None:
         for run in self.runs:
-            if run.fault_on is not None and run.fault_off is None:
-                # One that cannot be reached ends its fault by itself; the others must still be switched off.
-                with suppress(OpsError):
-                    run.fault_off = self._services.faults.switch_off(run.plan.alert)
+            self._switch_off(run)

@@ -11,13 +11,24 @@ from typing import Any, cast
 from ops.clients import Alertmanager, Delivery, Prometheus, seconds
 from ops.environment import Environment
 from ops.errors import OpsError, UsageError
+from ops.log_rules import LogRules
 from rules import loader, routing
-from rules.model import AlertOverride, Rule
+from rules.model import AlertOverride, Engine, Rule
 from rules.problems import RulesError
 
-SYSTEMS = {"job-queue": "jq_workers_active", "platform": "prometheus_config_last_reload_successful"}
+SYSTEMS = {
+    "job-queue": "jq_workers_active",
+    "speccursor": 'up{app="speccursor"}',
+    "platform": "prometheus_config_last_reload_successful",
+}
 """Systems whose alerts have faults -> a gauge that says their telemetry is scraped."""
-DEFAULT_SYSTEM = "job-queue"
+ALWAYS_FIRES = "Watchdog"
+"""Fires without a fault; a second one of it would feed the dead man's switch while the pipeline may be broken."""
+ERROR_LOG_BURST = "SpecCursorErrorLogBurst"
+ERROR_LINES = 30.0
+"""Lines a minute that the simulator's fault for ERROR_LOG_BURST writes."""
+LINES_ARRIVE = 10.0
+"""Seconds from a log line to its place in Loki: an agent finds it, then two queues collect a batch each."""
 LONGEST_WINDOW = 1800.0
 """Seconds: a longer range in an expression looks for what was once there, and empties nothing."""
 _RANGE = re.compile(r"\[([0-9a-z]+)\]")
@@ -32,16 +43,19 @@ class Waits:
     """The waits between a fault and its delivery, in seconds."""
 
     scrape: float
+    """Until the fault's telemetry is stored: the interval between two scrapes, or LINES_ARRIVE."""
     evaluation: float
     for_: float
     group_wait: float
     group_interval: float
     """Between two notifications of one group: the most that a resolved message waits."""
+    rise: float = 0.0
+    """What the fault needs to fill the rule's window up to its limit; 0 for one that does so at its first scrape."""
 
     @property
     def allowed(self) -> float:
-        """What the settings alone explain: the sum of scrape, evaluation, `for` and group_wait."""
-        return self.scrape + self.evaluation + self.for_ + self.group_wait
+        """What the settings and the fault explain: the sum of scrape, rise, evaluation, `for` and group_wait."""
+        return self.scrape + self.rise + self.evaluation + self.for_ + self.group_wait
 
     @property
     def limit(self) -> float:
@@ -60,6 +74,8 @@ class AlertPlan:
     waits: Waits
     default_for: float
     """Seconds of `for` in rules/, before a stack's overrides."""
+    engine: Engine = "prometheus"
+    """Who evaluates it."""
     window: float = 0.0
     """Seconds of the longest range that must empty before the condition is false again."""
 
@@ -80,6 +96,17 @@ class Content:
     def enabled(self, name: str) -> bool:
         """Whether the stack deploys this alert at all."""
         return self._change(name).enabled
+
+    def rise(self, name: str) -> float:
+        """Seconds until the fault behind an alert has filled its rule's window up to the limit; see Waits.rise.
+
+        The simulated counters jump with a fault; log lines come one by one. The rule wants a mean of its window, so it
+        is true after 5m * 10/min = 50 lines, which 30 lines a minute are in 100 s.
+        """
+        if name != ERROR_LOG_BURST:
+            return 0.0
+        limit = self._change(name).thresholds.get("lines_per_minute", self.thresholds[name]["lines_per_minute"])
+        return _window(self.rules[name]) * limit / ERROR_LINES
 
     def _change(self, name: str) -> AlertOverride:
         return self.overrides.get(name, AlertOverride())
@@ -102,16 +129,19 @@ class Content:
         return delivery.channel
 
     def selected(self, names: Sequence[str], system: str | None = None) -> tuple[str, ...]:
-        """The alerts named, or all of a system (None: DEFAULT_SYSTEM). Raises UsageError for an unknown name."""
-        if (system or DEFAULT_SYSTEM) not in SYSTEMS:
+        """The alerts named, or all of a system, or of all SYSTEMS. Raises UsageError for what is no drill."""
+        if system is not None and system not in SYSTEMS:
             raise UsageError(f"unknown system {system!r}; with faults: {', '.join(SYSTEMS)}")
-        known = tuple(name for name, rule in self.rules.items() if rule.labels.system in SYSTEMS)
+        if ALWAYS_FIRES in names:
+            raise UsageError(f"{ALWAYS_FIRES} is no drill: it fires always, and who expects it would be misled")
+        systems = {name: rule.labels.system for name, rule in self.rules.items()}
+        known = tuple(name for name in systems if systems[name] in SYSTEMS and name != ALWAYS_FIRES)
         unknown = [name for name in names if name not in known]
         if unknown:
             raise UsageError(f"unknown alert {', '.join(unknown)}; known: {', '.join(known)}")
         if names:
             return tuple(name for name in known if name in names)
-        return tuple(name for name in known if self.rules[name].labels.system == (system or DEFAULT_SYSTEM))
+        return tuple(name for name in known if system in (None, systems[name]))
 
 
 def content(environment: Environment | None) -> Content:
@@ -142,7 +172,8 @@ def from_files(files: Content, environment: Environment, names: Sequence[str]) -
         rule = files.rule(name)
         labels = {**rule.labels.model_dump(), "alertname": name}
         waits = Waits(
-            scrape=setting("scrapeInterval"),
+            scrape=LINES_ARRIVE if rule.engine == "loki" else setting("scrapeInterval"),
+            rise=files.rise(name),
             evaluation=setting("evaluationInterval"),
             for_=seconds(rule.for_),
             group_wait=setting("groupWait"),
@@ -153,22 +184,30 @@ def from_files(files: Content, environment: Environment, names: Sequence[str]) -
 
 
 def from_live(
-    files: Content, prometheus: Prometheus, alertmanager: Alertmanager, names: Sequence[str]
+    files: Content,
+    prometheus: Prometheus,
+    alertmanager: Alertmanager,
+    names: Sequence[str],
+    *,
+    log_rules: LogRules | None = None,
 ) -> list[AlertPlan]:
-    """The plan with the timings of the running Prometheus and Alertmanager. Raises OpsError for a missing rule."""
-    live = prometheus.alert_rules()
+    """The plan with the timings of the running Prometheus, Loki's ruler (where it is given) and Alertmanager.
+
+    Raises OpsError for a missing rule.
+    """
+    live = {**prometheus.alert_rules(), **(log_rules.alert_rules() if log_rules else {})}
     config = alertmanager.config()
     scrape = prometheus.scrape_interval(SCRAPE_POOL)
     plans: list[AlertPlan] = []
     for name in files.selected(names):
         if name not in live:
-            raise OpsError(
-                f"Prometheus has no rule {name}: the stack is behind this checkout, or it disables the alert"
-            )
+            who = "Loki" if files.rules[name].engine == "loki" else "Prometheus"
+            raise OpsError(f"{who} has no rule {name}: the stack is behind this checkout, or it disables the alert")
         labels = {**live[name]["labels"], "alertname": name}
         times = route_times(config, labels)
         waits = Waits(
-            scrape=scrape,
+            scrape=LINES_ARRIVE if files.rules[name].engine == "loki" else scrape,
+            rise=files.rise(name),
             evaluation=float(live[name]["interval"]),
             for_=float(live[name]["duration"]),
             group_wait=max(wait for wait, _ in times.values()),
@@ -216,9 +255,11 @@ def _plan(files: Content, name: str, labels: Mapping[str, str], waits: Waits) ->
         channels=files.routing.channels_for(labels),
         waits=waits,
         default_for=seconds(files.rules[name].for_),
-        window=max((found for found in _ranges(files.rules[name].expr) if found <= LONGEST_WINDOW), default=0.0),
+        engine=files.rules[name].engine,
+        window=_window(files.rules[name]),
     )
 
 
-def _ranges(expression: str) -> list[float]:
-    return [seconds(text) for text in _RANGE.findall(expression)]
+def _window(rule: Rule) -> float:
+    ranges = [seconds(text) for text in _RANGE.findall(rule.expr)]
+    return max((found for found in ranges if found <= LONGEST_WINDOW), default=0.0)

@@ -1,6 +1,6 @@
 """Runs every query of dashboards and rules and says what came back. Knows no terminal and no cluster, only sources."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from enum import StrEnum
@@ -10,7 +10,8 @@ from ops.dashboard_queries import DashboardQueries, PanelQuery
 from ops.grafana_interpolation import Chosen, Language, Window, builtins, references, replaced, step
 from ops.grafana_variables import Variable, VariableError, in_order, lookup, resolve
 from ops.query_sources import QueryError, Question, Source
-from ops.rule_queries import RuleQuery, Selector
+from ops.quiet_selectors import Quiet, Selector
+from ops.rule_queries import RuleQuery, fills_gaps, logql_selectors, picks_lines, promql_selectors
 from rules import durations
 
 AT_ONCE = 4
@@ -24,9 +25,9 @@ class Verdict(StrEnum):
     NOTHING = "nothing"
     ERROR = "error"
     MISSING = "no series"
-    """A rule reads something of which there was no sample."""
+    """A query reads something of which there was no sample, and shows or says that all is well."""
     QUIET = "not yet"
-    """A rule reads something that exists only once it has happened; that is no problem."""
+    """A query reads something that exists only once it has happened, as declared; that is no problem."""
 
 
 GOOD = (Verdict.DATA, Verdict.QUIET)
@@ -62,8 +63,8 @@ class Check:
     window: Window
     scrape_interval: float
     """Seconds, as Grafana's data source has it: no step is smaller."""
-    may_be_absent: Mapping[str, str]
-    """Metric -> why it may be absent although all is well."""
+    quiet: Quiet
+    """What may find nothing although all is well."""
 
     def run(
         self, dashboards: Sequence[DashboardQueries], rules: Sequence[RuleQuery], done: Callable[[Outcome], None]
@@ -97,7 +98,10 @@ class Check:
         return chosen, outcomes
 
     def panel(self, dashboard: DashboardQueries, query: PanelQuery, chosen: Mapping[str, Chosen]) -> list[Outcome]:
-        """The outcome of one query of a panel."""
+        """One outcome for a query of a panel; where it shows something for nothing, as for a rule.
+
+        An answer to `x or vector(0)` does not prove that there is an x.
+        """
         where = f"{query.panel} {query.ref}"
         interval = step(self.window, minimum=max(self.scrape_interval, _seconds(query.interval)))
         own = builtins(self.window, scrape_interval=self.scrape_interval, interval=interval)
@@ -106,9 +110,18 @@ class Check:
             text = replaced(text, chosen, own, _language(query.source))
             _require_complete(query.expression, chosen.keys() | own.keys())
             question = Question(expression=text, step=interval, instant=query.instant)
-            rows = self._source(query.source).rows(question, self.window)
+            source = self._source(query.source)
+            rows = source.rows(question, self.window)
+            found: list[tuple[str, tuple[Verdict, str]]] = []
+            if query.source == "prometheus" and rows > 0 and fills_gaps(text):
+                found = self._missing(source, promql_selectors(text))
+            if query.source == "loki" and rows == 0 and picks_lines(text):
+                none_fits = [(text, (Verdict.QUIET, "its streams and labels are there, no line fits"))]
+                found = self._missing(source, logql_selectors(text)) or none_fits
         except (QueryError, ValueError) as error:
             return [_outcome("panel", dashboard.uid, where, text, Verdict.ERROR, str(error))]
+        if found:
+            return [_outcome("panel", dashboard.uid, where, part, *verdict) for part, verdict in found]
         verdict = Verdict.DATA if rows else Verdict.NOTHING
         return [_outcome("panel", dashboard.uid, where, text, verdict, f"{rows} series" if rows else "no data")]
 
@@ -118,24 +131,27 @@ class Check:
             source = self._source(rule.engine)
             question = Question(expression=rule.expression, step=60, instant=True)
             source.rows(question, self.window)
-            found = [
-                _outcome("rule", rule.engine, rule.alert, selector.text, *verdict)
-                for selector in rule.selectors
-                if (verdict := self._selector(source, selector)) is not None
-            ]
+            missing = self._missing(source, rule.selectors)
+            found = [_outcome("rule", rule.engine, rule.alert, part, *verdict) for part, verdict in missing]
         except (QueryError, ValueError) as error:
             return [_outcome("rule", rule.engine, rule.alert, rule.expression, Verdict.ERROR, str(error))]
         detail = f"{len(rule.selectors)} selectors have series"
         return found or [_outcome("rule", rule.engine, rule.alert, rule.expression, Verdict.DATA, detail)]
 
+    def _missing(self, source: Source, selectors: Sequence[Selector]) -> list[tuple[str, tuple[Verdict, str]]]:
+        """The selectors that find nothing, each with what that means."""
+        asked = [(one, self._selector(source, one)) for one in selectors]
+        return [(one.text, verdict) for one, verdict in asked if verdict is not None]
+
     def _selector(self, source: Source, selector: Selector) -> tuple[Verdict, str] | None:
         """None when it finds something."""
         if source.knows(selector.text, self.window):
             return None
-        if why := self.may_be_absent.get(selector.metric):
+        # A metric that is there must also fit: a wrong label would otherwise hide behind "may be absent".
+        if (why := self.quiet.whole(selector)) and not source.knows(selector.bare, self.window):
             return Verdict.QUIET, why
-        if selector.label_text != selector.text and source.knows(selector.label_text, self.window):
-            return Verdict.QUIET, "these labels exist, with other values"
+        if (parts := self.quiet.parts(selector)) and source.knows(selector.loosened(parts), self.window):
+            return Verdict.QUIET, "; ".join(parts.values())
         return Verdict.MISSING, f"no sample within {self.window.length / 60:.0f} minutes"
 
     def _variable(self, dashboard: DashboardQueries, variable: Variable, chosen: dict[str, Chosen]) -> Outcome | None:
@@ -174,10 +190,10 @@ def kinds(dashboards: Sequence[DashboardQueries], rules: Sequence[RuleQuery]) ->
     return {query.source for one in dashboards for query in one.queries} | {rule.engine for rule in rules}
 
 
-def in_reading_order(outcomes: Sequence[Outcome]) -> Iterator[Outcome]:
+def in_reading_order(outcomes: Sequence[Outcome]) -> list[Outcome]:
     """By owner, kind and place, worst first."""
     rank = {verdict: place for place, verdict in enumerate((Verdict.ERROR, Verdict.MISSING, Verdict.NOTHING))}
-    yield from sorted(outcomes, key=lambda one: (one.owner, rank.get(one.verdict, 9), one.kind, one.where))
+    return sorted(outcomes, key=lambda one: (one.owner, rank.get(one.verdict, 9), one.kind, one.where))
 
 
 def _require_complete(expression: str, known: Set[str]) -> None:

@@ -19,6 +19,8 @@ TIMEOUT = 30.0
 """Seconds for one answer: as long as Grafana waits by default."""
 # Enough to see that there are lines.
 _LINES = 10
+# A stream selector without a pipeline; other texts are asked for lines.
+_STREAMS = re.compile(r"\{[^{}]*\}")
 
 Json = Any
 
@@ -147,7 +149,9 @@ class LokiSource(Source):
         return answer.get("data") or []
 
     def knows(self, selector: str, window: Window) -> bool:
-        """Whether a stream had a line."""
+        """Whether a stream had a line; after a pipeline, whether a line is left."""
+        if not _STREAMS.fullmatch(selector):
+            return self.rows(Question(expression=selector, step=1), window) > 0
         return bool(self.get("/loki/api/v1/series", {"match[]": selector, **_nanoseconds(window)}).get("data"))
 
 

@@ -9,9 +9,10 @@ from ops.drill import Run, Stage
 from ops.plan import TOLERANCE, AlertPlan
 
 EXPLANATION = (
-    "allowed = scrape + evaluation + for + group_wait, each at its longest; overhead = measured - allowed (below zero: "
-    f"the waits were shorter than that); late = overhead above one scrape interval + {TOLERANCE:g} s. "
-    "A fault is strong enough to tip a rate's whole window at its first scrape, so no window is added. "
+    "allowed = scrape (+ rise) + evaluation + for + group_wait, each at its longest; overhead = measured - allowed "
+    f"(below zero: the waits were shorter than that); late = overhead above one scrape interval + {TOLERANCE:g} s. "
+    "A fault of a metric is strong enough to tip a rate's whole window at its first scrape; log lines come one by one, "
+    "and what they need to fill the window is the rise. "
     "Resolving is slower by nature: a 5m rate needs up to 5 minutes to forget."
 )
 
@@ -21,7 +22,7 @@ def plan_table(plans: Iterable[AlertPlan]) -> Table:
     table = Table(title="Plan (nothing is touched)")
     table.add_column("alert = fault", no_wrap=True)
     table.add_column("channels", no_wrap=True)
-    for column in ("scrape + evaluation\n+ for + group_wait", "late after"):
+    for column in ("scrape (+ rise) + evaluation\n+ for + group_wait", "late after"):
         table.add_column(column)
     for plan in plans:
         table.add_row(plan.alert, "\n".join(plan.channels), _sum(plan), f"{plan.waits.limit:g} s")
@@ -101,6 +102,7 @@ def as_json(runs: Iterable[Run], *, environment: str, others: Iterable[str]) -> 
                 "fault_on": run.fault_on,
                 "fault_off": run.fault_off,
                 "scrape": run.plan.waits.scrape,
+                "rise": run.plan.waits.rise,
                 "evaluation": run.plan.waits.evaluation,
                 "for": run.plan.waits.for_,
                 "default_for": run.plan.default_for,
@@ -121,7 +123,9 @@ def as_json(runs: Iterable[Run], *, environment: str, others: Iterable[str]) -> 
 
 def _sum(plan: AlertPlan) -> str:
     waits = plan.waits
-    parts = " + ".join(f"{value:g}" for value in (waits.scrape, waits.evaluation, waits.for_, waits.group_wait))
+    rise = (waits.rise,) if waits.rise else ()
+    values = (waits.scrape, *rise, waits.evaluation, waits.for_, waits.group_wait)
+    parts = " + ".join(f"{value:g}" for value in values)
     return f"{parts}\n= {waits.allowed:g} s"
 
 

@@ -1,36 +1,28 @@
-"""What rules read: the selectors in their expressions. Pure.
+"""What queries read: the selectors in the expressions of rules, and of panels that show 0 for nothing. Pure.
 
 That a rule gives nothing is normal; that it reads nothing is not.
 """
 
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Literal
 
 import promql_parser
 
-from rules.missing_metrics import ALERT, parse
+from ops.quiet_selectors import Matcher, Selector, quoted
+from rules.logql_tokens import Token, tokens
+from rules.missing_metrics import ALERT
 from rules.model import Rule
 
 Engine = Literal["prometheus", "loki"]
 
-# Strings are skipped, so that a brace in a line filter begins no selector.
-_LOGQL = re.compile(r"""(?P<selector>\{(?:"(?:\\.|[^"\\])*"|`[^`]*`|[^{}"`])*\})|"(?:\\.|[^"\\])*"|`[^`]*`""")
-# What a matcher says when only the label, not its value, is asked for.
-_ANY = '!=""'
-
-
-@dataclass(frozen=True, kw_only=True)
-class Selector:
-    """A selector of a rule."""
-
-    text: str
-    """As the data source reads it, without range, offset and @."""
-    label_text: str
-    """The same with any value for every label that must have one."""
-    metric: str = ""
-    """Its metric; empty for log streams, and where the name is a regular expression."""
+_OPERATORS = {"Equal": "=", "NotEqual": "!=", "Re": "=~", "NotRe": "!~"}
+# Stages of LogQL that make or change labels: what comes after them may need them.
+_PARSERS = ("json", "logfmt", "regexp", "pattern", "unpack", "label_format", "line_format", "decolorize")
+_LINE_FILTERS = ("|=", "|~", "|>", "!=", "!~", "!>")
+# What gives a value where nothing is.
+_FROM_NOTHING = ("vector", "absent", "absent_over_time")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,11 +46,6 @@ def read(rules: Mapping[str, Rule]) -> list[RuleQuery]:
     return found
 
 
-def may_be_absent(metrics_yaml: object) -> Mapping[str, str]:
-    """Metric -> why it may be absent although all is well, as rules/metrics.yaml declares it."""
-    return parse(metrics_yaml, "rules/metrics.yaml").absent
-
-
 def promql_selectors(expression: str) -> list[Selector]:
     """Every selector in a PromQL expression once, in its order. Raises ValueError when it does not parse."""
     found: dict[Selector, None] = {}
@@ -73,38 +60,68 @@ def promql_selectors(expression: str) -> list[Selector]:
     return list(found)
 
 
+def fills_gaps(expression: str) -> bool:
+    """Whether PromQL puts something in the place of what is absent, so that an answer proves nothing.
+
+    Raises ValueError when it does not parse.
+    """
+    found = False
+
+    def visit(node: object) -> bool:
+        nonlocal found
+        is_or = isinstance(node, promql_parser.BinaryExpr) and str(node.op) == "or"
+        found = found or is_or or (isinstance(node, promql_parser.Call) and node.func.name in _FROM_NOTHING)
+        return True
+
+    promql_parser.walk(promql_parser.parse(expression), visit)
+    return found
+
+
+def picks_lines(expression: str) -> bool:
+    """Whether LogQL keeps only lines that contain something: that there are none may be good news."""
+    items = tokens(expression)
+    return any(one[:2] in (("sign", "|="), ("sign", "|~")) and text.text != "" for one, text in pairwise(items))
+
+
 def logql_selectors(expression: str) -> list[Selector]:
-    """Every stream selector in a LogQL expression once, in its order."""
-    texts = dict.fromkeys(match["selector"] for match in _LOGQL.finditer(expression) if match["selector"])
-    return [Selector(text=text, label_text=text) for text in texts]
+    """Every stream selector in a LogQL expression once, in its order, and after it each label that a filter of its
+    lines reads, with the parsers before it. Raises ValueError when it cannot be read.
+    """
+    items = tokens(expression)
+    starts = [index for index, token in enumerate(items) if token[:2] == ("sign", "{")]
+    texts = {text: None for start in starts for text in _streams(expression, items[start:])}
+    return [Selector(text=text) for text in texts]
+
+
+def _streams(expression: str, items: list[Token]) -> Iterator[str]:
+    """The selector with which `items` begin; then one text for each label that a filter of its lines reads."""
+    end = next(index for index, token in enumerate(items) if token[:2] == ("sign", "}"))
+    stream = expression[items[0].position : items[end].position + 1]
+    yield stream
+    stage, start, depth = "", 0, 0
+    for before, token, after in zip(items[end:], items[end + 1 :], [*items[end + 2 :], items[-1]], strict=False):
+        depth += {"(": 1, ")": -1}.get(token.text, 0) if token.kind == "sign" else 0
+        # What stands after a label compares it; elsewhere the same sign filters whole lines.
+        filters_lines = token.kind == "sign" and token.text in _LINE_FILTERS and before.kind != "word"
+        over = token.kind in ("range", "end") or depth < 0
+        if over or filters_lines or token[:2] == ("sign", "|"):
+            if stage in _PARSERS:
+                stream += f" {expression[start : token.position].strip()}"
+            if over:
+                return
+            stage = "lines" if filters_lines else after.text if after.kind == "keyword" else "labels"
+            start = token.position
+        elif stage in ("labels", "unwrap") and token.kind == "word" and not token.text.startswith("__"):
+            yield f'{stream} | {token.text}!=""'
 
 
 def _promql(selector: promql_parser.VectorSelector) -> Selector:
     matchers: list[Any] = list(selector.matchers.matchers)
-    name = selector.name or ""
-    exact = [f"{one.name}{_operator(one)}{_quoted(one.value)}" for one in matchers]
-    loose = [f"{one.name}{_ANY}" if _wants_value(one) else text for one, text in zip(matchers, exact, strict=True)]
-    return Selector(text=_text(name, exact), label_text=_text(name, loose), metric=name)
-
-
-def _text(name: str, matchers: Iterable[str]) -> str:
-    inner = ", ".join(matchers)
-    return f"{name}{{{inner}}}" if inner or not name else name
+    named = [one.value for one in matchers if one.name == "__name__" and _operator(one) in ("=", "=~")]
+    others = [one for one in matchers if not (named and one.name == "__name__")]
+    texts = tuple(Matcher(one.name, f"{one.name}{_operator(one)}{quoted(one.value)}") for one in others)
+    return Selector.of(selector.name or "".join(named[:1]), texts)
 
 
 def _operator(matcher: Any) -> str:  # noqa: ANN401 -- the parser has no types
-    return {"Equal": "=", "NotEqual": "!=", "Re": "=~", "NotRe": "!~"}[str(matcher.op).rsplit(".", 1)[-1]]
-
-
-def _wants_value(matcher: Any) -> bool:  # noqa: ANN401 -- the parser has no types
-    """Whether only series that have the label can match; the name itself stays as it is."""
-    if matcher.name == "__name__":
-        return False
-    if _operator(matcher) == "=":
-        return matcher.value != ""
-    return _operator(matcher) == "=~" and re.fullmatch(matcher.value, "") is None
-
-
-def _quoted(value: str) -> str:
-    escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-    return f'"{escaped}"'
+    return _OPERATORS[str(matcher.op).rsplit(".", 1)[-1]]

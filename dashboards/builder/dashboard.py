@@ -37,7 +37,7 @@ class About:
     purpose: str
     """One or two sentences."""
     runbooks: Sequence[str]
-    """Alerts whose runbooks the header links."""
+    """Alerts whose runbooks the header links; none while the system has no alerts."""
     logs: str
     """LogQL of the system's own log lines."""
     links: dict[str, str] = field(default_factory=dict[str, str])
@@ -70,11 +70,13 @@ def _header(about: About) -> Panel:
     books = " · ".join(runbook(alert) for alert in about.runbooks)
     places = {"log lines in Explore": explore_logs(about.logs), **about.links}
     elsewhere = " · ".join(f"[{text}]({address})" for text, address in places.items())
-    return words(about.title, f"{about.purpose}\n\n**Runbooks:** {books}\n\n**Go to:** {elsewhere}\n")
+    first = f"**Runbooks:** {books}\n\n" if books else ""
+    return words(about.title, f"{about.purpose}\n\n{first}**Go to:** {elsewhere}\n")
 
 
 def _alerts(system: str) -> tuple[Panel, Panel]:
-    labels = f'system="{system}"'
+    # Watchdog fires always; whether it does is a panel of its own.
+    labels = f'system="{system}", alertname!="Watchdog"'
     history = prom(
         f"""
         max by (alertname) (1 * ALERTS{{{labels}, alertstate="pending"}} or 2 * ALERTS{{{labels}, alertstate="firing"}})
@@ -93,5 +95,10 @@ def _alerts(system: str) -> tuple[Panel, Panel]:
     )
     return (
         alerts_of("Alerts now", f"Pending and firing alerts of system {system}.", f"{{{labels}}}"),
-        states("Alert states", f"When alerts of system {system} were pending or firing.", [history], look),
+        states(
+            "Alert states",
+            f"When alerts of system {system} that Prometheus evaluates were pending or firing.",
+            [history],
+            look,
+        ),
     )

@@ -7,7 +7,7 @@ from grafana_foundation_sdk.models.dashboard import GridPos, Panel, RowPanel
 
 WIDTH = 24
 """Columns of Grafana's grid."""
-HEIGHT = 8
+HEIGHT = 9
 """Grid units of a line, about 36 pixels each, unless it says another."""
 
 

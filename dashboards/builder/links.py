@@ -52,4 +52,8 @@ def _explore(source: Source, query: dict[str, str]) -> str:
     }
     encoded = quote(json.dumps(state, separators=(",", ":")), safe="")
     # Grafana replaces ${name} before the address is opened, so these must stay readable.
-    return "/explore?left=" + re.sub(r"%24%7B(\w+)%7D", r"${\1}", encoded)
+    return "/explore?left=" + re.sub(r"%24%7B(\w+)(?:%3A(\w+))?%7D", _readable, encoded)
+
+
+def _readable(match: re.Match[str]) -> str:
+    return f"${{{match[1]}:{match[2]}}}" if match[2] else f"${{{match[1]}}}"

@@ -57,6 +57,8 @@ class Look:
     minimum: float | None = 0
     """None where values may be negative."""
     maximum: float | None = None
+    at_least: float | None = None
+    """The scale reaches this at least; None leaves it to the unit, see units.SCALE."""
     decimals: int | None = None
     stacked: bool = False
     """Areas on top of each other: only where the sum means something."""
@@ -77,5 +79,10 @@ class Look:
         return ThresholdsConfig().mode(ThresholdsMode.ABSOLUTE).steps(steps)
 
     def colour(self, *, by_series: bool) -> FieldColor:
-        """One colour per series, or the colour of the limit that the value has reached."""
+        """One colour per series, or the colour of the limit that the value has reached, or of its word.
+
+        With words the mode is a fixed one: a state timeline would name and colour the limits instead of the words.
+        """
+        if self.words and not by_series:
+            return FieldColor().mode(FieldColorModeId.FIXED).fixed_color(NEUTRAL)
         return FieldColor().mode(FieldColorModeId.PALETTE_CLASSIC if by_series else FieldColorModeId.THRESHOLDS)

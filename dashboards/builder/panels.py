@@ -6,7 +6,17 @@ and what a bad picture means.
 
 import string
 
-from grafana_foundation_sdk.builders import common, gauge, heatmap, logs, stat, statetimeline, text, timeseries
+from grafana_foundation_sdk.builders import (
+    bargauge,
+    common,
+    gauge,
+    heatmap,
+    logs,
+    stat,
+    statetimeline,
+    text,
+    timeseries,
+)
 from grafana_foundation_sdk.builders.dashboard import Panel as AnyPanel
 from grafana_foundation_sdk.models import common as model
 from grafana_foundation_sdk.models.dashboard import Panel
@@ -16,12 +26,13 @@ from grafana_foundation_sdk.models.text import TextMode
 from dashboards.builder.look import Look
 from dashboards.builder.queries import Query
 from dashboards.builder.sources import PROMETHEUS, Source
+from dashboards.builder.units import SCALE
 
 _LAST = "lastNotNull"
 
 
 def lines(title: str, description: str, queries: list[Query], look: Look) -> Panel:
-    """Values over time; the legend lists mean, largest and last value."""
+    """Values over time; the legend lists largest and last value."""
     builder = (
         timeseries.Panel()
         .unit(look.unit)
@@ -41,7 +52,7 @@ def lines(title: str, description: str, queries: list[Query], look: Look) -> Pan
             .show_legend(True)
             .display_mode(model.LegendDisplayMode.TABLE)
             .placement(model.LegendPlacement.BOTTOM)
-            .calcs(["mean", "max", _LAST])
+            .calcs(["max", _LAST])
         )
         .tooltip(common.VizTooltipOptions().mode(model.TooltipDisplayMode.MULTI).sort(model.SortOrder.DESCENDING))
     )
@@ -49,6 +60,9 @@ def lines(title: str, description: str, queries: list[Query], look: Look) -> Pan
         builder = builder.min(look.minimum)
     if look.maximum is not None:
         builder = builder.max(look.maximum)
+    reach = look.at_least if look.at_least is not None else SCALE.get(look.unit)
+    if reach is not None:
+        builder = builder.axis_soft_max(reach)
     if look.decimals is not None:
         builder = builder.decimals(look.decimals)
     return finish(builder.build(), title, _described(description, look), queries)
@@ -91,6 +105,24 @@ def dials(title: str, description: str, query: Query, look: Look) -> Panel:
     return finish(builder.build(), title, _described(description, look), [query])
 
 
+def bars(title: str, description: str, query: Query, look: Look) -> Panel:
+    """One bar per series, its name beside it: for more of them than dials have room for."""
+    builder = (
+        bargauge.Panel()
+        .unit(look.unit)
+        .color_scheme(look.colour(by_series=False))
+        .thresholds(look.thresholds())
+        .display_mode(model.BarGaugeDisplayMode.BASIC)
+        .orientation(model.VizOrientation.HORIZONTAL)
+        .show_unfilled(True)
+        .min(look.minimum or 0)
+        .reduce_options(common.ReduceDataOptions().calcs([_LAST]).values(False))
+    )
+    if look.maximum is not None:
+        builder = builder.max(look.maximum)
+    return finish(builder.build(), title, _described(description, look), [query])
+
+
 def buckets(title: str, description: str, query: Query, look: Look) -> Panel:
     """A heatmap of a histogram: how many observations fell into each bucket."""
     builder = (
@@ -102,7 +134,6 @@ def buckets(title: str, description: str, query: Query, look: Look) -> Panel:
         # The smallest value that gets a colour: an empty bucket stays empty.
         .filter_values(heatmap.FilterValueRange().le(1e-9))
         .unit(look.unit)
-        .exemplars_color("rgba(255,0,255,0.7)")
         .show_legend()
     )
     return finish(builder.build(), title, _described(description, look), [query])

@@ -47,8 +47,8 @@ def prom_last(expression: str, legend: str) -> Query:
 
 
 def prom_buckets(expression: str) -> Query:
-    """PromQL that keeps `le`: the rows of a heatmap."""
-    return Query(source=PROMETHEUS, expression=_text(expression), legend="{{le}}", form="heatmap", exemplars=True)
+    """PromQL that keeps `le`: the rows of a heatmap. Without exemplars: their points would cover it."""
+    return Query(source=PROMETHEUS, expression=_text(expression), legend="{{le}}", form="heatmap")
 
 
 def prom_table(expression: str, column: str) -> Query:
@@ -66,9 +66,14 @@ def log_rate(expression: str, legend: str) -> Query:
     return Query(source=LOKI, expression=_text(expression), legend=legend, form="series")
 
 
-def or_zero(expression: str) -> str:
-    """The expression, or 0 where it gives nothing: for things whose series only exist once they happened."""
-    return f"{_text(expression)}\nor\nvector(0)"
+def or_zero(expression: str, by: str = "") -> str:
+    """The expression, or 0 where it gives nothing at all: for things whose series only exist once they happened.
+
+    The 0 is no row beside others, and where the legend shows label `by`, it says `none`. Whether the metric exists
+    at all, a panel cannot say then; `check-queries` does.
+    """
+    zero = f'label_replace(vector(0), "{by}", "none", "", "")' if by else "vector(0)"
+    return f"{_text(expression)}\nor on ()\n{zero}"
 
 
 def quantile(level: float, buckets: str, by: str = "") -> str:

@@ -14,3 +14,6 @@ PER_SECOND = "cps"
 """Events per second; what is counted stands in the panel's title."""
 REQUESTS_PER_SECOND = "reqps"
 TEXT = "string"
+
+SCALE = {PER_SECOND: 0.1, REQUESTS_PER_SECOND: 0.1, RATIO: 0.05, EXACT: 1}
+"""Unit -> what a graph's scale reaches at least: Grafana draws nothing but zeros on a scale up to 100."""

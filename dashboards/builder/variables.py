@@ -20,7 +20,6 @@ RUNBOOKS = "runbooks"
 """Name of the hidden variable with the address of the runbooks; see dashboards.for_stack."""
 RUNBOOKS_DEFAULT = "https://github.com/example/observability-platform/blob/main/rules/runbooks"
 
-# `.*` instead of every value joined: a short query, and a series without the label is not lost.
 _ALL = VariableOption(selected=True, text=["All"], value=["$__all"])
 
 
@@ -30,10 +29,14 @@ def source(one: Source) -> VariableModel:
     return DatasourceVariable(one.name).label(one.title).type(one.kind).current(current).build()
 
 
-def label_values(name: str, label: str, selector: str) -> VariableModel:
-    """The values that label `label` has in the series of `selector`; All at first."""
+def label_values(name: str, label: str, selector: str, *, only_these: bool = False) -> VariableModel:
+    """The values that label `label` has in the series of `selector`; All at first.
+
+    All is `.*`: a short query, and a series without the label is not lost. With `only_these` All is every value
+    joined: for a label that other systems' series and log lines have, too.
+    """
     query: dict[str, object] = {"query": f"label_values({selector}, {label})", "refId": name}
-    return (
+    variable = (
         QueryVariable(name)
         .label(name.replace("_", " ").capitalize())
         .datasource(PROMETHEUS.ref)
@@ -42,10 +45,9 @@ def label_values(name: str, label: str, selector: str) -> VariableModel:
         .sort(VariableSort.ALPHABETICAL_ASC)
         .multi(True)
         .include_all(True)
-        .all_value(".*")
         .current(_ALL)
-        .build()
     )
+    return (variable if only_these else variable.all_value(".*")).build()
 
 
 def choice(name: str, values: list[str]) -> VariableModel:

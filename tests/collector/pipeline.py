@@ -21,6 +21,8 @@ class Pipeline:
     agent: Program
     gateway: Program
     sink: LogSink
+    otlp: str
+    """URL of the agent for programs."""
 
     def file(self, namespace: str = "shop", pod: str = "till-0", container: str = "till", name: str = "0.log") -> Path:
         """A container's log file."""
@@ -58,6 +60,7 @@ def log_pipeline(folder: Path) -> Generator[Pipeline]:
             app="otel-agent",
             trace_gateways=[target],
             log_gateway=f"dns:///{target}",
+            memory_bytes=2**28,
             log_folder=str(pods),
             data_folder=str(folder / "agent" / "data"),
             kubernetes=False,
@@ -68,4 +71,4 @@ def log_pipeline(folder: Path) -> Generator[Pipeline]:
             collector_agent_config.render(agent_config), folder / "agent", listen, collector_agent_config.FLAGS
         )
         with running(gateway, agent):
-            yield Pipeline(pods, agent, gateway, sink)
+            yield Pipeline(pods, agent, gateway, sink, f"http://127.0.0.1:{listen.http}")

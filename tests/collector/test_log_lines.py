@@ -3,6 +3,9 @@
 import json
 from pathlib import Path
 
+import httpx
+import pytest
+
 from tests.collector.pipeline import log_pipeline, write
 from tests.collector.processes import Line, eventually
 
@@ -33,7 +36,7 @@ def test_lines_arrive_as_they_were_written_with_their_fields_beside_them(tmp_pat
         "full": full,
         "plain": PLAIN,
         "broken": BROKEN,
-        "other_ids": _json(level="warning", trace_id="1234", span_id=SPAN.upper(), service="a b\n" * 20),
+        "other_ids": _json(level="warning", trace_id="1234", span_id=SPAN.upper()),
         "odd": _json(level=30, service=["x"], trace_id=7),
         "list": '["level", "ERROR"]',
     }
@@ -53,7 +56,9 @@ def test_lines_arrive_as_they_were_written_with_their_fields_beside_them(tmp_pat
         eventually(lambda: "last" in pipeline.sink.bodies(), seconds=40, what="the last line is missing")
         got = {line.body: line for line in pipeline.sink.lines}
         assert len(pipeline.sink.lines) == len(got) == wanted + 1
+        said = [(program.folder / "log").read_text() for program in (pipeline.agent, pipeline.gateway)]
 
+    assert not [log for log in said if "OTTL" in log or "deprecated" in log]
     assert set(got) == {*lines.values(), LONG[:16_000] + " {not json} end", "rotated", "last"}
     line = got[full]
     where = {"namespace": "shop", "app": "till", "pod": "till-0", "container": "till"}
@@ -80,3 +85,58 @@ def test_lines_arrive_as_they_were_written_with_their_fields_beside_them(tmp_pat
 
 def _bare(line: Line, resource: dict[str, str]) -> bool:
     return (line.resource, line.attributes, line.trace_id, line.severity) == (resource, {}, "", 0)
+
+
+NAMED = ("controller", "ai-service", "till2", "shop.orders_v2", "s" * 63)
+UNNAMED = (
+    "0af76519-16cd-43dd-8448-eb211c80319c",
+    "job-0af7651916",
+    "run-12-34-56-78",
+    "user17a3b9k2m5x8q1z",
+    "10.0.0.12",
+    "Ab9xQ",
+    "s" * 64,
+    "a b\n" * 20,
+)
+
+
+def test_only_a_name_of_a_service_names_a_stream(tmp_path: Path) -> None:
+    lines = {service: _json(service=service) for service in (*NAMED, *UNNAMED)}
+    with log_pipeline(tmp_path) as pipeline:
+        write(pipeline.file(), *lines.values())
+        eventually(lambda: len(pipeline.sink.lines) >= len(lines), seconds=40, what="lines are missing")
+        got = {line.body: line.resource for line in pipeline.sink.lines}
+    where = {"namespace": "shop", "app": "till", "pod": "till-0", "container": "till"}
+    for service in NAMED:
+        assert got[lines[service]] == {**where, "service": service}
+    for service in UNNAMED:
+        assert got[lines[service]] == {**where, "service": "till", "service_name": service}
+
+
+CLAIMS = (
+    "k8s.pod.uid",
+    "k8s.namespace.name",
+    "namespace",
+    "app",
+    "service",
+    "service_name",
+    "pod",
+    "container",
+    "node",
+)
+
+
+@pytest.mark.parametrize(("service", "label"), [("checkout", "checkout"), ("0af76519-16cd-43dd", None), (7, None)])
+def test_a_program_says_its_service_and_nothing_else_of_itself(
+    tmp_path: Path, service: str | int, label: str | None
+) -> None:
+    value = {"stringValue": service} if isinstance(service, str) else {"intValue": service}
+    claims = [{"key": key, "value": {"stringValue": "of-another"}} for key in CLAIMS]
+    record = {"timeUnixNano": "1760000000000000000", "body": {"stringValue": "hello"}}
+    resource = {"attributes": [{"key": "service.name", "value": value}, *claims]}
+    request = {"resourceLogs": [{"resource": resource, "scopeLogs": [{"logRecords": [record]}]}]}
+    with log_pipeline(tmp_path) as pipeline:
+        httpx.post(f"{pipeline.otlp}/v1/logs", json=request, timeout=30).raise_for_status()
+        eventually(lambda: pipeline.sink.lines, seconds=40, what="the line is missing")
+        (line,) = pipeline.sink.lines
+    assert line.resource == ({"service": label} if label else {"service": "unknown", "service_name": service})

@@ -39,7 +39,7 @@ def _request(service: str, pod: str, spans: list[dict[str, Any]]) -> dict[str, A
     resource = {
         "attributes": [
             {"key": "service.name", "value": {"stringValue": service}},
-            {"key": "k8s.pod.name", "value": {"stringValue": pod}},
+            {"key": "service.instance.id", "value": {"stringValue": pod}},
         ]
     }
     return {"resourceSpans": [{"resource": resource, "scopeSpans": [{"spans": spans}]}]}
@@ -103,6 +103,7 @@ def test_all_errors_and_a_tenth_of_the_rest_are_kept_whole_and_all_are_counted(
                     app="otel-agent",
                     trace_gateways=targets,
                     log_gateway=targets[0],
+                    memory_bytes=2**28,
                     log_folder=str(tmp_path / "pods"),
                     data_folder=str(tmp_path / "agent" / "data"),
                     kubernetes=False,

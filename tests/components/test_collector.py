@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from components import collector_agent_config, collector_gateway_config
+from components import collector_agent_config, collector_config, collector_gateway_config
 from components.checksum import ANNOTATION, _slow_hash  # pyright: ignore[reportPrivateUsage]
 from components.collector import CollectorAgent, CollectorGateway
 from components.collector_agent_config import AgentConfig
@@ -67,7 +67,7 @@ def test_agent_reads_the_nodes_logs_and_writes_its_own_folder_only(engine: Engin
     (container,) = pod["containers"]
     folders = {volume["name"]: volume["hostPath"]["path"] for volume in pod["volumes"] if "hostPath" in volume}
     mounts = {mount["name"]: mount for mount in container["volumeMounts"]}
-    assert folders == {"logs": "/var/log/pods", "data": "/var/lib/otel-agent"}
+    assert folders == {"logs": "/var/log/pods", "data": "/var/lib/otel-agent/home-agent"}
     assert [name for name in mounts if not mounts[name].get("readOnly")] == ["data"]
     assert container["securityContext"] == {
         "allowPrivilegeEscalation": False,
@@ -76,6 +76,11 @@ def test_agent_reads_the_nodes_logs_and_writes_its_own_folder_only(engine: Engin
     }
     assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
     assert pod["tolerations"] == [{"operator": "Exists"}]
+    assert pod["priorityClassName"] == "system-node-critical"
+    (term,) = pod["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"]
+    assert term["matchExpressions"] == [
+        {"key": "eks.amazonaws.com/compute-type", "operator": "NotIn", "values": ["fargate"]}
+    ]
     assert daemons.inputs["spec"]["updateStrategy"]["rollingUpdate"] == {"maxUnavailable": 1, "maxSurge": 0}
     assert collector_agent_config.FLAGS[0] in container["args"]
 
@@ -91,7 +96,7 @@ def test_agent_talks_to_the_gateways_and_the_api_server(engine: Engine, preview:
     policy = engine(_agent, preview=preview).one("NetworkPolicy", "otel-agent").inputs["spec"]
     assert [[port["port"] for port in rule["ports"]] for rule in policy["ingress"]] == [[4317, 4318], [8888]]
     assert [[port["port"] for port in rule["ports"]] for rule in policy["egress"]] == [[4317], [443, 6443]]
-    assert [list(rule) for rule in policy["egress"]] == [["ports", "to"], ["ports"]]
+    assert [sorted(rule) for rule in policy["egress"]] == [["ports", "to"], ["ports"]]
 
 
 def test_gateways_have_stable_names_a_budget_and_a_port_for_span_metrics(engine: Engine, preview: bool) -> None:
@@ -119,7 +124,13 @@ def test_x_ray_adds_an_identity_and_the_way_out(engine: Engine, preview: bool) -
     assert [rule["ports"][0]["port"] for rule in egress] == [3100, 4317, 443, 80]
     config = yaml.safe_load(recorded.one("ConfigMap", "otel-gateway-config").inputs["data"]["gateway.yaml"])
     assert config["service"]["pipelines"]["traces/kept"]["exporters"] == ["otlp_grpc/jaeger", "otlp_http/xray"]
-    assert config["exporters"]["otlp_http/xray"]["traces_endpoint"] == "https://xray.eu-west-1.amazonaws.com/v1/traces"
+    assert {peer["ipBlock"]["cidr"] for peer in egress[-1]["to"]} == {"169.254.170.23/32", "fd00:ec2::23/128"}
+
+
+@pytest.mark.parametrize(("region", "suffix"), [("eu-west-1", "amazonaws.com"), ("cn-north-1", "amazonaws.com.cn")])
+def test_x_ray_is_where_its_region_is(tmp_path: Path, region: str, suffix: str) -> None:
+    xray = yaml.safe_load(_gateway_yaml(tmp_path, region))["exporters"]["otlp_http/xray"]
+    assert xray["traces_endpoint"] == f"https://xray.{region}.{suffix}/v1/traces"
 
 
 def test_a_changed_configuration_restarts_the_gateways(engine: Engine) -> None:
@@ -136,6 +147,7 @@ def _agent_yaml(folder: Path) -> str:
             app="otel-agent",
             trace_gateways=["otel-gateway-0.otel-gateway-peers.home.svc:4317"],
             log_gateway="dns:///otel-gateway-peers.home.svc:4317",
+            memory_bytes=2**28,
             data_folder=str(folder),
         )
     )
@@ -145,7 +157,7 @@ def _gateway_yaml(folder: Path, region: str | None = None) -> str:
     return collector_gateway_config.render(
         GatewayConfig(
             sampling_percentage=0.5,
-            decision_wait="1m",
+            decision_wait="14d",
             scrape_interval="30s",
             memory_bytes=2**29,
             storage_bytes=2**30,
@@ -155,6 +167,39 @@ def _gateway_yaml(folder: Path, region: str | None = None) -> str:
             data_folder=str(folder),
         )
     )
+
+
+def test_programs_are_known_by_their_connection_and_files_by_their_path(tmp_path: Path) -> None:
+    config = yaml.safe_load(_agent_yaml(tmp_path))
+    pipelines = {name: pipeline["processors"] for name, pipeline in config["service"]["pipelines"].items()}
+    for name in ("logs/programs", "traces"):
+        assert pipelines[name][:3] == ["memory_limiter", "transform/no_claims", "k8s_attributes/programs"]
+        assert config["service"]["pipelines"][name]["receivers"] == ["otlp"]
+    assert pipelines["logs/files"][:2] == ["memory_limiter", "k8s_attributes/files"]
+    assert config["service"]["pipelines"]["logs/files"]["receivers"] == ["file_log"]
+    association = {
+        name: config["processors"][f"k8s_attributes/{name}"]["pod_association"] for name in ("programs", "files")
+    }
+    assert association == {
+        "programs": [{"sources": [{"from": "connection"}]}],
+        "files": [{"sources": [{"from": "resource_attribute", "name": "k8s.pod.uid"}]}],
+    }
+
+
+@pytest.mark.parametrize(("memory", "gateways", "size"), [(256, 2, 16), (256, 8, 8), (1024, 20, 12.8)])
+def test_gateways_share_what_may_wait_in_an_agents_memory(memory: int, gateways: int, size: float) -> None:
+    assert collector_agent_config.gateway_queue_bytes(memory * 2**20, gateways) == int(size * 2**20)
+
+
+def test_an_agent_too_small_for_its_gateways_is_refused() -> None:
+    with pytest.raises(ValueError, match="256Mi is too small for 20 gateways; allowed: 400Mi or more"):
+        collector_agent_config.gateway_queue_bytes(256 * 2**20, 20)
+    assert collector_agent_config.gateway_queue_bytes(400 * 2**20, 20) > collector_config.REQUEST_BYTES
+
+
+@pytest.mark.parametrize(("text", "go"), [("30s", "30000ms"), ("14d", "1209600000ms"), ("1y", "31536000000ms")])
+def test_durations_have_no_exponent(text: str, go: str) -> None:
+    assert collector_config.go_duration(text) == go
 
 
 @pytest.mark.parametrize("which", ["agent", "gateway", "gateway with X-Ray"])

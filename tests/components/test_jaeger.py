@@ -47,7 +47,7 @@ def test_badger_is_one_pod_with_a_volume_whatever_the_replicas(engine: Engine, p
     assert not recorded.of("Deployment")
     assert not recorded.of("Secret")
     (badger,) = _config(recorded)["extensions"]["jaeger_storage"]["backends"].values()
-    assert badger["badger"]["ttl"] == {"spans": "604800s"}
+    assert badger["badger"]["ttl"] == {"spans": "604800000ms"}
     assert badger["badger"]["ephemeral"] is False
     assert recorded.outputs["jaeger"] == {"url": "http://jaeger.home.svc:16686", "otlp": "jaeger.home.svc:4317"}
 

@@ -134,6 +134,31 @@ def test_alerts_go_to_every_alertmanager_and_old_lines_no_further_back_than_the_
     assert document["compactor"]["retention_enabled"] is True
 
 
+def test_one_replica_looks_for_no_others_and_forgets_none() -> None:
+    alone, three = (yaml.safe_load(rendered(s3=AWS, replicas=replicas)) for replicas in (1, 3))
+    assert "memberlist" not in alone
+    assert (alone["common"]["ring"]["kvstore"]["store"], alone["ingester"]["autoforget_unhealthy"]) == (
+        "inmemory",
+        False,
+    )
+    assert three["memberlist"]["join_members"] == ["loki-peers.home.svc:7946"]
+    assert (three["common"]["ring"]["kvstore"]["store"], three["ingester"]["autoforget_unhealthy"]) == (
+        "memberlist",
+        True,
+    )
+
+
+@pytest.mark.parametrize(("replicas", "mebibytes", "streams"), [(1, 512, 8192), (3, 512, 8192), (6, 1024, 32768)])
+def test_streams_are_limited_by_memory(replicas: int, mebibytes: int, streams: int) -> None:
+    limits = yaml.safe_load(rendered(s3=AWS, replicas=replicas, memory_bytes=mebibytes * 2**20))["limits_config"]
+    assert limits["max_global_streams_per_user"] == streams
+
+
+def test_deletion_marks_are_where_every_replica_finds_them() -> None:
+    assert yaml.safe_load(rendered(s3=AWS))["compactor"]["deletion_marker_object_store_prefix"] == "deletion-markers/"
+    assert "deletion_marker_object_store_prefix" not in yaml.safe_load(rendered())["compactor"]
+
+
 def test_only_index_labels_that_stay_few() -> None:
     otlp = yaml.safe_load(rendered())["limits_config"]["otlp_config"]["resource_attributes"]
     assert otlp == {
@@ -184,9 +209,8 @@ def test_a_bucket_on_aws_is_reached_with_the_pods_identity(engine: Engine, previ
     (policy,) = recorded.of("NetworkPolicy")
     open_ports = [rule["ports"] for rule in policy.inputs["spec"]["egress"] if "to" not in rule]
     assert open_ports == [[{"protocol": "TCP", "port": 443}]]
-    assert {"ipBlock": {"cidr": "169.254.170.23/32"}} in [
-        peer for rule in policy.inputs["spec"]["egress"] for peer in rule.get("to", [])
-    ]
+    blocks = [peer for rule in policy.inputs["spec"]["egress"] for peer in rule.get("to", []) if "ipBlock" in peer]
+    assert blocks == [{"ipBlock": {"cidr": "169.254.170.23/32"}}, {"ipBlock": {"cidr": "fd00:ec2::23/128"}}]
 
 
 def test_another_s3_server_gets_a_key_that_stays_secret(engine: Engine, preview: bool) -> None:

@@ -43,8 +43,9 @@ def test_the_agent_is_root_without_rights_in_a_namespace_of_its_own(stack: Recor
     assert not agent.pod["spec"].keys() & {"hostNetwork", "hostPID", "hostIPC"}
     folders = {v["name"]: v["hostPath"]["path"] for v in agent.pod["spec"]["volumes"] if "hostPath" in v}
     writable = {m["name"] for m in container["volumeMounts"] if m["name"] in folders and not m.get("readOnly")}
-    assert {folders[name] for name in writable} == {"/var/lib/otel-agent"}
-    assert set(folders.values()) == {"/var/lib/otel-agent", "/var/log/pods"}
+    own = f"/var/lib/otel-agent/{agent.namespace}"
+    assert {folders[name] for name in writable} == {own}
+    assert set(folders.values()) == {own, "/var/log/pods"}
 
 
 def test_pods_have_requests_limits_and_probes(stack: Recorded) -> None:

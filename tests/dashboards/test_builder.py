@@ -4,12 +4,12 @@ import json
 from urllib.parse import unquote
 
 import pytest
-from grafana_foundation_sdk.models.dashboard import Panel
+from grafana_foundation_sdk.models.dashboard import FieldColorModeId, Panel
 
 from dashboards.builder import units
 from dashboards.builder.layout import line, place, row
 from dashboards.builder.links import explore_logs
-from dashboards.builder.look import Limits, Look
+from dashboards.builder.look import Limits, Look, Word
 from dashboards.builder.panels import lines, single
 from dashboards.builder.queries import or_zero, otelcol, prom, quantile
 
@@ -57,7 +57,8 @@ def test_queries_are_lettered_in_order() -> None:
 
 
 def test_small_parts_of_queries() -> None:
-    assert or_zero("sum(x)") == "sum(x)\nor\nvector(0)"
+    assert or_zero("sum(x)") == "sum(x)\nor on ()\nvector(0)"
+    assert or_zero("sum(x)", "pod") == 'sum(x)\nor on ()\nlabel_replace(vector(0), "pod", "none", "", "")'
     assert quantile(0.95, "x_bucket", "a") == (
         "histogram_quantile(0.95, sum by (a, le) (rate(x_bucket[$__rate_interval])))"
     )
@@ -70,3 +71,22 @@ def test_a_link_to_explore_keeps_variables_readable() -> None:
     state = json.loads(unquote(address.removeprefix("/explore?left=")))
     assert state["queries"][0]["expr"] == '{namespace="x"}'
     assert state["range"] == {"from": "${__from}", "to": "${__to}"}
+    assert "${service:pipe}" in explore_logs('{service=~"${service:pipe}"}')
+
+
+def test_graphs_of_nothing_but_zeros_have_a_scale() -> None:
+    def scale(look: Look) -> float | None:
+        panel = lines("T", "D.", [prom("a", "a")], look)
+        return panel.to_json()["fieldConfig"].defaults.custom.axis_soft_max
+
+    assert scale(Look(unit=units.PER_SECOND)) == 0.1
+    assert scale(Look(unit=units.PER_SECOND, at_least=3)) == 3
+    assert scale(Look(unit=units.SECONDS)) is None
+
+
+def test_words_have_their_own_colours() -> None:
+    """In the mode `thresholds` a state timeline of 9.4 writes the limits (-∞+) instead of the words."""
+    word = Look(unit=units.EXACT, words=(Word(value=1, text="up", colour="green"),))
+    assert word.colour(by_series=False).build().mode == FieldColorModeId.FIXED
+    limits = Look(unit=units.EXACT, limits=Limits(critical=1, why="because."))
+    assert limits.colour(by_series=False).build().mode == FieldColorModeId.THRESHOLDS

@@ -30,6 +30,10 @@ def _workspace(state: Path, **changes: Any) -> Workspace:
         "prometheusReplicas": "1",
         "alertmanagerReplicas": "1",
         "prometheusMemory": "256Mi",
+        "collectorReplicas": "1",
+        "alertOverrides": {},
+        # Whether there is an image of Grafana depends on the machine; its content goes to files here.
+        "grafana": "false",
         **changes,
     }
     values = {**config, **{f"observability:{key}": value for key, value in own.items()}}

@@ -57,7 +57,9 @@ def test_each_prometheus_scrapes_every_simulator_pod(core: client.CoreV1Api, ask
     def scraped() -> set[str]:
         answer = ask("observability", f"prometheus-{replica}", 9090, "/api/v1/targets?state=active")
         targets = answer["data"]["activeTargets"]
-        return {t["labels"]["pod"] for t in targets if t["health"] == "up" and t["labels"]["namespace"] == "job-queue"}
+        return {
+            t["labels"]["pod"] for t in targets if t["health"] == "up" and t["labels"].get("namespace") == "job-queue"
+        }
 
     eventually(lambda: scraped() == pods, seconds=60, what=f"targets of prometheus-{replica} are not {pods}")
     answer = ask("observability", f"prometheus-{replica}", 9090, "/api/v1/query?query=count(jq_queue_depth)")

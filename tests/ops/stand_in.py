@@ -15,6 +15,8 @@ class StandIn:
 
     def __init__(self) -> None:
         self.answers: dict[str, tuple[int, Any]] = {}
+        self.series: dict[str, list[Any]] | None = None
+        """Selector -> answer of Prometheus' series API, instead of one for all; none for others."""
         self.asked: list[tuple[str, dict[str, list[str]]]] = []
         self.most_at_once = 0
         self._now = 0
@@ -46,6 +48,8 @@ class StandIn:
             self.most_at_once = max(self.most_at_once, self._now)
             self.asked.append((path, parse_qs(query)))
         time.sleep(0.02)  # long enough that queries at the same time meet
+        if self.series is not None and path == "/api/v1/series":
+            self.answers[path] = (200, {"data": self.series.get(parse_qs(query)["match[]"][0], [])})
         status, body = self.answers.get(path, (404, {"error": f"no {path} here"}))
         text = body if isinstance(body, str) else json.dumps(body)
         handler.send_response(status)

@@ -43,11 +43,25 @@ def test_a_dry_run_of_another_stack_has_its_own_waits() -> None:
     assert "shortened" not in done.stdout
 
 
+def test_a_dry_run_of_everything_shows_every_system_and_what_is_not_fired() -> None:
+    done = ops("fire-alerts", "--dry-run")
+
+    assert done.returncode == 0, done.stderr
+    for text in ("JobQueueDepthHigh", "TargetDown", "SpecCursorErrorLogBurst", "10 + 100 + 5 + 5 + 1"):
+        assert text in done.stdout
+    for alert in ("LokiRequestErrors", "SpecCursorErrorLogAnomalous"):
+        assert f"{alert} is not fired: " in done.stdout
+        assert done.stdout.count(alert) == 1, "no line in the plan"
+    assert "TargetDown" not in ops("fire-alerts", "--dry-run", "--system", "speccursor").stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "environment", "code", "texts"),
     [
         (["fire-alerts", "--alert", "Nope"], {"ALERTMANAGER_URL": "http://127.0.0.1:9"}, 2, ["Nope", "JobQueueRedis"]),
         (["fire-alerts", "--environment", "moon"], {}, 2, ["'moon'", "local", "production"]),
+        (["fire-alerts", "--alert", "Watchdog"], {}, 2, ["Watchdog is no drill"]),
+        (["fire-alerts", "--system", "moon"], {}, 2, ["'moon'", "job-queue, speccursor, platform"]),
         (["fire-alerts", "--nope"], {}, 2, ["--nope"]),
         (["kill-drill", "--kills", "0"], {}, 2, ["--kills"]),
         (["fire-alerts", "--environment", "production"], {}, 1, ["no simulator", "ALERTMANAGER_URL"]),

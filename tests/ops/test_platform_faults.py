@@ -5,6 +5,7 @@ from typing import Any, cast
 import pytest
 
 from ops.clients import Prometheus, Receiver
+from ops.cluster_api import ClusterApi
 from ops.errors import OpsError
 from ops.faults import Sources
 from ops.platform_faults import NOT_CAUSED, PlatformFaults
@@ -21,12 +22,33 @@ class Cluster:
         self.config: dict[str, str] = {}
         self.made: dict[str, dict[str, Any]] = {}
         self.status: dict[str, Any] = {"phase": "Running", **CRASHING}
+        self.namespace = "observability"
+        self.before: dict[tuple[str, str], int] = {}
+        self.failures = 0
+        """So many of the next changes are refused."""
 
     def replicas(self, kind: str, name: str) -> int | None:
         return self.wanted.get((kind, name))
 
-    def scale(self, kind: str, name: str, replicas: int) -> None:
+    def replicas_before(self, kind: str, name: str) -> int | None:
+        return self.before.get((kind, name))
+
+    def scale(self, kind: str, name: str, replicas: int, *, before: int | None) -> None:
+        self._may_fail()
         self.wanted[kind, name] = replicas
+        if before is None:
+            self.before.pop((kind, name), None)
+        else:
+            self.before[kind, name] = before
+
+    def _may_fail(self) -> None:
+        if self.failures:
+            self.failures -= 1
+            raise OpsError("the API server says 500")
+
+    def config_map(self, name: str) -> dict[str, str]:
+        assert name == "prometheus-rules"
+        return dict(self.config)
 
     def pods(self, app: str) -> list[dict[str, Any]]:
         count = sum(number for (_, name), number in self.wanted.items() if name == app)
@@ -36,10 +58,12 @@ class Cluster:
         self.made[name] = {"script": script, "annotations": annotations}
 
     def delete_pod(self, name: str) -> None:
+        self._may_fail()
         self.made.pop(name, None)
 
     def patch_config_map(self, name: str, data: dict[str, str | None]) -> None:
         assert name == "prometheus-rules"
+        self._may_fail()
         for key, text in data.items():
             if text is None:
                 self.config.pop(key, None)
@@ -70,11 +94,13 @@ class Refusing:
 
 def faults(cluster: Cluster, *, sees: bool = True, receiver: Refusing | None = None) -> PlatformFaults:
     prometheus = cast(Prometheus, Metrics(sees=sees))
-    return PlatformFaults(cluster, prometheus, cast(Receiver, receiver or Refusing()), patience=0.05, pause=0.01)
+    api = cast(ClusterApi, cluster)
+    refusing = cast(Receiver, receiver or Refusing())
+    return PlatformFaults(api, prometheus, refusing, patience=0.05, retry=0.05, pause=0.01)
 
 
-def state(cluster: Cluster) -> tuple[dict[Any, Any], dict[str, str], list[str]]:
-    return dict(cluster.wanted), dict(cluster.config), list(cluster.made)
+def state(cluster: Cluster) -> tuple[dict[Any, Any], dict[str, str], list[str], dict[Any, Any]]:
+    return dict(cluster.wanted), dict(cluster.config), list(cluster.made), dict(cluster.before)
 
 
 def test_every_platform_alert_is_caused_or_says_why_not() -> None:
@@ -93,6 +119,7 @@ def test_a_fault_changes_something_and_leaves_nothing(alert: str) -> None:
     assert state(cluster) != before or receiver.told == [300, 0]
     source.switch_off(alert)
     assert state(cluster) == before
+    assert source.end_all() == {}
     source.switch_off(alert)  # once more does no harm
 
 
@@ -140,3 +167,112 @@ def test_sources_ask_the_one_that_knows_the_alert() -> None:
     both.switch_off("TargetDown")
     with pytest.raises(OpsError, match="nothing here can cause Nope"):
         both.switch_off("Nope")
+
+
+CHANGING = [
+    "TargetDown",
+    "GrafanaDown",
+    "LokiIngestionStopped",
+    "PrometheusConfigReloadFailed",
+    "PrometheusRuleFailures",
+]
+
+
+@pytest.mark.parametrize("alert", CHANGING)
+def test_a_restore_that_fails_once_is_done_again(alert: str) -> None:
+    cluster = Cluster()
+    before = state(cluster)
+    source = faults(cluster)
+    source.switch_on(alert, seconds=60)
+    cluster.failures = 1
+    source.switch_off(alert)
+    assert state(cluster) == before
+
+
+@pytest.mark.parametrize("alert", CHANGING)
+def test_a_restore_that_keeps_failing_is_said_with_the_repair_and_not_forgotten(alert: str) -> None:
+    cluster = Cluster()
+    before = state(cluster)
+    source = faults(cluster)
+    source.switch_on(alert, seconds=60)
+    cluster.failures = 10_000
+    with pytest.raises(OpsError, match=r"is not repaired: the API server says 500; to do it: kubectl -n observability"):
+        source.switch_off(alert)
+    left = source.end_all()
+    assert list(left) == [alert]
+    assert left[alert].startswith("kubectl -n observability ")
+    cluster.failures = 0
+    assert source.end_all() == {}
+    assert state(cluster) == before
+
+
+def test_the_repair_of_a_workload_names_its_replicas() -> None:
+    cluster = Cluster()
+    source = faults(cluster)
+    source.switch_on("LokiIngestionStopped", seconds=60)
+    cluster.failures = 10_000
+    assert source.end_all() == {
+        "LokiIngestionStopped": "kubectl -n observability scale statefulset/loki --replicas=2",
+    }
+
+
+def test_a_fault_that_cannot_be_taken_back_while_it_is_caused_is_still_on() -> None:
+    cluster = Cluster()
+    source = faults(cluster, sees=False)
+    patch = cluster.patch_config_map
+
+    def once(name: str, data: dict[str, str | None]) -> None:
+        patch(name, data)
+        cluster.failures = 10_000
+
+    cluster.patch_config_map = once
+    with pytest.raises(OpsError, match="not in place"):
+        source.switch_on("PrometheusRuleFailures", seconds=60)
+    assert list(source.end_all()) == ["PrometheusRuleFailures"]
+    cluster.failures = 0
+    assert source.end_all() == {}
+    assert cluster.config == {}
+
+
+def test_an_interrupt_while_a_fault_is_caused_takes_it_back() -> None:
+    cluster = Cluster()
+    before = state(cluster)
+    prometheus = Metrics()
+
+    def interrupt(expression: str) -> list[dict[str, Any]]:
+        raise KeyboardInterrupt(expression)
+
+    prometheus.query = interrupt
+    source = PlatformFaults(
+        cast(ClusterApi, cluster), cast(Prometheus, prometheus), cast(Receiver, Refusing()), patience=1, pause=0.01
+    )
+    with pytest.raises(KeyboardInterrupt):
+        source.switch_on("PrometheusRuleFailures", seconds=60)
+    assert state(cluster) == before
+
+
+def test_the_next_drill_ends_what_a_killed_one_left() -> None:
+    cluster, receiver = Cluster(), Refusing()
+    before = state(cluster)
+    killed = faults(cluster)
+    for alert in ("TargetDown", "PodCrashLooping", "GrafanaDown", "LokiIngestionStopped", "PrometheusRuleFailures"):
+        killed.switch_on(alert, seconds=60)
+    following = faults(cluster, receiver=receiver)
+    assert following.absent() != {}  # would be hidden as a part that does not run
+    assert following.recover() == [
+        "pod fire-alerts-target",
+        "pod fire-alerts-crash",
+        "Deployment grafana",
+        "StatefulSet loki",
+        "fire-alerts.yaml in ConfigMap prometheus-rules",
+    ]
+    assert state(cluster) == before
+    assert receiver.told == [0]
+    assert following.absent() == {}
+    assert following.recover() == []
+
+
+def test_what_somebody_scaled_to_zero_is_no_part_that_was_never_there() -> None:
+    cluster = Cluster()
+    cluster.wanted["StatefulSet", "loki"] = 0
+    assert faults(cluster).absent() == {"LokiIngestionStopped": "somebody scaled StatefulSet loki to 0"}

@@ -9,18 +9,21 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from ops import rule_queries
-from ops.check_queries import run
+from ops import quiet_selectors, rule_queries
+from ops.check_queries import chosen_dashboards, run, stack_rules
 from ops.dashboard_queries import DashboardQueries
+from ops.environment import load
 from ops.errors import OpsError
-from ops.grafana_interpolation import Window
+from ops.grafana_interpolation import Window, builtins, replaced
 from ops.query_check import AT_ONCE, Check, Outcome, Verdict
 from ops.query_sources import LokiSource, PrometheusSource, QueryError, Question
-from ops.rule_queries import RuleQuery, Selector
+from ops.quiet_selectors import Quiet, Selector
+from ops.rule_queries import RuleQuery
 from tests.ops.stand_in import StandIn, dashboard, panel, result
 
 NOW = 1_800_000_000.0
 WINDOW = Window(start=NOW - 3600, end=NOW)
+OWN = builtins(WINDOW, scrape_interval=15, interval=15)
 
 
 @pytest.fixture
@@ -31,10 +34,14 @@ def stand_in() -> Iterator[StandIn]:
 
 
 def outcomes(
-    stand_in: StandIn, dashboards: list[DashboardQueries], rules: list[RuleQuery] | None = None, **absent: str
+    stand_in: StandIn,
+    dashboards: list[DashboardQueries],
+    rules: list[RuleQuery] | None = None,
+    *,
+    quiet: Quiet | None = None,
 ) -> list[Outcome]:
     sources = {"prometheus": PrometheusSource(stand_in.url), "loki": LokiSource(stand_in.url)}
-    check = Check(sources=sources, window=WINDOW, scrape_interval=15, may_be_absent=absent)
+    check = Check(sources=sources, window=WINDOW, scrape_interval=15, quiet=quiet or Quiet())
     found: list[Outcome] = []
     check.run(dashboards, rules or [], found.append)
     for source in sources.values():
@@ -118,15 +125,17 @@ def test_a_variable_without_values_is_listed(stand_in: StandIn) -> None:
     assert {name: one.verdict for name, one in found.items()} == {"q": Verdict.NOTHING, "all": Verdict.NOTHING}
 
 
+def log_rule(expression: str) -> RuleQuery:
+    selectors = tuple(rule_queries.logql_selectors(expression))
+    return RuleQuery(alert="A", engine="loki", expression=expression, selectors=selectors)
+
+
 def test_log_rules(stand_in: StandIn) -> None:
     stand_in.answers = {
         "/loki/api/v1/query": result("vector"),
         "/loki/api/v1/series": (200, {"data": []}),
     }
-    expression = 'sum(rate({app="a"} |= "{b}" [5m])) > 1'
-    selectors = tuple(rule_queries.logql_selectors(expression))
-    rule = RuleQuery(alert="A", engine="loki", expression=expression, selectors=selectors)
-    (found,) = outcomes(stand_in, [], [rule])
+    (found,) = outcomes(stand_in, [], [log_rule('sum(rate({app="a"} |= "{b}" [5m])) > 1')])
     assert (found.verdict, found.expression, found.detail) == (
         Verdict.MISSING,
         '{app="a"}',
@@ -134,13 +143,109 @@ def test_log_rules(stand_in: StandIn) -> None:
     )
 
 
-def test_a_metric_that_may_be_absent_is_no_problem(stand_in: StandIn) -> None:
-    stand_in.answers = {"/api/v1/query": result("vector"), "/api/v1/series": (200, {"data": []})}
-    rule = RuleQuery(
-        alert="A", engine="prometheus", expression="m > 1", selectors=(Selector(text="m", label_text="m", metric="m"),)
+def test_a_log_rule_needs_the_labels_that_it_filters_by(stand_in: StandIn) -> None:
+    stand_in.answers = {
+        "/loki/api/v1/query": result("vector"),
+        "/loki/api/v1/series": (200, {"data": [{"app": "a"}]}),
+        "/loki/api/v1/query_range": result("streams"),
+    }
+    (found,) = outcomes(stand_in, [], [log_rule('sum(rate({app="a"} | levl="ERROR" [5m])) > 1')])
+    assert (found.verdict, found.expression) == (Verdict.MISSING, '{app="a"} | levl!=""')
+
+
+def test_a_log_panel_without_lines_is_fine_where_it_looks_for_some(stand_in: StandIn) -> None:
+    stand_in.answers = {
+        "/loki/api/v1/query_range": result("streams"),
+        "/loki/api/v1/series": (200, {"data": [{"app": "a"}]}),
+    }
+    texts = ['{app="a"} |~ "error"', '{app="a"} |= ""', '{app="a"}', '{app="a"} | levl="x" |= "y"']
+    board = dashboard(*(panel(text, text, source="loki") for text in texts))
+    found = {one.where[:-2]: one.verdict for one in outcomes(stand_in, [board])}
+    nothing = [Verdict.QUIET, Verdict.NOTHING, Verdict.NOTHING, Verdict.MISSING]
+    assert found == dict(zip(texts, nothing, strict=True))
+
+
+def rule(expression: str) -> RuleQuery:
+    selectors = tuple(rule_queries.promql_selectors(expression))
+    return RuleQuery(alert="A", engine="prometheus", expression=expression, selectors=selectors)
+
+
+QUIET = Quiet(
+    metrics={"m": "appears with the first loss"},
+    values={"n": {'s=~"5.."': "appears with the first failure"}},
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "series", "verdict", "detail"),
+    [
+        ("m > 1", [], Verdict.QUIET, "appears with the first loss"),
+        ('m{a="b"} > 1', [], Verdict.QUIET, "appears with the first loss"),
+        # A wrong label does not hide behind a metric that may be absent, but is there.
+        ('m{a="b"} > 1', ["m"], Verdict.MISSING, "no sample within 60 minutes"),
+        ('n{s=~"5.."} > 1', ['n{s!=""}'], Verdict.QUIET, "appears with the first failure"),
+        ('n{s=~"5..", c="d"} > 1', ['n{s!="", c="d"}'], Verdict.QUIET, "appears with the first failure"),
+        # One declared value excuses no other one, and no wrong spelling of itself.
+        ('n{s=~"5..", c="d"} > 1', ['n{s!="", c!=""}', "n"], Verdict.MISSING, "no sample within 60 minutes"),
+        ('n{s=~"6.."} > 1', ['n{s!=""}', "n"], Verdict.MISSING, "no sample within 60 minutes"),
+        ('{__name__=~"n|o", s=~"5.."}', ['{__name__=~"n|o", s!=""}'], Verdict.QUIET, "appears with the first failure"),
+        ('{__name__=~"m(_total)?"} > 1', [], Verdict.QUIET, "appears with the first loss"),
+        ("x > 1", [], Verdict.MISSING, "no sample within 60 minutes"),
+    ],
+)  # fmt: skip
+def test_what_finds_nothing_needs_a_reason(
+    stand_in: StandIn, text: str, series: list[str], verdict: Verdict, detail: str
+) -> None:
+    stand_in.answers = {"/api/v1/query": result("vector")}
+    stand_in.series = {one: [{}] for one in series}
+    (found,) = outcomes(stand_in, [], [rule(text)], quiet=QUIET)
+    assert (found.verdict, found.detail) == (verdict, detail)
+    assert found.good is (verdict is Verdict.QUIET)
+
+
+@pytest.mark.parametrize("text", ["sum(x) or vector(0)", "x or 0 * y", "absent(x)"])
+def test_zero_for_nothing_is_no_data(stand_in: StandIn, text: str) -> None:
+    """An answer of such a panel says nothing about its metric."""
+    stand_in.answers = {"/api/v1/query_range": result("matrix", {"metric": {}, "values": [[1, "0"]]})}
+    stand_in.series = {"y": [{}]}
+    (found,) = outcomes(stand_in, [dashboard(panel("P", text))])
+    assert (found.verdict, found.expression, found.good) == (Verdict.MISSING, "x", False)
+    stand_in.series = {"x": [{}], "y": [{}]}
+    (found,) = outcomes(stand_in, [dashboard(panel("P", text))])
+    assert found.verdict is Verdict.DATA
+
+
+def test_the_declared_reasons_are_read_from_both_files() -> None:
+    quiet = quiet_selectors.load()
+    assert quiet.whole(rule_queries.promql_selectors("jq_jobs_failed_total")[0]) == (
+        "appears with the first failed job of a queue"
     )
-    (found,) = outcomes(stand_in, [], [rule], m="appears with the first loss")
-    assert (found.verdict, found.detail, found.good) == (Verdict.QUIET, "appears with the first loss", True)
+    assert quiet.parts(rule_queries.promql_selectors('request_count{status=~"5..", service="a"}')[0]) == {
+        'status=~"5.."': "appears with the first failed request"
+    }
+    assert quiet.whole(rule_queries.promql_selectors("up")[0]) is None
+
+
+def test_every_declared_matcher_is_one_of_a_rule_or_a_dashboard() -> None:
+    """A reason that nothing needs any more would hide a mistake later."""
+    texts = [one.expression for board in chosen_dashboards([]) for one in board.queries if one.source == "prometheus"]
+    selectors = [one for each in stack_rules(load("local")) if each.engine == "prometheus" for one in each.selectors]
+    selectors += [one for text in texts for one in rule_queries.promql_selectors(replaced(text, {}, OWN, "prometheus"))]
+    quiet = quiet_selectors.load()
+    used = {
+        (name, part) for name in quiet.values for one in selectors if one.metric for part in parts(quiet, name, one)
+    }
+    assert used == {(name, part) for name, own in quiet.values.items() for part in own}
+
+
+def parts(quiet: Quiet, name: str, selector: Selector) -> list[str]:
+    return list(Quiet(values={name: quiet.values[name]}).parts(selector))
+
+
+def test_a_wrong_file_of_reasons_is_named(tmp_path: Path) -> None:
+    (tmp_path / "quiet.yaml").write_text("metrics: {}\nvalue: {}\n")
+    with pytest.raises(OpsError, match=r"quiet\.yaml is wrong"):
+        quiet_selectors.load(tmp_path / "quiet.yaml")
 
 
 def test_no_more_than_a_few_queries_at_once(stand_in: StandIn) -> None:

@@ -136,7 +136,7 @@ def test_overrides_and_links_reach_the_alerts_on_logs() -> None:
     assert rule["expr"] == rule_set.rules()[name].expr.replace("> 10", "> 25")
     assert (rule["for"], rule["labels"]["page"]) == ("10s", "true")
     assert rule["annotations"]["runbook_url"] == f"https://runbooks.test/{name}.md"
-    assert rule["annotations"]["dashboard_url"] == "https://grafana.test/d/speccursor-system"
+    assert rule["annotations"]["dashboard_url"] == "https://grafana.test/d/platform-overview"
 
 
 def test_disabled_alerts_and_their_empty_groups_are_left_out() -> None:

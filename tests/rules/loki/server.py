@@ -33,24 +33,25 @@ class LokiServer:
         values = [[str(at), text, metadata] for at, text, metadata in lines]
         for start in range(0, len(values), 5000):
             body = {"streams": [{"stream": stream, "values": values[start : start + 5000]}]}
-            self._ask("/loki/api/v1/push", tenant, json.dumps(body).encode())
+            self.ask("/loki/api/v1/push", tenant, json.dumps(body).encode())
 
     def query(self, tenant: str, expression: str, at: float) -> list[dict[str, Any]]:
         """What the ruler would get for an expression at that Unix time: series with `metric` and `value`."""
         parameters = urllib.parse.urlencode({"query": expression, "time": f"{at:.3f}"})
-        return json.loads(self._ask(f"/loki/api/v1/query?{parameters}", tenant))["data"]["result"]
+        return json.loads(self.ask(f"/loki/api/v1/query?{parameters}", tenant))["data"]["result"]
 
     def parses(self, expression: str) -> bool:
         """Whether Loki's own parser, which its ruler uses, takes the expression."""
         try:
-            self._ask("/loki/api/v1/format_query?" + urllib.parse.urlencode({"query": expression}), "any")
+            self.ask("/loki/api/v1/format_query?" + urllib.parse.urlencode({"query": expression}), "any")
         except urllib.error.HTTPError as error:
             if error.code == 400:
                 return False
             raise
         return True
 
-    def _ask(self, path: str, tenant: str, body: bytes | None = None) -> bytes:
+    def ask(self, path: str, tenant: str, body: bytes | None = None) -> bytes:
+        """The body of an answer; raises HTTPError for all but success."""
         headers = {"X-Scope-OrgID": tenant, "Content-Type": "application/json"}
         request = urllib.request.Request(self.url + path, data=body, headers=headers)  # noqa: S310
         with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
@@ -65,7 +66,13 @@ def free_port() -> int:
 
 
 @contextmanager
-def loki(folder: Path, *, alertmanager: str = "127.0.0.1:9", evaluation_interval: str = "1m") -> Generator[LokiServer]:
+def loki(
+    folder: Path,
+    *,
+    alertmanager: str = "127.0.0.1:9",
+    evaluation_interval: str = "1m",
+    memory_bytes: int = 512 * 1024 * 1024,
+) -> Generator[LokiServer]:
     """A Loki that keeps all lines in memory, however old; rules are read from folder/rules/<tenant>/."""
     port = free_port()
     config = folder / "loki.yaml"
@@ -75,7 +82,7 @@ def loki(folder: Path, *, alertmanager: str = "127.0.0.1:9", evaluation_interval
                 s3=None,
                 replicas=1,
                 retention="30d",
-                memory_bytes=512 * 1024 * 1024,
+                memory_bytes=memory_bytes,
                 cluster="test",
                 evaluation_interval=evaluation_interval,
                 grafana_url="http://grafana.test",
@@ -111,7 +118,6 @@ def _to_one_folder(document: dict[str, Any], folder: Path, port: int) -> None:
         "instance_addr": "127.0.0.1",
         "ring": {"kvstore": {"store": "inmemory"}},
     }
-    del document["memberlist"]
     # Lines of yesterday: taken, kept in memory, and asked for there.
     document["limits_config"]["reject_old_samples"] = False
     document["ingester"] |= {"max_chunk_age": "72h", "chunk_idle_period": "72h", "flush_check_period": "1h"}

@@ -1,0 +1,69 @@
+"""As they are configured in a pod, programs are reached by IPv4 and by IPv6, and have little to say."""
+
+import dataclasses
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from components import collector_gateway_config, jaeger_config
+from components.collector_config import Listen
+from components.collector_gateway_config import GatewayConfig
+from components.jaeger_config import JaegerConfig
+from tests.collector.processes import Program, collector, free_ports, loopback, running
+
+
+def _ipv6() -> bool:
+    try:
+        with socket.create_server(("::1", 0), family=socket.AF_INET6):
+            return True
+    except OSError:
+        return False
+
+
+# A machine without IPv6 cannot tell; there only IPv4 is asked.
+ADDRESSES = ("127.0.0.1", "::1") if _ipv6() else ("127.0.0.1",)
+
+
+def _gateway(folder: Path) -> tuple[Program, list[int]]:
+    listen = dataclasses.replace(loopback(), host=Listen().host)
+    config = GatewayConfig(
+        sampling_percentage=10,
+        decision_wait="1s",
+        scrape_interval="5s",
+        memory_bytes=2**29,
+        storage_bytes=2**30,
+        jaeger="127.0.0.1:9",
+        loki="http://127.0.0.1:9/otlp",
+        data_folder=str(folder / "data"),
+        listen=listen,
+    )
+    ports = [listen.grpc, listen.http, listen.metrics, listen.span_metrics, listen.health]
+    return collector(collector_gateway_config.render(config), folder / "gateway", listen), ports
+
+
+def _jaeger(folder: Path) -> tuple[Program, list[int]]:
+    ports = free_ports(6)
+    grpc, http, query, query_grpc, metrics, health = ports
+    listen = jaeger_config.Listen(
+        grpc=grpc, http=http, query=query, query_grpc=query_grpc, metrics=metrics, health=health
+    )
+    config = JaegerConfig(
+        retention="1y", prometheus="http://127.0.0.1:9", data_folder=str(folder / "data"), listen=listen
+    )
+    return Program(
+        "jaeger", jaeger_config.render(config), folder / "jaeger", f"http://127.0.0.1:{health}/status"
+    ), ports
+
+
+@pytest.mark.parametrize("listening", [_gateway, _jaeger])
+def test_every_port_answers_on_both_and_a_start_is_no_news(
+    tmp_path: Path, listening: Callable[[Path], tuple[Program, list[int]]]
+) -> None:
+    program, ports = listening(tmp_path)
+    with running(program):
+        for port in ports:
+            for address in ADDRESSES:
+                socket.create_connection((address, port), timeout=10).close()
+    assert '"level":"info"' not in (program.folder / "log").read_text()

@@ -24,8 +24,8 @@ _PACKAGES = (
     *("containerd", "runc", "containernetworking-plugins"),
 )
 _READY = STATE / "cluster-ready"
-# Go keeps what it downloaded and compiled: 15 GiB for all tools, which `go clean -cache -modcache` gives back.
-_FREE_TO_BUILD_GIB = 17
+# Go keeps what it downloaded and compiled: 22 GiB for all tools, which `go clean -cache -modcache` gives back.
+_FREE_TO_BUILD_GIB = 24
 _FREE_TO_RUN_GIB = 3
 _VOLUMES = 40
 

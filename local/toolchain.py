@@ -156,7 +156,7 @@ def _build_with_progress(command: list[str], source: Path, log: Path, label: str
         tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
         raise LocalError(
             f"{label}: the build failed:\n{tail}\nNothing was kept. Check that the Go module proxy answers "
-            "(go env GOPROXY) and that the disk has 17 GiB free, then run the same command again."
+            "(go env GOPROXY) and that the disk has 24 GiB free, then run the same command again."
         )
 
 

@@ -61,7 +61,7 @@ check: $(ENVIRONMENT) ## lint, format and types
 
 unit: $(ENVIRONMENT) ## every test that needs no cluster
 	@$(PYTHON) -m local toolchain pulumi kubectl prometheus promtool alertmanager amtool \
-		loki lokitool otelcol-contrib jaeger >/dev/null
+		loki otelcol-contrib jaeger >/dev/null
 	@$(PYTHON) -m pytest -m "not e2e" -n 2 $(ARGS)
 
 e2e: up ## tests against the running local cluster

@@ -106,7 +106,7 @@ def render(config: AgentConfig) -> str:
                     "exporters": ["load_balancing"],
                 },
             },
-            "telemetry": collector_config.own_telemetry(config.listen),
+            "telemetry": collector_config.own_telemetry(config.listen.host, config.listen.metrics),
         },
     }
     return write_yaml(document)

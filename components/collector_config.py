@@ -127,8 +127,8 @@ def health_check(listen: Listen) -> Document:
     return {"endpoint": f"{listen.host}:{listen.health}"}
 
 
-def own_telemetry(listen: Listen) -> Document:
-    """Own metrics, named as rules and dashboards ask for them, and warnings.
+def own_telemetry(host: str, port: int) -> Document:
+    """Own metrics of a collector or Jaeger, named as rules and dashboards ask for them, and warnings.
 
     A request that is tried again is no warning: the size of the queue and its alert tell of it, not these logs.
     """
@@ -140,8 +140,8 @@ def own_telemetry(listen: Listen) -> Document:
                     "pull": {
                         "exporter": {
                             "prometheus": {
-                                "host": listen.host,
-                                "port": listen.metrics,
+                                "host": host,
+                                "port": port,
                                 "without_scope_info": True,
                                 "without_type_suffix": True,
                                 "without_units": True,

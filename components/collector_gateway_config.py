@@ -102,7 +102,7 @@ def render(config: GatewayConfig) -> str:
                     "exporters": ["otlp_http/loki"],
                 },
             },
-            "telemetry": collector_config.own_telemetry(config.listen),
+            "telemetry": collector_config.own_telemetry(config.listen.host, config.listen.metrics),
         },
     }
     return write_yaml(document)

@@ -6,7 +6,7 @@ Pure: settings in, YAML out. Jaeger 2 is made of the collector's parts and reads
 from dataclasses import dataclass, field
 from typing import Literal
 
-from components.collector_config import go_duration
+from components.collector_config import go_duration, own_telemetry
 from rules.loader import write_yaml
 from rules.model import Document
 
@@ -104,28 +104,7 @@ def render(config: JaegerConfig) -> str:
         "service": {
             "extensions": ["healthcheckv2", "jaeger_storage", "jaeger_query"],
             "pipelines": {"traces": {"receivers": ["otlp"], "exporters": ["jaeger_storage_exporter"]}},
-            "telemetry": {
-                "metrics": {
-                    "level": "normal",
-                    "readers": [
-                        {
-                            "pull": {
-                                "exporter": {
-                                    "prometheus": {
-                                        "host": listen.host,
-                                        "port": listen.metrics,
-                                        # As the collectors' own metrics are named; rules are the same for all.
-                                        "without_scope_info": True,
-                                        "without_type_suffix": True,
-                                        "without_units": True,
-                                    }
-                                }
-                            }
-                        }
-                    ],
-                },
-                "logs": {"level": "warn", "encoding": "json"},
-            },
+            "telemetry": own_telemetry(listen.host, listen.metrics),
         },
     }
     return write_yaml(document)

@@ -99,7 +99,7 @@ MODULES = (
         folder="loki",
         path="github.com/grafana/loki/v3",
         version=f"v{versions.LOKI}",
-        packages=("cmd/loki", "cmd/logcli", "cmd/lokitool"),
+        packages=("cmd/loki",),
         ldflags=f"-X github.com/grafana/loki/v3/pkg/util/build.Version={versions.LOKI}",
     ),
     GoModule(

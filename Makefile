@@ -9,8 +9,8 @@ UV_VERSION := 0.13.8
 # uv from PATH (it reads the lock file and nothing else), else from a small environment of its own in the checkout.
 UV := $(shell command -v uv 2>/dev/null || echo .venv-uv/bin/uv)
 export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/.venv-uv/bin:$(PATH)
-# Compiled once, beside the environment and not all over the checkout: the providers' SDKs take seconds to compile.
-export PYTHONPYCACHEPREFIX := $(CURDIR)/.venv/pycache
+# Compiled once, in one place and not all over the checkout: the providers' SDKs take seconds to compile.
+export PYTHONPYCACHEPREFIX := $(CURDIR)/.pycache
 export PYTHONDONTWRITEBYTECODE :=
 ARGS ?=
 

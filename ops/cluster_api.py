@@ -119,7 +119,7 @@ def _pod(name: str, image: str, script: str, annotations: dict[str, str]) -> dic
                     "name": name,
                     "image": image,
                     "imagePullPolicy": "IfNotPresent",
-                    "command": ["python", "-c", script],
+                    "command": ["python3", "-c", script],
                     "resources": {"requests": {"cpu": "5m", "memory": "32Mi"}, "limits": {"memory": "32Mi"}},
                     "securityContext": {
                         "allowPrivilegeEscalation": False,

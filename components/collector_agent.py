@@ -13,6 +13,7 @@ from pulumi_kubernetes.core.v1 import ContainerArgsDict, NodeAffinityArgsDict, P
 
 from components import collector_agent_config, network_policies, pods, versions
 from components.checksum import ANNOTATION, checksum
+from components.cluster_rights import cluster_rights
 from components.collector_agent_config import AgentConfig
 from components.collector_config import Listen, go_memory_limit
 from components.labels import labels, scrape, selector
@@ -108,7 +109,7 @@ class CollectorAgent(pulumi.ComponentResource):
                     "spec": _pod(args),
                 },
             },
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[config_map, *rights]),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[config_map, rights]),
         )
         self.register_outputs({"otlp_url": self.otlp_url})
 
@@ -194,29 +195,16 @@ def _container(args: CollectorAgentArgs) -> ContainerArgsDict:
     }
 
 
-def _rights(name: str, namespace: pulumi.Input[str], child: pulumi.ResourceOptions) -> list[pulumi.Resource]:
+def _rights(name: str, namespace: pulumi.Input[str], child: pulumi.ResourceOptions) -> pulumi.Resource:
     """Read access to pods. Kubernetes cannot limit it to those of one node; the agent asks for no others."""
-    cluster_wide = pulumi.Output.format("{0}-{1}", namespace, APP)
-    account = k8s.core.v1.ServiceAccount(
-        f"{name}-account",
-        metadata={"name": APP, "namespace": namespace, "labels": labels(APP)},
-        automount_service_account_token=False,
-        opts=child,
-    )
-    role = k8s.rbac.v1.ClusterRole(
+    return cluster_rights(
+        name,
         f"{name}-pods",
-        metadata={"name": cluster_wide, "labels": labels(APP)},
+        app=APP,
+        namespace=namespace,
         rules=[{"api_groups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]}],
-        opts=child,
+        child=child,
     )
-    binding = k8s.rbac.v1.ClusterRoleBinding(
-        f"{name}-pods-binding",
-        metadata={"name": cluster_wide, "labels": labels(APP)},
-        role_ref={"api_group": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": cluster_wide},
-        subjects=[{"kind": "ServiceAccount", "name": APP, "namespace": namespace}],
-        opts=pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(depends_on=[account, role])),
-    )
-    return [account, role, binding]
 
 
 def _network(args: CollectorAgentArgs) -> network_policies.AppNetworkArgs:

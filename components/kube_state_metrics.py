@@ -6,6 +6,7 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from components import network_policies, pods, versions
+from components.cluster_rights import cluster_rights
 from components.labels import labels, scrape, selector
 from components.prometheus_config import HONOR_LABELS
 
@@ -126,30 +127,18 @@ def _pod(args: KubeStateMetricsArgs) -> k8s.core.v1.PodSpecArgsDict:
     }
 
 
-def _rights(name: str, namespace: pulumi.Input[str], child: pulumi.ResourceOptions) -> k8s.rbac.v1.ClusterRoleBinding:
+def _rights(name: str, namespace: pulumi.Input[str], child: pulumi.ResourceOptions) -> pulumi.Resource:
     """Listing and watching the kinds of _METRICS, cluster-wide; nothing else."""
-    cluster_wide = pulumi.Output.format("{0}-{1}", namespace, APP)
-    account = k8s.core.v1.ServiceAccount(
-        f"{name}-account",
-        metadata={"name": APP, "namespace": namespace, "labels": labels(APP)},
-        automount_service_account_token=False,
-        opts=child,
-    )
     groups: dict[str, list[str]] = {}
     for kind, (group, _) in _METRICS.items():
         groups.setdefault(group, []).append(kind)
-    role = k8s.rbac.v1.ClusterRole(
+    return cluster_rights(
+        name,
         f"{name}-reader",
-        metadata={"name": cluster_wide, "labels": labels(APP)},
+        app=APP,
+        namespace=namespace,
         rules=[
             {"api_groups": [group], "resources": kinds, "verbs": ["list", "watch"]} for group, kinds in groups.items()
         ],
-        opts=child,
-    )
-    return k8s.rbac.v1.ClusterRoleBinding(
-        f"{name}-reader-binding",
-        metadata={"name": cluster_wide, "labels": labels(APP)},
-        role_ref={"api_group": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": cluster_wide},
-        subjects=[{"kind": "ServiceAccount", "name": APP, "namespace": namespace}],
-        opts=pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(depends_on=[account, role])),
+        child=child,
     )

@@ -10,6 +10,7 @@ import pulumi_kubernetes as k8s
 from pulumi_kubernetes.core.v1 import ContainerArgsDict
 
 from components import network_policies, pods, prometheus_config, versions
+from components.cluster_rights import cluster_rights
 from components.labels import ACCESS, labels
 from components.prometheus_config import CONFIG_FOLDER, RULES_FOLDER
 from components.quantities import quantity_bytes
@@ -137,34 +138,20 @@ def _container(args: PrometheusArgs) -> ContainerArgsDict:
     }
 
 
-def _discovery_rights(
-    name: str, namespace: pulumi.Input[str], child: pulumi.ResourceOptions
-) -> k8s.rbac.v1.ClusterRoleBinding:
+def _discovery_rights(name: str, namespace: pulumi.Input[str], child: pulumi.ResourceOptions) -> pulumi.Resource:
     """Cluster-wide, because discovery is: finding pods and nodes, and reading the kubelets' metrics; nothing else."""
-    cluster_wide = pulumi.Output.format("{0}-{1}", namespace, APP)
-    account = k8s.core.v1.ServiceAccount(
-        f"{name}-account",
-        metadata={"name": APP, "namespace": namespace, "labels": labels(APP)},
-        automount_service_account_token=False,
-        opts=child,
-    )
-    role = k8s.rbac.v1.ClusterRole(
+    return cluster_rights(
+        name,
         f"{name}-discovery",
-        metadata={"name": cluster_wide, "labels": labels(APP)},
+        app=APP,
+        namespace=namespace,
         rules=[
             {"api_groups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]},
             {"api_groups": [""], "resources": ["nodes"], "verbs": ["list", "watch"]},
             # The kubelet asks for this when its /metrics are read. Never nodes/proxy, which can run commands in pods.
             {"api_groups": [""], "resources": ["nodes/metrics"], "verbs": ["get"]},
         ],
-        opts=child,
-    )
-    return k8s.rbac.v1.ClusterRoleBinding(
-        f"{name}-discovery-binding",
-        metadata={"name": cluster_wide, "labels": labels(APP)},
-        role_ref={"api_group": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": cluster_wide},
-        subjects=[{"kind": "ServiceAccount", "name": APP, "namespace": namespace}],
-        opts=pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(depends_on=[account, role])),
+        child=child,
     )
 
 

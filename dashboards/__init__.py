@@ -7,10 +7,9 @@ import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, cast
+from typing import Any
 
 from dashboards import api_observability, job_queue_overview, platform_alerting, platform_overview
-from dashboards.builder.variables import RUNBOOKS
 
 FOLDER = Path(__file__).parent
 
@@ -28,13 +27,3 @@ DASHBOARDS: Mapping[str, Callable[[], dict[str, Any]]] = MappingProxyType(
 def render(document: Mapping[str, Any]) -> str:
     """A dashboard as it is committed: sorted keys, so that a diff shows only what changed."""
     return json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
-
-
-def for_stack(document: Mapping[str, Any], *, runbook_base_url: str) -> dict[str, Any]:
-    """A copy whose links to runbooks lead to this stack's runbooks."""
-    copy = cast(dict[str, Any], json.loads(json.dumps(document)))
-    for variable in copy["templating"]["list"]:
-        if variable["name"] == RUNBOOKS:
-            address = runbook_base_url.rstrip("/")
-            variable |= {"query": address, "current": {"text": address, "value": address}}
-    return copy

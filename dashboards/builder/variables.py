@@ -17,7 +17,7 @@ from grafana_foundation_sdk.models.dashboard import (
 from dashboards.builder.sources import PROMETHEUS, Source
 
 RUNBOOKS = "runbooks"
-"""Name of the hidden variable with the address of the runbooks; see dashboards.for_stack."""
+"""Name of the hidden variable with the address of the runbooks; each stack puts its own there."""
 RUNBOOKS_DEFAULT = "https://github.com/example/observability-platform/blob/main/rules/runbooks"
 
 _ALL = VariableOption(selected=True, text=["All"], value=["$__all"])

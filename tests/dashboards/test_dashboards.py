@@ -8,7 +8,8 @@ from typing import Any
 import promql_parser
 import pytest
 
-from dashboards import DASHBOARDS, FOLDER, for_stack, render
+from components.dashboard_files import DashboardFile
+from dashboards import DASHBOARDS, FOLDER, render
 from dashboards.builder import units
 from ops.grafana_interpolation import Chosen, Window, builtins, references, replaced
 from ops.grafana_variables import read
@@ -212,7 +213,8 @@ def test_latency_graphs_lead_to_traces() -> None:
 
 def test_runbooks_follow_the_stack() -> None:
     base = committed("platform-alerting")
-    changed = for_stack(base, runbook_base_url="https://books.example/x/")
+    file = DashboardFile(uid="one", title="One", system="platform", text=json.dumps(base))
+    changed = json.loads(file.for_stack(runbook_base_url="https://books.example/x/"))
     (variable,) = [one for one in changed["templating"]["list"] if one["name"] == "runbooks"]
     assert variable["query"] == variable["current"]["value"] == variable["current"]["text"] == "https://books.example/x"
     assert base == committed("platform-alerting")

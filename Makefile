@@ -15,10 +15,10 @@ export PYTHONDONTWRITEBYTECODE :=
 ARGS ?=
 
 .PHONY: help up down test check unit e2e fmt outputs open kubectl preview fire-alerts kill-drill check-queries \
-	dashboards bench
+	dashboards deploy-dashboards coverage mutants bench
 
 help: ## this list
-	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 20
 
 up: $(ENVIRONMENT) ## bring the whole platform up (KUBE_CONTEXT=name uses a cluster of yours)
 	@$(PYTHON) -m local up
@@ -49,6 +49,16 @@ check-queries: $(ENVIRONMENT) ## run every query of every dashboard and rule aga
 
 dashboards: $(ENVIRONMENT) ## draw the dashboards anew into dashboards/*.json
 	@$(PYTHON) -m dashboards
+
+deploy-dashboards: $(ENVIRONMENT) ## dashboards to the Grafana at GRAFANA_URL (with GRAFANA_API_TOKEN); ARGS="--dry-run" shows the difference
+	@$(PYTHON) -m ops deploy-dashboards $(ARGS)
+
+coverage: $(ENVIRONMENT) ## what proves each alert, route and window, as a table
+	@$(PYTHON) -m tests.coverage $(ARGS)
+
+mutants: $(ENVIRONMENT) ## change every rule and route a little, and count what the tests notice
+	@$(PYTHON) -m local toolchain promtool amtool loki >/dev/null
+	@$(PYTHON) -m tests.mutation $(ARGS)
 
 test: $(ENVIRONMENT) check unit ## every check and every test; in CI the cluster is removed afterwards
 	@$(MAKE) --no-print-directory e2e; outcome=$$?; \

@@ -7,7 +7,6 @@ from components import alert_outputs, cluster_check, endpoint_outputs, monitorin
 from components.disruption_budgets import DisruptionBudgets
 from components.namespace import Namespace
 from components.simulation import simulation
-from rules import disruption_budgets
 
 stack = settings.load()
 values = stack.values
@@ -33,6 +32,7 @@ agents = Namespace("agents", {"name": stack.agent_namespace, "security": "privil
 alerts = monitoring.alertmanager(stack, here, there)
 metrics = monitoring.prometheus(stack, here, alerts.targets, there)
 monitoring.cluster_state(stack, here, there)
+monitoring.node_state(stack, agents, there)
 logs = telemetry.log_store(stack, here, alerts.targets, there)
 traces = telemetry.trace_store(stack, here, metrics.url, there)
 collector = telemetry.collectors(stack, here, agents, logs, traces, there)
@@ -47,7 +47,7 @@ if values.simulator:
     endpoints |= simulated.endpoints
     service_namespaces |= simulated.namespaces
 
-DisruptionBudgets("workers", {"budgets": disruption_budgets.load(), "namespaces": service_namespaces}, there)
+DisruptionBudgets("workers", {"budgets": stack.disruption_budgets, "namespaces": service_namespaces}, there)
 
 pulumi.export("endpoints", endpoints)
 pulumi.export("alerts", alert_outputs.alerts(stack))

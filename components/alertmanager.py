@@ -4,6 +4,7 @@ It promises at least one notification: when a replica dies after it notified and
 notifies again.
 """
 
+from collections.abc import Mapping
 from typing import TypedDict
 
 import pulumi
@@ -37,8 +38,10 @@ class AlertmanagerArgs(TypedDict):
     """Where people open it; stands in notifications."""
     group_interval: str
     """Prometheus duration after which a group is looked at again."""
-    config: pulumi.Input[str]
-    """alertmanager.yml; a secret, because it contains the channels' addresses."""
+    files: pulumi.Input[Mapping[str, str]]
+    """alertmanager.yml and what it names beside it, by name; secret, because they contain the channels' addresses."""
+    smtp_port: int | None
+    """Port of an SMTP server outside the cluster that it sends to."""
     prometheus: str
     """App whose pods, in the same namespace, send alerts and scrape."""
 
@@ -61,7 +64,7 @@ class Alertmanager(pulumi.ComponentResource):
             f"{name}-config",
             metadata={"name": f"{APP}-config", "namespace": namespace, "labels": labels(APP)},
             type="Opaque",
-            string_data={"alertmanager.yml": pulumi.Output.secret(args["config"])},
+            string_data=pulumi.Output.secret(args["files"]),
             opts=child,
         )
         network_policies.app_network(f"{name}-network", _network(args), child)
@@ -82,7 +85,9 @@ class Alertmanager(pulumi.ComponentResource):
                     for protocol in ("TCP", "UDP")
                 ],
                 # Alertmanager reads its configuration at its start; only a restart makes sure that all read the same.
-                "annotations": {ANNOTATION: checksum(args["config"], salt=name)},
+                "annotations": {
+                    ANNOTATION: checksum(pulumi.Output.json_dumps(args["files"], sort_keys=True), salt=name)
+                },
                 "termination_seconds": 60,
             },
             parent=self,
@@ -161,8 +166,9 @@ def _network(args: AlertmanagerArgs) -> network_policies.AppNetworkArgs:
         ],
         "egress": [
             {"to": [here(APP)], "ports": gossip},
-            # Channels outside the cluster are reached by https only.
+            # Channels outside the cluster are reached by https only, mailboxes by the stack's SMTP server.
             {"ports": network_policies.tcp(443)},
+            *([{"ports": network_policies.tcp(args["smtp_port"])}] if args["smtp_port"] else []),
             {"to": [network_policies.pods_with(RECEIVER)]},
         ],
     }

@@ -9,7 +9,7 @@ from typing import TypedDict
 
 import pulumi
 import pulumi_kubernetes as k8s
-from pulumi_kubernetes.core.v1 import ContainerArgsDict, NodeAffinityArgsDict, PodSpecArgsDict, ServicePortArgsDict
+from pulumi_kubernetes.core.v1 import ContainerArgsDict, PodSpecArgsDict, ServicePortArgsDict
 
 from components import collector_agent_config, network_policies, pods, versions
 from components.checksum import ANNOTATION, checksum
@@ -17,6 +17,7 @@ from components.cluster_rights import cluster_rights
 from components.collector_agent_config import AgentConfig
 from components.collector_config import Listen, go_memory_limit
 from components.labels import labels, scrape, selector
+from components.nodes import REAL_NODES
 from components.quantities import quantity_bytes
 
 APP = "otel-agent"
@@ -24,20 +25,6 @@ LISTEN = Listen()
 _CONFIG = "/etc/otel-agent"
 _LOGS = "/var/log/pods"
 _DATA = "/var/lib/otel-agent"
-
-
-# A "node" of AWS Fargate is one pod, and runs no DaemonSet: its agent would wait for ever.
-_REAL_NODES: NodeAffinityArgsDict = {
-    "required_during_scheduling_ignored_during_execution": {
-        "node_selector_terms": [
-            {
-                "match_expressions": [
-                    {"key": "eks.amazonaws.com/compute-type", "operator": "NotIn", "values": ["fargate"]}
-                ]
-            }
-        ]
-    }
-}
 
 
 class CollectorAgentArgs(TypedDict):
@@ -146,7 +133,7 @@ def _pod(args: CollectorAgentArgs) -> PodSpecArgsDict:
         "enable_service_links": False,
         # Also nodes that other pods keep away from have logs.
         "tolerations": [{"operator": "Exists"}],
-        "affinity": {"node_affinity": _REAL_NODES},
+        "affinity": {"node_affinity": REAL_NODES},
         # A full node makes room for it. Kubernetes allows the class in any namespace, unless a quota limits it.
         "priority_class_name": "system-node-critical",
         "security_context": {"run_as_user": 0, "run_as_group": 0, "seccomp_profile": {"type": "RuntimeDefault"}},

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from components import collector_config
 from components.collector_config import Listen
+from rules.base import Document
 from rules.loader import write_yaml
-from rules.model import Document
 
 # Without it lines are collected in memory for 100 ms after the checkpoint has moved: a kill loses them.
 FLAGS = ("--feature-gates=stanza.synchronousLogEmitter",)

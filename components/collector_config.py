@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
+from rules.base import Document
 from rules.durations import seconds
-from rules.model import Document
 
 # Names of the collector's components, as v0.159 writes them; older names are aliases that go away.
 OTLP_GRPC = "otlp_grpc"

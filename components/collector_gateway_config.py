@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from components import collector_config
 from components.collector_config import Listen
+from rules.base import Document
 from rules.loader import write_yaml
-from rules.model import Document
 
 INDEX_LABELS = ("namespace", "app", "service")
 """Resource attributes of a log line that Loki makes labels of its streams."""

@@ -2,22 +2,21 @@
 
 import json
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 import pulumi
 
+from rules import systems as system_files
+from rules.files import RULES
+from rules.problems import closest
+from rules.systems import System
+
 FOLDER = Path(__file__).resolve().parent.parent / "dashboards"
-SYSTEMS = {
-    "platform": "Platform",
-    "job-queue": "Job Queue",
-    "api": "API",
-    "speccursor": "SpecCursor",
-    "media": "Media",
-}
-"""System -> title of its folder in Grafana; the folder's uid is the system."""
+LISTED = "observability"
+"""Tag of the dashboards that every dashboard's list of links shows."""
 
 _UID = re.compile(r"[A-Za-z0-9_-]{1,40}")  # Grafana's own limit
 _VARIABLE = re.compile(r"\$\{?(\w+)(?::\w+)?\}?")
@@ -44,9 +43,14 @@ class DashboardFile:
     uid: str
     title: str
     system: str
-    """One of SYSTEMS."""
+    """Name of an observed system; also the uid of its folder."""
+    folder: str
+    """Title of that folder."""
+    file: str
+    """Where it comes from, as messages name it."""
     text: str
     """Its JSON, as committed."""
+    tags: tuple[str, ...] = ()
 
     def for_stack(self, *, runbook_base_url: str) -> str:
         """Its JSON with links that lead to this stack's runbooks."""
@@ -58,12 +62,15 @@ class DashboardFile:
         return json.dumps(document, indent=2, sort_keys=True)
 
 
-def load(data_sources: Collection[str], folder: Path = FOLDER) -> tuple[DashboardFile, ...]:
+def load(
+    data_sources: Collection[str], folder: Path = FOLDER, systems: Mapping[str, System] | None = None
+) -> tuple[DashboardFile, ...]:
     """Every dashboard in `folder`, by file name. Raises DashboardsError with every problem found.
 
-    A dashboard's system is the one of its tags that is in SYSTEMS. Its data sources are uids of `data_sources`, or
-    variables that it defines itself.
+    A dashboard's system is the one of its tags that is in `systems`; without them, in rules/systems. Its data sources
+    are uids of `data_sources`, or variables that it defines itself.
     """
+    known = system_files.load(RULES)[0] if systems is None else systems
     problems: list[str] = []
     found: list[DashboardFile] = []
     owners: dict[str, str] = {}
@@ -78,33 +85,68 @@ def load(data_sources: Collection[str], folder: Path = FOLDER) -> tuple[Dashboar
             problems.append(f"{where}: must be one JSON object")
             continue
         dashboard = cast(dict[str, Any], document)
-        wrong = [*_identity_problems(dashboard), *_source_problems(dashboard, data_sources)]
+        wrong = [*_identity_problems(dashboard, known), *_source_problems(dashboard, data_sources)]
         uid = str(dashboard.get("uid"))
         if uid in owners:
             wrong.append(f"uid: {uid!r} is taken by {owners[uid]}; every dashboard needs its own")
         owners.setdefault(uid, where)
         problems += [f"{where}: {problem}" for problem in wrong]
         if not wrong:
-            found.append(DashboardFile(uid=uid, title=dashboard["title"], system=_systems(dashboard)[0], text=text))
+            (system,) = _systems(dashboard, known)
+            title = known[system].title
+            item = DashboardFile(
+                uid=uid,
+                title=dashboard["title"],
+                system=system,
+                folder=title,
+                file=where,
+                text=text,
+                tags=_tags(dashboard),
+            )
+            found.append(item)
     if problems:
         raise DashboardsError(problems)
     return tuple(found)
 
 
-def _systems(dashboard: dict[str, Any]) -> list[str]:
+def missing(dashboards: Sequence[DashboardFile], linked: Mapping[str, str]) -> Iterator[str]:
+    """Alerts whose dashboard does not exist, one line each. `linked` is alert -> path, such as /d/platform-overview."""
+    paths = tuple(f"/d/{dashboard.uid}" for dashboard in dashboards)
+    for alert, path in linked.items():
+        if path not in paths:
+            yield f"alert {alert}: dashboard_url: {path} is no dashboard of dashboards/*.json; {closest(path, paths)}"
+
+
+def unreachable(dashboards: Sequence[DashboardFile], linked: Mapping[str, str]) -> Iterator[str]:
+    """Dashboards that nobody can reach, one line each: in no list, and no alert or other dashboard links to them."""
+    for one in dashboards:
+        link = re.compile(rf"/d/{re.escape(one.uid)}(?![A-Za-z0-9_-])")
+        others = [other.text for other in dashboards if other is not one]
+        if LISTED not in one.tags and not any(link.search(text) for text in (*linked.values(), *others)):
+            yield (
+                f"{one.file}: tags: {json.dumps(one.tags)}: nobody can reach {one.uid}; allowed: the tag {LISTED!r}, "
+                f"or a link to /d/{one.uid} in an alert or another dashboard"
+            )
+
+
+def _tags(dashboard: dict[str, Any]) -> tuple[str, ...]:
     tags = dashboard.get("tags")
-    return [tag for tag in cast(list[Any], tags) if tag in SYSTEMS] if isinstance(tags, list) else []
+    return tuple(str(tag) for tag in cast(list[Any], tags)) if isinstance(tags, list) else ()
 
 
-def _identity_problems(dashboard: dict[str, Any]) -> Iterator[str]:
+def _systems(dashboard: dict[str, Any], systems: Mapping[str, System]) -> list[str]:
+    return [tag for tag in _tags(dashboard) if tag in systems]
+
+
+def _identity_problems(dashboard: dict[str, Any], systems: Mapping[str, System]) -> Iterator[str]:
     uid, title = dashboard.get("uid"), dashboard.get("title")
     if not isinstance(uid, str) or not _UID.fullmatch(uid):
         shown = "missing" if uid is None else f"{json.dumps(uid)} is not allowed"
         yield f"uid: {shown}; allowed: 1 to 40 letters, digits, `-` and `_`"
     if not isinstance(title, str) or not title.strip():
         yield "title: missing; allowed: any text"
-    if len(_systems(dashboard)) != 1:
-        yield f"tags: {json.dumps(dashboard.get('tags'))} must name exactly one system; allowed: {', '.join(SYSTEMS)}"
+    if len(_systems(dashboard, systems)) != 1:
+        yield f"tags: {json.dumps(dashboard.get('tags'))} must name exactly one system; allowed: {', '.join(systems)}"
     if "__inputs" in dashboard:
         yield "__inputs: an export for sharing, whose data sources are placeholders; save the dashboard's own JSON"
 

@@ -6,7 +6,7 @@ from typing import NotRequired, TypedDict
 import pulumi
 from pulumiverse_grafana import oss
 
-from components.dashboard_files import SYSTEMS, DashboardFile
+from components.dashboard_files import DashboardFile
 from components.grafana import GrafanaServer
 from components.grafana_content import content_options
 
@@ -28,11 +28,10 @@ class Dashboards(pulumi.ComponentResource):
     def __init__(self, name: str, args: DashboardsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("observability:index:Dashboards", name, {}, opts)
         server = args.get("server")
-        used = {dashboard.system for dashboard in args["dashboards"]}
+        titles = {dashboard.system: dashboard.folder for dashboard in args["dashboards"]}
         folders = {
             system: oss.Folder(f"{name}-{system}", uid=system, title=title, opts=content_options(self, server))
-            for system, title in SYSTEMS.items()
-            if system in used
+            for system, title in titles.items()
         }
         for dashboard in args["dashboards"]:
             oss.Dashboard(

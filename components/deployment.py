@@ -23,13 +23,15 @@ class AppArgs(TypedDict):
     """Python module that is run."""
     replicas: int
     port: int
+    more_ports: NotRequired[Mapping[str, int]]
+    """Name -> further TCP port, for whoever may reach the first."""
     env: NotRequired[Mapping[str, pulumi.Input[str]]]
     data: NotRequired[str]
     """Folder that the program may write; lost with the pod."""
     pod_labels: NotRequired[Mapping[str, str]]
     with_service: bool
     allowed: Sequence[NetworkPolicyPeerArgsDict]
-    """Who may reach its port."""
+    """Who may reach its ports."""
     egress: NotRequired[Sequence[NetworkPolicyEgressRuleArgsDict]]
     """Whom it may reach, beside DNS; nobody if left out."""
 
@@ -43,7 +45,7 @@ def app_deployment(name: str, args: AppArgs, parent: pulumi.Resource) -> None:
         {
             "app": app,
             "namespace": namespace,
-            "ingress": [{"from_": list(args["allowed"]), "ports": tcp(args["port"])}],
+            "ingress": [{"from_": list(args["allowed"]), "ports": tcp(*_ports(args).values())}],
             "egress": args.get("egress", []),
         },
         child,
@@ -55,7 +57,10 @@ def app_deployment(name: str, args: AppArgs, parent: pulumi.Resource) -> None:
             spec={
                 "type": "ClusterIP",
                 "selector": selector(app),
-                "ports": [{"name": "http", "port": args["port"], "target_port": "http", "protocol": "TCP"}],
+                "ports": [
+                    {"name": port, "port": number, "target_port": port, "protocol": "TCP"}
+                    for port, number in _ports(args).items()
+                ],
             },
             opts=child,
         )
@@ -85,6 +90,10 @@ def app_deployment(name: str, args: AppArgs, parent: pulumi.Resource) -> None:
     )
 
 
+def _ports(args: AppArgs) -> dict[str, int]:
+    return {"http": args["port"], **args.get("more_ports", {})}
+
+
 def _container(args: AppArgs) -> ContainerArgsDict:
     return pods.secured(
         {
@@ -92,7 +101,9 @@ def _container(args: AppArgs) -> ContainerArgsDict:
             "image": args["image"],
             "args": [args["module"]],
             "env": [{"name": key, "value": value} for key, value in args.get("env", {}).items()],
-            "ports": [{"name": "http", "container_port": args["port"], "protocol": "TCP"}],
+            "ports": [
+                {"name": port, "container_port": number, "protocol": "TCP"} for port, number in _ports(args).items()
+            ],
             "resources": pods.resources(cpu="20m", memory="128Mi"),
             "startup_probe": pods.http_probe("/healthz", "http", period=2, failures=30),
             "liveness_probe": pods.http_probe("/healthz", "http", failures=6),

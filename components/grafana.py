@@ -45,6 +45,12 @@ class GrafanaArgs(TypedDict):
     """App in the same namespace that scrapes it."""
     backends: Mapping[str, int]
     """App in the same namespace that it queries -> port."""
+    smtp: grafana_config.Smtp | None
+    """None: it sends no mail."""
+    smtp_password: str
+    """Secret; empty without a login."""
+    smtp_port: int | None
+    """Port of an SMTP server outside the cluster that it sends to."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +79,7 @@ class Grafana(pulumi.ComponentResource):
         self.url = pulumi.Output.format("http://{0}.{1}.svc:{2}", APP, namespace, PORT)
         admin = _admin(name, args, self)
         self.auth = pulumi.Output.secret(pulumi.Output.format("{0}:{1}", grafana_config.ADMIN, _password(admin)))
-        text = grafana_config.ini(external_url=args["external_url"], port=PORT)
+        text = grafana_config.ini(external_url=args["external_url"], port=PORT, smtp=args["smtp"])
         config = k8s.core.v1.ConfigMap(
             f"{name}-config",
             metadata={"name": f"{APP}-config", "namespace": namespace, "labels": labels(APP)},
@@ -86,6 +92,7 @@ class Grafana(pulumi.ComponentResource):
             spec=_claim(args),
             opts=pulumi.ResourceOptions(parent=self, protect=args["protect"]),
         )
+        mail = _mail(name, args, child)
         network_policies.app_network(f"{name}-network", _network(args), child)
         k8s.core.v1.Service(
             f"{name}-service",
@@ -108,12 +115,15 @@ class Grafana(pulumi.ComponentResource):
                 "template": {
                     "metadata": {
                         "labels": labels(APP, versions.GRAFANA),
-                        "annotations": {**scrape(PORT), ANNOTATION: checksum(text, salt=name)},
+                        "annotations": {
+                            **scrape(PORT),
+                            ANNOTATION: checksum(pulumi.Output.secret(text + args["smtp_password"]), salt=name),
+                        },
                     },
                     "spec": _pod(args),
                 },
             },
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[admin, config, volume]),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[admin, config, volume, *mail]),
         )
         self.server = GrafanaServer(workload=workload, volume=volume)
         self.register_outputs({"url": self.url})
@@ -133,6 +143,20 @@ def _admin(name: str, args: GrafanaArgs, parent: pulumi.Resource) -> k8s.core.v1
         string_data=pulumi.Output.secret(texts),
         opts=pulumi.ResourceOptions(parent=parent, ignore_changes=["stringData"], protect=args["protect"]),
     )
+
+
+def _mail(name: str, args: GrafanaArgs, opts: pulumi.ResourceOptions) -> list[k8s.core.v1.Secret]:
+    """Secret with the password at the SMTP server, if there is one."""
+    if not args["smtp_password"]:
+        return []
+    mail = k8s.core.v1.Secret(
+        f"{name}-smtp",
+        metadata={"name": f"{APP}-smtp", "namespace": args["namespace"], "labels": labels(APP)},
+        type="Opaque",
+        string_data=pulumi.Output.secret({grafana_config.PASSWORD: args["smtp_password"]}),
+        opts=opts,
+    )
+    return [mail]
 
 
 def _password(admin: k8s.core.v1.Secret) -> pulumi.Output[str]:
@@ -171,6 +195,11 @@ def _pod(args: GrafanaArgs) -> PodSpecArgsDict:
             {"name": "config", "config_map": {"name": f"{APP}-config"}},
             # Readable by the server's group alone.
             {"name": "admin", "secret": {"secret_name": f"{APP}-admin", "default_mode": 0o440}},
+            *(
+                [{"name": "smtp", "secret": {"secret_name": f"{APP}-smtp", "default_mode": 0o440}}]
+                if args["smtp_password"]
+                else []
+            ),
             {"name": "data", "persistent_volume_claim": {"claim_name": f"{APP}-data"}},
             {"name": "tmp", "empty_dir": {"size_limit": "64Mi"}},
             {"name": "logs", "empty_dir": {"size_limit": "64Mi"}},
@@ -192,6 +221,11 @@ def _container(args: GrafanaArgs) -> ContainerArgsDict:
         "volume_mounts": [
             {"name": "config", "mount_path": _CONFIG, "sub_path": "grafana.ini", "read_only": True},
             {"name": "admin", "mount_path": grafana_config.SECRETS_FOLDER, "read_only": True},
+            *(
+                [{"name": "smtp", "mount_path": grafana_config.SMTP_FOLDER, "read_only": True}]
+                if args["smtp_password"]
+                else []
+            ),
             {"name": "data", "mount_path": grafana_config.DATA},
             {"name": "tmp", "mount_path": "/tmp"},  # noqa: S108 (a volume of the pod's own)
             {"name": "logs", "mount_path": grafana_config.LOGS},
@@ -209,8 +243,9 @@ def _network(args: GrafanaArgs) -> network_policies.AppNetworkArgs:
         ],
         "egress": [
             *({"to": [here(app)], "ports": tcp(port)} for app, port in args["backends"].items()),
-            # Channels outside the cluster are reached by https only; mail by a provider's https API.
+            # Channels outside the cluster are reached by https only, mailboxes by the stack's SMTP server.
             {"ports": tcp(443)},
+            *([{"ports": tcp(args["smtp_port"])}] if args["smtp_port"] else []),
             {"to": [network_policies.pods_with(RECEIVER)]},
         ],
     }

@@ -1,6 +1,7 @@
 """grafana.ini for one server. Pure: text in, text out; what is secret is named by file and read by Grafana itself."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 ADMIN = "admin"
@@ -9,11 +10,24 @@ PASSWORD, SECRET_KEY = "password", "secret-key"
 DATA = "/var/lib/grafana"
 LOGS = "/var/log/grafana"
 
+SMTP_FOLDER = "/etc/grafana-smtp"
 _Section = Mapping[str, str | bool | int]
 
 
-def ini(*, external_url: str, port: int) -> str:
-    """The configuration of a server that people open at `external_url`.
+@dataclass(frozen=True, kw_only=True)
+class Smtp:
+    """The server that takes Grafana's mail."""
+
+    smarthost: str
+    """host:port."""
+    sender: str
+    username: str
+    """Empty: no login. The password is the file PASSWORD in SMTP_FOLDER."""
+    require_tls: bool
+
+
+def ini(*, external_url: str, port: int, smtp: Smtp | None = None) -> str:
+    """The configuration of a server that people open at `external_url`, and that sends mail if it has `smtp`.
 
     Paths of programs and of provisioning are left to the image, so that the official image and one made from an
     unpacked distribution start with the same file. Keys that an older Grafana does not know are ignored by it.
@@ -50,6 +64,7 @@ def ini(*, external_url: str, port: int) -> str:
             "plugin_admin_enabled": False,
         },
         "metrics": {"enabled": True},
+        "smtp": _smtp(smtp),
     }
     return "\n".join(f"[{name}]\n" + "".join(_lines(section)) for name, section in sections.items())
 
@@ -72,6 +87,20 @@ def _security(external_url: str) -> _Section:
         "x_content_type_options": True,
         "x_xss_protection": True,
         "content_security_policy": True,
+    }
+
+
+def _smtp(smtp: Smtp | None) -> _Section:
+    if smtp is None:
+        return {"enabled": False}
+    login = {"user": smtp.username, "password": f"$__file{{{SMTP_FOLDER}/{PASSWORD}}}"} if smtp.username else {}
+    return {
+        "enabled": True,
+        "host": smtp.smarthost,
+        "from_address": smtp.sender,
+        "from_name": "Grafana",
+        "startTLS_policy": "MandatoryStartTLS" if smtp.require_tls else "OpportunisticStartTLS",
+        **login,
     }
 
 

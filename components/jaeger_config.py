@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from components.collector_config import go_duration, own_telemetry
+from rules.base import Document
 from rules.loader import write_yaml
-from rules.model import Document
 
 StorageBackend = Literal["badger", "opensearch"]
 STORAGE_BACKENDS: tuple[StorageBackend, ...] = ("badger", "opensearch")

@@ -2,8 +2,10 @@
 
 import pulumi
 
+from components import channel_keys
 from components.alertmanager import Alertmanager
 from components.kube_state_metrics import KubeStateMetrics
+from components.node_exporter import NodeExporter
 from components.prometheus import APP as PROMETHEUS
 from components.prometheus import Prometheus
 from components.settings import Settings
@@ -14,7 +16,14 @@ def alertmanager(settings: Settings, namespace: pulumi.Output[str], opts: pulumi
     """Alertmanager with the stack's channels and routes."""
     values = settings.values
     addresses = {key: secret.get_secret_value() for key, secret in settings.secrets.items()}
-    config = pulumi.Output.secret(routing.render(settings.routing, settings.timing, addresses))
+    config = routing.render(
+        settings.routing,
+        settings.timing,
+        addresses,
+        mail=settings.mail,
+        pagerduty_url=values.pagerduty_url,
+        mute_windows=values.mute_windows,
+    )
     return Alertmanager(
         "alertmanager",
         {
@@ -24,7 +33,8 @@ def alertmanager(settings: Settings, namespace: pulumi.Output[str], opts: pulumi
             "storage_class": settings.storage_class,
             "external_url": values.alertmanager_url,
             "group_interval": values.group_interval,
-            "config": config,
+            "files": pulumi.Output.secret({"alertmanager.yml": config, routing.TEMPLATES: routing.message_templates()}),
+            "smtp_port": channel_keys.smtp_port(values.smtp_smarthost),
             "prometheus": PROMETHEUS,
         },
         opts,
@@ -54,6 +64,8 @@ def prometheus(
             "external_url": values.prometheus_url,
             "rule_files": settings.rule_files(),
             "alertmanagers": alertmanagers,
+            "remote_write_url": values.remote_write_url,
+            "aws_region": values.aws_region,
         },
         opts,
     )
@@ -65,5 +77,19 @@ def cluster_state(settings: Settings, namespace: pulumi.Output[str], opts: pulum
         KubeStateMetrics(
             "kube-state-metrics",
             {"namespace": namespace, "memory": settings.values.kube_state_metrics_memory, "prometheus": PROMETHEUS},
+            opts,
+        )
+
+
+def node_state(settings: Settings, namespace: pulumi.Output[str], opts: pulumi.ResourceOptions) -> None:
+    """node_exporter in the namespace of the node agents, unless the cluster has it already."""
+    if settings.values.node_exporter:
+        NodeExporter(
+            "node-exporter",
+            {
+                "namespace": namespace,
+                "prometheus_namespace": settings.values.namespace,
+                "prometheus": PROMETHEUS,
+            },
             opts,
         )

@@ -47,6 +47,10 @@ class PrometheusArgs(TypedDict):
     """File name -> YAML."""
     alertmanagers: pulumi.Input[list[str]]
     """host:port of every Alertmanager."""
+    remote_write_url: str
+    """Where every sample is copied to; empty for nowhere."""
+    aws_region: str
+    """What is sent to AWS is signed for this region."""
 
 
 class Prometheus(pulumi.ComponentResource):
@@ -66,6 +70,8 @@ class Prometheus(pulumi.ComponentResource):
                 scrape_interval=args["scrape_interval"],
                 evaluation_interval=args["evaluation_interval"],
                 alertmanagers=alertmanagers,
+                remote_write_url=args["remote_write_url"],
+                aws_region=args["aws_region"],
             )
         )
         folders: list[pulumi.Resource] = [

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 from rules.durations import seconds
 from rules.loader import write_yaml
@@ -21,8 +22,19 @@ _LONGEST_SCRAPE = 10.0
 _TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount/token"  # noqa: S105 -- where it is, not what
 
 
-def render(*, cluster: str, scrape_interval: str, evaluation_interval: str, alertmanagers: Sequence[str]) -> str:
-    """The configuration for servers of one cluster; `alertmanagers` are host:port of every replica."""
+def render(
+    *,
+    cluster: str,
+    scrape_interval: str,
+    evaluation_interval: str,
+    alertmanagers: Sequence[str],
+    remote_write_url: str = "",
+    aws_region: str = "",
+) -> str:
+    """The configuration for servers of one cluster; `alertmanagers` are host:port of every replica.
+
+    `remote_write_url` is where every sample is copied to, signed for `aws_region` if it is AWS; empty for nowhere.
+    """
     timeout = scrape_interval if seconds(scrape_interval) < _LONGEST_SCRAPE else f"{_LONGEST_SCRAPE:.0f}s"
     document: dict[str, Any] = {
         "global": {
@@ -49,7 +61,25 @@ def render(*, cluster: str, scrape_interval: str, evaluation_interval: str, aler
             _kubelet(),
         ],
     }
+    if remote_write_url:
+        document["remote_write"] = [_remote_write(remote_write_url, aws_region)]
     return write_yaml(document)
+
+
+def _remote_write(url: str, aws_region: str) -> dict[str, Any]:
+    signed = str(urlsplit(url).hostname).endswith(".amazonaws.com")
+    return {
+        "name": "long-term",
+        "url": url,
+        "send_exemplars": True,
+        # Servers that store for many take one of the replicas by these two labels.
+        "write_relabel_configs": [
+            {"source_labels": ["prometheus_replica"], "target_label": "__replica__"},
+            {"action": "labeldrop", "regex": "prometheus_replica"},
+        ],
+        # By the identity of the service account.
+        **({"sigv4": {"region": aws_region}} if signed else {}),
+    }
 
 
 def _exporters() -> dict[str, Any]:

@@ -11,6 +11,7 @@ from components.labels import RECEIVER
 
 APP = "receiver"
 PORT = 8080
+SMTP_PORT = 2525
 
 
 class ReceiverArgs(TypedDict):
@@ -24,10 +25,10 @@ class ReceiverArgs(TypedDict):
 
 
 class Receiver(pulumi.ComponentResource):
-    """A stand-in for Slack and other channels inside the cluster."""
+    """A stand-in for Slack, PagerDuty, mailboxes and other channels inside the cluster."""
 
     url: pulumi.Output[str]
-    """Address inside the cluster; channels are below /deliver/."""
+    """Address inside the cluster; channels are below /deliver/. Mail goes to the same host, port 2525."""
 
     def __init__(self, name: str, args: ReceiverArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("observability:index:Receiver", name, {}, opts)
@@ -41,7 +42,12 @@ class Receiver(pulumi.ComponentResource):
                 # One, because it keeps what it received.
                 "replicas": 1,
                 "port": PORT,
-                "env": {"RECEIVER_DATA": "/data/deliveries.jsonl", "RECEIVER_PORT": str(PORT)},
+                "more_ports": {"smtp": SMTP_PORT},
+                "env": {
+                    "RECEIVER_DATA": "/data/deliveries.jsonl",
+                    "RECEIVER_PORT": str(PORT),
+                    "RECEIVER_SMTP_PORT": str(SMTP_PORT),
+                },
                 "data": "/data",
                 "pod_labels": {RECEIVER: "true"},
                 "with_service": True,

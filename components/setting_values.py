@@ -43,6 +43,7 @@ _DURATION = "a Prometheus duration above zero such as"
 
 HttpUrl = Annotated[str, AfterValidator(_url)]
 OptionalHttpUrl = Annotated[str, _optional(_url)]
+BackendUrl = Annotated[str, AfterValidator(_backend_url)]
 OptionalBackendUrl = Annotated[str, _optional(_backend_url)]
 
 
@@ -83,12 +84,22 @@ class Values(BaseModel):
     alertmanager_replicas: Annotated[int, Field(ge=1, le=9)] = _field("a whole number from 1 to 9")
     alertmanager_storage: Annotated[Quantity, at_least("32Mi")] = _quantity("2Gi", least="32Mi")
     scrape_interval: PositiveDuration = _field("a Prometheus duration above zero, at most 2m, such as 30s")
+    remote_write_url: OptionalBackendUrl = _field(_BACKEND_URL + "; one of AWS needs awsRegion")
     evaluation_interval: PositiveDuration = _field("a Prometheus duration above zero, at most 2m, such as 30s")
     group_wait: Duration = _field("a Prometheus duration such as 30s")
     group_interval: PositiveDuration = _field(f"{_DURATION} 5m")
     repeat_interval: PositiveDuration = _field(f"{_DURATION} 4h, longer than groupInterval")
+    smtp_smarthost: Annotated[str, Field(pattern=r"^([A-Za-z0-9][A-Za-z0-9.-]*:[1-9]\d{0,4})?$")] = _field(
+        "host:port of an SMTP server"
+    )
+    smtp_from: Annotated[str, Field(pattern=r"^([^@\s]+@[^@\s]+)?$")] = _field("an e-mail address")
+    smtp_username: Annotated[str, Field(pattern=r"^\S*$")] = _field("a user's name without blanks")
+    smtp_require_tls: bool = _field("true or false; false only for a server inside the cluster (ends in .svc)")
+    pagerduty_url: BackendUrl = _field(_BACKEND_URL)
+    mute_windows: bool = _field("true or false")
     kube_state_metrics: bool = _field("true or false")
     kube_state_metrics_memory: Annotated[Quantity, at_least("32Mi")] = _quantity("128Mi", least="32Mi")
+    node_exporter: bool = _field("true or false")
 
     loki_storage_backend: Literal["filesystem", "s3"] = _field("filesystem or s3")
     loki_bucket: Annotated[str, Field(pattern=r"^([a-z0-9](-?\.?[a-z0-9]|--){1,61}[a-z0-9])?$")] = _field(
@@ -145,6 +156,7 @@ class Values(BaseModel):
     service_namespaces: tuple[DnsLabel, ...] = _field("a list of namespaces")
     simulator: bool = _field("true or false")
     simulator_image: str = _field("an image reference with a tag or digest")
+    disruption_budgets: dict[str, Any] = _field("an object: name of a budget -> minAvailable, or enabled: false")
     alert_overrides: dict[str, Any] = _field("an object: alert name -> what changes")
 
     @field_validator("scrape_interval", "evaluation_interval")
@@ -199,7 +211,8 @@ class Values(BaseModel):
             "loki_bucket": s3 != bool(self.loki_bucket),
             "loki_s3_endpoint": self.loki_s3_endpoint and not s3,
             "loki_replicas": self.loki_replicas > 1 and not s3,
-            "aws_region": not self.aws_region and (self.xray or (s3 and not self.loki_s3_endpoint)),
+            "aws_region": not self.aws_region
+            and (self.xray or (s3 and not self.loki_s3_endpoint) or ".amazonaws.com" in self.remote_write_url),
             "collector_agent_memory": not self._agents_hold_traces(),
             "jaeger_replicas": self.jaeger_replicas > 1 and not opensearch,
             "opensearch_url": opensearch != bool(self.opensearch_url),
@@ -221,6 +234,8 @@ class Values(BaseModel):
             yield "lokiS3SecretAccessKey", "lokiS3Endpoint"
         if self.jaeger_storage_backend == "opensearch":
             yield "opensearchPassword", "jaegerStorageBackend opensearch"
+        if self.smtp_username:
+            yield "smtpPassword", "smtpUsername"
         if not self.grafana and self.cloud == "eks":
             yield "grafanaAuth", "the Grafana at dashboardBaseUrl, as grafana is false"
 
@@ -232,13 +247,14 @@ class Values(BaseModel):
         )
 
 
-SIMULATED = ("job-queue", "speccursor", "api", "receiver")
+SIMULATED = ("job-queue", "speccursor", "api", "media", "platform-faults", "receiver")
 """Namespaces that the simulator brings."""
 
 SECRETS = {
     "lokiS3AccessKeyId": "lokiS3Endpoint is set",
     "lokiS3SecretAccessKey": "lokiS3Endpoint is set",
     "opensearchPassword": "jaegerStorageBackend is opensearch",
+    "smtpPassword": "smtpUsername is set",
     # `user:password` or a service account's token.
     "grafanaAuth": "grafana is false",
 }

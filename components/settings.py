@@ -6,23 +6,24 @@ Everything is checked before the first resource, and every problem is reported a
 
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, cast
-from urllib.parse import urlsplit
+from typing import Any, TypeVar, cast
 
 import pulumi
 from pulumi.runtime import config as runtime_config
 from pydantic import SecretStr, ValidationError
 
-from components import dashboard_files, data_sources, setting_values, versions
+from components import channel_keys, dashboard_files, data_sources, setting_values, stack_checks, versions
 from components.dashboard_files import DashboardFile, DashboardsError
 from components.setting_values import Values
-from rules import loader, routing
+from rules import disruption_budgets, loader, routing
+from rules.disruption_budgets import DisruptionBudget
 from rules.model import AlertOverride, Links, RuleSet
 from rules.problems import RulesError, closest, path
-from rules.routing import Routing, Timing
+from rules.routing import Mail, Routing, Timing
 
 NAMESPACE = "observability"
 ROOT = Path(__file__).resolve().parent.parent
@@ -48,6 +49,8 @@ class Settings:
     overrides: Mapping[str, AlertOverride]
     routing: Routing
     dashboards: Sequence[DashboardFile]
+    disruption_budgets: Mapping[str, DisruptionBudget]
+    """By name, of the observed systems' workloads."""
     secrets: Mapping[str, SecretStr]
     """Config key -> secret, for every key that a channel names."""
     credentials: Mapping[str, SecretStr]
@@ -98,6 +101,21 @@ class Settings:
         return Links(runbook_base_url=self.values.runbook_base_url, dashboard_base_url=self.values.dashboard_base_url)
 
     @property
+    def mail(self) -> Mail | None:
+        """The SMTP server; None where no channel needs one."""
+        values = self.values
+        if not values.smtp_smarthost:
+            return None
+        password = self.credential("smtpPassword") if values.smtp_username else ""
+        return Mail(
+            smarthost=values.smtp_smarthost,
+            sender=values.smtp_from,
+            username=values.smtp_username,
+            password=password,
+            require_tls=values.smtp_require_tls,
+        )
+
+    @property
     def timing(self) -> Timing:
         """How long notifications wait."""
         return self.values.timing
@@ -137,7 +155,7 @@ def parse(raw: Mapping[str, str], encrypted: Collection[str], rules_folder: Path
         problems += error.problems
     dashboards: tuple[DashboardFile, ...] = ()
     try:
-        dashboards = dashboard_files.load(data_sources.UIDS)
+        dashboards = dashboard_files.load(data_sources.UIDS, systems=rule_set.systems if rule_set else None)
     except DashboardsError as error:
         problems += error.problems
     channels = routes.secrets() if routes else {}
@@ -148,21 +166,20 @@ def parse(raw: Mapping[str, str], encrypted: Collection[str], rules_folder: Path
     typed = {key: _typed(key, text) for key, text in plain.items() if key in known}
     values, found = _values(typed, encrypted)
     problems += found
-    problems += _address_problems(raw, encrypted, channels)
+    problems += _routing_problems(raw, encrypted, routes, values, rule_set)
     credentials = dict(values.secrets()) if values else {}
     present = [key for key in setting_values.SECRETS if raw.get(key)]
     problems += _credential_problems(present, encrypted, credentials)
     if values:
         problems += _unused(present, values)
-    if values and routes:
-        problems += routes.timing_problems(values.timing)
+    problems += stack_checks.problems(rule_set, routes, dashboards, values)
     overrides: dict[str, AlertOverride] = {}
-    changes = typed.get("alertOverrides")
-    if rule_set and isinstance(changes, dict):
-        try:
-            overrides = loader.overrides(cast(dict[str, Any], changes), rule_set)
-        except RulesError as error:
-            problems += [f"{NAMESPACE}:alertOverrides.{problem}" for problem in error.problems]
+    budgets: dict[str, DisruptionBudget] = {}
+    if rule_set:
+        overrides, found = _changed(typed, "alertOverrides", partial(loader.overrides, rule_set=rule_set))
+        problems += found
+        budgets, found = _changed(typed, "disruptionBudgets", partial(disruption_budgets.of, rule_set.systems))
+        problems += found
     if problems or not (values and rule_set and routes):
         raise SettingsError(problems)
     return Settings(
@@ -171,9 +188,43 @@ def parse(raw: Mapping[str, str], encrypted: Collection[str], rules_folder: Path
         overrides=overrides,
         routing=routes,
         dashboards=dashboards,
+        disruption_budgets=budgets,
         secrets={key: SecretStr(raw[key]) for key in channels},
         credentials={key: SecretStr(raw[key]) for key in present},
     )
+
+
+_Item = TypeVar("_Item")
+
+
+def _changed(
+    typed: Mapping[str, object], key: str, apply: Callable[[dict[str, Any]], dict[str, _Item]]
+) -> tuple[dict[str, _Item], list[str]]:
+    """What `apply` makes of an object key, and its problems; a value that is no object is reported elsewhere."""
+    changes = typed.get(key)
+    if not isinstance(changes, dict):
+        return {}, []
+    try:
+        return apply(cast(dict[str, Any], changes)), []
+    except RulesError as error:
+        return {}, [f"{NAMESPACE}:{key}.{problem}" for problem in error.problems]
+
+
+def _routing_problems(
+    raw: Mapping[str, str],
+    encrypted: Collection[str],
+    routes: Routing | None,
+    values: Values | None,
+    rule_set: RuleSet | None,
+) -> Iterator[str]:
+    if not routes:
+        return
+    yield from (f"{NAMESPACE}:{found}" for found in channel_keys.problems(raw, encrypted, routes, values))
+    if values:
+        yield from routes.timing_problems(values.timing)
+    if rule_set:
+        labels = {alert: rule.labels.model_dump() for alert, rule in rule_set.rules().items()}
+        yield from routing.inhibition_problems(routes, labels)
 
 
 def _values(typed: Mapping[str, object], encrypted: Collection[str]) -> tuple[Values | None, list[str]]:
@@ -242,49 +293,3 @@ def _unused(present: Collection[str], values: Values) -> Iterator[str]:
         if key not in used:
             allowed = f"only when {setting_values.SECRETS[key]}"
             yield f"{NAMESPACE}:{key}: set, but not used; allowed: {allowed}; remove it with: pulumi config rm {key}"
-
-
-def _address_problems(raw: Mapping[str, str], encrypted: Collection[str], needed: Mapping[str, list[str]]) -> list[str]:
-    problems: list[str] = []
-    for key, channels in needed.items():
-        command = f"pulumi config set --secret {key}"
-        text = raw.get(key, "")
-        address = _address(text)
-        found: list[str] = []
-        if not text:
-            found.append(f"required, but not set; needed by channel {' and '.join(channels)}; set it with: {command}")
-        elif not address:
-            found.append("the value (a secret, not shown) is not allowed; allowed: an http or https URL")
-        elif not address.host.endswith(".svc"):
-            if key not in encrypted:
-                found.append(
-                    "stands in the stack file as plain text, which is allowed only for addresses inside the cluster "
-                    f"(they end in .svc); encrypt it with: {command}"
-                )
-            if (address.scheme, address.port) != ("https", 443):
-                # Alertmanager's network policy; a channel that it cannot reach would fail only when it is needed.
-                found.append(
-                    "the value (a secret, not shown) is not allowed; allowed: https on port 443 for a host outside the "
-                    "cluster, because Alertmanager may reach nothing else there; hosts inside it end in .svc"
-                )
-        problems += [f"{NAMESPACE}:{key}: {problem}" for problem in found]
-    return problems
-
-
-class _Address(NamedTuple):
-    scheme: str
-    host: str
-    port: int
-
-
-def _address(url: str) -> _Address | None:
-    """Where an http or https URL leads; None when it is none."""
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:  # such as an unclosed bracket, or a port that is no number
-        return None
-    default = {"http": 80, "https": 443}.get(parts.scheme)
-    if default is None or not parts.hostname:
-        return None
-    return _Address(parts.scheme, parts.hostname, default if port is None else port)

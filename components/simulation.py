@@ -1,5 +1,6 @@
 """The simulated systems of a test cluster and the receiver of its notifications, each in a namespace of its own."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pulumi
@@ -10,11 +11,15 @@ from components.namespace import Namespace
 from components.network_policies import app_in
 from components.settings import Settings
 
-# System -> logical name of its programs. The job queue's is older than the others.
-_NAMES: dict[simulator.System, str] = {
-    "job-queue": "simulator",
-    "speccursor": "simulator-speccursor",
-    "api": "simulator-api",
+# System -> logical name of its programs, and their namespace; in the order of the local ports. The job queue's name is
+# older than the others.
+_SYSTEMS: dict[simulator.System, tuple[str, str]] = {
+    "job-queue": ("simulator", "job-queue"),
+    "speccursor": ("simulator-speccursor", "speccursor"),
+    "api": ("simulator-api", "api"),
+    "media-upload": ("simulator-media-upload", "media"),
+    "media-clustering": ("simulator-media-clustering", "media"),
+    "platform-faults": ("simulator-platform-faults", "platform-faults"),
 }
 
 
@@ -24,8 +29,8 @@ class Simulation:
 
     endpoints: dict[str, Endpoint]
     """The fault switches of each system and the receiver."""
-    namespaces: dict[str, pulumi.Input[str]]
-    """System -> namespace."""
+    namespaces: Mapping[str, pulumi.Input[str]]
+    """Namespace's name -> namespace that exists."""
 
 
 def simulation(settings: Settings, otlp_url: pulumi.Output[str], opts: pulumi.ResourceOptions) -> Simulation:
@@ -34,9 +39,12 @@ def simulation(settings: Settings, otlp_url: pulumi.Output[str], opts: pulumi.Re
     scraper = app_in(values.namespace, prometheus.APP)
     agent = app_in(settings.agent_namespace, collector_agent.APP)
     endpoints: dict[str, Endpoint] = {}
-    namespaces: dict[str, pulumi.Input[str]] = {}
-    for number, (system, name) in enumerate(_NAMES.items()):
-        namespace = Namespace(system, {"name": system}, opts).namespace
+    namespaces: dict[str, pulumi.Output[str]] = {}
+    for number, (system, (name, place)) in enumerate(_SYSTEMS.items()):
+        # Two systems may share one.
+        if place not in namespaces:
+            namespaces[place] = Namespace(place, {"name": place}, opts).namespace
+        namespace = namespaces[place]
         programs = simulator.Simulator(
             name,
             {
@@ -51,7 +59,6 @@ def simulation(settings: Settings, otlp_url: pulumi.Output[str], opts: pulumi.Re
         app = simulator.PROGRAMS[system][0].app
         local_port = simulator.PORT + number
         endpoints[name] = endpoint(app, simulator.PORT, namespace, programs.url, local_port=local_port)
-        namespaces[system] = namespace
     receiving = Namespace("receiver", {"name": "receiver"}, opts).namespace
     notifications = receiver.Receiver(
         "notifications",

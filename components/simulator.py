@@ -15,7 +15,7 @@ OTLP_PORT = 4318
 """OTLP over HTTP at the agent."""
 WORKERS = 2
 
-System = Literal["job-queue", "speccursor", "api"]
+System = Literal["job-queue", "speccursor", "api", "media-upload", "media-clustering", "platform-faults"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +38,9 @@ PROGRAMS: Mapping[System, tuple[Program, ...]] = {
     ),
     "speccursor": (Program(app="speccursor", role="speccursor"),),
     "api": (Program(app="api", role="api"),),
+    "media-upload": (Program(app="media-upload", role="media-upload"),),
+    "media-clustering": (Program(app="sploot-cluster", role="sploot-cluster"),),
+    "platform-faults": (Program(app="platform-faults", role="platform-faults"),),
 }
 
 

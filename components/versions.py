@@ -18,10 +18,11 @@ JAEGER = "2.13.0"
 # The newest release of which the Go module proxy serves every component that the configurations name.
 OTEL_COLLECTOR = "0.159.0"
 KUBE_STATE_METRICS = "2.18.0"
+NODE_EXPORTER = "1.12.1"
 GRAFANA = "13.1.3"
 
 # Our own workload image.
-SIMULATOR = "0.1.0"
+SIMULATOR = "0.2.0"
 
 PROMETHEUS_IMAGE = f"quay.io/prometheus/prometheus:v{PROMETHEUS}"
 ALERTMANAGER_IMAGE = f"quay.io/prometheus/alertmanager:v{ALERTMANAGER}"
@@ -29,6 +30,7 @@ LOKI_IMAGE = f"docker.io/grafana/loki:{LOKI}"
 JAEGER_IMAGE = f"docker.io/jaegertracing/jaeger:{JAEGER}"
 OTEL_COLLECTOR_IMAGE = f"docker.io/otel/opentelemetry-collector-contrib:{OTEL_COLLECTOR}"
 KUBE_STATE_METRICS_IMAGE = f"registry.k8s.io/kube-state-metrics/kube-state-metrics:v{KUBE_STATE_METRICS}"
+NODE_EXPORTER_IMAGE = f"quay.io/prometheus/node-exporter:v{NODE_EXPORTER}"
 GRAFANA_IMAGE = f"docker.io/grafana/grafana:{GRAFANA}"
 SIMULATOR_IMAGE = f"observability/simulator:{SIMULATOR}"
 

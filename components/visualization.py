@@ -4,7 +4,16 @@ from collections.abc import Mapping
 
 import pulumi
 
-from components import alertmanager, grafana_content, jaeger, loki, loki_config, prometheus
+from components import (
+    alertmanager,
+    channel_keys,
+    grafana_config,
+    grafana_content,
+    jaeger,
+    loki,
+    loki_config,
+    prometheus,
+)
 from components.contact_points import ContactPoints
 from components.dashboards import Dashboards
 from components.data_sources import DataSources
@@ -33,6 +42,9 @@ def server(settings: Settings, namespace: pulumi.Output[str], opts: pulumi.Resou
                 loki.APP: loki_config.PORT,
                 jaeger.APP: jaeger.PORT,
             },
+            "smtp": _smtp(settings),
+            "smtp_password": settings.mail.password if settings.mail else "",
+            "smtp_port": channel_keys.smtp_port(values.smtp_smarthost),
         },
         opts,
     )
@@ -71,7 +83,18 @@ def content(settings: Settings, grafana_server: Grafana | None, urls: Mapping[st
             "routing": settings.routing,
             "timing": values.timing,
             "secrets": {key: secret.get_secret_value() for key, secret in settings.secrets.items()},
+            "pagerduty_url": values.pagerduty_url,
+            "mute_windows": values.mute_windows,
             "server": server,
         },
         there,
+    )
+
+
+def _smtp(settings: Settings) -> grafana_config.Smtp | None:
+    mail = settings.mail
+    if mail is None:
+        return None
+    return grafana_config.Smtp(
+        smarthost=mail.smarthost, sender=mail.sender, username=mail.username, require_tls=mail.require_tls
     )

@@ -1,27 +1,49 @@
 """Dashboards as pure functions, one per file, and the rendered JSON beside them; `python -m dashboards` renders all.
 
-Imports no provider: components read the rendered files.
+A module here with a function `build` is a dashboard; nothing else has to name it. Its file is `<uid>.json`, or what its
+constant FILE says. Imports no provider: components read the rendered files.
 """
 
+import importlib
 import json
-from collections.abc import Callable, Mapping
+import pkgutil
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any
-
-from dashboards import api_observability, job_queue_overview, platform_alerting, platform_overview
+from types import MappingProxyType, ModuleType
+from typing import Any, cast
 
 FOLDER = Path(__file__).parent
 
-DASHBOARDS: Mapping[str, Callable[[], dict[str, Any]]] = MappingProxyType(
-    {
-        "api-observability": api_observability.build,
-        "job-queue-overview": job_queue_overview.build,
-        "platform-alerting": platform_alerting.build,
-        "platform-overview": platform_overview.build,
-    }
-)
-"""uid -> its builder."""
+Build = Callable[[], dict[str, Any]]
+
+
+def registry(modules: Iterator[ModuleType]) -> dict[str, Build]:
+    """File name without `.json` -> builder of that dashboard, by name; modules without a builder are passed over.
+
+    Raises ValueError where two modules draw the same file.
+    """
+    found: dict[str, Build] = {}
+    owners: dict[str, str] = {}
+    for module in modules:
+        build = cast(Build | None, getattr(module, "build", None))
+        if build is None:
+            continue
+        stem = str(getattr(module, "FILE", None) or build()["uid"])
+        if stem in owners:
+            raise ValueError(f"{module.__name__}: draws {stem}.json, as {owners[stem]} does; each needs its own uid")
+        owners[stem] = module.__name__
+        found[stem] = build
+    return dict(sorted(found.items()))
+
+
+def _modules() -> Iterator[ModuleType]:
+    for one in pkgutil.iter_modules(__path__):
+        if not one.ispkg and one.name != "__main__":
+            yield importlib.import_module(f"{__name__}.{one.name}")
+
+
+DASHBOARDS: Mapping[str, Build] = MappingProxyType(registry(_modules()))
+"""File name without `.json` -> its builder."""
 
 
 def render(document: Mapping[str, Any]) -> str:

@@ -7,8 +7,8 @@ from dashboards import DASHBOARDS, FOLDER, render
 
 def main() -> None:
     """Write what changed and say so."""
-    for uid, build in DASHBOARDS.items():
-        file = FOLDER / f"{uid}.json"
+    for stem, build in DASHBOARDS.items():
+        file = FOLDER / f"{stem}.json"
         text = render(build())
         if not file.is_file() or file.read_text(encoding="utf-8") != text:
             file.write_text(text, encoding="utf-8")

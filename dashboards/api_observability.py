@@ -17,8 +17,8 @@ _FAILED = f'{_OF}, status=~"5.."'
 _BUCKETS = f"request_duration_seconds_bucket{{{_OF}}}"
 _SPANS = 'service_name=~"$service", span_kind="SPAN_KIND_SERVER"'
 _LOGS = '{namespace=~"$namespace", service=~"$service"} | project_id=~"$project" | level=~"$level"'
-_ERROR_LIMITS = Limits(warning=0.01, critical=0.1, why="1 % is worth a look, above 10 % a service is broken.")
-_SLOW = Limits(warning=1, why="a request that takes longer than 1 s is slow for who waits for it.")
+_ERROR_LIMITS = Limits(warning=0.01, critical=0.1, why="ApiErrorRateHigh pages above 10 %, 1 % is worth a look.")
+_SLOW = Limits(warning=1, why="ApiLatencyHigh alerts when 1 % of a service's requests take longer than 1 s.")
 _KEPT = "if that was kept: all with an error are, and a share of the others (10 % unless the stack says otherwise)."
 
 
@@ -30,7 +30,7 @@ def build() -> dict[str, Any]:
         system="api",
         purpose="How many requests, how many fail, how long they take: by service, endpoint and project. "
         f"A point on a latency graph leads to the trace of one request, a log line to its trace, {_KEPT}",
-        runbooks=[],
+        runbooks=["ApiErrorRateHigh", "ApiLatencyHigh"],
         logs='{namespace=~"${namespace:pipe}"}',
         links={"traces of api in Explore": explore_traces("api")},
     )

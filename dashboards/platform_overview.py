@@ -6,7 +6,6 @@ from dashboards import platform_signals as signals
 from dashboards.builder import units
 from dashboards.builder.dashboard import About, dashboard
 from dashboards.builder.layout import Row, line, row
-from dashboards.builder.links import explore_logs
 from dashboards.builder.look import CRITICAL, GOOD, Limits, Look, Word
 from dashboards.builder.panels import bars, lines, single, states
 from dashboards.builder.queries import or_zero, prom, prom_last
@@ -24,12 +23,18 @@ def build() -> dict[str, Any]:
         system="platform",
         purpose="Does every part of the platform run, take in what it should, and lose nothing? One row per program; "
         "the way from a rule to a notification has a dashboard of its own.",
-        runbooks=["TargetDown", "PodCrashLooping", "PersistentVolumeFillingUp", "Watchdog"],
+        runbooks=[
+            "PodCrashLooping",
+            "PersistentVolumeFillingUp",
+            "CollectorDroppingTelemetry",
+            "CollectorQueueNearlyFull",
+            "LokiIngestionStopped",
+            "LokiRequestErrors",
+            "JaegerStorageErrors",
+            "GrafanaDown",
+        ],
         logs='{app=~"prometheus|alertmanager|loki|jaeger|otel-gateway|grafana"}',
-        links={
-            "alerting pipeline": "/d/platform-alerting",
-            "error lines of SpecCursor in Explore": explore_logs('{namespace="speccursor"} | level="ERROR"'),
-        },
+        links={"alerting pipeline": "/d/platform-alerting", "SLOs": "/d/platform-slos"},
     )
     rows = [
         _health(),

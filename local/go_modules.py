@@ -118,5 +118,12 @@ MODULES = (
         program="kube-state-metrics",
         ldflags=_BUILDINFO + versions.KUBE_STATE_METRICS,
     ),
+    GoModule(
+        folder="node-exporter",
+        path="github.com/prometheus/node_exporter",
+        version=f"v{versions.NODE_EXPORTER}",
+        packages=("",),
+        ldflags=_BUILDINFO + versions.NODE_EXPORTER,
+    ),
     GoModule(folder="pause", path="", version=f"v{versions.PAUSE}", packages=("",), program="pause"),
 )

@@ -136,6 +136,12 @@ IMAGES = (
         user=_NOBODY,
     ),
     Image(
+        reference=versions.NODE_EXPORTER_IMAGE,
+        files=_program("node_exporter", "/bin/node_exporter"),
+        entrypoint=("/bin/node_exporter",),
+        user=_NOBODY,
+    ),
+    Image(
         reference=versions.SIMULATOR_IMAGE,
         files=_simulator_files,
         entrypoint=("python3", "-m"),

@@ -10,6 +10,7 @@ import typer
 from local.errors import LocalError
 from ops.bench import bench
 from ops.check_queries import check_queries
+from ops.deploy_dashboards import deploy_dashboards
 from ops.errors import OpsError, UsageError
 from ops.fire_alerts import fire_alerts
 from ops.kill_drill import kill_drill
@@ -21,6 +22,7 @@ app.command("kill-drill")(kill_drill)
 app.command("open")(open_endpoints)
 app.command("bench")(bench)
 app.command("check-queries")(check_queries)
+app.command("deploy-dashboards")(deploy_dashboards)
 
 
 @app.callback()

@@ -25,12 +25,13 @@ from ops.errors import OpsError
 from ops.kube import kubectl
 
 PROGRAM = ROOT / "local" / "bench_program"
+FIRE_REPORT = STATE / "fire-alerts" / "report.json"
 MIB = 2**20
 
 
 def bench(
     services: Annotated[str, typer.Option(help="Numbers of onboarded services to measure.")] = "1,10,100,1000",
-    fire_report: Annotated[Path, typer.Option(help="What `fire-alerts --json` wrote.")] = STATE / "fire-alerts.json",
+    fire_report: Annotated[Path, typer.Option(help="What `fire-alerts --json` wrote.")] = FIRE_REPORT,
 ) -> None:
     """Measure against the running local cluster and print tables."""
     console = Console(width=120)
@@ -40,7 +41,7 @@ def bench(
     if fire_report.is_file():
         console.print(_deliveries(json.loads(fire_report.read_text())))
     else:
-        console.print(f"No fault-to-delivery times: make fire-alerts ARGS='--json {fire_report}' writes them.")
+        console.print(f"No fault-to-delivery times: {fire_report} is not there; `make fire-alerts` writes it.")
 
 
 def _machine() -> str:

@@ -16,16 +16,18 @@ from rich.table import Table
 
 from ops import dashboard_queries, quiet_selectors, rule_queries
 from ops.clients import Api, Prometheus
+from ops.content import content
 from ops.dashboard_queries import DashboardQueries
 from ops.environment import LOCAL, Environment, load
 from ops.errors import OpsError, UsageError
 from ops.fire_alerts import INTERRUPTED, terminal
 from ops.grafana_interpolation import Window
 from ops.kube import Service, service_url
-from ops.plan import SCRAPE_POOL, content
+from ops.plan import SCRAPE_POOL
 from ops.query_check import GOOD, Check, Outcome, Verdict, in_reading_order, kinds
 from ops.query_sources import SOURCES
 from ops.rule_queries import RuleQuery
+from rules import loader
 
 HOUR = 3600.0
 """Seconds: the dashboards' own time range, and how far back a rule's series are looked for."""
@@ -80,7 +82,8 @@ def chosen_dashboards(uids: Sequence[str], folder: Path = dashboard_queries.FOLD
 def stack_rules(stack: Environment) -> list[RuleQuery]:
     """The rules that a stack evaluates, with its overrides. Raises OpsError for wrong rules."""
     files = content(stack)
-    return rule_queries.read({name: files.rule(name) for name in files.rules if files.enabled(name)})
+    alerts = {name: files.rule(name) for name in files.rules if files.enabled(name)}
+    return rule_queries.read(alerts, loader.load().recordings())
 
 
 def run(

@@ -1,15 +1,38 @@
 """Where the faults of a drill come from: who causes an alert's trouble, and ends it again."""
 
-from collections.abc import Sequence
-from typing import Any, Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, Protocol
 
+from ops import simulated_series
+from ops.content import ALWAYS_FIRES
 from ops.errors import OpsError
+from ops.kube import Service
+from ops.order import MISSING_METRICS
 
-NOT_CAUSED = {
-    "SpecCursorErrorLogAnomalous": "compares with what was logged the day before; the fault of SpecCursorErrorLogBurst "
-    "often makes it fire, too",
+Kind = Literal["real", "simulated workload", "simulated series", "always fires"]
+"""What the trouble is: caused in the cluster, shown by a simulated service, or only claimed by simulator/series."""
+
+_PORT = 8000
+PLATFORM = "platform"
+PROGRAMS: Mapping[str, Service] = {
+    "job-queue": Service(namespace="job-queue", name="jq-server", port=_PORT),
+    "speccursor": Service(namespace="speccursor", name="speccursor", port=_PORT),
+    "media-upload": Service(namespace="media", name="media-upload", port=_PORT),
+    "media-clustering": Service(namespace="media", name="sploot-cluster", port=_PORT),
+    "api": Service(namespace="api", name="api", port=_PORT),
+    PLATFORM: Service(namespace="platform-faults", name="platform-faults", port=_PORT),
 }
-"""Alerts of simulated systems that no drill causes -> why; of the platform's own see ops/platform_faults.py."""
+"""System -> the simulated program with its fault switches."""
+REAL = (
+    "TargetDown",
+    "PodCrashLooping",
+    "AlertmanagerNotificationsFailing",
+    "GrafanaDown",
+    "LokiIngestionStopped",
+    "PrometheusConfigReloadFailed",
+    "PrometheusRuleFailures",
+)
+"""Alerts whose trouble is caused in the cluster itself; see ops/platform_faults.py."""
 
 
 class FaultSource(Protocol):
@@ -60,3 +83,31 @@ class Sources:
         if alert not in self._owners:
             raise OpsError(f"nothing here can cause {alert}")
         return self._owners[alert]
+
+
+def kind(alert: str) -> Kind:
+    """What a drill of this alert proves with."""
+    if alert == ALWAYS_FIRES:
+        return "always fires"
+    if alert in REAL:
+        return "real"
+    return "simulated series" if simulated_series.makes(alert) else "simulated workload"
+
+
+def programs(alert: str, system: str) -> tuple[str, ...]:
+    """The systems in PROGRAMS whose switches cause this alert; none for a real fault, or where nobody simulates it."""
+    match kind(alert):
+        case "real" | "always fires":
+            return ()
+        case "simulated series":
+            return (PLATFORM,)
+        case "simulated workload":
+            owner = "job-queue" if alert == MISSING_METRICS else system
+            return (owner,) if owner in PROGRAMS and owner != PLATFORM else ()
+
+
+def not_caused(alert: str, system: str) -> str | None:
+    """Why no drill causes this alert; None when one does."""
+    if kind(alert) in ("real", "always fires") or programs(alert, system):
+        return None
+    return f"nothing makes it fire: {system} has no simulated program, and simulator/series/*.yaml no series for it"

@@ -14,11 +14,12 @@ from rich.console import Console
 from rich.table import Table
 
 from ops.clients import Alertmanager, Delivery, Prometheus, Receiver, Simulator
+from ops.content import Content, content
 from ops.environment import LOCAL, load
 from ops.errors import OpsError
 from ops.fire_alerts import INTERRUPTED, terminal
 from ops.kube import service_urls
-from ops.plan import AlertPlan, Content, content, from_live
+from ops.plan import AlertPlan, from_live
 from ops.pods import KubernetesPods, Pods
 
 ALERT = "JobQueueDepthHigh"

@@ -6,36 +6,22 @@ Read either from a live stack (what really runs) or from the files (what would r
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
-from ops.clients import Alertmanager, Delivery, Prometheus, seconds
+from ops import fault_times, simulated_series
+from ops.clients import Alertmanager, Prometheus, seconds
+from ops.content import Content, Recording
 from ops.environment import Environment
-from ops.errors import OpsError, UsageError
+from ops.errors import OpsError
+from ops.fault_times import LINES_ARRIVE
 from ops.log_rules import LogRules
-from rules import loader, routing
-from rules.model import AlertOverride, Engine, Rule
-from rules.problems import RulesError
+from rules.model import Engine
 
-SYSTEMS = {
-    "job-queue": "jq_workers_active",
-    "speccursor": 'up{app="speccursor"}',
-    "platform": "prometheus_config_last_reload_successful",
-}
-"""Systems whose alerts have faults -> a gauge that says their telemetry is scraped."""
-ALWAYS_FIRES = "Watchdog"
-"""Fires without a fault; a second one of it would feed the dead man's switch while the pipeline may be broken."""
-ERROR_LOG_BURST = "SpecCursorErrorLogBurst"
-ERROR_LINES = 30.0
-"""Lines a minute that the simulator's fault for ERROR_LOG_BURST writes."""
-LINES_ARRIVE = 10.0
-"""Seconds from a log line to its place in Loki: an agent finds it, then two queues collect a batch each."""
-LONGEST_WINDOW = 1800.0
-"""Seconds: a longer range in an expression looks for what was once there, and empties nothing."""
-_RANGE = re.compile(r"\[([0-9a-z]+)\]")
 SCRAPE_POOL = "pods"
 """The scrape job that finds the simulator's pods."""
 TOLERANCE = 2.0
 """Seconds above one scrape interval by which a delivery may exceed the sum of the waits it goes through."""
+_NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,85 +64,18 @@ class AlertPlan:
     """Who evaluates it."""
     window: float = 0.0
     """Seconds of the longest range that must empty before the condition is false again."""
+    probe: str = ""
+    """A gauge that says the telemetry of its system is scraped; empty where nobody needs to know."""
 
+    @property
+    def severity(self) -> str:
+        """As its label says."""
+        return self.labels.get("severity", "")
 
-@dataclass(frozen=True, kw_only=True)
-class Content:
-    """The rules and routes of this checkout."""
-
-    rules: Mapping[str, Rule]
-    routing: routing.Routing
-    thresholds: Mapping[str, Mapping[str, float]]
-    overrides: Mapping[str, AlertOverride]
-
-    def rule(self, name: str) -> Rule:
-        """The rule as the stack deploys it, with its overrides."""
-        return loader.effective(self.rules[name], self.thresholds.get(name, {}), self._change(name))
-
-    def enabled(self, name: str) -> bool:
-        """Whether the stack deploys this alert at all."""
-        return self._change(name).enabled
-
-    def rise(self, name: str) -> float:
-        """Seconds until the fault behind an alert has filled its rule's window up to the limit; see Waits.rise.
-
-        The simulated counters jump with a fault; log lines come one by one. The rule wants a mean of its window, so it
-        is true after 5m * 10/min = 50 lines, which 30 lines a minute are in 100 s.
-        """
-        if name != ERROR_LOG_BURST:
-            return 0.0
-        limit = self._change(name).thresholds.get("lines_per_minute", self.thresholds[name]["lines_per_minute"])
-        return _window(self.rules[name]) * limit / ERROR_LINES
-
-    def _change(self, name: str) -> AlertOverride:
-        return self.overrides.get(name, AlertOverride())
-
-    def resolves(self, channel: str) -> bool:
-        """Whether this channel is told when an alert is over."""
-        return self.routing.channels[channel].kind.send_resolved
-
-    def channel_of(self, delivery: Delivery) -> str:
-        """Name of the channel that a delivery went to.
-
-        Alertmanager names the receiver (= channel) in a webhook, and the Slack channel in a Slack message. The URL's
-        path decides only when the payload does not: several Slack channels may share one incoming webhook.
-        """
-        if delivery.kind == "webhook":
-            return str(delivery.payload.get("receiver", delivery.channel))
-        for name, channel in self.routing.channels.items():
-            if channel.slack and channel.slack.channel == delivery.payload.get("channel"):
-                return name
-        return delivery.channel
-
-    def selected(self, names: Sequence[str], system: str | None = None) -> tuple[str, ...]:
-        """The alerts named, or all of a system, or of all SYSTEMS. Raises UsageError for what is no drill."""
-        if system is not None and system not in SYSTEMS:
-            raise UsageError(f"unknown system {system!r}; with faults: {', '.join(SYSTEMS)}")
-        if ALWAYS_FIRES in names:
-            raise UsageError(f"{ALWAYS_FIRES} is no drill: it fires always, and who expects it would be misled")
-        systems = {name: rule.labels.system for name, rule in self.rules.items()}
-        known = tuple(name for name in systems if systems[name] in SYSTEMS and name != ALWAYS_FIRES)
-        unknown = [name for name in names if name not in known]
-        if unknown:
-            raise UsageError(f"unknown alert {', '.join(unknown)}; known: {', '.join(known)}")
-        if names:
-            return tuple(name for name in known if name in names)
-        return tuple(name for name in known if system in (None, systems[name]))
-
-
-def content(environment: Environment | None) -> Content:
-    """Rules and routes, with the overrides of `environment` if one is given. Raises OpsError when they are wrong."""
-    try:
-        rule_set = loader.load()
-        raw = cast(dict[str, Any], environment.values.get("alertOverrides") or {}) if environment else {}
-        return Content(
-            rules=rule_set.rules(),
-            routing=routing.load(),
-            thresholds=rule_set.thresholds,
-            overrides=loader.overrides(raw, rule_set),
-        )
-    except RulesError as error:
-        raise OpsError(str(error)) from error
+    @property
+    def system(self) -> str:
+        """As its label says."""
+        return self.labels.get("system", "")
 
 
 def from_files(files: Content, environment: Environment, names: Sequence[str]) -> list[AlertPlan]:
@@ -170,12 +89,14 @@ def from_files(files: Content, environment: Environment, names: Sequence[str]) -
     plans: list[AlertPlan] = []
     for name in files.selected(names):
         rule = files.rule(name)
-        labels = {**rule.labels.model_dump(), "alertname": name}
+        labels = {**rule.labels.model_dump(exclude_none=True), "alertname": name}
+        evaluation = setting("evaluationInterval")
+        scrape = setting("scrapeInterval")
         waits = Waits(
-            scrape=LINES_ARRIVE if rule.engine == "loki" else setting("scrapeInterval"),
-            rise=files.rise(name),
-            evaluation=setting("evaluationInterval"),
-            for_=seconds(rule.for_),
+            scrape=LINES_ARRIVE if rule.engine == "loki" else scrape,
+            rise=_rise(files, name, scrape, evaluation) + recorded(rule.expr, files.recordings, evaluation),
+            evaluation=files.intervals.get(name) or evaluation,
+            for_=fault_times.held(seconds(rule.for_), files.intervals.get(name) or evaluation),
             group_wait=setting("groupWait"),
             group_interval=setting("groupInterval"),
         )
@@ -196,6 +117,10 @@ def from_live(
     Raises OpsError for a missing rule.
     """
     live = {**prometheus.alert_rules(), **(log_rules.alert_rules() if log_rules else {})}
+    recordings = {
+        name: Recording(expression=str(rule["query"]), interval=float(rule["interval"]))
+        for name, rule in prometheus.recording_rules().items()
+    }
     config = alertmanager.config()
     scrape = prometheus.scrape_interval(SCRAPE_POOL)
     plans: list[AlertPlan] = []
@@ -207,14 +132,30 @@ def from_live(
         times = route_times(config, labels)
         waits = Waits(
             scrape=LINES_ARRIVE if files.rules[name].engine == "loki" else scrape,
-            rise=files.rise(name),
+            rise=_rise(files, name, scrape, float(live[name]["interval"]))
+            + recorded(files.rules[name].expr, recordings, 0.0),
             evaluation=float(live[name]["interval"]),
-            for_=float(live[name]["duration"]),
+            for_=fault_times.held(float(live[name]["duration"]), float(live[name]["interval"])),
             group_wait=max(wait for wait, _ in times.values()),
             group_interval=max(interval for _, interval in times.values()),
         )
         plans.append(_plan(files, name, labels, waits))
     return plans
+
+
+def _rise(files: Content, name: str, scrape: float, evaluation: float) -> float:
+    more = scrape if name in simulated_series.load().second_scrape else 0.0
+    return files.rise(name) + more + fault_times.EVALUATIONS.get(name, 0) * evaluation
+
+
+def recorded(expression: str, recordings: Mapping[str, Recording], default: float) -> float:
+    """Seconds by which recording rules may delay an expression: of a chain of them, the sum of the intervals."""
+    read = [recordings[name] for name in set(_NAME.findall(expression)) & recordings.keys()]
+    others = {name: one for name, one in recordings.items() if one not in read}
+    delays = [
+        (default if one.interval is None else one.interval) + recorded(one.expression, others, default) for one in read
+    ]
+    return max(delays, default=0.0)
 
 
 def route_times(config: Mapping[str, Any], labels: Mapping[str, str]) -> dict[str, tuple[float, float]]:
@@ -231,11 +172,16 @@ def _walk(
     own = {**inherited, **{key: route[key] for key in ("receiver", "group_wait", "group_interval") if key in route}}
     found: list[tuple[str, tuple[float, float]]] = []
     for child in route.get("routes") or []:
-        if all(_matches(matcher, labels) for matcher in child.get("matchers") or []):
+        if matched(child.get("matchers") or [], labels):
             found += _walk(child, labels, own)
             if not child.get("continue"):
                 break
     return found or [(own["receiver"], (seconds(own["group_wait"]), seconds(own["group_interval"])))]
+
+
+def matched(matchers: Sequence[str], labels: Mapping[str, str]) -> bool:
+    """Whether labels meet every one of Alertmanager's matchers. Raises OpsError for one that cannot be read."""
+    return all(_matches(matcher, labels) for matcher in matchers)
 
 
 def _matches(matcher: str, labels: Mapping[str, str]) -> bool:
@@ -256,10 +202,9 @@ def _plan(files: Content, name: str, labels: Mapping[str, str], waits: Waits) ->
         waits=waits,
         default_for=seconds(files.rules[name].for_),
         engine=files.rules[name].engine,
-        window=_window(files.rules[name]),
+        window=fault_times.window(
+            files.rules[name], {recorded: one.expression for recorded, one in files.recordings.items()}
+        ),
+        # A system that is shown by series alone has no telemetry before its fault.
+        probe=simulated_series.PROBE if simulated_series.makes(name) else files.telemetry.get(files.system(name), ""),
     )
-
-
-def _window(rule: Rule) -> float:
-    ranges = [seconds(text) for text in _RANGE.findall(rule.expr)]
-    return max((found for found in ranges if found <= LONGEST_WINDOW), default=0.0)

@@ -9,8 +9,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ops.errors import OpsError
-from rules.loader import RULES, read_yaml
-from rules.missing_metrics import parse
+from rules import systems
+from rules.files import RULES, read_yaml
 
 FILE = Path(__file__).with_name("quiet_selectors.yaml")
 
@@ -81,8 +81,11 @@ class _File(BaseModel):
 
 
 def load(file: Path = FILE) -> Quiet:
-    """What is declared in rules/metrics.yaml and in `file`. Raises OpsError for a wrong `file`."""
-    absent = parse(read_yaml(RULES / "metrics.yaml", "rules/metrics.yaml"), "rules/metrics.yaml").absent
+    """What is declared in rules/systems and in `file`. Raises OpsError for a wrong `file`."""
+    found, problems = systems.load(RULES)
+    if problems:
+        raise OpsError("\n".join(problems))
+    absent = {metric: why for system in found.values() for metric, why in system.absent.items()}
     document: Any = read_yaml(file, file.name)
     try:
         declared = _File.model_validate(document)

@@ -1,61 +1,92 @@
-"""How a drill is shown: a table for people, JSON for programs."""
+"""How a drill is shown: tables for people. Files for programs and browsers are made in ops/report_files.py."""
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from rich.table import Table
 
-from ops.drill import Run, Stage
+from ops import faults
 from ops.plan import TOLERANCE, AlertPlan
+from ops.run import Run, Stage, resolved_words, verdict
 
 EXPLANATION = (
     "allowed = scrape (+ rise) + evaluation + for + group_wait, each at its longest; overhead = measured - allowed "
     f"(below zero: the waits were shorter than that); late = overhead above one scrape interval + {TOLERANCE:g} s. "
     "A fault of a metric is strong enough to tip a rate's whole window at its first scrape; log lines come one by one, "
-    "and what they need to fill the window is the rise. "
+    "and what they need to fill the window is the rise, as are the intervals of recording rules in between. "
     "Resolving is slower by nature: a 5m rate needs up to 5 minutes to forget."
 )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """A drill that has ended. Times are in seconds since the epoch."""
+
+    environment: str
+    began: float
+    ended: float
+    runs: Sequence[Run]
+    others: Sequence[str] = ()
+    """Alerts that were delivered meanwhile and are no part of the drill."""
+    left_out: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Alerts that were not drilled -> why."""
+
+
+def kind(plan: AlertPlan) -> faults.Kind:
+    """What the trouble behind an alert is."""
+    return faults.kind(plan.alert)
 
 
 def plan_table(plans: Iterable[AlertPlan]) -> Table:
     """What would be done, for --dry-run."""
     table = Table(title="Plan (nothing is touched)")
-    table.add_column("alert = fault", no_wrap=True)
-    table.add_column("channels", no_wrap=True)
+    for column in ("alert = fault", "system", "severity", "fault is", "channels"):
+        table.add_column(column, no_wrap=True)
     for column in ("scrape (+ rise) + evaluation\n+ for + group_wait", "late after"):
         table.add_column(column)
     for plan in plans:
-        table.add_row(plan.alert, "\n".join(plan.channels), _sum(plan), f"{plan.waits.limit:g} s")
+        own = (plan.alert, plan.system, plan.severity, kind(plan), "\n".join(plan.channels))
+        table.add_row(*own, _sum(plan), f"{plan.waits.limit:g} s")
     return table
 
 
-def progress_table(runs: Iterable[Run], now: float) -> Table:
-    """Where every alert stands; `now` in seconds since the epoch."""
-    table = Table()
+def progress_table(runs: Sequence[Run], now: float) -> Table:
+    """Where every alert under way stands, and how many have ended; `now` in seconds since the epoch."""
+    waiting = sum(run.stage is Stage.QUEUED for run in runs)
+    failed = sum(run.stage is Stage.FAILED for run in runs)
+    counts = f"{sum(run.ended for run in runs)} of {len(runs)} ended, {failed} failed, {waiting} wait for their turn"
+    table = Table(title=counts)
     for column in ("alert", "stage", "since fault", "delivered to", "resolved in"):
         table.add_column(column, overflow="fold")
     for run in runs:
-        since = "" if run.fault_on is None or run.ended else f"{max(now - run.fault_on, 0):.0f} s"
-        table.add_row(run.plan.alert, run.stage.value, since, ", ".join(run.fired), ", ".join(run.resolved))
+        if run.stage not in (Stage.QUEUED, Stage.DONE):
+            since = "" if run.fault_on is None or run.ended else f"{max(now - run.fault_on, 0):.0f} s"
+            table.add_row(run.plan.alert, run.stage.value, since, ", ".join(run.fired), ", ".join(run.resolved))
     return table
 
 
 def result_table(runs: Iterable[Run]) -> Table:
     """What was measured."""
     table = Table(title="Alerts fired")
-    table.add_column("alert", no_wrap=True)
-    table.add_column("channels", overflow="fold")
+    table.add_column("alert", overflow="fold", min_width=20)
+    table.add_column("system\nseverity", no_wrap=True)
+    table.add_column("fault is", overflow="fold")
+    table.add_column("channels", overflow="fold", min_width=18)
     for column in ("fault to\ndelivery", "allowed", "overhead", "off to\nresolved"):
         table.add_column(column, justify="right")
     table.add_column("verdict", overflow="fold")
     for run in runs:
+        strays = [f"! {name}" for name in run.fired if name not in run.plan.channels]
+        told = [f"{'+' if name in run.fired else '-'} {name}" for name in run.plan.channels]
         table.add_row(
             run.plan.alert,
-            "\n".join(f"{'+' if name in run.fired else '-'} {name}" for name in run.plan.channels),
+            f"{run.plan.system}\n{run.plan.severity}",
+            kind(run.plan),
+            "\n".join([*told, *strays]),
             _seconds(run.delivery_seconds),
             _sum(run.plan),
             _seconds(run.overhead),
-            _seconds(run.resolve_seconds),
+            resolved_words(run),
             verdict(run),
         )
     return table
@@ -79,46 +110,15 @@ def not_caused(names: Iterable[str], reasons: Mapping[str, str]) -> list[str]:
     return [f"{name} is not fired: {reasons[name]}." for name in names if name in reasons]
 
 
-def verdict(run: Run) -> str:
-    """One line on how the drill of one alert ended."""
-    if run.problems:
-        return "FAILED: " + "; ".join(run.problems)
-    if run.stage is not Stage.DONE:
-        return f"not finished ({run.stage.value})"
-    return "delivered, but late" if run.late else "delivered and resolved"
-
-
-def as_json(runs: Iterable[Run], *, environment: str, others: Iterable[str]) -> dict[str, Any]:
-    """The same as the table, in seconds; times of day are seconds since the epoch."""
-    return {
-        "environment": environment,
-        "others": sorted(others),
-        "alerts": [
-            {
-                "alert": run.plan.alert,
-                "channels": list(run.plan.channels),
-                "delivered": run.fired,
-                "resolved": run.resolved,
-                "fault_on": run.fault_on,
-                "fault_off": run.fault_off,
-                "scrape": run.plan.waits.scrape,
-                "rise": run.plan.waits.rise,
-                "evaluation": run.plan.waits.evaluation,
-                "for": run.plan.waits.for_,
-                "default_for": run.plan.default_for,
-                "group_wait": run.plan.waits.group_wait,
-                "allowed": run.plan.waits.allowed,
-                "limit": run.plan.waits.limit,
-                "delivery": run.delivery_seconds,
-                "overhead": run.overhead,
-                "late": run.late,
-                "resolve": run.resolve_seconds,
-                "verdict": verdict(run),
-                "ok": run.stage is Stage.DONE and not run.problems,
-            }
-            for run in runs
-        ],
-    }
+def summary(result: Result) -> str:
+    """One line: how many alerts are proved, what proved them, and how long it took."""
+    good = sum(run.ok for run in result.runs)
+    counts: dict[str, int] = {}
+    for run in result.runs:
+        counts[kind(run.plan)] = counts.get(kind(run.plan), 0) + 1
+    told = ", ".join(f"{count} {name}" for name, count in counts.items())
+    minutes, rest = divmod(round(result.ended - result.began), 60)
+    return f"{good} of {len(result.runs)} alerts delivered and resolved ({told}) in {minutes} min {rest} s."
 
 
 def _sum(plan: AlertPlan) -> str:

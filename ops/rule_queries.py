@@ -3,7 +3,7 @@
 That a rule gives nothing is normal; that it reads nothing is not.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Literal
@@ -13,7 +13,7 @@ import promql_parser
 from ops.quiet_selectors import Matcher, Selector, quoted
 from rules.logql_tokens import Token, tokens
 from rules.missing_metrics import ALERT
-from rules.model import Rule
+from rules.model import RecordingRule, Rule
 
 Engine = Literal["prometheus", "loki"]
 
@@ -30,19 +30,26 @@ class RuleQuery:
     """The expression of a rule as the stack evaluates it."""
 
     alert: str
+    """Its name, or that of the series that it records."""
     engine: Engine
     expression: str
     selectors: tuple[Selector, ...]
 
 
-def read(rules: Mapping[str, Rule]) -> list[RuleQuery]:
-    """Every rule by alert name. AlertsOnMissingMetrics has no selectors: it is about what is not there."""
+def read(rules: Mapping[str, Rule], recordings: Iterable[RecordingRule] = ()) -> list[RuleQuery]:
+    """Every rule by alert name, then the recording rules.
+
+    AlertsOnMissingMetrics has no selectors: it is about what is not there.
+    """
     found: list[RuleQuery] = []
     for alert, rule in rules.items():
         engine: Engine = "loki" if getattr(rule, "engine", "prometheus") == "loki" else "prometheus"
         of = logql_selectors if engine == "loki" else promql_selectors
         selectors = () if alert == ALERT else tuple(of(rule.expr))
         found.append(RuleQuery(alert=alert, engine=engine, expression=rule.expr, selectors=selectors))
+    for rule in recordings:
+        selectors = tuple(promql_selectors(rule.expr))
+        found.append(RuleQuery(alert=rule.record, engine="prometheus", expression=rule.expr, selectors=selectors))
     return found
 
 

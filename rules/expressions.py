@@ -27,6 +27,7 @@ _EXPERIMENTAL = frozenset(
 )
 # fmt: on
 
+_TO_ONE = ("sum", "count", "avg", "min", "max")
 _FILL = "fill"  # a modifier, with a flag of its own
 
 
@@ -42,6 +43,11 @@ def problem(expression: str) -> str | None:
     if (kind := _type(parsed)) != "an instant vector":
         return f"must be an instant vector, not {kind}"
     return None
+
+
+def is_one_value(expression: str) -> bool:
+    """Whether the result of a valid expression has at most one series, without labels: sums of all, and their sums."""
+    return _without_labels(promql_parser.parse(expression))
 
 
 def occurrences(expression: str, value: float) -> int:
@@ -99,6 +105,16 @@ def _type(parsed: object) -> str:
         isinstance(parsed, promql_parser.Call) and parsed.func.return_type == promql_parser.ValueType.Scalar
     )
     return "a scalar" if is_scalar else "an instant vector"
+
+
+def _without_labels(parsed: object) -> bool:
+    if isinstance(parsed, promql_parser.ParenExpr | promql_parser.UnaryExpr):
+        return _without_labels(parsed.expr)
+    if isinstance(parsed, promql_parser.BinaryExpr):
+        return _without_labels(parsed.lhs) and _without_labels(parsed.rhs)
+    if isinstance(parsed, promql_parser.AggregateExpr):
+        return parsed.modifier is None and str(parsed.op) in _TO_ONE
+    return isinstance(parsed, promql_parser.NumberLiteral)
 
 
 def _numbers(expression: str, value: float) -> Iterator[tuple[int, int]]:

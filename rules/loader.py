@@ -3,22 +3,25 @@
 Pure: no provider, no network. A rule file that is wrong never reaches a server, because it is refused here.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
-from rules import expressions, missing_metrics
+from rules import expressions, missing_metrics, slo_rules, slos, systems
+from rules.base import Document
+from rules.files import RULES, read_yaml, write_yaml
 from rules.model import (
     AlertOverride,
+    AnyAlert,
     AnyRule,
-    Document,
     Engine,
     Links,
     LogRule,
+    MetricRule,
     Metrics,
+    RecordingRule,
     Rule,
     RuleFile,
     RuleSet,
@@ -26,54 +29,44 @@ from rules.model import (
 )
 from rules.problems import RulesError, closest, describe, path, reason
 
-RULES = Path(__file__).parent
-_THRESHOLDS = "thresholds.yaml"
-_METRICS = "metrics.yaml"
+RUNBOOKS = "runbooks"
+"""Folder of the runbooks, one for each alert: <Alert>.md."""
 
 
 def load(folder: Path = RULES) -> RuleSet:
-    """All rules under `folder`, prometheus/ and loki/, with thresholds.yaml and metrics.yaml.
+    """All rules under `folder`: prometheus/, loki/, and those made from slos/, with what systems/ says about them.
+
+    Every alert must have its page in runbooks/.
 
     AlertsOnMissingMetrics, which is made from the others, is among them. Raises RulesError with every problem.
     """
-    files, problems = _files(folder, "prometheus", RuleFile[Rule])
+    found, problems = systems.load(folder)
+    files, metric_problems = _files(folder, "prometheus", RuleFile[MetricRule])
     loki_files, loki_problems = _files(folder, "loki", RuleFile[LogRule])
-    problems += loki_problems
-    problems += _duplicates(files, loki_files)
-    thresholds: Thresholds = {}
-    try:
-        document = read_yaml(folder / _THRESHOLDS, f"rules/{_THRESHOLDS}")
-        thresholds = TypeAdapter(Thresholds).validate_python(document, strict=True)
-    except RulesError as error:
-        problems += error.problems
-    except ValidationError as error:
-        problems += describe(error, f"rules/{_THRESHOLDS}")
-    metrics = Metrics(exporters={}, absent={})
-    try:
-        metrics = missing_metrics.parse(read_yaml(folder / _METRICS, f"rules/{_METRICS}"), f"rules/{_METRICS}")
-    except RulesError as error:
-        problems += error.problems
-    rule_set = RuleSet.model_construct(files=files, loki_files=loki_files, thresholds=thresholds, metrics=metrics)
+    objectives, slo_problems = slos.load(folder)
+    problems += [*metric_problems, *loki_problems, *slo_problems]
+    generated = slo_rules.files(objectives.values())
+    problems += [
+        f"rules/prometheus/{name}: the name of a file that is made from rules/slos" for name in generated.keys() & files
+    ]
+    rule_set = RuleSet.model_construct(
+        files=files | generated,
+        loki_files=loki_files,
+        thresholds={alert: named for system in found.values() for alert, named in system.thresholds.items()},
+        metrics=Metrics(
+            exporters={start: target for system in found.values() for start, target in system.exporters.items()},
+            absent={metric: why for system in found.values() for metric, why in system.absent.items()},
+        ),
+        systems=found,
+        slos=objectives,
+    )
+    problems += _duplicates(rule_set)
     if not problems:
-        problems = _threshold_problems(rule_set)
+        problems = [*_alert_problems(rule_set, folder / RUNBOOKS), *_threshold_problems(rule_set)]
     if problems:
         raise RulesError(problems)
-    return missing_metrics.extended(rule_set)
-
-
-def read_yaml(file: Path, where: str) -> object:
-    """The document in a YAML file. Raises RulesError that names `where`."""
-    try:
-        return yaml.safe_load(file.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise RulesError([f"{where}: missing"]) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise RulesError([f"{where}: no valid YAML: {' '.join(str(error).split())}"]) from error
-
-
-def write_yaml(document: Document) -> str:
-    """YAML in the order of the document, with texts of several lines as blocks, so that a diff of it can be read."""
-    return yaml.dump(document, Dumper=_BlockDumper, sort_keys=False, allow_unicode=True, width=1000)
+    made = slo_rules.thresholds(objectives.values())
+    return missing_metrics.extended(rule_set.model_copy(update={"thresholds": rule_set.thresholds | made}))
 
 
 def overrides(raw: Mapping[str, Any], rule_set: RuleSet) -> dict[str, AlertOverride]:
@@ -113,7 +106,7 @@ def render_loki(rule_set: RuleSet, changes: Mapping[str, AlertOverride], links: 
     return {name: _rendered(file, rule_set.thresholds, changes, links) for name, file in rule_set.loki_files.items()}
 
 
-def effective(rule: AnyRule, thresholds: Mapping[str, float], change: AlertOverride) -> AnyRule:
+def effective(rule: AnyAlert, thresholds: Mapping[str, float], change: AlertOverride) -> AnyAlert:
     """The rule with a stack's change applied."""
     labels = rule.labels.model_copy(
         update={
@@ -133,14 +126,6 @@ def effective(rule: AnyRule, thresholds: Mapping[str, float], change: AlertOverr
             "labels": labels,
         }
     )
-
-
-class _BlockDumper(yaml.SafeDumper):
-    def represent_text(self, text: str) -> yaml.ScalarNode:
-        return self.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
-
-
-_BlockDumper.add_representer(str, _BlockDumper.represent_text)
 
 
 def _files(
@@ -174,12 +159,18 @@ def _groups(
     for group in file.groups:
         document: Document = {"name": group.name} | ({"interval": group.interval} if group.interval else {})
         document["rules"] = [
-            _document(effective(rule, thresholds.get(rule.alert, {}), changes.get(rule.alert, unchanged)), links)
+            _recording(rule)
+            if isinstance(rule, RecordingRule)
+            else _document(effective(rule, thresholds.get(rule.alert, {}), changes.get(rule.alert, unchanged)), links)
             for rule in group.rules
-            if changes.get(rule.alert, unchanged).enabled
+            if isinstance(rule, RecordingRule) or changes.get(rule.alert, unchanged).enabled
         ]
         groups.append(document)
     return groups
+
+
+def _recording(rule: RecordingRule) -> Document:
+    return rule.model_dump(exclude_none=True)
 
 
 def _document(rule: Rule, links: Links) -> Document:
@@ -190,49 +181,82 @@ def _document(rule: Rule, links: Links) -> Document:
     return document
 
 
-def _duplicates(files: Mapping[str, RuleFile[Rule]], loki_files: Mapping[str, RuleFile[LogRule]]) -> list[str]:
-    """Alerts have one name over both engines: overrides, runbooks and routes go by it. Groups only within one."""
+def _duplicates(rule_set: RuleSet) -> list[str]:
+    """Alerts have one name over both engines: overrides, runbooks and routes go by it. The rest only within one."""
     problems: list[str] = []
     seen: dict[tuple[str, str], str] = {}
-    named: list[tuple[str, str, str]] = []
-    for name, file in files.items():
-        named += _names("prometheus", name, file)
-    for name, file in loki_files.items():
-        named += _names("loki", name, file)
-    for where, kind, item in named:
-        scope = (where.split("/")[1] + kind if kind == "group" else kind, item)
+    named = [item for name, file in rule_set.files.items() for item in _names("prometheus", name, file)]
+    named += [item for name, file in rule_set.loki_files.items() for item in _names("loki", name, file)]
+    for engine, where, kind, item in named:
+        scope = (kind if kind == "alert" else engine + kind, item)
         if scope in seen:
             problems.append(f"{where}: {kind} {item} is defined twice (first in {seen[scope]})")
         seen.setdefault(scope, where)
     return problems
 
 
-def _names(engine: Engine, name: str, file: RuleFile[AnyRule]) -> list[tuple[str, str, str]]:
-    """(file, `group` or `alert`, name) of everything that a file defines."""
-    where = f"rules/{engine}/{name}"
-    return [(where, "group", group.name) for group in file.groups] + [
-        (where, "alert", rule.alert) for group in file.groups for rule in group.rules
-    ]
+def _names(engine: Engine, name: str, file: RuleFile[AnyRule]) -> Iterator[tuple[str, str, str, str]]:
+    """(engine, file, `group`, `alert` or `record`, name) of everything that a file defines."""
+    where = _place(engine, name)
+    for group in file.groups:
+        yield engine, where, "group", group.name
+    for rule in file.rules():
+        if isinstance(rule, Rule):
+            yield engine, where, "alert", rule.alert
+        elif where.startswith("rules/prometheus/"):  # those of SLOs share their names and differ in their labels
+            yield engine, where, "record", rule.record
 
 
-def _threshold_problems(rule_set: RuleSet) -> list[str]:
-    problems: list[str] = []
+def _place(engine: Engine, name: str) -> str:
+    """The file that rules come from, as messages name it."""
+    return f"rules/slos/{name.removeprefix('slos-')}" if name.startswith("slos-") else f"rules/{engine}/{name}"
+
+
+def _alert_problems(rule_set: RuleSet, runbooks: Path) -> Iterator[str]:
+    """Alerts of systems without a file, which drills and folders would not know, and those that link to no runbook."""
+    known = tuple(rule_set.systems)
+    places = [(_place("prometheus", name), file.alerts()) for name, file in rule_set.files.items()]
+    places += [(_place("loki", name), file.alerts()) for name, file in rule_set.loki_files.items()]
+    for where, alerts in places:
+        for rule in alerts:
+            if rule.labels.system not in known:
+                yield (
+                    f"{where}: alert {rule.alert}: no system {rule.labels.system!r}; "
+                    f"{closest(rule.labels.system, known)}; a new one needs {systems.place(rule.labels.system)}"
+                )
+            if not (runbooks / f"{rule.alert}.md").is_file():
+                yield f"{where}: alert {rule.alert}: no runbook; write rules/{RUNBOOKS}/{rule.alert}.md"
+
+
+def _threshold_problems(rule_set: RuleSet) -> Iterator[str]:
     rules = rule_set.rules()
-    for alert, thresholds in rule_set.thresholds.items():
-        where = f"rules/{_THRESHOLDS}: {alert}"
+    made = slo_rules.thresholds(rule_set.slos.values())
+    named = [
+        (name, f"{systems.place(name)}: thresholds.{alert}", alert, thresholds)
+        for name, system in rule_set.systems.items()
+        for alert, thresholds in system.thresholds.items()
+    ]
+    named += [
+        (rules[one].labels.system, f"{slos.place(rules[one].labels.system)}: {one}", one, found)
+        for one, found in made.items()
+    ]
+    for system, where, alert, thresholds in named:
         if alert not in rules:
-            problems.append(f"{where}: no such alert; {closest(alert, tuple(rules))}")
+            yield f"{where}: no such alert; {closest(alert, tuple(rules))}"
+            continue
+        if (owner := rules[alert].labels.system) != system:
+            yield f"{where}: an alert of the system {owner}; allowed: in {systems.place(owner)}"
+            continue
+        if alert in made and thresholds is not made[alert]:
+            yield f"{where}: made from rules/slos, with the thresholds {', '.join(made[alert])}; allowed: none here"
             continue
         for name, value in thresholds.items():
             count = expressions.occurrences(rules[alert].expr, value)
             if count != 1:
-                problems.append(
-                    f"{where}.{name}: {expressions.number(value)} must stand exactly once in its expr, "
-                    f"not {count} times"
-                )
+                shown = expressions.number(value)
+                yield f"{where}.{name}: {shown} must stand exactly once in its expr, not {count} times"
         if len(set(thresholds.values())) < len(thresholds):
-            problems.append(f"{where}: two thresholds have the same default, so they cannot be told apart in its expr")
-    return problems
+            yield f"{where}: two thresholds have the same default, so they cannot be told apart in its expr"
 
 
 def _override_problems(alert: str, error: ValidationError) -> list[str]:

@@ -4,38 +4,31 @@ One rule, one result per metric, so that a stack can override it by its name lik
 alone: a value of a label may well be absent while all is well (no 5xx yet), the whole metric mostly not.
 """
 
-from collections.abc import Collection
+import re
+from collections.abc import Collection, Sequence
+from typing import Any, cast
 
 import promql_parser
-from pydantic import ValidationError
 
-from rules.model import Annotations, Group, Labels, Metrics, Rule, RuleFile, RuleSet
-from rules.problems import RulesError, describe
+from rules.model import Annotations, Group, Labels, MetricRule, Metrics, RecordingRule, Rule, RuleFile, RuleSet
 
 ALERT = "AlertsOnMissingMetrics"
 FILE = "missing-metrics.yaml"
 """The file of the rule set, and for Prometheus, that holds the rule."""
 # Prometheus makes these itself, for every target.
-_OWN = ("up", "scrape_", "ALERTS")
+_OWN = re.compile(r"up|scrape_.+|ALERTS.*")
 # As long as a metric may be away during an upgrade of what exposes it. `absent` for an hour is far cheaper than asking
 # for an hour's samples of every series at each evaluation.
 _FOR = "1h"
 _INTERVAL = "1m"
 
 
-def parse(document: object, where: str) -> Metrics:
-    """The content of metrics.yaml, checked. Raises RulesError that names `where`."""
-    try:
-        return Metrics.model_validate(document)
-    except ValidationError as error:
-        raise RulesError(describe(error, where)) from error
-
-
 def extended(rule_set: RuleSet, *, disabled: Collection[str] = ()) -> RuleSet:
     """The rule set with AlertsOnMissingMetrics for all its Prometheus alerts but the `disabled` ones.
 
     A rule set that has it already gets it anew. What nothing can be said about is left out: metrics that may be absent,
-    and the only metric of a system without an exporter in metrics.yaml.
+    and the only metric of a system whose file names no exporter for it. A recorded series stands for what it is made
+    from.
     """
     metrics, readers = rule_set.metrics, _readers(rule_set, disabled)
     branches = [
@@ -46,39 +39,74 @@ def extended(rule_set: RuleSet, *, disabled: Collection[str] = ()) -> RuleSet:
     files = {name: file for name, file in rule_set.files.items() if name != FILE}
     if branches:
         rule = _rule("\nor\n".join(branches) + "\n")
-        group = Group[Rule](name="missing-metrics", interval=_INTERVAL, rules=[rule])
-        files[FILE] = RuleFile[Rule](groups=[group])
+        group = Group[MetricRule](name="missing-metrics", interval=_INTERVAL, rules=[rule])
+        files[FILE] = RuleFile[MetricRule](groups=[group])
     return rule_set.model_copy(update={"files": files})
 
 
 def names(expression: str) -> list[str]:
     """Names of the metrics that an expression reads, each once, in its order; a selector without a name has none."""
-    found: dict[str, None] = {}
+    return list(dict.fromkeys(selector.name for selector in _selectors(expression) if selector.name))
+
+
+def _selectors(expression: str) -> list[promql_parser.VectorSelector]:
+    found: list[promql_parser.VectorSelector] = []
 
     def visit(node: object) -> bool:
         selector = node.vector_selector if isinstance(node, promql_parser.MatrixSelector) else node
-        if isinstance(selector, promql_parser.VectorSelector) and selector.name:
-            found[selector.name] = None
+        if isinstance(selector, promql_parser.VectorSelector):
+            found.append(selector)
         return True
 
     promql_parser.walk(promql_parser.parse(expression), visit)
-    return list(found)
+    return found
 
 
 _Readers = dict[str, list[Rule]]
 
 
 def _readers(rule_set: RuleSet, disabled: Collection[str]) -> _Readers:
-    """Metric -> the alerts that read it."""
+    """Metric -> the alerts that read it, themselves or through recorded series."""
+    recordings = rule_set.recordings()
     readers: _Readers = {}
-    rules = [rule for file in rule_set.files.values() for group in file.groups for rule in group.rules]
-    for rule in rules:
+    for rule in (rule for file in rule_set.files.values() for rule in file.alerts()):
         if rule.alert == ALERT or rule.alert in disabled:
             continue
-        for metric in names(rule.expr):
-            if not metric.startswith(_OWN):
+        for metric in _raw(rule.expr, recordings):
+            if not _OWN.fullmatch(metric):
                 readers.setdefault(metric, []).append(rule)
     return readers
+
+
+def _raw(expression: str, recordings: Sequence[RecordingRule]) -> list[str]:
+    """Names of the metrics that an expression reads, with what recorded series are made from in their place.
+
+    Each once, in its order. Rules that record under the same name are told apart by their labels.
+    """
+    recorded = {rule.record for rule in recordings}
+    found: dict[str, None] = {}
+    read: set[int] = set()  # a recording rule may read its own last result
+    left = [expression]
+    while left:
+        for selector in _selectors(left.pop(0)):
+            if selector.name and selector.name not in recorded:
+                found[selector.name] = None
+            for index, rule in enumerate(recordings):
+                if index not in read and _picks(selector, rule):
+                    read.add(index)
+                    left.append(rule.expr)
+    return list(found)
+
+
+def _picks(selector: promql_parser.VectorSelector, rule: RecordingRule) -> bool:
+    labels, matchers = rule.labels or {}, cast(list[Any], selector.matchers.matchers)
+    wrong = any(
+        str(one.op).endswith("Equal")
+        and not str(one.op).endswith("NotEqual")
+        and labels.get(one.name, one.value) != one.value
+        for one in matchers
+    )
+    return selector.name == rule.record and not wrong
 
 
 def _branch(metric: str, alerts: list[Rule], readers: _Readers, metrics: Metrics) -> str | None:
@@ -99,8 +127,9 @@ def _evidence(metric: str, alerts: list[Rule], readers: _Readers, metrics: Metri
     others = [
         other
         for other, users in readers.items()
-        # What an exporter of its own exposes says nothing about the system: a node is there without any service.
-        if other != metric and metrics.exporter(other) is None and systems & {user.labels.system for user in users}
+        # What an exporter of its own exposes says nothing about the system: a node is there without any service. Nor
+        # does what alerts of other systems read as well: it may be theirs.
+        if other != metric and metrics.exporter(other) is None and {user.labels.system for user in users} <= systems
     ]
     return f'{{__name__=~"{"|".join(others)}"}}' if others else None
 

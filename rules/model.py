@@ -1,21 +1,15 @@
 """The shape of a rule file and of what a stack may override in it."""
 
-from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar
+from collections.abc import Iterator
+from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar, cast
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import Discriminator, Field, Tag, ValidationInfo, field_validator
 
 from rules import expressions, logql, templates
+from rules.base import Name, NotNegative, Slug, Strict, Thresholds
 from rules.durations import Duration, PositiveDuration
-
-
-class Strict(BaseModel):
-    """Base of all data here: no unknown fields, no silent conversion, no later change."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, populate_by_name=True)
-
-
-Name = Annotated[str, Field(pattern=r"^[A-Z][A-Za-z0-9]*$")]
-Slug = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$")]
+from rules.slos import Slo
+from rules.systems import System
 
 
 class Labels(Strict):
@@ -101,7 +95,47 @@ class LogRule(Rule):
         return templates.problem(text)
 
 
-AnyRule = TypeVar("AnyRule", bound=Rule)
+_LabelName = Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]*$")]
+
+
+class RecordingRule(Strict):
+    """A query whose result is kept under a name of its own, for other rules and dashboards."""
+
+    record: Annotated[str, Field(pattern=r"^[a-z0-9_]+(:[a-z0-9_]+){2}$")]
+    """`level:metric:operation`, such as `speccursor:upgrade_failures:ratio_rate1h`."""
+    expr: str
+    labels: dict[_LabelName, Annotated[str, Field(min_length=1)]] | None = None
+    """Added to each result."""
+
+    @field_validator("record", mode="wrap")
+    @classmethod
+    def _is_named(cls, name: object, check: Any) -> str:  # noqa: ANN401 -- pydantic's own
+        try:
+            return check(name)
+        except ValueError as error:
+            raise ValueError("must be level:metric:operation, each of small letters, digits and `_`") from error
+
+    @field_validator("expr")
+    @classmethod
+    def _can_be_recorded(cls, text: str, info: ValidationInfo) -> str:
+        if found := expressions.problem(text):
+            raise ValueError(f"{found} (record {info.data.get('record')})")
+        return text
+
+
+def _kind(rule: object) -> str:
+    """Which of the two an entry of a group wants to be. The tags stand in no message: see rules.problems.path."""
+    is_record = isinstance(rule, RecordingRule) or (isinstance(rule, dict) and "record" in cast(dict[str, Any], rule))
+    return "<record>" if is_record else "<alert>"
+
+
+MetricRule = Annotated[
+    Annotated[Rule, Tag("<alert>")] | Annotated[RecordingRule, Tag("<record>")],
+    Discriminator(_kind),
+]
+"""What Prometheus evaluates."""
+AnyRule = TypeVar("AnyRule", bound=Rule | RecordingRule)
+AnyAlert = TypeVar("AnyAlert", bound=Rule)
 
 
 class Group(Strict, Generic[AnyRule]):
@@ -117,10 +151,14 @@ class RuleFile(Strict, Generic[AnyRule]):
 
     groups: Annotated[list[Group[AnyRule]], Field(min_length=1)]
 
+    def rules(self) -> Iterator[AnyRule]:
+        """Every rule in the order of the file."""
+        for group in self.groups:
+            yield from group.rules
 
-NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Thresholds = dict[str, dict[str, NotNegative]]
-"""Alert name -> threshold name -> default."""
+    def alerts(self) -> "Iterator[Rule]":
+        """The alerting rules among them."""
+        return (rule for rule in self.rules() if isinstance(rule, Rule))
 
 
 class AlertOverride(Strict):
@@ -134,7 +172,7 @@ class AlertOverride(Strict):
 
 
 class Metrics(Strict):
-    """What metrics.yaml says about metrics besides the rules that read them."""
+    """What the files of the systems say about metrics besides the rules that read them."""
 
     exporters: dict[str, dict[str, str]]
     """Start of a metric's name -> labels of `up` of the targets that expose it."""
@@ -150,18 +188,29 @@ class Metrics(Strict):
 class RuleSet(Strict):
     """Every rule of the project with its thresholds; see rules.loader.load."""
 
-    files: dict[str, RuleFile[Rule]]
+    files: dict[str, RuleFile[MetricRule]]
     """File name (`job-queue.yaml`) -> content, of the rules that Prometheus evaluates."""
     loki_files: dict[str, RuleFile[LogRule]]
     """The same for those that Loki evaluates."""
     thresholds: Thresholds
+    """Of all systems and SLOs."""
     metrics: Metrics
+    """Of all systems."""
+    systems: dict[str, System]
+    """Name, as in the label `system` -> its file."""
+    slos: dict[str, Slo]
+    """By name; their rules are in `files`."""
 
     def rules(self) -> dict[str, Rule]:
         """Alert name -> rule, of both engines (`rule.engine` tells which), in the order of the files."""
-        metric_rules = [rule for file in self.files.values() for group in file.groups for rule in group.rules]
-        log_rules = [rule for file in self.loki_files.values() for group in file.groups for rule in group.rules]
+        metric_rules = [rule for file in self.files.values() for rule in file.alerts()]
+        log_rules = [rule for file in self.loki_files.values() for rule in file.alerts()]
         return {rule.alert: rule for rule in (*metric_rules, *log_rules)}
+
+    def recordings(self) -> tuple[RecordingRule, ...]:
+        """The recording rules, in the order of the files. Those of SLOs share names and differ in their labels."""
+        rules = (rule for file in self.files.values() for rule in file.rules())
+        return tuple(rule for rule in rules if isinstance(rule, RecordingRule))
 
 
 class Links(Strict):
@@ -169,6 +218,3 @@ class Links(Strict):
 
     runbook_base_url: str
     dashboard_base_url: str
-
-
-Document = dict[str, Any]

@@ -25,6 +25,8 @@ def path(location: Sequence[int | str]) -> str:
     """`("groups", 0, "rules", 1, "expr")` as `groups[0].rules[1].expr`."""
     text = ""
     for part in location:
+        if isinstance(part, str) and part.startswith("<"):  # a tag of rules.model, which nobody wrote
+            continue
         text += f"[{part}]" if isinstance(part, int) else f".{part}"
     return text.lstrip(".") or "(whole file)"
 

@@ -1,239 +1,248 @@
-"""Who is told: channels, routes and inhibitions of routing.yaml, checked and rendered for Alertmanager.
+"""Who is told: routing.yaml and the service teams' own channels and routes, read and checked.
 
-One typed channel renders to one Alertmanager receiver. A new kind of channel is a class with `secrets` and
-`receiver`, and a field of Channel.
+A service team's file, rules/systems/<system>.yaml, may bring channels and routes for its own system; they are asked
+after the routes of routing.yaml and before the default.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
+from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import cast
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import ValidationError
 
-from rules.durations import Duration, PositiveDuration, seconds
-from rules.loader import RULES, read_yaml, write_yaml
-from rules.model import Document, Slug, Strict
+from rules import templates
+from rules.channels import Channel, Email, Form, PagerDuty, Slack, Webhook
+from rules.files import RULES, read_yaml
+from rules.mute_windows import MuteWindow, always
 from rules.problems import RulesError, closest, describe
+from rules.routing_model import Inhibition, Route, Routing, RoutingFile, SystemRouting, Timing, values
+from rules.routing_render import TEMPLATES, Mail, render
 
-SecretKey = Annotated[str, Field(pattern=r"^[a-z][A-Za-z0-9]*$")]
-"""Config key of this project that holds a secret."""
+__all__ = [
+    "TEMPLATES",
+    "Channel",
+    "Email",
+    "Form",
+    "Inhibition",
+    "Mail",
+    "MuteWindow",
+    "PagerDuty",
+    "Route",
+    "Routing",
+    "RulesError",
+    "Slack",
+    "Timing",
+    "Webhook",
+    "inhibition_problems",
+    "load",
+    "message_templates",
+    "render",
+]
 
-# The local receiver, and whoever reads a phone's lock screen, take status and alert from the title's start.
-_SLACK_TITLE = (
-    '[{{ .Status | toUpper }}{{ if eq .Status "firing" }}:{{ .Alerts.Firing | len }}{{ end }}] '
-    "{{ .CommonLabels.alertname }} ({{ .CommonLabels.severity }}, {{ .CommonLabels.cluster }})"
-)
-_SLACK_TEXT = """{{ range .Alerts -}}
-*{{ .Annotations.summary }}*
-{{ .Annotations.description }}
-<{{ .Annotations.runbook_url }}|Runbook> · <{{ .Annotations.dashboard_url }}|Dashboard> · <{{ .GeneratorURL }}|Query>
-{{ end -}}
-<{{ .ExternalURL }}/#/alerts?receiver={{ .Receiver | urlquery }}|Alerts and silences>"""
-
-
-class Slack(Strict):
-    """A Slack channel, told by an incoming webhook."""
-
-    channel: Annotated[str, Field(pattern=r"^#[a-z0-9_-]+$")]
-    url_secret: SecretKey
-    send_resolved: bool = True
-
-    def secrets(self) -> tuple[str, ...]:
-        """Config keys that this channel needs."""
-        return (self.url_secret,)
-
-    def receiver(self, secrets: Mapping[str, str]) -> Document:
-        """The part of an Alertmanager receiver that tells this channel."""
-        slack: Document = {
-            "api_url": secrets[self.url_secret],
-            "channel": self.channel,
-            "send_resolved": self.send_resolved,
-            "color": '{{ if eq .Status "firing" }}{{ if eq .CommonLabels.severity "critical" }}danger'
-            "{{ else }}warning{{ end }}{{ else }}good{{ end }}",
-            "title": _SLACK_TITLE,
-            "title_link": "{{ .CommonAnnotations.runbook_url }}",
-            "text": _SLACK_TEXT,
-            "fallback": _SLACK_TITLE,
-        }
-        return {"slack_configs": [slack]}
+FILE = "rules/routing.yaml"
 
 
-class Webhook(Strict):
-    """Anything that takes Alertmanager's own JSON."""
+def load(folder: Path = RULES, *, today: date | None = None) -> Routing:
+    """What `folder`/routing.yaml and the systems' files say. Raises RulesError with every problem found.
 
-    url_secret: SecretKey
-    send_resolved: bool = True
-
-    def secrets(self) -> tuple[str, ...]:
-        """Config keys that this channel needs."""
-        return (self.url_secret,)
-
-    def receiver(self, secrets: Mapping[str, str]) -> Document:
-        """The part of an Alertmanager receiver that tells this channel."""
-        return {"webhook_configs": [{"url": secrets[self.url_secret], "send_resolved": self.send_resolved}]}
-
-
-class Channel(Strict):
-    """A place where a person, or a program, is told. Exactly one kind is set."""
-
-    slack: Slack | None = None
-    webhook: Webhook | None = None
-
-    @model_validator(mode="after")
-    def _one_kind(self) -> "Channel":
-        if len(self._kinds()) != 1:
-            raise ValueError(f"needs exactly one of {', '.join(type(self).model_fields)}")
-        return self
-
-    def _kinds(self) -> list[Slack | Webhook]:
-        return [kind for kind in (self.slack, self.webhook) if kind is not None]
-
-    @property
-    def kind(self) -> Slack | Webhook:
-        """The one kind that is set."""
-        return self._kinds()[0]
-
-
-Match = Annotated[dict[str, str | list[str]], Field(min_length=1)]
-"""Label -> the value, or the values, that it must have."""
-
-
-class Route(Strict):
-    """Alerts that match go to every channel; times left out are the stack's."""
-
-    match: Match
-    channels: Annotated[list[str], Field(min_length=1)]
-    group_wait: Duration | None = None
-    group_interval: PositiveDuration | None = None
-    repeat_interval: PositiveDuration | None = None
-
-
-class Inhibition(Strict):
-    """While an alert matches `source`, those that match `target` with the same `equal` labels are not notified."""
-
-    source: Match
-    target: Match
-    equal: Annotated[list[str], Field(min_length=1)]
-
-
-class Routing(Strict):
-    """Everything routing.yaml says; see load."""
-
-    channels: dict[Slug, Channel]
-    default: str
-    group_by: Annotated[list[str], Field(min_length=1)]
-    routes: list[Route]
-    inhibitions: list[Inhibition]
-
-    def secrets(self) -> dict[str, list[str]]:
-        """Config key of each secret that is needed -> the channels that need it."""
-        needed: dict[str, list[str]] = {}
-        for name, channel in self.channels.items():
-            for key in channel.kind.secrets():
-                needed.setdefault(key, []).append(name)
-        return needed
-
-    def channels_for(self, labels: Mapping[str, str]) -> tuple[str, ...]:
-        """Names of the channels that an alert with these labels goes to."""
-        return next((tuple(route.channels) for route in self.routes if _matches(route.match, labels)), (self.default,))
-
-    def timing_problems(self, timing: "Timing | None" = None) -> list[str]:
-        """Routes that would skip every second repetition, one line each.
-
-        With `timing`, routes that take one of the two intervals from the stack; without, those that have both.
-
-        Alertmanager looks at a group every group_interval, and repeats only what it notified longer ago than
-        repeat_interval. A notification is recorded after it was sent, so with equal intervals the next look comes just
-        too early.
-        """
-        problems: list[str] = []
-        for index, route in enumerate(self.routes):
-            own = (route.group_interval, route.repeat_interval)
-            if all(own) is not (timing is None):
-                continue
-            group = route.group_interval or (timing and timing.group_interval)
-            repeat = route.repeat_interval or (timing and timing.repeat_interval)
-            if group and repeat and seconds(group) == seconds(repeat):
-                stack = "" if timing is None else " (one of them is observability:groupInterval or repeatInterval)"
-                problems.append(
-                    f"rules/routing.yaml: routes[{index}]: repeat_interval {repeat} equals group_interval {group}"
-                    f"{stack}, so Alertmanager would skip every second repetition; allowed: shorter (repeats every "
-                    "group_interval) or longer"
-                )
-        return problems
-
-
-class Timing(Strict):
-    """How long notifications wait for company, in a stack (Alertmanager's route settings)."""
-
-    group_wait: Duration
-    group_interval: PositiveDuration
-    repeat_interval: PositiveDuration
-
-
-def load(folder: Path = RULES) -> Routing:
-    """What `folder`/routing.yaml says. Raises RulesError with every problem found."""
-    where = "rules/routing.yaml"
+    `today` (default: the date in UTC) decides whether a mute window is over for good.
+    """
     try:
-        routing = Routing.model_validate(read_yaml(folder / "routing.yaml", where))
+        file = RoutingFile.model_validate(read_yaml(folder / "routing.yaml", FILE))
     except ValidationError as error:
-        raise RulesError(describe(error, where)) from error
-    named = [("default", routing.default)] + [
-        (f"routes[{index}].channels", name) for index, route in enumerate(routing.routes) for name in route.channels
-    ]
-    known = tuple(routing.channels)
-    problems = [
-        f"{where}: {key}: no channel {name!r}; {closest(name, known)}" for key, name in named if name not in known
-    ]
-    used = {name for _, name in named}
-    problems += [f"{where}: channels.{name}: no route leads to it" for name in known if name not in used]
+        raise RulesError(describe(error, FILE)) from error
+    channels = dict(file.channels)
+    origin = dict.fromkeys(channels, FILE)
+    routes = list(file.routes)
+    places = [f"{FILE}: routes[{index}]" for index in range(len(routes))]
+    problems: list[str] = []
+    for system, where, own in _system_files(folder, problems):
+        for name, channel in own.channels.items():
+            if name in channels:
+                problems.append(f"{where}: channels.{name}: defined twice (first in {origin[name]})")
+            channels.setdefault(name, channel)
+            origin.setdefault(name, where)
+        for index, route in enumerate(own.routes):
+            place = f"{where}: routes[{index}]"
+            if route.match.get("system") != system:
+                problems.append(
+                    f"{place}.match.system: {_shown(route.match.get('system'))} is not allowed; allowed: {system}, "
+                    "because a service team routes its own system only"
+                )
+            routes.append(route)
+            places.append(place)
+    routing = Routing.model_construct(
+        channels=channels,
+        default=file.default,
+        group_by=file.group_by,
+        routes=routes,
+        escalation=file.escalation,
+        mute_windows=file.mute_windows,
+        inhibitions=file.inhibitions,
+        places=tuple(places),
+    )
+    problems += _channel_problems(routing, origin)
+    problems += _form_problems(routing, origin)
+    problems += _unreachable(routing)
     problems += routing.timing_problems()
+    problems += _mute_problems(routing, today or datetime.now(UTC).date())
+    problems += _inhibition_problems(routing)
+    problems += _template_problems(folder)
     if problems:
         raise RulesError(problems)
     return routing
 
 
-def render(routing: Routing, timing: Timing, secrets: Mapping[str, str]) -> str:
-    """alertmanager.yml for one stack. It contains `secrets` in plain text, so the result is one, too."""
-    document: Document = {
-        "route": {
-            "receiver": routing.default,
-            "group_by": routing.group_by,
-            **timing.model_dump(),
-            "routes": [rendered for route in routing.routes for rendered in _routes(route)],
-        },
-        "inhibit_rules": [
-            {
-                "source_matchers": _matchers(inhibition.source),
-                # Whatever else happens: the heartbeat goes on.
-                "target_matchers": [*_matchers(inhibition.target), 'alertname!="Watchdog"'],
-                "equal": inhibition.equal,
-            }
-            for inhibition in routing.inhibitions
-        ],
-        "receivers": [{"name": name, **channel.kind.receiver(secrets)} for name, channel in routing.channels.items()],
+def message_templates(folder: Path = RULES) -> str:
+    """Text of the messages' templates, which stand beside alertmanager.yml under the name TEMPLATES."""
+    return (folder / TEMPLATES).read_text(encoding="utf-8")
+
+
+def inhibition_problems(routing: Routing, alerts: Mapping[str, Mapping[str, str]]) -> list[str]:
+    """Inhibitions whose source or target is none of `alerts` (name -> labels), one line each."""
+    problems: list[str] = []
+    for name, inhibition in routing.inhibitions.items():
+        for side, match in (("source", inhibition.source), ("target", inhibition.target)):
+            named = [{"alertname": alert, **labels} for alert, labels in alerts.items()]
+            # Labels that come with the series are not known here.
+            if not any(
+                all(labels[label] in values(wanted) for label, wanted in match.items() if label in labels)
+                for labels in named
+            ):
+                problems.append(f"{FILE}: inhibitions.{name}.{side}: matches no alert: {_shown(match)}")
+    return problems
+
+
+def _system_files(folder: Path, problems: list[str]) -> Iterator[tuple[str, str, SystemRouting]]:
+    """System, file and its part about routing; what is wrong with the other parts is the loader's matter."""
+    for file in sorted((folder / "systems").glob("*.yaml")):
+        where = f"rules/systems/{file.name}"
+        try:
+            document = read_yaml(file, where)
+        except RulesError:
+            continue
+        if not isinstance(document, dict):
+            continue
+        given = cast(dict[str, object], document)
+        try:
+            own = SystemRouting.model_validate({key: given[key] for key in SystemRouting.model_fields if key in given})
+        except ValidationError as error:
+            problems += describe(error, where)
+            continue
+        yield file.stem, where, own
+
+
+def _channel_problems(routing: Routing, origin: Mapping[str, str]) -> Iterator[str]:
+    known, used = tuple(routing.channels), {routing.default}
+    if routing.default not in known:
+        yield f"{FILE}: default: no channel {routing.default!r}; {closest(routing.default, known)}"
+    for place, route in zip(routing.places, routing.routes, strict=True):
+        named = [(f"{place}.channels", name) for name in route.channels]
+        named += [
+            (f"{place}.also[{index}].channels", name) for index, p in enumerate(route.also) for name in p.channels
+        ]
+        seen: set[str] = set()
+        for key, name in named:
+            if name not in known:
+                yield f"{key}: no channel {name!r}; {closest(name, known)}"
+            elif name in seen:
+                yield f"{key}: {name} stands twice in this route, so it would be told twice"
+            seen.add(name)
+        used |= seen
+    for name in known:
+        if name not in used:
+            yield f"{origin[name]}: channels.{name}: no route leads to it"
+
+
+def _form_problems(routing: Routing, origin: Mapping[str, str]) -> Iterator[str]:
+    seen: dict[str, tuple[Form, str]] = {}
+    for name, channel in routing.channels.items():
+        for key, form in channel.kind.keys().items():
+            first, other = seen.setdefault(key, (form, name))
+            if first != form:
+                clash = f"{key} would be {_FORMS[form]}, and is {_FORMS[first]} of {other}"
+                yield f"{origin[name]}: channels.{name}: {clash}"
+
+
+_FORMS: Mapping[Form, str] = {"url": "the URL", "token": "the routing key", "address": "the e-mail address"}
+
+
+def _unreachable(routing: Routing) -> Iterator[str]:
+    for index, route in enumerate(routing.routes):
+        for earlier in range(index):
+            first = routing.routes[earlier].match
+            if all(
+                label in route.match and set(values(route.match[label])) <= set(values(wanted))
+                for label, wanted in first.items()
+            ):
+                yield f"{routing.places[index]}: never reached: {routing.places[earlier]} takes all of its alerts"
+                break
+
+
+def _mute_problems(routing: Routing, today: date) -> Iterator[str]:
+    known, used = tuple(routing.mute_windows), set[str]()
+    for severity, level in routing.escalation.items():
+        where = f"{FILE}: escalation.{severity}.mute"
+        used |= set(level.mute)
+        unknown = [name for name in level.mute if name not in known]
+        yield from (f"{where}: no mute window {name!r}; {closest(name, known)}" for name in unknown)
+        if level.mute and severity == "critical":
+            yield f"{where}: {_shown(level.mute)} is not allowed; allowed: none, because critical alerts page"
+        named = [routing.mute_windows[name] for name in level.mute if name in known]
+        if len(named) > 1 and not any(window.problem(today) for window in named) and always(named, today):
+            yield f"{where}: {_shown(level.mute)} together always match, so {severity} alerts would never be told"
+    for name, window in routing.mute_windows.items():
+        if name not in used:
+            yield f"{FILE}: mute_windows.{name}: used nowhere"
+        if found := window.problem(today):
+            yield f"{FILE}: mute_windows.{name}: {found}"
+
+
+def _inhibition_problems(routing: Routing) -> Iterator[str]:
+    for name, inhibition in routing.inhibitions.items():
+        source, target = inhibition.source, inhibition.target
+        apart = any(not set(values(source[label])) & set(values(target[label])) for label in source if label in target)
+        if not apart and "alertname" not in source:
+            yield (
+                f"{FILE}: inhibitions.{name}: an alert can match source and target, so two of its kind would mute each "
+                "other; allowed: sides that differ in the values of one label, or a source that names its alerts"
+            )
+        if target.get("alertname") == "Watchdog":
+            yield f"{FILE}: inhibitions.{name}.target: Watchdog is not allowed; allowed: any other alert"
+
+
+# Alertmanager's functions besides Go's own, of the pinned 0.28.
+# fmt: off
+_FUNCTIONS = frozenset(
+    {
+        "and", "or", "not", "eq", "ne", "lt", "le", "gt", "ge", "len", "index", "slice", "print", "printf", "println",
+        "html", "js", "urlquery", "call", "toUpper", "toLower", "title", "trimSpace", "join", "match", "safeHtml",
+        "reReplaceAll", "stringSlice", "date", "tz", "since", "humanizeDuration",
     }
-    return write_yaml(document)
+)
+# fmt: on
 
 
-def _routes(route: Route) -> list[dict[str, Any]]:
-    """One Alertmanager route per channel, so that a receiver has the name of its channel; all but the last go on."""
-    times = route.model_dump(include={"group_wait", "group_interval", "repeat_interval"}, exclude_none=True)
-    last = len(route.channels) - 1
-    return [
-        {"receiver": name, "matchers": _matchers(route.match), "continue": index < last, **times}
-        for index, name in enumerate(route.channels)
-    ]
+def _template_problems(folder: Path) -> Iterator[str]:
+    where = f"rules/{TEMPLATES}"
+    try:
+        text = message_templates(folder)
+    except FileNotFoundError:
+        yield f"{where}: missing"
+        return
+    if found := templates.problem(text, functions=_FUNCTIONS, variables=frozenset({"$"})):
+        yield f"{where}: no valid template: {found}"
+    defined = set(re.findall(r'\{\{-? *define "([^"]+)"', text))
+    for name in sorted(set(re.findall(r'template "([^"]+)"', text)) - defined):
+        yield f"{where}: no template {name!r}; {closest(name, tuple(defined))}"
 
 
-def _matchers(match: Mapping[str, str | list[str]]) -> list[str]:
-    return [
-        f'{label}="{value}"' if isinstance(value, str) else f'{label}=~"{"|".join(value)}"'
-        for label, value in match.items()
-    ]
-
-
-def _matches(match: Mapping[str, str | list[str]], labels: Mapping[str, str]) -> bool:
-    return all(
-        labels.get(label, "") in ([value] if isinstance(value, str) else value) for label, value in match.items()
-    )
+def _shown(value: object) -> str:
+    if isinstance(value, Mapping):
+        pairs = cast(Mapping[str, object], value).items()
+        return "{" + ", ".join(f"{label}: {_shown(item)}" for label, item in pairs) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(str(item) for item in cast(list[object], value)) + "]"
+    return "nothing" if value is None else str(value)

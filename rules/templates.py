@@ -51,33 +51,34 @@ class _Block(NamedTuple):
     word: str
     known: set[str]
     """Variables."""
+    functions: frozenset[str]
 
 
 class _TemplateError(ValueError):
     pass
 
 
-def problem(text: str) -> str | None:
-    """What is wrong with a template; None when nothing is."""
+def problem(text: str, *, functions: frozenset[str] = _FUNCTIONS, variables: frozenset[str] = VARIABLES) -> str | None:
+    """What is wrong with a template; None when nothing is. Other programs have other functions and variables."""
     try:
-        _check(text)
+        _check(text, functions, set(variables))
     except _TemplateError as error:
         return str(error)
     return None
 
 
-def _check(text: str) -> None:
-    blocks = [_Block("", set(VARIABLES))]
+def _check(text: str, functions: frozenset[str], variables: set[str]) -> None:
+    blocks = [_Block("", variables, functions)]
     for code in _actions(text):
         tokens = list(_tokens(code))
         word = tokens[0][1] if tokens and tokens[0][0] == "name" else ""
         if word in ("else", "end", "break", "continue"):
             _inside(word, tokens[1:], blocks, code)
         elif word in _BLOCKS:
-            blocks.append(_Block(word, set(blocks[-1].known)))
-            _pipeline(tokens[1:], blocks[-1].known, code)
+            blocks.append(blocks[-1]._replace(word=word, known=set(blocks[-1].known)))
+            _pipeline(tokens[1:], blocks[-1], code)
         else:
-            _pipeline(tokens[1:] if word == "template" else tokens, blocks[-1].known, code)
+            _pipeline(tokens[1:] if word == "template" else tokens, blocks[-1], code)
     if len(blocks) > 1:
         raise _TemplateError(f"{blocks[-1].word} has no {{{{ end }}}}")
 
@@ -88,9 +89,9 @@ def _inside(word: str, rest: list[_Token], blocks: list[_Block], code: str) -> N
     if len(blocks) == 1 or (opener == "range" and "range" not in [block.word for block in blocks]):
         raise _TemplateError(f"{{{{ {code} }}}} stands in no {opener}")
     if word == "else":
-        blocks[-1] = _Block(blocks[-1].word, set(blocks[-2].known))
+        blocks[-1] = blocks[-1]._replace(known=set(blocks[-2].known))
         if rest and rest[0] in (("name", "if"), ("name", "with")):
-            _pipeline(rest[1:], blocks[-1].known, code)
+            _pipeline(rest[1:], blocks[-1], code)
             return
     if rest:
         raise _TemplateError(f"{rest[0][1]} is out of place in {{{{ {code} }}}}")
@@ -120,14 +121,14 @@ def _tokens(code: str) -> Iterator[_Token]:
         position = match.end()
 
 
-def _pipeline(tokens: list[_Token], known: set[str], code: str) -> None:
-    """Check what gives an action its value; variables that it declares are added to `known`."""
+def _pipeline(tokens: list[_Token], block: _Block, code: str) -> None:
+    """Check what gives an action its value; variables that it declares become known in its block."""
     declared = next((index for index, token in enumerate(tokens) if token == ("sign", ":=")), -1)
-    known |= {value for kind, value in tokens[: declared + 1] if kind == "variable"}
+    block.known.update(value for kind, value in tokens[: declared + 1] if kind == "variable")
     depth, piped = 0, False
     before: _Token = ("sign", "|")
     for kind, value in tokens[declared + 1 :]:
-        _word(kind, value, known)
+        _word(kind, value, block)
         depth += {"(": 1, ")": -1}.get(value, 0) if kind == "sign" else 0
         empty = before[0] == "sign" and before[1] in ("|", "(")
         constant = kind in ("text", "number") and before == ("sign", "|") and piped
@@ -141,10 +142,10 @@ def _pipeline(tokens: list[_Token], known: set[str], code: str) -> None:
         raise _TemplateError(f"a value is missing in {{{{ {code} }}}}")
 
 
-def _word(kind: str, value: str, known: set[str]) -> None:
-    if kind == "variable" and value not in known:
+def _word(kind: str, value: str, block: _Block) -> None:
+    if kind == "variable" and value not in block.known:
         raise _TemplateError(f"unknown variable {value}; known: {', '.join(sorted(VARIABLES - {'$'}))}")
     if kind == "name" and value in _KEYWORDS:
         raise _TemplateError(f"{value} is out of place")
-    if kind == "name" and value not in _FUNCTIONS | _CONSTANTS:
+    if kind == "name" and value not in block.functions | _CONSTANTS:
         raise _TemplateError(f"unknown function {value}")

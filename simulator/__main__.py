@@ -1,8 +1,9 @@
 """`python3 -m simulator`: one pod of a simulated system.
 
-Environment: SIMULATOR_ROLE (`server` or `worker` of the job queue, `speccursor`, `api`), SIMULATOR_WORKERS (workers
-that the job queue's server reports; default 2), SIMULATOR_PORT (default 8000), OTEL_EXPORTER_OTLP_ENDPOINT (base URL of
-the OpenTelemetry agent; without it no traces are sent).
+Environment: SIMULATOR_ROLE (`server` or `worker` of the job queue, `speccursor`, `api`, `media-upload`,
+`sploot-cluster`, `platform-faults`), SIMULATOR_WORKERS (workers that the job queue's server reports; default 2),
+SIMULATOR_PORT (default 8000), OTEL_EXPORTER_OTLP_ENDPOINT (base URL of the OpenTelemetry agent; without it no traces
+are sent).
 """
 
 import os
@@ -12,6 +13,7 @@ from fastapi import FastAPI
 
 from simulator import logs, tracing
 from simulator.roles import ROLES
+from simulator.series_files import SeriesError
 from simulator.serve import serve
 from simulator.tracing import Tracing
 
@@ -33,7 +35,11 @@ def main() -> None:
         sys.exit(str(error))
     service, _ = ROLES[role]
     logs.configure(service)
-    serve(build(role, Tracing(exporter)), int(os.environ.get("SIMULATOR_PORT", "8000")))
+    try:
+        app = build(role, Tracing(exporter))
+    except SeriesError as error:
+        sys.exit(str(error))
+    serve(app, int(os.environ.get("SIMULATOR_PORT", "8000")))
 
 
 if __name__ == "__main__":

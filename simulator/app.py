@@ -11,7 +11,7 @@ from fastapi import FastAPI, HTTPException, Query, Request, Response
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
-from simulator.faults import LONGEST, Fault, NotSupportedError, Switchboard, UnknownFaultError
+from simulator.faults import LONGEST, USUAL, Fault, NotSupportedError, Switchboard, UnknownFaultError
 
 log = structlog.get_logger()
 
@@ -106,7 +106,7 @@ def _add_switches(app: FastAPI, switches: Switchboard) -> None:
         ]
 
     async def switch_on(
-        name: str, instance: Instance = None, amount: float | None = None, seconds: Seconds = LONGEST
+        name: str, instance: Instance = None, amount: float | None = None, seconds: Seconds = USUAL
     ) -> dict[str, Any]:
         try:
             active = switches.switch_on(name, instance=instance, amount=amount, seconds=seconds)

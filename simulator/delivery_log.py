@@ -25,11 +25,11 @@ class Delivery:
     """Seconds since the epoch."""
     channel: str
     kind: str
-    """`webhook`, `slack` or `malformed`."""
+    """`webhook`, `slack`, `pagerduty`, `email` or `malformed`."""
     status: str
     """`firing`, `resolved` or `malformed`."""
     alerts: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
-    """Per alert: `alertname`, `status`, `labels` (empty for Slack)."""
+    """Per alert: `alertname`, `status`, `labels` (of a webhook only)."""
     payload: Any = None
     """As received; of a malformed one, the first part as text."""
     error: str | None = None

@@ -9,10 +9,13 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from simulator.workload import Signal, Workload, relabelled
+from simulator.signals import Signal, relabelled
+from simulator.workload import Workload
 
-LONGEST = 1800.0
-"""Seconds after which a fault ends by itself, and the most that can be asked for."""
+USUAL = 1800.0
+"""Seconds after which a fault ends by itself when nobody says."""
+LONGEST = 7200.0
+"""The most seconds that can be asked for: the alert on missing metrics waits for an hour."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +39,10 @@ class Fault:
     text: str
     """What happens, for the person who reads the list."""
     signals: tuple[Signal, ...] = ()
+    after: tuple[Signal, ...] = ()
+    """What happens once when it ends, so that its alert resolves sooner."""
+    hides: tuple[str, ...] = ()
+    """Metrics that are not exposed while it is on."""
     amount: Amount | None = None
     """None when there is nothing to choose."""
     instance_label: str | None = None
@@ -112,7 +119,7 @@ class Switchboard:
         return sum(active.amount or 0.0 for active in self.active(name))
 
     def switch_on(
-        self, name: str, *, instance: str | None = None, amount: float | None = None, seconds: float = LONGEST
+        self, name: str, *, instance: str | None = None, amount: float | None = None, seconds: float = USUAL
     ) -> Active:
         """Switch a fault on for at most `seconds`; one that is on already only gets its new end and amount.
 
@@ -128,7 +135,7 @@ class Switchboard:
         since, until = before.since if before else now, now + min(seconds, LONGEST)
         self._active[key] = Active(instance=instance, since=since, until=until, amount=chosen)
         if self._workload:
-            self._workload.add(_layer(*key), fault.resolved(instance, now))
+            self._workload.add(_layer(*key), fault.resolved(instance, now), hides=fault.hides)
         return self._active[key]
 
     def switch_off(self, name: str, *, instance: str | None = None) -> tuple[bool, float]:
@@ -157,7 +164,7 @@ class Switchboard:
         if self._active.pop(key, None) is None:
             return False
         if self._workload:
-            self._workload.remove(_layer(*key))
+            self._workload.remove(_layer(*key), self._faults[key[0]].after)
         return True
 
 

@@ -4,16 +4,12 @@ Both halves are told by the server pod. The counters of job_queue.py are a rate;
 """
 
 import random
-import time
-import uuid
 
 import structlog
 from opentelemetry.trace import SpanKind
 
-from simulator import runs
 from simulator.job_queue import QUEUES
-from simulator.runs import Step, Told
-from simulator.tracing import Tracing
+from simulator.runs import Step
 
 log = structlog.get_logger()
 
@@ -64,26 +60,6 @@ def plan(rng: random.Random) -> Step:
         line="job submitted",
         children=(publish,),
     )
-
-
-class Jobs:
-    """Jobs, one at each call."""
-
-    def __init__(self, tracing: Tracing, *, rng: random.Random | None = None) -> None:
-        """`rng` decides queues and durations."""
-        self._tracing = tracing
-        self._rng = rng or random.Random()  # noqa: S311 - not about secrets
-
-    def run(self) -> list[Told]:
-        """One job, told as spans and log lines."""
-        step = plan(self._rng)
-        correlation_id = str(uuid.UUID(int=self._rng.getrandbits(128), version=4))
-        # The worker ends after the request that it came from, which answered at once.
-        last = max(one.end for one in step.steps())
-        ended = time.time() - (last - step.end)
-        told = runs.tell(step, self._tracing, ended=ended, correlation_id=correlation_id)
-        runs.write(told, correlation_id=correlation_id)
-        return told
 
 
 def beat() -> None:

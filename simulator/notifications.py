@@ -1,4 +1,7 @@
-"""Reads what Alertmanager sends: the webhook's JSON (version 4) and Slack's, as our Slack template writes it."""
+"""Reads what Alertmanager sends by HTTP: the webhook's JSON (version 4), Slack's and PagerDuty's (events version 2).
+
+Titles are as our templates write them. What comes by mail is read in mails.py.
+"""
 
 import json
 import math
@@ -13,6 +16,10 @@ _TITLE = re.compile(r"\s*\[(FIRING|RESOLVED)(?::\d+)?\]\s*([A-Za-z_]\w*)?")
 LARGEST = 1 << 18
 """Bytes. Alertmanager's notifications of a whole group are far below; the rest is a mistake or worse."""
 _DEEPEST = 32
+NOT_KEPT = "(not kept)"
+"""What stands in a recorded event for the routing key, which is a secret."""
+# PagerDuty's word for a status.
+_ACTIONS = {"trigger": "firing", "resolve": "resolved"}
 
 
 class Kind(StrEnum):
@@ -20,11 +27,13 @@ class Kind(StrEnum):
 
     WEBHOOK = "webhook"
     SLACK = "slack"
+    PAGERDUTY = "pagerduty"
+    EMAIL = "email"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Alert:
-    """One alert of a notification. A Slack message names the alert, but no labels."""
+    """One alert of a notification. Only a webhook's has labels."""
 
     alertname: str
     status: str
@@ -54,7 +63,7 @@ def parse(body: bytes) -> tuple[Any, Notification]:
         payload: Any = json.loads(body)
     except (ValueError, RecursionError) as error:
         raise MalformedError(f"no JSON: {error}") from error
-    _check_writable(payload, 0)
+    check_writable(payload)
     if not isinstance(payload, dict):
         raise MalformedError("a notification is a JSON object")
     document = cast(dict[str, Any], payload)
@@ -62,7 +71,19 @@ def parse(body: bytes) -> tuple[Any, Notification]:
         return document, _webhook(document)
     if "attachments" in document:
         return document, _slack(document)
-    raise MalformedError("neither `alerts` (webhook) nor `attachments` (Slack) is there")
+    if "event_action" in document:
+        return document | {"routing_key": NOT_KEPT}, _pagerduty(document)
+    raise MalformedError("neither `alerts` (webhook), `attachments` (Slack) nor `event_action` (PagerDuty) is there")
+
+
+def titled(title: object, kind: Kind) -> Notification:
+    """A notification whose title says everything. Raises MalformedError."""
+    match = _TITLE.match(title) if isinstance(title, str) else None
+    if not match:
+        raise MalformedError(f"the title must start with [FIRING:n] or [RESOLVED], not {str(title)[:80]!r}")
+    status, name = match.group(1).lower(), match.group(2) or ""
+    alerts = (Alert(alertname=name, status=status),) if name else ()
+    return Notification(kind=kind, status=status, alerts=alerts)
 
 
 def _webhook(document: dict[str, Any]) -> Notification:
@@ -93,17 +114,27 @@ def _slack(document: dict[str, Any]) -> Notification:
     attachments = document["attachments"]
     if not isinstance(attachments, list) or not attachments or not isinstance(attachments[0], dict):
         raise MalformedError("`attachments` must be a list with at least one object")
-    title = cast(dict[str, Any], attachments[0]).get("title")
-    match = _TITLE.match(title) if isinstance(title, str) else None
-    if not match:
-        raise MalformedError(f"the title must start with [FIRING:n] or [RESOLVED], not {str(title)[:80]!r}")
-    status, name = match.group(1).lower(), match.group(2) or ""
-    alerts = (Alert(alertname=name, status=status),) if name else ()
-    return Notification(kind=Kind.SLACK, status=status, alerts=alerts)
+    return titled(cast(dict[str, Any], attachments[0]).get("title"), Kind.SLACK)
 
 
-def _check_writable(value: object, depth: int) -> None:
-    """Refuse what Python's JSON reader takes but no JSON writer gives back: it could never be shown again."""
+def _pagerduty(document: dict[str, Any]) -> Notification:
+    for name in ("routing_key", "dedup_key"):
+        if not isinstance(document.get(name), str) or not document[name]:
+            raise MalformedError(f"`{name}` must be a text that is not empty")
+    action = document["event_action"]
+    if not isinstance(action, str) or action not in _ACTIONS:
+        raise MalformedError(f"`event_action` is {str(action)[:80]!r}; allowed: {', '.join(_ACTIONS)}")
+    payload = document.get("payload")
+    if not isinstance(payload, dict):
+        raise MalformedError("`payload` must be an object")
+    told = titled(cast(dict[str, Any], payload).get("summary"), Kind.PAGERDUTY)
+    if told.status != _ACTIONS[action]:
+        raise MalformedError(f"`event_action` is {action}, but the summary says {told.status}")
+    return told
+
+
+def check_writable(value: object, depth: int = 0) -> None:
+    """Refuse what no JSON writer gives back: it could never be shown again. Raises MalformedError."""
     if depth > _DEEPEST:
         raise MalformedError(f"nested more than {_DEEPEST} deep")
     if isinstance(value, float) and not math.isfinite(value):
@@ -115,11 +146,11 @@ def _check_writable(value: object, depth: int) -> None:
             raise MalformedError("half of a surrogate pair is no text") from error
     if isinstance(value, dict):
         for name, member in cast(dict[str, object], value).items():
-            _check_writable(name, depth + 1)
-            _check_writable(member, depth + 1)
+            check_writable(name, depth + 1)
+            check_writable(member, depth + 1)
     if isinstance(value, list):
         for member in cast(list[object], value):
-            _check_writable(member, depth + 1)
+            check_writable(member, depth + 1)
 
 
 def _status(value: object) -> str:

@@ -1,15 +1,28 @@
 """What a pod of each role is: its metrics, its switches, and what it does by itself."""
 
 import os
+import random
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from fastapi import FastAPI
 
-from simulator import api, job_queue, jobs, speccursor
+from simulator import (
+    api,
+    job_queue,
+    jobs,
+    media_faults,
+    media_runs,
+    media_upload,
+    series_files,
+    speccursor,
+    sploot_cluster,
+    upgrade_metrics,
+)
 from simulator.app import Activity, create_app
-from simulator.faults import Switchboard
+from simulator.faults import Fault, Switchboard
 from simulator.request_metrics import RequestMetrics
+from simulator.runs import Step, Teller
 from simulator.sent_traces import add_sender
 from simulator.tracing import Tracing
 from simulator.workload import Workload
@@ -22,7 +35,7 @@ def server(tracing: Tracing) -> FastAPI:
     return create_app(
         workload,
         Switchboard(workload, job_queue.FAULTS),
-        activities=[Activity(period=jobs.PERIOD, act=jobs.Jobs(tracing).run)],
+        activities=[Activity(period=jobs.PERIOD, act=Teller(tracing, jobs.plan).run)],
         at_end=tracing.shutdown,
     )
 
@@ -36,10 +49,11 @@ def worker(tracing: Tracing) -> FastAPI:
 
 def upgrades(tracing: Tracing) -> FastAPI:
     """All five services of SpecCursor, and the sender of counted traces."""
-    switches = Switchboard(None, speccursor.FAULTS)
-    runs = speccursor.Upgrades(tracing, switches)
+    workload = Workload(upgrade_metrics.METRICS, upgrade_metrics.HEALTHY)
+    switches = Switchboard(workload, speccursor.FAULTS)
+    runs = speccursor.Upgrades(tracing, switches, workload)
     activity = Activity(period=speccursor.PERIOD, act=runs.run)
-    app = create_app(runs, switches, activities=[activity], at_end=tracing.shutdown)
+    app = create_app(workload, switches, activities=[activity], at_end=tracing.shutdown)
     add_sender(app, runs)
     return app
 
@@ -53,7 +67,7 @@ def service(tracing: Tracing) -> FastAPI:
     def ask() -> None:
         # Made at the first request: the load needs the application, which is made with what it does.
         if not load:
-            load.append(api.Load(app))
+            load.append(api.Load(app, switches))
         load[0].start()
 
     activity = Activity(period=api.PERIOD, act=ask)
@@ -62,10 +76,41 @@ def service(tracing: Tracing) -> FastAPI:
     return app
 
 
+def uploads(tracing: Tracing) -> FastAPI:
+    """All four services of media upload, and the exporters of what they use."""
+    workload = Workload(media_upload.METRICS, media_upload.HEALTHY)
+    return _media(tracing, workload, media_faults.FAULTS, media_runs.upload)
+
+
+def clustering(tracing: Tracing) -> FastAPI:
+    """The clustering of media, and the exporter of its former worker."""
+    workload = Workload(sploot_cluster.METRICS, sploot_cluster.HEALTHY)
+    return _media(tracing, workload, sploot_cluster.FAULTS, media_runs.cluster)
+
+
+def _media(
+    tracing: Tracing, workload: Workload, faults: Sequence[Fault], plan: Callable[[random.Random], Step]
+) -> FastAPI:
+    switches = Switchboard(workload, faults)
+    runs = media_runs.MediaRuns(tracing, plan, switches, workload)
+    activity = Activity(period=media_runs.PERIOD, act=runs.run)
+    return create_app(workload, switches, activities=[activity], at_end=tracing.shutdown)
+
+
+def invented(tracing: Tracing) -> FastAPI:
+    """The series of every file in simulator/series, each while its fault is on. Raises SeriesError."""
+    series = series_files.load()
+    workload = Workload(series.metrics, ())
+    return create_app(workload, Switchboard(workload, series.faults), at_end=tracing.shutdown)
+
+
 # Role -> (service on its log lines, its application).
 ROLES: Mapping[str, tuple[str, Callable[[Tracing], FastAPI]]] = {
     "server": ("jq-server", server),
     "worker": ("jq-worker", worker),
     "speccursor": ("speccursor", upgrades),
     "api": ("api", service),
+    "media-upload": ("media-upload", uploads),
+    "sploot-cluster": ("sploot-cluster", clustering),
+    series_files.APP: (series_files.APP, invented),
 }

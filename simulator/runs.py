@@ -4,6 +4,9 @@ A run is told after the fact, with the times at which its steps would have been:
 clock, and a thousand runs at once are as realistic as one.
 """
 
+import random
+import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -13,7 +16,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import SpanKind, Status, StatusCode
 
 from simulator import logs
-from simulator.tracing import Tracers
+from simulator.tracing import Tracers, Tracing
 
 log = structlog.get_logger()
 _NANOSECONDS = 1_000_000_000
@@ -122,3 +125,25 @@ def line_fields(one: Told, correlation_id: str) -> dict[str, str]:
         "correlation_id": correlation_id,
         "operation": one.step.operation,
     }
+
+
+class Teller:
+    """Runs of one kind, one at each call: planned, told as spans, and written as log lines."""
+
+    def __init__(
+        self, tracing: Tracing, plan: Callable[[random.Random], Step], *, rng: random.Random | None = None
+    ) -> None:
+        """`plan` makes a run; `rng` decides what happens in it."""
+        self._tracing = tracing
+        self._plan = plan
+        self._rng = rng or random.Random()  # noqa: S311 - not about secrets
+
+    def run(self) -> list[Told]:
+        """One run, whose last step ended just now."""
+        step = self._plan(self._rng)
+        correlation_id = str(uuid.UUID(int=self._rng.getrandbits(128), version=4))
+        # Some steps end after the one that they came from, which answered at once.
+        last = max(one.end for one in step.steps())
+        told = tell(step, self._tracing, ended=time.time() - (last - step.end), correlation_id=correlation_id)
+        write(told, correlation_id=correlation_id)
+        return told

@@ -8,18 +8,17 @@ from dataclasses import dataclass
 
 import structlog
 from opentelemetry.trace import SpanKind
-from prometheus_client import CollectorRegistry, Histogram
 
-from simulator import logs, runs
+from simulator import logs, runs, upgrade_metrics
 from simulator.faults import Amount, Fault, Switchboard
 from simulator.runs import Step, Told
+from simulator.signals import Durations
 from simulator.tracing import Tracing
+from simulator.upgrade_metrics import COMPLEXITIES, ECOSYSTEMS, MODELS, OPERATION_DURATION, SERVICES
+from simulator.workload import Workload
 
 log = structlog.get_logger()
 
-SERVICES = ("github-app", "controller", "ai-service", "rust-worker", "lean-engine")
-ECOSYSTEMS = ("npm", "cargo", "pypi", "go")
-MODELS = ("large", "small")
 PERIOD = 1.0
 """Seconds between two upgrade runs."""
 HEALTHY_FAILURES = 0.01
@@ -28,6 +27,9 @@ DEFAULT_SERVICE = "ai-service"
 """Whose ERROR lines a fault writes when nobody says."""
 _CHUNK = 100
 """Traces of a sent set between two deliveries; 14 spans each, so memory stays small."""
+
+SLOWER = 45.0
+"""Seconds that the model takes longer in the fault of SpecCursorOperationSlow."""
 
 FAULTS = (
     Fault(
@@ -39,16 +41,35 @@ FAULTS = (
         instances=SERVICES,
     ),
     Fault(
+        alert="SpecCursorErrorLogAnomalous",
+        text="rust-worker writes ERROR lines, enough for three times the mean of a day with some drills in it. The "
+        "limit of SpecCursorErrorLogBurst is passed as well.",
+        amount=Amount(unit="lines a minute", default=600.0, least=1.0, most=3000.0),
+    ),
+    Fault(
         switch="trace-errors",
         text="A share of the runs fails, with an ERROR span, ERROR spans above it, and ERROR lines of the services.",
         amount=Amount(unit="of all runs", default=0.1, least=0.0, most=1.0),
     ),
     Fault(
         switch="slow",
-        alert="SpecCursorOperationSlow",
-        text="The model takes this much longer, and all who wait for it; the alert's limit is a p95 of 30 s.",
+        text="The model takes this much longer, and all who wait for it.",
         amount=Amount(unit="seconds", default=45.0, least=0.1, most=110.0),
     ),
+    Fault(
+        alert="SpecCursorOperationSlow",
+        text="The model takes 45 s longer, and all who wait for it; the alert's limit is a p95 of 30 s.",
+        # In five minutes 300 healthy requests pass, so 16 slow ones move the 95th percentile.
+        signals=(
+            Durations(
+                metric=OPERATION_DURATION,
+                labels={"service": "ai-service", "operation": "patch.generate"},
+                median=SLOWER,
+                burst=100,
+            ),
+        ),
+    ),
+    *upgrade_metrics.FAULTS,
 )
 
 _WEAK_STEPS = (
@@ -56,7 +77,6 @@ _WEAK_STEPS = (
     ("rust-worker", "sandbox.test", "3 tests fail with the new version"),
     ("lean-engine", "proof.check", "no proof found within the limit"),
 )
-_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 45.0, 60.0, 120.0)
 
 
 def plan(rng: random.Random, *, slower: float = 0.0) -> Step:
@@ -79,7 +99,7 @@ def plan(rng: random.Random, *, slower: float = 0.0) -> Step:
         kind=SpanKind.SERVER,
         start=tested + wire,
         duration=prove,
-        attributes={**seen, "complexity": rng.choice(("low", "medium", "high"))},
+        attributes={**seen, "complexity": rng.choice(COMPLEXITIES)},
         line="proof checked",
     )
     worker_end = max(tested + test, proof.end + wire) + 0.005
@@ -174,27 +194,22 @@ class SentTrace:
 class Upgrades:
     """Upgrade runs, one at each call, with the faults that are switched on."""
 
-    def __init__(self, tracing: Tracing, switches: Switchboard, *, rng: random.Random | None = None) -> None:
-        """`rng` decides durations and what fails."""
-        self.registry = CollectorRegistry()
+    def __init__(
+        self, tracing: Tracing, switches: Switchboard, workload: Workload, *, rng: random.Random | None = None
+    ) -> None:
+        """What runs take is observed in `workload`; `rng` decides durations and what fails."""
+        self._workload = workload
         self._tracing = tracing
         self._switches = switches
         self._rng = rng or random.Random()  # noqa: S311 - not about secrets
         self._owed: dict[str, float] = {}
-        self._durations = Histogram(
-            "http_request_duration_seconds",
-            "Duration of a request as its server saw it.",
-            ("service", "operation"),
-            buckets=_BUCKETS,
-            registry=self.registry,
-        )
-
-    def advance(self) -> None:
-        """Nothing to do before a scrape: a run is counted when it happens."""
 
     def run(self) -> list[Told]:
         """One run, told as spans, log lines and observations."""
-        step = plan(self._rng, slower=self._switches.amount("slow"))
+        slower = self._switches.amount("slow")
+        if self._switches.active("SpecCursorOperationSlow"):
+            slower += SLOWER
+        step = plan(self._rng, slower=slower)
         on = self._switches.active("trace-errors")
         if self._rng.random() < (self._switches.amount("trace-errors") if on else HEALTHY_FAILURES):
             step = failing(step, self._rng)
@@ -204,8 +219,8 @@ class Upgrades:
         for one in told:
             if one.step.kind is SpanKind.SERVER:
                 exemplar = {"trace_id": logs.trace_id(one.span), "span_id": logs.span_id(one.span)}
-                series = self._durations.labels(one.step.service, one.step.operation)
-                series.observe(one.step.duration, exemplar=exemplar)
+                labels = {"service": one.step.service, "operation": one.step.operation}
+                self._workload.observe(OPERATION_DURATION, labels, one.step.duration, exemplar=exemplar)
         self._write_errors(told, correlation_id)
         return told
 
@@ -230,8 +245,9 @@ class Upgrades:
 
     def _write_errors(self, told: Sequence[Told], correlation_id: str) -> None:
         """ERROR lines that no failing trace explains, as many as fell due since the run before."""
-        for active in self._switches.active("error-logs"):
-            service = active.instance or DEFAULT_SERVICE
+        on = [(one.instance or DEFAULT_SERVICE, one) for one in self._switches.active("error-logs")]
+        on += [("rust-worker", one) for one in self._switches.active("SpecCursorErrorLogAnomalous")]
+        for service, active in on:
             owed = self._owed.get(service, 0.0) + (active.amount or 0.0) / 60 * PERIOD
             one = next(one for one in told if one.step.service == service)
             for _ in range(int(owed)):

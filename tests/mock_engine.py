@@ -14,6 +14,8 @@ STACKS = ("local", "staging", "production")
 SECRETS = {
     "slackWebhookUrl": "https://hooks.slack.com/services/T0/B0/hush-slack",
     "notificationWebhookUrl": "https://hooks.example.com/hush-webhook",
+    "speccursorWebhookUrl": "https://hooks.example.com/hush-security",
+    "pagerdutyRoutingKey": "hushpagerdutyhushpagerdutyhushpd",
     "deadMansSwitchUrl": "https://switch.example.com/hush-switch",
 }
 

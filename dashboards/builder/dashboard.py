@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import ceil
 from typing import Any, cast
 
 from grafana_foundation_sdk.builders.dashboard import Dashboard
@@ -24,6 +25,8 @@ from dashboards.builder.sources import JAEGER, LOKI, PROMETHEUS
 from dashboards.builder.units import EXACT
 
 _RANGE, _REFRESH = "now-1h", "30s"
+# Letters in a line of the header, and pixels: of a line, of title and gaps between paragraphs, of a grid unit.
+_LETTERS, _LINE, _FRAME, _GRID_UNIT = 76, 22, 85, 38
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +45,10 @@ class About:
     """LogQL of the system's own log lines."""
     links: dict[str, str] = field(default_factory=dict[str, str])
     """More links of the header: text -> address."""
+    alerts: str = ""
+    """Matchers of the alerts whose state it shows, without braces; empty: those of the system."""
+    height: int = 6
+    """Grid units that the first line has at least; what the header needs is added by itself."""
 
 
 def dashboard(about: About, own_variables: Sequence[VariableModel], rows: Sequence[Row]) -> dict[str, Any]:
@@ -62,21 +69,33 @@ def dashboard(about: About, own_variables: Sequence[VariableModel], rows: Sequen
     shared = [variables.source(one) for one in (PROMETHEUS, LOKI, JAEGER)]
     model.templating = DashboardDashboardTemplating(list_val=[*shared, *own_variables, variables.runbooks()])
     model.links = [dashboards_with(about.system, about.system), dashboards_with(TAG, "All dashboards")]
-    model.panels = place([row("", line(_header(about), *_alerts(about.system), height=6, widths=(10, 6, 8))), *rows])
+    first = line(_header(about), *_alerts(about), height=max(about.height, _height(about)), widths=(10, 6, 8))
+    model.panels = place([row("", first), *rows])
     return cast(dict[str, Any], json.loads(json.dumps(model, cls=JSONEncoder)))
+
+
+def _height(about: About) -> int:
+    """Grid units in which the header can be read without scrolling on a screen that is 1600 pixels wide."""
+    paragraphs = (about.purpose, " · ".join(about.runbooks), " · ".join(_places(about)))
+    lines = sum(ceil(len(text) / _LETTERS) for text in paragraphs)
+    return ceil((_FRAME + lines * _LINE) / _GRID_UNIT)
+
+
+def _places(about: About) -> dict[str, str]:
+    return {"log lines in Explore": explore_logs(about.logs), **about.links}
 
 
 def _header(about: About) -> Panel:
     books = " · ".join(runbook(alert) for alert in about.runbooks)
-    places = {"log lines in Explore": explore_logs(about.logs), **about.links}
-    elsewhere = " · ".join(f"[{text}]({address})" for text, address in places.items())
+    elsewhere = " · ".join(f"[{text}]({address})" for text, address in _places(about).items())
     first = f"**Runbooks:** {books}\n\n" if books else ""
     return words(about.title, f"{about.purpose}\n\n{first}**Go to:** {elsewhere}\n")
 
 
-def _alerts(system: str) -> tuple[Panel, Panel]:
+def _alerts(about: About) -> tuple[Panel, Panel]:
     # Watchdog fires always; whether it does is a panel of its own.
-    labels = f'system="{system}", alertname!="Watchdog"'
+    labels = about.alerts or f'system="{about.system}", alertname!="Watchdog"'
+    which = "that this dashboard is for" if about.alerts else f"of system {about.system}"
     history = prom(
         f"""
         max by (alertname) (1 * ALERTS{{{labels}, alertstate="pending"}} or 2 * ALERTS{{{labels}, alertstate="firing"}})
@@ -94,10 +113,10 @@ def _alerts(system: str) -> tuple[Panel, Panel]:
         ),
     )
     return (
-        alerts_of("Alerts now", f"Pending and firing alerts of system {system}.", f"{{{labels}}}"),
+        alerts_of("Alerts now", f"Pending and firing alerts {which}.", f"{{{labels}}}"),
         states(
             "Alert states",
-            f"When alerts of system {system} that Prometheus evaluates were pending or firing.",
+            f"When alerts {which} that Prometheus evaluates were pending or firing.",
             [history],
             look,
         ),

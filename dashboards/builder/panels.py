@@ -120,6 +120,8 @@ def bars(title: str, description: str, query: Query, look: Look) -> Panel:
     )
     if look.maximum is not None:
         builder = builder.max(look.maximum)
+    if look.decimals is not None:
+        builder = builder.decimals(look.decimals)
     return finish(builder.build(), title, _described(description, look), [query])
 
 
@@ -203,6 +205,12 @@ def alerts_of(title: str, description: str, labels: str) -> Panel:
         )
     )
     return finish(builder.build(), title, description, [], source=PROMETHEUS)
+
+
+def over(panel: Panel, past: str) -> Panel:
+    """The same panel, always over this much of the past (such as 30d), whatever the dashboard's range is."""
+    panel.time_from = past
+    return panel
 
 
 def _described(description: str, look: Look) -> str:

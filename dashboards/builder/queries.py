@@ -82,6 +82,30 @@ def quantile(level: float, buckets: str, by: str = "") -> str:
     return f"histogram_quantile({level:g}, sum by ({labels}) (rate({buckets}[$__rate_interval])))"
 
 
+def share(part: str, whole: str) -> str:
+    """Part of the whole, 0 to 1, both summed by the same labels. Where the part has no series it counts as 0."""
+    return f"({_text(part)} or 0 * {_text(whole)}) / {_text(whole)}"
+
+
+def grown(counter: str, window: str, by: str = "") -> str:
+    """How much the counters of a selector grew within the window, `by` labels to keep.
+
+    A counter that was not there before grew from nothing to its largest value: `increase` alone misses its first step.
+    """
+    born = f"max_over_time({counter}[{window}]) unless last_over_time({counter}[1d] offset {window})"
+    return f"sum{_by(by)} (({born}) or increase({counter}[{window}]))"
+
+
+def counted(counter: str, window: str, by: str = "") -> str:
+    """As `grown`, in whole numbers, as alerts on single events count; a counter may restart once within the window."""
+    now = f"last_over_time({counter}[{window}])"
+    return f"sum{_by(by)} (({now} - last_over_time({counter}[1d] offset {window})) >= 0 or {now})"
+
+
+def _by(labels: str) -> str:
+    return f" by ({labels})" if labels else ""
+
+
 def _prometheus(query: Query, ref: str) -> Builder[Dataquery]:
     target = (
         prometheus_builder.Dataquery()

@@ -8,6 +8,8 @@ from grafana_foundation_sdk.models.dashboard import DataTransformerConfig, Dynam
 from dashboards.builder.panels import finish
 from dashboards.builder.queries import prom_table
 
+_WIDE = 230  # pixels: about 30 letters
+
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
@@ -16,17 +18,30 @@ class Column:
     title: str
     expression: str
     unit: str
+    decimals: int | None = None
+    """None leaves it to the size of the value."""
 
 
-def ranking(title: str, description: str, columns: list[Column], labels: dict[str, str]) -> Panel:
-    """Rows sorted by the first column, largest first. `labels`: label of the queries -> title of its column."""
+def ranking(
+    title: str,
+    description: str,
+    columns: list[Column],
+    labels: dict[str, str],
+    *,
+    smallest_first: bool = False,
+    wide: str = "",
+) -> Panel:
+    """Rows sorted by the first column, largest first unless told. `labels`: label of the queries -> its column's title.
+
+    `wide` is the title of a column with long names.
+    """
     # Grafana names a query's column after its letter; one query alone is just "Value".
     names = [f"Value #{chr(ord('A') + index)}" for index in range(len(columns))] if len(columns) > 1 else ["Value"]
     titles = labels | dict(zip(names, (column.title for column in columns), strict=True))
     builder = (
         table.Panel()
         .unit(columns[0].unit)
-        .sort_by([common.TableSortByFieldState().display_name(columns[0].title).desc(True)])
+        .sort_by([common.TableSortByFieldState().display_name(columns[0].title).desc(not smallest_first)])
         .filterable(True)
         .with_transformation(DataTransformerConfig(id_val="merge", options={}))
         .with_transformation(
@@ -41,6 +56,11 @@ def ranking(title: str, description: str, columns: list[Column], labels: dict[st
         )
     )
     for column in columns:
-        builder = builder.override_by_name(column.title, [DynamicConfigValue("unit", column.unit)])
+        values = [DynamicConfigValue("unit", column.unit)]
+        if column.decimals is not None:
+            values.append(DynamicConfigValue("decimals", column.decimals))
+        builder = builder.override_by_name(column.title, values)
+    if wide:
+        builder = builder.override_by_name(wide, [DynamicConfigValue("custom.width", _WIDE)])
     queries = [prom_table(column.expression, column.title) for column in columns]
     return finish(builder.build(), title, description, queries)

@@ -29,8 +29,10 @@ def source(one: Source) -> VariableModel:
     return DatasourceVariable(one.name).label(one.title).type(one.kind).current(current).build()
 
 
-def label_values(name: str, label: str, selector: str, *, only_these: bool = False) -> VariableModel:
-    """The values that label `label` has in the series of `selector`; All at first.
+def label_values(
+    name: str, label: str, selector: str, *, only_these: bool = False, first: str | None = None
+) -> VariableModel:
+    """The values that label `label` has in the series of `selector`; `first` is chosen at first, else All.
 
     All is `.*`: a short query, and a series without the label is not lost. With `only_these` All is every value
     joined: for a label that other systems' series and log lines have, too.
@@ -45,7 +47,7 @@ def label_values(name: str, label: str, selector: str, *, only_these: bool = Fal
         .sort(VariableSort.ALPHABETICAL_ASC)
         .multi(True)
         .include_all(True)
-        .current(_ALL)
+        .current(VariableOption(selected=True, text=[first], value=[first]) if first else _ALL)
     )
     return (variable if only_these else variable.all_value(".*")).build()
 

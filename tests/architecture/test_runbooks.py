@@ -44,6 +44,7 @@ KNOWN = (
     | {f"prometheus_remote_storage_shards_{number}" for number in ("desired", "max")}
     | {name + suffix for name in (one.name for one in job_queue.METRICS) for suffix in ("", "_bucket")}
     | {name for rule in loader.load().rules().values() if rule.engine == "prometheus" for name in metrics(rule.expr)}
+    | {rule.record for rule in loader.load().recordings()}
     | set(re.findall(r"\b[a-z]\w+_\w+\b", dashboard_text()))
 )
 

@@ -67,7 +67,8 @@ def test_alertmanager_keeps_a_configuration_secret_that_was_given_in_plain_text(
                 "storage_class": None,
                 "external_url": "http://localhost:9093",
                 "group_interval": "5m",
-                "config": "route: {}",
+                "files": {"alertmanager.yml": "route: {}"},
+                "smtp_port": None,
                 "prometheus": "prometheus",
             },
         )
@@ -83,7 +84,7 @@ def test_receiver_is_reachable_for_senders_only_and_has_room_to_write(engine: En
     )
     (policy,) = recorded.of("NetworkPolicy")
     (rule,) = policy.inputs["spec"]["ingress"]
-    assert rule["ports"] == [{"protocol": "TCP", "port": 8080}]
+    assert rule["ports"] == [{"protocol": "TCP", "port": 8080}, {"protocol": "TCP", "port": 2525}]
     assert len(rule["from"]) == 1
     (pod,) = recorded.pods
     assert pod.pod

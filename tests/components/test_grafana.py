@@ -19,7 +19,11 @@ ARGS: GrafanaArgs = {
     "protect": True,
     "prometheus": "prometheus",
     "backends": {"prometheus": 9090, "loki": 3100, "jaeger": 16686, "alertmanager": 9093},
+    "smtp": None,
+    "smtp_password": "",
+    "smtp_port": None,
 }
+SMTP = grafana_config.Smtp(smarthost="smtp.example.com:587", sender="g@example.com", username="me", require_tls=True)
 
 
 def test_one_server_that_meets_the_restricted_standard(engine: Engine, preview: bool) -> None:
@@ -51,6 +55,35 @@ def test_it_talks_to_its_backends_and_https_only(engine: Engine, preview: bool) 
     (rule,) = policy.inputs["spec"]["ingress"]
     assert rule["ports"] == [{"protocol": "TCP", "port": 3000}]
     assert len(rule["from"]) == 2
+
+
+def test_mail_has_its_port_and_a_password_that_is_a_file(engine: Engine, preview: bool) -> None:
+    args: GrafanaArgs = {**ARGS, "smtp": SMTP, "smtp_password": "hush", "smtp_port": 587}
+    recorded = engine(lambda: Grafana("grafana", args), preview=preview)
+    ini = configparser.RawConfigParser()
+    ini.read_string(recorded.one("ConfigMap", "grafana-config").inputs["data"]["grafana.ini"])
+    assert dict(ini["smtp"]) == {
+        "enabled": "true",
+        "host": "smtp.example.com:587",
+        "from_address": "g@example.com",
+        "from_name": "Grafana",
+        "starttls_policy": "MandatoryStartTLS",
+        "user": "me",
+        "password": "$__file{/etc/grafana-smtp/password}",
+    }
+    secret = recorded.one("Secret", "grafana-smtp")
+    assert secret.secret_inputs == {"stringData"}
+    deployment = recorded.one("Deployment", "grafana")
+    assert "hush" not in repr(deployment.inputs)
+    assert deployment.dependencies >= {"grafana-smtp"}
+    assert deployment.pod
+    (container,) = deployment.pod["spec"]["containers"]
+    assert {"name": "smtp", "mountPath": "/etc/grafana-smtp", "readOnly": True} in container["volumeMounts"]
+    egress = recorded.one("NetworkPolicy", "grafana").inputs["spec"]["egress"]
+    assert [rule["ports"] for rule in egress if "to" not in rule] == [
+        [{"protocol": "TCP", "port": 443}],
+        [{"protocol": "TCP", "port": 587}],
+    ]
 
 
 def test_password_is_secret_and_what_the_api_server_has(engine: Engine, preview: bool) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as k8s
 import pytest
+import yaml
 
 from components import dashboard_files
 from components.contact_points import ContactPoints
@@ -64,7 +65,8 @@ def test_data_sources_link_in_both_directions(engine: Engine, preview: bool) -> 
 
 
 def test_dashboards_lie_in_the_folder_of_their_system(engine: Engine, preview: bool) -> None:
-    files = [DashboardFile(uid="one", title="One", system="api", text=json.dumps(GOOD))]
+    text = json.dumps(GOOD)
+    files = [DashboardFile(uid="one", title="One", system="api", folder="API", file="dashboards/one.json", text=text)]
     recorded = engine(
         in_grafana(
             lambda server, opts: Dashboards(
@@ -82,28 +84,74 @@ def test_dashboards_lie_in_the_folder_of_their_system(engine: Engine, preview: b
     assert dashboard.dependencies >= {"workload"}
 
 
-def test_every_channel_is_a_contact_point_and_every_route_a_policy(engine: Engine, preview: bool) -> None:
-    routes = routing.load()
-    secrets = {key: f"https://hooks.example.com/hush-{key}" for key in routes.secrets()}
+ROUTES = routing.load()
+VALUES = {"url": "https://hooks.example.com/hush", "token": "hush-key", "address": "a@example.com, b@example.com"}
+
+
+def points(*, mute_windows: bool = True) -> Callable[[], None]:
+    secrets = {key: VALUES[form] for key, form in ROUTES.forms().items()}
     timing = Timing(group_wait="0s", group_interval="90s", repeat_interval="4h")
 
     def program(server: GrafanaServer, opts: pulumi.ResourceOptions) -> object:
-        args = {"routing": routes, "timing": timing, "secrets": secrets, "server": server}
-        return ContactPoints("points", args, opts)  # type: ignore[arg-type]
+        args = {"routing": ROUTES, "timing": timing, "secrets": secrets, "server": server}
+        more = {"pagerduty_url": "https://pager.example.com/enqueue", "mute_windows": mute_windows}
+        return ContactPoints("points", args | more, opts)  # type: ignore[arg-type]
 
-    recorded = engine(in_grafana(program), preview=preview)
-    assert {one.inputs["name"] for one in recorded.of("ContactPoint")} == set(routes.channels)
-    (policy,) = recorded.of("NotificationPolicy")
-    assert policy.inputs["contactPoint"] == routes.default
-    assert (policy.inputs["groupWait"], policy.inputs["groupInterval"]) == ("0s", "1m30s")
-    wanted = [name for route in routes.routes for name in route.channels]
-    assert [one["contactPoint"] for one in policy.inputs["policies"]] == wanted
-    for route in routes.routes:
-        assert [one["continue"] for one in policy.inputs["policies"] if one["contactPoint"] in route.channels][
-            -1
-        ] is False
-    for one in recorded.of("ContactPoint"):
+    return in_grafana(program)
+
+
+def test_every_channel_is_a_contact_point(engine: Engine, preview: bool) -> None:
+    found = {one.inputs["name"]: one for one in engine(points(), preview=preview).of("ContactPoint")}
+    assert set(found) == set(ROUTES.channels)
+    for one in found.values():
         assert one.secret_inputs or "hush" not in json.dumps(one.inputs, default=lambda _: "[secret]"), one.name
+    (email,) = found["media-email"].inputs["emails"]
+    assert email["addresses"] == ["a@example.com", "b@example.com"]
+    (pagerduty,) = found["oncall-pagerduty"].inputs["pagerduties"]
+    assert pagerduty["url"] == "https://pager.example.com/enqueue"
+    assert pagerduty["details"]["receiver"] == "oncall-pagerduty"
+    (switch,) = found["dead-mans-switch"].inputs["webhooks"]
+    assert switch["disableResolveMessage"] is True
+    (slack,) = found["media-slack"].inputs["slacks"]
+    assert slack["recipient"] == "#media-alerts"
+
+
+@pytest.mark.parametrize("mute_windows", [True, False])
+def test_the_policy_is_alertmanagers_tree(engine: Engine, preview: bool, mute_windows: bool) -> None:
+    recorded = engine(points(mute_windows=mute_windows), preview=preview)
+    timing = Timing(group_wait="0s", group_interval="90s", repeat_interval="4h")
+    mail = routing.Mail(smarthost="smtp:25", sender="a@b.c")
+    secrets = dict.fromkeys(ROUTES.secrets(), "x")
+    text = routing.render(ROUTES, timing, secrets, mail=mail, mute_windows=mute_windows)
+    theirs = yaml.safe_load(text)
+    (policy,) = recorded.of("NotificationPolicy")
+    assert policy.inputs["contactPoint"] == theirs["route"]["receiver"]
+    assert (policy.inputs["groupWait"], policy.inputs["groupInterval"]) == ("0s", "1m30s")
+    assert policy.inputs["groupBies"] == ["grafana_folder", *theirs["route"]["group_by"]]
+    assert [_route(one) for one in policy.inputs["policies"]] == theirs["route"]["routes"]
+    timings = {one.inputs["name"]: one.inputs["intervals"] for one in recorded.of("MuteTiming")}
+    assert {name: [_interval(one) for one in intervals] for name, intervals in timings.items()} == {
+        one["name"]: one["time_intervals"] for one in theirs.get("time_intervals", [])
+    }
+    assert bool(timings) is mute_windows
+
+
+def _route(policy: dict[str, Any]) -> dict[str, Any]:
+    """A policy as Alertmanager writes it."""
+    names = {"contactPoint": "receiver", "groupWait": "group_wait", "groupInterval": "group_interval"}
+    names |= {"repeatInterval": "repeat_interval", "continue": "continue", "muteTimings": "mute_time_intervals"}
+    route = {theirs: policy[ours] for ours, theirs in names.items() if ours in policy}
+    # Grafana counts a day as a unit, and so must whoever compares.
+    route |= {key: {"1d": "24h"}.get(value, value) for key, value in route.items() if key == "repeat_interval"}
+    route["matchers"] = [f'{one["label"]}{one["match"]}"{one["value"]}"' for one in policy["matchers"]]
+    return route | ({"routes": [_route(one) for one in policy["policies"]]} if "policies" in policy else {})
+
+
+def _interval(timing: dict[str, Any]) -> dict[str, Any]:
+    names = {"weekdays": "weekdays", "daysOfMonths": "days_of_month", "months": "months", "years": "years"}
+    found = {theirs: timing[ours] for ours, theirs in (names | {"location": "location"}).items() if ours in timing}
+    times = [{"start_time": one["start"], "end_time": one["end"]} for one in timing.get("times", [])]
+    return found | ({"times": times} if times else {})
 
 
 def load(folder: Path, **files: object) -> tuple[DashboardFile, ...]:
@@ -124,7 +172,7 @@ def test_a_good_dashboard_is_taken_as_it_is(tmp_path: Path) -> None:
         ({"uid": None}, "uid: missing; allowed: 1 to 40 letters"),
         ({"uid": "a b"}, 'uid: "a b" is not allowed'),
         ({"title": ""}, "title: missing"),
-        ({"tags": ["observability"]}, "must name exactly one system; allowed: platform, job-queue, api"),
+        ({"tags": ["observability"]}, "must name exactly one system; allowed: api, job-queue, media-clustering"),
         (
             {"panels": [{"datasource": {"uid": "prom"}}]},
             "panels[0].datasource.uid: no data source 'prom'; allowed: prom",

@@ -11,6 +11,7 @@ import yaml
 from components import prometheus_config
 from components.checksum import ANNOTATION
 from local.toolchain import tool
+from rules import routing
 from tests.mock_engine import SECRETS, Recorded
 
 Program = Callable[..., Recorded]
@@ -27,14 +28,16 @@ def config(**changes: Any) -> str:
     return prometheus_config.render(**(values | {"alertmanagers": ["a-0:9093", "a-1:9093"]} | changes))
 
 
-@pytest.mark.parametrize("interval", ["5s", "30s", "2m"])
-def test_prometheus_accepts_its_configuration(interval: str, tmp_path: Path) -> None:
+AMP = "https://aps-workspaces.eu-central-1.amazonaws.com/workspaces/ws-1/api/v1/remote_write"
+
+
+@pytest.mark.parametrize(("interval", "remote"), [("5s", ""), ("30s", AMP), ("2m", "https://m.example.com/write")])
+def test_prometheus_accepts_its_configuration(interval: str, remote: str, tmp_path: Path) -> None:
     token = tmp_path / "token"  # promtool wants to see the file that every pod has
     token.write_text("")
     file = tmp_path / "prometheus.yml"
-    file.write_text(
-        config(scrape_interval=interval).replace("/var/run/secrets/kubernetes.io/serviceaccount/token", str(token))
-    )
+    text = config(scrape_interval=interval, remote_write_url=remote, aws_region="eu-central-1")
+    file.write_text(text.replace("/var/run/secrets/kubernetes.io/serviceaccount/token", str(token)))
     result = subprocess.run(
         [tool("promtool"), "check", "config", "--lint=all", "--lint-fatal", file],
         capture_output=True,
@@ -66,7 +69,7 @@ def test_scrape_timeout_fits_the_interval() -> None:
 
 def test_prometheus_arguments(program: Program) -> None:
     arguments = container(program("production", prometheusStorage="100Gi"), "prometheus")["args"]
-    assert "--storage.tsdb.retention.time=15d" in arguments
+    assert "--storage.tsdb.retention.time=30d" in arguments
     assert f"--storage.tsdb.retention.size={int(100 * 2**30 * 0.85)}B" in arguments
     assert "--config.auto-reload" in arguments
     assert "--storage.tsdb.wal-compression" in arguments
@@ -133,6 +136,8 @@ def test_a_changed_channel_restarts_alertmanager_and_nothing_else(program: Progr
         "contact-points-job-queue-slack",
         "contact-points-platform-slack",
         "contact-points-speccursor-slack",
+        "contact-points-media-slack",
+        "contact-points-media-clustering-slack",
     }
 
 
@@ -145,12 +150,28 @@ def test_checksum_is_stable_and_short(program: Program) -> None:
 def test_alertmanager_configuration_is_the_rendered_routing(program: Program) -> None:
     secret = program("production").one("Secret", "alertmanager-config")
     document = yaml.safe_load(secret.inputs["stringData"]["alertmanager.yml"])
-    addresses = {
-        one["name"]: next(iter(one.get("webhook_configs") or one["slack_configs"])) for one in document["receivers"]
-    }
+    addresses = {receiver.pop("name"): next(one for (one,) in receiver.values()) for receiver in document["receivers"]}
     assert addresses["dead-mans-switch"]["url"] == SECRETS["deadMansSwitchUrl"]
     assert addresses["job-queue-slack"]["api_url"] == SECRETS["slackWebhookUrl"]
+    assert addresses["oncall-pagerduty"]["routing_key"] == SECRETS["pagerdutyRoutingKey"]
+    assert addresses["media-email"]["to"] == "oncall-media@example.com"
     assert document["route"]["group_wait"] == "30s"
+    assert document["templates"] == ["notifications.tmpl"]
+    assert secret.inputs["stringData"]["notifications.tmpl"] == routing.message_templates()
+
+
+def test_alertmanager_sends_mail_by_the_stacks_server(program: Program) -> None:
+    recorded = program("production")
+    document = yaml.safe_load(recorded.one("Secret", "alertmanager-config").inputs["stringData"]["alertmanager.yml"])
+    assert document["global"] == {
+        "pagerduty_url": "https://events.pagerduty.com/v2/enqueue",
+        "smtp_smarthost": "email-smtp.eu-central-1.amazonaws.com:587",
+        "smtp_from": "alerts@example.com",
+        "smtp_require_tls": True,
+    }
+    egress = recorded.one("NetworkPolicy", "alertmanager").inputs["spec"]["egress"]
+    assert [rule["ports"][0]["port"] for rule in egress if "to" not in rule] == [443, 587]
+    assert [one["name"] for one in document["time_intervals"]] == ["nights", "weekends"]
 
 
 def test_gossip_stays_among_alertmanagers(program: Program) -> None:

@@ -4,8 +4,9 @@ from typing import Any
 
 from tests.mock_engine import Recorded
 
-# The only pod outside `restricted`: it mounts folders of its node.
+# The only pods outside `restricted`: they mount folders of their node.
 AGENT = "otel-agent"
+NODE_EXPORTER = "node-exporter"
 # Users of the official images: nobody, Loki/Jaeger/Collector, Grafana.
 USERS = {65534, 10001, 472}
 
@@ -23,7 +24,8 @@ def test_pods_satisfy_restricted(stack: Recorded) -> None:
         assert security["runAsUser"] in USERS, one.name
         assert security["seccompProfile"] == {"type": "RuntimeDefault"}, one.name
         assert not spec.keys() & {"hostNetwork", "hostPID", "hostIPC"}, one.name
-        assert not [volume for volume in spec.get("volumes", []) if "hostPath" in volume], one.name
+        mounted = [volume["hostPath"]["path"] for volume in spec.get("volumes", []) if "hostPath" in volume]
+        assert mounted == (["/"] if one.object_name == NODE_EXPORTER else []), one.name
         for container in spec["containers"]:
             context = container["securityContext"]
             assert context["allowPrivilegeEscalation"] is False
@@ -34,7 +36,7 @@ def test_pods_satisfy_restricted(stack: Recorded) -> None:
 def test_the_agent_is_root_without_rights_in_a_namespace_of_its_own(stack: Recorded) -> None:
     (agent,) = [one for one in stack.pods if one.object_name == AGENT]
     assert agent.pod
-    assert {one.object_name for one in stack.pods if one.namespace == agent.namespace} == {AGENT}
+    assert {one.object_name for one in stack.pods if one.namespace == agent.namespace} == {AGENT, NODE_EXPORTER}
     (container,) = agent.pod["spec"]["containers"]
     context = container["securityContext"]
     assert context["allowPrivilegeEscalation"] is False

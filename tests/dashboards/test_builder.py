@@ -1,17 +1,25 @@
 """The house style's own rules: layout, limits, colours, links."""
 
 import json
+from collections.abc import Callable
+from dataclasses import replace
 from urllib.parse import unquote
 
+import promql_parser
 import pytest
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.dashboard import FieldColorModeId, Panel
 
 from dashboards.builder import units
+from dashboards.builder.dashboard import About, dashboard
 from dashboards.builder.layout import line, place, row
 from dashboards.builder.links import explore_logs
 from dashboards.builder.look import Limits, Look, Word
-from dashboards.builder.panels import lines, single
-from dashboards.builder.queries import or_zero, otelcol, prom, quantile
+from dashboards.builder.panels import lines, over, single
+from dashboards.builder.queries import counted, grown, or_zero, otelcol, prom, quantile, share
+from dashboards.builder.tables import Column, ranking
+from dashboards.builder.variables import label_values
+from rules import loader
 
 
 def test_a_line_is_shared_equally_to_the_last_column() -> None:
@@ -63,6 +71,63 @@ def test_small_parts_of_queries() -> None:
         "histogram_quantile(0.95, sum by (a, le) (rate(x_bucket[$__rate_interval])))"
     )
     assert otelcol("x", 'app="y"') == '{__name__=~"otelcol_x(_total)?", app="y"}'
+
+
+def test_a_part_without_series_is_none_of_the_whole() -> None:
+    assert share("sum(a)", "sum(b)") == "(sum(a) or 0 * sum(b)) / sum(b)"
+
+
+@pytest.mark.parametrize(
+    ("alert", "counter", "window", "by", "count"),
+    [
+        ("SpecCursorWebhookSignatureFailures", "webhook_signature_failures_total", "5m", "namespace", counted),
+        ("SpecCursorAuthFailuresHigh", "auth_failures_total", "5m", "namespace, service", counted),
+        ("SpecCursorSuspiciousApiUsage", "api_suspicious_requests_total", "10m", "namespace", counted),
+        ("SpecCursorTokenUsageHigh", "ai_tokens_total", "1h", "namespace", grown),
+    ],
+)
+def test_panels_count_as_the_alerts_do(
+    alert: str, counter: str, window: str, by: str, count: Callable[[str, str, str], str]
+) -> None:
+    rule = promql_parser.parse(loader.load().rules()[alert].expr)
+    assert isinstance(rule, promql_parser.BinaryExpr)
+    assert rule.lhs.prettify() == promql_parser.parse(count(counter, window, by)).prettify()
+
+
+def test_the_first_choice_of_a_variable() -> None:
+    everything = label_values("n", "n", "up", only_these=True).to_json()
+    one = label_values("n", "n", "up", only_these=True, first="mine").to_json()
+    assert everything["current"].value == ["$__all"]
+    assert one["current"].value == ["mine"]
+
+
+def test_the_first_line_is_as_high_as_its_header() -> None:
+    about = About(uid="u", title="T", system="s", purpose="p " * 30, runbooks=["A" * 25], logs='{a="b"}')
+    assert dashboard(about, [], [])["panels"][0]["gridPos"]["h"] == 6
+    many = replace(about, runbooks=["A" * 25] * 12)
+    heights = {panel["gridPos"]["h"] for panel in dashboard(many, [], [])["panels"]}
+    assert heights == {7}
+
+
+def test_a_dashboard_may_be_about_other_alerts_than_its_system_has() -> None:
+    about = About(uid="u", title="T", system="s", purpose="P.", runbooks=[], logs='{a="b"}', alerts='slo=~".+"')
+    _, now, states = dashboard(about, [], [])["panels"]
+    assert now["options"]["alertInstanceLabelFilter"] == '{slo=~".+"}'
+    assert 'ALERTS{slo=~".+", alertstate="firing"}' in states["targets"][0]["expr"]
+
+
+def test_a_table_can_begin_with_the_smallest_and_widen_a_column() -> None:
+    column = Column(title="Left", expression="a", unit=units.RATIO, decimals=3)
+    panel = ranking("T", "D.", [column], {"slo": "SLO"}, smallest_first=True, wide="SLO")
+    built = json.loads(json.dumps(panel, cls=JSONEncoder))
+    assert built["options"]["sortBy"] == [{"displayName": "Left", "desc": False}]
+    changes = {one["matcher"]["options"]: one["properties"] for one in built["fieldConfig"]["overrides"]}
+    assert [one["id"] for one in changes["SLO"]] == ["custom.width"]
+    assert {"id": "decimals", "value": 3} in changes["Left"]
+
+
+def test_a_panel_may_have_its_own_past() -> None:
+    assert over(lines("T", "D.", [prom("a", "a")], Look(unit=units.RATIO)), "30d").time_from == "30d"
 
 
 def test_a_link_to_explore_keeps_variables_readable() -> None:

@@ -14,10 +14,12 @@ from local.toolchain import tool
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Two workers: one waits for alerts to resolve, which takes five minutes, the other runs all the rest in order."""
+    """Two workers: one drills alerts and waits until they resolve, the other runs all the rest in order."""
     for item in items:
         if "tests/e2e/" in item.nodeid:
-            group = "fire-alerts" if "test_fire_alerts" in item.nodeid else "rest"
+            # Two drills at once would be told of each other's alerts.
+            drills = ("test_fire_alerts", "test_kill_drill")
+            group = "drills" if any(name in item.nodeid for name in drills) else "rest"
             item.add_marker(pytest.mark.xdist_group(group))
 
 

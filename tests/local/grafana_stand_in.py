@@ -16,6 +16,7 @@ class GrafanaStandIn:
         self.dashboards: dict[str, dict[str, Any]] = {}
         self.sources: dict[str, dict[str, Any]] = {}
         self.points: dict[str, dict[str, Any]] = {}
+        self.mutes: dict[str, dict[str, Any]] = {}
         self.policy: dict[str, Any] = {"receiver": "grafana-default-email"}
         self.login = ""
         self.url = ""
@@ -36,6 +37,7 @@ class GrafanaStandIn:
             ("/api/datasources/uid", self.sources),
             ("/api/datasources", self.sources),
             ("/api/v1/provisioning/contact-points", self.points),
+            ("/api/v1/provisioning/mute-timings", self.mutes),
         ):
             if path == prefix or path.startswith(prefix + "/"):
                 return self._stored(store, method, path[len(prefix) + 1 :], body)
@@ -45,8 +47,9 @@ class GrafanaStandIn:
         if not uid and method == "GET":
             return 200, [self._shown(item) for item in store.values()]
         if not uid:
-            store[body["uid"]] = {**body, "url": body.get("url", f"/x/{body['uid']}")}
-            return 200, store[body["uid"]]
+            name = body.get("uid") or body["name"]  # a mute timing has no other
+            store[name] = {**body, "url": body.get("url", f"/x/{name}")}
+            return 200, store[name]
         if uid not in store:
             return 404, {"message": "not found"}
         if method == "PUT":
@@ -58,8 +61,11 @@ class GrafanaStandIn:
     def _shown(self, item: dict[str, Any]) -> dict[str, Any]:
         """Like Grafana, gives no secret back."""
         shown = {key: value for key, value in item.items() if key != "secureJsonData"}
-        if "settings" in shown and "url" in shown["settings"]:
-            shown["settings"] = {**shown["settings"], "url": "[REDACTED]"}
+        hidden = ("integrationKey",) if shown.get("type") == "pagerduty" else ("url",)
+        if "settings" in shown:
+            shown["settings"] = {
+                key: "[REDACTED]" if key in hidden else value for key, value in shown["settings"].items()
+            }
         return shown
 
     def _dashboard(self, body: Any) -> tuple[int, Any]:

@@ -15,42 +15,22 @@ from local.providers.errors import ProviderError
 from local.providers.grafana.provider import PLACE, GrafanaProvider
 from local.providers.server import Notes
 from local.providers.values import plain, properties
+from tests.local.grafana_objects import (
+    ALL,
+    BOARD,
+    DASHBOARD,
+    FOLDER,
+    MUTE,
+    NIGHTS,
+    PAGER,
+    POINT,
+    POLICY,
+    SECRET,
+    SOURCE,
+)
 from tests.local.grafana_stand_in import GrafanaStandIn, running
 
 NOWHERE = "http://127.0.0.1:1"  # port 1 (tcpmux) is served nowhere
-SECRET = "https://hooks.example.com/hush"
-DASHBOARD = {"uid": "d1", "title": "One", "panels": [{"title": "$x", "targets": [{"expr": "up"}]}]}
-FOLDER = ("oss/folder:Folder", {"uid": "api", "title": "API"})
-BOARD = ("oss/dashboard:Dashboard", {"configJson": json.dumps(DASHBOARD), "folder": "api", "overwrite": True})
-LINK = {"derivedFields": [{"url": "${__value.raw}"}]}
-SOURCE = (
-    "oss/dataSource:DataSource",
-    {
-        "uid": "loki",
-        "name": "Loki",
-        "type": "loki",
-        "url": "http://loki:3100",
-        "jsonDataEncoded": json.dumps(LINK),
-        "secureJsonDataEncoded": PropertyValue(json.dumps({"basicAuthPassword": "hunter22"}), is_secret=True),
-    },
-)
-POINT = (
-    "alerting/contactPoint:ContactPoint",
-    {
-        "name": "till-slack",
-        "slacks": [{"url": PropertyValue(SECRET, is_secret=True), "title": "{{ $x }}", "recipient": "#till"}],
-    },
-)
-MATCHERS = [{"label": "system", "match": "=", "value": "till"}]
-POLICY = (
-    "alerting/notificationPolicy:NotificationPolicy",
-    {
-        "contactPoint": "till-slack",
-        "groupBies": ["alertname"],
-        "policies": [{"contactPoint": "till-slack", "matchers": MATCHERS, "continue": False}],
-    },
-)
-ALL = (FOLDER, BOARD, SOURCE, POINT, POLICY)
 
 
 def values(inputs: dict[str, Any]) -> dict[str, PropertyValue]:
@@ -124,11 +104,26 @@ def folder(tmp_path):
 def test_everything_by_api_again_and_refreshed_changes_nothing_and_goes_away(grafana, folder):
     run = Run(folder, grafana.url)
     states = [run.create(what) for what in ALL]
-    assert [state.resource_id for state in states] == ["1:api", "1:d1", "1:loki", "1:till-slack", "1:policy"]
+    names = ["api", "d1", "loki", "till-slack", "till-pager", "nights", "policy"]
+    assert [state.resource_id for state in states] == [f"1:{name}" for name in names]
     assert grafana.login.startswith("Basic ")
     assert grafana.points["till-slack-slack-0"]["settings"]["url"] == SECRET
     assert grafana.sources["loki"]["secureJsonData"] == {"basicAuthPassword": "hunter22"}
-    assert grafana.policy["routes"][0]["object_matchers"] == [["system", "=", "till"]]
+    assert grafana.points["till-pager-pagerduty-0"]["settings"] == {
+        "integrationKey": "hush-key",
+        "url": "https://pager.example.com",
+        "client_url": "https://am.example.com",
+        "details": {"receiver": "till-pager"},
+    }
+    assert grafana.points["till-pager-email-0"]["settings"] == {
+        "addresses": "a@example.com;b@example.com",
+        "singleEmail": True,
+    }
+    assert grafana.mutes["nights"]["time_intervals"] == [NIGHTS]
+    (route,) = grafana.policy["routes"]
+    assert route["object_matchers"] == [["system", "=", "till"]]
+    assert route["routes"][0]["mute_time_intervals"] == ["nights"]
+    assert "receiver" not in route["routes"][0]
     for what, state in zip(ALL, states, strict=True):
         assert not run.diff(what, state.properties).changes, what
         read = run.read(what, state.properties)
@@ -137,23 +132,26 @@ def test_everything_by_api_again_and_refreshed_changes_nothing_and_goes_away(gra
     assert not folder.exists()
     for what, state in reversed(list(zip(ALL, states, strict=True))):
         run.delete(what, state.properties)
-    assert [grafana.folders, grafana.dashboards, grafana.sources, grafana.points] == [{}, {}, {}, {}]
+    left = [grafana.folders, grafana.dashboards, grafana.sources, grafana.points, grafana.mutes]
+    assert left == [{}, {}, {}, {}, {}]
 
 
 def test_drift_is_seen_by_field(grafana, folder):
     run = Run(folder, grafana.url)
-    states = {what[0]: run.create(what).properties for what in ALL}
+    states = {what[0]: run.create(what).properties for what in ALL if what != PAGER}
     grafana.folders["api"]["title"] = "Mine"
     grafana.sources["loki"]["url"] = "http://other"
     grafana.points["till-slack-slack-0"]["settings"]["title"] = "mine"
     grafana.policy["receiver"] = "mine"
+    grafana.mutes["nights"]["time_intervals"][0]["weekdays"] = ["sunday"]
     grafana.dashboards["d1"]["dashboard"] |= {"title": "Mine", "version": 2}
-    found = {what[0]: run.diff(what, run.read(what, states[what[0]]).properties).diffs for what in ALL}
+    found = {what[0]: run.diff(what, run.read(what, states[what[0]]).properties).diffs for what in ALL if what != PAGER}
     assert found == {
         FOLDER[0]: ["title"],
         BOARD[0]: ["configJson"],
         SOURCE[0]: ["url"],
         POINT[0]: ["slacks"],
+        MUTE[0]: ["intervals"],
         POLICY[0]: ["contactPoint"],
     }
 
@@ -176,7 +174,9 @@ def test_files_when_nothing_answers_hold_no_secret_and_only_this_user_reads_them
     files = {str(path.relative_to(folder)): path for path in folder.rglob("*") if path.is_file()}
     assert sorted(files) == [
         "README.txt",
+        "alerting/contact-point-till-pager.yaml",
         "alerting/contact-point-till-slack.yaml",
+        "alerting/mute-timing-nights.yaml",
         "alerting/notification-policy.yaml",
         "dashboards-json/api/d1.json",
         "dashboards/api.yaml",
@@ -193,6 +193,13 @@ def test_files_when_nothing_answers_hold_no_secret_and_only_this_user_reads_them
     (point,) = yaml.safe_load(files["alerting/contact-point-till-slack.yaml"].read_text())["contactPoints"]
     settings = {"url": "$__env{GRAFANA_TILL_SLACK_URL}", "title": "{{ $$x }}", "recipient": "#till"}
     assert point["receivers"][0]["settings"] == settings
+    (point,) = yaml.safe_load(files["alerting/contact-point-till-pager.yaml"].read_text())["contactPoints"]
+    found = {one["type"]: one["settings"] for one in point["receivers"]}
+    assert found["pagerduty"]["integrationKey"] == "$__env{GRAFANA_TILL_PAGER_INTEGRATION_KEY}"
+    assert found["pagerduty"]["url"] == "https://pager.example.com", "is no secret"
+    assert found["email"]["addresses"] == "a@example.com;b@example.com"
+    (mute,) = yaml.safe_load(files["alerting/mute-timing-nights.yaml"].read_text())["muteTimes"]
+    assert mute == {"orgId": 1, "name": "nights", "time_intervals": [NIGHTS]}
     (provider,) = yaml.safe_load(files["dashboards/api.yaml"].read_text())["providers"]
     assert provider["options"]["path"] == "$__env{GF_PATHS_PROVISIONING}/dashboards-json/api"
     assert "GRAFANA_TILL_SLACK_URL" in files["README.txt"].read_text()

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ops.clients import Alertmanager, Prometheus, Receiver, Simulator
-from ops.drill import Services
+from ops.services import Services
 from tests.ops.pipeline import Pipeline, pipeline
 
 FAST = {name: {"for": "1s"} for name in ("JobQueueDepthHigh", "JobQueueNoWorkers", "JobQueueRedisErrors")}
@@ -21,7 +21,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
 @pytest.fixture
 def services(running: Pipeline) -> Services:
     return Services(
-        simulator=Simulator(running.urls["simulator-server"]),
+        source=Simulator(running.urls["simulator-server"]),
         receiver=Receiver(running.urls["receiver"]),
         prometheus=Prometheus(running.urls["prometheus-0"]),
         alertmanager=Alertmanager(running.urls["alertmanager-0"]),

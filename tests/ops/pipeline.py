@@ -117,16 +117,27 @@ def prometheus_config(
     return file
 
 
-def alertmanager_config(folder: Path, receiver: int) -> Path:
-    """The project's routes, with the shortest waits, all to the receiver on this port."""
+def alertmanager_config(folder: Path, receiver: int, smtp: int) -> Path:
+    """The project's routes, with the shortest waits, all to the receiver on these ports."""
+    routes = routing.load()
     timing = routing.Timing(group_wait="1s", group_interval="1s", repeat_interval="5m")
-    secrets = {
-        "slackWebhookUrl": f"http://127.0.0.1:{receiver}/deliver/job-queue-slack",
-        "notificationWebhookUrl": f"http://127.0.0.1:{receiver}/deliver/job-queue-webhook",
-        "deadMansSwitchUrl": f"http://127.0.0.1:{receiver}/deliver/dead-mans-switch",
+    values = {
+        "url": f"http://127.0.0.1:{receiver}/deliver/any",
+        "token": "0123456789abcdef0123456789abcdef",
+        "address": "oncall@receiver.test",
     }
+    mail = routing.Mail(smarthost=f"127.0.0.1:{smtp}", sender="alertmanager@stack.test", require_tls=False)
+    text = routing.render(
+        routes,
+        timing,
+        {key: values[form] for key, form in routes.forms().items()},
+        mail=mail,
+        pagerduty_url=f"http://127.0.0.1:{receiver}/deliver/pagerduty",
+        mute_windows=False,
+    )
+    (folder / routing.TEMPLATES).write_text(routing.message_templates())
     file = folder / "alertmanager.yml"
-    file.write_text(routing.render(routing.load(), timing, secrets))
+    file.write_text(text)
     return file
 
 
@@ -136,16 +147,17 @@ def pipeline(
 ) -> Iterator[Pipeline]:
     """All of it, running and scraped. Replicas are called `prometheus-0`, `alertmanager-0` and so on."""
     made = Pipeline(folder)
-    server, worker, receiver, *ports = free_ports(3 + prometheis + 2 * alertmanagers)
+    server, worker, receiver, smtp, *ports = free_ports(4 + prometheis + 2 * alertmanagers)
     web, gossip, own = ports[:alertmanagers], ports[alertmanagers : 2 * alertmanagers], ports[2 * alertmanagers :]
     python = [sys.executable, "-m"]
     try:
         data = {"RECEIVER_PORT": str(receiver), "RECEIVER_DATA": str(folder / "deliveries.jsonl")}
+        data["RECEIVER_SMTP_PORT"] = str(smtp)
         made.start("receiver", [*python, "simulator.receiver"], receiver, data)
         for role, port in (("server", server), ("worker", worker)):
             environment = {"SIMULATOR_ROLE": role, "SIMULATOR_PORT": str(port)}
             made.start(f"simulator-{role}", [*python, "simulator"], port, environment)
-        config = alertmanager_config(folder, receiver)
+        config = alertmanager_config(folder, receiver, smtp)
         for number, port in enumerate(web):
             command = [tool("alertmanager"), f"--config.file={config}", f"--web.listen-address=127.0.0.1:{port}"]
             command += [f"--storage.path={folder / f'alertmanager-{number}'}", *_gossip(number, gossip)]

@@ -9,34 +9,42 @@ import pytest
 from rich.console import Console
 
 from ops import environment, routing_drill
-from ops.drill import Drill, Services, Stage
+from ops.content import content
+from ops.drill import Drill
 from ops.errors import OpsError
 from ops.fire_alerts import drill
-from ops.plan import content, from_live
+from ops.plan import from_live
+from ops.report_files import Outputs
+from ops.run import Stage
+from ops.services import Services
 from rules.routing import Route, Routing
 
 LEVELS = ["JobQueueDepthHigh", "JobQueueNoWorkers"]
 """Alerts that resolve at once, without a rate window."""
-CHANNELS = {"job-queue-slack", "job-queue-webhook"}
+CHANNELS = {
+    "JobQueueDepthHigh": {"job-queue-slack", "job-queue-webhook"},
+    "JobQueueNoWorkers": {"job-queue-slack", "job-queue-webhook", "oncall-pagerduty"},
+}
 
 
 def no_fault_is_on(services: Services) -> bool:
-    return all(not fault["active"] for fault in services.simulator.faults())
+    return all(not fault["active"] for fault in services.source.faults())
 
 
 def test_alerts_are_delivered_resolved_and_measured(services: Services, tmp_path: Path) -> None:
-    file = tmp_path / "result.json"
-    text = Console(file=StringIO(), width=140, record=True)
-    code = drill(text, environment.load("local"), services, LEVELS, json_file=file)
-    result = {one["alert"]: one for one in json.loads(file.read_text())["alerts"]}
+    outputs = Outputs(folder=tmp_path / "report", json=tmp_path / "result.json")
+    text = Console(file=StringIO(), width=160, record=True)
+    code = drill(text, environment.load("local"), services, LEVELS, outputs=outputs)
+    result = {one["alert"]: one for one in json.loads((tmp_path / "result.json").read_text())["alerts"]}
     shown = text.export_text()
 
     assert code == 0, shown
-    assert "2 of 2 alerts delivered and resolved" in shown
+    assert "2 of 2 alerts delivered and resolved (2 simulated workload)" in shown
+    assert all(name in (tmp_path / "report/report.html").read_text() for name in LEVELS)
     assert "JobQueueDepthHigh 120 s -> 1 s" in shown  # says that `for` is not the default
     assert set(result) == set(LEVELS)
-    for one in result.values():
-        assert set(one["delivered"]) == set(one["resolved"]) == CHANNELS
+    for alert, one in result.items():
+        assert set(one["delivered"]) == set(one["resolved"]) == CHANNELS[alert]
         assert one["allowed"] == 4  # scrape 1 + evaluation 1 + for 1 + group_wait 1, read from what runs
         assert one["for"] < one["delivery"] <= one["limit"]
         assert one["overhead"] == pytest.approx(one["delivery"] - 4)

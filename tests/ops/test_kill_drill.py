@@ -7,8 +7,9 @@ from pathlib import Path
 from rich.console import Console
 
 from ops.clients import Alertmanager, Delivery, Prometheus, Receiver, Simulator
+from ops.content import content
 from ops.kill_drill import ALERT, KillDrill, count, lost, perform
-from ops.plan import AlertPlan, Waits, content, from_live
+from ops.plan import AlertPlan, Waits, from_live
 from tests.ops.pipeline import Pipeline, pipeline
 
 FILES = content(None)

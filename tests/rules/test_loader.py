@@ -1,6 +1,7 @@
 # ruff: noqa: E501  (a case of a table stays on its line)
 """What the loader refuses, in which words, and what overrides change."""
 
+import json
 import re
 import shutil
 from collections import Counter
@@ -62,17 +63,27 @@ SPECCURSOR = "loki/speccursor.yaml"
         (JOB_QUEUE, "in queue {{ $labels.queue }}", "in queue {{ $labels.queue", "rules/prometheus/job-queue.yaml: groups[0].rules[1].annotations: alert JobQueueDepthHigh: summary is no valid template: unclosed {{"),
         (JOB_QUEUE, "$value | humanizePercentage", "$value | humanisePercentage", "rules/prometheus/job-queue.yaml: groups[0].rules[3].annotations: alert JobQueueFailureRateHigh: description is no valid template: unknown function humanisePercentage"),
         (JOB_QUEUE, "team: job-queue", "team: '{{ $labels.team'", "rules/prometheus/job-queue.yaml: groups[0].rules[0].labels.team: "),
-        (JOB_QUEUE, "> 1000", "> 1001", "rules/thresholds.yaml: JobQueueDepthHigh.pending_jobs: 1000 must stand exactly once in its expr, not 0 times"),
-        (JOB_QUEUE, "> 1000", "> 1000 + 1000", "rules/thresholds.yaml: JobQueueDepthHigh.pending_jobs: 1000 must stand exactly once in its expr, not 2 times"),
+        (JOB_QUEUE, "> 1000", "> 1001", "rules/systems/job-queue.yaml: thresholds.JobQueueDepthHigh.pending_jobs: 1000 must stand exactly once in its expr, not 0 times"),
+        (JOB_QUEUE, "> 1000", "> 1000 + 1000", "rules/systems/job-queue.yaml: thresholds.JobQueueDepthHigh.pending_jobs: 1000 must stand exactly once in its expr, not 2 times"),
         (SPECCURSOR, "/ 5 > 10", "/ 5 >", "rules/loki/speccursor.yaml: groups[0].rules[0].expr: is no valid LogQL: 'the end' at character "),
         (SPECCURSOR, "count_over_time({namespace", "increase({namespace", "rules/loki/speccursor.yaml: groups[0].rules[0].expr: is no valid LogQL: 'increase' at character "),
         (SPECCURSOR, "alert: SpecCursorErrorLogBurst", "alert: TargetDown", "rules/loki/speccursor.yaml: alert TargetDown is defined twice (first in rules/prometheus/platform.yaml)"),
         (SPECCURSOR, "name: speccursor-log-baseline", "name: speccursor-logs", "rules/loki/speccursor.yaml: group speccursor-logs is defined twice (first in rules/loki/speccursor.yaml)"),
         (SPECCURSOR, "logs many errors", "logs errors, see {{ $externalURL }}", "rules/loki/speccursor.yaml: groups[0].rules[0].annotations: alert SpecCursorErrorLogBurst: summary is no valid template: unknown variable $externalURL: Loki's ruler has none"),
-        (SPECCURSOR, "/ 5 > 10", "/ 5 > 11", "rules/thresholds.yaml: SpecCursorErrorLogBurst.lines_per_minute: 10 must stand exactly once in its expr, not 0 times"),
-        ("thresholds.yaml", "\nJobQueueDepthHigh:", "\nJobQueueDeepHigh:", "rules/thresholds.yaml: JobQueueDeepHigh: no such alert; did you mean JobQueueDepthHigh?"),
-        ("thresholds.yaml", "pending_jobs: 1000", "pending_jobs: many", "rules/thresholds.yaml: JobQueueDepthHigh.pending_jobs: must be a valid number; got 'many'"),
-        ("thresholds.yaml", "times_hourly_mean: 3", "times_hourly_mean: 0.1", "rules/thresholds.yaml: JobQueueKafkaPublishErrorsSpiking: two thresholds have the same default"),
+        (SPECCURSOR, "/ 5 > 10", "/ 5 > 11", "rules/systems/speccursor.yaml: thresholds.SpecCursorErrorLogBurst.lines_per_minute: 10 must stand exactly once in its expr, not 0 times"),
+        ("systems/job-queue.yaml", "JobQueueDepthHigh:\n", "JobQueueDeepHigh:\n", "rules/systems/job-queue.yaml: thresholds.JobQueueDeepHigh: no such alert; did you mean JobQueueDepthHigh?"),
+        ("systems/job-queue.yaml", "pending_jobs: 1000", "pending_jobs: many", "rules/systems/job-queue.yaml: thresholds.JobQueueDepthHigh.pending_jobs: must be a valid number; got 'many'"),
+        ("systems/job-queue.yaml", "times_hourly_mean: 3", "times_hourly_mean: 0.1", "rules/systems/job-queue.yaml: thresholds.JobQueueKafkaPublishErrorsSpiking: two thresholds have the same default"),
+        (JOB_QUEUE, "- alert: JobQueueDepthHigh", "- alert: JobQueueDepthHigh\n        record: a:b:c", "rules/prometheus/job-queue.yaml: groups[0].rules[1].alert: unknown field; got 'JobQueueDepthHigh'"),
+        (JOB_QUEUE, "    rules:\n", "    rules:\n      - {record: depth, expr: sum(jq_queue_depth)}\n", "rules/prometheus/job-queue.yaml: groups[0].rules[0].record: must be level:metric:operation, each of small letters, digits and `_`; got 'depth'"),
+        (JOB_QUEUE, "    rules:\n", "    rules:\n      - {record: queue:jobs:sum, expr: sum(jq_queue_depth))}\n", "rules/prometheus/job-queue.yaml: groups[0].rules[0].expr: is no valid PromQL: "),
+        (JOB_QUEUE, "    rules:\n", "    rules:\n      - {record: queue:jobs:sum, expr: '1'}\n", "rules/prometheus/job-queue.yaml: groups[0].rules[0].expr: must be an instant vector, not a scalar (record queue:jobs:sum); got '1'"),
+        (JOB_QUEUE, "    rules:\n", "    rules:\n      - {record: queue:jobs:sum, expr: up, labels: {Bad-Name: x}}\n", "rules/prometheus/job-queue.yaml: groups[0].rules[0].labels.Bad-Name"),
+        (JOB_QUEUE, "    rules:\n", "    rules:\n      - {record: queue:jobs:sum, expr: up}\n      - {record: queue:jobs:sum, expr: up}\n", "rules/prometheus/job-queue.yaml: record queue:jobs:sum is defined twice (first in rules/prometheus/job-queue.yaml)"),
+        (SPECCURSOR, "    rules:\n", "    rules:\n      - {record: queue:jobs:sum, expr: up}\n", "rules/loki/speccursor.yaml: groups[0].rules[0].record: unknown field; got 'queue:jobs:sum'"),
+        (JOB_QUEUE, "severity: critical, ", "severity: critical, severity: info, ", "rules/prometheus/job-queue.yaml: no valid YAML: key 'severity' stands twice"),
+        (JOB_QUEUE, "system: job-queue", "system: jobqueue", "rules/prometheus/job-queue.yaml: alert JobQueueNoWorkers: no system 'jobqueue'; did you mean job-queue?; a new one needs rules/systems/jobqueue.yaml"),
+        (SPECCURSOR, "system: speccursor", "system: till", "rules/loki/speccursor.yaml: alert SpecCursorErrorLogBurst: no system 'till'; known: api, job-queue, media-clustering, media-upload, platform, speccursor; a new one needs rules/systems/till.yaml"),
     ],
 )  # fmt: skip
 def test_refuses(refused: Refused, file: str, old: str, new: str, problem: str) -> None:
@@ -89,6 +100,21 @@ def test_reports_problems_of_several_files_at_once(tmp_path: Path) -> None:
     with pytest.raises(RulesError) as error:
         loader.load(tmp_path)
     assert Counter(problem.split(":")[0] for problem in error.value.problems) == broken
+
+
+def test_an_alert_without_a_runbook_is_refused(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "rules", tmp_path, dirs_exist_ok=True)
+    for alert in ("JobQueueDepthHigh", "SpecCursorErrorLogBurst", "MediaGatewayLatencyMetricsMissing"):
+        (tmp_path / f"runbooks/{alert}.md").unlink()
+    with pytest.raises(RulesError) as error:
+        loader.load(tmp_path)
+    assert error.value.problems == (
+        "rules/prometheus/job-queue.yaml: alert JobQueueDepthHigh: no runbook; write rules/runbooks/JobQueueDepthHigh.md",
+        "rules/slos/media-upload.yaml: alert MediaGatewayLatencyMetricsMissing: no runbook; write "
+        "rules/runbooks/MediaGatewayLatencyMetricsMissing.md",
+        "rules/loki/speccursor.yaml: alert SpecCursorErrorLogBurst: no runbook; write "
+        "rules/runbooks/SpecCursorErrorLogBurst.md",
+    )
 
 
 def test_links_are_completed() -> None:
@@ -136,12 +162,12 @@ def test_overrides_and_links_reach_the_alerts_on_logs() -> None:
     assert rule["expr"] == rule_set.rules()[name].expr.replace("> 10", "> 25")
     assert (rule["for"], rule["labels"]["page"]) == ("10s", "true")
     assert rule["annotations"]["runbook_url"] == f"https://runbooks.test/{name}.md"
-    assert rule["annotations"]["dashboard_url"] == "https://grafana.test/d/platform-overview"
+    assert rule["annotations"]["dashboard_url"] == "https://grafana.test/d/speccursor-system"
 
 
 def test_disabled_alerts_and_their_empty_groups_are_left_out() -> None:
     rule_set = loader.load()
-    names = [rule.alert for group in rule_set.files["platform.yaml"].groups for rule in group.rules]
+    names = [rule.alert for rule in rule_set.files["platform.yaml"].alerts()]
     changes = loader.overrides({name: {"enabled": False} for name in names}, rule_set)
     assert yaml.safe_load(loader.render(rule_set, changes, LINKS)["platform.yaml"]) == {"groups": []}
     changes = loader.overrides({"SpecCursorErrorLogAnomalous": {"enabled": False}}, rule_set)
@@ -169,6 +195,18 @@ def test_refuses_overrides(change: dict[str, object], problem: str) -> None:
     with pytest.raises(RulesError) as error:
         loader.overrides(change, loader.load())
     assert error.value.problems == (problem,)
+
+
+def test_recording_rules_are_rendered_but_are_no_alerts(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "rules", tmp_path, dirs_exist_ok=True)
+    file = tmp_path / JOB_QUEUE
+    record = {"record": "queue:jobs:sum", "expr": "sum by (queue) (jq_queue_depth)", "labels": {"source": "jq"}}
+    file.write_text(file.read_text().replace("    rules:\n", f"    rules:\n      - {json.dumps(record)}\n", 1))
+    rule_set = loader.load(tmp_path)
+    assert rule_set.rules() == loader.load().rules()
+    assert [rule.record for rule in rule_set.recordings()].count("queue:jobs:sum") == 1
+    group = yaml.safe_load(loader.render(rule_set, {}, LINKS)["job-queue.yaml"])["groups"][0]
+    assert group["rules"][0] == record
 
 
 def _named_thresholds() -> list[tuple[str, str]]:
@@ -240,4 +278,5 @@ def _rendered(changes: dict[str, object]) -> dict[str, dict[str, dict[str, str]]
         for text in files.values()
         for group in yaml.safe_load(text)["groups"]
         for rule in group["rules"]
+        if "alert" in rule
     }

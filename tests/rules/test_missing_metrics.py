@@ -6,13 +6,16 @@ import pytest
 
 from rules import loader, missing_metrics
 from rules.missing_metrics import ALERT, FILE
-from rules.model import Metrics, RuleSet
-from rules.problems import RulesError
+from rules.model import Metrics, RecordingRule, Rule, RuleSet
 
 
 def watched(rule_set: RuleSet) -> set[str]:
     rules = rule_set.rules()
     return set(re.findall(r"absent\((\w+)\)", rules[ALERT].expr)) if ALERT in rules else set()
+
+
+def read_by_alerts(rule: RecordingRule, expressions: list[str]) -> bool:
+    return any(rule.record in missing_metrics.names(text) for text in expressions)
 
 
 @pytest.fixture
@@ -26,18 +29,16 @@ def test_names_are_found_inside_functions_ranges_and_offsets() -> None:
 
 
 def test_every_metric_of_the_rules_is_watched_or_has_a_reason_not_to_be(rule_set: RuleSet) -> None:
-    read = {
-        name
-        for file in rule_set.files.values()
-        for group in file.groups
-        for rule in group.rules
-        for name in missing_metrics.names(rule.expr)
-    } - {"up"}
+    recorded = {rule.record for rule in rule_set.recordings()}
+    expressions = [rule.expr for file in rule_set.files.values() for rule in file.alerts()]
+    expressions += [rule.expr for rule in rule_set.recordings() if read_by_alerts(rule, expressions)]
+    read = {name for text in expressions for name in missing_metrics.names(text)} - {"up"} - recorded
     assert read - watched(rule_set) == read & set(rule_set.metrics.absent)
 
 
 def test_reasons_are_given_for_metrics_that_rules_read(rule_set: RuleSet) -> None:
-    text = " ".join(rule.expr for rule in rule_set.rules().values())
+    rules = (*rule_set.rules().values(), *rule_set.recordings())
+    text = " ".join(rule.expr for rule in rules)
     assert [name for name in rule_set.metrics.absent if name not in text] == []
 
 
@@ -67,6 +68,53 @@ def test_the_longest_start_names_the_exporter() -> None:
     assert metrics.exporter("b_a_") is None
 
 
-def test_a_wrong_file_is_one_clear_error() -> None:
-    with pytest.raises(RulesError, match=r"rules/metrics\.yaml: exporter: unknown field"):
-        missing_metrics.parse({"exporters": {}, "absent": {}, "exporter": {}}, "rules/metrics.yaml")
+def recorded(record: str, expression: str, **labels: str) -> RecordingRule:
+    return RecordingRule(record=record, expr=expression, labels=labels or None)
+
+
+def extended_with(rule_set: RuleSet, expression: str, *recordings: RecordingRule) -> RuleSet:
+    """The rules with these recordings, and JobQueueDepthHigh with another expression."""
+    file = rule_set.files["job-queue.yaml"]
+    (group,) = file.groups
+    rules = [
+        one.model_copy(update={"expr": expression}) if name(one) == "JobQueueDepthHigh" else one for one in group.rules
+    ]
+    group = group.model_copy(update={"rules": [*recordings, *rules]})
+    files = rule_set.files | {"job-queue.yaml": file.model_copy(update={"groups": [group]})}
+    return missing_metrics.extended(rule_set.model_copy(update={"files": files}))
+
+
+def name(rule: Rule | RecordingRule) -> str:
+    return rule.alert if isinstance(rule, Rule) else rule.record
+
+
+def test_a_recorded_series_stands_for_what_it_is_made_from(rule_set: RuleSet) -> None:
+    inner = recorded("queue:depth:max", "max by (queue) (jq_depth_raw) or queue:depth:max")  # keeps its last result
+    outer = recorded("queue:depth:ratio", "queue:depth:max / sum(jq_limit)")
+    found = extended_with(rule_set, "queue:depth:ratio > 1000", inner, outer)
+    assert {"jq_depth_raw", "jq_limit"} <= watched(found)
+    assert not [metric for metric in watched(found) if ":" in metric]
+    text = found.rules()[ALERT].expr
+    assert 'absent(jq_limit), "metric", "jq_limit", "", ""), "alerts", "JobQueueDepthHigh"' in text
+    assert "jq_queue_depth" not in watched(found)
+
+
+def test_recordings_of_one_name_are_told_apart_by_their_labels(rule_set: RuleSet) -> None:
+    both = (recorded("queue:depth:max", "max(jq_one)", of="one"), recorded("queue:depth:max", "max(jq_two)", of="two"))
+    found = extended_with(rule_set, 'queue:depth:max{of="one"} > 1000', *both)
+    assert {"jq_one", "jq_two"} & watched(found) == {"jq_one"}
+    found = extended_with(rule_set, "queue:depth:max > 1000", *both)
+    assert {"jq_one", "jq_two"} <= watched(found)
+
+
+def test_what_prometheus_makes_itself_is_not_missed(rule_set: RuleSet) -> None:
+    found = extended_with(rule_set, "upgrades > 1000 and on () up and on () scrape_duration_seconds and on () ALERTS")
+    assert watched(found) - watched(rule_set) == {"upgrades"}
+
+
+def test_what_another_system_reads_as_well_is_no_proof(rule_set: RuleSet) -> None:
+    """An alert of the job queue that reads a metric of the API: an API alone is no job queue."""
+    found = extended_with(rule_set, "jq_queue_depth > 1000 and on () request_count")
+    branch = next(line for line in found.rules()[ALERT].expr.splitlines() if "absent(jq_workers_active)" in line)
+    assert "request_count" not in branch
+    assert "jq_jobs_completed_total" in branch

@@ -1,59 +1,49 @@
-# ruff: noqa: E501  (a case of a table stays on its line)
-"""Who is told of what, asked of Alertmanager's own amtool, and what routing.yaml may not say."""
+"""Who is told of what, asked of Alertmanager's own amtool; the cases stand in routes.yaml and routes/."""
 
-import shutil
+import functools
+import json
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from local.toolchain import tool
-from rules import disruption_budgets, loader, routing
+from rules import loader, routing
 from rules.durations import seconds
-from rules.problems import RulesError
-from rules.routing import Timing
-from tests.mock_engine import ROOT, SECRETS
+from rules.model import Rule
+from rules.routing import Mail, Timing
+from rules.routing_tree import tree
+from tests.mock_engine import SECRETS
+from tests.rules import route_cases
 
 TIMING = Timing(group_wait="30s", group_interval="5m", repeat_interval="4h")
-# Every alert there is, and whom it must reach.
-EXPECTED = {
-    "JobQueueNoWorkers": "job-queue-slack,job-queue-webhook",
-    "JobQueueDepthHigh": "job-queue-slack,job-queue-webhook",
-    "JobQueueSchedulerSlow": "job-queue-slack,job-queue-webhook",
-    "JobQueueFailureRateHigh": "job-queue-slack,job-queue-webhook",
-    "JobQueueRedisErrors": "job-queue-slack,job-queue-webhook",
-    "JobQueueKafkaPublishErrorsSpiking": "job-queue-slack,job-queue-webhook",
-    "Watchdog": "dead-mans-switch",
-    "TargetDown": "platform-slack",
-    "SpecCursorErrorLogBurst": "speccursor-slack",
-    "SpecCursorErrorLogAnomalous": "speccursor-slack",
-    **dict.fromkeys(
-        (
-            "AlertsOnMissingMetrics",
-            "PodCrashLooping",
-            "PersistentVolumeFillingUp",
-            "GrafanaDown",
-            "AlertmanagerNotificationsFailing",
-            "PrometheusRuleFailures",
-            "PrometheusConfigReloadFailed",
-            "PrometheusRemoteWriteBehind",
-            "AlertmanagerClusterDegraded",
-            "LokiIngestionStopped",
-            "CollectorDroppingTelemetry",
-            "CollectorQueueNearlyFull",
-            "LokiRequestErrors",
-            "JaegerStorageErrors",
-        ),
-        "platform-slack",
-    ),
-}
+MAIL = Mail(smarthost="smtp.example.com:587", sender="alerts@example.com")
+ADDRESSES = {"speccursorOnCallEmail": "oncall@speccursor.test", "mediaOnCallEmail": "oncall@media.test"}
+CASES = route_cases.load()
 
 
-@pytest.fixture
-def config(tmp_path: Path) -> Path:
-    file = tmp_path / "alertmanager.yml"
-    file.write_text(routing.render(routing.load(), TIMING, SECRETS))
+@functools.cache
+def rules() -> dict[str, Rule]:
+    return loader.load().rules()
+
+
+@functools.cache
+def routes() -> routing.Routing:
+    return routing.load()
+
+
+def rendered(**changes: Any) -> dict[str, Any]:
+    return yaml.safe_load(routing.render(routes(), TIMING, SECRETS | ADDRESSES, **({"mail": MAIL} | changes)))
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("alertmanager")
+    (folder / routing.TEMPLATES).write_text(routing.message_templates())
+    file = folder / "alertmanager.yml"
+    file.write_text(routing.render(routes(), TIMING, SECRETS | ADDRESSES, mail=MAIL))
     return file
 
 
@@ -61,129 +51,110 @@ def amtool(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run([tool("amtool"), *arguments], capture_output=True, text=True, check=False)
 
 
+def labels(case: dict[str, Any]) -> dict[str, str]:
+    if "labels" in case:
+        return case["labels"]
+    return rules()[case["alert"]].labels.model_dump() | {"alertname": case["alert"]}
+
+
 def test_alertmanager_accepts_the_configuration(config: Path) -> None:
     result = amtool("check-config", config)
     assert result.returncode == 0, result.stdout + result.stderr
+    assert "1 templates" in result.stdout
 
 
-def test_every_alert_has_an_expected_route() -> None:
-    assert set(EXPECTED) == set(loader.load().rules())
+def test_every_alert_has_one_case() -> None:
+    assert sorted(case["alert"] for case in CASES if "alert" in case) == sorted(rules())
 
 
-@pytest.mark.parametrize("alert", EXPECTED)
-def test_alertmanager_sends_the_alert_where_it_belongs(config: Path, alert: str) -> None:
-    labels = loader.load().rules()[alert].labels.model_dump() | {"alertname": alert}
-    arguments = [f"{key}={value}" for key, value in labels.items()]
+def test_every_channel_and_every_part_of_a_route_has_a_case() -> None:
+    told = {name for case in CASES for name in case["receivers"]}
+    assert told == set(routes().channels)
+    parts = [(route, part) for route in routes().routes for part in route.also]
+    for route, part in parts:
+        for wanted in (route.match, part.match):
+            assert any(set(part.channels) <= set(case["receivers"]) for case in CASES), wanted
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.get("alert") or json.dumps(case["labels"]))
+def test_alertmanager_sends_the_alert_where_it_belongs(config: Path, case: dict[str, Any]) -> None:
+    arguments = [f"{key}={value}" for key, value in labels(case).items()]
     result = amtool("config", "routes", "test", f"--config.file={config}", *arguments)
-    assert result.stdout.strip() == EXPECTED[alert], result.stderr
-    assert ",".join(routing.load().channels_for(labels)) == EXPECTED[alert]
+    found = result.stdout.strip().split(",")
+    assert sorted(found) == sorted(case["receivers"]), result.stderr
+    assert routes().channels_for(labels(case)) == tuple(found)
 
 
-@pytest.mark.parametrize(("system", "channel"), [("speccursor", "speccursor-slack"), ("api", "platform-slack")])
-def test_a_system_without_rules_of_its_own_has_its_route(config: Path, system: str, channel: str) -> None:
-    result = amtool("config", "routes", "test", f"--config.file={config}", f"system={system}", "alertname=X")
-    assert result.stdout.strip() == channel
-    assert routing.load().channels_for({"system": system}) == (channel,)
+@pytest.mark.parametrize("mute_windows", [True, False])
+def test_severities_are_told_at_their_own_pace(mute_windows: bool) -> None:
+    route = rendered(mute_windows=mute_windows)["route"]
+    levels = [
+        {"matchers": ['severity="info"'], "continue": False, "repeat_interval": "24h"},
+        {"matchers": ['severity="critical"'], "continue": False, "repeat_interval": "1h"},
+    ]
+    muted = {
+        "matchers": ['severity="info"', 'page!="true"', 'alertname!="Watchdog"'],
+        "continue": False,
+        "repeat_interval": "24h",
+        "mute_time_intervals": ["nights", "weekends"],
+    }
+    expected = [muted, *levels] if mute_windows else levels
+    for one in route["routes"]:
+        if "receiver" not in one or one["receiver"] == "dead-mans-switch":
+            assert "routes" not in one
+        else:
+            assert one["routes"] == expected, one["receiver"]
+    assert [one for one in route["routes"] if "receiver" not in one] == expected, "of the default"
 
 
-def test_what_nobody_claims_still_reaches_a_person(config: Path) -> None:
-    result = amtool("config", "routes", "test", f"--config.file={config}", "system=unheard-of", "alertname=X")
-    assert result.stdout.strip() == "platform-slack"
+def test_whatever_a_page_is_it_has_no_mute_window() -> None:
+    def paths(branches: Any, above: tuple[str, ...] = ()) -> Any:
+        for branch in branches:
+            conditions = (*above, *(str(matcher) for matcher in branch.matchers))
+            yield branch, conditions
+            yield from paths(branch.branches, conditions)
+
+    muted = [(branch, found) for branch, found in paths(tree(routes(), mute_windows=True)) if branch.mute]
+    assert muted
+    for _, conditions in muted:
+        assert {'page!="true"', 'alertname!="Watchdog"', 'severity="info"'} <= set(conditions)
 
 
-def test_nothing_mutes_watchdog() -> None:
-    rendered = yaml.safe_load(routing.render(routing.load(), TIMING, SECRETS))
-    assert rendered["inhibit_rules"]
-    assert all('alertname!="Watchdog"' in rule["target_matchers"] for rule in rendered["inhibit_rules"])
-
-
-def test_target_down_never_mutes_a_page() -> None:
-    rendered = yaml.safe_load(routing.render(routing.load(), TIMING, SECRETS))
-    (rule,) = [rule for rule in rendered["inhibit_rules"] if rule["source_matchers"] == ['alertname="TargetDown"']]
-    assert 'page="false"' in rule["target_matchers"]
+def test_nothing_mutes_watchdog_and_only_pages_mute_pages() -> None:
+    found = rendered()["inhibit_rules"]
+    assert found
+    for rule in found:
+        assert 'alertname!="Watchdog"' in rule["target_matchers"]
+        no_page = {'page!="true"', 'page="false"'} & set(rule["target_matchers"])
+        assert no_page or {'page="true"'} <= set(rule["target_matchers"]) & set(rule["source_matchers"])
 
 
 def test_different_trouble_of_one_system_is_not_muted() -> None:
     """Inhibition goes by `subject`: two alerts share one only if they are the same trouble at two severities."""
-    subjects = [
-        (rule.labels.system, rule.labels.subject, rule.labels.severity) for rule in loader.load().rules().values()
-    ]
+    subjects = [(rule.labels.system, rule.labels.subject, rule.labels.severity) for rule in rules().values()]
     assert len(set(subjects)) == len(subjects)
 
 
-def test_slack_messages_say_what_a_person_needs(tmp_path: Path) -> None:
-    rendered = yaml.safe_load(routing.render(routing.load(), TIMING, SECRETS))
-    (slack,) = next(one["slack_configs"] for one in rendered["receivers"] if one["name"] == "job-queue-slack")
-    (tmp_path / "none.tmpl").write_text("")
-    data = tmp_path / "data.json"
-    data.write_text(
-        """{"status": "firing", "receiver": "job-queue-slack", "externalURL": "http://am",
-        "commonLabels": {"alertname": "JobQueueDepthHigh", "severity": "warning", "cluster": "local"},
-        "commonAnnotations": {}, "groupLabels": {},
-        "alerts": [{"status": "firing", "labels": {"queue": "email"}, "generatorURL": "http://prom/graph",
-        "annotations": {"summary": "SUM", "description": "DESC", "runbook_url": "http://run", "dashboard_url": "http://dash"}}]}"""
-    )
-    texts = {
-        key: amtool("template", "render", f"--template.glob={tmp_path}/*.tmpl", f"--template.data={data}", "--template.type=text", f"--template.text={slack[key]}")
-        for key in ("title", "text", "color")
-    }  # fmt: skip
-    assert [result.stderr for result in texts.values() if result.returncode] == []
-    assert texts["title"].stdout.strip() == "[FIRING:1] JobQueueDepthHigh (warning, local)"
-    assert texts["color"].stdout.strip() == "warning"
-    for part in (
-        "*SUM*",
-        "DESC",
-        "<http://run|Runbook>",
-        "<http://dash|Dashboard>",
-        "<http://prom/graph|Query>",
-        "silences",
-    ):
-        assert part in texts["text"].stdout
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "problem"),
-    [
-        ("[job-queue-slack, job-queue-webhook]", "[job-queue-slak]", "rules/routing.yaml: routes[1].channels: no channel 'job-queue-slak'; did you mean job-queue-slack?"),
-        ("default: platform-slack", "default: nobody", "rules/routing.yaml: default: no channel 'nobody'; known: dead-mans-switch, job-queue-slack, job-queue-webhook, platform-slack, speccursor-slack"),
-        (", job-queue-webhook]", "]", "rules/routing.yaml: channels.job-queue-webhook: no route leads to it"),
-        (", url_secret: slackWebhookUrl", "", "rules/routing.yaml: channels.job-queue-slack.slack.url_secret: required, but missing"),
-        ("webhook: {url_secret: notif", "pager: {url_secret: notif", "rules/routing.yaml: channels.job-queue-webhook.pager: unknown field"),
-        ("slack: {channel: \"#job-queue-alerts\", url_secret: slackWebhookUrl}", "{}", "rules/routing.yaml: channels.job-queue-slack: needs exactly one of slack, webhook"),
-        ('"#job-queue-alerts"', "job queue", "rules/routing.yaml: channels.job-queue-slack.slack.channel: "),
-        ("match: {alertname: Watchdog}", "match: {}", "rules/routing.yaml: routes[0].match: "),
-        ("group_interval: 1m", "group_interval: often", "rules/routing.yaml: routes[0].group_interval: must be a Prometheus duration such as 30s, 5m, 1h30m or 15d; got 'often'"),
-        ("repeat_interval: 50s", "repeat_interval: 60s", "rules/routing.yaml: routes[0]: repeat_interval 60s equals group_interval 1m, so Alertmanager would skip every second repetition; allowed: shorter (repeats every group_interval) or longer"),
-        ("channels:", "channels: [", "rules/routing.yaml: no valid YAML: "),
-    ],
-)  # fmt: skip
-def test_refuses(tmp_path: Path, old: str, new: str, problem: str) -> None:
-    text = (ROOT / "rules/routing.yaml").read_text()
-    assert old in text
-    (tmp_path / "routing.yaml").write_text(text.replace(old, new, 1))
-    with pytest.raises(RulesError) as error:
-        routing.load(tmp_path)
-    assert any(line.startswith(problem) for line in error.value.problems), error.value.problems
-
-
-@pytest.mark.parametrize("repeat", ["50s", "2m"])
-def test_a_route_may_repeat_at_another_pace_than_it_looks(tmp_path: Path, repeat: str) -> None:
-    text = (ROOT / "rules/routing.yaml").read_text()
-    (tmp_path / "routing.yaml").write_text(text.replace("repeat_interval: 50s", f"repeat_interval: {repeat}"))
-    assert routing.load(tmp_path).routes[0].repeat_interval == repeat
+def test_every_inhibition_has_sources_and_targets_among_the_alerts() -> None:
+    named = {alert: rule.labels.model_dump() for alert, rule in rules().items()}
+    assert routing.inhibition_problems(routes(), named) == []
+    few = {alert: own for alert, own in named.items() if own["severity"] != "critical" and alert != "TargetDown"}
+    assert routing.inhibition_problems(routes(), few) == [
+        "rules/routing.yaml: inhibitions.worse-severity.source: matches no alert: {severity: critical}",
+        "rules/routing.yaml: inhibitions.target-down.source: matches no alert: {alertname: TargetDown, scope: app}",
+    ]
 
 
 def test_every_look_at_watchdog_sends_the_heartbeat() -> None:
     """Alertmanager repeats what is older than repeat_interval when it looks, and it looks every group_interval."""
-    (watchdog,) = [one for one in routing.load().routes if one.match == {"alertname": "Watchdog"}]
+    (watchdog,) = [one for one in routes().routes if one.match == {"alertname": "Watchdog"}]
     assert watchdog.group_interval == "1m"
     assert seconds(str(watchdog.repeat_interval)) <= 60 - 10  # sending may take a while
 
 
 def test_a_route_with_one_interval_must_fit_the_stacks_other() -> None:
-    stack = Timing(group_wait="0s", group_interval="50s", repeat_interval="1h")
-    half = routing.load()
-    half = half.model_copy(update={"routes": [half.routes[0].model_copy(update={"group_interval": None})]})
+    stack = Timing(group_wait="0s", group_interval="50s", repeat_interval="1h30m")
+    half = routes().model_copy(update={"routes": [routes().routes[0].model_copy(update={"group_interval": None})]})
     (problem,) = half.timing_problems(stack)
     assert problem.startswith(
         "rules/routing.yaml: routes[0]: repeat_interval 50s equals group_interval 50s (one of them"
@@ -191,18 +162,49 @@ def test_a_route_with_one_interval_must_fit_the_stacks_other() -> None:
     assert half.timing_problems(TIMING) == half.timing_problems() == []
 
 
-def test_secrets_that_are_needed_follow_from_the_channels() -> None:
-    assert routing.load().secrets() == {
-        "slackWebhookUrl": ["job-queue-slack", "speccursor-slack", "platform-slack"],
+def test_a_severity_must_fit_the_stacks_interval() -> None:
+    stack = Timing(group_wait="0s", group_interval="60m", repeat_interval="4h")
+    (problem,) = routes().timing_problems(stack)
+    assert problem.startswith(
+        "rules/routing.yaml: escalation.critical: repeat_interval 1h equals group_interval 60m (one"
+    )
+    assert routes().timing_problems(TIMING) == []
+
+
+def test_what_is_needed_follows_from_the_channels() -> None:
+    # Systems may bring channels of their own.
+    brought = {name for system in loader.load().systems.values() for name in system.channels}
+    assert {key: [one for one in names if one not in brought] for key, names in routes().secrets().items()} == {
+        "slackWebhookUrl": [
+            "job-queue-slack",
+            "speccursor-slack",
+            "media-slack",
+            "media-clustering-slack",
+            "platform-slack",
+        ],
         "notificationWebhookUrl": ["job-queue-webhook"],
+        "speccursorOnCallEmail": ["speccursor-email"],
+        "pagerdutyRoutingKey": ["speccursor-pagerduty", "media-clustering-pagerduty", "oncall-pagerduty"],
+        "speccursorWebhookUrl": ["speccursor-webhook"],
+        "mediaOnCallEmail": ["media-email"],
         "deadMansSwitchUrl": ["dead-mans-switch"],
     }
+    assert set(routes().forms()) == set(routes().secrets())
+    assert routes().forms()["pagerdutyRoutingKey"] == "token"
+    assert routes().forms()["mediaOnCallEmail"] == "address"
 
 
-def test_disruption_budgets_are_checked(tmp_path: Path) -> None:
-    shutil.copy(ROOT / "rules/disruption-budgets.yaml", tmp_path)
-    assert disruption_budgets.load(tmp_path)["jq-worker"].min_available == 1
-    file = tmp_path / "disruption-budgets.yaml"
-    file.write_text(file.read_text().replace("minAvailable: 1", "minAvailable: 0"))
-    with pytest.raises(RulesError, match=r"rules/disruption-budgets.yaml: jq-worker.minAvailable: must be greater"):
-        disruption_budgets.load(tmp_path)
+def test_mail_needs_a_server_and_its_login_is_said_only_with_one() -> None:
+    with pytest.raises(ValueError, match="an e-mail channel needs the stack's SMTP server"):
+        rendered(mail=None)
+    assert not [key for key in rendered()["global"] if "auth" in key]
+    mail = Mail(smarthost="smtp:25", sender="a@b.c", username="me", password="hush", require_tls=False)
+    assert rendered(mail=mail)["global"] == {
+        "pagerduty_url": "https://events.pagerduty.com/v2/enqueue",
+        "smtp_smarthost": "smtp:25",
+        "smtp_from": "a@b.c",
+        "smtp_require_tls": False,
+        "smtp_auth_username": "me",
+        "smtp_auth_password": "hush",
+    }
+    assert "hush" not in repr(mail)

@@ -34,10 +34,10 @@ class Pod:
         self.exporter = InMemorySpanExporter()
         self.tracing = Tracing(self.exporter)
         self.metrics = RequestMetrics()
-        switches = Switchboard(None, api.FAULTS)
-        self.app = create_app(self.metrics, switches)
+        self.switches = Switchboard(None, api.FAULTS)
+        self.app = create_app(self.metrics, self.switches)
         rng = random.Random(1)  # noqa: S311 - a seed, so that a test repeats
-        api.add_routes(self.app, self.tracing, switches, self.metrics, rng=rng)
+        api.add_routes(self.app, self.tracing, self.switches, self.metrics, rng=rng)
         self.client = Client(self.app)
 
     def spans(self) -> list[ReadableSpan]:
@@ -133,7 +133,7 @@ def test_requests_are_slow_while_told_to() -> None:
 
 def test_the_own_load_has_all_kinds_of_answers_but_few_errors() -> None:
     pod = Pod()
-    load = api.Load(pod.app, rng=random.Random(1))  # noqa: S311 - a seed, so that a test repeats
+    load = api.Load(pod.app, pod.switches, rng=random.Random(1))  # noqa: S311 - a seed, so that a test repeats
 
     async def ask() -> list[int]:
         return [answer.status_code for answer in await asyncio.gather(*(load.request() for _ in range(400)))]
@@ -143,3 +143,26 @@ def test_the_own_load_has_all_kinds_of_answers_but_few_errors() -> None:
     assert {200, 201, 404, 422, 503} == set(statuses)
     assert statuses.count(503) < 20
     assert pod.count(endpoint="/items", method="GET", status="200", project_id="probe") == 0
+
+
+def test_a_fault_starts_with_a_burst_once() -> None:
+    pod = Pod()
+    load = api.Load(pod.app, pod.switches, rng=random.Random(1))  # noqa: S311 - a seed, so that a test repeats
+
+    async def ask(times: int) -> int:
+        for _ in range(times):
+            load.start()
+        running = asyncio.all_tasks() - {asyncio.current_task()}
+        await asyncio.gather(*running)
+        return len(running)
+
+    with captured("api"):
+        counts = [asyncio.run(ask(1))]
+        pod.client.put("/faults/ApiErrorRateHigh")
+        counts += [asyncio.run(ask(3)), asyncio.run(ask(1))]
+        pod.client.delete("/faults/ApiErrorRateHigh")
+        counts.append(asyncio.run(ask(1)))
+        pod.client.put("/faults/errors", params={"amount": 1})
+        counts.append(asyncio.run(ask(1)))
+    # The burst leaves no room below the limit of requests that wait.
+    assert counts == [1, 250, 1, 1, 250]

@@ -7,7 +7,8 @@ from simulator import job_queue
 from simulator.__main__ import build
 from simulator.app import create_app
 from simulator.faults import Switchboard
-from simulator.workload import LINGER, Level, Workload
+from simulator.signals import Level
+from simulator.workload import LINGER, Workload
 from tests.simulator.client import Client
 
 # Telemetry contract, section 1: name -> (type, labels).
@@ -33,6 +34,7 @@ ALERTS = {
     "JobQueueSchedulerSlow",
     "JobQueueKafkaPublishErrorsSpiking",
     "JobQueueRedisErrors",
+    "AlertsOnMissingMetrics",
 }
 
 

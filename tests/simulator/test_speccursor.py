@@ -14,9 +14,12 @@ from opentelemetry.trace import StatusCode
 from simulator import jobs
 from simulator.app import create_app
 from simulator.faults import Switchboard
+from simulator.runs import Teller
 from simulator.sent_traces import add_sender
 from simulator.speccursor import FAULTS, SERVICES, Upgrades
 from simulator.tracing import Reporting, Tracing
+from simulator.upgrade_metrics import HEALTHY, METRICS
+from simulator.workload import Workload
 from tests.simulator.client import Client
 from tests.simulator.lines import captured
 
@@ -29,10 +32,11 @@ class Pod:
     def __init__(self, *, seed: int = 1) -> None:
         self.exporter = InMemorySpanExporter()
         self.tracing = Tracing(self.exporter)
-        self.switches = Switchboard(None, FAULTS)
+        workload = Workload(METRICS, HEALTHY)
+        self.switches = Switchboard(workload, FAULTS)
         rng = random.Random(seed)  # noqa: S311 - a seed, so that a test repeats
-        self.upgrades = Upgrades(self.tracing, self.switches, rng=rng)
-        self.app: FastAPI = create_app(self.upgrades, self.switches)
+        self.upgrades = Upgrades(self.tracing, self.switches, workload, rng=rng)
+        self.app: FastAPI = create_app(workload, self.switches)
         add_sender(self.app, self.upgrades)
         self.client = Client(self.app)
 
@@ -120,25 +124,29 @@ def test_failing_runs_have_an_error_from_the_step_up_to_the_root() -> None:
 
 def test_error_lines_come_at_the_rate_that_was_asked_for() -> None:
     pod = Pod()
+    pod.client.put("/faults/SpecCursorErrorLogAnomalous", params={"amount": 60})
     for _ in range(2):  # idempotent
         pod.client.put("/faults/error-logs", params={"amount": 90, "instance": "controller"})
     pod.client.put("/faults/SpecCursorErrorLogBurst")
     lines = [line for line in pod.runs(60) if line["message"] == "request refused, trying again"]
 
-    assert Counter(line["service"] for line in lines) == {"controller": 90, "ai-service": 30}
+    assert Counter(line["service"] for line in lines) == {"controller": 90, "ai-service": 30, "rust-worker": 60}
     assert all(line["level"] == "ERROR" and line["trace_id"] and line["correlation_id"] for line in lines)
     pod.client.delete("/faults/error-logs", params={"instance": "controller"})
     pod.client.delete("/faults/error-logs")
+    pod.client.delete("/faults/SpecCursorErrorLogAnomalous")
     assert not [line for line in pod.runs(60) if line["message"] == "request refused, trying again"]
 
 
 def test_slow_runs_are_slow_in_span_and_metric() -> None:
     pod = Pod()
-    pod.client.put("/faults/slow")
+    pod.client.put("/faults/slow", params={"amount": 20})
+    pod.client.put("/faults/SpecCursorOperationSlow")
     lines = pod.runs(3)
     pod.client.delete("/faults/slow")
+    pod.client.delete("/faults/SpecCursorOperationSlow")
 
-    slow = {line["service"] for line in lines if line["duration_ms"] > 45_000}
+    slow = {line["service"] for line in lines if line["duration_ms"] > 65_000}
     assert slow == {"github-app", "controller", "ai-service"}
     assert all(line["duration_ms"] < 30_000 for line in pod.runs(3))
 
@@ -198,9 +206,10 @@ def test_a_wrong_number_of_traces_is_refused(wanted: dict[str, Any], reason: str
 
 
 def test_counted_traces_without_a_collector_are_refused() -> None:
-    switches = Switchboard(None, FAULTS)
-    upgrades = Upgrades(Tracing(), switches)
-    app = create_app(upgrades, switches)
+    workload = Workload(METRICS, HEALTHY)
+    switches = Switchboard(workload, FAULTS)
+    upgrades = Upgrades(Tracing(), switches, workload)
+    app = create_app(workload, switches)
     add_sender(app, upgrades)
     answer = Client(app).post("/traces", json={"count": 1})
 
@@ -228,7 +237,7 @@ def test_a_job_is_one_trace_from_server_to_worker() -> None:
     exporter = InMemorySpanExporter()
     tracing = Tracing(exporter)
     with captured() as lines:
-        jobs.Jobs(tracing, rng=random.Random(1)).run()  # noqa: S311 - a seed, so that a test repeats
+        Teller(tracing, jobs.plan, rng=random.Random(1)).run()  # noqa: S311 - a seed, so that a test repeats
     tracing.shutdown()
 
     assert {service(span) for span in exporter.get_finished_spans()} == {"jq-server", "jq-worker"}

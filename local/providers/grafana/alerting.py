@@ -1,4 +1,4 @@
-"""Contact points and the notification policy: the part of Grafana's API that is being replaced, kept apart."""
+"""Contact points, mute timings and the policy: the part of Grafana's API that is being replaced, kept apart."""
 
 from typing import Any, cast
 
@@ -9,15 +9,21 @@ from local.providers.values import Object, Values, plain
 
 _POINTS = "/api/v1/provisioning/contact-points"
 _POLICIES = "/api/v1/provisioning/policies"
+_MUTES = "/api/v1/provisioning/mute-timings"
 
 # Argument -> Grafana's type, and fields whose names differ.
 _INTEGRATIONS: dict[str, tuple[str, dict[str, str]]] = {
     "slacks": ("slack", {}),
     "webhooks": ("webhook", {"authorizationScheme": "authorization_scheme"}),
     "emails": ("email", {}),
-    "pagerduties": ("pagerduty", {}),
+    "pagerduties": ("pagerduty", {"clientUrl": "client_url"}),
 }
-_SECRET_FIELDS = ("url", "token", "integrationKey", "basicAuthPassword", "authorizationCredentials")
+_SECRET_FIELDS: dict[str, tuple[str, ...]] = {
+    "slacks": ("url", "token"),
+    "webhooks": ("url", "basicAuthPassword", "authorizationCredentials"),
+    "emails": (),
+    "pagerduties": ("integrationKey",),
+}
 """Of an integration; what Grafana gives back of them is `[REDACTED]`, or the address of a webhook."""
 
 
@@ -72,9 +78,51 @@ class ContactPoint(Kind):
 
     def write(self, files: Files, values: Values) -> None:
         inputs = plain(values)
-        receivers = _receivers(without_secrets(values, _SECRET_FIELDS, str(inputs["name"])))
+        name = str(inputs["name"])
+        shown: Object = {"name": name}
+        for argument, secret in _SECRET_FIELDS.items():
+            if argument in values:
+                shown |= without_secrets({argument: values[argument]}, secret, name)
+        receivers = _receivers(shown)
         point: Object = {"orgId": 1, "name": inputs["name"], "receivers": receivers}
         files.write(self.path(inputs), document("contactPoints", [point]))
+
+
+class MuteTiming(Kind):
+    """A named set of times in which policies that name it tell nothing."""
+
+    token = "grafana:alerting/muteTiming:MuteTiming"  # noqa: S105 (a type)
+    inputs = frozenset({"name", "intervals", "disableProvenance"})
+    required = frozenset({"name"})
+    replaces = frozenset({"name", "disableProvenance"})
+
+    def uid(self, inputs: Object) -> str:
+        return str(inputs["name"])
+
+    async def save(self, api: Api, inputs: Object, *, new: bool) -> Object:  # noqa: ARG002
+        path = f"{_MUTES}/{inputs['name']}"
+        found = await api.get(path)
+        await api.request(*(("POST", _MUTES) if found is None else ("PUT", path)), _timing(inputs))
+        return {}
+
+    async def live(self, api: Api, inputs: Object, state: Object) -> Object | None:  # noqa: ARG002
+        found = await api.get(f"{_MUTES}/{inputs['name']}")
+        if found is None:
+            return None
+        theirs = cast(list[Object], found.get("time_intervals") or [])
+        if _filled(theirs) == _filled(_timing(inputs)["time_intervals"]):
+            return inputs
+        return {**inputs, "intervals": [_interval_arguments(one) for one in theirs]}
+
+    async def remove(self, api: Api, inputs: Object) -> None:
+        await api.delete(f"{_MUTES}/{inputs['name']}")
+
+    def path(self, inputs: Object) -> str:
+        return f"alerting/mute-timing-{inputs['name']}.yaml"
+
+    def write(self, files: Files, values: Values) -> None:
+        inputs = plain(values)
+        files.write(self.path(inputs), document("muteTimes", [{"orgId": 1, **_timing(inputs)}]))
 
 
 class NotificationPolicy(Kind):
@@ -146,13 +194,43 @@ def _seen(item: Object, argument: str, row: Object) -> Object:
     found = dict(item)
     for key in item:
         theirs = renamed.get(key, key)
-        if key in _SECRET_FIELDS:
+        if key in _SECRET_FIELDS[argument]:
             continue
         if key == "disableResolveMessage":
             found[key] = row.get(key, False)
         elif settings.get(theirs) != wanted["settings"][theirs]:
             found[key] = settings.get(theirs)
     return found
+
+
+_INTERVAL_FIELDS = {
+    "weekdays": "weekdays",
+    "daysOfMonths": "days_of_month",
+    "months": "months",
+    "years": "years",
+    "location": "location",
+}
+
+
+def _timing(inputs: Object) -> Object:
+    """A mute timing in Grafana's words."""
+    intervals: list[Object] = []
+    for item in cast(list[Object], inputs.get("intervals") or []):
+        interval: Object = {theirs: item[ours] for ours, theirs in _INTERVAL_FIELDS.items() if item.get(ours)}
+        times = cast(list[Object], item.get("times") or [])
+        if times:
+            interval["times"] = [{"start_time": one["start"], "end_time": one["end"]} for one in times]
+        intervals.append(interval)
+    return {"name": inputs["name"], "time_intervals": intervals}
+
+
+def _interval_arguments(interval: Object) -> Object:
+    """One interval in the program's words."""
+    item: Object = {ours: interval[theirs] for ours, theirs in _INTERVAL_FIELDS.items() if interval.get(theirs)}
+    times = cast(list[Object], interval.get("times") or [])
+    if times:
+        item["times"] = [{"start": one["start_time"], "end": one["end_time"]} for one in times]
+    return item
 
 
 _POLICY_FIELDS = {

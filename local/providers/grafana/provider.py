@@ -14,7 +14,7 @@ from pulumi.provider.experimental.property_value import PropertyValue
 
 from local.providers.changes import REPLACING, changes
 from local.providers.errors import ProviderError
-from local.providers.grafana.alerting import ContactPoint, NotificationPolicy
+from local.providers.grafana.alerting import ContactPoint, MuteTiming, NotificationPolicy
 from local.providers.grafana.api import Api
 from local.providers.grafana.files import Files, parsed
 from local.providers.grafana.kinds import Dashboard, DataSource, Folder, Kind
@@ -33,7 +33,8 @@ from local.providers.values import (
 )
 
 KINDS: dict[str, Kind] = {
-    kind.token: kind for kind in (Folder(), Dashboard(), DataSource(), ContactPoint(), NotificationPolicy())
+    kind.token: kind
+    for kind in (Folder(), Dashboard(), DataSource(), ContactPoint(), MuteTiming(), NotificationPolicy())
 }
 INPUTS, PLACE = "__inputs", "__place"
 """What the state keeps beside a resource's own properties: the last inputs, and where they were written."""

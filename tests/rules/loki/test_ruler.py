@@ -85,7 +85,7 @@ def test_the_ruler_sends_the_alert_and_reads_a_changed_file(tmp_path: Path, aler
         assert alert["annotations"] == {
             "summary": "Service controller logs many errors",
             "description": "controller (namespace speccursor) logs 20 ERROR lines per minute.",
-            "dashboard_url": "https://grafana.test/d/platform-overview",
+            "dashboard_url": "https://grafana.test/d/speccursor-system",
             "runbook_url": f"https://runbooks.test/{NAME}.md",
         }
         assert alert["generatorURL"].startswith("http://grafana.test/explore?")

@@ -1,0 +1,140 @@
+"""Rows of Platform - Alerting Pipeline up to the Alertmanagers: rules are evaluated, alerts are sent."""
+
+from dashboards.builder import units
+from dashboards.builder.layout import Row, line, row
+from dashboards.builder.look import Limits, Look
+from dashboards.builder.panels import lines, single
+from dashboards.builder.queries import or_zero, prom
+
+_NO_ERRORS = Limits(critical=0.000001, why="none is normal: every one may be an alert that nobody sees.")
+RATE = Look(unit=units.PER_SECOND)
+ERRORS = Look(unit=units.PER_SECOND, limits=_NO_ERRORS)
+"""Events that should not happen at all."""
+# The label rule_group is "file;group".
+_GROUP = '"group", "$1", "rule_group", ".*;(.+)"'
+
+
+def evaluation() -> Row:
+    """Whether rules are evaluated in time."""
+    share = """
+    label_replace(
+      max by (rule_group) (
+        prometheus_rule_group_last_duration_seconds / prometheus_rule_group_interval_seconds
+      ),
+      {group}
+    )
+    """
+    # A group that was not evaluated yet has the time 0; then its age is that of the server.
+    age = """
+    label_replace(
+      time() - max by (pod, rule_group) (
+        prometheus_rule_group_last_evaluation_timestamp_seconds > 0
+        or
+        0 * prometheus_rule_group_last_evaluation_timestamp_seconds
+        + on (namespace, pod) group_left () process_start_time_seconds{{app="prometheus"}}
+      ),
+      {group}
+    )
+    """
+    missed = "sum by (pod) (rate(prometheus_rule_group_iterations_missed_total[$__rate_interval]))"
+    failed = "sum by (pod) (rate(prometheus_rule_evaluation_failures_total[$__rate_interval]))"
+    return row(
+        "1. Prometheus evaluates the rules",
+        line(
+            lines(
+                "Evaluation time of the interval",
+                "Share of its interval that a group's evaluation takes. Above 100 % evaluations are missed.",
+                [prom(share.format(group=_GROUP), "{{group}}")],
+                Look(unit=units.RATIO, limits=Limits(warning=0.5, critical=1, why="at 1 the next one is already due.")),
+            ),
+            lines(
+                "Age of the last evaluation",
+                "Time since each server evaluated each group; it should stay near the group's interval. One line that "
+                "grows is a server that is stuck, while the other one still evaluates.",
+                [prom(age.format(group=_GROUP), "{{group}} {{pod}}")],
+                Look(unit=units.SECONDS),
+            ),
+            lines(
+                "Failed and missed evaluations",
+                "Rules that could not be evaluated, and group evaluations that were left out because the one before "
+                "took too long.",
+                [prom(failed, "failed {{pod}}"), prom(missed, "missed {{pod}}")],
+                ERRORS,
+            ),
+        ),
+    )
+
+
+def sending() -> Row:
+    """Whether every Alertmanager gets what fires."""
+    by_pod = "sum by (pod) (rate(prometheus_notifications_{what}_total[$__rate_interval]))"
+    queue = """
+    max by (pod) (prometheus_notifications_queue_length)
+    / max by (pod) (prometheus_notifications_queue_capacity)
+    """
+    return row(
+        "2. Prometheus sends alerts to every Alertmanager",
+        line(
+            lines(
+                "Alerts sent",
+                "Alerts that each server sent, counted once per Alertmanager. Firing alerts are sent again and again.",
+                [prom(by_pod.format(what="sent"), "{{pod}}")],
+                RATE,
+            ),
+            lines(
+                "Errors and drops",
+                "Alerts that could not be sent to one Alertmanager, and alerts that were given up.",
+                [
+                    prom(by_pod.format(what="errors"), "error {{pod}}"),
+                    prom(by_pod.format(what="dropped"), "dropped {{pod}}"),
+                ],
+                ERRORS,
+            ),
+            lines(
+                "Queue",
+                "Share of the sending queue in use. A full queue drops the oldest alerts.",
+                [prom(queue, "{{pod}}")],
+                Look(unit=units.RATIO, limits=Limits(warning=0.5, critical=0.9, why="at 1 alerts are dropped.")),
+            ),
+            single(
+                "Alertmanagers known",
+                "Alertmanagers that the server with the fewest sends to: every replica must be among them.",
+                prom("min(prometheus_notifications_alertmanagers_discovered)", "known"),
+                Look(unit=units.EXACT, limits=Limits(critical=1, low_is_bad=True, why="without one nobody is told.")),
+            ),
+        ),
+    )
+
+
+def loki_ruler() -> Row:
+    """The same two steps in Loki."""
+    rate = "sum by (pod) (rate(loki_prometheus_{what}_total[$__rate_interval]))"
+    return row(
+        "3. Loki evaluates its rules and sends alerts, too",
+        line(
+            lines(
+                "Rule evaluations",
+                "Log rules evaluated per second.",
+                [prom(or_zero(rate.format(what="rule_evaluations"), "pod"), "{{pod}}")],
+                RATE,
+            ),
+            lines(
+                "Failed and missed evaluations",
+                "Log rules that could not be evaluated, or were left out because the evaluation before took too long.",
+                [
+                    prom(or_zero(rate.format(what="rule_evaluation_failures"), "pod"), "failed {{pod}}"),
+                    prom(or_zero(rate.format(what="rule_group_iterations_missed"), "pod"), "missed {{pod}}"),
+                ],
+                ERRORS,
+            ),
+            lines(
+                "Alerts sent and dropped",
+                "Alerts that Loki sent to Alertmanager, could not send, or gave up.",
+                [
+                    prom(or_zero(rate.format(what=f"notifications_{what}"), "pod"), f"{what} {{{{pod}}}}")
+                    for what in ("sent", "errors", "dropped")
+                ],
+                RATE,
+            ),
+        ),
+    )

@@ -1,0 +1,48 @@
+"""What the dashboards of SpecCursor have in common: selectors, variables, links between them, limits that return."""
+
+from grafana_foundation_sdk.models.dashboard import VariableModel
+
+from dashboards.builder.dashboard import About
+from dashboards.builder.look import Limits
+from dashboards.builder.variables import label_values
+
+HERE = 'namespace=~"$namespace"'
+"""Matcher that keeps other systems out: most names of SpecCursor's metrics do not begin with the system."""
+OF_SERVICE = f'{HERE}, service=~"$service"'
+KEPT = "if that was kept: all with an error are, and a share of the others (10 % unless the stack says otherwise)."
+"""End of a sentence that promises a trace."""
+SLOW = Limits(critical=30, why="SpecCursorOperationSlow pages when 5 % of an operation's calls take longer than 30 s.")
+ERROR_LINES = Limits(warning=10, why="SpecCursorErrorLogBurst alerts above 10 ERROR lines a minute of one service.")
+
+_PAGES = {
+    "system overview": "speccursor-system",
+    "upgrades": "speccursor-upgrades",
+    "AI": "speccursor-ai",
+    "proofs": "speccursor-proofs",
+    "security": "speccursor-security",
+    "infrastructure": "speccursor-infrastructure",
+}
+
+
+def about(*, uid: str, shows: str, purpose: str, runbooks: list[str], logs: str, alerts: str = "") -> About:
+    """Header of `SpecCursor - <shows>`, with links to the other dashboards of SpecCursor."""
+    return About(
+        uid=uid,
+        title=f"SpecCursor - {shows}",
+        system="speccursor",
+        purpose=purpose,
+        runbooks=runbooks,
+        logs=logs,
+        links={text: f"/d/{page}" for text, page in _PAGES.items() if page != uid},
+        alerts=alerts,
+    )
+
+
+def namespace() -> VariableModel:
+    """Namespaces that run SpecCursor."""
+    return label_values("namespace", "namespace", "active_jobs", only_these=True)
+
+
+def service() -> VariableModel:
+    """SpecCursor's services; All is their names joined, because log lines and spans of others have a service, too."""
+    return label_values("service", "service", f"http_request_duration_seconds_count{{{HERE}}}", only_these=True)

@@ -1,0 +1,94 @@
+"""The parts of Grafana's HTTP API that a deployment of dashboards needs. The token stands in no text and no URL."""
+
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import httpx
+
+from ops.errors import OpsError
+
+_TIMEOUT = 30.0
+_UNAUTHORIZED, _NOT_FOUND = 401, 404
+
+
+class GrafanaError(OpsError):
+    """Grafana refused one call; the text has its own message."""
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A folder of dashboards."""
+
+    uid: str
+    title: str
+
+
+@dataclass(frozen=True)
+class Grafana:
+    """One Grafana, asked with a service account's token or an API key."""
+
+    url: str
+    token: str = field(repr=False)
+
+    def data_sources(self) -> dict[str, str]:
+        """uid -> type of every data source that the token may see."""
+        found = cast(list[dict[str, Any]], self._call("GET", "/api/datasources"))
+        return {str(one["uid"]): str(one["type"]) for one in found}
+
+    def folders(self) -> dict[str, Folder]:
+        """uid -> folder."""
+        found = cast(list[dict[str, Any]], self._call("GET", "/api/folders?limit=1000"))
+        return {str(one["uid"]): Folder(str(one["uid"]), str(one["title"])) for one in found}
+
+    def create_folder(self, folder: Folder) -> None:
+        """Make a folder. Raises GrafanaError, also when another has its title."""
+        self._call("POST", "/api/folders", {"uid": folder.uid, "title": folder.title})
+
+    def rename_folder(self, folder: Folder) -> None:
+        """Give a folder its title."""
+        self._call("PUT", f"/api/folders/{folder.uid}", {"title": folder.title, "overwrite": True})
+
+    def dashboard(self, uid: str) -> tuple[dict[str, Any], str] | None:
+        """A dashboard's JSON and the uid of its folder (empty for the general one); None when there is none."""
+        found = self._call("GET", f"/api/dashboards/uid/{uid}", missing=True)
+        return None if found is None else (found["dashboard"], str(found["meta"].get("folderUid") or ""))
+
+    def write_dashboard(self, dashboard: dict[str, Any], folder: str) -> None:
+        """Create or replace a dashboard in the folder with this uid."""
+        body = {
+            "dashboard": {key: value for key, value in dashboard.items() if key not in ("id", "version")}
+            | {"id": None},
+            "folderUid": folder,
+            "overwrite": True,
+            "message": "ops deploy-dashboards",
+        }
+        self._call("POST", "/api/dashboards/db", body)
+
+    def _call(self, method: str, path: str, body: object = None, *, missing: bool = False) -> Any:  # noqa: ANN401
+        """The JSON answer; with `missing`, None for a 404. Raises GrafanaError for an error status, else OpsError."""
+        headers = {"Authorization": f"Bearer {self.token}"}
+        try:
+            answer = httpx.request(method, self.url + path, headers=headers, json=body, timeout=_TIMEOUT)
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
+            raise OpsError(f"GRAFANA_URL {self.url!r} is no URL: {error}") from error
+        except httpx.HTTPError as error:
+            raise OpsError(f"Grafana at {self.url} does not answer: {error or type(error).__name__}") from error
+        if missing and answer.status_code == _NOT_FOUND:
+            return None
+        message = _message(answer)
+        if answer.status_code == _UNAUTHORIZED:
+            raise OpsError(f"Grafana at {self.url} does not accept GRAFANA_API_TOKEN: {message}")
+        if answer.is_error:
+            raise GrafanaError(f"{answer.status_code} {message}")
+        try:
+            return answer.json()
+        except ValueError as error:
+            raise OpsError(f"Grafana at {self.url}: the answer is no JSON; is this a Grafana?") from error
+
+
+def _message(answer: httpx.Response) -> str:
+    try:
+        document: object = answer.json()
+    except ValueError:
+        return answer.text[:200]
+    return str(cast(dict[str, Any], document).get("message", "")) if isinstance(document, dict) else ""

@@ -1,0 +1,19 @@
+"""What all data here is made of."""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Strict(BaseModel):
+    """Base of all data here: no unknown fields, no silent conversion, no later change."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, populate_by_name=True)
+
+
+Name = Annotated[str, Field(pattern=r"^[A-Z][A-Za-z0-9]*$")]
+Slug = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$")]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Thresholds = dict[str, dict[str, NotNegative]]
+"""Alert name -> threshold name -> default."""
+Document = dict[str, Any]

@@ -1,0 +1,45 @@
+"""What a workload counted lately, for faults that must outweigh it."""
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+KEPT = 3 * 86_400.0
+"""Seconds: the longest window of a burn rate alert."""
+_MINUTE = 60.0
+
+
+@dataclass
+class _Minute:
+    number: float
+    all: int = 0
+    bad: int = 0
+
+
+class History:
+    """Events of some metrics by the minute."""
+
+    def __init__(self, metrics: Iterable[str]) -> None:
+        """Remembers these metrics; others are not kept."""
+        self._minutes: dict[str, deque[_Minute]] = {metric: deque() for metric in metrics}
+
+    def add(self, metric: str, count: int, *, bad: bool, now: float) -> None:
+        """Remember events that happened at `now` (seconds, of any clock that never goes back)."""
+        minutes = self._minutes.get(metric)
+        if minutes is None or not count:
+            return
+        number = now // _MINUTE
+        if not minutes or minutes[-1].number != number:
+            minutes.append(_Minute(number))
+        minutes[-1].all += count
+        minutes[-1].bad += count if bad else 0
+        while minutes[0].number < (now - KEPT) // _MINUTE:
+            minutes.popleft()
+
+    def counted(self, metric: str, window: float, now: float) -> tuple[int, int]:
+        """All and bad events within the last `window` seconds, rounded up to minutes.
+
+        Raises KeyError for a metric that is not kept.
+        """
+        inside = [minute for minute in self._minutes[metric] if minute.number >= (now - window) // _MINUTE]
+        return sum(minute.all for minute in inside), sum(minute.bad for minute in inside)

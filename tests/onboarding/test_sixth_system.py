@@ -1,0 +1,80 @@
+"""docs/onboarding.md is true: a service is observed when its files are there, and no other file is touched."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.onboarding import checkout
+
+DRAWN = "dashboards/loyalty-overview.json"
+LEDGER = "tests/coverage/ledger.yaml"
+SUITES = (
+    "tests/onboarding/inside.py",
+    "tests/rules/test_rules.py::test_scenarios",
+    "tests/rules/test_routing.py",
+    "tests/architecture/test_runbooks.py",
+    "tests/architecture/test_names.py",
+    "tests/architecture/test_links.py",
+    "tests/simulator/test_faults_fire_their_alerts.py::test_a_fault_fires_its_alert_alone_and_resolves",
+)
+"""What `make unit` runs of it; of the suites that go through all alerts, the cases of the new ones."""
+CASES = "Loyalty or loyalty or inside or test_names or accepts or every"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Copy:
+    """A checkout with the example's files and its dashboard drawn."""
+
+    folder: Path
+    before: dict[str, str]
+    """Digests of what was there before those files."""
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Copy:
+    folder = tmp_path_factory.mktemp("checkout")
+    checkout.copy(folder)
+    before = checkout.hashes(folder)
+    names = checkout.added(folder)
+    assert not names & set(before), "the example replaces a file"
+    assert f"{Path(DRAWN).name} written" in checkout.python(folder, "-m", "dashboards")
+    assert checkout.hashes(folder).keys() - before.keys() == names | {DRAWN}
+    return Copy(folder=folder, before=before)
+
+
+def changed(copy: Copy) -> set[str]:
+    """Files of the checkout that are no longer as they were."""
+    now = checkout.hashes(copy.folder)
+    return {name for name, digest in copy.before.items() if now.get(name) != digest}
+
+
+def test_everything_about_it_is_right_and_no_component_is_touched(copy: Copy) -> None:
+    shown = checkout.python(copy.folder, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", CASES, *SUITES)
+    assert " passed" in shown
+    assert changed(copy) == set()
+
+
+def test_a_drill_knows_its_faults_and_channels(copy: Copy) -> None:
+    shown = checkout.python(copy.folder, "-m", "ops", "fire-alerts", "--dry-run", "--system", "loyalty")
+    rows = [line for line in shown.splitlines() if "Loyalty" in line]
+    assert len(rows) == 2
+    assert all("simulated series" in row for row in rows)
+    assert "oncall-pagerduty" in shown
+    assert "loyalty-slack" in shown
+
+
+def test_the_ledger_is_written_by_its_command_and_nothing_else_changes(copy: Copy) -> None:
+    write = "from tests.coverage import evidence, ledger; ledger.write(evidence.counts(evidence.collect()))"
+    checkout.python(copy.folder, "-c", write)
+    assert "LoyaltyLedgerLagHigh: {" in (copy.folder / LEDGER).read_text()
+    assert changed(copy) == {LEDGER}
+
+
+def test_without_its_route_case_the_gate_is_red(copy: Copy) -> None:
+    """The copy proves something only if it can fail."""
+    (copy.folder / "tests/rules/routes/loyalty.yaml").write_text("[]")
+    command = "from tests.coverage import evidence; print(*evidence.gaps(evidence.collect()), sep='\\n')"
+    gaps = checkout.python(copy.folder, "-c", command)
+    assert "LoyaltyLedgerLagHigh: route: no case" in gaps
+    assert "channel loyalty-slack: no case" in gaps

@@ -1,0 +1,147 @@
+"""A real Alertmanager on loopback with the project's routes, whose receivers all lead to a server that writes down."""
+
+import contextlib
+import json
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import httpx
+import yaml
+
+from local.toolchain import tool
+from rules import routing
+
+WAIT = 20.0
+TIMING = routing.Timing(group_wait="1s", group_interval="1h", repeat_interval="4h")
+Labels = Mapping[str, str]
+
+
+@dataclass
+class Running:
+    """Alertmanager, and what it told to whom."""
+
+    url: str
+    told: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    """Receiver and labels of each alert."""
+
+    def fire(self, *alerts: Labels) -> None:
+        """These alerts start to fire."""
+        answer = httpx.post(f"{self.url}/api/v2/alerts", json=[{"labels": dict(one)} for one in alerts], timeout=WAIT)
+        answer.raise_for_status()
+
+    def settle(self) -> None:
+        """Until all that fires now was told, or is muted: a last alert, which nothing mutes, has been told."""
+        # Its group waits as long as the others, and starts after them.
+        last = {"alertname": "Last", "system": "unheard-of", "cluster": f"last-{time.monotonic_ns()}"}
+        time.sleep(0.2)
+        self.fire(last)
+        deadline = time.monotonic() + WAIT
+        count, since = 0, time.monotonic()
+        # Groups are told side by side, so the last alert may overtake others by a moment.
+        while not self.receivers(last) or time.monotonic() < since + 1:
+            assert time.monotonic() < deadline, "Alertmanager told nothing, or it never ends"
+            if len(self.told) > count:
+                count, since = len(self.told), time.monotonic()
+            time.sleep(0.05)
+
+    def receivers(self, labels: Labels) -> set[str]:
+        """Who was told of the alert."""
+        return {receiver for receiver, found in self.told if found == dict(labels)}
+
+    def status(self, labels: Labels) -> dict[str, Any]:
+        """What Alertmanager's API says of the alert."""
+        groups = httpx.get(f"{self.url}/api/v2/alerts/groups").raise_for_status().json()
+        found = [one["status"] for group in groups for one in group["alerts"] if one["labels"] == dict(labels)]
+        # In the groups of all its receivers it is the same, except that a route may have no mute window.
+        assert found
+        return found[0]
+
+
+def document(routes: routing.Routing | None = None) -> dict[str, Any]:
+    """alertmanager.yml as it is deployed, with short waits."""
+    routes = routes or routing.load()
+    values = {"url": "http://127.0.0.1:9", "token": "x", "address": "a@example.com"}
+    secrets = {key: values[form] for key, form in routes.forms().items()}
+    mail = routing.Mail(smarthost="127.0.0.1:9", sender="a@example.com")
+    return yaml.safe_load(routing.render(routes, TIMING, secrets, mail=mail))
+
+
+@contextlib.contextmanager
+def running(config: dict[str, Any], folder: Path, *, tells: bool = True) -> Iterator[Running]:
+    """Alertmanager with this configuration, until the end of the block; one that tells nobody takes more alerts."""
+    with _receiver() as (address, told):
+        config = config | {
+            "receivers": [
+                {"name": one["name"], "webhook_configs": [{"url": f"{address}/{one['name']}"}] if tells else []}
+                for one in config["receivers"]
+            ]
+        }
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "alertmanager.yml").write_text(yaml.safe_dump(config))
+        (folder / routing.TEMPLATES).write_text(routing.message_templates())
+        with socket.socket() as listener:
+            listener.bind(("127.0.0.1", 0))
+            port = listener.getsockname()[1]
+        command = [
+            str(tool("alertmanager")),
+            f"--config.file={folder / 'alertmanager.yml'}",
+            f"--storage.path={folder / 'data'}",
+            f"--web.listen-address=127.0.0.1:{port}",
+            "--cluster.listen-address=",
+        ]
+        with (folder / "alertmanager.log").open("wb") as log:
+            process = subprocess.Popen(command, stdout=log, stderr=log)
+        try:
+            found = Running(f"http://127.0.0.1:{port}", told)
+            _wait_ready(found.url, process, folder / "alertmanager.log")
+            yield found
+        finally:
+            process.kill()
+            process.wait()
+
+
+def _wait_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + WAIT
+    while True:
+        with contextlib.suppress(httpx.HTTPError):
+            if httpx.get(f"{url}/-/ready").is_success:
+                return
+        assert process.poll() is None, log.read_text()
+        assert time.monotonic() < deadline, log.read_text()
+        time.sleep(0.05)
+
+
+@contextlib.contextmanager
+def _receiver() -> Iterator[tuple[str, list[tuple[str, dict[str, str]]]]]:
+    told: list[tuple[str, dict[str, str]]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            told.extend((self.path[1:], alert["labels"]) for alert in body["alerts"])
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            return
+
+    class Server(ThreadingHTTPServer):
+        request_queue_size = 200  # all groups are told at once
+
+    server = Server(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}", told
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

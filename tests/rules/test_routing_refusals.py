@@ -1,0 +1,182 @@
+# ruff: noqa: E501  (a case of a table stays on its line)
+"""What routing.yaml and the systems' own channels and routes may not say; each with the one line that a person gets."""
+
+import shutil
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from rules import routing
+from rules.problems import RulesError
+from tests.mock_engine import ROOT
+
+TODAY = date(2026, 3, 2)
+NIGHTS = 'times: [{from: "00:00", to: "07:00"}, {from: "20:00", to: "24:00"}]'
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in ("routing.yaml", routing.TEMPLATES):
+        shutil.copy(ROOT / "rules" / name, tmp_path)
+    (tmp_path / "systems").mkdir()
+    return tmp_path
+
+
+def problems(folder: Path) -> tuple[str, ...]:
+    with pytest.raises(RulesError) as error:
+        routing.load(folder, today=TODAY)
+    return error.value.problems
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        ("[job-queue-slack, job-queue-webhook]", "[job-queue-slak]", "routes[1].channels: no channel 'job-queue-slak'; did you mean job-queue-slack?"),
+        ("channels: [speccursor-email]", "channels: [speccursor-mail]", "routes[2].also[0].channels: no channel 'speccursor-mail'; did you mean speccursor-email?"),
+        ("default: platform-slack", "default: nobody", "default: no channel 'nobody'; known: dead-mans-switch, job-queue-slack, "),
+        (", job-queue-webhook]", "]", "channels.job-queue-webhook: no route leads to it"),
+        ("channels: [media-clustering-pagerduty]", "channels: [media-clustering-slack]", "routes[4].also[0].channels: media-clustering-slack stands twice in this route, so it would be told twice"),
+        (", url_secret: slackWebhookUrl", "", "channels.job-queue-slack.slack.url_secret: required, but missing"),
+        ("pagerduty: {routing_key: pagerdutyRoutingKey}", "pagerduty: {}", "channels.speccursor-pagerduty.pagerduty.routing_key: required, but missing"),
+        ("email: {to: speccursorOnCallEmail}", "email: {to: oncall@example.com}", "channels.speccursor-email.email.to: "),
+        ("webhook: {url_secret: notif", "pager: {url_secret: notif", "channels.job-queue-webhook.pager: unknown field"),
+        ("slack: {channel: \"#job-queue-alerts\", url_secret: slackWebhookUrl}", "{}", "channels.job-queue-slack: needs exactly one of slack, webhook, email, pagerduty"),
+        ("email: {to: speccursorOnCallEmail}", "email: {to: slackWebhookUrl}", "channels.speccursor-email: slackWebhookUrl would be the e-mail address, and is the URL of job-queue-slack"),
+        ('"#job-queue-alerts"', "job queue", "channels.job-queue-slack.slack.channel: "),
+        ("match: {alertname: Watchdog}", "match: {}", "routes[0].match: "),
+        ("match: {alertname: Watchdog}", "match: {alertname: Watch.*}", "routes[0].match.alertname"),
+        ("match: {system: [platform, api]}", "match: {system: media-upload}", "routes[5]: never reached: rules/routing.yaml: routes[3] takes all of its alerts"),
+        ("group_interval: 1m", "group_interval: often", "routes[0].group_interval: must be a Prometheus duration such as 30s, 5m, 1h30m or 15d; got 'often'"),
+        ("repeat_interval: 50s", "repeat_interval: 60s", "routes[0]: repeat_interval 60s equals group_interval 1m, so Alertmanager would skip every second repetition; allowed: shorter (repeats every group_interval) or longer"),
+        ("channels:", "channels: [", "no valid YAML: "),
+        ("critical: {repeat_interval: 1h}", "fatal: {repeat_interval: 1h}", "escalation.fatal"),
+        ("critical: {repeat_interval: 1h}", "critical: {mute: [nights]}", "escalation.critical.mute: [nights] is not allowed; allowed: none, because critical alerts page"),
+        ("mute: [nights, weekends]", "mute: [night, weekends]", "escalation.info.mute: no mute window 'night'; did you mean nights?"),
+        ("mute: [nights, weekends]", "mute: [nights]", "mute_windows.weekends: used nowhere"),
+        ("source: {severity: critical}", "source: {page: \"true\"}", "inhibitions.worse-severity: an alert can match source and target, so two of its kind would mute each other; allowed: sides that differ in the values of one label, or a source that names its alerts"),
+        ("target: {severity: [warning, info], page: \"false\"}", "target: {alertname: Watchdog}", "inhibitions.target-down.target: Watchdog is not allowed; allowed: any other alert"),
+        ("equal: [cluster, namespace, app]", "equal: []", "inhibitions.target-down.equal: "),
+        ("worse-severity:", "target-down:", "no valid YAML: "),
+    ],
+)  # fmt: skip
+def test_refuses(folder: Path, old: str, new: str, problem: str) -> None:
+    file = folder / "routing.yaml"
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new, 1))
+    found = problems(folder)
+    assert any(line.startswith(f"rules/routing.yaml: {problem}") for line in found), found
+
+
+def with_nights(text: str, window: str) -> str:
+    assert f"nights:\n    {NIGHTS}" in text
+    return text.replace(f"nights:\n    {NIGHTS}", f"nights: {{{window}}}", 1)
+
+
+@pytest.mark.parametrize(
+    ("window", "problem"),
+    [
+        ("months: [february], days_of_month: [31]", "mute_windows.nights: never matches: no such day is to come"),
+        ("years: [2025]", "mute_windows.nights: never matches: no such day is to come"),
+        ("months: [january], years: [2026]", "mute_windows.nights: never matches: no such day is to come"),
+        ('times: [{from: "20:00", to: "07:00"}]', "mute_windows.nights.times[0]: 20:00 to 07:00 never matches; allowed: `from` before `to`; a night is two ranges, before and after midnight"),
+        ('times: [{from: "07:00", to: "07:00"}]', "mute_windows.nights.times[0]: 07:00 to 07:00 never matches; "),
+        ('times: [{from: "7:00", to: "24:00"}]', "mute_windows.nights.times[0].from: must be HH:MM from 00:00 to 24:00; got '7:00'"),
+        ("weekdays: [funday]", "mute_windows.nights.weekdays: 'funday' is not allowed; allowed: a day such as monday, or monday:friday"),
+        ('weekdays: ["friday:monday"]', "mute_windows.nights.weekdays: 'friday:monday' never matches; allowed: the first before the last"),
+        ("days_of_month: [32]", "mute_windows.nights.days_of_month: 32 is not allowed; allowed: a day from 1 to 31, -1 for the last one, or a range 1:7"),
+        ('days_of_month: ["-1:3"]', "mute_windows.nights.days_of_month: '-1:3' never matches; "),
+        ("months: [13]", "mute_windows.nights.months: 13 is not allowed; allowed: a month such as december or 12, or a range"),
+        ("years: [next]", "mute_windows.nights.years: 'next' is not allowed; "),
+        ("location: Middle/Earth", "mute_windows.nights.location: must be a time zone's IANA name such as Europe/Berlin; got 'Middle/Earth'"),
+        ('weekdays: ["sunday:saturday"]', "mute_windows.nights: always matches; allowed: a window that ends, or no route to the channel"),
+        ('times: [{from: "00:00", to: "12:00"}, {from: "11:00", to: "24:00"}]', "mute_windows.nights: always matches; "),
+        ('weekdays: ["monday:friday"]', "escalation.info.mute: [nights, weekends] together always match, so info alerts would never be told"),
+    ],
+)  # fmt: skip
+def test_refuses_a_mute_window(folder: Path, window: str, problem: str) -> None:
+    file = folder / "routing.yaml"
+    file.write_text(with_nights(file.read_text(), window))
+    found = problems(folder)
+    assert [line.startswith(f"rules/routing.yaml: {problem}") for line in found] == [True], found
+
+
+@pytest.mark.parametrize(
+    "window",
+    [
+        NIGHTS,
+        "months: [february], days_of_month: [29]",
+        "months: [december], days_of_month: [\"24:31\"], years: [\"2025:2030\"]",
+        "days_of_month: [\"-3:-1\"]",
+        "months: [\"march:may\", 12], location: Europe/Berlin",
+        "years: [2026]",
+    ],
+)  # fmt: skip
+def test_takes_a_window_that_comes_and_goes(folder: Path, window: str) -> None:
+    file = folder / "routing.yaml"
+    file.write_text(with_nights(file.read_text(), window))
+    assert "nights" in routing.load(folder, today=TODAY).mute_windows
+
+
+OWN = """
+channels:
+  till-slack: {slack: {channel: "#till", url_secret: tillSlackUrl}}
+routes:
+  - {match: {system: till}, channels: [till-slack], also: [{match: {page: "true"}, channels: [oncall-pagerduty]}]}
+"""
+
+
+def test_a_service_team_brings_its_own_channels_and_routes(folder: Path) -> None:
+    (folder / "systems/till.yaml").write_text("title: Till\n" + OWN)
+    found = routing.load(folder, today=TODAY)
+    assert found.channels_for({"system": "till", "page": "true"}) == ("oncall-pagerduty", "till-slack")
+    assert found.channels_for({"system": "other"}) == (found.default,)
+    assert found.secrets()["tillSlackUrl"] == ["till-slack"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        ("match: {system: till}", "match: {system: job-queue}", "routes[0].match.system: job-queue is not allowed; allowed: till, because a service team routes its own system only"),
+        ("match: {system: till}", "match: {severity: info}", "routes[0].match.system: nothing is not allowed; allowed: till, "),
+        ("match: {system: till}", "match: {system: [till, api]}", "routes[0].match.system: [till, api] is not allowed; allowed: till, "),
+        ("till-slack: {slack", "job-queue-slack: {slack", "channels.job-queue-slack: defined twice (first in rules/routing.yaml)"),
+        ("channels: [till-slack]", "channels: [till-slak]", "routes[0].channels: no channel 'till-slak'; did you mean till-slack?"),
+        ("channels: [till-slack]", "channels: [job-queue-slack]", "channels.till-slack: no route leads to it"),
+        ("tillSlackUrl", "pagerdutyRoutingKey", "channels.till-slack: pagerdutyRoutingKey would be the URL, and is the routing key of speccursor-pagerduty"),
+        ("url_secret: tillSlackUrl", "url: x", "channels.till-slack.slack.url_secret: required, but missing"),
+    ],
+)  # fmt: skip
+def test_refuses_of_a_service_team(folder: Path, old: str, new: str, problem: str) -> None:
+    assert old in OWN
+    (folder / "systems/till.yaml").write_text(OWN.replace(old, new, 1))
+    found = problems(folder)
+    assert any(line.startswith(f"rules/systems/till.yaml: {problem}") for line in found), found
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        ("toUpper", "upper", "no valid template: unknown function upper"),
+        ('{{ template "title" . }}', '{{ template "titel" . }}', "no template 'titel'; did you mean title?"),
+        ("{{ . }}{{ end }}{{ end }}", "{{ . }}{{ end }}", "no valid template: define has no {{ end }}"),
+    ],
+)
+def test_refuses_a_broken_template(folder: Path, old: str, new: str, problem: str) -> None:
+    file = folder / routing.TEMPLATES
+    assert old in file.read_text()
+    file.write_text(file.read_text().replace(old, new, 1))
+    assert problems(folder) == (f"rules/notifications.tmpl: {problem}",)
+
+
+def test_refuses_to_do_without_templates(folder: Path) -> None:
+    (folder / routing.TEMPLATES).unlink()
+    assert problems(folder) == ("rules/notifications.tmpl: missing",)
+
+
+@pytest.mark.parametrize("repeat", ["50s", "2m"])
+def test_a_route_may_repeat_at_another_pace_than_it_looks(folder: Path, repeat: str) -> None:
+    file = folder / "routing.yaml"
+    file.write_text(file.read_text().replace("repeat_interval: 50s", f"repeat_interval: {repeat}"))
+    assert routing.load(folder, today=TODAY).routes[0].repeat_interval == repeat

@@ -1,0 +1,129 @@
+# ruff: noqa: E501  (a case of a table stays on its line)
+"""What the channels' values and the servers that deliver for them may be."""
+
+import functools
+
+import pytest
+
+from components import channel_keys, settings
+from components.settings import Settings
+from rules import routing
+from tests.mock_engine import SECRETS, stack_config
+
+OUTSIDE = "https on port 443 for a host outside the cluster, because Alertmanager may reach nothing else there; hosts inside it end in .svc"
+
+
+@functools.cache
+def production() -> Settings:
+    return settings.parse(stack_config("production") | SECRETS, list(SECRETS))
+
+
+# Every channel with Slack, whichever system brings it.
+SLACK = " and ".join(routing.load().secrets()["slackWebhookUrl"])
+
+
+def problems(encrypted: list[str] | None = None, values: dict[str, object] | None = None, **changes: str) -> list[str]:
+    raw = stack_config("production") | SECRETS | changes
+    given = production().values.model_copy(update=values or {})
+    return channel_keys.problems(raw, list(SECRETS) if encrypted is None else encrypted, production().routing, given)
+
+
+def test_the_production_stack_has_none() -> None:
+    assert problems() == []
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "problem"),
+    [
+        ("slackWebhookUrl", "", f"required, but not set; needed by channel {SLACK}; set it with: pulumi config set --secret slackWebhookUrl"),
+        ("mediaOnCallEmail", "", "required, but not set; needed by channel media-email; set it with: pulumi config set mediaOnCallEmail"),
+        ("mediaOnCallEmail", "oncall", "'oncall' is not allowed; allowed: e-mail addresses such as oncall@example.com, separated by commas"),
+        ("mediaOnCallEmail", "a@example.com b@example.com", "'a@example.com b@example.com' is not allowed; allowed: e-mail"),
+        ("mediaOnCallEmail", "a@example.com,", "'a@example.com,' is not allowed; allowed: e-mail"),
+        ("pagerdutyRoutingKey", "hush", "the value (a secret, not shown) is not allowed; allowed: an integration key of PagerDuty's Events API v2, which has 32 letters and digits"),
+        ("pagerdutyRoutingKey", "", "required, but not set; needed by channel speccursor-pagerduty and media-clustering-pagerduty and oncall-pagerduty; set it with: pulumi config set --secret pagerdutyRoutingKey"),
+        ("speccursorWebhookUrl", "hooks.example.com", "the value (a secret, not shown) is not allowed; allowed: an http or https URL"),
+    ],
+)  # fmt: skip
+def test_a_value_of_the_wrong_form(key: str, value: str, problem: str) -> None:
+    (found,) = problems(**{key: value})
+    assert found.startswith(f"{key}: {problem}")
+    assert "hush" not in found
+
+
+def test_several_mailboxes_are_allowed() -> None:
+    assert problems(mediaOnCallEmail="a@example.com, b.c+d@sub.example.com") == []
+
+
+def test_a_routing_key_may_be_plain_only_while_pagerduty_is_inside() -> None:
+    others = [key for key in SECRETS if key != "pagerdutyRoutingKey"]
+    (found,) = problems(others)
+    assert found == (
+        "pagerdutyRoutingKey: stands in the stack file as plain text, which is allowed only while pagerdutyUrl is inside "
+        "the cluster (ends in .svc); encrypt it with: pulumi config set --secret pagerdutyRoutingKey"
+    )
+    inside = {"pagerduty_url": "http://receiver.receiver.svc:8080/x"}
+    assert problems(others, inside, pagerdutyRoutingKey="any text") == []
+    (found,) = problems(others, inside, pagerdutyRoutingKey=" ")
+    assert found.endswith("allowed: a text that is not blank")
+
+
+@pytest.mark.parametrize(
+    ("values", "problem"),
+    [
+        ({"smtp_smarthost": ""}, "smtpSmarthost: required, but not set; needed by channel speccursor-email and media-email; set it with: pulumi config set smtpSmarthost"),
+        ({"smtp_from": ""}, "smtpFrom: required, but not set; needed by channel speccursor-email and media-email; "),
+        ({"smtp_require_tls": False}, "smtpRequireTls: false is not allowed; allowed: true for a server outside the cluster (one inside ends in .svc)"),
+        ({"pagerduty_url": "https://pager.example.com:8443/x"}, f'pagerdutyUrl: "https://pager.example.com:8443/x" is not allowed; allowed: {OUTSIDE}'),
+    ],
+)  # fmt: skip
+def test_a_server_that_cannot_deliver(values: dict[str, object], problem: str) -> None:
+    (found,) = problems(values=values)
+    assert found.startswith(problem)
+
+
+def test_mail_is_needed_only_where_a_channel_is_a_mailbox() -> None:
+    routes = production().routing
+    kept = {name: channel for name, channel in routes.channels.items() if not channel.email}
+    few: routing.Routing = routes.model_copy(update={"channels": kept})
+    given = production().values.model_copy(update={"smtp_smarthost": "", "smtp_from": ""})
+    assert channel_keys.problems(stack_config("production") | SECRETS, list(SECRETS), few, given) == []
+
+
+@pytest.mark.parametrize(
+    ("smarthost", "port"),
+    [("smtp.example.com:587", 587), ("receiver.receiver.svc:2525", None), ("", None)],
+)
+def test_the_port_that_the_network_must_let_through(smarthost: str, port: int | None) -> None:
+    assert channel_keys.smtp_port(smarthost) == port
+
+
+def test_a_login_needs_its_password_and_a_password_its_login() -> None:
+    raw = stack_config("production") | SECRETS
+    with pytest.raises(settings.SettingsError, match="smtpPassword: required, but not set; needed by smtpUsername"):
+        settings.parse(raw | {"smtpUsername": "me"}, list(SECRETS))
+    with pytest.raises(
+        settings.SettingsError, match="smtpPassword: set, but not used; allowed: only when smtpUsername is"
+    ):
+        settings.parse(raw | {"smtpPassword": "hush"}, [*SECRETS, "smtpPassword"])
+    loaded = settings.parse(raw | {"smtpUsername": "me", "smtpPassword": "hush"}, [*SECRETS, "smtpPassword"])
+    assert loaded.mail
+    assert loaded.mail.password == "hush"
+    assert "hush" not in repr(loaded)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "allowed"),
+    [
+        ("smtpSmarthost", "smtp.example.com", "host:port of an SMTP server"),
+        ("smtpFrom", "alerts", "an e-mail address"),
+        ("pagerdutyUrl", "http://pager.example.com", "an https URL without login, query and fragment; http only for"),
+        ("muteWindows", "at night", "true or false"),
+    ],
+)
+def test_a_setting_of_the_wrong_form(key: str, value: str, allowed: str) -> None:
+    with pytest.raises(settings.SettingsError) as error:
+        settings.parse(stack_config("production") | SECRETS | {key: value}, list(SECRETS))
+    assert any(
+        f'observability:{key}: "{value}" is not allowed; allowed: {allowed}' in one for one in error.value.problems
+    )

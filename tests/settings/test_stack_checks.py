@@ -1,0 +1,118 @@
+"""What does not fit together in a stack: dashboards and alerts, SLOs and retention, budgets that nobody has."""
+
+import json
+from typing import Any
+
+import pytest
+
+from components import dashboard_files, data_sources, settings
+from components.dashboard_files import DashboardFile
+from tests.mock_engine import stack_config
+
+
+def parse(**changes: str) -> settings.Settings:
+    return settings.parse(stack_config("local") | changes, [])
+
+
+def dashboard(uid: str, *tags: str, text: str = "") -> DashboardFile:
+    document: dict[str, Any] = {"uid": uid, "text": text}
+    where = f"dashboards/{uid}.json"
+    return DashboardFile(
+        uid=uid, title=uid, system="api", folder="API", file=where, text=json.dumps(document), tags=tags
+    )
+
+
+@pytest.mark.parametrize(
+    ("linked", "others"),
+    [
+        ({}, []),
+        ({"AnAlert": "/d/lost-and-found"}, []),
+        ({}, [dashboard("other", "observability", text="/d/lost-and-found?orgId=1")]),
+        ({}, [dashboard("other", "observability", text="/d/get-lost")]),
+    ],
+)
+def test_a_dashboard_that_nobody_can_reach(linked: dict[str, str], others: list[DashboardFile]) -> None:
+    """A longer uid is another dashboard, and a dashboard's own links lead nobody to it."""
+    lost = dashboard("lost", "api", text="/d/lost")
+    assert list(dashboard_files.unreachable([lost, *others], linked)) == [
+        "dashboards/lost.json: tags: [\"api\"]: nobody can reach lost; allowed: the tag 'observability', or a link to "
+        "/d/lost in an alert or another dashboard"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("tags", "linked", "text"),
+    [
+        (["observability"], {}, ""),
+        ([], {"AnAlert": "/d/lost"}, ""),
+        ([], {}, "/d/lost"),
+        ([], {}, "/d/lost?var-x=1"),
+    ],
+)
+def test_a_dashboard_in_a_list_or_behind_a_link_is_reached(tags: list[str], linked: dict[str, str], text: str) -> None:
+    files = [dashboard("lost", "api", *tags), dashboard("other", "observability", text=text)]
+    assert list(dashboard_files.unreachable(files, linked)) == []
+
+
+def test_an_alert_whose_dashboard_does_not_exist() -> None:
+    files = [dashboard("till-overview", "observability")]
+    assert list(dashboard_files.missing(files, {"TillEmpty": "/d/till-overvew", "TillFull": "/d/till-overview"})) == [
+        "alert TillEmpty: dashboard_url: /d/till-overvew is no dashboard of dashboards/*.json; "
+        "did you mean /d/till-overview?"
+    ]
+
+
+def test_the_links_of_this_stack_are_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    good = dashboard_files.load(data_sources.UIDS)
+    without = [one for one in good if one.uid != "platform-slos"]
+    files = (*without, dashboard("lost", "api"))
+
+    def load(*_: object, **__: object) -> tuple[DashboardFile, ...]:
+        return files
+
+    monkeypatch.setattr(dashboard_files, "load", load)
+    with pytest.raises(settings.SettingsError) as error:
+        parse()
+    found = error.value.problems
+    assert any(
+        line.startswith("alert MediaUploadAvailabilityBudgetBurnFast: dashboard_url: /d/platform-slos")
+        for line in found
+    )
+    assert any(line.startswith("dashboards/lost.json: tags: ") for line in found)
+
+
+def test_an_slo_is_longer_than_metrics_are_kept() -> None:
+    with pytest.raises(settings.SettingsError) as error:
+        parse(prometheusRetention="29d")
+    first, second = error.value.problems
+    assert first.startswith("observability:prometheusRetention: 29d is shorter than the window 30d of the SLO ")
+    assert "media-upload-availability" in first
+    assert "media-gateway-latency" in second
+
+
+def test_remote_write_keeps_what_an_slo_needs() -> None:
+    assert parse(prometheusRetention="1d", remoteWriteUrl="https://metrics.example.com/api/v1/push").values
+
+
+def test_budgets_are_the_stacks() -> None:
+    changed = parse(disruptionBudgets='{"jq-worker": {"minAvailable": 2}, "rust-worker": {"enabled": false}}')
+    assert changed.disruption_budgets["jq-worker"].min_available == 2
+    assert "rust-worker" in parse().disruption_budgets
+    assert "rust-worker" not in changed.disruption_budgets
+
+
+def test_an_unknown_budget_is_refused() -> None:
+    with pytest.raises(settings.SettingsError) as error:
+        parse(disruptionBudgets='{"jq-workr": {"minAvailable": 2}}')
+    assert error.value.problems == (
+        "observability:disruptionBudgets.jq-workr: no such budget; did you mean jq-worker?",
+    )
+
+
+def test_budgets_must_be_an_object() -> None:
+    with pytest.raises(settings.SettingsError) as error:
+        parse(disruptionBudgets="3")
+    assert error.value.problems == (
+        "observability:disruptionBudgets: 3 is not allowed; allowed: an object: name of a budget -> minAvailable, or "
+        "enabled: false",
+    )

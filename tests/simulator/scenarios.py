@@ -1,0 +1,103 @@
+"""Runs promtool on what simulated pods were scraped as, with the rules as they are deployed by default."""
+
+import subprocess
+from collections.abc import Collection, Iterable, Sequence
+from functools import cache
+from pathlib import Path
+
+import yaml
+
+from local.toolchain import tool
+from rules import loader
+from rules.durations import seconds
+from rules.model import Links
+from simulator import series_files
+from tests.simulator.pods import STEP, Pods
+
+RULES = loader.load().rules()
+SERIES = series_files.load()
+FILES = {
+    "job-queue": ("job-queue.yaml", "missing-metrics.yaml"),
+    "speccursor": ("speccursor.yaml",),
+    "media": ("media-upload.yaml", "media-clustering.yaml", "slos-media-upload.yaml"),
+    "api": ("api.yaml",),
+    # Of every alert that has simulated series, whichever system it is about.
+    "platform": tuple(
+        name for name, file in loader.load().files.items() if SERIES.alerts & {rule.alert for rule in file.alerts()}
+    ),
+}
+"""Pods -> the rule files that read what they expose."""
+LATE = {
+    "MediaClusterJobsStalled": 600 - STEP,  # ten minutes after the last job
+    "MediaClusterNoiseHigh": 2 * STEP,  # three runs, one per evaluation
+    # Counters that are born with the fault: a rate needs a second sample.
+    **dict.fromkeys(SERIES.second_scrape, STEP),
+}
+"""Alert -> seconds from the first scrape of its fault until its condition is true."""
+EMPTY = {
+    "SpecCursorSuspiciousApiUsage": 600,
+    "SpecCursorTokenUsageHigh": 3600,
+    "MediaReconciliationErrors": 600,
+    "MediaClusterFeedbackFailures": 600,
+}
+"""Alert -> seconds until the fault has left its window, where these are not 300."""
+_FAST, _SLOW = "BudgetBurnFast", "BudgetBurnSlow"
+ALONG = {
+    # What is critical passes the limit of the warning, too.
+    "MediaClusterJobFailuresCritical": ("MediaClusterJobFailures",),
+    "MediaClusterLatencyCritical": ("MediaClusterLatencyHigh",),
+    "MediaClusterBacklogCritical": ("MediaClusterBacklogHigh",),
+    "MediaClusterStreamLagCritical": ("MediaClusterStreamLagHigh",),
+    f"MediaUploadAvailability{_FAST}": (f"MediaUploadAvailability{_SLOW}",),
+    f"MediaGatewayLatency{_FAST}": (f"MediaGatewayLatency{_SLOW}",),
+    # On a history of minutes.
+    "MediaUploadFailureRateHigh": (f"MediaUploadAvailability{_FAST}", f"MediaUploadAvailability{_SLOW}"),
+}
+"""Alert -> alerts that its fault makes fire as well."""
+
+
+@cache
+def _rendered() -> dict[str, str]:
+    links = Links(runbook_base_url="http://runbooks", dashboard_base_url="http://dashboards")
+    return loader.render(loader.load(), {}, links)
+
+
+def hold(alert: str) -> float:
+    """Seconds of the alert's own `for`."""
+    return seconds(RULES[alert].for_)
+
+
+def first_firing(alert: str, switched_on: float) -> float:
+    """The second at which it fires for the first time, if its fault was switched on just after a scrape."""
+    late = LATE.get(alert, 0)
+    return switched_on + STEP + late + hold(alert)
+
+
+def firing(at: float, alerts: Iterable[str], *, but: Collection[str] = ()) -> dict[str, object]:
+    """A promtool expectation: exactly these alerts fire at this second; of those in `but` nothing is said."""
+    others = "|".join(("Watchdog", *but))
+    return {
+        "expr": f'group by (alertname) (ALERTS{{alertstate="firing", alertname!~"{others}"}})',
+        "eval_time": f"{at:.0f}s",
+        "exp_samples": [{"labels": f'{{alertname="{alert}"}}', "value": 1} for alert in alerts],
+    }
+
+
+def check(folder: Path, system: str, runs: Sequence[tuple[Pods, list[dict[str, object]]]]) -> None:
+    """Run promtool on these pods, each with its expectations."""
+    rendered = _rendered()
+    for name in FILES[system]:
+        (folder / name).write_text(rendered[name])
+    document = {
+        "rule_files": list(FILES[system]),
+        "evaluation_interval": f"{STEP}s",
+        "tests": [
+            {"interval": f"{STEP}s", "input_series": pods.series(), "promql_expr_test": expectations}
+            for pods, expectations in runs
+        ],
+    }
+    (folder / "test.yaml").write_text(yaml.dump(document, width=10**6, Dumper=yaml.CSafeDumper))
+    done = subprocess.run(
+        [tool("promtool"), "test", "rules", "test.yaml"], cwd=folder, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]

@@ -1,0 +1,96 @@
+"""Faults again and again, all at once, and none: against the real rules, by promtool."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.simulator.pods import STEP, Pods, api_pods
+from tests.simulator.scenarios import ALONG, EMPTY, LATE, check, firing, first_firing, hold
+from tests.simulator.test_faults_fire_their_alerts import CASES, HOURLY, LATER, ON, SYSTEMS, alerts_of
+
+ONCE = {
+    "SpecCursorTokenUsageHigh",  # its hour cannot be emptied
+    "SpecCursorUpgradeFailureRateAnomalous",  # what lasts for half of the history is normal
+    # Budgets and stalls take long; three times are enough, see below.
+    "MediaClusterJobsStalled",
+    "MediaUploadAvailabilityBudgetBurnFast",
+    "MediaUploadAvailabilityBudgetBurnSlow",
+    "MediaGatewayLatencyBudgetBurnFast",
+    "MediaGatewayLatencyBudgetBurnSlow",
+}
+AGAIN = [(system, alert) for system, alert in CASES if alert not in ONCE and system in ("job-queue", "media")]
+BUDGETS = [case for case in CASES if "BudgetBurn" in case[1]]
+
+
+def repeated(alert: str, pods: Pods, times: int) -> list[dict[str, object]]:
+    """A drill again and again, as soon as the window of the one before is empty."""
+    expectations: list[dict[str, object]] = []
+    along = ALONG.get(alert, ())
+    for _ in range(times):
+        pods.run_until(pods.now + EMPTY.get(alert, 300) + 2 * STEP)
+        expectations.append(firing(pods.now, []))
+        pods.switch_on(alert)
+        pods.run_until(first_firing(alert, pods.now))
+        expectations.append(firing(pods.now, [alert], but=along))
+        pods.switch_off(alert)
+    return expectations
+
+
+@pytest.mark.parametrize(("system", "alert"), AGAIN, ids=[alert for _, alert in AGAIN])
+def test_a_drill_can_be_repeated_all_day(tmp_path: Path, system: str, alert: str) -> None:
+    """What came before in the hour must not make a fault too weak."""
+    pods = Pods(SYSTEMS[system])
+    check(tmp_path, system, [(pods, repeated(alert, pods, 8 if system == "job-queue" else 3))])
+
+
+@pytest.mark.parametrize(("system", "alert"), BUDGETS, ids=[alert for _, alert in BUDGETS])
+def test_a_budget_can_be_burnt_again(tmp_path: Path, system: str, alert: str) -> None:
+    pods = Pods(SYSTEMS[system])
+    check(tmp_path, system, [(pods, repeated(alert, pods, 3))])
+
+
+def test_budgets_can_be_burnt_one_way_after_the_other(tmp_path: Path) -> None:
+    """As a drill does it: the warning before the critical alert, which would mute it, and uploads failing before."""
+    pods = Pods(SYSTEMS["media"])
+    expectations: list[dict[str, object]] = []
+    for _ in range(2):
+        for alert in (
+            "MediaUploadFailureRateHigh",
+            "MediaUploadAvailabilityBudgetBurnSlow",
+            "MediaUploadAvailabilityBudgetBurnFast",
+        ):
+            expectations += repeated(alert, pods, 1)
+    check(tmp_path, "media", [(pods, expectations)])
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_all_faults_at_once_fire_all_alerts(tmp_path: Path, system: str) -> None:
+    pods = Pods(SYSTEMS[system], busy=system == "speccursor")
+    # What hides a metric makes others blind, and noise and failures want jobs that succeed.
+    blinding = {HOURLY, "MediaClusterJobsStalled"}
+    alerts = [alert for alert in alerts_of(pods) if alert not in blinding and not alert.endswith("MetricsMissing")]
+    pods.run_until(max([ON, *(LATER[alert] for alert in alerts if alert in LATER)]))
+    on = pods.now
+    # Those with a share in mind first: what comes later adds to it.
+    for alert in alerts:
+        pods.switch_on(alert)
+    pods.run_until(on + STEP + max(hold(alert) + LATE.get(alert, 0) for alert in alerts))
+
+    check(tmp_path, system, [(pods, [firing(pods.now, alerts)])])
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_healthy_pods_and_new_pods_are_silent(tmp_path: Path, system: str) -> None:
+    pods = Pods(SYSTEMS[system], busy=True)
+    pods.run_until(3600)
+    pods.replace()
+    pods.run_until(5400)
+
+    check(tmp_path, system, [(pods, [firing(at, []) for at in range(0, 5401, STEP)])])
+
+
+def test_a_healthy_api_is_silent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pods = Pods(api_pods(monkeypatch))
+    pods.run_until(1800)
+
+    check(tmp_path, "api", [(pods, [firing(at, []) for at in range(0, 1801, STEP)])])

@@ -12,7 +12,7 @@ from ops.plan import AlertPlan
 from ops.run import Run, Stage
 from ops.services import NAMES, Deliveries, Look, Services, diagnosis
 
-TICK = 0.5
+TICK = 1.0
 """Seconds between two looks at the receiver; the times reported are the receiver's own, not ours."""
 # Alertmanager removes the empty group of a resolved alert every 30 s (dispatch.go, maintenance). An alert that comes
 # back before that waits for group_interval instead of group_wait.

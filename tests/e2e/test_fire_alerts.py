@@ -11,14 +11,15 @@ import pytest
 from local.paths import ROOT
 from ops.content import ALWAYS_FIRES, content
 from ops.environment import LOCAL, load
-from ops.fault_times import RISES
+from ops.fault_times import ERROR_LOG_ANOMALOUS, RISES
 from ops.faults import REAL
 from ops.plan import from_files
 from rules.routing import Email, PagerDuty, Slack, Webhook
 
 pytestmark = pytest.mark.e2e
-# Caused in the cluster itself, one after the other, or slow to begin: `make fire-alerts` drills them, too.
-LEFT_OUT = {*REAL, *RISES}
+# `make fire-alerts` drills these, too: caused in the cluster itself, one after the other; slow to begin, or to end
+# while another waits for it; true by themselves on a machine that is as busy as these tests make it.
+LEFT_OUT = {*REAL, *RISES, ERROR_LOG_ANOMALOUS, "NodeCPUHigh", "ApiLatencyHigh"}
 FILES = content(load(LOCAL))
 PLANS = {
     plan.alert: plan
@@ -74,6 +75,7 @@ def test_the_page_shows_every_alert_and_that_all_is_well(drill: tuple[dict[str, 
     assert "FAILED" not in page
 
 
+@pytest.mark.usefixtures("drill")
 def test_the_report_is_kept_where_people_look() -> None:
     for name in ("report.json", "report.html"):
         assert Path(ROOT, ".state/fire-alerts", name).is_file()

@@ -53,7 +53,7 @@ if "broken" in want:
             "spec": {"containers": [{"name": "c", "image": "none.invalid/x:1"}]}}})
 if "crashing" in want:
     k8s.apps.v1.Deployment("crashing", metadata={**at("crashing"), "annotations": {"pulumi.com/timeoutSeconds": "20"}},
-        opts=there, spec={"replicas": 1, "selector": {"matchLabels": {"app": "z"}}, "template": {
+        opts=there, spec={"replicas": 1, "minReadySeconds": 10, "selector": {"matchLabels": {"app": "z"}}, "template": {
             "metadata": {"labels": {"app": "z"}},
             "spec": {"containers": [{"name": "c", "image": want["crashing"], "imagePullPolicy": "Never",
                 "command": ["python3", "-c", "print('the database is not there'); exit(3)"]}]}}})

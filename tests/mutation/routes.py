@@ -4,7 +4,7 @@ A real Alertmanager decides; what tests.mutation.semantics says of every mistake
 """
 
 import copy
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,8 +18,8 @@ from tests.mutation.semantics import Config, Labels
 from tests.rules.alertmanager import document
 
 Part = Literal["routing", "muting"]
-ROUTING: Part = "routing"
-MUTING: Part = "muting"
+ROUTING: Literal["routing"] = "routing"
+MUTING: Literal["muting"] = "muting"
 Change = Callable[[Config], None]
 
 
@@ -90,10 +90,12 @@ def base() -> Config:
 
 def mutants(config: Config) -> Iterator[tuple[Part, Mutant]]:
     """Every mistake that changes who is told of any alert or what is muted."""
-    muting = (*_of_inhibitions(config), *_of_levels(config), *_of_windows(config))
-    parts: dict[Part, Iterable[Mutant]] = {ROUTING: _of_routes(config), MUTING: muting}
-    for part, made in parts.items():
-        yield from ((part, mutant) for mutant in made if not semantics.same(config, mutant.document))
+    for mutant in _of_routes(config):
+        if not semantics.same(config, mutant.document):
+            yield ROUTING, mutant
+    for mutant in (*_of_inhibitions(config), *_of_levels(config), *_of_windows(config)):
+        if not semantics.same(config, mutant.document):
+            yield MUTING, mutant
 
 
 def run(parts: Sequence[str], tick: Callable[[str, Mutant, bool], None]) -> None:

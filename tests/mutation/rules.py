@@ -29,8 +29,10 @@ ROOT = Path(__file__).resolve().parents[2]
 LINKS = Links(runbook_base_url="https://runbooks.test", dashboard_base_url="https://grafana.test/")
 TIMEOUT = 300.0
 """Seconds for one run of promtool; a mistake that takes longer even alone is noticed."""
-BATCH = 24
-"""Mistakes in one run."""
+BATCH, BATCH_OF_RECORDED = 48, 8
+"""Mistakes in one run; those in recorded series make clones of all that reads them."""
+SHORT = 12 * 3600.0
+"""Seconds of a scenario that are soon evaluated."""
 PART = "metrics alerts"
 _CONTROL = "__m0"
 _DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
@@ -81,7 +83,7 @@ class Rules:
                 for number, rule in enumerate(one["rules"]):
                     yield Place(file=file, group=group, rule=number), rule
 
-    def batches(self, alerts: Iterable[str], size: int = BATCH) -> Iterator[Batch]:
+    def batches(self, alerts: Iterable[str]) -> Iterator[Batch]:
         """Every mistake in these alerts, and in the series that are recorded for them."""
         wanted = set(alerts)
         mistakes: dict[str, list[Item]] = {}
@@ -95,6 +97,7 @@ class Rules:
             # A recorded series that only a dashboard reads can take minutes for its month.
             steps = {series for series in self._recorded() & self.readers(name) if self.readers(series) & wanted}
             shown = {name} | steps | (self.readers(name) & wanted)
+            size = BATCH_OF_RECORDED if name in self._recorded() else BATCH
             for start in range(0, len(items), size):
                 yield Batch(items=tuple(items[start : start + size]), names=frozenset(shown))
 
@@ -206,8 +209,20 @@ class Promtool:
 
 def killed(rules: Rules, batch: Batch, promtool: Promtool) -> set[int]:
     """Numbers of the mistakes that a scenario notices. Raises RuntimeError when scenarios fail without any."""
-    tests = [found for test in rules.tests if (found := test.about(batch.names))]
-    return _killed(rules, batch, promtool, tests, range(len(batch.items))) if tests else set()
+    dead: set[int] = set()
+    for tests in stages(test for one in rules.tests if (test := one.about(batch.names))):
+        if left := [number for number in range(len(batch.items)) if number not in dead]:
+            dead |= _killed(rules, batch, promtool, tests, left)
+    return dead
+
+
+def stages(tests: Iterable[TestFile]) -> Iterator[list[TestFile]]:
+    """The short scenarios together, then each of the long ones: most mistakes are noticed before these."""
+    single = sorted((scenario for test in tests for scenario in test.scenarios()), key=TestFile.length)
+    short = [test for test in single if test.length() <= SHORT]
+    if short:
+        yield short
+    yield from ([test] for test in single[len(short) :])
 
 
 def _killed(

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from rules.durations import seconds
+
 if TYPE_CHECKING:
     from yaml import SafeDumper as _Dumper
     from yaml import SafeLoader as _Loader
@@ -97,6 +99,22 @@ class TestFile:
             for test in self.document["tests"]
         ]
         return TestFile(name=self.name, document={**self.document, "tests": tests})
+
+    def scenarios(self) -> "Iterator[TestFile]":
+        """One file for each scenario."""
+        for number, test in enumerate(self.document["tests"]):
+            yield TestFile(name=f"{number}-{self.name}", document={**self.document, "tests": [test]})
+
+    def length(self) -> float:
+        """Seconds that are evaluated."""
+        return sum(
+            max(
+                seconds(str(check["eval_time"]))
+                for key in ("alert_rule_test", "promql_expr_test")
+                for check in test.get(key) or []
+            )
+            for test in self.document["tests"]
+        )
 
     def text(self) -> str:
         """The file as promtool reads it."""

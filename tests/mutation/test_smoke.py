@@ -24,7 +24,7 @@ def rules() -> Rules:
 
 
 def batch(rules: Rules, alert: str) -> Batch:
-    (found,) = [one for one in rules.batches([alert], 1000) if one.items[0][1].about == alert]
+    (found,) = [one for one in rules.batches([alert]) if one.items[0][1].about == alert]
     return found
 
 

@@ -1,26 +1,31 @@
 """The running local cluster, as the tests see it."""
 
+import fcntl
 import json
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from kubernetes import client, config
 
-from local.paths import KUBECONFIG
+from local.paths import KUBECONFIG, STATE
 from local.toolchain import tool
 
+# Two drills at once would be told of each other's alerts, and a Loki that is killed evaluates none.
+ONE_AT_A_TIME = ("test_fire_alerts", "test_kill_drill", "test_logs")
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Two workers: one drills alerts and waits until they resolve, the other runs all the rest in order."""
-    for item in items:
-        if "tests/e2e/" in item.nodeid:
-            # Two drills at once would be told of each other's alerts, and a Loki that is killed evaluates none.
-            drills = ("test_fire_alerts", "test_kill_drill", "test_logs")
-            group = "drills" if any(name in item.nodeid for name in drills) else "rest"
-            item.add_marker(pytest.mark.xdist_group(group))
+
+@pytest.fixture(scope="module", autouse=True)
+def alone(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Modules that disturb each other wait for each other; with `--dist loadfile` each file has one worker."""
+    if not request.node.nodeid.removesuffix(".py").endswith(ONE_AT_A_TIME):
+        yield
+        return
+    with (STATE / "e2e.lock").open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
 
 
 @pytest.fixture(scope="session")

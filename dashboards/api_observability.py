@@ -7,8 +7,8 @@ from dashboards.builder.dashboard import About, dashboard
 from dashboards.builder.layout import Row, line, row
 from dashboards.builder.links import explore_traces
 from dashboards.builder.look import Limits, Look
-from dashboards.builder.panels import buckets, lines, log_lines, single
-from dashboards.builder.queries import log_rate, logs, or_zero, prom, prom_buckets, prom_exemplars, quantile
+from dashboards.builder.panels import buckets, lines, log_levels, log_lines, single
+from dashboards.builder.queries import logs, or_zero, prom, prom_buckets, prom_exemplars, quantile
 from dashboards.builder.tables import Column, ranking
 from dashboards.builder.variables import choice, label_values, search
 
@@ -178,12 +178,7 @@ def _log() -> Row:
     return row(
         "Logs",
         line(
-            lines(
-                "Log lines by level",
-                "Lines per second.",
-                [log_rate(f"sum by (level) (rate({_LOGS} [$__interval]))", "{{level}}")],
-                Look(unit=units.PER_SECOND, stacked=True),
-            ),
+            log_levels(_LOGS),
             log_lines(
                 "Log lines",
                 "Lines of the chosen services, projects and levels that contain the text above. An opened line shows "

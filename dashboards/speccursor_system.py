@@ -7,7 +7,7 @@ from dashboards.builder import units
 from dashboards.builder.dashboard import dashboard
 from dashboards.builder.layout import Row, line, row
 from dashboards.builder.look import Limits, Look
-from dashboards.builder.panels import lines, log_lines, single
+from dashboards.builder.panels import lines, log_levels, log_lines, single
 from dashboards.builder.queries import log_rate, logs, or_zero, prom, prom_exemplars, quantile, share
 from dashboards.builder.variables import search
 
@@ -194,12 +194,7 @@ def _log() -> Row:
     return row(
         "Logs",
         line(
-            lines(
-                "Log lines by level",
-                "Lines per second.",
-                [log_rate(f"sum by (level) (rate({_LOGS} [$__interval]))", "{{level}}")],
-                Look(unit=units.PER_SECOND, stacked=True),
-            ),
+            log_levels(_LOGS),
             log_lines(
                 "ERROR lines",
                 "ERROR lines of the chosen services that contain the text above. An opened line shows trace_id and "

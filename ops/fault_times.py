@@ -6,7 +6,7 @@ tables here are the exceptions.
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from ops.clients import seconds
 from rules.model import Rule
@@ -63,9 +63,14 @@ def held(for_: float, evaluation: float) -> float:
     return math.ceil(for_ / evaluation) * evaluation if evaluation else for_
 
 
+def recorded_names(expression: str, recordings: Collection[str]) -> set[str]:
+    """Which of the recorded series an expression reads itself."""
+    return set(_NAME.findall(expression)) & set(recordings)
+
+
 def _expressions(expression: str, recordings: Mapping[str, str]) -> list[str]:
     """The expression and those behind the recorded series that it reads, directly or by others."""
-    read = set(_NAME.findall(expression)) & recordings.keys()
+    read = recorded_names(expression, recordings)
     others = {name: text for name, text in recordings.items() if name not in read}
     return [expression, *(text for name in sorted(read) for text in _expressions(recordings[name], others))]
 

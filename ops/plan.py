@@ -21,7 +21,6 @@ SCRAPE_POOL = "pods"
 """The scrape job that finds the simulator's pods."""
 TOLERANCE = 2.0
 """Seconds above one scrape interval by which a delivery may exceed the sum of the waits it goes through."""
-_NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,10 +149,11 @@ def _rise(files: Content, name: str, scrape: float, evaluation: float) -> float:
 
 def recorded(expression: str, recordings: Mapping[str, Recording], default: float) -> float:
     """Seconds by which recording rules may delay an expression: of a chain of them, the sum of the intervals."""
-    read = [recordings[name] for name in set(_NAME.findall(expression)) & recordings.keys()]
-    others = {name: one for name, one in recordings.items() if one not in read}
+    read = fault_times.recorded_names(expression, recordings)
+    others = {name: one for name, one in recordings.items() if name not in read}
     delays = [
-        (default if one.interval is None else one.interval) + recorded(one.expression, others, default) for one in read
+        (default if one.interval is None else one.interval) + recorded(one.expression, others, default)
+        for one in (recordings[name] for name in read)
     ]
     return max(delays, default=0.0)
 
@@ -203,7 +203,7 @@ def _plan(files: Content, name: str, labels: Mapping[str, str], waits: Waits) ->
         default_for=seconds(files.rules[name].for_),
         engine=files.rules[name].engine,
         window=fault_times.window(
-            files.rules[name], {recorded: one.expression for recorded, one in files.recordings.items()}
+            files.rules[name], {series: one.expression for series, one in files.recordings.items()}
         ),
         # A system that is shown by series alone has no telemetry before its fault.
         probe=simulated_series.PROBE if simulated_series.makes(name) else files.telemetry.get(files.system(name), ""),

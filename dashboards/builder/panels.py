@@ -24,9 +24,9 @@ from grafana_foundation_sdk.models.heatmap import HeatmapColorMode
 from grafana_foundation_sdk.models.text import TextMode
 
 from dashboards.builder.look import Look
-from dashboards.builder.queries import Query
+from dashboards.builder.queries import Query, log_rate
 from dashboards.builder.sources import PROMETHEUS, Source
-from dashboards.builder.units import SCALE
+from dashboards.builder.units import PER_SECOND, SCALE
 
 _LAST = "lastNotNull"
 
@@ -176,6 +176,12 @@ def log_lines(title: str, description: str, query: Query) -> Panel:
         .unit("string")
     )
     return finish(builder.build(), title, description, [query])
+
+
+def log_levels(selector: str) -> Panel:
+    """How many log lines of each level there are; `selector` is LogQL without a range."""
+    rate = log_rate(f"sum by (level) (rate({selector} [$__interval]))", "{{level}}")
+    return lines("Log lines by level", "Lines per second.", [rate], Look(unit=PER_SECOND, stacked=True))
 
 
 def words(title: str, markdown: str) -> Panel:

@@ -68,7 +68,10 @@ class ContactPoints(pulumi.ComponentResource):
             group_wait=_duration(timing.group_wait),
             group_interval=_duration(timing.group_interval),
             repeat_interval=_duration(timing.repeat_interval),
-            policies=[_policy(branch, points, mutes) for branch in tree(routing, mute_windows=args["mute_windows"])],
+            policies=[
+                _policy(branch, points, mutes, routing.default)
+                for branch in tree(routing, mute_windows=args["mute_windows"])
+            ],
             opts=content_options(self, server),
         )
         self.register_outputs({"names": list(routing.channels)})
@@ -140,20 +143,25 @@ def _mute_timing(name: str, title: str, window: MuteWindow, opts: pulumi.Resourc
 
 
 def _policy(
-    branch: Branch, points: Mapping[str, alerting.ContactPoint], mutes: Mapping[str, alerting.MuteTiming]
+    branch: Branch, points: Mapping[str, alerting.ContactPoint], mutes: Mapping[str, alerting.MuteTiming], default: str
 ) -> NotificationPolicyPolicyArgsDict:
-    policy: NotificationPolicyPolicyArgsDict = {**_inner_policy(branch, mutes)}
-    if branch.channel:
-        policy["contact_point"] = points[branch.channel].name
-    below: Sequence[NotificationPolicyPolicyPolicyArgsDict] = [_inner_policy(one, mutes) for one in branch.branches]
+    channel = branch.channel or default
+    policy: NotificationPolicyPolicyArgsDict = {**_inner_policy(branch, points[channel], mutes)}
+    below: Sequence[NotificationPolicyPolicyPolicyArgsDict] = [
+        _inner_policy(one, points[one.channel or channel], mutes) for one in branch.branches
+    ]
     if below:
         policy["policies"] = below
     return policy
 
 
-def _inner_policy(branch: Branch, mutes: Mapping[str, alerting.MuteTiming]) -> NotificationPolicyPolicyPolicyArgsDict:
-    """What a policy of any depth has; its contact point is its parent's."""
+def _inner_policy(
+    branch: Branch, point: alerting.ContactPoint, mutes: Mapping[str, alerting.MuteTiming]
+) -> NotificationPolicyPolicyPolicyArgsDict:
+    """What a policy of any depth has."""
     policy: NotificationPolicyPolicyPolicyArgsDict = {
+        # Always said, although it may be its parent's: Grafana 9 refuses a policy without.
+        "contact_point": point.name,
         "matchers": [{"label": one.label, "match": one.operator, "value": one.value} for one in branch.matchers],
         "continue_": branch.goes_on,
     }

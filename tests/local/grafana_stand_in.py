@@ -77,10 +77,17 @@ class GrafanaStandIn:
 
     def _policies(self, method: str, body: Any) -> tuple[int, Any]:
         if method == "PUT":
+            if not _has_receiver(body):
+                return 400, {"message": "invalid object specification: receiver '' does not exist"}
             self.policy = body
         if method == "DELETE":
             self.policy = {"receiver": "grafana-default-email"}
         return 200, {**self.policy, "provenance": "api"}
+
+
+def _has_receiver(policy: dict[str, Any]) -> bool:
+    """Grafana 9.4 wants the receiver of every policy, also of one that could take its parent's."""
+    return bool(policy.get("receiver")) and all(map(_has_receiver, policy.get("routes") or []))
 
 
 @contextmanager

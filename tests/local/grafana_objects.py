@@ -67,7 +67,14 @@ POLICY = (
                 "contactPoint": "till-slack",
                 "matchers": MATCHERS,
                 "continue": False,
-                "policies": [{"matchers": MATCHERS, "repeatInterval": "1d", "muteTimings": ["nights"]}],
+                "policies": [
+                    {
+                        "contactPoint": "till-slack",
+                        "matchers": MATCHERS,
+                        "repeatInterval": "1d",
+                        "muteTimings": ["nights"],
+                    }
+                ],
             }
         ],
     },

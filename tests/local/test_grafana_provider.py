@@ -123,7 +123,7 @@ def test_everything_by_api_again_and_refreshed_changes_nothing_and_goes_away(gra
     (route,) = grafana.policy["routes"]
     assert route["object_matchers"] == [["system", "=", "till"]]
     assert route["routes"][0]["mute_time_intervals"] == ["nights"]
-    assert "receiver" not in route["routes"][0]
+    assert route["routes"][0]["receiver"] == "till-slack"
     for what, state in zip(ALL, states, strict=True):
         assert not run.diff(what, state.properties).changes, what
         read = run.read(what, state.properties)

@@ -13,8 +13,9 @@ import yaml
 from ops.errors import OpsError
 from rules import durations
 
-PATIENCE = 45.0
-"""Seconds for which a call is repeated: a pod may just be replaced, and the forward follows it."""
+PATIENCE = 120.0
+"""Seconds for which a call is repeated: a pod may just be replaced, and the forward follows it, slowly so on a machine
+that is busy with other things."""
 FIRST_PATIENCE = 3.0
 """Seconds for the first call: a service that never answered is more likely a wrong address."""
 _PAUSE = 0.5

@@ -167,12 +167,16 @@ def drill(  # noqa: PLR0913 -- the options of the command
     files = content(stack)
     plans = from_live(files, services.prometheus, services.alertmanager, names, log_rules=services.log_rules)
     work = Drill(plans, services, files, longest_window=longest_window)
-    interrupted = False
+    interrupted, stopped = False, None
     try:
         with _progress(console, work.runs) as show:
             work.run(alone=alone, serial=serial, on_tick=show)
     except KeyboardInterrupt:
         interrupted = True
+    except OpsError as error:
+        if all(run.waiting for run in work.runs):
+            raise
+        stopped = error  # what was measured before is reported all the same
     result = report.Result(
         environment=stack.stack,
         began=work.began,
@@ -192,6 +196,8 @@ def drill(  # noqa: PLR0913 -- the options of the command
         console.print(f"Interrupted: {'still on: ' + ', '.join(on) if on else 'every fault is switched off again'}.")
         return INTERRUPTED
     console.print(report.summary(result))
+    if stopped:
+        raise stopped
     return 0 if all(run.ok for run in work.runs) else 1
 
 

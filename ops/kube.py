@@ -109,6 +109,7 @@ class _Forward:
         self._watcher = threading.Thread(target=self._watch, name=f"forward-{service.name}", daemon=True)
         self._words: IO[bytes] = TemporaryFile()  # noqa: SIM115 -- closed by stop()
         self._process: subprocess.Popen[bytes] | None = None
+        self._launched = 0.0
 
     def start(self) -> None:
         """Begin, and wait for the first answer."""
@@ -139,13 +140,16 @@ class _Forward:
             # A forward whose pod is gone may live on and answer nothing, so its life alone proves nothing.
             silent = 0 if self._answers() else silent + 1
             gone = self._process is None or self._process.poll() is not None
-            if gone or silent >= 2:
+            # One that was just started may need a while on a busy machine: ended again and again, none ever answers.
+            young = time.monotonic() - self._launched < START_TIMEOUT
+            if gone or (silent >= 2 and not young):
                 log.debug("port-forward is started again", service=self._service.name, words=self._last_words())
                 silent = 0
                 self._launch()
 
     def _launch(self) -> None:
         self._end_process()
+        self._launched = time.monotonic()
         self._process = subprocess.Popen(
             self._command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=self._words
         )

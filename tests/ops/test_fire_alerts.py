@@ -2,6 +2,7 @@
 
 import json
 import time
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from rich.console import Console
 
 from ops import environment, routing_drill
+from ops.clients import Delivery, Receiver
 from ops.content import content
 from ops.drill import Drill
 from ops.errors import OpsError
@@ -82,6 +84,23 @@ def test_an_interrupt_switches_every_fault_off(services: Services) -> None:
         work.run(on_tick=interrupt)
 
     assert work.runs[0].fault_off is not None
+    assert no_fault_is_on(services)
+
+
+def test_what_was_measured_is_reported_when_a_service_goes_away(services: Services, tmp_path: Path) -> None:
+    class Gone(Receiver):
+        def deliveries(self, since: float) -> list[Delivery]:
+            if any(fault["active"] for fault in services.source.faults()):
+                raise OpsError("the notification receiver does not answer: gone")
+            return super().deliveries(since)
+
+    text = Console(file=StringIO(), width=160, record=True)
+    broken = replace(services, receiver=Gone(services.receiver.url))
+    with pytest.raises(OpsError, match="gone"):
+        drill(text, environment.load("local"), broken, LEVELS[:1], outputs=Outputs(folder=tmp_path))
+
+    assert "not finished" in text.export_text()
+    assert LEVELS[0] in (tmp_path / "report.html").read_text()
     assert no_fault_is_on(services)
 
 

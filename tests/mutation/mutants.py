@@ -67,8 +67,10 @@ def of_expression(text: str, thresholds: Mapping[str, float]) -> Iterator[tuple[
         duration, step = _RANGE.fullmatch(found).groups()  # type: ignore[union-attr]
         doubled = f"[{2 * seconds(duration):.0f}s{step}]"
         yield f"window {found} -> {doubled}", text.replace(found, doubled)
-    for match in _BRACES.finditer(text):
-        yield from _dropped(text, match)
+    dropped = (found for match in _BRACES.finditer(text) for found in _dropped(text, match))
+    # The same matcher may stand in many selectors, and each is a mistake of its own.
+    for number, (matcher, changed) in enumerate(dropped, start=1):
+        yield f"matcher {number}: {matcher} dropped", changed
 
 
 def of_for(text: str) -> Iterator[tuple[str, str]]:
@@ -93,7 +95,7 @@ def _dropped(text: str, braces: re.Match[str]) -> Iterator[tuple[str, str]]:
         if not rest and not named:
             continue  # a selector of nothing is refused, not wrong
         written = "{" + ", ".join(rest) + "}" if rest else ""
-        yield f"matcher {matcher} dropped", text[: braces.start()] + written + text[braces.end() :]
+        yield matcher, text[: braces.start()] + written + text[braces.end() :]
 
 
 def _moved(value: float) -> tuple[float, float]:

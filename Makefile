@@ -13,9 +13,10 @@ export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/.venv-uv/bin:$(PATH)
 export PYTHONPYCACHEPREFIX := $(CURDIR)/.pycache
 export PYTHONDONTWRITEBYTECODE :=
 ARGS ?=
+STACK ?= local
 
-.PHONY: help up down test check unit e2e fmt outputs open kubectl preview fire-alerts kill-drill check-queries \
-	dashboards deploy-dashboards coverage mutants bench
+.PHONY: help up down test check unit e2e fmt outputs open kubectl preview drift fire-alerts kill-drill check-queries \
+	dashboards deploy-dashboards summary cost golden coverage mutants bench bench-middleware
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 20
@@ -23,8 +24,11 @@ help: ## this list
 up: $(ENVIRONMENT) ## bring the whole platform up (KUBE_CONTEXT=name uses a cluster of yours)
 	@$(PYTHON) -m local up
 
-preview: $(ENVIRONMENT) ## what `make up` would change
-	@$(PYTHON) -m local preview
+preview: $(ENVIRONMENT) ## what `make up` would change; STACK=name another stack, OFFLINE=1 without cluster, account, secrets
+	@$(PYTHON) -m local preview --stack $(STACK) $(if $(OFFLINE),--offline)
+
+drift: $(ENVIRONMENT) ## what is no longer as the last `up` left it (STACK=name); changes nothing, exit code 2 for drift
+	@$(PYTHON) -m ops drift --stack $(STACK) $(ARGS)
 
 down: $(ENVIRONMENT) ## remove the local cluster and all that this checkout made
 	@$(PYTHON) -m local down
@@ -53,6 +57,15 @@ dashboards: $(ENVIRONMENT) ## draw the dashboards anew into dashboards/*.json
 deploy-dashboards: $(ENVIRONMENT) ## dashboards to the Grafana at GRAFANA_URL (with GRAFANA_API_TOKEN); ARGS="--dry-run" shows the difference
 	@$(PYTHON) -m ops deploy-dashboards $(ARGS)
 
+summary: $(ENVIRONMENT) ## what a change means for the people who are told, e.g. ARGS="--base origin/main --stack staging"
+	@$(PYTHON) -m ops preview-summary $(ARGS)
+
+cost: $(ENVIRONMENT) ## capacity and monthly cost of a stack, e.g. ARGS="--stack production --versus staging"
+	@$(PYTHON) -m ops cost $(ARGS)
+
+golden: $(ENVIRONMENT) ## do the stacks' resources have the names of the committed lists? ARGS=--write writes the lists anew
+	@$(PYTHON) -m pytest -q tests/golden $(ARGS)
+
 coverage: $(ENVIRONMENT) ## what proves each alert, route and window, as a table
 	@$(PYTHON) -m tests.coverage $(ARGS)
 
@@ -64,14 +77,15 @@ test: $(ENVIRONMENT) check unit ## every check and every test; in CI the cluster
 	@$(MAKE) --no-print-directory e2e; outcome=$$?; \
 	if [ -n "$$CI" ]; then $(MAKE) --no-print-directory down; fi; exit $$outcome
 
-check: $(ENVIRONMENT) ## lint, format and types
+check: $(ENVIRONMENT) ## lint, format, types and workflows
 	@ruff check .
 	@ruff format --check .
 	@pyright
+	@$$($(PYTHON) -m local toolchain actionlint | cut -f2)
 
 unit: $(ENVIRONMENT) ## every test that needs no cluster
 	@$(PYTHON) -m local toolchain pulumi kubectl prometheus promtool alertmanager amtool \
-		loki otelcol-contrib jaeger >/dev/null
+		loki otelcol-contrib jaeger versitygw >/dev/null
 	@$(PYTHON) -m pytest -m "not e2e" -n 2 $(ARGS)
 
 e2e: up ## tests against the running local cluster
@@ -79,6 +93,10 @@ e2e: up ## tests against the running local cluster
 
 bench: up ## times and memory, as tables
 	@$(PYTHON) -m ops bench $(ARGS)
+	@$(PYTHON) -m ops bench-middleware
+
+bench-middleware: $(ENVIRONMENT) ## what instrumentation costs a request: ours, its peers, none; needs no cluster
+	@$(PYTHON) -m ops bench-middleware $(ARGS)
 
 fmt: $(ENVIRONMENT) ## format, and fix what can be fixed
 	@ruff check --fix .

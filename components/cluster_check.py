@@ -3,6 +3,7 @@
 Pulumi's Kubernetes provider shows a green preview when the cluster cannot be reached; this check does not.
 """
 
+import json
 import re
 from typing import cast
 
@@ -23,11 +24,19 @@ class ClusterError(pulumi.RunError):
 
 
 def require_cluster(kubeconfig: str | None, context: str | None) -> str:
-    """Version of the cluster, such as `v1.34.4`. Raises ClusterError that names server, context and kubeconfig."""
-    where = f"context {context or '(current)'} of kubeconfig {kubeconfig or '(KUBECONFIG or ~/.kube/config)'}"
+    """Version of the cluster, such as `v1.34.4`; `kubeconfig` is a path, or the text of one as JSON.
+
+    Raises ClusterError that names server, context and kubeconfig.
+    """
+    text = kubeconfig if kubeconfig and kubeconfig.startswith("{") else None
+    file = "of the EKS cluster" if text else kubeconfig or "(KUBECONFIG or ~/.kube/config)"
+    where = f"context {context or '(current)'} of kubeconfig {file}"
     try:
         # The client writes nothing back: a refreshed token stays in memory.
-        api = config.new_client_from_config(kubeconfig, context, persist_config=False)
+        if text:
+            api = config.new_client_from_config_dict(json.loads(text), context, persist_config=False)
+        else:
+            api = config.new_client_from_config(kubeconfig, context, persist_config=False)
     except (ConfigException, OSError, ValueError, TypeError, yaml.YAMLError) as error:
         raise ClusterError(f"No cluster: {where} cannot be used: {_line(error)}. Nothing was changed.") from error
     server = cast(str, api.configuration.host)
@@ -44,7 +53,17 @@ def require_cluster(kubeconfig: str | None, context: str | None) -> str:
         raise ClusterError(
             f"{server} ({where}) runs Kubernetes {found}; allowed: {low} <= version < {below}. Nothing was changed."
         )
+    _require_login(api, f"{server} ({where})")
     return found
+
+
+def _require_login(api: client.ApiClient, where: str) -> None:
+    """Raises ClusterError unless the server knows us: it tells its version to anybody."""
+    review = client.V1SelfSubjectReview()
+    try:
+        client.AuthenticationV1Api(api).create_self_subject_review(review, _request_timeout=TIMEOUT)
+    except (client.ApiException, HTTPError, OSError) as error:
+        raise ClusterError(f"{where} does not accept our login: {_line(error)}. Nothing was changed.") from error
 
 
 def supported(major: str, minor: str) -> bool:

@@ -1,18 +1,19 @@
 """Gateways: span metrics of every trace, the decision which traces are kept, and delivery to Loki, Jaeger and X-Ray."""
 
-from collections.abc import Sequence
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 import pulumi
 import pulumi_kubernetes as k8s
-from pulumi_kubernetes.core.v1 import ContainerArgsDict
+from pulumi_kubernetes.core.v1 import ContainerArgsDict, EnvVarArgsDict, EnvVarSourceArgsDict
 from pulumi_kubernetes.networking.v1 import NetworkPolicyEgressRuleArgsDict
 
-from components import collector_gateway_config, network_policies, pod_identity, pods, versions
+from components import collector_gateway_config, log_index, network_policies, pod_identity, pods, versions
 from components.checksum import ANNOTATION, checksum
 from components.collector_config import Listen, go_memory_limit
-from components.collector_gateway_config import GatewayConfig
+from components.collector_gateway_config import LOG_INDEX_ENV, GatewayConfig
 from components.labels import labels
+from components.log_index import AUTHORIZATION_KEY, LogIndexTarget
+from components.pod_identity import PodIdentity
 from components.quantities import quantity_bytes
 from components.workload import StatefulAppArgs, peers, stateful_app
 
@@ -61,6 +62,10 @@ class CollectorGatewayArgs(TypedDict):
 
     Without an identity, so outside AWS, gateways do not start.
     """
+    log_index: NotRequired[LogIndexTarget | None]
+    """Also sends the lines of requests there; None, or left out: nowhere."""
+    identity: NotRequired[PodIdentity | None]
+    """In AWS, of the service account; None, or left out: made elsewhere."""
 
 
 class CollectorGateway(pulumi.ComponentResource):
@@ -80,7 +85,10 @@ class CollectorGateway(pulumi.ComponentResource):
         self.service_account = APP if args["xray_region"] is not None else None
         self.trace_targets = peers(APP, args["replicas"], namespace, LISTEN.grpc)
         self.log_target = pulumi.Output.format("dns:///{0}-peers.{1}.svc:{2}", APP, namespace, LISTEN.grpc)
-        config = pulumi.Output.all(args["loki"], args["jaeger"]).apply(lambda targets: _render(args, targets))
+        index = args.get("log_index")
+        config = pulumi.Output.all(args["loki"], args["jaeger"], index.endpoint if index else None).apply(
+            lambda targets: _render(args, *targets)
+        )
         needed: list[pulumi.Resource] = [
             k8s.core.v1.ConfigMap(
                 f"{name}-config",
@@ -112,6 +120,7 @@ class CollectorGateway(pulumi.ComponentResource):
         }
         if self.service_account is not None:
             app["service_account"] = self.service_account
+            app["api_token"] = False
             needed.append(
                 k8s.core.v1.ServiceAccount(
                     f"{name}-account",
@@ -120,12 +129,16 @@ class CollectorGateway(pulumi.ComponentResource):
                     opts=child,
                 )
             )
+        if index:
+            needed.append(index.ready)
+        if identity := args.get("identity"):
+            needed.append(identity.ready)
+            app["annotations"] = {**identity.annotations, **app.get("annotations", {})}
         stateful_app(name, app, parent=self, depends_on=needed)
         self.register_outputs({"trace_targets": self.trace_targets, "log_target": self.log_target})
 
 
-def _render(args: CollectorGatewayArgs, targets: Sequence[str]) -> str:
-    loki, jaeger = targets
+def _render(args: CollectorGatewayArgs, loki: str, jaeger: str, index: str | None) -> str:
     return collector_gateway_config.render(
         GatewayConfig(
             sampling_percentage=args["sampling_percentage"],
@@ -136,6 +149,7 @@ def _render(args: CollectorGatewayArgs, targets: Sequence[str]) -> str:
             jaeger=jaeger,
             loki=loki,
             xray_region=args["xray_region"],
+            log_index=index,
             data_folder=_DATA,
             listen=LISTEN,
         )
@@ -143,11 +157,15 @@ def _render(args: CollectorGatewayArgs, targets: Sequence[str]) -> str:
 
 
 def _container(args: CollectorGatewayArgs) -> ContainerArgsDict:
+    env: list[EnvVarArgsDict] = [{"name": "GOMEMLIMIT", "value": go_memory_limit(quantity_bytes(args["memory"]))}]
+    if index := args.get("log_index"):
+        authorization: EnvVarSourceArgsDict = {"secret_key_ref": {"name": index.secret, "key": AUTHORIZATION_KEY}}
+        env.append({"name": LOG_INDEX_ENV, "value_from": authorization})
     return {
         "name": APP,
         "image": versions.OTEL_COLLECTOR_IMAGE,
         "args": [f"--config={_CONFIG}/gateway.yaml"],
-        "env": [{"name": "GOMEMLIMIT", "value": go_memory_limit(quantity_bytes(args["memory"]))}],
+        "env": env,
         "ports": [
             {"name": "http", "container_port": LISTEN.http, "protocol": "TCP"},
             {"name": "otlp-grpc", "container_port": LISTEN.grpc, "protocol": "TCP"},
@@ -177,6 +195,8 @@ def _network(args: CollectorGatewayArgs) -> network_policies.AppNetworkArgs:
     if args["xray_region"] is not None:
         egress.append({"ports": tcp(443)})
         egress.append(pod_identity.egress())
+    if index := args.get("log_index"):
+        egress.append({"ports": index.endpoint.apply(lambda url: log_index.ports([url]))})
     return {
         "app": APP,
         "namespace": args["namespace"],

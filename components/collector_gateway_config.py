@@ -10,6 +10,9 @@ from components.collector_config import Listen
 from rules.base import Document
 from rules.loader import write_yaml
 
+LOG_INDEX_ENV = "LOG_INDEX_AUTHORIZATION"
+"""Environment variable with the header that the log index wants."""
+
 INDEX_LABELS = ("namespace", "app", "service")
 """Resource attributes of a log line that Loki makes labels of its streams."""
 LOG_ATTRIBUTES = ("pod", "container", "node", "service_name")
@@ -25,8 +28,12 @@ _IDENTIFIER = "[0-9a-f]{7}|([0-9][^0-9]*){7}"
 # Memory that waiting traces may take, and what one takes: some ten spans of 2 KiB.
 _TRACE_SHARE = 0.4
 _TRACE_BYTES = 20 * 1024
-# A queue's share of the volume, if each of three is full: half is left for the files' own overhead and compaction.
-_QUEUE_SHARE = 1 / 6
+# Of the volume, when every queue is full: half is left for the files' own overhead and compaction.
+_QUEUES_SHARE = 1 / 2
+# Fewer do not get more, so that a queue keeps its size when X-Ray is switched on.
+_LEAST_QUEUES = 3
+# Requests at a time to the log index, each of one line.
+_INDEX_REQUESTS = 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +59,8 @@ class GatewayConfig:
 
     The collector looks for AWS credentials when it starts, and ends when it finds none.
     """
+    log_index: str | None = None
+    """URL of the log index' OpenSearch that takes one line a request; None for no log index."""
     data_folder: str = "/var/lib/otel-gateway"
     listen: Listen = field(default_factory=Listen)
 
@@ -75,6 +84,7 @@ def render(config: GatewayConfig) -> str:
             "tail_sampling": _sampling(config),
             "transform/loki_labels": _loki_labels(),
             "transform/no_resource": _no_resource(),
+            **(_INDEX_PROCESSORS if config.log_index else {}),
         },
         "connectors": {"span_metrics": _span_metrics(config), "forward/sampling": {}},
         "exporters": _exporters(config),
@@ -101,6 +111,7 @@ def render(config: GatewayConfig) -> str:
                     "processors": ["memory_limiter", "transform/loki_labels"],
                     "exporters": ["otlp_http/loki"],
                 },
+                **({"logs/index": _INDEX_PIPELINE} if config.log_index else {}),
             },
             "telemetry": collector_config.own_telemetry(config.listen.host, config.listen.metrics),
         },
@@ -193,8 +204,49 @@ def _loki_labels() -> Document:
     return {"error_mode": "ignore", "log_statements": [{"statements": resource}, {"statements": record}]}
 
 
+# Loki has every line. The index has those that belong to a request, which is what one looks up there.
+_INDEX_PROCESSORS: Document = {
+    "filter/requests": {
+        "error_mode": "ignore",
+        "logs": {"log_record": ['log.attributes["request_id"] == nil or log.attributes["request_id"] == ""']},
+    },
+    # Acknowledges what it takes, so that an index that is away for long never keeps lines from Loki: when its queue is
+    # full, lines are dropped here, and counted in otelcol_exporter_enqueue_failed_log_records.
+    "batch/index": {"timeout": "200ms", "send_batch_size": 512},
+}
+_INDEX_PIPELINE: Document = {
+    "receivers": ["otlp"],
+    "processors": ["memory_limiter", "filter/requests", "transform/loki_labels", "batch/index"],
+    "exporters": ["otlp_http/log_index"],
+}
+
+
+def _log_index(endpoint: str, queue_bytes: int) -> Document:
+    """One document is one request: OTLP's JSON, which the pipeline in OpenSearch takes apart.
+
+    No exporter of the collector's speaks to OpenSearch's bulk API and can be had from the Go module proxy: the one for
+    OpenSearch is not served, and the one for Elasticsearch refuses any other server. What OpenSearch cannot take (400)
+    is final, and so is a login that it refuses.
+    """
+    return {
+        "logs_endpoint": endpoint,
+        "encoding": "json",
+        "compression": "none",
+        "headers": {"Authorization": f"${{env:{LOG_INDEX_ENV}}}"},
+        "timeout": "30s",
+        "max_idle_conns_per_host": _INDEX_REQUESTS,
+        "retry_on_failure": collector_config.retry_for_ever(),
+        "sending_queue": {
+            **collector_config.persistent_queue(queue_bytes),
+            "num_consumers": _INDEX_REQUESTS,
+            "batch": {"sizer": "items", "flush_timeout": "200ms", "min_size": 1, "max_size": 1},
+        },
+    }
+
+
 def _exporters(config: GatewayConfig) -> Document:
-    queue = int(config.storage_bytes * _QUEUE_SHARE)
+    queues = 2 + (config.xray_region is not None) + (config.log_index is not None)
+    queue = int(config.storage_bytes * _QUEUES_SHARE / max(queues, _LEAST_QUEUES))
 
     def delivery() -> Document:
         return {
@@ -225,6 +277,8 @@ def _exporters(config: GatewayConfig) -> Document:
             "compression": "none",
             **delivery(),
         }
+    if config.log_index is not None:
+        exporters["otlp_http/log_index"] = _log_index(config.log_index, queue)
     return exporters
 
 

@@ -7,16 +7,17 @@ accounts and preferences, never content: the next `up` after a refresh writes it
 
 import base64
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 import pulumi
 import pulumi_kubernetes as k8s
 from pulumi_kubernetes.core.v1 import ContainerArgsDict, PersistentVolumeClaimSpecArgsDict, PodSpecArgsDict
 
-from components import grafana_config, network_policies, pods, versions
+from components import grafana_config, grafana_secrets, network_policies, pods, versions
 from components.checksum import ANNOTATION, checksum
+from components.grafana_secrets import SecretFolder
 from components.labels import ACCESS, RECEIVER, labels, scrape, selector
 
 APP = "grafana"
@@ -51,6 +52,8 @@ class GrafanaArgs(TypedDict):
     """Secret; empty without a login."""
     smtp_port: int | None
     """Port of an SMTP server outside the cluster that it sends to."""
+    oauth: NotRequired[grafana_secrets.OAuthClient | None]
+    """Where people log in; None, or left out: with the administrator's password only."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +82,11 @@ class Grafana(pulumi.ComponentResource):
         self.url = pulumi.Output.format("http://{0}.{1}.svc:{2}", APP, namespace, PORT)
         admin = _admin(name, args, self)
         self.auth = pulumi.Output.secret(pulumi.Output.format("{0}:{1}", grafana_config.ADMIN, _password(admin)))
-        text = grafana_config.ini(external_url=args["external_url"], port=PORT, smtp=args["smtp"])
+        oauth = args.get("oauth")
+        issuer = oauth["issuer"] if oauth else None
+        text = grafana_config.ini(external_url=args["external_url"], port=PORT, smtp=args["smtp"], oauth=issuer)
+        folders = grafana_secrets.folders(args["smtp_password"], oauth)
+        read_once = pulumi.Output.secret(text + grafana_secrets.texts(folders))
         config = k8s.core.v1.ConfigMap(
             f"{name}-config",
             metadata={"name": f"{APP}-config", "namespace": namespace, "labels": labels(APP)},
@@ -92,7 +99,7 @@ class Grafana(pulumi.ComponentResource):
             spec=_claim(args),
             opts=pulumi.ResourceOptions(parent=self, protect=args["protect"]),
         )
-        mail = _mail(name, args, child)
+        secret_files = [grafana_secrets.secret(name, APP, folder, namespace, child) for folder in folders]
         network_policies.app_network(f"{name}-network", _network(args), child)
         k8s.core.v1.Service(
             f"{name}-service",
@@ -117,13 +124,13 @@ class Grafana(pulumi.ComponentResource):
                         "labels": labels(APP, versions.GRAFANA),
                         "annotations": {
                             **scrape(PORT),
-                            ANNOTATION: checksum(pulumi.Output.secret(text + args["smtp_password"]), salt=name),
+                            ANNOTATION: checksum(read_once, salt=name),
                         },
                     },
-                    "spec": _pod(args),
+                    "spec": _pod(args, folders),
                 },
             },
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[admin, config, volume, *mail]),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[admin, config, volume, *secret_files]),
         )
         self.server = GrafanaServer(workload=workload, volume=volume)
         self.register_outputs({"url": self.url})
@@ -143,20 +150,6 @@ def _admin(name: str, args: GrafanaArgs, parent: pulumi.Resource) -> k8s.core.v1
         string_data=pulumi.Output.secret(texts),
         opts=pulumi.ResourceOptions(parent=parent, ignore_changes=["stringData"], protect=args["protect"]),
     )
-
-
-def _mail(name: str, args: GrafanaArgs, opts: pulumi.ResourceOptions) -> list[k8s.core.v1.Secret]:
-    """Secret with the password at the SMTP server, if there is one."""
-    if not args["smtp_password"]:
-        return []
-    mail = k8s.core.v1.Secret(
-        f"{name}-smtp",
-        metadata={"name": f"{APP}-smtp", "namespace": args["namespace"], "labels": labels(APP)},
-        type="Opaque",
-        string_data=pulumi.Output.secret({grafana_config.PASSWORD: args["smtp_password"]}),
-        opts=opts,
-    )
-    return [mail]
 
 
 def _password(admin: k8s.core.v1.Secret) -> pulumi.Output[str]:
@@ -184,22 +177,16 @@ def _claim(args: GrafanaArgs) -> PersistentVolumeClaimSpecArgsDict:
     return spec
 
 
-def _pod(args: GrafanaArgs) -> PodSpecArgsDict:
+def _pod(args: GrafanaArgs, folders: Sequence[SecretFolder]) -> PodSpecArgsDict:
     return {
         "automount_service_account_token": False,
         "enable_service_links": False,
         "security_context": pods.pod_security(_USER),
         "termination_grace_period_seconds": 30,
-        "containers": [pods.secured(_container(args))],
+        "containers": [pods.secured(_container(args, folders))],
         "volumes": [
             {"name": "config", "config_map": {"name": f"{APP}-config"}},
-            # Readable by the server's group alone.
-            {"name": "admin", "secret": {"secret_name": f"{APP}-admin", "default_mode": 0o440}},
-            *(
-                [{"name": "smtp", "secret": {"secret_name": f"{APP}-smtp", "default_mode": 0o440}}]
-                if args["smtp_password"]
-                else []
-            ),
+            *(grafana_secrets.volume(APP, name) for name in ("admin", *(folder.name for folder in folders))),
             {"name": "data", "persistent_volume_claim": {"claim_name": f"{APP}-data"}},
             {"name": "tmp", "empty_dir": {"size_limit": "64Mi"}},
             {"name": "logs", "empty_dir": {"size_limit": "64Mi"}},
@@ -207,7 +194,7 @@ def _pod(args: GrafanaArgs) -> PodSpecArgsDict:
     }
 
 
-def _container(args: GrafanaArgs) -> ContainerArgsDict:
+def _container(args: GrafanaArgs, folders: Sequence[SecretFolder]) -> ContainerArgsDict:
     # The image's own entrypoint: it differs between the official image and one made from a distribution.
     return {
         "name": APP,
@@ -221,11 +208,7 @@ def _container(args: GrafanaArgs) -> ContainerArgsDict:
         "volume_mounts": [
             {"name": "config", "mount_path": _CONFIG, "sub_path": "grafana.ini", "read_only": True},
             {"name": "admin", "mount_path": grafana_config.SECRETS_FOLDER, "read_only": True},
-            *(
-                [{"name": "smtp", "mount_path": grafana_config.SMTP_FOLDER, "read_only": True}]
-                if args["smtp_password"]
-                else []
-            ),
+            *({"name": folder.name, "mount_path": folder.path, "read_only": True} for folder in folders),
             {"name": "data", "mount_path": grafana_config.DATA},
             {"name": "tmp", "mount_path": "/tmp"},  # noqa: S108 (a volume of the pod's own)
             {"name": "logs", "mount_path": grafana_config.LOGS},
@@ -244,7 +227,7 @@ def _network(args: GrafanaArgs) -> network_policies.AppNetworkArgs:
         "egress": [
             *({"to": [here(app)], "ports": tcp(port)} for app, port in args["backends"].items()),
             # Channels outside the cluster are reached by https only, mailboxes by the stack's SMTP server.
-            {"ports": tcp(443)},
+            {"ports": tcp(*sorted({443, *grafana_secrets.issuer_ports(args.get("oauth"))}))},
             *([{"ports": tcp(args["smtp_port"])}] if args["smtp_port"] else []),
             {"to": [network_policies.pods_with(RECEIVER)]},
         ],

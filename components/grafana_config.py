@@ -11,6 +11,10 @@ DATA = "/var/lib/grafana"
 LOGS = "/var/log/grafana"
 
 SMTP_FOLDER = "/etc/grafana-smtp"
+OAUTH_FOLDER = "/etc/grafana-oauth"
+CLIENT_ID, CLIENT_SECRET = "client-id", "client-secret"
+SESSION_HOURS = 12
+"""A login at the issuer lasts a working day: who has left is out the next."""
 _Section = Mapping[str, str | bool | int]
 
 
@@ -26,8 +30,21 @@ class Smtp:
     require_tls: bool
 
 
-def ini(*, external_url: str, port: int, smtp: Smtp | None = None) -> str:
-    """The configuration of a server that people open at `external_url`, and that sends mail if it has `smtp`.
+@dataclass(frozen=True, kw_only=True)
+class OAuth:
+    """An OpenID Connect issuer that knows the people. The client's id and secret are files in OAUTH_FOLDER."""
+
+    authorization_endpoint: str
+    token_endpoint: str
+    user_info_endpoint: str
+    admin_group: str
+    """Who has it in the claim `groups` (or Cognito's `cognito:groups`) is Admin; empty for nobody. Without quotes."""
+
+
+def ini(*, external_url: str, port: int, smtp: Smtp | None = None, oauth: OAuth | None = None) -> str:
+    """The configuration of a server that people open at `external_url`.
+
+    It sends mail if it has `smtp`, and people log in at the issuer of `oauth`, if there is one, only there.
 
     Paths of programs and of provisioning are left to the image, so that the official image and one made from an
     unpacked distribution start with the same file. Keys that an older Grafana does not know are ignored by it.
@@ -47,7 +64,14 @@ def ini(*, external_url: str, port: int, smtp: Smtp | None = None) -> str:
         },
         "news": {"news_feed_enabled": False},
         "security": _security(external_url),
-        "users": {"allow_sign_up": False, "allow_org_create": False},
+        "users": {
+            "allow_sign_up": False,
+            "allow_org_create": False,
+            "auto_assign_org": True,
+            "auto_assign_org_role": "Viewer",
+        },
+        "auth": _auth(oauth),
+        "auth.generic_oauth": _oauth(oauth),
         "auth.anonymous": {"enabled": False},
         # Basic authentication is how Pulumi's provider logs in.
         "auth.basic": {"enabled": True},
@@ -88,6 +112,48 @@ def _security(external_url: str) -> _Section:
         "x_xss_protection": True,
         "content_security_policy": True,
     }
+
+
+def _auth(oauth: OAuth | None) -> _Section:
+    if oauth is None:
+        return {}
+    # The form only. The API still takes the administrator's password, which the program and nobody else has.
+    return {"disable_login_form": True, "login_maximum_lifetime_duration": f"{SESSION_HOURS}h"}
+
+
+def _oauth(oauth: OAuth | None) -> _Section:
+    if oauth is None:
+        return {"enabled": False}
+    return {
+        "enabled": True,
+        "name": "Single sign-on",
+        "client_id": f"$__file{{{OAUTH_FOLDER}/{CLIENT_ID}}}",
+        "client_secret": f"$__file{{{OAUTH_FOLDER}/{CLIENT_SECRET}}}",
+        "scopes": "openid profile email",
+        "auth_url": oauth.authorization_endpoint,
+        "token_url": oauth.token_endpoint,
+        "api_url": oauth.user_info_endpoint,
+        "use_pkce": True,
+        # Who the issuer lets in is made a user at the first login; users.allow_sign_up is about the public form.
+        "allow_sign_up": True,
+        # A role follows the groups at each login. Who gets none is not let in: with the lenient way, who has left all
+        # groups keeps what they had (seen with 9.4).
+        "role_attribute_path": _role(oauth.admin_group),
+        "role_attribute_strict": True,
+        "allow_assign_grafana_admin": False,
+    }
+
+
+def _role(admin_group: str) -> str:
+    """JMESPath over the claims of the tokens, and where that gives nothing, over the user info, which always gives one.
+
+    The first that gives a role decides, and issuers put groups into the one or the other. Both have `sub`, tokens alone
+    have `exp`; in between Grafana asks a document that has neither. Each group is compared as a whole: `contains` would
+    take a claim that is one text, with the group's name inside another's.
+    """
+    if not admin_group:
+        return "'Viewer'"
+    return f"(groups || \"cognito:groups\")[?@ == '{admin_group}'] && 'Admin' || sub && !exp && 'Viewer'"
 
 
 def _smtp(smtp: Smtp | None) -> _Section:

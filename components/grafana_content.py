@@ -7,6 +7,8 @@ that leaves the program must leave Grafana, too. A replaced volume is an empty o
 Refresh: the official provider must reach Grafana; while it is down use `pulumi refresh --exclude '**grafana:**'`.
 """
 
+from collections.abc import Sequence
+
 import pulumi
 import pulumiverse_grafana as grafana
 
@@ -17,12 +19,17 @@ _RETRIES, _RETRY_WAIT = 10, 6
 
 
 def grafana_provider(
-    name: str, url: str, auth: pulumi.Input[str], server: GrafanaServer | None = None
+    name: str,
+    url: str,
+    auth: pulumi.Input[str],
+    server: GrafanaServer | None = None,
+    way_in: Sequence[pulumi.Resource] = (),
 ) -> grafana.Provider:
     """Access to the Grafana whose API answers at `url`, as this machine reaches it.
 
     `auth` is `user:password` or a service account's token. With a `server` of the same stack it is waited for;
-    without one the Grafana has to be there already, and is not waited for.
+    without one the Grafana has to be there already, and is not waited for. `way_in` is what leads there from this
+    machine; content, which comes after its provider, comes after it, too.
     """
     return grafana.Provider(
         name,
@@ -31,6 +38,7 @@ def grafana_provider(
         org_id=1,
         retries=_RETRIES if server else 0,
         retry_wait=_RETRY_WAIT,
+        opts=pulumi.ResourceOptions(depends_on=list(way_in)),
     )
 
 

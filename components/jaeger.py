@@ -7,7 +7,6 @@ one store, and keeping it is OpenSearch's work.
 """
 
 from typing import NotRequired, TypedDict
-from urllib.parse import urlsplit
 
 import pulumi
 import pulumi_kubernetes as k8s
@@ -20,7 +19,7 @@ from pulumi_kubernetes.core.v1 import (
 )
 from pulumi_kubernetes.networking.v1 import NetworkPolicyEgressRuleArgsDict
 
-from components import jaeger_config, network_policies, pods, versions
+from components import jaeger_config, log_index, network_policies, pods, versions
 from components.checksum import ANNOTATION, checksum
 from components.disruption_budgets import own_budget
 from components.jaeger_config import JaegerConfig, Listen, StorageBackend
@@ -43,7 +42,7 @@ _GO_SHARE = 0.8
 class OpenSearchArgs(TypedDict):
     """An OpenSearch that already exists."""
 
-    urls: list[str]
+    urls: pulumi.Input[list[str]]
     """`https://host:port` of its nodes; certificates must be of a public authority."""
     username: pulumi.Input[str]
     password: pulumi.Input[str]
@@ -95,7 +94,8 @@ class Jaeger(pulumi.ComponentResource):
         namespace = args["namespace"]
         self.url = pulumi.Output.format("http://{0}.{1}.svc:{2}", APP, namespace, PORT)
         self.otlp = pulumi.Output.format("{0}.{1}.svc:{2}", APP, namespace, OTLP_PORT)
-        config = pulumi.Output.from_input(args["prometheus_url"]).apply(lambda url: _render(args, url))
+        urls = opensearch["urls"] if opensearch else []
+        config = pulumi.Output.all(args["prometheus_url"], urls).apply(lambda known: _render(args, *known))
         needed: list[pulumi.Resource] = [
             k8s.core.v1.ConfigMap(
                 f"{name}-config",
@@ -144,18 +144,18 @@ def _store(args: JaegerArgs) -> OpenSearchArgs | None:
         raise ValueError(f"Jaeger's storage_backend is {backend!r}; allowed: {allowed}")
     if backend == "badger":
         return None
-    if opensearch is None or not opensearch["urls"]:
+    if opensearch is None or opensearch["urls"] == []:
         raise ValueError("Jaeger's storage_backend is 'opensearch', and opensearch.urls names none")
     return opensearch
 
 
-def _render(args: JaegerArgs, prometheus_url: str) -> str:
+def _render(args: JaegerArgs, prometheus_url: str, opensearch_urls: list[str]) -> str:
     opensearch = _store(args)
     common = JaegerConfig(
         retention=args["retention"],
         prometheus=prometheus_url,
         storage=args["storage_backend"],
-        opensearch_urls=opensearch["urls"] if opensearch else [],
+        opensearch_urls=opensearch_urls,
         opensearch_index_prefix=opensearch.get("index_prefix", "observability") if opensearch else "",
         opensearch_replicas=opensearch.get("index_replicas", 1) if opensearch else 0,
         data_folder=_DATA,
@@ -266,9 +266,7 @@ def _network(args: JaegerArgs) -> network_policies.AppNetworkArgs:
     opensearch = _store(args)
     if opensearch:
         # It has no pod that a selector could name: it is a service of the cloud, or another team's.
-        addresses = [urlsplit(url) for url in opensearch["urls"]]
-        used = {address.port or (443 if address.scheme == "https" else 80) for address in addresses}
-        egress.append({"ports": tcp(*sorted(used))})
+        egress.append({"ports": pulumi.Output.from_input(opensearch["urls"]).apply(log_index.ports)})
     return {
         "app": APP,
         "namespace": args["namespace"],

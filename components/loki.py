@@ -20,6 +20,7 @@ from components.alertmanager import PORT as ALERTMANAGER_PORT
 from components.checksum import ANNOTATION, checksum
 from components.labels import ACCESS, labels
 from components.loki_config import CONFIG_FOLDER, DATA, GOSSIP, GRPC, PORT, RULES_FOLDER, S3, TENANT, LokiConfig
+from components.pod_identity import PodIdentity
 from components.quantities import quantity_bytes
 from components.workload import StatefulAppArgs, stateful_app
 
@@ -55,6 +56,8 @@ class LokiArgs(TypedDict):
     """Where chunks and index are kept; None for the volume."""
     s3_credentials: NotRequired[S3Credentials]
     """For an endpoint that is not AWS. Left out, the identity of the service account `loki` is used."""
+    identity: NotRequired[PodIdentity | None]
+    """In AWS, of the service account `loki`; None, or left out: made elsewhere."""
     evaluation_interval: str
     """Prometheus duration between two looks at a rule."""
     cluster: str
@@ -125,6 +128,9 @@ class Loki(pulumi.ComponentResource):
             needed.append(_account(name, namespace, child))
             app["service_account"] = APP
             app["api_token"] = False
+        if identity := args.get("identity"):
+            needed.append(identity.ready)
+            app["annotations"] = {**identity.annotations, **app.get("annotations", {})}
         stateful_app(name, app, parent=self, depends_on=needed)
         self.register_outputs({"url": self.url})
 

@@ -41,7 +41,7 @@ class S3:
 
     bucket: str
     region: str
-    """Empty for a server that has none."""
+    """Empty for a server that has none, or S3's first."""
     endpoint: str = ""
     """http or https URL of an S3 server that is not AWS; it is spoken to in path style."""
 
@@ -177,9 +177,9 @@ def _schema(store: str) -> dict[str, Any]:
 def _storage(s3: S3 | None) -> dict[str, Any]:
     if s3 is None:
         return {"filesystem": {"directory": f"{DATA}/chunks"}}
-    aws: dict[str, Any] = {"bucketnames": s3.bucket}
-    if s3.region:
-        aws["region"] = s3.region
+    # Without a region Loki signs for one called `dummy`. Servers that have none do not look, and the others that nobody
+    # told a region take S3's first.
+    aws: dict[str, Any] = {"bucketnames": s3.bucket, "region": s3.region or "us-east-1"}
     if s3.endpoint:
         # Other servers seldom have a name per bucket.
         aws |= {"endpoint": s3.endpoint, "s3forcepathstyle": True, "insecure": s3.endpoint.startswith("http://")}

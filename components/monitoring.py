@@ -4,10 +4,12 @@ import pulumi
 
 from components import channel_keys
 from components.alertmanager import Alertmanager
+from components.backing import Backing
 from components.kube_state_metrics import KubeStateMetrics
 from components.node_exporter import NodeExporter
 from components.prometheus import APP as PROMETHEUS
 from components.prometheus import Prometheus
+from components.prometheus_config import ADDONS
 from components.settings import Settings
 from rules import routing
 
@@ -45,6 +47,7 @@ def prometheus(
     settings: Settings,
     namespace: pulumi.Output[str],
     alertmanagers: pulumi.Output[list[str]],
+    backing: Backing,
     opts: pulumi.ResourceOptions,
 ) -> Prometheus:
     """Prometheus with the stack's rules, sending to these Alertmanagers."""
@@ -64,7 +67,9 @@ def prometheus(
             "external_url": values.prometheus_url,
             "rule_files": settings.rule_files(),
             "alertmanagers": alertmanagers,
-            "remote_write_url": values.remote_write_url,
+            "remote_write_url": backing.remote_write_url,
+            "identity": backing.identities.get(PROMETHEUS),
+            "scrape_addons": [name for name in ADDONS if values.eks_addons.get(name, "off") != "off"],
             "aws_region": values.aws_region,
         },
         opts,

@@ -1,6 +1,6 @@
 """A namespace as the platform wants it: Pod Security enforced, and no traffic but DNS unless a policy allows it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal, NotRequired, TypedDict
 
 import pulumi
@@ -19,6 +19,8 @@ class NamespaceArgs(TypedDict):
     """Pod Security level; `restricted` if left out. Only the node agent needs the other, for its node's log files."""
     labels: NotRequired[Mapping[str, str]]
     """Further labels."""
+    after: NotRequired[Sequence[pulumi.Resource]]
+    """What all that is in the namespace needs, and outlives it."""
 
 
 class Namespace(pulumi.ComponentResource):
@@ -37,7 +39,7 @@ class Namespace(pulumi.ComponentResource):
                 "name": args["name"],
                 "labels": {**labels(args["name"]), **security, **args.get("labels", {})},
             },
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=list(args.get("after", []))),
         )
         self.namespace = namespace.metadata.apply(lambda metadata: metadata.name or args["name"])
         k8s.networking.v1.NetworkPolicy(

@@ -43,6 +43,11 @@ def pods_with(label: str) -> NetworkPolicyPeerArgsDict:
 ANY_POD: NetworkPolicyPeerArgsDict = {"namespace_selector": {}}
 
 
+def addresses(*cidrs: str) -> list[NetworkPolicyPeerArgsDict]:
+    """Address ranges outside the cluster, of what has no pod."""
+    return [{"ip_block": {"cidr": cidr}} for cidr in cidrs]
+
+
 def tcp(*ports: int) -> list[NetworkPolicyPortArgsDict]:
     """TCP ports."""
     return [{"protocol": "TCP", "port": port} for port in ports]
@@ -70,6 +75,8 @@ class AppNetworkArgs(TypedDict):
     """What one app may hear and say; everything else is denied by its namespace."""
 
     app: str
+    name: NotRequired[str]
+    """Of the policy, where the app has another one already, to which this one adds; the app's if left out."""
     namespace: pulumi.Input[str]
     ingress: NotRequired[Sequence[NetworkPolicyIngressRuleArgsDict]]
     egress: NotRequired[Sequence[NetworkPolicyEgressRuleArgsDict]]
@@ -79,7 +86,11 @@ def app_network(name: str, args: AppNetworkArgs, opts: pulumi.ResourceOptions) -
     """The policy of one app."""
     return k8s.networking.v1.NetworkPolicy(
         name,
-        metadata={"name": args["app"], "namespace": args["namespace"], "labels": labels(args["app"])},
+        metadata={
+            "name": args.get("name", args["app"]),
+            "namespace": args["namespace"],
+            "labels": labels(args["app"]),
+        },
         spec={
             "pod_selector": {"match_labels": selector(args["app"])},
             "policy_types": ["Ingress", "Egress"],

@@ -3,15 +3,17 @@
 A changed rule or scrape configuration restarts nothing: both are mounted as folders that Prometheus watches.
 """
 
-from typing import TypedDict
+from collections.abc import Sequence
+from typing import NotRequired, TypedDict
 
 import pulumi
 import pulumi_kubernetes as k8s
 from pulumi_kubernetes.core.v1 import ContainerArgsDict
 
-from components import network_policies, pods, prometheus_config, versions
+from components import network_policies, pod_identity, pods, prometheus_config, versions
 from components.cluster_rights import cluster_rights
 from components.labels import ACCESS, labels
+from components.pod_identity import PodIdentity
 from components.prometheus_config import CONFIG_FOLDER, RULES_FOLDER
 from components.quantities import quantity_bytes
 from components.workload import stateful_app
@@ -47,10 +49,14 @@ class PrometheusArgs(TypedDict):
     """File name -> YAML."""
     alertmanagers: pulumi.Input[list[str]]
     """host:port of every Alertmanager."""
-    remote_write_url: str
+    remote_write_url: pulumi.Input[str]
     """Where every sample is copied to; empty for nowhere."""
     aws_region: str
     """What is sent to AWS is signed for this region."""
+    identity: NotRequired[PodIdentity | None]
+    """In AWS, for a copy that is signed; None, or left out, without."""
+    scrape_addons: NotRequired[Sequence[str]]
+    """EKS add-ons whose pods are asked, see prometheus_config.ADDONS; none if left out."""
 
 
 class Prometheus(pulumi.ComponentResource):
@@ -64,15 +70,9 @@ class Prometheus(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self)
         namespace = args["namespace"]
         self.url = pulumi.Output.format("http://{0}.{1}.svc:{2}", APP, namespace, PORT)
-        config = pulumi.Output.from_input(args["alertmanagers"]).apply(
-            lambda alertmanagers: prometheus_config.render(
-                cluster=args["cluster"],
-                scrape_interval=args["scrape_interval"],
-                evaluation_interval=args["evaluation_interval"],
-                alertmanagers=alertmanagers,
-                remote_write_url=args["remote_write_url"],
-                aws_region=args["aws_region"],
-            )
+        identity = args.get("identity")
+        config = pulumi.Output.all(args["alertmanagers"], args["remote_write_url"]).apply(
+            lambda known: _config(args, *known)
         )
         folders: list[pulumi.Resource] = [
             k8s.core.v1.ConfigMap(
@@ -84,7 +84,7 @@ class Prometheus(pulumi.ComponentResource):
             for suffix, data in (("config", {"prometheus.yml": config}), ("rules", args["rule_files"]))
         ]
         access = _discovery_rights(name, namespace, child)
-        network_policies.app_network(f"{name}-network", _network(namespace), child)
+        network_policies.app_network(f"{name}-network", _network(args), child)
         stateful_app(
             name,
             {
@@ -101,13 +101,26 @@ class Prometheus(pulumi.ComponentResource):
                 "storage": args["storage"],
                 "storage_class": args["storage_class"],
                 "service_account": APP,
+                "annotations": {**identity.annotations} if identity else {},
                 # Prometheus writes what it holds in memory before it ends.
                 "termination_seconds": 300,
             },
             parent=self,
-            depends_on=[*folders, access],
+            depends_on=[*folders, access, *([identity.ready] if identity else [])],
         )
         self.register_outputs({"url": self.url})
+
+
+def _config(args: PrometheusArgs, alertmanagers: list[str], remote_write_url: str) -> str:
+    return prometheus_config.render(
+        cluster=args["cluster"],
+        scrape_interval=args["scrape_interval"],
+        evaluation_interval=args["evaluation_interval"],
+        alertmanagers=alertmanagers,
+        remote_write_url=remote_write_url,
+        aws_region=args["aws_region"],
+        addons=args.get("scrape_addons", ()),
+    )
 
 
 def _container(args: PrometheusArgs) -> ContainerArgsDict:
@@ -161,11 +174,13 @@ def _discovery_rights(name: str, namespace: pulumi.Input[str], child: pulumi.Res
     )
 
 
-def _network(namespace: pulumi.Input[str]) -> network_policies.AppNetworkArgs:
+def _network(args: PrometheusArgs) -> network_policies.AppNetworkArgs:
     here = network_policies.app_here
+    # Add-ons may run on their nodes' own addresses, which are not a pod's.
+    addons = [prometheus_config.ADDONS[addon].port for addon in args.get("scrape_addons", ())]
     return {
         "app": APP,
-        "namespace": namespace,
+        "namespace": args["namespace"],
         "ingress": [
             {
                 # Jaeger's query reads its service performance from span metrics.
@@ -177,6 +192,7 @@ def _network(namespace: pulumi.Input[str]) -> network_policies.AppNetworkArgs:
             # Targets may be any pod on any port; Alertmanager is one of them.
             {"to": [network_policies.ANY_POD]},
             # The API server and the kubelets, which no selector can name: their addresses are not a pod's.
-            {"ports": network_policies.tcp(443, 6443, KUBELET_PORT)},
+            {"ports": network_policies.tcp(443, 6443, KUBELET_PORT, *addons)},
+            *([pod_identity.egress()] if args.get("identity") else []),
         ],
     }

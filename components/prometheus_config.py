@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,13 +17,31 @@ HONOR_LABELS = "observability/honor-labels"
 SPAN_METRICS_PORT = "span-metrics"
 """Name of the container port that exposes metrics of spans, in Prometheus' own namespace."""
 
+
+@dataclass(frozen=True, kw_only=True)
+class AddOn:
+    """What an EKS add-on exposes, in the namespace of its name."""
+
+    port: int
+    app: str
+    """The platform's own exporter that it replaces."""
+    honor_labels: bool
+    """Whether it speaks of other pods."""
+
+
+ADDONS = {
+    "kube-state-metrics": AddOn(port=8080, app="kube-state-metrics", honor_labels=True),
+    "prometheus-node-exporter": AddOn(port=9100, app="node-exporter", honor_labels=False),
+}
+"""EKS add-on -> how it is asked."""
+
 _POD = "__meta_kubernetes_pod_"
 _ANNOTATION = f"{_POD}annotation_prometheus_io_"
 _LONGEST_SCRAPE = 10.0
 _TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount/token"  # noqa: S105 -- where it is, not what
 
 
-def render(
+def render(  # noqa: PLR0913 -- each is a line of the configuration
     *,
     cluster: str,
     scrape_interval: str,
@@ -30,10 +49,12 @@ def render(
     alertmanagers: Sequence[str],
     remote_write_url: str = "",
     aws_region: str = "",
+    addons: Sequence[str] = (),
 ) -> str:
     """The configuration for servers of one cluster; `alertmanagers` are host:port of every replica.
 
     `remote_write_url` is where every sample is copied to, signed for `aws_region` if it is AWS; empty for nowhere.
+    `addons` are EKS add-ons of ADDONS that do the job of the platform's own exporters.
     """
     timeout = scrape_interval if seconds(scrape_interval) < _LONGEST_SCRAPE else f"{_LONGEST_SCRAPE:.0f}s"
     document: dict[str, Any] = {
@@ -59,6 +80,7 @@ def render(
             _exporters(),
             _span_metrics(),
             _kubelet(),
+            *(_addon(addon, ADDONS[addon]) for addon in addons),
         ],
     }
     if remote_write_url:
@@ -96,6 +118,26 @@ def _exporters() -> dict[str, Any]:
             {"action": "keep", "source_labels": [annotation, f"{_POD}container_port_name"], "regex": "true;http"},
             _running(),
             *_pod_labels(),
+        ],
+    }
+
+
+def _addon(name: str, addon: AddOn) -> dict[str, Any]:
+    """An EKS add-on, which carries no annotations. Its series get the labels of the exporter that it replaces.
+
+    Only its own namespace is asked, see _exporters.
+    """
+    discovered = [f"{_POD}label_app_kubernetes_io_name", f"{_POD}container_port_number"]
+    return {
+        "job_name": name,
+        "honor_labels": addon.honor_labels,
+        "kubernetes_sd_configs": [{"role": "pod", "namespaces": {"names": [name]}}],
+        "relabel_configs": [
+            {"action": "keep", "source_labels": discovered, "regex": f"{name};{addon.port}"},
+            _running(),
+            *_pod_labels(),
+            {"target_label": "app", "replacement": addon.app},
+            {"target_label": "job", "replacement": "exporters" if addon.honor_labels else "pods"},
         ],
     }
 

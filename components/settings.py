@@ -4,28 +4,26 @@ Everything is checked before the first resource, and every problem is reported a
 (never a secret's) and what is allowed. Defaults stand in Pulumi.yaml, and only there.
 """
 
-import json
-import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar, cast
 
 import pulumi
 from pulumi.runtime import config as runtime_config
-from pydantic import SecretStr, ValidationError
+from pydantic import SecretStr
 
-from components import channel_keys, dashboard_files, data_sources, setting_values, stack_checks, versions
-from components.dashboard_files import DashboardFile, DashboardsError
+from components import setting_parsing, setting_secrets, setting_values, stack_checks, stack_parts, versions
+from components.dashboard_files import DashboardFile
+from components.eks import access, facts, preflight, storage_class
+from components.eks.facts import Facts
+from components.setting_parsing import PROJECT
 from components.setting_values import Values
-from rules import disruption_budgets, loader, routing
+from rules import loader
 from rules.disruption_budgets import DisruptionBudget
 from rules.model import AlertOverride, Links, RuleSet
-from rules.problems import RulesError, closest, path
 from rules.routing import Mail, Routing, Timing
 
-NAMESPACE = "observability"
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -55,11 +53,25 @@ class Settings:
     """Config key -> secret, for every key that a channel names."""
     credentials: Mapping[str, SecretStr]
     """Config key -> secret, for what the values need besides."""
+    facts: Facts | None = None
+    """What AWS said of the account; None where cloud is not eks."""
+    stack: str = ""
+    """The stack's name, which nothing depends on: it stands in tags, and tells the stack's own file from others."""
 
     @property
     def kubeconfig(self) -> str | None:
-        """Absolute path of the kubeconfig; None for the one that kubectl would take."""
-        return str(ROOT / Path(self.values.kubeconfig).expanduser()) if self.values.kubeconfig else None
+        """Absolute path of the kubeconfig, or the EKS cluster's as text; None for the one that kubectl would take."""
+        values = self.values
+        if values.kubeconfig or values.kube_context or not (self.facts and self.facts.cluster):
+            return str(ROOT / Path(values.kubeconfig).expanduser()) if values.kubeconfig else None
+        cluster = self.facts.cluster
+        return access.kubeconfig(values, cluster.endpoint, cluster.certificate_authority)
+
+    @property
+    def has_cluster(self) -> bool:
+        """Whether there is a cluster to ask: not in an offline preview, and not before it is made."""
+        made = self.facts is None or self.facts.cluster is not None
+        return made and not self.values.offline_preview
 
     @property
     def kube_context(self) -> str | None:
@@ -68,8 +80,8 @@ class Settings:
 
     @property
     def storage_class(self) -> str | None:
-        """Storage class of every volume; None for the cluster's default."""
-        return self.values.storage_class or None
+        """Storage class of every volume; None for the cluster's default, which EKS does not have."""
+        return self.values.storage_class or (storage_class.NAME if self.values.cloud == "eks" else None)
 
     @property
     def simulator_image(self) -> str:
@@ -126,8 +138,8 @@ class Settings:
 
 
 def load(rules_folder: Path = loader.RULES) -> Settings:
-    """The settings of the selected stack. Raises SettingsError with every problem found."""
-    prefix = f"{NAMESPACE}:"
+    """The settings of the selected stack, AWS asked about them. Raises SettingsError with every problem found."""
+    prefix = f"{PROJECT}:"
     secret = runtime_config.get_config_secret_keys_env()
     raw = {
         key.removeprefix(prefix): str(value)
@@ -135,161 +147,47 @@ def load(rules_folder: Path = loader.RULES) -> Settings:
         if key.startswith(prefix)
     }
     encrypted = {key for key in raw if prefix + key in secret or runtime_config.is_config_secret(prefix + key)}
-    return parse(raw, encrypted, rules_folder)
+    return parse(raw, encrypted, rules_folder, preflight.check, pulumi.get_stack())
 
 
-def parse(raw: Mapping[str, str], encrypted: Collection[str], rules_folder: Path = loader.RULES) -> Settings:
+def parse(
+    raw: Mapping[str, str],
+    encrypted: Collection[str],
+    rules_folder: Path = loader.RULES,
+    ask_aws: facts.Check = facts.offline,
+    stack: str = "",
+) -> Settings:
     """Settings from configuration as the engine hands it over: keys without namespace, every value a text.
 
-    `encrypted` names the keys that the stack file holds encrypted. Raises SettingsError with every problem found.
+    `encrypted` names the keys that the stack file holds encrypted. Without `ask_aws` nothing is asked, and references
+    to secrets stay unread. With `stack`, the files of the other stacks are looked at, too. Raises
+    SettingsError with every problem found.
     """
-    problems: list[str] = []
-    rule_set, routes = None, None
-    try:
-        rule_set = loader.load(rules_folder)
-    except RulesError as error:
-        problems += error.problems
-    try:
-        routes = routing.load(rules_folder)
-    except RulesError as error:
-        problems += error.problems
-    dashboards: tuple[DashboardFile, ...] = ()
-    try:
-        dashboards = dashboard_files.load(data_sources.UIDS, systems=rule_set.systems if rule_set else None)
-    except DashboardsError as error:
-        problems += error.problems
-    channels = routes.secrets() if routes else {}
-    known = {field.alias or name for name, field in Values.model_fields.items()}
-    plain = {key: text for key, text in raw.items() if key not in channels and key not in setting_values.SECRETS}
+    parts, problems = stack_parts.load(rules_folder)
+    secret_keys = (*(parts.routing.secrets() if parts.routing else ()), *setting_values.SECRETS)
+    plain = {key: text for key, text in raw.items() if key not in secret_keys}
     # With a broken routing.yaml nobody can tell which further keys are secrets, so none is called unknown.
-    problems += _unknown(plain, known, (*channels, *setting_values.SECRETS)) if routes else []
-    typed = {key: _typed(key, text) for key, text in plain.items() if key in known}
-    values, found = _values(typed, encrypted)
+    problems += setting_parsing.unknown(plain, secret_keys) if parts.routing else []
+    typed = setting_parsing.typed(plain)
+    values, found = setting_parsing.values(typed, encrypted)
     problems += found
-    problems += _routing_problems(raw, encrypted, routes, values, rule_set)
-    credentials = dict(values.secrets()) if values else {}
-    present = [key for key in setting_values.SECRETS if raw.get(key)]
-    problems += _credential_problems(present, encrypted, credentials)
-    if values:
-        problems += _unused(present, values)
-    problems += stack_checks.problems(rule_set, routes, dashboards, values)
-    overrides: dict[str, AlertOverride] = {}
-    budgets: dict[str, DisruptionBudget] = {}
-    if rule_set:
-        overrides, found = _changed(typed, "alertOverrides", partial(loader.overrides, rule_set=rule_set))
-        problems += found
-        budgets, found = _changed(typed, "disruptionBudgets", partial(disruption_budgets.of, rule_set.systems))
-        problems += found
-    if problems or not (values and rule_set and routes):
+    secrets, found = setting_secrets.read(raw, encrypted, parts.routing, values, partial(ask_aws, stack=stack))
+    problems += found
+    problems += stack_checks.problems(parts, values)
+    problems += stack_checks.bucket_problems(values, stack, ROOT) if values and stack else ()
+    changes, found = stack_parts.changes(typed, parts.rule_set)
+    problems += found
+    if problems or not (values and parts.rule_set and parts.routing):
         raise SettingsError(problems)
     return Settings(
         values=values,
-        rule_set=rule_set,
-        overrides=overrides,
-        routing=routes,
-        dashboards=dashboards,
-        disruption_budgets=budgets,
-        secrets={key: SecretStr(raw[key]) for key in channels},
-        credentials={key: SecretStr(raw[key]) for key in present},
+        rule_set=parts.rule_set,
+        overrides=changes.alerts,
+        routing=parts.routing,
+        dashboards=parts.dashboards,
+        disruption_budgets=changes.budgets,
+        secrets={key: SecretStr(secrets.raw[key]) for key in parts.routing.secrets()},
+        credentials={key: SecretStr(secrets.raw[key]) for key in secrets.present},
+        facts=secrets.facts,
+        stack=stack,
     )
-
-
-_Item = TypeVar("_Item")
-
-
-def _changed(
-    typed: Mapping[str, object], key: str, apply: Callable[[dict[str, Any]], dict[str, _Item]]
-) -> tuple[dict[str, _Item], list[str]]:
-    """What `apply` makes of an object key, and its problems; a value that is no object is reported elsewhere."""
-    changes = typed.get(key)
-    if not isinstance(changes, dict):
-        return {}, []
-    try:
-        return apply(cast(dict[str, Any], changes)), []
-    except RulesError as error:
-        return {}, [f"{NAMESPACE}:{key}.{problem}" for problem in error.problems]
-
-
-def _routing_problems(
-    raw: Mapping[str, str],
-    encrypted: Collection[str],
-    routes: Routing | None,
-    values: Values | None,
-    rule_set: RuleSet | None,
-) -> Iterator[str]:
-    if not routes:
-        return
-    yield from (f"{NAMESPACE}:{found}" for found in channel_keys.problems(raw, encrypted, routes, values))
-    if values:
-        yield from routes.timing_problems(values.timing)
-    if rule_set:
-        labels = {alert: rule.labels.model_dump() for alert, rule in rule_set.rules().items()}
-        yield from routing.inhibition_problems(routes, labels)
-
-
-def _values(typed: Mapping[str, object], encrypted: Collection[str]) -> tuple[Values | None, list[str]]:
-    try:
-        values = Values.model_validate(typed)
-    except ValidationError as error:
-        found = [_value_problem(cast(Mapping[str, Any], item), encrypted) for item in error.errors()]
-        return None, list(dict.fromkeys(found))
-    misfits = [_problem(str(Values.model_fields[name].alias), getattr(values, name)) for name in values.misfits()]
-    return (None if misfits else values), misfits
-
-
-def _value_problem(item: Mapping[str, Any], encrypted: Collection[str]) -> str:
-    location = item["loc"]
-    key = f"{NAMESPACE}:{path(location)}"
-    if item["type"] == "missing":
-        return f"{key}: required, but not set; allowed: {_allowed(location[0])}"
-    if location[0] in encrypted:
-        return f"{key}: the value (a secret, not shown) is not allowed; allowed: {_allowed(location[0])}"
-    return _problem(path(location), item["input"])
-
-
-def _problem(key: str, value: object) -> str:
-    shown = json.dumps(value, ensure_ascii=False)
-    return f"{NAMESPACE}:{key}: {shown} is not allowed; allowed: {_allowed(re.split(r'[.[]', key)[0])}"
-
-
-def _allowed(key: object) -> str | None:
-    return next(f.description for n, f in Values.model_fields.items() if key in (f.alias, n))
-
-
-def _typed(key: str, text: str) -> object:
-    """The text as the type its key has; unchanged where it is none, so that validation reports it as it was written."""
-    annotation = next(f.annotation for n, f in Values.model_fields.items() if key in (f.alias, n))
-    if annotation is str or annotation is None or "Literal" in str(annotation):
-        return text
-    try:
-        value: object = json.loads(text)
-    except ValueError:
-        return text
-    return tuple(cast(list[object], value)) if isinstance(value, list) else value
-
-
-def _unknown(raw: Mapping[str, str], known: Collection[str], secret: Collection[str]) -> list[str]:
-    everything = (*known, *secret)
-    return [f"{NAMESPACE}:{key}: unknown key; {closest(key, everything)}" for key in raw if key not in everything]
-
-
-def _credential_problems(
-    present: Collection[str], encrypted: Collection[str], needed: Mapping[str, str]
-) -> Iterator[str]:
-    for key, user in needed.items():
-        if key not in present:
-            command = f"pulumi config set --secret {key}"
-            yield f"{NAMESPACE}:{key}: required, but not set; needed by {user}; set it with: {command}"
-    for key in present:
-        if key not in encrypted:
-            command = f"pulumi config set --secret {key}"
-            yield f"{NAMESPACE}:{key}: stands in the stack file as plain text; encrypt it with: {command}"
-
-
-def _unused(present: Collection[str], values: Values) -> Iterator[str]:
-    """A secret that nobody asks for is a misunderstanding, or one that can be taken back."""
-    used = {key for key, _ in values.secrets()} | (set() if values.grafana else {"grafanaAuth"})
-    for key in present:
-        if key not in used:
-            allowed = f"only when {setting_values.SECRETS[key]}"
-            yield f"{NAMESPACE}:{key}: set, but not used; allowed: {allowed}; remove it with: pulumi config rm {key}"

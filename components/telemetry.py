@@ -1,19 +1,31 @@
 """Logs and traces of one stack: Loki, Jaeger and the collectors that feed them, from the stack's settings."""
 
+from typing import NamedTuple
+
 import pulumi
 
 from components import collector_agent, collector_gateway, grafana, jaeger, loki, loki_config, prometheus
+from components.backing import Backing
 from components.collector import CollectorAgent, CollectorGateway
 from components.jaeger import Jaeger, JaegerArgs
+from components.log_index import LogIndex, LogIndexArgs, LogIndexTarget
 from components.loki import Loki, LokiArgs
 from components.settings import Settings
 from rules import loader
+
+
+class Namespaces(NamedTuple):
+    """Where the collectors run."""
+
+    platform: pulumi.Output[str]
+    agents: pulumi.Output[str]
 
 
 def log_store(
     settings: Settings,
     namespace: pulumi.Output[str],
     alertmanagers: pulumi.Output[list[str]],
+    backing: Backing,
     opts: pulumi.ResourceOptions,
 ) -> Loki:
     """Loki with the stack's rules, sending to these Alertmanagers."""
@@ -26,6 +38,7 @@ def log_store(
         "storage_class": settings.storage_class,
         "memory": values.loki_memory,
         "s3": None,
+        "identity": backing.identities.get(loki.APP),
         "evaluation_interval": values.evaluation_interval,
         "cluster": values.cluster_name,
         "grafana_url": values.dashboard_base_url,
@@ -46,7 +59,11 @@ def log_store(
 
 
 def trace_store(
-    settings: Settings, namespace: pulumi.Output[str], prometheus_url: pulumi.Output[str], opts: pulumi.ResourceOptions
+    settings: Settings,
+    namespace: pulumi.Output[str],
+    prometheus_url: pulumi.Output[str],
+    backing: Backing,
+    opts: pulumi.ResourceOptions,
 ) -> Jaeger:
     """Jaeger, which reads the span metrics from this Prometheus."""
     values = settings.values
@@ -65,19 +82,34 @@ def trace_store(
     }
     if values.jaeger_storage_backend == "opensearch":
         args["opensearch"] = {
-            "urls": [values.opensearch_url],
+            "urls": pulumi.Output.all(backing.opensearch_url),
             "username": values.opensearch_username,
             "password": settings.credential("opensearchPassword"),
         }
     return Jaeger("jaeger", args, opts)
 
 
+def _log_index(
+    settings: Settings, namespace: pulumi.Output[str], backing: Backing, opts: pulumi.ResourceOptions
+) -> LogIndexTarget | None:
+    """Where the gateways send the lines of requests to; None where the log index is off."""
+    if not settings.values.log_index:
+        return None
+    args: LogIndexArgs = {
+        "namespace": namespace,
+        "url": backing.opensearch_url,
+        "username": settings.values.opensearch_username,
+        "password": settings.credential("opensearchPassword"),
+    }
+    return LogIndex("log-index", args, opts).target
+
+
 def collectors(
     settings: Settings,
-    namespace: pulumi.Output[str],
-    agent_namespace: pulumi.Output[str],
+    namespaces: Namespaces,
     logs: Loki,
     traces: Jaeger,
+    backing: Backing,
     opts: pulumi.ResourceOptions,
 ) -> CollectorAgent:
     """Gateways that feed these stores, and the agents that feed the gateways."""
@@ -85,7 +117,7 @@ def collectors(
     gateway = CollectorGateway(
         "gateway",
         {
-            "namespace": namespace,
+            "namespace": namespaces.platform,
             "agent_namespace": settings.agent_namespace,
             "agent": collector_agent.APP,
             "replicas": values.collector_replicas,
@@ -103,13 +135,15 @@ def collectors(
             "jaeger_port": jaeger.OTLP_PORT,
             "prometheus": prometheus.APP,
             "xray_region": values.aws_region if values.xray else None,
+            "log_index": _log_index(settings, namespaces.platform, backing, opts),
+            "identity": backing.identities.get(collector_gateway.APP),
         },
         opts,
     )
     return CollectorAgent(
         "agent",
         {
-            "namespace": agent_namespace,
+            "namespace": namespaces.agents,
             "platform_namespace": values.namespace,
             "gateway": collector_gateway.APP,
             "gateway_port": collector_gateway.LISTEN.grpc,

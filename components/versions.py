@@ -20,9 +20,11 @@ OTEL_COLLECTOR = "0.159.0"
 KUBE_STATE_METRICS = "2.18.0"
 NODE_EXPORTER = "1.12.1"
 GRAFANA = "13.1.3"
+# Runs a script of the standard library inside the cluster.
+PYTHON = "3.13.9"
 
 # Our own workload image.
-SIMULATOR = "0.2.0"
+SIMULATOR = "0.3.0"
 
 PROMETHEUS_IMAGE = f"quay.io/prometheus/prometheus:v{PROMETHEUS}"
 ALERTMANAGER_IMAGE = f"quay.io/prometheus/alertmanager:v{ALERTMANAGER}"
@@ -32,7 +34,15 @@ OTEL_COLLECTOR_IMAGE = f"docker.io/otel/opentelemetry-collector-contrib:{OTEL_CO
 KUBE_STATE_METRICS_IMAGE = f"registry.k8s.io/kube-state-metrics/kube-state-metrics:v{KUBE_STATE_METRICS}"
 NODE_EXPORTER_IMAGE = f"quay.io/prometheus/node-exporter:v{NODE_EXPORTER}"
 GRAFANA_IMAGE = f"docker.io/grafana/grafana:{GRAFANA}"
+PYTHON_IMAGE = f"docker.io/library/python:{PYTHON}-slim"
 SIMULATOR_IMAGE = f"observability/simulator:{SIMULATOR}"
+
+# Checks the workflows.
+ACTIONLINT = "1.7.12"
+
+# Servers that tests store in: an S3 server, and an OpenSearch node (the newest 2.x that Maven Central has as jars).
+VERSITYGW = "1.8.0"
+OPENSEARCH = "2.19.1"
 
 # The embedded cluster (local/). Kubernetes decides what the others must fit.
 KUBERNETES = "1.34.4"
@@ -46,3 +56,15 @@ GO = "1.26.6"
 # Kubernetes servers that the program accepts: the lowest minor that EKS supports, and below the first one not tried.
 KUBERNETES_MIN = (1, 32)
 KUBERNETES_BELOW = (1, 37)
+
+# EKS add-ons, as `aws eks describe-addon-versions` lists them. EBS CSI, agent and cert-manager: EKS' default for
+# Kubernetes 1.34 on 2026-06-24. metrics-server: its default in June 2026, for all minors alike. The other two: run by
+# others in the summer of 2026. All read from public configurations that quote the command, none in an account of ours.
+EKS_ADDONS = {
+    "aws-ebs-csi-driver": "v1.62.0-eksbuild.1",
+    "eks-pod-identity-agent": "v1.3.10-eksbuild.3",
+    "cert-manager": "v1.20.2-eksbuild.3",
+    "metrics-server": "v0.8.1-eksbuild.10",
+    "kube-state-metrics": "v2.19.1-eksbuild.2",
+    "prometheus-node-exporter": "v1.11.1-eksbuild.7",
+}

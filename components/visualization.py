@@ -1,6 +1,6 @@
 """Grafana of one stack and all that it shows: server, data sources, dashboards and channels, from the settings."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pulumi
 
@@ -18,6 +18,7 @@ from components.contact_points import ContactPoints
 from components.dashboards import Dashboards
 from components.data_sources import DataSources
 from components.grafana import Grafana
+from components.grafana_secrets import OAuthClient
 from components.settings import Settings
 
 
@@ -45,20 +46,27 @@ def server(settings: Settings, namespace: pulumi.Output[str], opts: pulumi.Resou
             "smtp": _smtp(settings),
             "smtp_password": settings.mail.password if settings.mail else "",
             "smtp_port": channel_keys.smtp_port(values.smtp_smarthost),
+            "oauth": _oauth(settings),
         },
         opts,
     )
 
 
-def content(settings: Settings, grafana_server: Grafana | None, urls: Mapping[str, pulumi.Output[str]]) -> None:
+def content(
+    settings: Settings,
+    grafana_server: Grafana | None,
+    urls: Mapping[str, pulumi.Output[str]],
+    way_in: Sequence[pulumi.Resource] = (),
+) -> None:
     """Data sources, folders, dashboards, contact points and notification policy in Grafana.
 
-    `urls` are the addresses of Prometheus, Alertmanager, Loki and Jaeger inside the cluster, by app.
+    `urls` are the addresses of Prometheus, Alertmanager, Loki and Jaeger inside the cluster, by app; `way_in` is what
+    must exist before Grafana is reached from here.
     """
     values = settings.values
     server = grafana_server.server if grafana_server else None
     auth = grafana_server.auth if grafana_server else settings.grafana_auth
-    provider = grafana_content.grafana_provider("grafana-api", settings.grafana_api_url, auth, server)
+    provider = grafana_content.grafana_provider("grafana-api", settings.grafana_api_url, auth, server, way_in)
     there = pulumi.ResourceOptions(provider=provider)
     DataSources(
         "data-sources",
@@ -89,6 +97,22 @@ def content(settings: Settings, grafana_server: Grafana | None, urls: Mapping[st
         },
         there,
     )
+
+
+def _oauth(settings: Settings) -> OAuthClient | None:
+    values = settings.values
+    if values.ingress == "none":
+        return None
+    return {
+        "issuer": grafana_config.OAuth(
+            authorization_endpoint=values.oidc_authorization_endpoint,
+            token_endpoint=values.oidc_token_endpoint,
+            user_info_endpoint=values.oidc_user_info_endpoint,
+            admin_group=values.grafana_admin_group,
+        ),
+        "client_id": values.oidc_client_id,
+        "client_secret": settings.credential("oidcClientSecret"),
+    }
 
 
 def _smtp(settings: Settings) -> grafana_config.Smtp | None:

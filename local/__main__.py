@@ -12,7 +12,7 @@ from rich.table import Table
 
 from local import cluster, engine, node_process, toolchain
 from local.errors import LocalError
-from local.paths import KUBECONFIG
+from local.paths import KUBECONFIG, ROOT
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 cluster_app = typer.Typer(no_args_is_help=True, help="The one-node Kubernetes of this checkout.")
@@ -32,11 +32,19 @@ def up() -> None:
 
 
 @app.command()
-def preview() -> None:
+def preview(
+    stack: Annotated[str, typer.Option("--stack", help="Stack, as in Pulumi.<stack>.yaml.")] = "local",
+    offline: Annotated[bool, typer.Option("--offline", help="Without cluster, account and secrets (EKS).")] = False,
+) -> None:
     """Show what `up` would change; the cluster has to be there."""
-    if not os.environ.get("KUBE_CONTEXT") and node_process.current() is None:
+    _known(stack)
+    if offline:
+        engine.tell(engine.preview(engine.offline_workspace(stack)))
+        return
+    if stack == "local" and not os.environ.get("KUBE_CONTEXT") and node_process.current() is None:
         raise LocalError("there is no cluster to compare with; make up starts one, KUBE_CONTEXT=name names one")
-    engine.preview(engine.workspace("local"))
+    toolchain.ensure(["pulumi", "kubectl"])
+    engine.tell(engine.preview(engine.workspace(stack)))
 
 
 @app.command()
@@ -77,6 +85,12 @@ def kubectl(context: typer.Context) -> None:
     named = os.environ.get("KUBE_CONTEXT")
     target = [f"--context={named}"] if named else [f"--kubeconfig={KUBECONFIG}"]
     os.execv(program, [program, *target, *context.args])  # noqa: S606
+
+
+def _known(stack: str) -> None:
+    known = sorted(file.name.split(".")[1] for file in ROOT.glob("Pulumi.*.yaml"))
+    if stack not in known:
+        raise LocalError(f"there is no stack {stack!r}; there are: {', '.join(known)}")
 
 
 def _cluster() -> None:

@@ -9,8 +9,9 @@ import runpy
 import signal
 import sys
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,9 +20,10 @@ from pulumi import automation
 from semver import VersionInfo
 
 from components import versions
-from local.engine_events import UNCHANGED, Events, Report, Summary, reason, until_diagnostics
+from local.engine_events import UNCHANGED, Difference, Events, Report, Summary, reason, until_diagnostics
 from local.errors import LocalError
 from local.forward import to_grafana
+from local.paths import OTHER_STACKS
 from local.toolchain import tool
 from local.workspace import STAND_INS, Workspace, machine_config, state_folder
 
@@ -54,9 +56,29 @@ def refresh(workspace: Workspace, *, expect_no_changes: bool = False, report: Re
     return found
 
 
+@dataclass(frozen=True, kw_only=True)
+class Drift:
+    """What a look at everything that the stack made gave."""
+
+    differences: Sequence[Difference]
+    resources: Sequence[dict[str, Any]]
+    """The state, with its secrets readable: not to be shown, and not to be written."""
+
+
+def drift(workspace: Workspace, *, report: Report = print) -> Drift:
+    """Compare the state with what is there; neither is changed."""
+    stack, events = _open(workspace, report), Events()
+    _run(workspace, stack, "preview_refresh", report, events)
+    try:
+        state = stack.export_stack().deployment or {}
+    except automation.CommandError as error:
+        raise LocalError(f"the state of stack {workspace.stack} cannot be read.\n{reason(events, error)}") from None
+    return Drift(differences=events.differences, resources=state.get("resources") or [])
+
+
 def destroy(workspace: Workspace, *, report: Report = print) -> Summary:
     """Delete all resources of the stack, and then the stack."""
-    return _run(workspace, _open(workspace, report), "destroy", report, remove=True)
+    return _run(workspace, _open(workspace, report), "destroy", report)
 
 
 def outputs(workspace: Workspace, *, show_secrets: bool = False) -> dict[str, Any]:
@@ -79,12 +101,16 @@ def _open(workspace: Workspace, report: Report) -> automation.Stack:
     return stack
 
 
-def _run(workspace: Workspace, stack: automation.Stack, action: str, report: Report, **options: object) -> Summary:
-    started, events = time.monotonic(), Events()
+def _run(
+    workspace: Workspace, stack: automation.Stack, action: str, report: Report, events: Events | None = None
+) -> Summary:
+    started, events = time.monotonic(), events or Events()
+    # `outputs` shows them better; and a stack without resources is none.
+    options: dict[str, object] = {"remove": True} if action == "destroy" else {"suppress_outputs": True}
+    if action in ("preview", "up"):
+        options["policy_packs"] = workspace.policy_packs
     try:
         with _interrupts_left_to_the_engine(), nullcontext() if action == "preview" else to_grafana(workspace):
-            if action in ("preview", "up"):
-                options["suppress_outputs"] = True  # `outputs` shows them better
             getattr(stack, action)(on_output=until_diagnostics(report), on_event=events, color="never", **options)
     except automation.CommandError as error:
         raise LocalError(f"{action} of stack {workspace.stack} failed.\n{reason(events, error)}") from None
@@ -180,32 +206,38 @@ def workspace(stack: str) -> Workspace:
     return Workspace(stack=stack, config=machine_config(stack), state=state_folder(stack))
 
 
-def _tell(found: Summary) -> None:
+def offline_workspace(stack: str) -> Workspace:
+    """One for a preview without cluster, account and secrets: against an empty state of its own."""
+    return Workspace(stack=stack, state=OTHER_STACKS / f"{stack}-offline", offline=True)
+
+
+def tell(found: Summary) -> None:
+    """Print what a run did, and how long it took."""
     print(f"{found}; {found.seconds:.1f} s")
 
 
 @app.command("preview")
 def preview_command(stack: _Stack = "local", expect_no_changes: _NoChanges = False) -> None:
     """Show what `up` would change."""
-    _tell(preview(workspace(stack), expect_no_changes=expect_no_changes))
+    tell(preview(workspace(stack), expect_no_changes=expect_no_changes))
 
 
 @app.command("up")
 def up_command(stack: _Stack = "local", expect_no_changes: _NoChanges = False) -> None:
     """Bring the stack to what the program says."""
-    _tell(up(workspace(stack), expect_no_changes=expect_no_changes))
+    tell(up(workspace(stack), expect_no_changes=expect_no_changes))
 
 
 @app.command("refresh")
 def refresh_command(stack: _Stack = "local", expect_no_changes: _NoChanges = False) -> None:
     """Take what is really there into the state."""
-    _tell(refresh(workspace(stack), expect_no_changes=expect_no_changes))
+    tell(refresh(workspace(stack), expect_no_changes=expect_no_changes))
 
 
 @app.command("destroy")
 def destroy_command(stack: _Stack = "local") -> None:
     """Delete all resources of the stack, and then the stack."""
-    _tell(destroy(workspace(stack)))
+    tell(destroy(workspace(stack)))
 
 
 @app.command("outputs")

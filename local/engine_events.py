@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from pulumi import automation
-from pulumi.automation.events import EngineEvent
+from pulumi.automation.events import EngineEvent, PolicyEvent, StepEventMetadata
 
 Report = Callable[[str], None]
 UNCHANGED = {"same", "read", "refresh"}
@@ -32,12 +32,29 @@ class Summary:
         return f"{changes}; {self.unchanged} unchanged"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """A resource of the state that is not as the state says; secrets are masked."""
+
+    type: str
+    id: str
+    deleted: bool
+    inputs: Mapping[str, object]
+    """As the last `up` set them."""
+    outputs: Mapping[str, object]
+    found_inputs: Mapping[str, object]
+    """As they would have to be for what is there; empty when nothing is."""
+    found_outputs: Mapping[str, object]
+
+
 @dataclass
 class Events:
     """Collects what the engine reports; each text once."""
 
     changes: Counter[str] = field(default_factory=Counter[str])
     changed: dict[str, str] = field(default_factory=dict[str, str])
+    differences: list[Difference] = field(default_factory=list[Difference])
+    """What a refresh found."""
     errors: dict[str, None] = field(default_factory=dict[str, None])
     notes: dict[str, None] = field(default_factory=dict[str, None])
     """What our provider stand-ins say, and the engine's warnings."""
@@ -48,6 +65,10 @@ class Events:
         for outcome in (event.resource_pre_event, event.res_outputs_event):
             if outcome and name_of(outcome.metadata.op) not in UNCHANGED:
                 self.changed[outcome.metadata.urn] = name_of(outcome.metadata.op)
+        if event.res_outputs_event:
+            self._compare(event.res_outputs_event.metadata)
+        if event.policy_event:
+            self._judge(event.policy_event)
         diagnostic = event.diagnostic_event
         if diagnostic and diagnostic.severity == "warning":
             self.notes[_plain(diagnostic.message).removeprefix("warning: ")] = None
@@ -58,6 +79,29 @@ class Events:
                 urn = diagnostic.urn or ""
                 label = "" if "pulumi:pulumi:Stack" in urn else ": ".join(urn.split("::")[-2:])
                 self.errors[f"{label}: {text}" if label else text] = None
+
+    def _judge(self, broken: PolicyEvent) -> None:
+        """The engine itself repeats the rule's description before the problem; its name says it shorter."""
+        problem = _plain(broken.message).splitlines()[-1]
+        subject = ": ".join((broken.resource_urn or "").rsplit("$", 1)[-1].split("::")[-2:])
+        told = self.errors if broken.enforcement_level == "mandatory" else self.notes
+        told[f"{subject}: {broken.policy_name}: {problem}"] = None
+
+    def _compare(self, step: StepEventMetadata) -> None:
+        if step.old is None or name_of(step.op) in UNCHANGED:
+            return
+        found = step.new
+        self.differences.append(
+            Difference(
+                type=step.type,
+                id=step.old.id,
+                deleted=name_of(step.op) == "delete",
+                inputs=step.old.inputs or {},
+                outputs=step.old.outputs or {},
+                found_inputs=(found.inputs if found else None) or {},
+                found_outputs=(found.outputs if found else None) or {},
+            )
+        )
 
 
 def until_diagnostics(report: Report) -> Report:

@@ -125,5 +125,17 @@ MODULES = (
         packages=("",),
         ldflags=_BUILDINFO + versions.NODE_EXPORTER,
     ),
+    GoModule(
+        folder="actionlint",
+        path="github.com/rhysd/actionlint",
+        version=f"v{versions.ACTIONLINT}",
+        packages=("cmd/actionlint",),
+    ),
+    GoModule(
+        folder="versitygw",
+        path="github.com/versity/versitygw",
+        version=f"v{versions.VERSITYGW}",
+        packages=("cmd/versitygw",),
+    ),
     GoModule(folder="pause", path="", version=f"v{versions.PAUSE}", packages=("",), program="pause"),
 )

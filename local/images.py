@@ -54,13 +54,15 @@ def _simulator_files() -> dict[str, Path]:
     return {
         "/": python,
         "/app/site-packages": _simulator_packages(version),
+        "/app/observability_fastapi": ROOT / "instrumentation/src/observability_fastapi",
         "/app/simulator": ROOT / "simulator",
     }
 
 
 def _simulator_packages(python_version: str) -> Path:
     """The simulator's Python packages as `uv.lock` pins them, in the cache."""
-    export = [UV, "export", "--frozen", "--quiet", "--only-group", "simulator", "--no-emit-project"]
+    export = [UV, "export", "--frozen", "--quiet", "--only-group", "simulator"]
+    export += ["--no-emit-project", "--no-emit-local"]  # of ours there are files, and no version that would change
     wanted = _output(export)
     key = hashlib.sha256(f"{python_version}\n{wanted}".encode()).hexdigest()[:12]
     target = cache() / "python" / f"simulator-{key}"

@@ -20,19 +20,21 @@ from typing import Any, cast
 
 import yaml
 
-from local import grafana_home
+from local import grafana_home, offline
 from local.errors import LocalError
 from local.paths import KUBECONFIG, OTHER_STACKS, ROOT, STATE
 from local.providers.grafana.files import FILES_VARIABLE
 from local.toolchain import tool
 
 PROVIDERS = ROOT / "local" / "providers"
+ANALYZERS = ROOT / "local" / "analyzers"
 STAND_INS = {
     "kubernetes": "server-side apply",
     "grafana": "the HTTP API, or provisioning files where no Grafana answers",
+    "aws": "previews; changes only at the emulator that AWS_ENDPOINT_URL names",
 }
 """Provider -> what its stand-in does, which is used where the official plugin is not installed."""
-_PACKAGES = {"kubernetes": "pulumi-kubernetes", "grafana": "pulumiverse-grafana"}
+_PACKAGES = {"kubernetes": "pulumi-kubernetes", "grafana": "pulumiverse-grafana", "aws": "pulumi-aws"}
 _SALT, _SECRETS_PROVIDER = "encryptionsalt", "secretsprovider"
 Document = dict[str, Any]
 
@@ -48,6 +50,8 @@ class Workspace:
     """Folder of the program."""
     state: Path = STATE
     """Folder for all that a run leaves behind."""
+    offline: bool = False
+    """For a preview alone: without cluster, account and secrets."""
 
     @property
     def folder(self) -> Path:
@@ -63,6 +67,12 @@ class Workspace:
     def project(self) -> str:
         """Name of the project."""
         return str(_read(self.root / "Pulumi.yaml")["name"])
+
+    @property
+    def policy_packs(self) -> list[str]:
+        """Folders of the policies that a preview must not break."""
+        pack = self.root / "policy"
+        return [str(pack)] if (pack / "PulumiPolicy.yaml").exists() else []
 
     @property
     def stack_file(self) -> Path:
@@ -83,7 +93,9 @@ class Workspace:
             {"name": name, "path": str(folder or PROVIDERS / name), "version": version(_PACKAGES[name])}
             for name, folder in official.items()
         ]
-        project["plugins"] = {"providers": plugins}
+        # Asked for only where no language host is installed, which starts policy packs itself.
+        analyzers = [{"name": "policy-python", "path": str(ANALYZERS)}]
+        project["plugins"] = {"providers": plugins, "analyzers": analyzers}
         _write(self.folder / "Pulumi.yaml", project)
         self._render_stack()
         return official
@@ -98,6 +110,7 @@ class Workspace:
     def _render_stack(self) -> None:
         source = self.root / f"Pulumi.{self.stack}.yaml"
         rendered = _read(source) if source.exists() else {}
+        rendered = offline.readable(rendered) if self.offline else rendered
         before = _read(self.stack_file) if self.stack_file.exists() else {}
         if _SALT in rendered and not _has_passphrase():
             raise LocalError(
@@ -105,13 +118,14 @@ class Workspace:
             )
         if _SECRETS_PROVIDER not in rendered and _SALT not in rendered and _SALT in before:
             rendered[_SALT] = before[_SALT]
-        config: Document = {**(rendered.get("config") or {}), **self.config}
+        known = offline.CONFIG if self.offline else {}
+        config: Document = {**(rendered.get("config") or {}), **self.config, **known}
         _write(self.stack_file, {**rendered, "config": config})
 
     def environment(self) -> dict[str, str]:
         """Environment variables of the engine and its plugins, besides those of this process."""
         variables = {
-            "PULUMI_BACKEND_URL": f"file://{self.backend}",
+            "PULUMI_BACKEND_URL": self._backend_url(),
             "PULUMI_HOME": str(self._home()),
             "PULUMI_SKIP_UPDATE_CHECK": "true",
             "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
@@ -125,6 +139,12 @@ class Workspace:
             _kept_text(self.state / "passphrase")
             variables["PULUMI_CONFIG_PASSPHRASE_FILE"] = str(self.state / "passphrase")
         return variables
+
+    def _backend_url(self) -> str:
+        """Where the state is: of a stack that others work on, too, wherever the user says."""
+        named = os.environ.get("PULUMI_BACKEND_URL", "")
+        own = self.offline or not named or _names_embedded(self.stack, self.root)
+        return f"file://{self.backend}" if own else named
 
     def locks(self) -> list[Path]:
         """Lock files of this stack."""

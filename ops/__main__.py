@@ -9,25 +9,33 @@ import typer
 
 from local.errors import LocalError
 from ops.bench import bench
+from ops.bench_middleware import bench_middleware
 from ops.check_queries import check_queries
+from ops.cost.command import cost
 from ops.deploy_dashboards import deploy_dashboards
+from ops.drift.command import drift
 from ops.errors import OpsError, UsageError
 from ops.fire_alerts import fire_alerts
 from ops.kill_drill import kill_drill
 from ops.open_endpoints import open_endpoints
+from ops.summary.command import preview_summary
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.command("fire-alerts")(fire_alerts)
 app.command("kill-drill")(kill_drill)
 app.command("open")(open_endpoints)
 app.command("bench")(bench)
+app.command("bench-middleware")(bench_middleware)
 app.command("check-queries")(check_queries)
 app.command("deploy-dashboards")(deploy_dashboards)
+app.command("preview-summary")(preview_summary)
+app.command("cost")(cost)
+app.command("drift")(drift)
 
 
 @app.callback()
 def _tools() -> None:
-    """Drills and checks against a running stack."""
+    """Drills and checks against a running stack, and what a change means before it runs."""
 
 
 def main() -> None:

@@ -10,18 +10,19 @@ import os
 import sys
 
 from fastapi import FastAPI
+from observability_fastapi import InstrumentationError, sending, traces
 
-from simulator import logs, tracing
+from simulator import logs
 from simulator.roles import ROLES
 from simulator.series_files import SeriesError
 from simulator.serve import serve
 from simulator.tracing import Tracing
 
 
-def build(role: str, traces: Tracing | None = None) -> FastAPI:
-    """The application of a pod with this role; without `traces` none are sent."""
+def build(role: str, tracing: Tracing | None = None) -> FastAPI:
+    """The application of a pod with this role; without `tracing` no traces are sent."""
     _, make = ROLES[role]
-    return make(traces or Tracing())
+    return make(tracing or Tracing())
 
 
 def main() -> None:
@@ -30,13 +31,13 @@ def main() -> None:
     if role not in ROLES:
         sys.exit(f"SIMULATOR_ROLE is {role!r}; allowed: {', '.join(ROLES)}")
     try:
-        exporter = tracing.exporter(os.environ.get(tracing.ENDPOINT, ""))
-    except ValueError as error:
+        sends_to = traces.endpoint()
+    except InstrumentationError as error:
         sys.exit(str(error))
     service, _ = ROLES[role]
     logs.configure(service)
     try:
-        app = build(role, Tracing(exporter))
+        app = build(role, Tracing(sending.exporter(sends_to) if sends_to else None))
     except SeriesError as error:
         sys.exit(str(error))
     serve(app, int(os.environ.get("SIMULATOR_PORT", "8000")))

@@ -2,6 +2,8 @@
 
 import asyncio
 import random
+import time
+from collections.abc import Callable
 from typing import Annotated
 
 import httpx
@@ -10,7 +12,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 from pydantic import BaseModel, ConfigDict, Field
 
 from simulator.faults import Amount, Fault, Switchboard
-from simulator.instrumentation import PROJECTS, SERVICE, Instrumentation
+from simulator.instrumentation import PROJECTS, SERVICE, instrument_api
 from simulator.request_metrics import RequestMetrics
 from simulator.tracing import Tracing
 
@@ -76,8 +78,9 @@ def add_routes(
     metrics: RequestMetrics,
     *,
     rng: random.Random | None = None,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> None:
-    """Make `app` the API; `rng` decides durations and what fails."""
+    """Make `app` the API; `rng` decides durations and what fails, `clock` (seconds) what a request took."""
     storage = Storage(tracing, switches, rng or random.Random())  # noqa: S311 - not about secrets
 
     async def read_item(item_id: ItemId) -> dict[str, str | int]:
@@ -97,7 +100,7 @@ def add_routes(
     app.add_api_route("/items/{item_id}", read_item)
     app.add_api_route("/items", list_items)
     app.add_api_route("/items", create_item, methods=["POST"], status_code=201)
-    app.add_middleware(Instrumentation, tracing=tracing, metrics=metrics)
+    instrument_api(app, tracing, metrics, clock)
 
 
 class Load:

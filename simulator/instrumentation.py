@@ -1,116 +1,80 @@
-"""What every request of the API gets: a request id, a trace, metrics with an exemplar, and one log line."""
+"""The API's instrumentation: the package that any service uses, behind a gateway that begins each trace.
 
-import re
+The gateway is a service of its own in every trace. Here it is in the same process, and so it does what one in front
+of the API would: it takes the caller's trace context, and gives its own to the API in the request's headers.
+"""
+
 import time
-import uuid
-from collections.abc import Mapping
-from contextlib import ExitStack
-from dataclasses import dataclass
+from collections.abc import Callable
 
-import structlog
-from opentelemetry.trace import Span, SpanKind, StatusCode
+from fastapi import FastAPI
+from observability_fastapi import instrument
+from observability_fastapi.endpoints import UNMATCHED
+from observability_fastapi.traces import PARENT, describe
+from opentelemetry.trace import SpanKind, Tracer
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from simulator import logs
 from simulator.request_metrics import RequestMetrics
 from simulator.tracing import Tracing
-
-log = structlog.get_logger(service="api")
 
 SERVICE = "api"
 GATEWAY = "api-gateway"
 PROJECTS = ("atlas", "borealis", "cobalt", "probe")
 """Projects of the header X-Project-Id. `probe` is for requests from outside: the API's own load leaves its series, and
 with it the exemplar of the last request, alone."""
-OTHER_PROJECT = "other"
-NO_PROJECT = "none"
-UNMATCHED = "unmatched"
-"""Endpoint of a request that no route takes: the raw path would make a series per typing mistake."""
-_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
-# Of the pod itself, not of the API: they are no requests that anybody asks about.
-_OWN = re.compile(r"/(metrics|healthz|faults)(/.*)?")
+OWN = ("/metrics", "/healthz", "/faults")
+"""Paths of the pod itself, not of the API: they are no requests that anybody asks about."""
 _TRACE_CONTEXT = TraceContextTextMapPropagator()
 
 
-def request_id(given: str | None) -> str:
-    """The caller's id when it is a short plain word, else a new UUID4."""
-    return given if given and _REQUEST_ID.fullmatch(given) else str(uuid.uuid4())
+class Gateway:
+    """ASGI application in front of another one."""
 
-
-def project(given: str | None) -> str:
-    """The caller's project as a label: known ones by name, so that nobody can make series without end."""
-    if not given:
-        return NO_PROJECT
-    return given if given in PROJECTS else OTHER_PROJECT
-
-
-@dataclass
-class _Answer:
-    status: int = 500
-    """Until a response has started: a handler that raises gives a 500."""
-
-
-class Instrumentation:
-    """ASGI middleware; outermost, so that it sees every answer."""
-
-    def __init__(self, app: ASGIApp, *, tracing: Tracing, metrics: RequestMetrics) -> None:
+    def __init__(self, app: ASGIApp, tracer: Tracer) -> None:
         self._app = app
-        self._metrics = metrics
-        self._gateway = tracing.tracer(GATEWAY)
-        self._api = tracing.tracer(SERVICE)
+        self._tracer = tracer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
-        if scope["type"] != "http" or _OWN.fullmatch(scope["path"]):
+        if scope["type"] != "http" or scope["path"].startswith(OWN):
             await self._app(scope, receive, send)
             return
-        headers = Headers(scope=scope)
-        about = {
-            "request_id": request_id(headers.get("x-request-id")),
-            "project_id": project(headers.get("x-project-id")),
-        }
-        answer = _Answer()
+        status = 500
 
-        async def send_with_id(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                answer.status = message["status"]
-                MutableHeaders(scope=message)["X-Request-Id"] = about["request_id"]
+        async def watched(message: Message) -> None:
+            nonlocal status
+            status = message.get("status", status)
             await send(message)
 
-        began = time.perf_counter()
-        with ExitStack() as stack:
-            parent = _TRACE_CONTEXT.extract(dict(headers))
-            spans = [
-                stack.enter_context(tracer.start_as_current_span(scope["method"], parent_context, SpanKind.SERVER))
-                for tracer, parent_context in ((self._gateway, parent), (self._api, None))
-            ]
-            stack.enter_context(structlog.contextvars.bound_contextvars(**about))
+        parent = _TRACE_CONTEXT.extract(dict(Headers(scope=scope)))
+        with self._tracer.start_as_current_span(scope["method"], parent, SpanKind.SERVER) as span:
+            carrier: dict[str, str] = {}
+            _TRACE_CONTEXT.inject(carrier)
+            others = [pair for pair in scope["headers"] if pair[0] != PARENT]
+            passed = {**scope, "headers": [*others, (PARENT, carrier["traceparent"].encode("ascii"))]}
             try:
-                await self._app(scope, receive, send_with_id)
+                await self._app(passed, receive, watched)
             finally:
-                self._finish(scope, spans, about, answer.status, time.perf_counter() - began)
-
-    def _finish(self, scope: Scope, spans: list[Span], about: Mapping[str, str], status: int, seconds: float) -> None:
-        endpoint = getattr(scope.get("route"), "path", UNMATCHED)
-        method = scope["method"] if scope["method"] in _METHODS else "OTHER"
-        operation = f"{method} {endpoint}"
-        for span in spans:
-            _describe(span, operation, status, about)
-        context = spans[-1].get_span_context()
-        self._metrics.observe(
-            (SERVICE, endpoint, method, str(status), about["project_id"]),
-            seconds=seconds,
-            exemplar={"trace_id": logs.trace_id(context), "span_id": logs.span_id(context)},
-        )
-        write = log.error if status >= 500 else log.info
-        write("request", operation=operation, status=status, duration_ms=round(seconds * 1000, 1))
+                route = getattr(passed.get("route"), "path", UNMATCHED)
+                describe(span, f"{scope['method']} {route}", status, {})
 
 
-def _describe(span: Span, operation: str, status: int, about: Mapping[str, str]) -> None:
-    span.update_name(operation)
-    span.set_attributes({"operation": operation, "http.response.status_code": status, **about})
-    if status >= 500:
-        span.set_status(StatusCode.ERROR, f"answered {status}")
+def instrument_api(
+    app: FastAPI, tracing: Tracing, metrics: RequestMetrics, clock: Callable[[], float] = time.perf_counter
+) -> None:
+    """Instrument the API; its metrics are served with the pod's, its lines are written as the pod's are."""
+    instrument(
+        app,
+        SERVICE,
+        projects=PROJECTS,
+        exclude=OWN,
+        registry=metrics.registry,
+        metrics_path=None,
+        logs=False,
+        tracer=tracing.tracer(SERVICE),
+        clock=clock,
+    )
+    build = app.build_middleware_stack
+    app.build_middleware_stack = lambda: Gateway(build(), tracing.tracer(GATEWAY))

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 import structlog
+from observability_fastapi.logs import rfc3339
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.trace import SpanKind, Status, StatusCode
@@ -118,7 +119,7 @@ def write(told: list[Told], *, correlation_id: str) -> None:
 def line_fields(one: Told, correlation_id: str) -> dict[str, str]:
     """What a log line says of the step it is about."""
     return {
-        "timestamp": logs.rfc3339(one.ended),
+        "timestamp": rfc3339(one.ended),
         "service": one.step.service,
         "trace_id": logs.trace_id(one.span),
         "span_id": logs.span_id(one.span),

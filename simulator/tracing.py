@@ -5,70 +5,24 @@ lines and exemplars carry trace ids in any case, and nothing here waits for the 
 """
 
 import asyncio
-import threading
-import time
-from collections.abc import Callable, Sequence
-from urllib.parse import urlsplit
 
-import structlog
+from observability_fastapi.sending import Reporting
+from observability_fastapi.traces import ENDPOINT
 from opentelemetry import trace
-from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import SERVICE_NAME, Resource
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON, ParentBased
 
-log = structlog.get_logger()
-
-ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 QUEUE = 4096
 """Spans that wait for the batch thread; more are dropped, so an absent collector costs at most some 8 MiB."""
 _BATCH = 512
 _DELAY = 1000.0
 """Milliseconds after which a batch that is not full goes out."""
-_TIMEOUT = 5.0
-"""Seconds for one batch with all repetitions; a pod has ten to end, and sends what is left within them."""
-_WARN_EVERY = 60.0
-"""Seconds between two warnings about a collector that does not answer."""
 
 
 class NotDeliveredError(RuntimeError):
     """The collector did not take the spans, or there is none; the text says which."""
-
-
-class Reporting(SpanExporter):
-    """Another exporter, which counts the spans that were not delivered and warns once a minute at most."""
-
-    def __init__(self, inner: SpanExporter, *, clock: Callable[[], float] = time.monotonic) -> None:
-        """`clock` gives seconds that never go back."""
-        self._inner = inner
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._warned: float | None = None
-        self._unreported = 0
-
-    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        """Pass a batch on; one at a time, whoever calls."""
-        with self._lock:
-            result = self._inner.export(spans)
-            if result is not SpanExportResult.SUCCESS:
-                self._unreported += len(spans)
-                self._warn()
-            return result
-
-    def _warn(self) -> None:
-        now = self._clock()
-        if self._warned is None or now - self._warned >= _WARN_EVERY:
-            log.warning("traces are not delivered", operation="export", spans=self._unreported)
-            self._warned, self._unreported = now, 0
-
-    def shutdown(self) -> None:
-        """End the other exporter."""
-        self._inner.shutdown()
-
-    def force_flush(self, timeout_millis: int = 30000) -> bool:
-        """Nothing is kept here."""
-        return self._inner.force_flush(timeout_millis)
 
 
 class Tracers:
@@ -150,13 +104,3 @@ class Tracing(Tracers):
         """Send what is left, and end the batch thread."""
         if self._queue:
             self._queue.shutdown()
-
-
-def exporter(endpoint: str) -> SpanExporter | None:
-    """The exporter for a base URL such as `http://otel-agent:4318`; None for an empty one. Raises ValueError."""
-    if not endpoint:
-        return None
-    parts = urlsplit(endpoint)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError(f"{ENDPOINT} is {endpoint!r}; allowed: http://host:port or https://host:port")
-    return OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces", timeout=_TIMEOUT)

@@ -11,6 +11,8 @@ import pytest
 from pulumi.runtime import config as runtime_config
 from pulumi.runtime.settings import reset_options
 
+from components import setting_values
+from components.eks import facts
 from tests.mock_engine import ROOT, SECRETS, KubernetesMocks, Recorded, RecordingMonitor, stack_config
 
 # The first example of a test also pays for imports; how long one may take says nothing about the code.
@@ -62,12 +64,14 @@ def engine(recorded: Recorded, monkeypatch: pytest.MonkeyPatch) -> Iterator[Call
 
 @pytest.fixture
 def program(engine: Callable[..., Recorded], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Recorded]:
-    """`program(stack)` runs __main__.py with a stack's configuration, without a cluster."""
+    """`program(stack)` runs __main__.py with a stack's configuration, without a cluster and without AWS."""
 
     def run(stack: str = "local", *, preview: bool = False, **changes: str) -> Recorded:
         monkeypatch.setattr("components.cluster_check.require_cluster", lambda *_: "v1.34.0")
+        monkeypatch.setattr("components.eks.preflight.check", facts.offline)
         values = stack_config(stack) | (SECRETS if stack != "local" else {}) | changes
-        secret = [f"observability:{key}" for key in SECRETS if stack != "local" or key in changes]
+        hidden = [key for key in (*SECRETS, *setting_values.SECRETS) if key in values]
+        secret = [f"observability:{key}" for key in hidden if stack != "local" or key in changes]
         runtime_config.set_all_config({f"observability:{key}": value for key, value in values.items()}, secret)
         return engine(lambda: runpy.run_path(str(ROOT / "__main__.py")), preview=preview, stack=stack)
 

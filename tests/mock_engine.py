@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pulumi.runtime import rpc
+from pulumi.runtime import is_dry_run, rpc
 from pulumi.runtime.mocks import MockCallArgs, MockMonitor, MockResourceArgs, Mocks
+
+from tests import mock_aws
 
 ROOT = Path(__file__).resolve().parent.parent
 STACKS = ("local", "staging", "production")
@@ -21,10 +23,12 @@ SECRETS = {
 
 
 class KubernetesMocks(Mocks):
-    """An API server that accepts everything and gives it back."""
+    """An API server, and an AWS, that accept everything and give it back with what only they know."""
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str, dict[str, Any]]:
-        return f"{args.name}-id", dict(args.inputs)
+        # What the mocks leave out is unknown in a preview, as it is for a resource that does not exist yet.
+        answers = {} if is_dry_run() else mock_aws.answers(args)
+        return f"{args.name}-id", {**answers, **args.inputs}
 
     def call(self, args: MockCallArgs) -> Any:
         raise AssertionError(f"the program calls {args.token}, which no test knows")
@@ -43,6 +47,11 @@ class Registration:
     inputs: dict[str, Any]
     secret_inputs: frozenset[str]
     dependencies: frozenset[str]
+    protect: bool = False
+    retain: bool = False
+    """Kept in AWS when it leaves the program."""
+    aliases: tuple[tuple[str, str, str], ...] = ()
+    """Type, name and parent's name that the resource had before; what an alias leaves out is as it is now."""
 
     @property
     def kind(self) -> str:
@@ -105,6 +114,9 @@ class RecordingMonitor(MockMonitor):
                     inputs={key: unwrap(value) for key, value in inputs.items()},
                     secret_inputs=frozenset(key for key, value in inputs.items() if rpc.is_rpc_secret(value)),
                     dependencies=frozenset(urn.rsplit("::", 1)[-1] for urn in request.dependencies),
+                    protect=request.protect,
+                    retain=request.retainOnDelete,
+                    aliases=tuple(former(alias, request) for alias in request.aliases),
                 )
             )
         return response
@@ -117,6 +129,17 @@ class RecordingMonitor(MockMonitor):
         assert name not in self.recorded.outputs, f"{name} registers its outputs twice"
         self.recorded.outputs[name] = outputs
         return super().RegisterResourceOutputs(request)
+
+
+def former(alias: Any, request: Any) -> tuple[str, str, str]:
+    """What an alias says that a resource was."""
+    parent = request.parent.rsplit("::", 1)[-1]
+    if alias.urn:
+        *_, kinds, name = alias.urn.split("::")
+        return kinds.rsplit("$", 1)[-1], name, parent
+    spec = alias.spec
+    parent = "" if spec.noParent else spec.parentUrn.rsplit("::", 1)[-1] or parent
+    return spec.type or request.type, spec.name or request.name, parent
 
 
 def unwrap(value: Any) -> Any:

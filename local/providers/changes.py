@@ -1,10 +1,10 @@
 """Where two JSON values differ, in Pulumi's words."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, cast
 
-from pulumi.provider.experimental.provider import PropertyDiffKind
+from pulumi.provider.experimental.provider import PropertyDiff, PropertyDiffKind
 
 from local.providers.values import Object, is_unknown
 
@@ -68,6 +68,18 @@ def changes(path: Path, old: object, new: object) -> Iterator[Change]:
             )
     elif old != new:
         yield Change(path, old, new)
+
+
+def differences(found: Iterable[Change], fields: Iterable[Path]) -> dict[str, PropertyDiff]:
+    """Each change by its path, in the engine's words; one that touches any of `fields` replaces the object."""
+    fixed = list(fields)
+    details: dict[str, PropertyDiff] = {}
+    for change in found:
+        replacing = any(change.touches(field) for field in fixed)
+        details[rendered(change.path)] = PropertyDiff(
+            REPLACING[change.kind] if replacing else change.kind, input_diff=True
+        )
+    return details
 
 
 def rendered(path: Path) -> str:

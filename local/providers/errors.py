@@ -7,6 +7,11 @@ class ProviderError(Exception):
     """What the person who runs `preview` or `up` reads: the problem and what to do about it."""
 
 
+def unsupported(provider: str) -> str:
+    """Why something of a provider is not served, and what to do."""
+    return f"the stand-in {provider} provider does not support this; install the official plugin to use it"
+
+
 class InitError(Exception):
     """The object exists but is not ready; carries what the state must keep."""
 

@@ -19,6 +19,11 @@ _UNKNOWNS = {
 }
 
 
+def type_of(urn: str) -> str:
+    """Type of a resource; the engine puts the types of its parents before it, with a `$` between them."""
+    return urn.split("::")[2].rpartition("$")[2]
+
+
 def mapping(value: object) -> Object:
     """`value` if it is a map, else an empty one."""
     return cast(Object, value) if isinstance(value, dict) else {}

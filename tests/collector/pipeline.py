@@ -38,8 +38,8 @@ def write(file: Path, *lines: str, tag: str = "F") -> None:
 
 
 @contextmanager
-def log_pipeline(folder: Path) -> Generator[Pipeline]:
-    """All of it, running."""
+def log_pipeline(folder: Path, log_index: str | None = None) -> Generator[Pipeline]:
+    """All of it, running; with `log_index` the gateway sends lines of requests to this URL, too."""
     pods, listen, gateway_listen = folder / "pods", loopback(), loopback()
     pods.mkdir()
     target = f"127.0.0.1:{gateway_listen.grpc}"
@@ -52,6 +52,7 @@ def log_pipeline(folder: Path) -> Generator[Pipeline]:
             storage_bytes=2**30,
             jaeger="127.0.0.1:9",
             loki=sink.url,
+            log_index=log_index,
             data_folder=str(folder / "gateway" / "data"),
             listen=gateway_listen,
         )

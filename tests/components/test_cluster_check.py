@@ -20,7 +20,7 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
     """`serve(git_version)` starts an API server that knows only /version, and gives a kubeconfig for it."""
     servers: list[HTTPServer] = []
 
-    def start(git_version: str, *, status: int = 200) -> Path:
+    def start(git_version: str, *, status: int = 200, login: int = 201) -> Path:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 major, minor = git_version.removeprefix("v").split(".")[:2]
@@ -28,6 +28,13 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
                 body = json.dumps(
                     dict.fromkeys(texts, "x") | {"major": major, "minor": minor, "gitVersion": git_version}
                 )
+                self._answer(status, body)
+
+            def do_POST(self) -> None:
+                kind = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+                self._answer(login, json.dumps(kind | {"status": {"userInfo": {"username": "deploy"}}}))
+
+            def _answer(self, status: int, body: str) -> None:
                 self.send_response(status)
                 self.send_header("Content-Type", "application/json")
                 self.end_headers()
@@ -92,6 +99,22 @@ def test_refuses_a_server_that_is_not_there(tmp_path: Path) -> None:
 
 def test_refuses_a_server_that_refuses_us(serve: Serve) -> None:
     assert "HTTP 401" in refusal(serve("v1.34.0", status=401))
+
+
+def test_refuses_a_server_that_tells_its_version_to_strangers(serve: Serve) -> None:
+    assert "does not accept our login: HTTP 401" in refusal(serve("v1.34.0", login=401))
+
+
+def test_takes_the_text_of_a_kubeconfig(serve: Serve) -> None:
+    text = json.dumps(yaml.safe_load(serve("v1.34.0").read_text()))
+    assert require_cluster(text, None) == "v1.34.0"
+
+
+def test_refuses_a_text_without_showing_it() -> None:
+    with pytest.raises(ClusterError) as error:
+        require_cluster('{"users": [{"user": {"token": "hush"}}]}', None)
+    assert "kubeconfig of the EKS cluster cannot be used" in str(error.value)
+    assert "hush" not in str(error.value)
 
 
 def test_refuses_an_unknown_context(serve: Serve) -> None:

@@ -1,12 +1,18 @@
 """The Grafana server: its objects, its configuration, and a password that stays."""
 
 import configparser
+import dataclasses
 from collections.abc import Callable
 
+import jmespath
 import pytest
+from pydantic import ValidationError
 
 from components import grafana_config
+from components.checksum import ANNOTATION, checksum
+from components.eks.values import EksValues
 from components.grafana import Grafana, GrafanaArgs
+from components.grafana_secrets import OAuthClient
 from tests.mock_engine import Recorded
 
 Engine = Callable[..., Recorded]
@@ -23,6 +29,12 @@ ARGS: GrafanaArgs = {
     "smtp_password": "",
     "smtp_port": None,
 }
+OAUTH = grafana_config.OAuth(
+    authorization_endpoint="https://id.example.com/authorize",
+    token_endpoint="https://id.example.com:8443/token",
+    user_info_endpoint="https://id.example.com/userinfo",
+    admin_group="Platform Admins",
+)
 SMTP = grafana_config.Smtp(smarthost="smtp.example.com:587", sender="g@example.com", username="me", require_tls=True)
 
 
@@ -84,6 +96,113 @@ def test_mail_has_its_port_and_a_password_that_is_a_file(engine: Engine, preview
         [{"protocol": "TCP", "port": 443}],
         [{"protocol": "TCP", "port": 587}],
     ]
+
+
+def test_people_log_in_at_the_issuer_by_a_client_that_is_files(engine: Engine, preview: bool) -> None:
+    client: OAuthClient = {"issuer": OAUTH, "client_id": "my-client", "client_secret": "hush"}
+    args: GrafanaArgs = {**ARGS, "external_url": "https://g.example.com", "oauth": client}
+    recorded = engine(lambda: Grafana("grafana", args), preview=preview)
+    ini = configparser.RawConfigParser()
+    ini.read_string(recorded.one("ConfigMap", "grafana-config").inputs["data"]["grafana.ini"])
+    assert dict(ini["auth.generic_oauth"]) == {
+        "enabled": "true",
+        "name": "Single sign-on",
+        "client_id": "$__file{/etc/grafana-oauth/client-id}",
+        "client_secret": "$__file{/etc/grafana-oauth/client-secret}",
+        "scopes": "openid profile email",
+        "auth_url": "https://id.example.com/authorize",
+        "token_url": "https://id.example.com:8443/token",
+        "api_url": "https://id.example.com/userinfo",
+        "use_pkce": "true",
+        "allow_sign_up": "true",
+        "role_attribute_path": ini["auth.generic_oauth"]["role_attribute_path"],
+        "role_attribute_strict": "true",
+        "allow_assign_grafana_admin": "false",
+    }
+    assert dict(ini["auth"]) == {"disable_login_form": "true", "login_maximum_lifetime_duration": "12h"}
+    assert ini["auth.basic"]["enabled"] == "true", "how the program logs in"
+    assert ini["security"]["cookie_secure"] == ini["security"]["strict_transport_security"] == "true"
+    secret = recorded.one("Secret", "grafana-oauth")
+    assert secret.inputs["stringData"] == {"client-id": "my-client", "client-secret": "hush"}
+    assert secret.secret_inputs == {"stringData"}
+    deployment = recorded.one("Deployment", "grafana")
+    assert "hush" not in repr([one.inputs for one in recorded.resources if one is not secret])
+    assert deployment.dependencies >= {"grafana-oauth"}
+    assert deployment.pod
+    (container,) = deployment.pod["spec"]["containers"]
+    assert {"name": "oauth", "mountPath": "/etc/grafana-oauth", "readOnly": True} in container["volumeMounts"]
+    assert {"name": "oauth", "secret": {"secretName": "grafana-oauth", "defaultMode": 0o440}} in deployment.pod["spec"][
+        "volumes"
+    ]
+    egress = recorded.one("NetworkPolicy", "grafana").inputs["spec"]["egress"]
+    (outside,) = [rule["ports"] for rule in egress if "to" not in rule]
+    assert outside == [{"protocol": "TCP", "port": 443}, {"protocol": "TCP", "port": 8443}]
+
+
+def test_a_changed_client_restarts_grafana(engine: Engine) -> None:
+    read: list[str] = []
+    text = grafana_config.ini(external_url=ARGS["external_url"], port=3000, oauth=OAUTH)
+
+    def program() -> None:
+        client: OAuthClient = {"issuer": OAUTH, "client_id": "my-client", "client_secret": "hush"}
+        Grafana("grafana", {**ARGS, "oauth": client})
+        checksum(f"{text}my-clienthush", salt="grafana").apply(read.append)
+
+    (deployment,) = engine(program).of("Deployment")
+    assert deployment.pod
+    assert read == [deployment.pod["metadata"]["annotations"][ANNOTATION]]
+
+
+@pytest.mark.parametrize(
+    ("claims", "role"),
+    [
+        ({"groups": ["Platform Admins", "others"], "sub": "me"}, "Admin"),
+        ({"cognito:groups": ["Platform Admins"], "sub": "me", "exp": 1}, "Admin"),
+        ({"groups": ["others"], "sub": "me"}, "Viewer"),
+        ({"groups": ["No Platform Admins", "Platform Admins 2"], "sub": "me"}, "Viewer"),
+        ({"groups": "No Platform Admins", "sub": "me"}, "Viewer"),
+        ({"groups": [], "sub": "me"}, "Viewer"),
+        ({"sub": "me"}, "Viewer"),
+        # A token, or the document that Grafana makes of the groups it has found: the user info is asked next.
+        ({"sub": "me", "exp": 1}, None),
+        ({"groups": ["others"], "sub": "me", "exp": 1}, None),
+        ({"groups": None}, None),
+        ({"groups": []}, None),
+    ],
+)
+def test_only_members_of_the_group_are_admins(claims: dict[str, object], role: str | None) -> None:
+    ini = configparser.RawConfigParser()
+    ini.read_string(grafana_config.ini(external_url="https://g.example.com", port=3000, oauth=OAUTH))
+    assert (jmespath.search(ini["auth.generic_oauth"]["role_attribute_path"], claims) or None) == role
+
+
+@pytest.mark.parametrize("group", ["Platform Admins", "CN=ops,OU=groups", "ops+oncall@example.com", ""])
+def test_a_group_stands_in_the_file_as_it_is(group: str) -> None:
+    with pytest.raises(ValidationError) as error:
+        EksValues.model_validate({"grafanaAdminGroup": group})
+    assert "grafanaAdminGroup" not in {item["loc"][0] for item in error.value.errors()}
+
+
+@pytest.mark.parametrize("group", ["it's", 'a"b', "a`b", "a\\", "a#b", "a;b", "$__env{HOME}", "a\nb"])
+def test_a_group_that_the_file_or_the_expression_would_read_otherwise_is_refused(group: str) -> None:
+    with pytest.raises(ValidationError) as error:
+        EksValues.model_validate({"grafanaAdminGroup": group})
+    wrong = {item["loc"][0]: item["type"] for item in error.value.errors()}
+    assert wrong["grafanaAdminGroup"] == "string_pattern_mismatch"
+
+
+def test_without_a_group_nobody_is_admin() -> None:
+    ini = configparser.RawConfigParser()
+    issuer = dataclasses.replace(OAUTH, admin_group="")
+    ini.read_string(grafana_config.ini(external_url="https://g.example.com", port=3000, oauth=issuer))
+    assert jmespath.search(ini["auth.generic_oauth"]["role_attribute_path"], {"groups": [""]}) == "Viewer"
+
+
+def test_without_an_issuer_there_is_the_form() -> None:
+    ini = configparser.RawConfigParser()
+    ini.read_string(grafana_config.ini(external_url="http://localhost:3000", port=3000))
+    assert dict(ini["auth.generic_oauth"]) == {"enabled": "false"}
+    assert dict(ini["auth"]) == {}
 
 
 def test_password_is_secret_and_what_the_api_server_has(engine: Engine, preview: bool) -> None:

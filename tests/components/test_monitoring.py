@@ -10,6 +10,7 @@ import yaml
 
 from components import prometheus_config
 from components.checksum import ANNOTATION
+from components.eks.secret_references import stand_in
 from local.toolchain import tool
 from rules import routing
 from tests.mock_engine import SECRETS, Recorded
@@ -167,6 +168,8 @@ def test_alertmanager_sends_mail_by_the_stacks_server(program: Program) -> None:
         "pagerduty_url": "https://events.pagerduty.com/v2/enqueue",
         "smtp_smarthost": "email-smtp.eu-central-1.amazonaws.com:587",
         "smtp_from": "alerts@example.com",
+        "smtp_auth_username": "smtp-production",
+        "smtp_auth_password": stand_in("", "smtpPassword"),
         "smtp_require_tls": True,
     }
     egress = recorded.one("NetworkPolicy", "alertmanager").inputs["spec"]["egress"]
@@ -202,7 +205,7 @@ def test_prometheus_may_find_its_targets_and_nothing_else(program: Program) -> N
     ]
 
 
-@pytest.mark.parametrize(("stack", "expected"), [("local", None), ("production", "gp3")])
+@pytest.mark.parametrize(("stack", "expected"), [("local", None), ("production", "observability-gp3")])
 def test_volumes(program: Program, stack: str, expected: str | None) -> None:
     for one in program(stack).of("StatefulSet"):
         (claim,) = one.inputs["spec"]["volumeClaimTemplates"]

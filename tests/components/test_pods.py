@@ -132,7 +132,7 @@ def test_scraped_pods_can_be_reached_by_prometheus(stack: Recorded) -> None:
         annotations, labels = one.pod["metadata"]["annotations"], one.pod["metadata"]["labels"]
         assert annotations["prometheus.io/scrape"] == "true"
         port = int(annotations["prometheus.io/port"])
-        (policy,) = [
+        policies = [
             policy
             for policy in stack.of("NetworkPolicy")
             if policy.namespace == one.namespace
@@ -141,6 +141,7 @@ def test_scraped_pods_can_be_reached_by_prometheus(stack: Recorded) -> None:
         ]
         sources = [
             peer
+            for policy in policies
             for rule in policy.inputs["spec"]["ingress"]
             if port in {entry["port"] for entry in rule["ports"]}
             for peer in rule["from"]

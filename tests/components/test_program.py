@@ -14,9 +14,13 @@ NAMESPACED = {
     "ConfigMap",
     "DaemonSet",
     "Deployment",
+    "Ingress",
+    "Job",
     "NetworkPolicy",
     "PersistentVolumeClaim",
     "PodDisruptionBudget",
+    "Role",
+    "RoleBinding",
     "Secret",
     "Service",
     "ServiceAccount",
@@ -24,13 +28,15 @@ NAMESPACED = {
 }
 
 
-def test_every_kubernetes_object_uses_the_explicit_provider(stack: Recorded) -> None:
+def test_everything_uses_its_explicit_provider(stack: Recorded) -> None:
     objects = [one for one in stack.resources if one.type.startswith("kubernetes:")]
     assert len(objects) > 15
     assert [one.name for one in objects if "::cluster::" not in one.provider] == []
     content = [one for one in stack.resources if one.type.startswith("grafana:")]
     assert len(content) > 10
     assert [one.name for one in content if "::grafana-api::" not in one.provider] == []
+    in_aws = [one for one in stack.resources if one.type.startswith("aws:")]
+    assert [one.name for one in in_aws if "::aws::" not in one.provider] == []
 
 
 def test_provider_keeps_replacements_away(stack: Recorded) -> None:
@@ -104,14 +110,23 @@ def test_no_policy_lets_everybody_in(stack: Recorded) -> None:
             for peer in rule["from"]:
                 if policy.object_name == AGENT and {entry["port"] for entry in rule["ports"]} == {4317, 4318}:
                     continue  # every program may send its traces to the agent of its node
-                # A namespace selector alone is fine when it wants a label; an empty one is everybody.
-                assert any(selector.get("matchLabels") for selector in peer.values()), policy.name
+                # A namespace selector alone is fine when it wants a label; an empty one is everybody. An address range
+                # is a load balancer's.
+                labelled = any(selector.get("matchLabels") for selector in peer.values())
+                assert labelled or int(peer["ipBlock"]["cidr"].partition("/")[2]) >= 8, policy.name
 
 
 @pytest.mark.parametrize("preview", [False, True])
 def test_secrets_stand_only_in_the_secret(program: Program, preview: bool) -> None:
     recorded = program("production", preview=preview)
-    holders = {"alertmanager-config", "grafana-admin"}
+    holders = {
+        "alertmanager-config",
+        "grafana-admin",
+        "grafana-oauth",
+        "grafana-smtp",
+        "jaeger-opensearch",
+        "login-client",
+    }
     for one in recorded.resources:
         if one.type == "grafana:alerting/contactPoint:ContactPoint":
             # Of a mailbox nothing is secret.
@@ -119,6 +134,8 @@ def test_secrets_stand_only_in_the_secret(program: Program, preview: bool) -> No
         elif one.type == "pulumi:providers:grafana":
             # In a first preview the password is not known yet.
             assert preview or one.secret_inputs == {"auth"}
+        elif one.type == "aws:opensearch/domain:Domain":
+            assert one.secret_inputs == {"advancedSecurityOptions"}
         elif one.name in holders:
             assert one.secret_inputs == {"stringData"}
         else:

@@ -115,3 +115,23 @@ def test_nothing_is_copied_elsewhere_unless_asked() -> None:
         cluster="c1", scrape_interval="30s", evaluation_interval="30s", alertmanagers=["a-0:9093"]
     )
     assert "remote_write" not in text
+
+
+@pytest.mark.parametrize(
+    ("addon", "port", "app", "job"),
+    [
+        ("kube-state-metrics", 8080, "kube-state-metrics", "exporters"),
+        ("prometheus-node-exporter", 9100, "node-exporter", "pods"),
+    ],
+)
+def test_an_add_on_is_known_by_the_exporter_that_it_replaces(addon: str, port: int, app: str, job: str) -> None:
+    text = prometheus_config.render(
+        cluster="c1", scrape_interval="30s", evaluation_interval="30s", alertmanagers=[], addons=[addon]
+    )
+    found = yaml.safe_load(text)["scrape_configs"][-1]
+    assert found["job_name"] == addon
+    assert found["honor_labels"] == (job == "exporters")
+    assert found["kubernetes_sd_configs"] == [{"role": "pod", "namespaces": {"names": [addon]}}]
+    assert list(kept(found).values()) == [f"{addon};{port}"]
+    fixed = {rule["target_label"]: rule["replacement"] for rule in found["relabel_configs"] if "replacement" in rule}
+    assert fixed == {"app": app, "job": job}

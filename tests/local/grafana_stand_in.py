@@ -23,10 +23,14 @@ class GrafanaStandIn:
 
     def answer(self, method: str, path: str, body: Any) -> tuple[int, Any]:
         path = path.partition("?")[0]
-        if path == "/api/health":
-            return 200, {"database": "ok", "version": "0-stand-in"}
-        if path == "/api/org":
-            return 200, {"id": 1}
+        fixed = {"/api/health": {"database": "ok", "version": "0-stand-in"}, "/api/org": {"id": 1}}
+        if path in fixed:
+            return 200, fixed[path]
+        if path == "/api/search":
+            return 200, [
+                {"uid": uid, "title": one["dashboard"].get("title", ""), "folderUid": one["meta"]["folderUid"]}
+                for uid, one in self.dashboards.items()
+            ]
         if path == "/api/dashboards/db":
             return self._dashboard(body)
         if path == "/api/v1/provisioning/policies":

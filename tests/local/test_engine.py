@@ -121,11 +121,11 @@ def test_a_secret_is_encrypted_in_the_state_and_its_key_is_kept_between_runs(tre
 def test_rendered_project_needs_no_language_host_and_names_the_plugin(tree, monkeypatch):
     monkeypatch.setattr(workspace, "official_plugin", lambda name: None)
     small = make(tree)
-    assert small.render() == {"kubernetes": None, "grafana": None}
+    assert small.render() == {"kubernetes": None, "grafana": None, "aws": None}
     rendered = yaml.safe_load((small.folder / "Pulumi.yaml").read_text())
     assert rendered["runtime"] == {"name": "python"}
     folders = {plugin["name"]: Path(plugin["path"]) for plugin in rendered["plugins"]["providers"]}
-    assert folders == {name: workspace.PROVIDERS / name for name in ("kubernetes", "grafana")}
+    assert folders == {name: workspace.PROVIDERS / name for name in ("kubernetes", "grafana", "aws")}
     assert all((folder / f"pulumi-resource-{name}").stat().st_mode & 0o100 for name, folder in folders.items())
     assert rendered["config"] == {"size": {"type": "integer", "default": 1}}
 
@@ -133,7 +133,11 @@ def test_rendered_project_needs_no_language_host_and_names_the_plugin(tree, monk
 def test_official_plugin_is_taken_when_it_is_installed(tmp_path, monkeypatch):
     monkeypatch.setenv("PULUMI_HOME", str(tmp_path))
     monkeypatch.setenv("PATH", "")
-    for name, package in (("kubernetes", "pulumi-kubernetes"), ("grafana", "pulumiverse-grafana")):
+    for name, package in (
+        ("kubernetes", "pulumi-kubernetes"),
+        ("grafana", "pulumiverse-grafana"),
+        ("aws", "pulumi-aws"),
+    ):
         assert workspace.official_plugin(name) is None
         folder = tmp_path / "plugins" / f"resource-{name}-v{workspace.version(package)}"
         folder.mkdir(parents=True)
@@ -153,6 +157,18 @@ def test_encrypted_stack_file_wants_its_passphrase(tree):
     (tree / "Pulumi.dev.yaml").write_text(STACK + "encryptionsalt: v1:x\n")
     with pytest.raises(LocalError, match="PULUMI_CONFIG_PASSPHRASE"):
         make(tree).render()
+
+
+def test_offline_stack_file_needs_no_passphrase_and_no_secret(tree):
+    text = (
+        "config:\n  small:token: {secure: v1:x}\n  small:size: 3\nencryptionsalt: v1:x\nsecretsprovider: awskms://x\n"
+    )
+    (tree / "Pulumi.dev.yaml").write_text(text)
+    small = Workspace(stack="dev", root=tree, state=tree / ".state", offline=True)
+    small.render()
+    assert yaml.safe_load(small.stack_file.read_text()) == {
+        "config": {"small:token": "aws-secret:offline", "small:size": 3, "observability:offlinePreview": "true"}
+    }
 
 
 def lock(small: Workspace, pid: int) -> None:

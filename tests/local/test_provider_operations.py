@@ -5,12 +5,21 @@ import time
 
 import pytest
 from pulumi.provider.experimental.property_value import PropertyValue
-from pulumi.provider.experimental.provider import CheckRequest, ConfigureRequest, DiffRequest
+from pulumi.provider.experimental.provider import (
+    CheckRequest,
+    ConfigureRequest,
+    CreateRequest,
+    DeleteRequest,
+    DiffRequest,
+    ReadRequest,
+    UpdateRequest,
+)
 from pulumi.runtime.proto import provider_pb2, status_pb2
 
+from components.eks import facts
 from local.providers.errors import InitError, ProviderError
 from local.providers.kubernetes import pods, ready
-from local.providers.kubernetes.connection import Connection, Target
+from local.providers.kubernetes.connection import OFFLINE_SERVER, Connection, Target
 from local.providers.kubernetes.diff import AUTONAMED
 from local.providers.kubernetes.kinds import UnsupportedKindError, kind_of
 from local.providers.kubernetes.provider import KubernetesProvider
@@ -206,3 +215,35 @@ def test_a_refused_pod_ends_the_wait_of_an_update_whose_old_pods_still_run():
     nowhere = Connection(Target(kubeconfig=KUBECONFIG))
     assert ready._creation_problem(nowhere, kind, live, has_pods=True) == refused["message"]
     assert ready._creation_problem(nowhere, kind, {**live, "status": {}}, has_pods=True) == ""
+
+
+def offline() -> KubernetesProvider:
+    provider = KubernetesProvider()
+    args = properties({"kubeconfig": KUBECONFIG.replace(CLOSED, "https://offline.invalid")}, {})
+    asyncio.run(provider.configure(ConfigureRequest({}, args, True, True)))
+    return provider
+
+
+def test_offline_preview_says_what_the_program_says():
+    inputs = properties({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "n"}, "data": {"a": "1"}}, {})
+    urn = f"urn:pulumi:dev::project::{CONFIG_MAP}::Logical"
+    planned = plain(asyncio.run(offline().create(CreateRequest(urn, inputs, 0, True))).properties)
+    assert (planned["data"], planned["metadata"]["name"], planned["metadata"]["uid"]) == ({"a": "1"}, "n", UNKNOWN)
+    news = UpdateRequest(urn, "n", inputs, inputs, 0, [], True)
+    assert plain(asyncio.run(offline().update(news)).properties)["data"] == {"a": "1"}
+
+
+def test_offline_provider_does_nothing_but_previews():
+    inputs = properties({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "n"}}, {})
+    urn = f"urn:pulumi:dev::project::{CONFIG_MAP}::Logical"
+    clear = "https://offline.invalid is no cluster: an offline preview can only be a preview"
+    with pytest.raises(ProviderError, match=clear):
+        asyncio.run(offline().create(CreateRequest(urn, inputs, 0, False)))
+    with pytest.raises(ProviderError, match=clear):
+        asyncio.run(offline().read(ReadRequest(urn, "n", inputs, inputs)))
+    with pytest.raises(ProviderError, match=clear):
+        asyncio.run(offline().delete(DeleteRequest(urn, "n", inputs, 0)))
+
+
+def test_program_and_provider_mean_the_same_address():
+    assert facts.OFFLINE_SERVER == OFFLINE_SERVER

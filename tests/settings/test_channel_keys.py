@@ -101,11 +101,11 @@ def test_the_port_that_the_network_must_let_through(smarthost: str, port: int | 
 def test_a_login_needs_its_password_and_a_password_its_login() -> None:
     raw = stack_config("production") | SECRETS
     with pytest.raises(settings.SettingsError, match="smtpPassword: required, but not set; needed by smtpUsername"):
-        settings.parse(raw | {"smtpUsername": "me"}, list(SECRETS))
+        settings.parse(raw | {"smtpUsername": "me", "smtpPassword": ""}, list(SECRETS))
     with pytest.raises(
         settings.SettingsError, match="smtpPassword: set, but not used; allowed: only when smtpUsername is"
     ):
-        settings.parse(raw | {"smtpPassword": "hush"}, [*SECRETS, "smtpPassword"])
+        settings.parse(raw | {"smtpUsername": "", "smtpPassword": "hush"}, [*SECRETS, "smtpPassword"])
     loaded = settings.parse(raw | {"smtpUsername": "me", "smtpPassword": "hush"}, [*SECRETS, "smtpPassword"])
     assert loaded.mail
     assert loaded.mail.password == "hush"

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from pulumi.runtime import config as runtime_config
 
 from components import setting_values, settings
+from components.eks import facts
 from components.quantities import quantity_bytes
 from rules import routing
 from tests.mock_engine import ROOT, SECRETS, STACKS, stack_config
@@ -55,7 +56,7 @@ def test_every_stack_is_valid_once_its_secrets_are_set(stack: str) -> None:
         ("prometheusReplicas", "true", "true is not allowed; allowed: a whole number from 1 to 10"),
         ("simulator", "yes", '"yes" is not allowed; allowed: true or false'),
         ("cloud", "gke", '"gke" is not allowed; allowed: none or eks'),
-        ("storageClass", "", "\"\" is not allowed; allowed: a storage class's name; required when cloud is eks, which has no default class"),
+        ("storageClass", "Gold", "\"Gold\" is not allowed; allowed: a storage class's name"),
         ("clusterName", None, "required, but not set; allowed: up to 100 letters, digits, `-`, `_` and `.`"),
         ("namespace", "Observability", '"Observability" is not allowed; allowed: a DNS label of at most 57 characters (small letters, digits and `-`) that is no other\'s namespace'),
         ("scrapeInterval", "10m", '"10m" is not allowed; allowed: a Prometheus duration above zero, at most 2m, such as 30s'),
@@ -74,8 +75,8 @@ def test_every_stack_is_valid_once_its_secrets_are_set(stack: str) -> None:
         ("lokiRetention", "forever", '"forever" is not allowed; allowed: whole days, at least 1d, such as 30d, 2w or 48h'),
         ("lokiBucket", "", "\"\" is not allowed; allowed: an S3 bucket's name; required when lokiStorageBackend is s3, and only then"),
         ("lokiBucket", "a..b", "\"a..b\" is not allowed; allowed: an S3 bucket's name; required when lokiStorageBackend is s3, and only then"),
-        ("awsRegion", "", '"" is not allowed; allowed: an AWS region such as eu-central-1; required when logs are in S3 without an endpoint, or xray is true'),
-        ("jaegerReplicas", "2", "2 is not allowed; allowed: a whole number from 1 to 9; 1 when jaegerStorageBackend is badger, which replicas cannot share"),
+        ("awsRegion", "", '"" is not allowed; allowed: an AWS region such as eu-central-1; required when cloud is eks, or logs are in S3 without an endpoint'),
+        ("jaegerReplicas", "10", "10 is not allowed; allowed: a whole number from 1 to 9; 1 when jaegerStorageBackend is badger, which replicas cannot share"),
         ("jaegerRetention", "1ms", '"1ms" is not allowed; allowed: a Prometheus duration of at least 1h, such as 7d'),
         ("traceSamplingPercentage", "101", "101 is not allowed; allowed: a number from 0 to 100"),
         ("traceSamplingPercentage", "-1", "-1 is not allowed; allowed: a number from 0 to 100"),
@@ -141,6 +142,9 @@ def test_opensearch_and_an_s3_server_want_their_logins() -> None:
         "observability:lokiS3Endpoint",
     }
     found = problems(
+        opensearchDomain="false",
+        clusterSubnetIds="[]",
+        opensearchPassword=None,
         jaegerStorageBackend="opensearch",
         opensearchUrl="https://search.example.com",
         opensearchUsername="jaeger",
@@ -154,8 +158,12 @@ def test_opensearch_and_an_s3_server_want_their_logins() -> None:
 
 
 def test_one_loki_for_a_file_system_and_xray_on_eks_only() -> None:
-    found = problems(cloud="none", xray="true", lokiStorageBackend="filesystem", lokiBucket="", lokiReplicas="3")
-    assert {problem.split(": ")[0] for problem in found} == {"observability:xray", "observability:lokiReplicas"}
+    with pytest.raises(settings.SettingsError) as error:
+        settings.parse(stack_config("local") | {"xray": "true", "lokiReplicas": "3"}, [])
+    assert {problem.split(": ")[0] for problem in error.value.problems} == {
+        "observability:xray",
+        "observability:lokiReplicas",
+    }
 
 
 @pytest.mark.parametrize("key", setting_values.SECRETS)
@@ -221,6 +229,8 @@ def test_reads_what_the_engine_hands_over(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("PULUMI_CONFIG", json.dumps(values | {"aws:region": "eu-west-1"}))
     monkeypatch.setenv("PULUMI_CONFIG_SECRET_KEYS", json.dumps([f"observability:{key}" for key in SECRETS]))
     runtime_config.set_all_config({}, [])
+    monkeypatch.setattr("pulumi.get_stack", lambda: "staging")
+    monkeypatch.setattr("components.eks.preflight.check", facts.offline)
     loaded = settings.load()
     assert loaded.values.cluster_name == "observability-staging"
     assert loaded.secrets["slackWebhookUrl"].get_secret_value() == SECRETS["slackWebhookUrl"]
@@ -235,8 +245,8 @@ def test_paths_are_absolute_and_empty_means_not_set() -> None:
     assert local.kubeconfig == str(ROOT / ".state/kubeconfig")
     assert local.kube_context is None
     assert local.storage_class is None
-    assert production.kubeconfig is None
-    assert production.storage_class == "gp3"
+    assert str(production.kubeconfig).startswith("{")
+    assert production.storage_class == "observability-gp3"
 
 
 def test_project_and_settings_know_the_same_keys() -> None:
@@ -259,8 +269,8 @@ def test_no_value_crashes_the_settings(key: str, value: str) -> None:
     try:
         settings.parse(stack_config("production") | SECRETS | {key: value}, list(SECRETS))
     except settings.SettingsError as error:
-        # A user at the SMTP server needs a password, which is another key.
-        asked = (f"observability:{key}", f"needed by {key};")
+        # A user at the SMTP server needs a password, which is another key, and one without a user is not used.
+        asked = (f"observability:{key}", f"needed by {key};", f"only when {key} is ")
         assert all(any(part in problem for part in asked) for problem in error.problems), error.problems  # noqa: PT017
 
 

@@ -12,7 +12,6 @@ from fastapi import FastAPI
 
 from simulator import (
     api,
-    instrumentation,
     job_queue,
     media_faults,
     media_runs,
@@ -187,12 +186,11 @@ def api_pods(monkeypatch: pytest.MonkeyPatch) -> Callable[[Clock, bool], list[Po
         passed += seconds
 
     monkeypatch.setattr(api, "asyncio", SimpleNamespace(sleep=sleep, create_task=asyncio.create_task))
-    monkeypatch.setattr(instrumentation, "time", SimpleNamespace(perf_counter=lambda: passed))
 
     def make(clock: Clock, busy: bool) -> list[Pod]:
         app, metrics = FastAPI(), RequestMetrics()
         switches = Switchboard(None, api.FAULTS, clock=lambda: EPOCH + clock())
-        api.add_routes(app, Tracing(), switches, metrics, rng=_rng())
+        api.add_routes(app, Tracing(), switches, metrics, rng=_rng(), clock=lambda: passed)
         load = api.Load(app, switches, rng=_rng())
 
         async def ask() -> None:

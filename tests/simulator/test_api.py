@@ -6,6 +6,7 @@ import uuid
 from typing import Any
 
 import pytest
+from observability_fastapi import LABELS
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from prometheus_client.parser import text_string_to_metric_families
@@ -13,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from simulator import api
 from simulator.app import create_app
 from simulator.faults import Switchboard
-from simulator.request_metrics import LABELS, RequestMetrics
+from simulator.request_metrics import RequestMetrics
 from simulator.tracing import Tracing
 from tests.simulator.client import Client
 from tests.simulator.lines import captured

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 from opentelemetry.sdk.trace import ReadableSpan
-from opentelemetry.sdk.trace.export import SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode
 
@@ -17,7 +16,7 @@ from simulator.faults import Switchboard
 from simulator.runs import Teller
 from simulator.sent_traces import add_sender
 from simulator.speccursor import FAULTS, SERVICES, Upgrades
-from simulator.tracing import Reporting, Tracing
+from simulator.tracing import Tracing
 from simulator.upgrade_metrics import HEALTHY, METRICS
 from simulator.workload import Workload
 from tests.simulator.client import Client
@@ -215,22 +214,6 @@ def test_counted_traces_without_a_collector_are_refused() -> None:
 
     assert answer.status_code == 503
     assert "OTEL_EXPORTER_OTLP_ENDPOINT" in answer.json()["detail"]
-
-
-class Refusing(InMemorySpanExporter):
-    """A collector that takes nothing."""
-
-    def export(self, spans: Any) -> SpanExportResult:
-        return SpanExportResult.FAILURE
-
-
-def test_a_collector_that_is_away_gives_one_warning_a_minute() -> None:
-    seconds = iter(range(0, 125, 5))
-    reporting = Reporting(Refusing(), clock=lambda: next(seconds))
-    with captured() as lines:
-        for _ in range(25):
-            reporting.export([])
-    assert len(lines.read()) == 3
 
 
 def test_a_job_is_one_trace_from_server_to_worker() -> None:

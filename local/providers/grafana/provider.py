@@ -13,7 +13,7 @@ from pulumi.provider.experimental import provider as rpc
 from pulumi.provider.experimental.property_value import PropertyValue
 
 from local.providers.changes import REPLACING, changes
-from local.providers.errors import ProviderError
+from local.providers.errors import ProviderError, unsupported
 from local.providers.grafana.alerting import ContactPoint, MuteTiming, NotificationPolicy
 from local.providers.grafana.api import Api
 from local.providers.grafana.files import Files, parsed
@@ -30,6 +30,7 @@ from local.providers.values import (
     plain,
     properties,
     secret_texts,
+    type_of,
 )
 
 KINDS: dict[str, Kind] = {
@@ -60,8 +61,7 @@ class GrafanaProvider(rpc.Provider):
     async def check_config(self, request: rpc.CheckRequest) -> rpc.CheckResponse:
         """Refuse provider arguments that would be ignored."""
         given = plain(request.new_inputs)
-        reason = "the stand-in grafana provider does not support this argument; install the official plugin to use it"
-        failures = [rpc.CheckFailure(key, reason) for key in sorted(given) if key not in _ARGUMENTS]
+        failures = [rpc.CheckFailure(key, unsupported("grafana")) for key in sorted(given) if key not in _ARGUMENTS]
         if not given.get("url"):
             failures.append(rpc.CheckFailure("url", "required: the address of Grafana's API"))
         return rpc.CheckResponse(request.new_inputs, failures)
@@ -229,7 +229,7 @@ class GrafanaProvider(rpc.Provider):
 
 
 def _kind(urn: str) -> Kind:
-    token = urn.split("::")[2].rsplit("$", maxsplit=1)[-1]
+    token = type_of(urn)
     if token not in KINDS:
         raise ProviderError(
             f"the stand-in grafana provider does not know {token}; it knows {', '.join(KINDS)}. "

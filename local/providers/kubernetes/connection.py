@@ -21,6 +21,8 @@ from local.providers.values import Object
 # A kubeconfig that says insecure-skip-tls-verify has been decided on; a warning per connection helps nobody.
 urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
 
+OFFLINE_SERVER = "https://offline.invalid"
+"""An API server of this address is none: previews are made without asking it, and nothing else is done."""
 PARALLEL = 32
 """Requests in flight at a time; more than the engine's own parallelism, so that readers of pod logs never wait."""
 
@@ -60,6 +62,9 @@ class Connection:
     def __init__(self, target: Target) -> None:
         """Read the kubeconfig; raises ProviderError when it can not be used. Nothing is sent yet."""
         self._target = target
+        self.offline = OFFLINE_SERVER in target.kubeconfig
+        if self.offline:
+            return
         settings = Configuration()
         settings.connection_pool_maxsize = PARALLEL
         settings.retries = urllib3.Retry(0)  # ours, below, also cover statuses
@@ -69,7 +74,9 @@ class Connection:
             raise ProviderError(f"no cluster to talk to ({target}): {error}") from error
 
     def check(self) -> None:
-        """Raise ProviderError unless the API server answers and accepts our login."""
+        """Raise ProviderError unless the API server answers and accepts our login, or there is none on purpose."""
+        if self.offline:
+            return
         try:
             self.request("GET", "/version", patient=False)
         except ApiError as error:
@@ -150,6 +157,8 @@ class Connection:
     def _send(
         self, method: str, path: str, query: Mapping[str, str], body: Object | None, content_type: str
     ) -> tuple[int, str]:
+        if self.offline:
+            raise ProviderError(f"{OFFLINE_SERVER} is no cluster: an offline preview can only be a preview")
         settings = self._client.configuration
         headers = {"Accept": "application/json, */*", "Content-Type": content_type, "User-Agent": "pulumi-kubernetes"}
         self._client.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)

@@ -1,8 +1,8 @@
 """What changes between two sets of inputs, and whether the object can be updated in place."""
 
-from pulumi.provider.experimental.provider import DiffResponse, PropertyDiff
+from pulumi.provider.experimental.provider import DiffResponse
 
-from local.providers.changes import REPLACING, changes, rendered
+from local.providers.changes import REPLACING, changes, differences
 from local.providers.kubernetes.kinds import Kind, Mutability, force_new_fields
 from local.providers.values import Object, is_unknown, mapping
 
@@ -24,15 +24,8 @@ def compare(kind: Kind, old: Object, new: Object, *, mutable: Mutability, ignore
     """The engine's answer for two sets of inputs; `ignore` holds property paths that the program does not manage."""
     found = list(changes((), comparable(kind, old), comparable(kind, new)))
     found = [change for change in found if not any(change.ignored(path) for path in ignore)]
-    fields = force_new_fields(kind, new, mutable)
-    details: dict[str, PropertyDiff] = {}
-    replaces: list[str] = []
-    for change in found:
-        path, what = rendered(change.path), change.kind
-        if any(change.touches(field) for field in fields):
-            what = REPLACING[what]
-            replaces.append(path)
-        details[path] = PropertyDiff(what, input_diff=True)
+    details = differences(found, force_new_fields(kind, new, mutable))
+    replaces = [path for path, detail in details.items() if detail.kind in REPLACING.values()]
     return DiffResponse(
         changes=bool(found),
         replaces=replaces,

@@ -105,6 +105,10 @@ _OTHERS = (
     ),
     Kind(api_version="policy/v1", name="PodDisruptionBudget", plural="poddisruptionbudgets"),
     Kind(api_version="networking.k8s.io/v1", name="NetworkPolicy", plural="networkpolicies"),
+    Kind(api_version="networking.k8s.io/v1", name="Ingress", plural="ingresses"),
+    Kind(api_version="networking.k8s.io/v1", name="IngressClass", plural="ingressclasses", namespaced=False),
+    # A custom resource of EKS in Auto Mode.
+    Kind(api_version="eks.amazonaws.com/v1", name="IngressClassParams", plural="ingressclassparams", namespaced=False),
 )
 KINDS: Mapping[str, Kind] = {kind.token: kind for kind in (*_CORE, *_WORKLOADS, *_OTHERS)}
 """By type token."""

@@ -28,7 +28,7 @@ def planned_state(kind: Kind, live: Object, inputs: Object, like: Values, old: O
     metadata.pop("managedFields", None)
     # What the program sets is known; a metadata that is unknown as a whole stays so.
     planned = {**live, "metadata": UNKNOWN if is_unknown(inputs.get("metadata")) else metadata}
-    if kind.name in (*ready.CHECKS, "Namespace", "PodDisruptionBudget"):
+    if kind.name in (*ready.CHECKS, "Namespace", "PodDisruptionBudget", "Ingress"):
         planned["status"] = UNKNOWN
     if kind.name == "Service" and old is None and isinstance(planned.get("spec"), dict):
         given = mapping(inputs.get("spec"))

@@ -11,7 +11,7 @@ from typing import Any, cast
 from pulumi.provider.experimental import provider as rpc
 from pulumi.provider.experimental.property_value import PropertyValue
 
-from local.providers.errors import InitError, ProviderError
+from local.providers.errors import InitError, ProviderError, unsupported
 from local.providers.kubernetes import ready
 from local.providers.kubernetes.connection import PARALLEL, ApiError, Connection, Target, server_of
 from local.providers.kubernetes.diff import compare
@@ -75,10 +75,8 @@ class KubernetesProvider(rpc.Provider):
         given = plain(request.new_inputs)
         wrong = [key for key in _UNSUPPORTED if given.get(key) not in (None, "", "false", False)]
         wrong += ["enableServerSideApply"] if given.get("enableServerSideApply") in ("false", False) else []
-        reason = (
-            "the stand-in kubernetes provider does not support this argument; install the official plugin to use it"
-        )
-        return rpc.CheckResponse(request.new_inputs, [rpc.CheckFailure(key, reason) for key in wrong])
+        failures = [rpc.CheckFailure(key, unsupported("kubernetes")) for key in wrong]
+        return rpc.CheckResponse(request.new_inputs, failures)
 
     async def diff_config(self, request: rpc.DiffRequest) -> rpc.DiffResponse:
         """Another cluster replaces everything; `clusterIdentifier`, when given, decides what another is."""
@@ -152,7 +150,7 @@ class KubernetesProvider(rpc.Provider):
         manager = str(chosen or manager_of(request.urn))
         with _discreet(request.news):
             if request.preview:
-                body = None if has_unknown(inputs) else applied(inputs)
+                body = None if has_unknown(inputs) or self._connection.offline else applied(inputs)
                 live = await self._run(self._apply, kind, body, manager, True) if body else inputs
                 return rpc.UpdateResponse(planned_state(kind, live, inputs, request.news, old=old))
             live = await self._apply_and_wait(kind, inputs, manager, request.news, request.timeout)
@@ -220,7 +218,7 @@ class KubernetesProvider(rpc.Provider):
         """What the API server would make of a new object; None when that depends on what is not known yet."""
         if kind.name == "Namespace":
             self._planned.add(str(mapping(inputs.get("metadata")).get("name")))
-        if has_unknown(inputs):
+        if has_unknown(inputs) or self._connection.offline:
             return None
         body = applied(inputs)
         namespace, name = identity(kind, body)

@@ -1,0 +1,162 @@
+"""An EKS cluster of the platform's own, in Auto Mode: AWS runs nodes, volumes, load balancers and their add-ons."""
+
+from collections.abc import Sequence
+from typing import NotRequired, TypedDict
+
+import pulumi
+import pulumi_aws as aws
+
+from components.eks import policies
+from components.eks.policies import ClusterIdentity
+
+# Exactly what Auto Mode asks for (EKS user guide, "Create an EKS Auto Mode Cluster").
+_CONTROL_PLANE_POLICIES = (
+    "AmazonEKSBlockStoragePolicy",
+    "AmazonEKSClusterPolicy",
+    "AmazonEKSComputePolicy",
+    "AmazonEKSLoadBalancingPolicy",
+    "AmazonEKSNetworkingPolicy",
+)
+_NODE_POLICIES = ("AmazonEC2ContainerRegistryPullOnly", "AmazonEKSWorkerNodeMinimalPolicy")
+_LOGS = ("api", "audit", "authenticator", "controllerManager", "scheduler")
+
+
+class ClusterArgs(TypedDict):
+    """Arguments of Cluster."""
+
+    identity: ClusterIdentity
+    version: str
+    """Of Kubernetes, such as 1.34. It can only grow, one minor at a time."""
+    subnet_ids: Sequence[str]
+    """Private subnets in at least two zones."""
+    admin_role_arns: Sequence[str]
+    """IAM roles that may do everything in the cluster. Whoever runs `pulumi up` must have one of them."""
+    key_arn: pulumi.Input[str]
+    """Key of the cluster's secrets and of its volumes."""
+    public_access_cidrs: NotRequired[Sequence[str]]
+    """From where its API may be reached over the internet; from nowhere if left out."""
+    protect: bool
+    """Whether Pulumi and EKS refuse to delete it."""
+
+
+class Cluster(pulumi.ComponentResource):
+    """A private cluster with encrypted secrets, all logs, and no administrators but the named ones."""
+
+    name: pulumi.Output[str]
+    arn: pulumi.Output[str]
+    endpoint: pulumi.Output[str]
+    """URL of its API, once the administrators may use it."""
+    certificate_authority: pulumi.Output[str]
+    """Base64 of the PEM that signs its API's certificate."""
+    security_group_id: pulumi.Output[str]
+    """The group that EKS gives to control plane, nodes and pods."""
+    vpc_id: pulumi.Output[str]
+
+    def __init__(self, name: str, args: ClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("observability:index:Cluster", name, {}, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        control_plane, control_plane_rights = _control_plane_role(name, args, child)
+        nodes, node_rights = _node_role(name, args["identity"], child)
+        public = list(args.get("public_access_cidrs", []))
+        cluster = aws.eks.Cluster(
+            f"{name}-cluster",
+            name=args["identity"].name,
+            version=args["version"],
+            role_arn=control_plane.arn,
+            vpc_config={
+                "subnet_ids": list(args["subnet_ids"]),
+                "endpoint_private_access": True,
+                "endpoint_public_access": bool(public),
+                "public_access_cidrs": public or None,
+            },
+            # The three switches of Auto Mode, which EKS takes only together; its add-ons come with it.
+            compute_config={"enabled": True, "node_pools": ["general-purpose", "system"], "node_role_arn": nodes.arn},
+            storage_config={"block_storage": {"enabled": True}},
+            kubernetes_network_config={"elastic_load_balancing": {"enabled": True}},
+            bootstrap_self_managed_addons=False,
+            access_config={"authentication_mode": "API", "bootstrap_cluster_creator_admin_permissions": False},
+            encryption_config={"provider": {"key_arn": args["key_arn"]}, "resources": ["secrets"]},
+            enabled_cluster_log_types=list(_LOGS),
+            # The version changes when the settings say so, never by itself, even if the old one costs more then.
+            upgrade_policy={"support_type": "EXTENDED"},
+            deletion_protection=args["protect"],
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                protect=args["protect"],
+                # Also the other way: without its rights EKS cannot remove what Auto Mode created.
+                depends_on=[*control_plane_rights, *node_rights],
+            ),
+        )
+        admins = [_admin(name, cluster, args["identity"], role_arn, child) for role_arn in args["admin_role_arns"]]
+        self.name, self.arn = cluster.name, cluster.arn
+        self.endpoint = pulumi.Output.all(cluster.endpoint, *(admin.id for admin in admins)).apply(lambda all_: all_[0])
+        self.certificate_authority = cluster.certificate_authority.apply(lambda authority: authority.data or "")
+        network = cluster.vpc_config
+        self.security_group_id = network.apply(lambda config: config.cluster_security_group_id or "")
+        self.vpc_id = network.apply(lambda config: config.vpc_id or "")
+        self.register_outputs({"name": self.name, "arn": self.arn, "endpoint": self.endpoint})
+
+
+def _control_plane_role(
+    name: str, args: ClusterArgs, child: pulumi.ResourceOptions
+) -> tuple[aws.iam.Role, list[pulumi.Resource]]:
+    """The role of EKS itself, which in Auto Mode also creates the volumes."""
+    identity = args["identity"]
+    role = aws.iam.Role(
+        f"{name}-control-plane-role",
+        name=identity.role_name("control-plane"),
+        description=f"Control plane of the EKS cluster {identity.name}",
+        assume_role_policy=pulumi.Output.json_dumps(policies.control_plane_trust(identity)),
+        opts=child,
+    )
+    volumes = aws.iam.RolePolicy(
+        f"{name}-volumes-policy",
+        name="volumes",
+        role=role.name,
+        policy=pulumi.Output.json_dumps(pulumi.Output.from_input(args["key_arn"]).apply(policies.volumes)),
+        opts=child,
+    )
+    return role, [volumes, *_attached(name, role, identity, _CONTROL_PLANE_POLICIES, child)]
+
+
+def _node_role(
+    name: str, identity: ClusterIdentity, child: pulumi.ResourceOptions
+) -> tuple[aws.iam.Role, list[pulumi.Resource]]:
+    """The role of the nodes: joining the cluster and pulling images. Pods have roles of their own."""
+    role = aws.iam.Role(
+        f"{name}-node-role",
+        name=identity.role_name("node"),
+        description=f"Nodes of the EKS cluster {identity.name}",
+        assume_role_policy=pulumi.Output.json_dumps(policies.node_trust()),
+        opts=child,
+    )
+    return role, _attached(name, role, identity, _NODE_POLICIES, child)
+
+
+def _attached(
+    name: str, role: aws.iam.Role, identity: ClusterIdentity, names: Sequence[str], child: pulumi.ResourceOptions
+) -> list[pulumi.Resource]:
+    return [
+        aws.iam.RolePolicyAttachment(
+            f"{name}-{policy}", role=role.name, policy_arn=identity.managed_policy(policy), opts=child
+        )
+        for policy in names
+    ]
+
+
+def _admin(
+    name: str, cluster: aws.eks.Cluster, identity: ClusterIdentity, role_arn: str, child: pulumi.ResourceOptions
+) -> aws.eks.AccessPolicyAssociation:
+    """Everything in the cluster, for one IAM role."""
+    role = role_arn.rsplit("/", 1)[-1]
+    entry = aws.eks.AccessEntry(
+        f"{name}-admin-{role}", cluster_name=cluster.name, principal_arn=role_arn, type="STANDARD", opts=child
+    )
+    return aws.eks.AccessPolicyAssociation(
+        f"{name}-admin-{role}-policy",
+        cluster_name=cluster.name,
+        principal_arn=entry.principal_arn,
+        policy_arn=f"arn:{identity.partition}:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy",
+        access_scope={"type": "cluster"},
+        opts=child,
+    )

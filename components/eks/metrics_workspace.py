@@ -1,0 +1,43 @@
+"""A workspace of Amazon Managed Prometheus: where every sample is copied to, and kept for 150 days (AWS' default)."""
+
+from typing import TypedDict
+
+import pulumi
+import pulumi_aws as aws
+
+from components.eks.policies import ClusterIdentity
+
+
+class MetricsWorkspaceArgs(TypedDict):
+    """Arguments of MetricsWorkspace."""
+
+    identity: ClusterIdentity
+    """Its cluster names the workspace."""
+    key_arn: pulumi.Input[str]
+    """Key of the samples. Another key means another workspace, and is refused where the workspace is protected."""
+    protect: bool
+    """Whether Pulumi refuses to delete it, and leaves it in AWS when it leaves the program."""
+
+
+class MetricsWorkspace(pulumi.ComponentResource):
+    """Metrics that outlive the cluster. Writing needs policies.remote_write on `arn`, and signed requests."""
+
+    id: pulumi.Output[str]
+    """ws-…"""
+    arn: pulumi.Output[str]
+    remote_write_url: pulumi.Output[str]
+
+    def __init__(self, name: str, args: MetricsWorkspaceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("observability:index:MetricsWorkspace", name, {}, opts)
+        workspace = aws.amp.Workspace(
+            f"{name}-workspace",
+            alias=f"{args['identity'].name}-observability",
+            kms_key_arn=args["key_arn"],
+            opts=pulumi.ResourceOptions(parent=self, protect=args["protect"], retain_on_delete=args["protect"]),
+        )
+        self.id, self.arn = workspace.id, workspace.arn
+        # The endpoint ends in a slash.
+        self.remote_write_url = workspace.prometheus_endpoint.apply(
+            lambda url: f"{url.rstrip('/')}/api/v1/remote_write"
+        )
+        self.register_outputs({"id": self.id, "arn": self.arn, "remote_write_url": self.remote_write_url})

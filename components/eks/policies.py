@@ -1,0 +1,156 @@
+"""IAM policies as documents: what each role may do, and who may take it on. Pure, so that every action is tested.
+
+No action and no resource has a wildcard, but for objects of a bucket and where AWS knows no resource; both say so.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+Document = dict[str, Any]
+"""A policy as IAM takes it, once it is JSON."""
+
+_ROLE_NAME_LENGTH = 64
+
+
+@dataclass(frozen=True)
+class ClusterIdentity:
+    """What names one EKS cluster in the whole of AWS. Known before the cluster exists."""
+
+    name: str
+    region: str
+    account_id: str
+    """12 digits."""
+
+    @property
+    def partition(self) -> str:
+        """The part of AWS that the region belongs to."""
+        return {"cn": "aws-cn", "us-gov": "aws-us-gov"}.get(self.region.rsplit("-", 2)[0], "aws")
+
+    @property
+    def arn(self) -> str:
+        """The ARN that EKS gives to a cluster of this name."""
+        return f"arn:{self.partition}:eks:{self.region}:{self.account_id}:cluster/{self.name}"
+
+    def managed_policy(self, name: str) -> str:
+        """ARN of a policy that AWS itself maintains."""
+        return f"arn:{self.partition}:iam::aws:policy/{name}"
+
+    def role_name(self, user: str) -> str:
+        """Name of the role of `user`, unique in the account. Long names end in a hash: IAM takes 64 characters."""
+        name = f"{self.name}-observability-{user}"
+        if len(name) <= _ROLE_NAME_LENGTH:
+            return name
+        return f"{name[: _ROLE_NAME_LENGTH - 9]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+
+
+def loki(bucket_arns: Sequence[str], key_arn: str | None) -> Document:
+    """Reading, writing and (the compactor's) deleting of objects in these buckets; their key, where one is named."""
+    statements = [
+        _allow("ListBuckets", ["s3:ListBucket"], list(bucket_arns)),
+        # Loki chooses the names of its objects.
+        _allow("Objects", ["s3:DeleteObject", "s3:GetObject", "s3:PutObject"], [f"{arn}/*" for arn in bucket_arns]),
+    ]
+    if key_arn is not None:
+        # GenerateDataKey to write, Decrypt to read; only for what S3 stores.
+        statements.append(
+            _allow("ObjectKey", ["kms:Decrypt", "kms:GenerateDataKey"], [key_arn], _via("s3", key_arn)),
+        )
+    return _document(*statements)
+
+
+def remote_write(workspace_arn: str) -> Document:
+    """Writing to one workspace of Amazon Managed Prometheus. No reading: dashboards ask our own Prometheus."""
+    return _document(_allow("RemoteWrite", ["aps:RemoteWrite"], [workspace_arn]))
+
+
+def xray() -> Document:
+    """Sending traces to X-Ray's OTLP endpoint. No sampling rules: the collectors decide what to keep."""
+    return _document(
+        _allow(
+            "SendTraces",
+            # AWS' guide to the endpoint names a policy with the last one, its reference of actions the first two for
+            # OTLP. None of them reads.
+            ["xray:PutSpans", "xray:PutSpansForIndexing", "xray:PutTraceSegments"],
+            # X-Ray knows no resources for these actions.
+            ["*"],
+        )
+    )
+
+
+def volumes(key_arn: str) -> Document:
+    """The key of encrypted EBS volumes, for whoever creates and attaches them. Only through EC2."""
+    via = _via("ec2", key_arn)
+    return _document(
+        _allow(
+            "VolumeKey",
+            [
+                "kms:Decrypt",
+                "kms:DescribeKey",
+                "kms:GenerateDataKeyWithoutPlaintext",
+                # For a volume from a snapshot that another key encrypted.
+                "kms:ReEncryptFrom",
+                "kms:ReEncryptTo",
+            ],
+            [key_arn],
+            via,
+        ),
+        # An attached volume needs the key for as long as it is attached; EC2 gets a grant for that, and nobody else.
+        _allow("VolumeGrant", ["kms:CreateGrant"], [key_arn], {**via, "Bool": {"kms:GrantIsForAWSResource": "true"}}),
+    )
+
+
+def pod_trust(cluster: ClusterIdentity, namespace: str, service_account: str) -> Document:
+    """Trust in the pods of one service account of one cluster, by EKS Pod Identity."""
+    return _trust(
+        "pods.eks.amazonaws.com",
+        # EKS tags the session with the names of cluster, namespace, service account and pod.
+        ["sts:AssumeRole", "sts:TagSession"],
+        {
+            "StringEquals": {
+                "aws:SourceAccount": cluster.account_id,
+                # Says the same as aws:SourceArn, of whose form for this service there are contradicting reports.
+                "aws:RequestTag/eks-cluster-arn": cluster.arn,
+                "aws:RequestTag/kubernetes-namespace": namespace,
+                "aws:RequestTag/kubernetes-service-account": service_account,
+            }
+        },
+    )
+
+
+def control_plane_trust(cluster: ClusterIdentity) -> Document:
+    """Trust in EKS, for one cluster in Auto Mode."""
+    return _trust(
+        "eks.amazonaws.com",
+        # Auto Mode tags its sessions with the cluster's name, by which its managed policies tell clusters apart.
+        ["sts:AssumeRole", "sts:TagSession"],
+        {
+            "StringEquals": {"aws:SourceAccount": cluster.account_id},
+            "ArnLike": {"aws:SourceArn": cluster.arn},
+        },
+    )
+
+
+def node_trust() -> Document:
+    """Trust in EC2, for the nodes."""
+    return _trust("ec2.amazonaws.com", ["sts:AssumeRole"])
+
+
+def _via(service: str, key_arn: str) -> Document:
+    region = key_arn.split(":")[3]
+    return {"StringEquals": {"kms:ViaService": f"{service}.{region}.amazonaws.com"}}
+
+
+def _trust(service: str, actions: list[str], condition: Document | None = None) -> Document:
+    statement = {"Sid": "Trust", "Effect": "Allow", "Principal": {"Service": service}, "Action": actions}
+    return _document(statement if condition is None else {**statement, "Condition": condition})
+
+
+def _allow(sid: str, actions: list[str], resources: list[str], condition: Document | None = None) -> Document:
+    statement = {"Sid": sid, "Effect": "Allow", "Action": actions, "Resource": resources}
+    return statement if condition is None else {**statement, "Condition": condition}
+
+
+def _document(*statements: Document) -> Document:
+    return {"Version": "2012-10-17", "Statement": list(statements)}

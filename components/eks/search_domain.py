@@ -1,0 +1,232 @@
+"""An OpenSearch domain for Jaeger's traces and the index of logs: inside the VPC, encrypted, with one user.
+
+Making one takes half an hour, sometimes more than a whole; changing its size up to three.
+"""
+
+import hashlib
+import re
+from collections.abc import Sequence
+from typing import NotRequired, TypedDict
+
+import pulumi
+import pulumi_aws as aws
+
+from components import versions
+from components.eks.policies import ClusterIdentity, Document
+from components.quantities import quantity_bytes
+
+_NAME_LENGTH = 28
+_GIB = 2**30
+_TIMES = pulumi.CustomTimeouts(create="120m", update="180m", delete="90m")
+PASSWORD_ALLOWED = "at least 8 characters, among them a lower and an upper case letter, a digit and another character"  # noqa: S105
+
+
+class SearchDomainArgs(TypedDict):
+    """Arguments of SearchDomain."""
+
+    identity: ClusterIdentity
+    """Its cluster names the domain."""
+    key_arn: pulumi.Input[str]
+    """Key of indices and snapshots. It stays for the life of the domain."""
+    vpc_id: pulumi.Input[str]
+    subnet_ids: Sequence[str]
+    """Private subnets of that VPC, each in another zone; at least as many as `zones` gives."""
+    cluster_security_group_id: pulumi.Input[str]
+    """The group of the cluster's nodes and pods, who alone may speak to the domain."""
+    instance_type: str
+    instances: int
+    """See instances_problem."""
+    storage: str
+    """Volume of each instance, as a Kubernetes quantity; rounded up to whole GiB."""
+    username: pulumi.Input[str]
+    password: pulumi.Input[str]
+    """See password_problem."""
+    service_linked_role: NotRequired[bool]
+    """Whether to make the account's role that lets OpenSearch into a VPC; an account has one. No if left out."""
+    protect: bool
+    """Whether Pulumi refuses to delete it, and leaves it in AWS when it leaves the program."""
+
+
+class SearchDomain(pulumi.ComponentResource):
+    """A store of traces and of the index of logs, for as many Jaegers as one likes.
+
+    Its one user may do everything in it. Users with less are made by the domain's own API, which only the cluster
+    reaches, and not the machine that runs `pulumi up`.
+    """
+
+    name: str
+    """Of the domain, see domain_name."""
+    arn: pulumi.Output[str]
+    url: pulumi.Output[str]
+    """https URL, once requests are let in."""
+
+    def __init__(self, name: str, args: SearchDomainArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        if found := instances_problem(args["instances"], len(args["subnet_ids"])):
+            raise ValueError(f"OpenSearch instances: {args['instances']} {found}")
+        super().__init__("observability:index:SearchDomain", name, {}, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        self.name = domain_name(args["identity"])
+        group, entry = _security_group(name, args, child)
+        first: list[pulumi.Resource] = [entry]
+        if args.get("service_linked_role"):
+            first.append(_service_linked_role(name, child))
+        domain = aws.opensearch.Domain(
+            f"{name}-domain",
+            domain_name=self.name,
+            # The release that the tests run Jaeger against.
+            engine_version=f"OpenSearch_{'.'.join(versions.OPENSEARCH.split('.')[:2])}",
+            cluster_config=_instances(args),
+            ebs_options={
+                "ebs_enabled": True,
+                "volume_type": "gp3",
+                "volume_size": -(-quantity_bytes(args["storage"]) // _GIB),
+            },
+            vpc_options={
+                "subnet_ids": list(args["subnet_ids"][: zones(args["instances"])]),
+                "security_group_ids": [group.id],
+            },
+            encrypt_at_rest={"enabled": True, "kms_key_id": args["key_arn"]},
+            node_to_node_encryption={"enabled": True},
+            domain_endpoint_options={"enforce_https": True, "tls_security_policy": "Policy-Min-TLS-1-2-PFS-2023-10"},
+            advanced_security_options={
+                "enabled": True,
+                "internal_user_database_enabled": True,
+                "master_user_options": {
+                    "master_user_name": args["username"],
+                    "master_user_password": pulumi.Output.secret(args["password"]).apply(_checked),
+                },
+            },
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                protect=args["protect"],
+                retain_on_delete=args["protect"],
+                depends_on=first,
+                custom_timeouts=_TIMES,
+            ),
+        )
+        # Beside the domain and not in it: it names the domain's ARN.
+        policy = aws.opensearch.DomainPolicy(
+            f"{name}-policy",
+            domain_name=domain.domain_name,
+            access_policies=pulumi.Output.json_dumps(domain.arn.apply(access_policy)),
+            opts=pulumi.ResourceOptions(parent=self, custom_timeouts=_TIMES),
+        )
+        self.arn = domain.arn
+        self.url = pulumi.Output.all(domain.endpoint, policy.id).apply(lambda known: f"https://{known[0]}")
+        self.register_outputs({"name": self.name, "arn": self.arn, "url": self.url})
+
+
+def domain_name(identity: ClusterIdentity) -> str:
+    """Name of the cluster's domain: at most 28 characters, small letters, digits and `-`, a letter first.
+
+    What does not fit ends in a hash of the whole.
+    """
+    whole = f"{identity.name}-observability"
+    name = re.sub("[^a-z0-9-]", "-", whole.lower())
+    if not name[0].isalpha():
+        name = f"c{name}"
+    if name == whole and len(name) <= _NAME_LENGTH:
+        return name
+    return f"{name[: _NAME_LENGTH - 9]}-{hashlib.sha256(whole.encode()).hexdigest()[:8]}"
+
+
+def zones(instances: int) -> int:
+    """In how many zones so many instances are, evenly: three or two, or one for a single instance."""
+    return next(count for count in (3, 2, 1) if instances % count == 0 and instances >= count)
+
+
+def instances_problem(instances: int, subnets: int) -> str | None:
+    """Why a domain cannot have so many instances in so many subnets; None when it can."""
+    wanted = zones(instances)
+    if wanted == 1 and instances > 1:
+        return "cannot be spread evenly over zones; allowed: 1, or a multiple of 2 or 3"
+    if subnets < wanted:
+        return f"are spread over {wanted} zones, and there are {subnets} subnets; allowed: one subnet for each zone"
+    return None
+
+
+def password_problem(password: str) -> str | None:
+    """What OpenSearch misses in a password; None when it takes it. Allowed is PASSWORD_ALLOWED."""
+    missing = [
+        what
+        for what, pattern in {
+            "8 characters": ".{8}",
+            "a lower case letter": "[a-z]",
+            "an upper case letter": "[A-Z]",
+            "a digit": "[0-9]",
+            "a character that is neither letter nor digit": "[^A-Za-z0-9]",
+        }.items()
+        if not re.search(pattern, password, re.DOTALL)
+    ]
+    return f"misses {', '.join(missing)}" if missing else None
+
+
+def access_policy(domain_arn: str) -> Document:
+    """Requests of everybody, who then must log in: Jaeger signs nothing, so to IAM it is nobody.
+
+    From where they come is up to the security group. Reading, writing and deleting of documents and indices, and no
+    action on the domain itself.
+    """
+    return {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Sid": "Requests",
+                "Effect": "Allow",
+                "Principal": {"AWS": "*"},
+                "Action": [f"es:ESHttp{method}" for method in ("Delete", "Get", "Head", "Post", "Put")],
+                "Resource": [f"{domain_arn}/*"],
+            }
+        ],
+    }
+
+
+def _instances(args: SearchDomainArgs) -> aws.opensearch.DomainClusterConfigArgsDict:
+    spread = zones(args["instances"])
+    config: aws.opensearch.DomainClusterConfigArgsDict = {
+        "instance_type": args["instance_type"],
+        "instance_count": args["instances"],
+        "zone_awareness_enabled": spread > 1,
+    }
+    if spread > 1:
+        config["zone_awareness_config"] = {"availability_zone_count": spread}
+    return config
+
+
+def _security_group(
+    name: str, args: SearchDomainArgs, child: pulumi.ResourceOptions
+) -> tuple[aws.ec2.SecurityGroup, aws.vpc.SecurityGroupIngressRule]:
+    """HTTPS from the cluster, and nothing out."""
+    group = aws.ec2.SecurityGroup(
+        f"{name}-group",
+        name=f"{args['identity'].name}-observability-search",
+        description=f"OpenSearch of the observability platform in the EKS cluster {args['identity'].name}",
+        vpc_id=args["vpc_id"],
+        opts=child,
+    )
+    entry = aws.vpc.SecurityGroupIngressRule(
+        f"{name}-from-cluster",
+        security_group_id=group.id,
+        referenced_security_group_id=args["cluster_security_group_id"],
+        ip_protocol="tcp",
+        from_port=443,
+        to_port=443,
+        description="Jaeger and the collectors",
+        opts=child,
+    )
+    return group, entry
+
+
+def _service_linked_role(name: str, child: pulumi.ResourceOptions) -> aws.iam.ServiceLinkedRole:
+    """Kept when the stack goes: other domains of the account use the same."""
+    return aws.iam.ServiceLinkedRole(
+        f"{name}-service-linked-role",
+        aws_service_name="opensearchservice.amazonaws.com",
+        opts=pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(retain_on_delete=True)),
+    )
+
+
+def _checked(password: str) -> str:
+    if found := password_problem(password):
+        raise ValueError(f"the password of OpenSearch's user (opensearchPassword) {found}; allowed: {PASSWORD_ALLOWED}")
+    return password

@@ -1,0 +1,141 @@
+"""What keeps the platform's data in AWS: key, buckets, workspace of metrics, search domain. Made or named."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pulumi
+
+from components.eks import misfits
+from components.eks.encryption import EncryptionKey
+from components.eks.log_buckets import LogBuckets
+from components.eks.metrics_workspace import MetricsWorkspace
+from components.eks.policies import ClusterIdentity
+from components.eks.search_domain import SearchDomain
+from components.setting_values import Values
+from components.settings import Settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workspace:
+    """A workspace of Amazon Managed Prometheus."""
+
+    id: pulumi.Input[str]
+    arn: pulumi.Input[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stores:
+    """Where the data goes. What is not made here is as the settings say."""
+
+    key_arn: pulumi.Input[str]
+    loki_buckets: Mapping[str, pulumi.Input[str]]
+    """Name -> ARN; none with another S3 server, or with a volume."""
+    loki_key_arn: pulumi.Input[str] | None
+    """Key of the buckets; None where they have S3's own."""
+    remote_write_url: pulumi.Input[str]
+    """Empty for nowhere."""
+    workspace: Workspace | None
+    """Where the remote write URL leads, if that is in AWS."""
+    opensearch_url: pulumi.Input[str]
+    """Empty for none."""
+    search_domain: str | None
+    """Name of the domain that is made here."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Network:
+    """Where the cluster is."""
+
+    vpc_id: pulumi.Input[str]
+    security_group_id: pulumi.Input[str]
+    """Of its nodes and pods."""
+
+
+def key(settings: Settings, cluster: ClusterIdentity, opts: pulumi.ResourceOptions) -> pulumi.Input[str]:
+    """ARN of the key of everything that is stored, made unless the settings name one."""
+    if settings.values.kms_key_arn:
+        return settings.values.kms_key_arn
+    return EncryptionKey("key", {"identity": cluster, "protect": settings.values.protect}, opts).arn
+
+
+def stores(
+    settings: Settings,
+    cluster: ClusterIdentity,
+    key_arn: pulumi.Input[str],
+    network: Network,
+    opts: pulumi.ResourceOptions,
+) -> Stores:
+    """The stores of one stack; `opts` carries the provider aws."""
+    values = settings.values
+    workspace, remote_write_url = _workspace(values, cluster, key_arn, opts)
+    domain = _search_domain(settings, cluster, key_arn, network, opts) if values.opensearch_domain else None
+    return Stores(
+        key_arn=key_arn,
+        loki_buckets=_buckets(values, cluster, key_arn, opts),
+        loki_key_arn=key_arn if misfits.makes_loki_bucket(values) else values.kms_key_arn or None,
+        remote_write_url=remote_write_url,
+        workspace=workspace,
+        opensearch_url=domain.url if domain else values.opensearch_url,
+        search_domain=domain.name if domain else None,
+    )
+
+
+def _buckets(
+    values: Values, cluster: ClusterIdentity, key_arn: pulumi.Input[str], opts: pulumi.ResourceOptions
+) -> Mapping[str, pulumi.Input[str]]:
+    if not misfits.logs_in_aws(values):
+        return {}
+    if not misfits.makes_loki_bucket(values):
+        return {values.loki_bucket: f"arn:{cluster.partition}:s3:::{values.loki_bucket}"}
+    made = LogBuckets(
+        "log-buckets",
+        {
+            "chunks": values.loki_bucket,
+            "ruler": values.loki_ruler_bucket,
+            "key_arn": key_arn,
+            "protect": values.protect,
+        },
+        opts,
+    )
+    return made.arns
+
+
+def _workspace(
+    values: Values, cluster: ClusterIdentity, key_arn: pulumi.Input[str], opts: pulumi.ResourceOptions
+) -> tuple[Workspace | None, pulumi.Input[str]]:
+    """The workspace, if any, and where samples are copied to."""
+    if values.managed_prometheus:
+        made = MetricsWorkspace("metrics", {"identity": cluster, "key_arn": key_arn, "protect": values.protect}, opts)
+        return Workspace(id=made.id, arn=made.arn), made.remote_write_url
+    found = misfits.workspace(values.remote_write_url)
+    if not found:
+        return None, values.remote_write_url
+    arn = f"arn:{cluster.partition}:aps:{cluster.region}:{cluster.account_id}:workspace/{found}"
+    return Workspace(id=found, arn=arn), values.remote_write_url
+
+
+def _search_domain(
+    settings: Settings,
+    cluster: ClusterIdentity,
+    key_arn: pulumi.Input[str],
+    network: Network,
+    opts: pulumi.ResourceOptions,
+) -> SearchDomain:
+    values = settings.values
+    return SearchDomain(
+        "search",
+        {
+            "identity": cluster,
+            "key_arn": key_arn,
+            "vpc_id": network.vpc_id,
+            "subnet_ids": values.cluster_subnet_ids,
+            "cluster_security_group_id": network.security_group_id,
+            "instance_type": values.opensearch_instance_type,
+            "instances": values.opensearch_instances,
+            "storage": values.opensearch_storage,
+            "username": values.opensearch_username,
+            "password": settings.credential("opensearchPassword"),
+            "protect": values.protect,
+        },
+        opts,
+    )

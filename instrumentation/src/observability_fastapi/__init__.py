@@ -1,0 +1,16 @@
+"""Request ids, metrics, JSON logs and traces for a FastAPI or Starlette service.
+
+    from observability_fastapi import instrument
+
+    app = FastAPI()
+    instrument(app, service="orders")
+
+See README.md beside the package for names, settings and what is counted when.
+"""
+
+from observability_fastapi.current import Request, current
+from observability_fastapi.instrument import instrument
+from observability_fastapi.metrics import LABELS, RequestMetrics
+from observability_fastapi.settings import InstrumentationError, Options
+
+__all__ = ["LABELS", "InstrumentationError", "Options", "Request", "RequestMetrics", "current", "instrument"]

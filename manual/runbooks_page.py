@@ -1,0 +1,33 @@
+"""The index of all alerts with their runbooks, by system."""
+
+from collections.abc import Iterator
+
+from manual.markdown import GENERATED, table
+from rules import loader, routing
+from rules.model import Rule
+from rules.routing import Routing
+
+_INTRODUCTION = """\
+Every alert has a page that says what it means, whom it hurts, how to find the cause, what to do, and who is next; its address is in
+each notification. Thresholds and `for` are those of the files: a stack may override them (`alertOverrides`). Longer ones, for
+whoever is on call for media clustering: [playbooks](playbooks/media-clustering.md).
+"""
+
+
+def page() -> str:
+    """The page in Markdown."""
+    rule_set, routes = loader.load(), routing.load()
+    parts = [f"# Alerts and runbooks\n\n{GENERATED}\n\n{_INTRODUCTION}"]
+    for name, system in sorted(rule_set.systems.items()):
+        own = [rule for rule in rule_set.rules().values() if rule.labels.system == name]
+        rows = sorted(_rows(own, routes))
+        parts.append(f"## {system.title}\n\n{table(('alert', 'for', 'severity', 'pages', 'told'), rows)}\n")
+    return "\n".join(parts)
+
+
+def _rows(rules: list[Rule], routes: Routing) -> Iterator[tuple[str, ...]]:
+    for rule in rules:
+        labels = rule.labels
+        told = ", ".join(f"`{channel}`" for channel in routes.channels_for(labels.model_dump() | {"alertname": rule.alert}))
+        link = f"[{rule.alert}](../rules/runbooks/{rule.alert}.md)"
+        yield link, rule.for_ or "0m", labels.severity, "yes" if labels.page == "true" else "", told

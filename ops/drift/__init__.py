@@ -1,0 +1,1 @@
+"""What is no longer as the last `up` left it; see command.py."""

@@ -1,0 +1,107 @@
+"""Data: stays when a resource goes, and is nobody else's to see."""
+
+from collections.abc import Iterator, Sequence
+
+from policy.iam import statements
+from policy.resource import UNKNOWN, Resource, Rule, StackRule, at, belonging, is_true, of
+
+# What nobody must be able to delete by a change of the program.
+_PROTECTED = {
+    "aws:s3/bucket:Bucket",
+    "aws:kms/key:Key",
+    "aws:amp/workspace:Workspace",
+    "aws:opensearch/domain:Domain",
+    "aws:eks/cluster:Cluster",
+    "kubernetes:storage.k8s.io/v1:StorageClass",
+    "kubernetes:core/v1:PersistentVolumeClaim",
+}
+_BUCKET = "aws:s3/bucket:Bucket"
+_PUBLIC_BLOCK = "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock"
+_BLOCKS = ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
+_PUBLIC_ACLS = ("public-read", "public-read-write", "authenticated-read", "website")
+_LEAST_DAYS = 30
+
+
+def _protected(resource: Resource) -> Iterator[str]:
+    if resource.type in _PROTECTED and not resource.protect:
+        yield "protect is not set"
+
+
+def _kept(resource: Resource) -> Iterator[str]:
+    props = resource.props
+    if resource.type == _BUCKET and props.get("forceDestroy") is True:
+        yield "forceDestroy deletes what is in the bucket"
+    if resource.type == "aws:kms/key:Key":
+        days = props.get("deletionWindowInDays")
+        if isinstance(days, int | float) and days < _LEAST_DAYS:
+            yield f"deletionWindowInDays is {days:.0f}; allowed: {_LEAST_DAYS}, because what it encrypts goes with it"
+    if resource.type == "kubernetes:storage.k8s.io/v1:StorageClass":
+        policy = props.get("reclaimPolicy")
+        if policy not in ("Retain", UNKNOWN):
+            yield f"reclaimPolicy is {policy}; allowed: Retain"
+    if resource.kubernetes and resource.kind == "StatefulSet":
+        retention = at(props, "spec", "persistentVolumeClaimRetentionPolicy")
+        for when in ("whenDeleted", "whenScaled"):
+            if at(retention, when) == "Delete":
+                yield f"persistentVolumeClaimRetentionPolicy.{when} is Delete; allowed: Retain"
+
+
+def _namespaces(resources: Sequence[Resource]) -> Iterator[tuple[Resource, str]]:
+    holding = {at(resource.props, "metadata", "namespace") for resource in resources if _has_volume(resource)}
+    for namespace in of(resources, "kubernetes:core/v1:Namespace"):
+        if at(namespace.props, "metadata", "name") in holding - {UNKNOWN} and not namespace.protect:
+            yield namespace, "protect is not set, and volumes go with the namespace"
+
+
+def _has_volume(resource: Resource) -> bool:
+    claims = at(resource.props, "spec", "volumeClaimTemplates")
+    return resource.kubernetes and (resource.kind == "PersistentVolumeClaim" or bool(claims))
+
+
+def _private(resources: Sequence[Resource]) -> Iterator[tuple[Resource, str]]:
+    for bucket in of(resources, _BUCKET):
+        blocks = belonging(resources, _PUBLIC_BLOCK, bucket, "bucket")
+        if not blocks:
+            yield bucket, "no BucketPublicAccessBlock belongs to it"
+        for block in blocks:
+            for key in _BLOCKS:
+                if not is_true(block.props.get(key)):
+                    yield block, f"{key} is not true"
+        policies = belonging(resources, "aws:s3/bucketPolicy:BucketPolicy", bucket, "bucket")
+        if not any(policy.props.get("policy") is UNKNOWN or _tls_only(policy) for policy in policies):
+            yield bucket, "no BucketPolicy that refuses calls without TLS belongs to it"
+
+
+def _tls_only(policy: Resource) -> bool:
+    return any(
+        statement.get("Effect") == "Deny"
+        and statement.get("Principal") in ("*", {"AWS": "*"})
+        and at(statement, "Condition", "Bool", "aws:SecureTransport") in ("false", ["false"], False)
+        for statement in statements(policy.props.get("policy"))
+    )
+
+
+def _acl(resource: Resource) -> Iterator[str]:
+    if resource.type == "aws:s3/bucketAcl:BucketAcl" and resource.props.get("acl") in _PUBLIC_ACLS:
+        yield f"acl is {resource.props['acl']}; allowed: private"
+    if resource.type == "aws:s3/bucketWebsiteConfiguration:BucketWebsiteConfiguration":
+        yield "a website is public"
+
+
+RULES = (
+    Rule(name="data-protected", description="What holds data is not deleted by a change.", check=_protected),
+    Rule(name="data-kept", description="Data stays when its resource goes.", check=_kept),
+    Rule(name="bucket-acl-private", description="No bucket is shared by its ACL.", check=_acl),
+)
+STACK_RULES = (
+    StackRule(
+        name="namespace-protected",
+        description="A namespace with volumes is not deleted by a change.",
+        check=_namespaces,
+    ),
+    StackRule(
+        name="bucket-private",
+        description="A bucket blocks public access in all four ways and refuses calls without TLS.",
+        check=_private,
+    ),
+)

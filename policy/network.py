@@ -1,0 +1,114 @@
+"""What the world can reach: nothing but TLS through the ingress."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, cast
+
+from policy.resource import UNKNOWN, Resource, Rule, StackRule, at, elements
+
+_ALB = "alb.ingress.kubernetes.io/"
+_ANYWHERE = {"0.0.0.0/0", "::/0"}
+# Policies of load balancers that take nothing older than TLS 1.2.
+_MODERN = re.compile(r"^ELBSecurityPolicy-(TLS13-1-[23](?!\d)|TLS-1-2)|^ELBSecurityPolicy-FS-1-2")
+_SECURITY_GROUP = "aws:ec2/securityGroup:SecurityGroup"
+_INGRESS_RULES = {
+    "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule",
+    "aws:ec2/securityGroupRule:SecurityGroupRule",
+}
+_CIDR_KEYS = ("cidrIpv4", "cidrIpv6", "cidrBlocks", "ipv6CidrBlocks")
+
+
+def _service(resource: Resource) -> Iterator[str]:
+    if resource.type != "kubernetes:core/v1:Service":
+        return
+    kind = at(resource.props, "spec", "type")
+    if kind in ("LoadBalancer", "NodePort"):
+        yield f"type is {kind}; allowed: ClusterIP, behind the ingress"
+    if elements(at(resource.props, "spec", "externalIPs")):
+        yield "externalIPs are set; allowed: none"
+
+
+def _open_ranges(source: Any) -> list[str]:  # noqa: ANN401 (inputs have no static type)
+    ranges = (part for key in _CIDR_KEYS for part in elements(at(source, key)))
+    return sorted(part for part in ranges if part in _ANYWHERE)
+
+
+def _reachable(resource: Resource) -> Iterator[str]:
+    props = resource.props
+    if resource.type == _SECURITY_GROUP:
+        for number, rule in enumerate(elements(props.get("ingress"))):
+            yield from (f"ingress[{number}] is open to {part}" for part in _open_ranges(rule))
+    if resource.type in _INGRESS_RULES and props.get("type", "ingress") == "ingress":
+        yield from (f"open to {part}" for part in _open_ranges(props))
+    if resource.type == "aws:opensearch/domain:Domain" and not props.get("vpcOptions"):
+        yield "vpcOptions is not set, so the domain has a public address"
+    if resource.type == "aws:eks/cluster:Cluster":
+        yield from _cluster_endpoint(at(props, "vpcConfig"))
+
+
+def _cluster_endpoint(network: Any) -> Iterator[str]:  # noqa: ANN401 (inputs have no static type)
+    if network is UNKNOWN or at(network, "endpointPublicAccess") in (False, UNKNOWN):
+        return
+    ranges = at(network, "publicAccessCidrs")
+    if ranges is not UNKNOWN and (not ranges or _ANYWHERE & set(elements(ranges))):
+        yield "the API server is open to everyone; allowed: endpointPublicAccess false, or publicAccessCidrs"
+
+
+def _listener(resource: Resource) -> Iterator[str]:
+    if resource.type != "aws:lb/listener:Listener":
+        return
+    redirects = {at(action, "type") for action in elements(resource.props.get("defaultActions"))} == {"redirect"}
+    if resource.props.get("protocol") not in ("HTTPS", "TLS", UNKNOWN) and not redirects:
+        yield f"protocol is {resource.props.get('protocol')}; allowed: HTTPS, TLS, or a redirect to them"
+
+
+def _ingress(resources: Sequence[Resource]) -> Iterator[tuple[Resource, str]]:
+    shared = [resource for resource in resources if resource.kind == "IngressClassParams"]
+    for resource in resources:
+        if resource.kubernetes and resource.kind == "Ingress":
+            annotations = at(resource.props, "metadata", "annotations")
+            if annotations is not UNKNOWN:
+                for problem in _unencrypted(annotations or {}, shared):
+                    yield resource, problem
+
+
+def _unencrypted(annotations: Mapping[str, Any], shared: Sequence[Resource]) -> Iterator[str]:
+    """What an ingress lacks for TLS only; EKS Auto Mode reads certificate and policy from the class' parameters."""
+    certificate = annotations.get(f"{_ALB}certificate-arn") or _of_class(shared, "certificateARNs")
+    policy = annotations.get(f"{_ALB}ssl-policy") or _of_class(shared, "sslPolicy")
+    if not certificate:
+        yield "no certificate"
+    if policy is not UNKNOWN and not _MODERN.search(str(policy)):
+        yield f"ssl-policy is {policy}; allowed: one that takes nothing older than TLS 1.2"
+    listening = annotations.get(f"{_ALB}listen-ports")
+    if listening is UNKNOWN:
+        return
+    protocols = {protocol for entry in _ports(listening) for protocol in entry}
+    if "HTTPS" not in protocols:
+        yield f"listen-ports is {listening}; allowed: HTTPS, with HTTP only as a redirect to it"
+    if "HTTP" in protocols and not annotations.get(f"{_ALB}ssl-redirect"):
+        yield "HTTP is answered; allowed: a redirect (ssl-redirect)"
+
+
+def _of_class(shared: Sequence[Resource], key: str) -> Any:  # noqa: ANN401 (inputs have no static type)
+    return next((value for params in shared if (value := at(params.props, "spec", key))), None)
+
+
+def _ports(listening: str | None) -> list[dict[str, int]]:
+    try:
+        return cast(list[dict[str, int]], json.loads(listening or "[]"))
+    except ValueError:
+        return []
+
+
+RULES = (
+    Rule(name="service-not-public", description="No Service is reachable from outside the cluster.", check=_service),
+    Rule(name="network-not-public", description="No address is open to the whole internet.", check=_reachable),
+    Rule(name="listener-tls", description="A load balancer answers in TLS.", check=_listener),
+)
+STACK_RULES = (
+    StackRule(
+        name="ingress-tls", description="What comes in from outside is TLS of version 1.2 or later.", check=_ingress
+    ),
+)

@@ -1,0 +1,88 @@
+"""The rules as a policy pack of the engine: each mandatory, so a preview that breaks one fails."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+import pulumi
+from pulumi_policy import (
+    EnforcementLevel,
+    PolicyPack,
+    PolicyResource,
+    ReportViolation,
+    ResourceValidationArgs,
+    ResourceValidationPolicy,
+    StackValidationArgs,
+    StackValidationPolicy,
+)
+from pulumi_policy.proxy import UnknownValueError
+
+from policy import rules
+from policy.resource import UNKNOWN, Resource, Rule, StackRule
+
+_Policy = ResourceValidationPolicy | StackValidationPolicy
+
+
+def known(value: Any) -> Any:  # noqa: ANN401 (inputs have no static type)
+    """A value of the engine without its guards: one that a preview does not know is UNKNOWN instead of an error."""
+    if isinstance(value, Mapping):
+        return {key: _element(cast(Mapping[str, Any], value), key) for key in cast(Mapping[str, Any], value)}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_element(cast(Sequence[Any], value), index) for index in range(len(cast(Sequence[Any], value)))]
+    return value
+
+
+def _element(container: Any, key: Any) -> Any:  # noqa: ANN401 (inputs have no static type)
+    try:
+        return known(container[key])
+    except UnknownValueError:
+        return UNKNOWN
+
+
+def _resource(source: ResourceValidationArgs | PolicyResource) -> Resource:
+    """The engine says which of its inputs are secret to no policy pack, and dependencies to rules of a stack only."""
+    dependencies: list[PolicyResource] = getattr(source, "dependencies", [])
+    return Resource(
+        type=source.resource_type,
+        name=source.name,
+        props=known(source.props),
+        protect=source.opts.protect,
+        dependencies=frozenset(dependency.name for dependency in dependencies),
+    )
+
+
+def _resource_policy(rule: Rule, allowed: Sequence[rules.Exemption]) -> ResourceValidationPolicy:
+    def validate(args: ResourceValidationArgs, report: ReportViolation) -> None:
+        resource = _resource(args)
+        for problem in rule.check(resource):
+            if not _is_allowed(allowed, rule.name, resource, problem):
+                report(problem, None)
+
+    return ResourceValidationPolicy(rule.name, rule.description, validate)
+
+
+def _stack_policy(rule: StackRule, allowed: Sequence[rules.Exemption]) -> StackValidationPolicy:
+    def validate(args: StackValidationArgs, report: ReportViolation) -> None:
+        urns = {(resource.resource_type, resource.name): resource.urn for resource in args.resources}
+        for resource, problem in rule.check([_resource(resource) for resource in args.resources]):
+            if not _is_allowed(allowed, rule.name, resource, problem):
+                report(problem, urns[resource.type, resource.name])
+
+    return StackValidationPolicy(rule.name, rule.description, validate)
+
+
+def _is_allowed(allowed: Sequence[rules.Exemption], rule: str, resource: Resource, problem: str) -> bool:
+    return any(entry.covers(rule, resource, problem, pulumi.get_stack()) for entry in allowed)
+
+
+def policies() -> list[_Policy]:
+    """All rules as policies of the engine."""
+    allowed = rules.exemptions()
+    return [
+        *(_resource_policy(rule, allowed) for rule in rules.RULES),
+        *(_stack_policy(rule, allowed) for rule in rules.STACK_RULES),
+    ]
+
+
+def serve() -> None:
+    """Answer the engine until it ends this process."""
+    PolicyPack(name="observability", policies=cast(Any, policies()), enforcement_level=EnforcementLevel.MANDATORY)

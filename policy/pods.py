@@ -1,0 +1,127 @@
+"""Pods: Pod Security `restricted` and a little more, resources on every container, images of one release."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from policy.resource import UNKNOWN, Resource, Rule, at, elements, is_true
+
+_TEMPLATES = {
+    "Deployment": ("spec", "template", "spec"),
+    "StatefulSet": ("spec", "template", "spec"),
+    "DaemonSet": ("spec", "template", "spec"),
+    "ReplicaSet": ("spec", "template", "spec"),
+    "Job": ("spec", "template", "spec"),
+    "CronJob": ("spec", "jobTemplate", "spec", "template", "spec"),
+    "Pod": ("spec",),
+}
+_HOST_SWITCHES = ("hostNetwork", "hostPID", "hostIPC")
+_PRESENT = ("requests.cpu", "requests.memory", "limits.memory")
+_DIGEST = re.compile(r"@sha256:[0-9a-f]{64}$")
+_TAG = re.compile(r":([\w][\w.-]*)$")
+
+
+def pod_spec(resource: Resource) -> Any:  # noqa: ANN401 (inputs have no static type)
+    """The pod's specification of a kind that makes pods; None for other kinds."""
+    path = _TEMPLATES.get(resource.kind) if resource.kubernetes else None
+    return at(resource.props, *path) if path else None
+
+
+def containers(pod: Any) -> list[Any]:  # noqa: ANN401 (inputs have no static type)
+    """Every container of a pod, those that prepare it included."""
+    return [container for key in ("initContainers", "containers") for container in elements(at(pod, key))]
+
+
+def _host(resource: Resource) -> Iterator[str]:
+    pod = pod_spec(resource)
+    for switch in _HOST_SWITCHES:
+        if at(pod, switch) is True:
+            yield f"{switch} is true; a pod has its own"
+    for volume in elements(at(pod, "volumes")):
+        path = at(volume, "hostPath", "path")
+        if path not in (None, UNKNOWN):
+            yield f"hostPath {path}; a pod reads and writes volumes of its own"
+    for container in containers(pod):
+        for port in elements(at(container, "ports")):
+            if at(port, "hostPort"):
+                yield f"container {at(container, 'name')}: hostPort {port['hostPort']}; a Service leads to a pod"
+
+
+def _non_root(resource: Resource) -> Iterator[str]:
+    pod = pod_spec(resource)
+    for container in containers(pod):
+        name = at(container, "name")
+        if not is_true(_effective(pod, container, "runAsNonRoot")):
+            yield f"container {name}: runAsNonRoot is not true"
+        if _effective(pod, container, "runAsUser") == 0:
+            yield f"container {name}: runAsUser is 0; allowed: any other"
+
+
+def _effective(pod: Any, container: Any, key: str) -> Any:  # noqa: ANN401 (inputs have no static type)
+    """What counts for a container: its own setting goes over the pod's."""
+    own = at(container, "securityContext", key)
+    return at(pod, "securityContext", key) if own is None else own
+
+
+def _hardened(resource: Resource) -> Iterator[str]:
+    pod = pod_spec(resource)
+    for container in containers(pod):
+        for problem in _unhardened(pod, container):
+            yield f"container {at(container, 'name')}: {problem}"
+
+
+def _unhardened(pod: Any, container: Any) -> Iterator[str]:  # noqa: ANN401 (inputs have no static type)
+    security = at(container, "securityContext")
+    if at(security, "privileged") is True:
+        yield "privileged is true"
+    if at(security, "allowPrivilegeEscalation") not in (False, UNKNOWN):
+        yield "allowPrivilegeEscalation is not false"
+    if not is_true(at(security, "readOnlyRootFilesystem")):
+        yield "readOnlyRootFilesystem is not true"
+    if security is not UNKNOWN and "ALL" not in elements(at(security, "capabilities", "drop")):
+        yield "capabilities.drop lacks ALL"
+    for added in elements(at(security, "capabilities", "add")):
+        yield f"capabilities.add has {added}; allowed: none"
+    seccomp = at(_effective(pod, container, "seccompProfile"), "type")
+    if seccomp not in ("RuntimeDefault", "Localhost", UNKNOWN):
+        yield f"seccompProfile is {seccomp}; allowed: RuntimeDefault, Localhost"
+
+
+def _resources(resource: Resource) -> Iterator[str]:
+    for container in containers(pod_spec(resource)):
+        for path in _PRESENT:
+            if not at(container, "resources", *path.split(".")):
+                yield f"container {at(container, 'name')}: resources.{path} is not set"
+
+
+def _image(resource: Resource) -> Iterator[str]:
+    for container in containers(pod_spec(resource)):
+        image = at(container, "image")
+        if image is not UNKNOWN and not _pinned(str(image or "")):
+            yield f"container {at(container, 'name')}: image {image!r}; allowed: one with a release as tag, or a digest"
+
+
+def _pinned(image: str) -> bool:
+    if "@" in image:
+        return bool(_DIGEST.search(image))
+    tag = _TAG.search(image)
+    # A tag without a number moves: latest, stable, main.
+    return bool(tag and re.search(r"\d", tag[1]))
+
+
+RULES = (
+    Rule(name="pod-host", description="A pod shares nothing with its node.", check=_host),
+    Rule(name="pod-non-root", description="No program of a pod runs as root.", check=_non_root),
+    Rule(
+        name="pod-hardened",
+        description="A container gains no rights: none escalated, none beyond a plain process, nothing writable.",
+        check=_hardened,
+    ),
+    Rule(
+        name="container-resources",
+        # A CPU limit is left out on purpose (components/pods.py).
+        description="Every container says what CPU and memory it needs, and has a limit of memory.",
+        check=_resources,
+    ),
+    Rule(name="image-pinned", description="An image is one release, today and tomorrow.", check=_image),
+)

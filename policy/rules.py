@@ -1,0 +1,56 @@
+"""All rules, and what they say of a stack."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from policy import data, encryption, exceptions, iam, network, plain_secrets, pods
+from policy.exceptions import Exemption
+from policy.resource import Resource, Rule, StackRule
+
+RULES: tuple[Rule, ...] = (
+    *pods.RULES,
+    *plain_secrets.RULES,
+    *network.RULES,
+    *iam.RULES,
+    *encryption.RULES,
+    *data.RULES,
+)
+STACK_RULES: tuple[StackRule, ...] = (*network.STACK_RULES, *encryption.STACK_RULES, *data.STACK_RULES)
+NAMES = tuple(rule.name for rule in (*RULES, *STACK_RULES))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Violation:
+    """A rule that a resource breaks."""
+
+    rule: str
+    resource: Resource
+    problem: str
+
+    def __str__(self) -> str:
+        return f"{self.rule}: {self.resource.type} {self.resource.name}: {self.problem}"
+
+
+def exemptions() -> list[Exemption]:
+    """The list of this folder."""
+    return exceptions.load(rules=NAMES)
+
+
+def found(resources: Sequence[Resource]) -> Iterator[Violation]:
+    """Everything that breaks a rule, allowed or not."""
+    for rule in RULES:
+        for resource in resources:
+            for problem in rule.check(resource):
+                yield Violation(rule=rule.name, resource=resource, problem=problem)
+    for stack_rule in STACK_RULES:
+        for resource, problem in stack_rule.check(resources):
+            yield Violation(rule=stack_rule.name, resource=resource, problem=problem)
+
+
+def violations(resources: Sequence[Resource], *, stack: str, allowed: Sequence[Exemption]) -> list[Violation]:
+    """What breaks a rule in a stack and is not on the list `allowed`."""
+    return [
+        violation
+        for violation in found(resources)
+        if not any(entry.covers(violation.rule, violation.resource, violation.problem, stack) for entry in allowed)
+    ]

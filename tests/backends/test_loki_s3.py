@@ -1,0 +1,167 @@
+"""The real Loki with our configuration on a real S3 server: the bucket is all that has to be kept.
+
+The server is versitygw, which checks signatures and speaks TLS; it is not AWS' S3, so nothing here proves IAM or KMS.
+"""
+
+import json
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+import yaml
+
+from components import loki_config
+from components.loki_config import S3, LokiConfig
+from tests.backends.pod_identity import agent
+from tests.backends.servers import S3Server, Server, eventually, s3_server
+from tests.collector.processes import free_ports
+
+BUCKET = "logs"
+_DAY_NS = 86_400 * 10**9
+# What the deployed configuration does in minutes and hours.
+QUICK_COMPACTOR = {"compaction_interval": "1s", "retention_delete_delay": "1s"}
+
+
+class Loki(Server):
+    """One replica with the configuration that a stack with this bucket gets, moved to the loopback and to `folder`."""
+
+    def __init__(
+        self,
+        folder: Path,
+        s3: S3Server,
+        *,
+        retention: str = "30d",
+        credentials: dict[str, str] | None = None,
+        compactor: dict[str, str] | None = None,
+    ) -> None:
+        http, grpc = free_ports(2)
+        self.url = f"http://127.0.0.1:{http}"
+        self.data = folder / "data"
+        rendered = loki_config.render(
+            LokiConfig(
+                s3=S3(bucket=BUCKET, region="", endpoint=s3.endpoint),
+                replicas=1,
+                retention=retention,
+                memory_bytes=2**29,
+                cluster="test",
+                evaluation_interval="1m",
+                grafana_url="http://grafana.test",
+                alertmanagers=["127.0.0.1:9"],
+                peers="unused:7946",
+            )
+        )
+        document = yaml.safe_load(rendered)
+        document["server"] |= {
+            "http_listen_address": "127.0.0.1",
+            "http_listen_port": http,
+            "grpc_listen_address": "127.0.0.1",
+            "grpc_listen_port": grpc,
+        }
+        document["common"]["instance_addr"] = "127.0.0.1"
+        document["ruler"]["storage"]["local"]["directory"] = str(folder / "rules")
+        document["compactor"] |= compactor or {}
+        text = json.dumps(document).replace(f'"{loki_config.DATA}', f'"{self.data}')  # YAML, too
+        (folder / "rules").mkdir(parents=True, exist_ok=True)
+        config = folder / "loki.yaml"
+        config.write_text(text)
+        super().__init__(
+            "loki",
+            ["-target=all", f"-config.file={config}", "-config.expand-env=true"],
+            folder,
+            f"{self.url}/ready",
+            {**s3.certificate.trusted, **(credentials or _key(s3.access_key_id, s3.secret_access_key))},
+        )
+
+    def write(self, namespace: str, text: str, at: int) -> None:
+        """One line by OTLP, as the gateways send them; `at` in Unix nanoseconds."""
+        resource = {"attributes": [{"key": "namespace", "value": {"stringValue": namespace}}]}
+        record = {"timeUnixNano": str(at), "body": {"stringValue": text}}
+        body = {"resourceLogs": [{"resource": resource, "scopeLogs": [{"logRecords": [record]}]}]}
+        httpx.post(f"{self.url}/otlp/v1/logs", json=body, timeout=30).raise_for_status()
+
+    def lines(self, namespace: str) -> list[str]:
+        """What it knows of the last four days."""
+        now = time.time_ns()
+        parameters = {"query": f'{{namespace="{namespace}"}}', "start": now - 4 * _DAY_NS, "end": now + 10**9}
+        answer = httpx.get(f"{self.url}/loki/api/v1/query_range", params=parameters, timeout=60).raise_for_status()
+        streams: list[dict[str, Any]] = answer.json()["data"]["result"]
+        return [line for stream in streams for _, line in stream["values"]]
+
+    def end_and_lose_the_volume(self) -> None:
+        """A node that goes, with its disk."""
+        self.end()
+        shutil.rmtree(self.data)
+
+
+def _key(access_key_id: str, secret_access_key: str) -> dict[str, str]:
+    """As the Secret gives it to Loki's pods."""
+    return {"AWS_ACCESS_KEY_ID": access_key_id, "AWS_SECRET_ACCESS_KEY": secret_access_key}
+
+
+def test_lines_outlive_the_volume_and_retention_deletes_them_from_the_bucket(tmp_path: Path) -> None:
+    with s3_server(tmp_path / "s3", BUCKET) as s3:
+        now = time.time_ns()
+        with Loki(tmp_path / "loki", s3) as loki:
+            loki.write("past", "three days ago", now - 3 * _DAY_NS)
+            loki.write("shop", "just now", now)
+            assert s3.objects(BUCKET, loki_config.TENANT) == [], "chunks are still open: memory and write-ahead log"
+            loki.end_and_lose_the_volume()
+            assert len(s3.objects(BUCKET, loki_config.TENANT)) == 2
+            loki.start()
+            assert (loki.lines("past"), loki.lines("shop")) == (["three days ago"], ["just now"])
+            loki.end_and_lose_the_volume()
+        with Loki(tmp_path / "loki", s3, retention="1d", compactor=QUICK_COMPACTOR) as loki:
+            eventually(lambda: s3.objects(BUCKET, "deletion-markers"), what="the compactor finds nothing too old")
+            # What is to be deleted is noted in the bucket, so another replica does it. Besides, Loki looks into the
+            # notes when it starts and then once a minute.
+            loki.end_and_lose_the_volume()
+            loki.start()
+            eventually(
+                lambda: len(s3.objects(BUCKET, loki_config.TENANT)) == 1, what="the compactor leaves what is too old"
+            )
+            assert loki.lines("shop") == ["just now"]
+            assert loki.lines("past") == []
+
+
+def test_a_bucket_that_is_away_for_a_while_loses_nothing(tmp_path: Path) -> None:
+    with s3_server(tmp_path / "s3", BUCKET) as s3:
+        with Loki(tmp_path / "loki", s3) as loki:
+            shutil.move(s3.root / BUCKET, s3.root / "away")
+            loki.write("shop", "without a bucket", time.time_ns())
+            httpx.post(f"{loki.url}/flush", timeout=30).raise_for_status()
+            eventually(lambda: "NoSuchBucket" in loki.log, what="Loki says nothing of a bucket that is not there")
+            assert loki.lines("shop") == ["without a bucket"]
+            shutil.move(s3.root / "away", s3.root / BUCKET)
+            loki.end_and_lose_the_volume()
+        with Loki(tmp_path / "loki", s3) as loki:
+            assert loki.lines("shop") == ["without a bucket"]
+
+
+def test_in_eks_loki_takes_the_identity_of_its_pod(tmp_path: Path) -> None:
+    with (
+        s3_server(tmp_path / "s3", BUCKET) as s3,
+        agent(tmp_path, s3.access_key_id, s3.secret_access_key) as pod_identity,
+        Loki(tmp_path / "loki", s3, credentials=pod_identity.environment) as loki,
+    ):
+        loki.write("shop", "just now", time.time_ns())
+        loki.end()
+        assert len(s3.objects(BUCKET, loki_config.TENANT)) == 1
+        assert pod_identity.given
+
+
+def test_a_wrong_key_ends_loki_with_s3_s_reason(tmp_path: Path) -> None:
+    """The rollout fails with this line, the pod is restarted again and again, and PodCrashLooping tells."""
+    with s3_server(tmp_path / "s3", BUCKET) as s3:
+        loki = Loki(tmp_path / "loki", s3, credentials=_key(s3.access_key_id, "not-this-one"))
+        loki.launch()
+        assert loki.process
+        try:
+            assert loki.process.wait(timeout=120) != 0
+        finally:
+            loki.end()
+        assert 'msg="error running loki"' in loki.log
+        assert "api error SignatureDoesNotMatch" in loki.log
+        assert "not-this-one" not in loki.log
+        assert s3.objects(BUCKET) == []

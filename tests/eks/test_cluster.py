@@ -1,0 +1,141 @@
+"""The cluster that the program makes: private, encrypted, in Auto Mode, with named administrators only."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pulumi
+import pulumi_aws as aws
+import pytest
+
+from components.eks import policies
+from components.eks.cluster import Cluster
+from tests.eks.iam_lint import findings
+from tests.eks.names import CLUSTER, KEY
+from tests.mock_engine import Recorded, Registration
+
+ADMINS = [
+    "arn:aws:iam::111122223333:role/deploy",
+    "arn:aws:iam::111122223333:role/aws-reserved/sso.amazonaws.com/AWSReservedSSO_Admin_0123",
+]
+
+
+def _cluster(engine: Callable[..., Recorded], *, preview: bool = False, **more: Any) -> Recorded:
+    def program() -> None:
+        cluster = Cluster(
+            "cluster",
+            {
+                "identity": CLUSTER,
+                "version": "1.34",
+                "subnet_ids": ["subnet-0aaaaaaa", "subnet-0bbbbbbb"],
+                "admin_role_arns": ADMINS,
+                "key_arn": KEY,
+                "protect": True,
+                **more,
+            },
+            pulumi.ResourceOptions(provider=aws.Provider("aws", region=CLUSTER.region)),
+        )
+        pulumi.export("certificateAuthority", cluster.certificate_authority)
+
+    return engine(program, preview=preview)
+
+
+def _made(recorded: Recorded) -> Registration:
+    (found,) = [resource for resource in recorded.of("Cluster") if resource.custom]
+    return found
+
+
+def test_the_cluster_is_exactly_this(engine: Callable[..., Recorded], preview: bool) -> None:
+    inputs = dict(_made(_cluster(engine, preview=preview)).inputs)
+    node_role = inputs["computeConfig"].pop("nodeRoleArn", None)
+    control_plane_role = inputs.pop("roleArn", None)
+    if not preview:
+        assert node_role == "arn:aws:iam::111122223333:role/eks-test-observability-node"
+        assert control_plane_role == "arn:aws:iam::111122223333:role/eks-test-observability-control-plane"
+    assert inputs == {
+        "name": "eks-test",
+        "version": "1.34",
+        "vpcConfig": {
+            "subnetIds": ["subnet-0aaaaaaa", "subnet-0bbbbbbb"],
+            "endpointPrivateAccess": True,
+            "endpointPublicAccess": False,
+        },
+        "computeConfig": {"enabled": True, "nodePools": ["general-purpose", "system"]},
+        "storageConfig": {"blockStorage": {"enabled": True}},
+        "kubernetesNetworkConfig": {"elasticLoadBalancing": {"enabled": True}},
+        "bootstrapSelfManagedAddons": False,
+        "accessConfig": {"authenticationMode": "API", "bootstrapClusterCreatorAdminPermissions": False},
+        "encryptionConfig": {"provider": {"keyArn": KEY}, "resources": ["secrets"]},
+        "enabledClusterLogTypes": ["api", "audit", "authenticator", "controllerManager", "scheduler"],
+        "upgradePolicy": {"supportType": "EXTENDED"},
+        "deletionProtection": True,
+    }
+
+
+@pytest.mark.parametrize("protect", [False, True])
+def test_protection_is_the_stack_s_choice(engine: Callable[..., Recorded], protect: bool) -> None:
+    made = _made(_cluster(engine, protect=protect))
+    assert made.protect is protect
+    assert made.inputs["deletionProtection"] is protect
+
+
+def test_the_internet_reaches_it_only_from_named_networks(engine: Callable[..., Recorded]) -> None:
+    network = _made(_cluster(engine, public_access_cidrs=["203.0.113.0/24"])).inputs["vpcConfig"]
+    assert network["endpointPublicAccess"] is True
+    assert network["publicAccessCidrs"] == ["203.0.113.0/24"]
+
+
+def test_the_roles_have_exactly_what_auto_mode_needs(engine: Callable[..., Recorded], preview: bool) -> None:
+    recorded = _cluster(engine, preview=preview)
+    attached = {item.inputs["policyArn"].rsplit("/", 1)[-1]: item for item in recorded.of("RolePolicyAttachment")}
+    assert set(attached) == {
+        "AmazonEKSBlockStoragePolicy",
+        "AmazonEKSClusterPolicy",
+        "AmazonEKSComputePolicy",
+        "AmazonEKSLoadBalancingPolicy",
+        "AmazonEKSNetworkingPolicy",
+        "AmazonEC2ContainerRegistryPullOnly",
+        "AmazonEKSWorkerNodeMinimalPolicy",
+    }
+    nodes = {name for name, item in attached.items() if item.inputs["role"] == "eks-test-observability-node"}
+    assert nodes == {"AmazonEC2ContainerRegistryPullOnly", "AmazonEKSWorkerNodeMinimalPolicy"}
+    trusts = {role.inputs["name"]: json.loads(role.inputs["assumeRolePolicy"]) for role in recorded.of("Role")}
+    assert trusts == {
+        "eks-test-observability-control-plane": policies.control_plane_trust(CLUSTER),
+        "eks-test-observability-node": policies.node_trust(),
+    }
+    (own,) = recorded.of("RolePolicy")
+    assert own.inputs["role"] == "eks-test-observability-control-plane"
+    assert json.loads(own.inputs["policy"]) == policies.volumes(KEY)
+    assert findings(json.loads(own.inputs["policy"])) == []
+
+
+def test_the_cluster_comes_after_all_rights_and_goes_before_them(engine: Callable[..., Recorded]) -> None:
+    recorded = _cluster(engine)
+    rights = {item.name for item in recorded.of("RolePolicyAttachment") + recorded.of("RolePolicy")}
+    assert len(rights) == 8
+    assert rights <= _made(recorded).dependencies
+
+
+def test_only_the_named_roles_administer_it(engine: Callable[..., Recorded]) -> None:
+    recorded = _cluster(engine)
+    assert {entry.inputs["principalArn"] for entry in recorded.of("AccessEntry")} == set(ADMINS)
+    grants = {grant.inputs["principalArn"]: grant.inputs for grant in recorded.of("AccessPolicyAssociation")}
+    assert set(grants) == set(ADMINS)
+    for role, inputs in grants.items():
+        assert inputs == {
+            "clusterName": "eks-test",
+            "principalArn": role,
+            "policyArn": "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy",
+            "accessScope": {"type": "cluster"},
+        }
+
+
+def test_outputs(engine: Callable[..., Recorded]) -> None:
+    recorded = _cluster(engine)
+    assert recorded.outputs["cluster"] == {
+        "name": "eks-test",
+        "arn": CLUSTER.arn,
+        "endpoint": "https://0123456789ABCDEF.gr7.eu-central-1.eks.amazonaws.com",
+    }
+    assert recorded.exports["certificateAuthority"] == "Y2VydGlmaWNhdGU="

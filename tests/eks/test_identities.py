@@ -1,0 +1,167 @@
+"""Identities: role, association, and the Job that proves them before workloads start."""
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pulumi_aws as aws
+import pulumi_kubernetes as k8s
+import pytest
+
+from components import versions
+from components.eks import policies
+from components.eks.identities import ANNOTATION, Identity
+from tests.eks.iam_lint import findings
+from tests.eks.names import CLUSTER, KEY
+from tests.mock_engine import Recorded, Registration
+
+BUCKET = "arn:aws:s3:::chunks"
+MANAGED = CLUSTER.managed_policy("AmazonEBSCSIDriverPolicyV2")
+
+
+def _program(**more: Any) -> None:
+    providers = [aws.Provider("aws", region=CLUSTER.region), k8s.Provider("cluster", kubeconfig="{}")]
+    identity = Identity(
+        "loki-identity",
+        {
+            "cluster": CLUSTER,
+            "cluster_name": CLUSTER.name,
+            "namespace": "observability",
+            "check_namespace": pulumi.Output.from_input("observability"),
+            "service_account": "loki",
+            **more,
+        },
+        pulumi.ResourceOptions(providers=providers),
+    )
+    k8s.core.v1.ConfigMap("workload", opts=pulumi.ResourceOptions(provider=providers[1], depends_on=[identity.ready]))
+
+
+def _program_with_rights() -> None:
+    policy = pulumi.Output.from_input(BUCKET).apply(lambda arn: policies.loki([arn], KEY))
+    _program(policy=policy, managed_policy_arns=[MANAGED])
+
+
+@pytest.fixture
+def identity(engine: Callable[..., Recorded], preview: bool) -> Recorded:
+    return engine(_program_with_rights, preview=preview)
+
+
+def _named(recorded: Recorded, name: str) -> Registration:
+    (found,) = [resource for resource in recorded.resources if resource.name == name]
+    return found
+
+
+def test_the_role_has_its_rights_and_trusts_its_service_account(identity: Recorded) -> None:
+    role = _named(identity, "loki-identity-role")
+    assert role.type == "aws:iam/role:Role"
+    assert role.inputs["name"] == "eks-test-observability-loki"
+    trust = json.loads(role.inputs["assumeRolePolicy"])
+    assert trust == policies.pod_trust(CLUSTER, "observability", "loki")
+    policy = _named(identity, "loki-identity-policy")
+    assert json.loads(policy.inputs["policy"]) == policies.loki([BUCKET], KEY)
+    assert findings(json.loads(policy.inputs["policy"])) == []
+    assert _named(identity, "loki-identity-AmazonEBSCSIDriverPolicyV2").inputs["policyArn"] == MANAGED
+
+
+def test_the_association_follows_the_rights(identity: Recorded) -> None:
+    association = _named(identity, "loki-identity-association")
+    assert {key: association.inputs[key] for key in ("clusterName", "namespace", "serviceAccount")} == {
+        "clusterName": "eks-test",
+        "namespace": "observability",
+        "serviceAccount": "loki",
+    }
+    assert {"loki-identity-policy", "loki-identity-AmazonEBSCSIDriverPolicyV2"} <= association.dependencies
+
+
+def test_the_check_knows_no_association_before_the_workload_s(identity: Recorded) -> None:
+    checked = _named(identity, "loki-identity-check-association")
+    assert checked.inputs["serviceAccount"] == "loki-identity"
+    assert "loki-identity-association" in checked.dependencies
+    job = _named(identity, "loki-identity-check")
+    assert {"loki-identity-check-association", "loki-identity-check-account"} <= job.dependencies
+
+
+def test_workloads_wait_for_the_check(identity: Recorded) -> None:
+    assert "loki-identity-check" in _named(identity, "workload").dependencies
+
+
+def test_the_check_starts_new_pods_until_several_have_an_identity(identity: Recorded) -> None:
+    job = _named(identity, "loki-identity-check")
+    assert job.type == "kubernetes:batch/v1:Job"
+    assert job.inputs["metadata"]["name"] == "loki-identity"
+    spec = job.inputs["spec"]
+    assert {key: spec[key] for key in ("completions", "parallelism", "backoffLimit", "activeDeadlineSeconds")} == {
+        "completions": 3,
+        "parallelism": 1,
+        "backoffLimit": 12,
+        "activeDeadlineSeconds": 540,
+    }
+    assert "ttlSecondsAfterFinished" not in spec
+    pod = spec["template"]["spec"]
+    assert pod["restartPolicy"] == "Never"
+    assert pod["serviceAccountName"] == "loki-identity"
+    assert pod["containers"][0]["image"] == versions.PROMETHEUS_IMAGE
+
+
+def test_the_check_is_no_pod_of_the_workload(identity: Recorded) -> None:
+    """Otherwise Services, budgets and policies of the workload would select it."""
+    labels = _named(identity, "loki-identity-check").inputs["spec"]["template"]["metadata"]["labels"]
+    assert labels["app.kubernetes.io/name"] == "loki-identity"
+
+
+def test_the_check_is_restricted(identity: Recorded) -> None:
+    pod = _named(identity, "loki-identity-check").inputs["spec"]["template"]["spec"]
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert pod["automountServiceAccountToken"] is False
+    (container,) = pod["containers"]
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert container["resources"]["limits"] == {"memory": "32Mi"}
+
+
+def test_a_new_association_makes_a_new_check(engine: Callable[..., Recorded]) -> None:
+    recorded = engine(_program)
+    annotations = _named(recorded, "loki-identity-check").inputs["spec"]["template"]["metadata"]["annotations"]
+    assert annotations == {ANNOTATION: "a-loki a-loki-identity"}
+    assert recorded.outputs["loki-identity"] == {
+        "role_arn": "arn:aws:iam::111122223333:role/eks-test-observability-loki",
+        "association_id": "a-loki",
+    }
+
+
+def test_a_role_without_rights_has_no_policy(engine: Callable[..., Recorded]) -> None:
+    recorded = engine(_program)
+    assert recorded.of("RolePolicy") + recorded.of("RolePolicyAttachment") == []
+
+
+def test_everything_has_an_explicit_provider(identity: Recorded) -> None:
+    for resource in identity.resources:
+        if resource.custom and not resource.type.startswith("pulumi:"):
+            provider = "aws" if resource.type.startswith("aws:") else "cluster"
+            assert resource.provider.split("::")[-2] == provider, resource.name
+
+
+@pytest.mark.parametrize(
+    ("uri", "token", "succeeds"),
+    [("http://169.254.170.23/v1/credentials", "t", True), ("", "t", False), ("http://169.254.170.23", "", False)],
+    ids=["both", "no address", "empty token"],
+)
+def test_the_check_succeeds_only_with_address_and_token(
+    engine: Callable[..., Recorded], tmp_path: Path, uri: str, token: str, succeeds: bool
+) -> None:
+    """The command itself, in a shell as the image's."""
+    job = _named(engine(_program), "loki-identity-check")
+    command = job.inputs["spec"]["template"]["spec"]["containers"][0]["command"]
+    file = tmp_path / "token"
+    file.write_text(token)
+    environment = {"AWS_CONTAINER_CREDENTIALS_FULL_URI": uri, "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": str(file)}
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert (ended.returncode == 0) is succeeds, ended
+    assert bool(ended.stderr) is not succeeds

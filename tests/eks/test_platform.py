@@ -1,0 +1,178 @@
+"""The whole program on EKS, on the mock engine: what stands on what, and what people are told."""
+
+import json
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.mock_engine import Recorded, Registration
+
+Program = Callable[..., Recorded]
+KEY = "arn:aws:kms:eu-central-1:111122223333:key/11111111-2222-3333-4444-555555555555"
+CREATE = {
+    "cluster": "create",
+    "clusterSubnetIds": '["subnet-0a1b2c3d4e5f60001", "subnet-0a1b2c3d4e5f60002"]',
+    "clusterAdminRoleArns": '["arn:aws:iam::111122223333:role/deploy"]',
+    "eksAutoMode": "true",
+}
+_RUNS: dict[str, Recorded] = {}
+
+
+@pytest.fixture
+def staging(program: Program) -> Recorded:
+    return _once("staging", program)
+
+
+@pytest.fixture
+def production(program: Program) -> Recorded:
+    return _once("production", program)
+
+
+def _once(stack: str, program: Program) -> Recorded:
+    if stack not in _RUNS:
+        _RUNS[stack] = program(stack)
+    return _RUNS[stack]
+
+
+def named(recorded: Recorded, name: str) -> Registration:
+    (found,) = [one for one in recorded.resources if one.name == name]
+    return found
+
+
+def below(recorded: Recorded, name: str) -> set[str]:
+    """Everything that a resource depends on, directly or not."""
+    by_name = {one.name: one for one in recorded.resources}
+
+    def walk(one: str) -> Iterator[str]:
+        for dependency in by_name[one].dependencies if one in by_name else ():
+            yield dependency
+            yield from walk(dependency)
+
+    return set(walk(name))
+
+
+def test_the_provider_knows_region_account_and_tags(staging: Recorded) -> None:
+    provider = named(staging, "aws").inputs
+    assert provider["region"] == "eu-central-1"
+    assert json.loads(provider["allowedAccountIds"]) == ["111122223333"]
+    assert json.loads(provider["defaultTags"]) == {
+        "tags": {"owner": "team-observability", "stack": "staging", "managed-by": "pulumi"}
+    }
+    assert "accessKey" not in provider
+
+
+@pytest.mark.parametrize(
+    ("workload", "account"), [("loki", "loki"), ("gateway", "otel-gateway"), ("prometheus", "prometheus")]
+)
+def test_workloads_wait_for_their_identity_and_restart_with_it(
+    production: Recorded, workload: str, account: str
+) -> None:
+    known = below(production, f"{workload}-statefulset")
+    assert f"{account}-identity-check" in known
+    assert f"{account}-identity-association" in known
+    annotations = named(production, f"{workload}-statefulset").inputs["spec"]["template"]["metadata"]["annotations"]
+    assert annotations["observability/pod-identity"] == f"a-{account}"
+
+
+def test_loki_waits_for_its_bucket_and_may_use_it_only(staging: Recorded) -> None:
+    known = below(staging, "loki-statefulset")
+    assert {"log-buckets-chunks", "key-key"} <= known
+    policy = json.loads(named(staging, "loki-identity-policy").inputs["policy"])
+    resources = {arn for statement in policy["Statement"] for arn in statement["Resource"]}
+    bucket = "arn:aws:s3:::observability-staging-logs"
+    assert resources == {bucket, f"{bucket}/*", "arn:aws:kms:eu-central-1:111122223333:key/key-key"}
+
+
+def test_volumes_outlive_the_namespace(staging: Recorded) -> None:
+    known = below(staging, "platform-namespace")
+    assert {"volumes-storage-class", "addons-aws-ebs-csi-driver"} <= known
+    for pod in staging.pods:
+        for claim in pod.inputs["spec"].get("volumeClaimTemplates", []):
+            assert claim["spec"]["storageClassName"] == "observability-gp3"
+
+
+def test_a_class_that_exists_is_taken(program: Program) -> None:
+    recorded = program("staging", storageClass="fast")
+    assert recorded.of("StorageClass") == []
+
+
+def test_content_is_written_when_grafana_can_be_reached(staging: Recorded) -> None:
+    assert {"dns-grafana", "ingress-grafana"} <= below(staging, "grafana-api")
+
+
+def test_samples_go_to_the_workspace_that_is_made(production: Recorded) -> None:
+    config = production.one("ConfigMap", "prometheus-config").inputs["data"]["prometheus.yml"]
+    assert "https://aps-workspaces.eu-central-1.amazonaws.com/workspaces/" in config
+    assert "sigv4:\n    region: eu-central-1" in config
+    (egress,) = [
+        rule
+        for rule in production.one("NetworkPolicy", "prometheus").inputs["spec"]["egress"]
+        if {"ipBlock": {"cidr": "169.254.170.23/32"}} in rule.get("to", [])
+    ]
+    assert egress["ports"] == [{"protocol": "TCP", "port": 80}]
+
+
+def test_traces_go_to_the_domain_that_is_made(production: Recorded) -> None:
+    assert "https://vpc-search-domain.eu-central-1.es.amazonaws.com" in json.dumps(
+        production.one("ConfigMap", "jaeger-config").inputs
+    )
+    assert "search-domain" in below(production, "jaeger-deployment")
+
+
+def test_an_add_on_in_place_of_an_exporter_is_asked_by_its_name(program: Program) -> None:
+    recorded = program(
+        "staging",
+        eksAddons='{"kube-state-metrics": "managed", "prometheus-node-exporter": "existing"}',
+        kubeStateMetrics="false",
+        nodeExporter="false",
+    )
+    assert "addons-kube-state-metrics" in {one.name for one in recorded.resources}
+    assert "addons-prometheus-node-exporter" not in {one.name for one in recorded.resources}
+    assert not {"kube-state-metrics", "node-exporter"} & {pod.object_name for pod in recorded.pods}
+    config = recorded.one("ConfigMap", "prometheus-config").inputs["data"]["prometheus.yml"]
+    assert "job_name: kube-state-metrics" in config
+    assert "job_name: prometheus-node-exporter" in config
+    egress = recorded.one("NetworkPolicy", "prometheus").inputs["spec"]["egress"]
+    assert {8080, 9100} <= {port["port"] for rule in egress if "to" not in rule for port in rule["ports"]}
+
+
+def test_a_given_key_and_bucket_are_not_made(program: Program) -> None:
+    recorded = program("staging", kmsKeyArn=KEY, manageLokiBucket="false")
+    assert recorded.of("Key") == []
+    assert recorded.of("Bucket") == []
+    policy = json.loads(named(recorded, "loki-identity-policy").inputs["policy"])
+    assert "arn:aws:s3:::observability-staging-logs" in policy["Statement"][0]["Resource"]
+
+
+@pytest.mark.parametrize("preview", [False, True])
+def test_a_cluster_is_made_before_anything_in_it(program: Program, preview: bool) -> None:
+    recorded = program("staging", preview=preview, **CREATE)
+    assert "eks-cluster" in below(recorded, "cluster")
+    if not preview:
+        kubeconfig = json.loads(named(recorded, "cluster").inputs["kubeconfig"])
+        assert kubeconfig["clusters"][0]["cluster"]["server"].endswith(".eks.amazonaws.com")
+        assert "eks-cluster" in below(recorded, "loki-identity-association")
+
+
+def test_an_offline_preview_has_dummy_keys_and_asks_nobody(program: Program) -> None:
+    recorded = program("staging", preview=True, offlinePreview="true")
+    provider = named(recorded, "aws").inputs
+    assert provider["accessKey"] == "offline"
+    assert provider["skipCredentialsValidation"] == "true"
+    assert provider["skipRequestingAccountId"] == "true"
+    assert "allowedAccountIds" not in provider
+    assert "https://offline.invalid" in named(recorded, "cluster").inputs["kubeconfig"]
+
+
+def test_outputs_say_what_is_where_and_how_to_open_it(production: Recorded) -> None:
+    aws = production.exports["aws"]
+    assert aws["cluster"]["open"] == "aws eks update-kubeconfig --name observability-production --region eu-central-1"
+    bucket = aws["buckets"]["observability-production-logs"]
+    assert bucket["open"] == "aws s3 ls s3://observability-production-logs --region eu-central-1"
+    assert bucket["arn"] == "arn:aws:s3:::observability-production-logs"
+    assert set(aws["roles"]) == {"loki", "otel-gateway", "prometheus"}
+    assert aws["workspace"]["remote_write_url"].endswith("/api/v1/remote_write")
+    assert aws["search"]["url"].startswith("https://vpc-")
+    assert aws["key"]["open"].startswith("aws kms describe-key --key-id arn:aws:kms:")
+    assert "token" not in json.loads(production.exports["kubeconfig"])["users"][0]["user"]
+    assert production.exports["endpoints"]["grafana"]["external_url"] == "https://grafana.production.example.com"

@@ -1,0 +1,59 @@
+"""The storage class as the cluster gets it."""
+
+from collections.abc import Callable
+
+import pulumi
+import pulumi_kubernetes as k8s
+import pytest
+
+from components.eks.storage_class import StorageClass
+from tests.eks.names import KEY
+from tests.mock_engine import Recorded, Registration
+
+
+def _made(recorded: Recorded) -> Registration:
+    (found,) = [resource for resource in recorded.of("StorageClass") if resource.custom]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("auto_mode", "driver"), [(False, "ebs.csi.aws.com"), (True, "ebs.csi.eks.amazonaws.com")], ids=["driver", "auto"]
+)
+def test_volumes_are_encrypted_kept_and_grow(
+    engine: Callable[..., Recorded], preview: bool, auto_mode: bool, driver: str
+) -> None:
+    def program() -> None:
+        cluster = k8s.Provider("cluster", kubeconfig="{}")
+        StorageClass(
+            "volumes",
+            {"auto_mode": auto_mode, "key_arn": KEY, "protect": True},
+            pulumi.ResourceOptions(provider=cluster),
+        )
+
+    recorded = engine(program, preview=preview)
+    found = _made(recorded)
+    inputs = {key: value for key, value in found.inputs.items() if key not in ("apiVersion", "kind")}
+    assert inputs == {
+        "metadata": {
+            "name": "observability-gp3",
+            "labels": {
+                "app.kubernetes.io/name": "observability-gp3",
+                "app.kubernetes.io/part-of": "observability",
+                "app.kubernetes.io/managed-by": "pulumi",
+            },
+        },
+        "provisioner": driver,
+        "parameters": {"type": "gp3", "encrypted": "true", "kmsKeyId": KEY},
+        "reclaimPolicy": "Retain",
+        "volumeBindingMode": "WaitForFirstConsumer",
+        "allowVolumeExpansion": True,
+    }
+    assert found.protect
+    assert found.provider.split("::")[-2] == "cluster"
+    assert recorded.outputs["volumes"] == {"name": "observability-gp3"}
+
+
+@pytest.mark.parametrize("protect", [False, True])
+def test_protection_is_the_stack_s_choice(engine: Callable[..., Recorded], protect: bool) -> None:
+    recorded = engine(lambda: StorageClass("volumes", {"auto_mode": False, "key_arn": KEY, "protect": protect}))
+    assert _made(recorded).protect is protect

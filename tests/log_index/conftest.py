@@ -1,0 +1,50 @@
+"""One OpenSearch for all tests of the log index, and the Job's script as the Job runs it."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from components import log_index
+from local.opensearch import OpenSearchNode
+from tests.mock_engine import ROOT
+
+Apply = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="session")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenSearchNode]:
+    """A real node; it has no security plugin."""
+    with OpenSearchNode(tmp_path_factory.mktemp("opensearch")) as running:
+        yield running
+
+
+@pytest.fixture
+def empty(node: OpenSearchNode) -> Iterator[OpenSearchNode]:
+    """The node without pipelines, templates and indices of ours."""
+    yield node
+    for path in (f"/{log_index.NAME}-*", f"/_index_template/{log_index.NAME}", "/_index_template/theirs"):
+        httpx.delete(node.url + path, timeout=60)
+    httpx.delete(f"{node.url}/_ingest/pipeline/{log_index.NAME}", timeout=60)
+
+
+@pytest.fixture(scope="session")
+def apply() -> Apply:
+    """Runs the script against a URL; with an environment of its own, and nothing but Python."""
+
+    def run(url: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-I", ROOT / "log_index" / "apply.py"],
+            env={"OPENSEARCH_URL": url, "PATH": os.environ["PATH"], **environment},
+            cwd=Path("/"),
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+
+    return run

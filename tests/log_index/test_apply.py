@@ -1,0 +1,114 @@
+"""Pipeline and template in a real OpenSearch: what is put there, what is refused, and in which words."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
+
+import httpx
+import pytest
+
+from components.log_index import NAME
+from local.opensearch import OpenSearchNode
+from tests.log_index.conftest import Apply
+
+
+def get(url: str) -> Any:
+    return httpx.get(url, timeout=60).json()
+
+
+def test_it_puts_both_and_may_run_again(empty: OpenSearchNode, apply: Apply) -> None:
+    for _ in range(2):
+        done = apply(empty.url)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout == "log index: pipeline and template observability-logs are in place\n"
+    made = httpx.post(f"{empty.url}/_index_template/_simulate_index/{NAME}-2026.11.21", timeout=60).json()["template"]
+    fields = made["mappings"]["properties"]
+    assert {fields[name]["type"] for name in ("request_id", "service", "project_id")} == {"keyword"}
+    assert fields["timestamp"]["type"] == "date"
+    assert made["mappings"]["dynamic"] == "false"
+    assert int(made["settings"]["index"]["mapping"]["total_fields"]["limit"]) < 50
+
+
+def test_an_index_with_another_mapping_is_named_and_nothing_changes(empty: OpenSearchNode, apply: Apply) -> None:
+    wrong = {"request_id": {"type": "text"}, "service": {"type": "keyword"}, "timestamp": {"type": "keyword"}}
+    for day in ("2026.11.20", "2026.11.21"):
+        answer = httpx.put(f"{empty.url}/{NAME}-{day}", json={"mappings": {"properties": wrong}}, timeout=60)
+        answer.raise_for_status()
+    done = apply(empty.url)
+    assert (done.returncode, done.stdout) == (1, "")
+    lines = done.stderr.splitlines()
+    assert lines[0] == "log index: nothing more was changed."
+    assert [line.split("; ")[0] for line in lines[1:]] == [
+        f"index {NAME}-{day} is there already, with another mapping: {field}"
+        for day in ("2026.11.20", "2026.11.21")
+        for field in ("timestamp as keyword, where date is needed", "request_id as text, where keyword is needed")
+    ]
+    assert "reindex it under a name that does not begin with observability-logs-, or delete it" in lines[1]
+    assert get(f"{empty.url}/_ingest/pipeline/{NAME}") == {}
+
+
+def test_a_stronger_template_of_somebody_else_is_found(empty: OpenSearchNode, apply: Apply) -> None:
+    theirs = {
+        "index_patterns": ["observability-*"],
+        "priority": 900,
+        "template": {"mappings": {"properties": {"request_id": {"type": "text"}}}},
+    }
+    httpx.put(f"{empty.url}/_index_template/theirs", json=theirs, timeout=60).raise_for_status()
+    done = apply(empty.url)
+    assert done.returncode == 1
+    assert "a stronger index template of yours would make request_id as text, where keyword is needed" in done.stderr
+    assert "give it a lower priority than 500" in done.stderr
+
+
+def test_a_template_of_the_same_priority_is_told_in_the_words_of_opensearch(
+    empty: OpenSearchNode, apply: Apply
+) -> None:
+    theirs = {"index_patterns": ["observability-*"], "priority": 500, "template": {}}
+    httpx.put(f"{empty.url}/_index_template/theirs", json=theirs, timeout=60).raise_for_status()
+    done = apply(empty.url)
+    assert done.returncode == 1
+    assert "theirs" in done.stderr
+    assert "priority" in done.stderr
+
+
+@contextmanager
+def stand_in(status: int) -> Iterator[str]:
+    """Answers every request with this status, as an OpenSearch with a security plugin does; the node here has none."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 -- the base class calls it so
+            del format, args
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_login_that_is_not_taken_is_not_tried_for_minutes(apply: Apply, status: int) -> None:
+    with stand_in(status) as url:
+        done = apply(url, OPENSEARCH_USERNAME="logs", OPENSEARCH_PASSWORD="hush-password")
+    assert done.returncode == 1
+    assert f"{url} does not take the login: GET /: {status}" in done.stderr
+    assert "check opensearchUsername and the secret opensearchPassword" in done.stderr
+    assert "hush" not in done.stderr
+
+
+def test_a_server_that_does_not_answer_is_named(apply: Apply) -> None:
+    with stand_in(200) as url:
+        pass
+    done = apply(url, WAIT_SECONDS="0")
+    assert done.returncode == 1
+    assert f"{url} does not answer" in done.stderr
+    assert "check opensearchUrl and who may reach it" in done.stderr

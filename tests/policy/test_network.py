@@ -1,0 +1,125 @@
+"""Rules over what the world can reach."""
+
+import json
+from typing import Any
+
+import pytest
+
+from policy.resource import UNKNOWN, Resource
+from tests.policy.judged import aws, judged, kubernetes
+
+ALB = "alb.ingress.kubernetes.io/"
+TLS: dict[str, Any] = {
+    f"{ALB}certificate-arn": "arn:aws:acm:eu-west-1:111122223333:certificate/a",
+    f"{ALB}ssl-policy": "ELBSecurityPolicy-TLS13-1-2-Res-2021-06",
+    f"{ALB}listen-ports": json.dumps([{"HTTP": 80}, {"HTTPS": 443}]),
+    f"{ALB}ssl-redirect": "443",
+}
+
+
+def ingress(**changes: Any) -> Resource:
+    annotations = {key: value for key, value in {**TLS, **changes}.items() if value is not None}
+    return kubernetes("networking.k8s.io/v1:Ingress", {"metadata": {"annotations": annotations}})
+
+
+@pytest.mark.parametrize(
+    ("spec", "problems"),
+    [
+        ({"type": "ClusterIP"}, []),
+        ({"clusterIP": "None"}, []),
+        ({"type": UNKNOWN}, []),
+        ({"type": "LoadBalancer"}, ["type is LoadBalancer; allowed: ClusterIP, behind the ingress"]),
+        ({"type": "NodePort"}, ["type is NodePort; allowed: ClusterIP, behind the ingress"]),
+        ({"externalIPs": ["203.0.113.7"]}, ["externalIPs are set; allowed: none"]),
+    ],
+)
+def test_services(spec: dict[str, Any], problems: list[str]) -> None:
+    assert judged("service-not-public", kubernetes("core/v1:Service", {"spec": spec})) == problems
+
+
+@pytest.mark.parametrize(
+    ("changes", "problems"),
+    [
+        ({}, []),
+        ({f"{ALB}certificate-arn": UNKNOWN}, []),
+        ({f"{ALB}listen-ports": '[{"HTTPS": 443}]', f"{ALB}ssl-redirect": None}, []),
+        ({f"{ALB}certificate-arn": None}, ["no certificate"]),
+        ({f"{ALB}ssl-redirect": None}, ["HTTP is answered; allowed: a redirect (ssl-redirect)"]),
+        (
+            {f"{ALB}listen-ports": None},
+            ["listen-ports is None; allowed: HTTPS, with HTTP only as a redirect to it"],
+        ),
+        (
+            {f"{ALB}ssl-policy": "ELBSecurityPolicy-2016-08"},
+            ["ssl-policy is ELBSecurityPolicy-2016-08; allowed: one that takes nothing older than TLS 1.2"],
+        ),
+        (
+            {f"{ALB}ssl-policy": "ELBSecurityPolicy-TLS13-1-0-2021-06"},
+            ["ssl-policy is ELBSecurityPolicy-TLS13-1-0-2021-06; allowed: one that takes nothing older than TLS 1.2"],
+        ),
+        ({f"{ALB}ssl-policy": None}, ["ssl-policy is None; allowed: one that takes nothing older than TLS 1.2"]),
+    ],
+)
+def test_an_ingress_is_tls_only(changes: dict[str, Any], problems: list[str]) -> None:
+    assert judged("ingress-tls", ingress(**changes)) == problems
+
+
+def test_auto_mode_has_the_certificate_in_the_parameters_of_the_class() -> None:
+    parameters = kubernetes("eks.amazonaws.com/v1:IngressClassParams", {"spec": {"certificateARNs": [UNKNOWN]}})
+    assert judged("ingress-tls", ingress(**{f"{ALB}certificate-arn": None}), parameters) == []
+
+
+@pytest.mark.parametrize(
+    ("listener", "fine"),
+    [
+        ({"protocol": "HTTPS"}, True),
+        ({"protocol": "TLS"}, True),
+        ({"protocol": "HTTP", "defaultActions": [{"type": "redirect"}]}, True),
+        ({"protocol": "HTTP", "defaultActions": [{"type": "forward"}]}, False),
+        ({"protocol": "TCP"}, False),
+    ],
+)
+def test_listeners(listener: dict[str, Any], fine: bool) -> None:
+    assert (judged("listener-tls", aws("lb/listener:Listener", listener)) == []) is fine
+
+
+@pytest.mark.parametrize(
+    ("resource", "problems"),
+    [
+        (
+            aws("ec2/securityGroup:SecurityGroup", {"ingress": [{"cidrBlocks": ["10.0.0.0/8", "0.0.0.0/0"]}]}),
+            ["ingress[0] is open to 0.0.0.0/0"],
+        ),
+        (aws("ec2/securityGroup:SecurityGroup", {"egress": [{"cidrBlocks": ["0.0.0.0/0"]}]}), []),
+        (
+            aws("vpc/securityGroupIngressRule:SecurityGroupIngressRule", {"cidrIpv6": "::/0"}),
+            ["open to ::/0"],
+        ),
+        (aws("vpc/securityGroupIngressRule:SecurityGroupIngressRule", {"cidrIpv4": "10.0.0.0/8"}), []),
+        (aws("ec2/securityGroupRule:SecurityGroupRule", {"type": "egress", "cidrBlocks": ["0.0.0.0/0"]}), []),
+        (
+            aws("ec2/securityGroupRule:SecurityGroupRule", {"type": "ingress", "cidrBlocks": ["0.0.0.0/0"]}),
+            ["open to 0.0.0.0/0"],
+        ),
+        (aws("opensearch/domain:Domain", {"vpcOptions": {"subnetIds": ["subnet-1"]}}), []),
+        (aws("opensearch/domain:Domain", {}), ["vpcOptions is not set, so the domain has a public address"]),
+    ],
+)
+def test_addresses(resource: Resource, problems: list[str]) -> None:
+    assert judged("network-not-public", resource) == problems
+
+
+@pytest.mark.parametrize(
+    ("network", "fine"),
+    [
+        ({"endpointPublicAccess": False}, True),
+        ({"endpointPublicAccess": True, "publicAccessCidrs": ["203.0.113.0/24"]}, True),
+        (UNKNOWN, True),
+        ({"endpointPublicAccess": True, "publicAccessCidrs": ["0.0.0.0/0"]}, False),
+        # EKS' defaults: public, and for everyone.
+        ({"endpointPublicAccess": True}, False),
+        ({}, False),
+    ],
+)
+def test_the_api_server(network: Any, fine: bool) -> None:
+    assert (judged("network-not-public", aws("eks/cluster:Cluster", {"vpcConfig": network})) == []) is fine

@@ -1,0 +1,89 @@
+"""The rules as a policy pack: what the engine hands over is read right, and the real engine stops at a broken rule."""
+
+import gc
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from pulumi_policy.deserialize import deserialize_properties
+from pulumi_policy.proxy import UNKNOWN_ARRAY_VALUE, UNKNOWN_STRING_VALUE, unknown_checking_proxy
+
+from local import engine
+from local.engine_events import Summary
+from local.errors import LocalError
+from local.workspace import Workspace
+from policy.pack import known, policies
+from policy.resource import UNKNOWN
+from policy.rules import NAMES
+from tests.mock_engine import ROOT
+
+# Components, because the engine judges them like any resource, and no provider is needed for them.
+PROGRAM = """
+import pulumi
+
+class Made(pulumi.ComponentResource):
+    pass
+
+def service(name, kind):
+    Made("kubernetes:core/v1:Service", name, {"spec": {"type": kind}})
+
+def namespace(name, protect):
+    opts = pulumi.ResourceOptions(protect=protect)
+    Made("kubernetes:core/v1:Namespace", name, {"metadata": {"name": name}}, opts)
+    Made("kubernetes:core/v1:PersistentVolumeClaim", f"{name}-volume", {"metadata": {"namespace": name}}, opts)
+
+service("inside", "ClusterIP")
+namespace("safe", True)
+if pulumi.Config().get_bool("bad"):
+    service("open", "LoadBalancer")
+    namespace("lost", False)
+"""
+
+
+@pytest.fixture
+def preview(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[bool], Summary]]:
+    """`preview(bad)` runs the program above through the real engine and the pack."""
+    monkeypatch.delenv("PULUMI_CONFIG_PASSPHRASE", raising=False)
+    monkeypatch.delenv("PULUMI_CONFIG_PASSPHRASE_FILE", raising=False)
+    (tmp_path / "Pulumi.yaml").write_text("name: small\nruntime: python\nconfig: {}\n")
+    (tmp_path / "Pulumi.dev.yaml").write_text("config: {}\n")
+    (tmp_path / "__main__.py").write_text(PROGRAM)
+    (tmp_path / "policy").symlink_to(ROOT / "policy")
+
+    def run(bad: bool) -> Summary:
+        config = {"small:bad": str(bad).lower()}
+        return engine.preview(
+            Workspace(stack="dev", root=tmp_path, state=tmp_path / ".state", config=config), report=lambda _: None
+        )
+
+    yield run
+    gc.collect()  # the automation API leaves loops and channels behind
+
+
+def test_every_rule_is_a_policy_with_a_description() -> None:
+    assert [policy.name for policy in policies()] == list(NAMES)
+    assert len(set(NAMES)) == len(NAMES)
+    assert all(policy.description.endswith(".") for policy in policies())
+
+
+def test_values_that_a_preview_does_not_know_are_no_errors() -> None:
+    sent = {"a": UNKNOWN_STRING_VALUE, "b": {"c": [UNKNOWN_ARRAY_VALUE, 1.0, {"d": "text"}]}, "e": True}
+    guarded = unknown_checking_proxy(deserialize_properties(sent))
+    assert known(guarded) == {"a": UNKNOWN, "b": {"c": [UNKNOWN, 1.0, {"d": "text"}]}, "e": True}
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_the_real_engine_takes_what_keeps_the_rules_and_refuses_what_breaks_them(
+    preview: Callable[[bool], Summary],
+) -> None:
+    assert preview(False).changes == {"create": 4}
+    with pytest.raises(LocalError) as caught:
+        preview(True)
+    first, *problems = str(caught.value).splitlines()
+    assert first == "preview of stack dev failed."
+    objects = "kubernetes:core/v1"
+    assert set(problems) == {
+        f"{objects}:Service: open: service-not-public: type is LoadBalancer; allowed: ClusterIP, behind the ingress",
+        f"{objects}:PersistentVolumeClaim: lost-volume: data-protected: protect is not set",
+        f"{objects}:Namespace: lost: namespace-protected: protect is not set, and volumes go with the namespace",
+    }

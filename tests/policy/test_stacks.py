@@ -1,0 +1,99 @@
+"""Every resource of every stack keeps the rules, and every exception is needed."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from policy import exceptions
+from policy.resource import Resource
+from policy.rules import NAMES, exemptions, found, violations
+from tests.mock_engine import STACKS, Recorded
+
+# What no stack file chooses, but a stack may: (stack, changed settings).
+CHOICES: dict[str, tuple[str, dict[str, str]]] = {
+    **{stack: (stack, {}) for stack in STACKS},
+    "a cluster that the program makes": (
+        "production",
+        {
+            "cluster": "create",
+            "eksAutoMode": "true",
+            "clusterAdminRoleArns": '["arn:aws:iam::444455556666:role/admin"]',
+            "ingress": "internet-facing",
+        },
+    ),
+}
+
+
+def resources(recorded: Recorded) -> list[Resource]:
+    """What the mock engine was given, as the rules see it."""
+    return [
+        Resource(
+            type=resource.type,
+            name=resource.name,
+            props=resource.inputs,
+            protect=resource.protect,
+            secret=resource.secret_inputs,
+            dependencies=resource.dependencies,
+        )
+        for resource in recorded.resources
+    ]
+
+
+def test_no_resource_breaks_a_rule_and_every_exception_is_needed(
+    program: Callable[..., Recorded], recorded: Recorded
+) -> None:
+    allowed = exemptions()
+    broken: dict[str, list[str]] = {}
+    needed: set[int] = set()
+    for choice, (stack, changes) in CHOICES.items():
+        recorded.resources.clear()
+        recorded.outputs.clear()
+        everything = resources(program(stack, **changes))
+        assert len(everything) > 100
+        broken[choice] = [str(violation) for violation in violations(everything, stack=stack, allowed=allowed)]
+        for one in found(everything):
+            covers = (entry.covers(one.rule, one.resource, one.problem, stack) for entry in allowed)
+            needed |= {number for number, covered in enumerate(covers) if covered}
+    assert {choice: problems for choice, problems in broken.items() if problems} == {}
+    assert [entry for number, entry in enumerate(allowed) if number not in needed] == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({}, None),
+        ({"stacks": ["local"]}, None),
+        ({"rule": "pod-hst"}, "rule: 'pod-hst' is unknown; allowed: "),
+        ({"reason": "because"}, "reason: 'because'; allowed: a sentence that says why"),
+        ({"reason": None}, "reason: required, but not set"),
+        ({"kind": "Deployment"}, "kind: unknown; allowed: name, problem, reason, rule, stacks, type"),
+    ],
+)
+def test_the_list_of_exceptions_is_checked(tmp_path: Path, changes: dict[str, object], problem: str | None) -> None:
+    entry = {
+        "rule": "pod-host",
+        "type": "kubernetes:apps/v1:DaemonSet",
+        "name": "agent-*",
+        "problem": "hostPath *",
+        "reason": "It reads the files of its node.",
+    } | changes
+    file = tmp_path / "exceptions.yaml"
+    file.write_text(yaml.safe_dump([{key: value for key, value in entry.items() if value is not None}]))
+    if problem is None:
+        assert len(exceptions.load(file, rules=NAMES)) == 1
+        return
+    with pytest.raises(ValueError, match=re.escape(f"exceptions.yaml[0]: {problem}")):
+        exceptions.load(file, rules=NAMES)
+
+
+def test_an_exception_covers_what_it_names_and_nothing_else() -> None:
+    (entry,) = [one for one in exemptions() if one.problem.startswith("hostPath /var/log/pods")]
+    agent = Resource(type=entry.type, name="agent-daemonset", props={})
+    problem = "hostPath /var/log/pods; a pod reads and writes volumes of its own"
+    assert entry.covers("pod-host", agent, problem, "production")
+    assert not entry.covers("pod-host", agent, problem.replace("/pods", ""), "production")
+    assert not entry.covers("pod-hardened", agent, problem, "production")
+    assert not entry.covers("pod-host", Resource(type=entry.type, name="other", props={}), problem, "production")

@@ -1,0 +1,104 @@
+"""The scripts of the workflows against a `gh` that writes down what it is asked."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.mock_engine import ROOT
+
+SCRIPTS = ROOT / ".github/scripts"
+# Answers a question for what there is with $FOUND, and notes every call.
+GH = """#!/usr/bin/env python3
+import json, os, sys
+with open(os.environ["CALLS"], "a") as calls:
+    print(json.dumps(sys.argv[1:]), file=calls)
+if "--jq" in sys.argv:
+    print(os.environ["FOUND"])
+"""
+
+
+@pytest.fixture
+def run(tmp_path: Path):
+    """`run(script, *arguments, found=...)` gives the exit code, the calls after the first, and standard error."""
+    program = tmp_path / "bin" / "gh"
+    program.parent.mkdir()
+    program.write_text(GH)
+    program.chmod(0o755)
+
+    def call(script: str, *arguments: str, found: str = "") -> tuple[int, list[list[str]], str]:
+        calls = tmp_path / "calls"
+        calls.write_text("")
+        environment = {
+            **os.environ,
+            "PATH": f"{program.parent}:{os.environ['PATH']}",
+            "CALLS": str(calls),
+            "FOUND": found,
+            "GITHUB_REPOSITORY": "us/platform",
+        }
+        done = subprocess.run(
+            [SCRIPTS / script, *arguments], capture_output=True, text=True, check=False, env=environment, cwd=tmp_path
+        )
+        made = [json.loads(line) for line in calls.read_text().splitlines()]
+        call.question = made[:1]
+        return done.returncode, made[1:], done.stderr
+
+    return call
+
+
+@pytest.fixture
+def comment(tmp_path: Path) -> str:
+    (tmp_path / "comment.md").write_text("<!-- observability-preview: staging -->\n## What changes\n")
+    return str(tmp_path / "comment.md")
+
+
+def test_the_first_comment_is_made(run, comment) -> None:
+    assert run("one-comment", "7", comment) == (
+        0,
+        [["api", "--silent", "--method", "POST", "repos/us/platform/issues/7/comments", "-F", f"body=@{comment}"]],
+        "",
+    )
+
+
+def test_the_next_one_is_written_over_it(run, comment) -> None:
+    assert run("one-comment", "7", comment, found="11\n12") == (
+        0,
+        [["api", "--silent", "--method", "PATCH", "repos/us/platform/issues/comments/11", "-F", f"body=@{comment}"]],
+        "",
+    )
+
+
+def test_a_comment_of_somebody_else_is_left_alone(run, comment) -> None:
+    run("one-comment", "7", comment)
+    ((*_, question),) = run.question
+    assert question.startswith('.[] | select(.user.login == "github-actions[bot]" and (.body | startswith(')
+
+
+def test_a_comment_without_a_marker_is_refused(run, tmp_path) -> None:
+    (tmp_path / "plain.md").write_text("## What changes\n")
+    assert run("one-comment", "7", "plain.md") == (
+        1,
+        [],
+        "plain.md: its first line is no marker such as <!-- name -->: ## What changes\n",
+    )
+
+
+def test_drift_opens_one_issue_and_edits_it(run) -> None:
+    code, calls, _ = run("one-issue", "Drift in staging", "open", "issue.md")
+    assert (code, [call[:2] for call in calls]) == (0, [["label", "create"], ["issue", "create"]])
+    assert calls[1][-4:] == ["--title", "Drift in staging", "--body-file", "issue.md"]
+    code, calls, _ = run("one-issue", "Drift in staging", "open", "issue.md", found="5")
+    assert (code, [call[:3] for call in calls]) == (0, [["issue", "edit", "5"]])
+
+
+def test_no_drift_closes_the_issue_and_opens_none(run) -> None:
+    assert run("one-issue", "Drift in staging", "close", "https://example.com/run")[:2] == (0, [])
+    code, calls, _ = run("one-issue", "Drift in staging", "close", "https://example.com/run", found="5")
+    assert (code, [call[:3] for call in calls]) == (0, [["issue", "close", "5"]])
+
+
+def test_what_is_neither_is_refused(run) -> None:
+    code, calls, error = run("one-issue", "Drift in staging", "reopen", "x")
+    assert (code, calls, error) == (2, [], "one-issue: reopen is neither open nor close\n")

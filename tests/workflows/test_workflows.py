@@ -1,0 +1,173 @@
+"""The workflows keep their promises: commands that exist, pinned actions, few rights, nothing for forks."""
+
+import json
+import re
+import shlex
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from components import versions
+from local.toolchain import built
+from ops.summary.report import MARKER
+from tests.mock_engine import ROOT, STACKS
+
+GITHUB = ROOT / ".github"
+FILES = sorted((GITHUB / "workflows").glob("*.yml"))
+ACTIONS = sorted((GITHUB / "actions").rglob("action.yml"))
+PINNED = re.compile(r"uses: ([\w./-]+)@([0-9a-f]{40}) # v\d+\.\d+\.\d+$")
+ON_EKS = [stack for stack in STACKS if stack != "local"]
+
+
+def read(file: Path) -> dict[Any, Any]:
+    return yaml.safe_load(file.read_text())
+
+
+def triggers(file: Path) -> dict[str, Any]:
+    return read(file)[True]  # YAML 1.1 reads the key `on` as a truth value
+
+
+def jobs(file: Path) -> dict[str, dict[str, Any]]:
+    return read(file)["jobs"]
+
+
+def steps(file: Path) -> list[dict[str, Any]]:
+    content = read(file)
+    if "runs" in content:
+        return content["runs"]["steps"]
+    return [step for job in content["jobs"].values() for step in job.get("steps", [])]
+
+
+def by_name(name: str) -> Path:
+    return GITHUB / "workflows" / f"{name}.yml"
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_actionlint_finds_nothing(file: Path) -> None:
+    done = subprocess.run([built("actionlint"), str(file)], capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.returncode == 0, done.stdout
+
+
+def test_actionlint_would_find_something(tmp_path: Path) -> None:
+    file = tmp_path / "it.yml"
+    file.write_text(by_name("drift").read_text().replace("matrix.stack }}-preview", "matrix.stakc }}-preview"))
+    done = subprocess.run([built("actionlint"), str(file)], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "stakc" in done.stdout
+
+
+@pytest.mark.parametrize("file", [*FILES, *ACTIONS], ids=lambda file: f"{file.parent.name}-{file.stem}")
+def test_every_action_is_pinned_to_a_commit_and_says_which_release_it_is(file: Path) -> None:
+    for line in file.read_text().splitlines():
+        if re.search(r"\buses: (?!\./)", line):
+            assert PINNED.search(line), line
+
+
+def test_an_action_has_one_version_everywhere() -> None:
+    found = {
+        match.groups() for file in [*FILES, *ACTIONS] for match in re.finditer(PINNED.pattern, file.read_text(), re.M)
+    }
+    assert len(found) == len({action for action, _ in found})
+    assert found
+
+
+@pytest.mark.parametrize("file", [*FILES, *ACTIONS], ids=lambda file: f"{file.parent.name}-{file.stem}")
+def test_every_make_target_exists(file: Path) -> None:
+    wanted = {target for step in steps(file) for target in re.findall(r"\bmake ([\w./-]+)", step.get("run", ""))}
+    for target in wanted:
+        done = subprocess.run(
+            ["make", "--dry-run", "--no-print-directory", "STACK=staging", target],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=ROOT,
+        )
+        assert "No rule to make target" not in done.stderr, target
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_nothing_runs_for_a_fork_with_rights(file: Path) -> None:
+    assert "pull_request_target" not in triggers(file)
+    assert "workflow_run" not in triggers(file)
+    assert "secrets." not in file.read_text()
+    if "pull_request" in triggers(file):
+        for name, job in jobs(file).items():
+            rights = job["permissions"]
+            if set(rights.values()) != {"read"}:
+                assert "head.repo.full_name == github.repository" in job["if"], name
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_rights_are_given_job_by_job(file: Path) -> None:
+    assert read(file)["permissions"] == {}
+    allowed = {"contents": "read", "id-token": "write", "pull-requests": "write", "issues": "write"}
+    for name, job in jobs(file).items():
+        assert job["permissions"]["contents"] == "read", name
+        assert job["permissions"].items() <= allowed.items(), name
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_no_text_of_a_pull_request_becomes_a_command(file: Path) -> None:
+    for step in steps(file):
+        assert "${{" not in step.get("run", ""), "values come in by env, where a shell does not read them as commands"
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_jobs_end_and_do_not_pile_up(file: Path) -> None:
+    content = read(file)
+    assert "concurrency" in content or "workflow_call" in triggers(file)
+    for name, job in jobs(file).items():
+        assert "timeout-minutes" in job or "uses" in job, name
+    if "defaults" in content:
+        assert content["defaults"]["run"]["shell"] == "bash", "the default shell hides a failure before a pipe"
+
+
+def test_checkouts_keep_no_token() -> None:
+    found = [step for file in FILES for step in steps(file) if "actions/checkout" in step.get("uses", "")]
+    assert len(found) >= 6
+    assert all(step["with"]["persist-credentials"] is False for step in found)
+
+
+def test_whoever_has_credentials_has_them_by_oidc() -> None:
+    users = [job for file in FILES for job in jobs(file).values() if "configure-aws-credentials" in json.dumps(job)]
+    assert len(users) == 3
+    for job in users:
+        assert job["permissions"]["id-token"] == "write"
+        assert "environment" in job, "a role trusts an environment, not the repository"
+        assert "aws-access-key-id" not in json.dumps(job)
+
+
+def test_each_stack_is_previewed_and_looked_at_and_staging_comes_first() -> None:
+    for name, job in (("pull-request", "preview"), ("pull-request", "preview-without-credentials"), ("drift", "drift")):
+        assert jobs(by_name(name))[job]["strategy"]["matrix"]["stack"] == ON_EKS
+    deploys = jobs(by_name("deploy"))
+    assert {job["with"]["stack"] for job in deploys.values()} == set(ON_EKS)
+    assert deploys["production"]["needs"] == "staging"
+    assert jobs(by_name("deploy-stack"))["up"]["environment"] == "${{ inputs.stack }}"
+
+
+def test_the_engine_is_the_pinned_one() -> None:
+    (version,) = [
+        step["with"]["pulumi-version"] for step in steps(ACTIONS[0]) if "pulumi/actions" in step.get("uses", "")
+    ]
+    assert version == versions.PULUMI
+
+
+def test_the_comment_of_a_failed_preview_takes_the_place_of_the_summary(tmp_path: Path) -> None:
+    (step,) = [step for step in steps(by_name("pull-request")) if step.get("name") == "The preview failed"]
+    environment = {"STACK": "staging", "RUN": "https://example.com/run", "PATH": "/usr/bin:/bin"}
+    subprocess.run(["bash", "-ceuo", "pipefail", step["run"]], cwd=tmp_path, env=environment, check=True)
+    first, *rest = (tmp_path / "comment.md").read_text().splitlines()
+    assert first == MARKER.format(stack="staging")
+    assert rest[-1] == "The preview failed: https://example.com/run"
+
+
+def test_commands_of_the_summary_are_understood() -> None:
+    text = (ROOT / "ops/summary/command.py").read_text()
+    for step in steps(by_name("pull-request")):
+        for arguments in re.findall(r'make summary ARGS="([^"]+)"', step.get("run", "")):
+            for option in (part for part in shlex.split(arguments) if part.startswith("--")):
+                assert option.removeprefix("--") in text, option

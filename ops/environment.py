@@ -68,7 +68,20 @@ def _cluster(stack: str, values: dict[str, Any], root: Path) -> Cluster:
     if path and not (root / path).is_file():
         hint = "; `make up` makes it" if stack == LOCAL else ""
         raise OpsError(f"{_PREFIX}kubeconfig of stack {stack} names {path}, which is no file{hint}")
+    if values.get("cloud") == "eks" and not path and not context:
+        return _eks_cluster(stack, values, named)
     return Cluster(kubeconfig=root / path if path else None, context=str(context) if context else None)
+
+
+def _eks_cluster(stack: str, values: dict[str, Any], named: str | None) -> Cluster:
+    """The program finds the cluster through AWS; kubectl needs a context, and its current one may be of any cluster."""
+    if named:
+        return Cluster(context=named)
+    command = f"aws eks update-kubeconfig --name {values.get('clusterName')} --region {values.get('awsRegion')}"
+    raise OpsError(
+        f"stack {stack} names no {_PREFIX}kubeContext; set KUBE_CONTEXT to the context of its cluster, which this "
+        f"makes: {command} --alias {values.get('clusterName')}"
+    )
 
 
 def _values(file: Path) -> dict[str, Any]:

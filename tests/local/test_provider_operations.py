@@ -73,8 +73,8 @@ def test_secret_content_is_secret_from_the_first_check():
 
 def test_generate_name_and_unknown_kinds_are_refused():
     assert "generateName" in check({"metadata": {"generateName": "x-"}}).failures[0].property
-    with pytest.raises(UnsupportedKindError, match="Ingress"):
-        check({}, token="kubernetes:networking.k8s.io/v1:Ingress")
+    with pytest.raises(UnsupportedKindError, match="HorizontalPodAutoscaler"):
+        check({}, token="kubernetes:autoscaling/v2:HorizontalPodAutoscaler")
 
 
 def test_arguments_that_would_be_ignored_are_refused():

@@ -1,0 +1,21 @@
+"""Which cluster the commands talk to: never whatever kubectl happens to point to."""
+
+import pytest
+
+from ops import environment
+from ops.errors import OpsError
+
+
+def test_an_eks_stack_wants_its_context_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("KUBE_CONTEXT", raising=False)
+    with pytest.raises(OpsError, match=r"stack staging names no observability:kubeContext; set KUBE_CONTEXT .*"):
+        environment.load("staging").cluster()
+    monkeypatch.setenv("KUBE_CONTEXT", "mine")
+    assert environment.load("staging").cluster().context == "mine"
+
+
+def test_a_context_of_the_stack_file_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KUBE_CONTEXT", "mine")
+    values = {"cloud": "eks", "kubeContext": "theirs"}
+    stack = environment.Environment(stack="staging", root=environment.ROOT, values=values)
+    assert stack.cluster().context == "theirs"

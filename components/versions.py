@@ -57,9 +57,9 @@ GO = "1.26.6"
 KUBERNETES_MIN = (1, 32)
 KUBERNETES_BELOW = (1, 37)
 
-# EKS add-ons, as `aws eks describe-addon-versions` lists them. EBS CSI, agent and cert-manager: EKS' default for
-# Kubernetes 1.34 on 2026-06-24. metrics-server: its default in June 2026, for all minors alike. The other two: run by
-# others in the summer of 2026. All read from public configurations that quote the command, none in an account of ours.
+# EKS add-ons, as others' public configurations name them; nobody asked an account of ours. EBS CSI, agent and
+# cert-manager: quoted as EKS' default for Kubernetes 1.34 on 2026-06-24. metrics-server: quoted as the default for 1.35 in
+# June 2026. The other two: in use in the summer of 2026. `aws eks describe-addon-versions` tells what a region offers.
 EKS_ADDONS = {
     "aws-ebs-csi-driver": "v1.62.0-eksbuild.1",
     "eks-pod-identity-agent": "v1.3.10-eksbuild.3",

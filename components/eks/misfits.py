@@ -37,7 +37,16 @@ def misfits(values: Values) -> dict[str, str]:
 
 def addon_problems(values: Values) -> list[str]:
     """What is wrong with eksAddons; lines start with the add-on."""
-    return addons.problems(values.eks_addons, auto_mode=values.eks_auto_mode) if values.cloud == "eks" else []
+    if values.cloud != "eks":
+        return []
+    found = addons.problems(values.eks_addons, auto_mode=values.eks_auto_mode)
+    unserved = not values.storage_class and not values.eks_auto_mode
+    if unserved and values.eks_addons.get(addons.EBS_CSI_DRIVER) == "off":
+        found.append(
+            f"{addons.EBS_CSI_DRIVER}: 'off' is not allowed; allowed: managed or existing while storageClass is not "
+            "set, because nothing else serves the class that the program makes"
+        )
+    return found
 
 
 def makes_loki_bucket(values: Values) -> bool:

@@ -70,7 +70,8 @@ class EksValues(BaseModel):
     )
     managed_prometheus: bool = allowed("true or false; true only without remoteWriteUrl, which is the workspace's then")
     opensearch_domain: bool = allowed(
-        "true or false; true only when jaegerStorageBackend is opensearch or logIndex true, and opensearchUrl is not set"
+        "true or false; true only when jaegerStorageBackend is opensearch or logIndex is true, and opensearchUrl is "
+        "not set"
     )
     opensearch_instance_type: Annotated[str, Field(pattern=r"^[a-z0-9]+\.[a-z0-9]+\.search$")] = allowed(
         "an instance type of OpenSearch such as m7g.large.search"

@@ -48,6 +48,12 @@ def values(stack: str = "staging", **changes: str) -> Values:
         ("clusterSubnetIds", '["subnet-0123456789abcdef0"]', '["subnet-0123456789abcdef0"] is not allowed; allowed: a list of subnets\' ids; at least two when cluster is create or opensearchDomain is true, and only then'),
         ("lokiRulerBucket", "observability-staging-logs", '"observability-staging-logs" is not allowed; allowed: an S3 bucket\'s name, other than lokiBucket; only when lokiBucket is made by the program'),
         ("eksAddons", '{"metric-server": "managed"}', "metric-server: no such add-on; did you mean metrics-server?"),
+        (
+            "eksAddons",
+            '{"aws-ebs-csi-driver": "off"}',
+            "aws-ebs-csi-driver: 'off' is not allowed; allowed: managed or existing while storageClass is not set, "
+            "because nothing else serves the class that the program makes",
+        ),
         ("kubeStateMetrics", "maybe", '"maybe" is not allowed; allowed: true or false'),
         ("grafanaAdminGroup", "a'b", "\"a'b\" is not allowed; allowed: a group's name, as the login's claim `groups` has it, without quotes and any of \\#;$; only when ingress is not none"),
     ],

@@ -58,7 +58,7 @@ KUBERNETES_MIN = (1, 32)
 KUBERNETES_BELOW = (1, 37)
 
 # EKS add-ons, as others' public configurations name them; nobody asked an account of ours. EBS CSI, agent and
-# cert-manager: quoted as EKS' default for Kubernetes 1.34 on 2026-06-24. metrics-server: quoted as the default for 1.35 in
+# cert-manager: quoted as the default of Kubernetes 1.34 on 2026-06-24. metrics-server: quoted as that of 1.35 in
 # June 2026. The other two: in use in the summer of 2026. `aws eks describe-addon-versions` tells what a region offers.
 EKS_ADDONS = {
     "aws-ebs-csi-driver": "v1.62.0-eksbuild.1",

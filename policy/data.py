@@ -88,9 +88,16 @@ def _acl(resource: Resource) -> Iterator[str]:
         yield "a website is public"
 
 
+# Advisory is what `protect: false` breaks: to take a stack away begins with an `up` without protection, which must be
+# possible. That staging and production have it, the suite demands.
 RULES = (
-    Rule(name="data-protected", description="What holds data is not deleted by a change.", check=_protected),
-    Rule(name="data-kept", description="Data stays when its resource goes.", check=_kept),
+    Rule(
+        name="data-protected",
+        description="What holds data is not deleted by a change.",
+        check=_protected,
+        advisory=True,
+    ),
+    Rule(name="data-kept", description="Data stays when its resource goes.", check=_kept, advisory=True),
     Rule(name="bucket-acl-private", description="No bucket is shared by its ACL.", check=_acl),
 )
 STACK_RULES = (
@@ -98,6 +105,7 @@ STACK_RULES = (
         name="namespace-protected",
         description="A namespace with volumes is not deleted by a change.",
         check=_namespaces,
+        advisory=True,
     ),
     StackRule(
         name="bucket-private",

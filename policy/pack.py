@@ -1,4 +1,4 @@
-"""The rules as a policy pack of the engine: each mandatory, so a preview that breaks one fails."""
+"""The rules as a policy pack of the engine: a preview that breaks one fails, unless it is advisory."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
@@ -57,7 +57,7 @@ def _resource_policy(rule: Rule, allowed: Sequence[rules.Exemption]) -> Resource
             if not _is_allowed(allowed, rule.name, resource, problem):
                 report(problem, None)
 
-    return ResourceValidationPolicy(rule.name, rule.description, validate)
+    return ResourceValidationPolicy(rule.name, rule.description, validate, _level(rule))
 
 
 def _stack_policy(rule: StackRule, allowed: Sequence[rules.Exemption]) -> StackValidationPolicy:
@@ -67,7 +67,11 @@ def _stack_policy(rule: StackRule, allowed: Sequence[rules.Exemption]) -> StackV
             if not _is_allowed(allowed, rule.name, resource, problem):
                 report(problem, urns[resource.type, resource.name])
 
-    return StackValidationPolicy(rule.name, rule.description, validate)
+    return StackValidationPolicy(rule.name, rule.description, validate, _level(rule))
+
+
+def _level(rule: Rule | StackRule) -> EnforcementLevel:
+    return EnforcementLevel.ADVISORY if rule.advisory else EnforcementLevel.MANDATORY
 
 
 def _is_allowed(allowed: Sequence[rules.Exemption], rule: str, resource: Resource, problem: str) -> bool:

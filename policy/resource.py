@@ -50,6 +50,8 @@ class Rule:
     description: str
     check: Callable[[Resource], Iterator[str]]
     """Gives the problems: what is there, and what is allowed."""
+    advisory: bool = False
+    """Told, but no preview fails: there are times when it is broken on purpose."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +61,7 @@ class StackRule:
     name: str
     description: str
     check: Callable[[Sequence[Resource]], Iterator[tuple[Resource, str]]]
+    advisory: bool = False
 
 
 def at(value: Any, *path: str) -> Any:  # noqa: ANN401 (inputs have no static type)

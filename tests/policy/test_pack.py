@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from pulumi_policy import EnforcementLevel
 from pulumi_policy.deserialize import deserialize_properties
 from pulumi_policy.proxy import UNKNOWN_ARRAY_VALUE, UNKNOWN_STRING_VALUE, unknown_checking_proxy
 
@@ -66,6 +67,11 @@ def test_every_rule_is_a_policy_with_a_description() -> None:
     assert all(policy.description.endswith(".") for policy in policies())
 
 
+def test_a_stack_may_be_taken_away() -> None:
+    advisory = {policy.name for policy in policies() if policy.enforcement_level is EnforcementLevel.ADVISORY}
+    assert advisory == {"data-protected", "data-kept", "namespace-protected"}
+
+
 def test_values_that_a_preview_does_not_know_are_no_errors() -> None:
     sent = {"a": UNKNOWN_STRING_VALUE, "b": {"c": [UNKNOWN_ARRAY_VALUE, 1.0, {"d": "text"}]}, "e": True}
     guarded = unknown_checking_proxy(deserialize_properties(sent))
@@ -84,6 +90,4 @@ def test_the_real_engine_takes_what_keeps_the_rules_and_refuses_what_breaks_them
     objects = "kubernetes:core/v1"
     assert set(problems) == {
         f"{objects}:Service: open: service-not-public: type is LoadBalancer; allowed: ClusterIP, behind the ingress",
-        f"{objects}:PersistentVolumeClaim: lost-volume: data-protected: protect is not set",
-        f"{objects}:Namespace: lost: namespace-protected: protect is not set, and volumes go with the namespace",
     }

@@ -16,7 +16,8 @@ ARGS ?=
 STACK ?= local
 
 .PHONY: help up down test check unit e2e fmt outputs open kubectl preview drift fire-alerts kill-drill check-queries \
-	dashboards deploy-dashboards summary cost golden coverage mutants bench bench-middleware
+	dashboards deploy-dashboards summary cost golden coverage mutants bench bench-middleware load \
+	observability docs
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 20
@@ -97,6 +98,16 @@ bench: up ## times and memory, as tables
 
 bench-middleware: $(ENVIRONMENT) ## what instrumentation costs a request: ours, its peers, none; needs no cluster
 	@$(PYTHON) -m ops bench-middleware $(ARGS)
+
+load: $(ENVIRONMENT) ## a steady load on a service with and without instrumentation: table, plot, criteria; needs no cluster
+	@$(PYTHON) -m ops load $(ARGS)
+
+observability: $(ENVIRONMENT) ## the tests of a service's telemetry against the running stack (API_URL=http://... another service)
+	@$(PYTHON) -m pytest -q tests/observability $(ARGS)
+
+docs: $(ENVIRONMENT) ## draw what follows from the program anew, and build the manual as a site, without a broken link
+	@$(PYTHON) -m pytest -q tests/manual --draw $(ARGS)
+	@$(PYTHON) -m manual
 
 fmt: $(ENVIRONMENT) ## format, and fix what can be fixed
 	@ruff check --fix .

@@ -8,9 +8,10 @@ from rules.model import Rule
 from rules.routing import Routing
 
 _INTRODUCTION = """\
-Every alert has a page that says what it means, whom it hurts, how to find the cause, what to do, and who is next; its address is in
-each notification. Thresholds and `for` are those of the files: a stack may override them (`alertOverrides`). Longer ones, for
-whoever is on call for media clustering: [playbooks](playbooks/media-clustering.md).
+Every alert has a page that says what it means, whom it hurts, how to find the cause, what to do, and who is next; its
+address is in each notification. Thresholds and `for` are those of the files: a stack may override them
+(`alertOverrides`). Longer ones, for whoever is on call for media clustering:
+[playbooks](playbooks/media-clustering.md).
 """
 
 
@@ -28,6 +29,7 @@ def page() -> str:
 def _rows(rules: list[Rule], routes: Routing) -> Iterator[tuple[str, ...]]:
     for rule in rules:
         labels = rule.labels
-        told = ", ".join(f"`{channel}`" for channel in routes.channels_for(labels.model_dump() | {"alertname": rule.alert}))
+        channels = routes.channels_for({**labels.model_dump(), "alertname": rule.alert})
+        told = ", ".join(f"`{channel}`" for channel in channels)
         link = f"[{rule.alert}](../rules/runbooks/{rule.alert}.md)"
-        yield link, rule.for_ or "0m", labels.severity, "yes" if labels.page == "true" else "", told
+        yield link, rule.for_, labels.severity, "yes" if labels.page == "true" else "", told

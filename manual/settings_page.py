@@ -1,4 +1,4 @@
-"""The reference of all settings: type, default and meaning from Pulumi.yaml, what is allowed from the typed settings."""
+"""The reference of all settings: default and meaning from Pulumi.yaml, what is allowed from the typed settings."""
 
 import json
 from collections.abc import Iterator
@@ -29,16 +29,16 @@ _HEADINGS = {
 }
 _TYPES = {"integer": "number", "boolean": "true or false", "array": "list"}
 _INTRODUCTION = """\
-Every key that a stack file (`Pulumi.<stack>.yaml`) may set, each with `observability:` before it. A stack file only picks values;
-defaults stand in `Pulumi.yaml`, and an empty text means "not set". What is wrong is reported all at once, with the key, the
-value and what is allowed, before anything changes.
+Every key that a stack file (`Pulumi.<stack>.yaml`) may set, each with `observability:` before it. A stack file only
+picks values; defaults stand in `Pulumi.yaml`, and an empty text means "not set". What is wrong is reported all at
+once, with the key, the value and what is allowed, before anything changes.
 
     pulumi config set --stack staging prometheusReplicas 3
     pulumi config set --stack staging --secret slackWebhookUrl https://hooks.slack.com/services/...
 """
 _SECRETS = """\
-Encrypted in the stack file (`pulumi config set --secret`), never in plain text. With `cloud: eks`, each may be a reference instead:
-`aws-secret:NAME` or `aws-secret:NAME#KEY` reads it from AWS Secrets Manager.
+Encrypted in the stack file (`pulumi config set --secret`), never in plain text. With `cloud: eks`, each may be a
+reference instead: `aws-secret:NAME` or `aws-secret:NAME#KEY` reads it from AWS Secrets Manager.
 """
 
 
@@ -48,6 +48,7 @@ def page() -> str:
     described = {str(field.alias or name): field.description for name, field in Values.model_fields.items()}
     parts = [f"# Settings\n\n{GENERATED}\n\n{_INTRODUCTION}"]
     rows: list[tuple[str, ...]] = []
+    heading = ""
     for key, spec in _keys(document):
         if key in _HEADINGS:
             rows = []

@@ -17,6 +17,7 @@ from ops.drift.command import drift
 from ops.errors import OpsError, UsageError
 from ops.fire_alerts import fire_alerts
 from ops.kill_drill import kill_drill
+from ops.load import load
 from ops.open_endpoints import open_endpoints
 from ops.summary.command import preview_summary
 
@@ -26,6 +27,7 @@ app.command("kill-drill")(kill_drill)
 app.command("open")(open_endpoints)
 app.command("bench")(bench)
 app.command("bench-middleware")(bench_middleware)
+app.command("load")(load)
 app.command("check-queries")(check_queries)
 app.command("deploy-dashboards")(deploy_dashboards)
 app.command("preview-summary")(preview_summary)

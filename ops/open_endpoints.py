@@ -9,10 +9,16 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from ops.environment import LOCAL, load
+from local import grafana_home
+from ops.environment import LOCAL, Environment, load
 from ops.errors import OpsError
+from ops.faults import PLATFORM, PROGRAMS
 from ops.fire_alerts import INTERRUPTED
 from ops.kube import Cluster, Service, service_url
+
+_FIRST = 8000
+_SIMULATORS = ("job-queue", "speccursor", "api", "media-upload", "media-clustering", PLATFORM)
+"""Simulated systems, in the order of their ports on this machine: the one that the stack's outputs tell."""
 
 
 def open_endpoints(
@@ -21,17 +27,15 @@ def open_endpoints(
 ) -> None:
     """Serve every endpoint on localhost until Ctrl-C. Nothing is started when one of the ports is in use."""
     stack = load(environment)
-    services = stack.services()
-    if not stack.has_simulator:
-        services = {name: one for name, one in services.items() if name not in ("simulator", "receiver")}
-    taken = [f"{one.port + offset} ({name})" for name, one in services.items() if not _free(one.port + offset)]
+    found = endpoints(stack)
+    taken = [f"{port + offset} ({name})" for name, (_, port) in found.items() if not _free(port + offset)]
     if taken:
         raise OpsError(f"port in use: {', '.join(taken)}; end what uses it, or choose others: --offset 10000")
     console = Console(width=120)
     with ExitStack() as forwards:
         table = Table("endpoint", "open", box=None, pad_edge=False)
-        for name, service in sorted(services.items()):
-            table.add_row(name, _forward(forwards, stack.cluster(), service, service.port + offset))
+        for name, (service, port) in sorted(found.items()):
+            table.add_row(name, _forward(forwards, stack.cluster(), service, port + offset))
         console.print(table)
         console.print("Ctrl-C ends it.")
         try:
@@ -39,6 +43,20 @@ def open_endpoints(
         except KeyboardInterrupt:
             console.print("closed")
             raise typer.Exit(INTERRUPTED) from None
+
+
+def endpoints(stack: Environment) -> dict[str, tuple[Service, int]]:
+    """Name of each endpoint of a stack -> its service, and the port on this machine."""
+    own = {"prometheus": 9090, "alertmanager": 9093, "loki": 3100, "jaeger": 16686}
+    wanted = str(stack.values.get("grafana")).lower() == "true"
+    if wanted and (stack.stack != LOCAL or grafana_home.available()):
+        own["grafana"] = 3000
+    found = {name: (Service(namespace=stack.namespace, name=name, port=port), port) for name, port in own.items()}
+    if stack.has_simulator:
+        receiver = stack.services()["receiver"]
+        found["receiver"] = (receiver, receiver.port)
+        found |= {f"simulator-{name}": (PROGRAMS[name], _FIRST + number) for number, name in enumerate(_SIMULATORS)}
+    return found
 
 
 def _forward(forwards: ExitStack, cluster: Cluster, service: Service, port: int) -> str:

@@ -23,6 +23,8 @@ class Pipeline:
     sink: LogSink
     otlp: str
     """URL of the agent for programs."""
+    metrics: int
+    """Port of the gateway's own metrics."""
 
     def file(self, namespace: str = "shop", pod: str = "till-0", container: str = "till", name: str = "0.log") -> Path:
         """A container's log file."""
@@ -38,7 +40,7 @@ def write(file: Path, *lines: str, tag: str = "F") -> None:
 
 
 @contextmanager
-def log_pipeline(folder: Path, log_index: str | None = None) -> Generator[Pipeline]:
+def log_pipeline(folder: Path, log_index: str | None = None, storage_bytes: int = 2**30) -> Generator[Pipeline]:
     """All of it, running; with `log_index` the gateway sends lines of requests to this URL, too."""
     pods, listen, gateway_listen = folder / "pods", loopback(), loopback()
     pods.mkdir()
@@ -49,7 +51,7 @@ def log_pipeline(folder: Path, log_index: str | None = None) -> Generator[Pipeli
             decision_wait="1s",
             scrape_interval="5s",
             memory_bytes=2**29,
-            storage_bytes=2**30,
+            storage_bytes=storage_bytes,
             jaeger="127.0.0.1:9",
             loki=sink.url,
             log_index=log_index,
@@ -72,4 +74,4 @@ def log_pipeline(folder: Path, log_index: str | None = None) -> Generator[Pipeli
             collector_agent_config.render(agent_config), folder / "agent", listen, collector_agent_config.FLAGS
         )
         with running(gateway, agent):
-            yield Pipeline(pods, agent, gateway, sink, f"http://127.0.0.1:{listen.http}")
+            yield Pipeline(pods, agent, gateway, sink, f"http://127.0.0.1:{listen.http}", gateway_listen.metrics)

@@ -14,7 +14,7 @@ from local.paths import KUBECONFIG, STATE
 from local.toolchain import tool
 
 # Two drills at once would be told of each other's alerts, and a Loki that is killed evaluates none.
-ONE_AT_A_TIME = ("test_fire_alerts", "test_kill_drill", "test_logs")
+ONE_AT_A_TIME = ("test_fire_alerts", "test_kill_drill", "test_logs", "test_alert_smoke")
 
 
 @pytest.fixture(scope="module", autouse=True)

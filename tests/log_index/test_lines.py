@@ -121,6 +121,21 @@ def test_an_index_that_is_away_keeps_no_line_from_loki_and_gets_its_own_later(
     assert found == {f"away-{number}" for number in range(20)}
 
 
+def test_a_full_queue_drops_lines_of_the_index_only(tmp_path: Path) -> None:
+    nobody, count = "http://127.0.0.1:9/nobody", 16_000
+    with log_pipeline(tmp_path, nobody, storage_bytes=24 * 2**20) as pipeline:
+        write(pipeline, *(line(f"full-{number}", pad="x" * 400) for number in range(count)))
+        eventually(lambda: len(pipeline.sink.lines) >= count, seconds=ARRIVES, what="Loki waits for the index")
+        metrics = f"http://127.0.0.1:{pipeline.metrics}/metrics"
+        eventually(lambda: _dropped(httpx.get(metrics).text) > 0, seconds=ARRIVES, what="nothing is counted as dropped")
+        assert len(pipeline.sink.lines) == count
+
+
+def _dropped(page: str) -> float:
+    found = re.findall(r"^otelcol_exporter_enqueue_failed_log_records{[^}]*log_index[^}]*} (\S+)", page, re.MULTILINE)
+    return sum(map(float, found))
+
+
 def record(body: str, nanos: int, **attributes: str) -> dict[str, Any]:
     """One line as the gateway sends it."""
     pairs = [{"key": name, "value": {"stringValue": value}} for name, value in attributes.items()]

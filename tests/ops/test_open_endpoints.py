@@ -1,13 +1,16 @@
 """`make open` starts nothing when it cannot serve everything."""
 
 import socket
+from collections.abc import Callable
 
 import pytest
 from typer.testing import CliRunner
 
 from ops import open_endpoints
 from ops.__main__ import app
+from ops.environment import LOCAL, load
 from ops.errors import OpsError
+from tests.mock_engine import Recorded
 
 
 def test_a_port_in_use_is_named_and_nothing_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -25,3 +28,15 @@ def test_a_port_in_use_is_named_and_nothing_is_started(monkeypatch: pytest.Monke
 def test_an_unknown_environment_names_the_known_ones() -> None:
     result = CliRunner().invoke(app, ["open", "--environment", "nowhere"])
     assert "unknown environment 'nowhere'; there are: local, production, staging" in str(result.exception)
+
+
+def test_everything_that_the_stack_tells_is_served_where_it_says(
+    program: Callable[..., Recorded], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("local.grafana_home.available", lambda: True)
+    told = {
+        (one["open"].split("svc/")[1].split()[0], one["external_url"])
+        for one in program("local").exports["endpoints"].values()
+    }
+    served = open_endpoints.endpoints(load(LOCAL)).values()
+    assert {(service.name, f"http://localhost:{port}") for service, port in served} == told

@@ -1,0 +1,32 @@
+"""`python -m ops.load_service plain|instrumented PORT`: the service that `load` measures, with the package and without.
+
+It is the seed's kind of service: a few routes, JSON, nothing that waits, so that what is added shows.
+"""
+
+import sys
+
+import uvicorn
+from fastapi import FastAPI
+from observability_fastapi import instrument
+
+ROUTES = 20
+"""Routes beside the one that is asked; services have tens of them."""
+
+
+def application(variant: str) -> FastAPI:
+    """The service; `instrumented` has the package with everything switched on but the sending of spans."""
+    app = FastAPI()
+
+    async def read(number: str) -> dict[str, str]:
+        return {"number": number}
+
+    for route in range(ROUTES):
+        app.add_api_route(f"/route{route}/{{number}}", read)
+    app.add_api_route("/items/{number}", read)
+    if variant == "instrumented":
+        instrument(app, "load", projects=("atlas",))
+    return app
+
+
+if __name__ == "__main__":
+    uvicorn.run(application(sys.argv[1]), host="127.0.0.1", port=int(sys.argv[2]), log_config=None, access_log=False)

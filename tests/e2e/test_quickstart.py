@@ -1,0 +1,59 @@
+"""The quickstart as a new user does it: its own commands, on the running local stack."""
+
+import json
+import signal
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from local.paths import KUBECONFIG, ROOT
+from tests.e2e import quickstart
+from tests.e2e.conftest import eventually
+
+pytestmark = pytest.mark.e2e
+# `make open` serves fixed ports; other tests may have theirs.
+OFFSET = 20_000
+
+
+def run(command: str) -> str:
+    done = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def opened() -> Iterator[None]:
+    """`make open` of the README."""
+    if not KUBECONFIG.exists():
+        pytest.fail("the local cluster does not run: make up")
+    command = ["make", "open", f"ARGS=--offset {OFFSET}"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
+        assert process.stdout
+        try:
+            eventually(lambda: "Ctrl-C" in process.stdout.readline(), seconds=120, what="make open does not open")
+            yield
+        finally:
+            subprocess.run(["kill", f"-{signal.SIGINT}", "--", f"-{process.pid}"], check=False)
+
+
+def test_a_second_up_would_change_nothing() -> None:
+    assert "no changes" in run("make preview").lower()
+
+
+@pytest.mark.usefixtures("opened")
+def test_one_request_is_found_in_every_signal() -> None:
+    request, number, line = quickstart.curls(OFFSET)
+    answer = run(request)
+    assert "503" in answer.splitlines()[0]
+    assert "x-request-id: quickstart-1" in answer.lower()
+    for command in (number, line):
+        eventually(
+            lambda command=command: json.loads(run(f"{command} --silent"))["data"]["result"], seconds=90, what=command
+        )
+
+
+def test_what_the_readme_says_of_a_running_stack() -> None:
+    assert "prometheus" in json.loads(run("make outputs"))["endpoints"]
+    assert "otel-gateway-0" in run('make kubectl ARGS="get pods -A"')
+    run("make check-queries")

@@ -1,0 +1,109 @@
+"""Nobody who follows the manual meets a command, a setting or a file that is not there."""
+
+import os
+import re
+import subprocess
+
+import pytest
+import yaml
+
+from components.setting_values import SECRETS
+from rules import routing
+from tests.e2e import quickstart
+from tests.manual.pages import PAGES, commands, names, targets
+from tests.mock_engine import ROOT
+
+TARGETS = set(re.findall(r"^([a-z0-9-]+):.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE))
+SETTINGS = {key for key in yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"] if ":" not in key}
+KNOWN = SETTINGS | set(SECRETS) | set(routing.load().secrets())
+COMMANDS = [(page.name, command) for page in PAGES for command in commands(page)]
+# Need nothing but the checkout, and change nothing in it: run here, as they stand on the pages.
+HERE = {"help", "cost", "coverage"}
+# What runs the others: a part of `make test`, or tests that run the same program.
+ELSEWHERE = {
+    **dict.fromkeys(("up", "down", "check", "unit", "e2e"), "Makefile"),
+    "test": "Makefile",
+    **dict.fromkeys(quickstart.TARGETS, "tests/e2e/quickstart.py"),
+    "fire-alerts": "tests/e2e/test_fire_alerts.py",
+    "kill-drill": "tests/e2e/test_kill_drill.py",
+    "mutants": "tests/mutation/test_smoke.py",
+    "dashboards": "tests/onboarding/test_sixth_system.py",
+    "deploy-dashboards": "tests/ops/test_deploy_dashboards.py",
+    "bench": "tests/ops/test_bench_middleware.py",
+    "bench-middleware": "tests/ops/test_bench_middleware.py",
+    "load": "tests/ops/test_load.py",
+    "docs": "tests/manual/test_site.py",
+    "observability": "tests/simulator/test_observability.py",
+    "drift": "tests/ops/test_drift.py",
+    "summary": "tests/ops/summary/test_report.py",
+}
+
+
+def test_pages_have_commands() -> None:
+    assert len(COMMANDS) > 60
+    assert {"README.md", "quickstart.md", "operations.md"} <= {page for page, _ in COMMANDS}
+
+
+@pytest.mark.parametrize(("page", "command"), COMMANDS)
+def test_every_target_exists_and_is_run_by_a_test(page: str, command: str) -> None:
+    for target in targets(command):
+        if target == "..." or target not in TARGETS | {"up"}:
+            pytest.fail(f"{page}: {command}: the Makefile has no target {target}")
+        assert target in HERE or (ROOT / ELSEWHERE[target]).is_file(), f"{page}: {command}"
+
+
+def test_every_target_of_the_makefile_that_people_use_is_in_the_manual() -> None:
+    named = {target for _, command in COMMANDS for target in targets(command)}
+    assert TARGETS - named - {"help", "fmt", "golden", "bench-middleware"} == set()
+
+
+def _runs_here(command: str) -> bool:
+    writes_or_asks = ("--write", "--measure", "--base")
+    return (
+        set(targets(command)) != set()
+        and set(targets(command)) <= HERE
+        and not any(o in command for o in writes_or_asks)
+    )
+
+
+@pytest.mark.parametrize("command", sorted({command for _, command in COMMANDS if _runs_here(command)}))
+def test_what_needs_nothing_runs(command: str) -> None:
+    done = subprocess.run(
+        ["bash", "-c", f"{command} --old-file=.venv/.synced"],
+        cwd=ROOT,
+        env={**os.environ, "MAKEFLAGS": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_setting_that_a_command_sets_exists() -> None:
+    setting = re.compile(r"config set(?: --stack \w+)?(?: --secret)? (\w+)")
+    keys = {found[1] for _, command in COMMANDS if (found := setting.search(command))}
+    assert len(keys) > 5
+    assert keys - KNOWN == set()
+
+
+EXAMPLE = ROOT / "docs" / "onboarding" / "example"
+# Words in code that look like settings and are somebody else's.
+OTHERS = {"minAvailable", "obsN"}
+
+
+def test_every_setting_that_a_page_names_exists() -> None:
+    shaped = re.compile(r"(?:observability:)?([a-z]+(?:[A-Z][a-z0-9]*)+)(?:: \S+)?")
+    for page in PAGES:
+        found = {match[1] for name in names(page) if (match := shaped.fullmatch(name))}
+        assert found - KNOWN - OTHERS == set(), page.name
+
+
+def test_every_file_that_a_page_names_exists() -> None:
+    top = {file.name for file in ROOT.iterdir() if not file.name.startswith(".")} | {".github"}
+    for page in PAGES:
+        for name in names(page):
+            if "/" not in name or name.split("/")[0] not in top or not re.fullmatch(r"[\w./<>*-]+", name):
+                continue
+            pattern = re.sub(r"<[^>]*>", "*", name).rstrip("/")
+            # What a new system brings stands in the example.
+            assert any(list(root.glob(pattern)) for root in (ROOT, EXAMPLE)), f"{page.name}: {name}"

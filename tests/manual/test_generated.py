@@ -1,0 +1,90 @@
+"""Generated pages and pictures are what the program says now; `make docs` writes them."""
+
+from collections.abc import Callable
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+import yaml
+
+from components.setting_values import SECRETS
+from manual import network_picture, runbooks_page, settings_page
+from manual.network_picture import Place, Way
+from rules import loader, routing
+from tests.mock_engine import ROOT, Recorded
+
+DOCS = ROOT / "docs"
+PAGES = {"settings.md": settings_page.page, "runbooks.md": runbooks_page.page}
+
+
+def committed(file: Path, now: str, request: pytest.FixtureRequest) -> str:
+    """What the file says; written anew if that was asked for."""
+    if request.config.getoption("--draw", default=False):
+        file.write_text(now)
+    return file.read_text() if file.exists() else ""
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_pages_are_up_to_date(name: str, request: pytest.FixtureRequest) -> None:
+    now = PAGES[name]()
+    assert committed(DOCS / name, now, request) == now, "the page is old: make docs"
+
+
+def test_every_setting_and_secret_is_on_the_page() -> None:
+    page = settings_page.page()
+    keys = [key for key in yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"] if ":" not in key]
+    assert len(keys) > 80
+    for key in (*keys, *SECRETS, *routing.load().secrets()):
+        assert page.count(f"| `{key}` |") == 1, key
+
+
+def test_every_alert_is_on_the_page_with_its_runbook() -> None:
+    page = runbooks_page.page()
+    for alert in loader.load().rules():
+        assert page.count(f"[{alert}](../rules/runbooks/{alert}.md)") == 1, alert
+
+
+def test_the_picture_is_up_to_date(program: Callable[..., Recorded], request: pytest.FixtureRequest) -> None:
+    policies = [one.inputs for one in program("local").resources if one.kind == "NetworkPolicy"]
+    ways = network_picture.ways(policies)
+    now = network_picture.picture(ways)
+    assert committed(DOCS / "network.svg", now, request) == now, "the picture is old: make docs"
+    ElementTree.fromstring(now)  # noqa: S314 - our own
+    gateway, loki = Place("observability", "otel-gateway"), Place("observability", "loki")
+    assert Way(gateway, loki, (3100,)) in ways
+    assert "<title>otel-gateway calls loki: 3100</title>" in now
+    assert "<title>loki calls otel-gateway: denied</title>" in now
+
+
+def policy(app: str | None, *peers: dict[str, object]) -> dict[str, object]:
+    selector = {"matchLabels": {"app.kubernetes.io/name": app}} if app else {}
+    spec = {"podSelector": selector, "ingress": [{"from": list(peers), "ports": [{"port": 80}, {"port": "named"}]}]}
+    return {"metadata": {"namespace": "home"}, "spec": spec}
+
+
+def test_each_kind_of_peer_has_a_place() -> None:
+    pods = {"matchLabels": {"app.kubernetes.io/name": "caller"}}
+    peers = (
+        {"podSelector": pods},
+        {"podSelector": pods, "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "other"}}},
+        {"namespaceSelector": {"matchLabels": {"access": "true"}}},
+        {"namespaceSelector": {}},
+        {"ipBlock": {"cidr": "10.0.0.0/8"}},
+    )
+    found = network_picture.ways([policy("app", *peers), policy(None, {"podSelector": pods})])
+    assert {way.source for way in found} == {
+        Place("home", "caller"),
+        Place("other", "caller"),
+        Place("namespaces with access", "every pod"),
+        Place("every namespace", "every pod"),
+        Place("outside", "10.0.0.0/8"),
+    }
+    assert {(way.target, way.ports) for way in found} == {(Place("home", "app"), (80,))}
+
+
+def test_every_way_is_in_the_picture() -> None:
+    one, two = Place("home", "one"), Place("home", "two")
+    drawn = network_picture.picture([Way(one, two, (1, 2)), Way(two, one, (3,)), Way(one, one, (4,))])
+    ElementTree.fromstring(drawn)  # noqa: S314 - our own
+    for said in ("one calls two: 1, 2", "two calls one: 3", "one calls one: 4", "two calls two: denied"):
+        assert f"<title>{said}</title>" in drawn

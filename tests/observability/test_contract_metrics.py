@@ -1,0 +1,46 @@
+"""The page of metrics is what the telemetry contract says."""
+
+import secrets
+
+import httpx
+import pytest
+from observability_fastapi import LABELS
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.observability.conftest import Api
+
+pytestmark = pytest.mark.e2e
+METRICS = ("request_count", "request_duration_seconds", "response_status_count")
+
+
+def page(api: Api) -> str:
+    answer = httpx.get(f"{api.url}/metrics", timeout=30)
+    assert answer.status_code == 200
+    return answer.text
+
+
+def test_the_page_has_the_three_metrics_with_exactly_their_labels(api: Api) -> None:
+    httpx.get(api.url + api.path, timeout=30)
+    text = page(api)
+    assert "# HELP request_count" in text
+    found = {family.name: family.samples for family in text_string_to_metric_families(text) if family.name in METRICS}
+    assert set(found) == set(METRICS)
+    for name, samples in found.items():
+        for sample in samples:
+            assert set(sample.labels) - {"le"} == set(LABELS), name
+
+
+def test_a_query_for_the_bare_name_finds_the_counter(api: Api) -> None:
+    httpx.get(api.url + api.path, timeout=30)
+    assert any(line.startswith("request_count{") for line in page(api).splitlines())
+
+
+def test_paths_do_not_become_series(api: Api) -> None:
+    word = f"nothing-{secrets.token_hex(8)}"
+    before = len(page(api).splitlines())
+    for number in range(50):
+        httpx.get(f"{api.url}/{word}/{number}", timeout=30)
+    text = page(api)
+    assert word not in text
+    assert len(text.splitlines()) - before < 60
+    assert f'endpoint="{api.route}"' in text

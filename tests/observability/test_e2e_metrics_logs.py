@@ -1,0 +1,58 @@
+"""One request: one more in Prometheus, a line in Loki with its request id, and its trace in Jaeger."""
+
+import json
+import secrets
+import time
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.e2e.conftest import eventually
+from tests.observability.conftest import ARRIVES, Api
+
+pytestmark = pytest.mark.e2e
+# The simulator's own load never uses it, so that nobody else counts.
+PROJECT = "probe"
+# Always fails: a trace with an error is always kept.
+BROKEN = "/items/666"
+
+
+def query(stack: dict[str, str], expression: str) -> float:
+    """Sum of what the expression finds; 0 for nothing."""
+    answer = httpx.get(f"{stack['prometheus']}/api/v1/query", params={"query": f"sum({expression})"}, timeout=30)
+    return sum(float(one["value"][1]) for one in answer.json()["data"]["result"])
+
+
+def lines(stack: dict[str, str], request: str) -> list[dict[str, Any]]:
+    """The parsed lines of one request."""
+    params: dict[str, str | int] = {
+        "query": f'{{namespace="api"}} | request_id="{request}"',
+        "start": int((time.time() - 900) * 1e9),
+    }
+    answer = httpx.get(f"{stack['loki']}/loki/api/v1/query_range", params=params, timeout=30).json()
+    return [json.loads(text) for stream in answer["data"]["result"] for _, text in stream["values"]]
+
+
+def test_a_request_is_a_number_a_line_and_a_trace(api: Api, stack: dict[str, str]) -> None:
+    request, selector = f"e2e-{secrets.token_hex(8)}", f'{{service="api",status="503",project_id="{PROJECT}"}}'
+    before = {name: query(stack, name + selector) for name in ("request_count", "request_duration_seconds_count")}
+    headers = {"X-Request-Id": request, "X-Project-Id": PROJECT}
+    answer = httpx.get(api.url + BROKEN, headers=headers, timeout=30)
+    assert (answer.status_code, answer.headers["x-request-id"]) == (503, request)
+
+    for name, count in before.items():
+        eventually(
+            lambda name=name, count=count: query(stack, name + selector) >= count + 1,
+            seconds=ARRIVES,
+            what=f"{name} does not count the request",
+        )
+    found = eventually(lambda: lines(stack, request), seconds=ARRIVES, what="Loki has no line of the request")
+    line = found[0]
+    assert {"timestamp", "service", "level", "message", "request_id", "project_id", "trace_id"} <= set(line)
+    assert (line["request_id"], line["service"], line["project_id"]) == (request, "api", PROJECT)
+    eventually(
+        lambda: httpx.get(f"{stack['jaeger']}/api/traces/{line['trace_id']}", timeout=30).json()["data"],
+        seconds=ARRIVES,
+        what="Jaeger has no trace of the request",
+    )

@@ -1,0 +1,44 @@
+"""The tests of a service's telemetry run against a service alone, as their README says."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from tests.collector.processes import eventually, free_ports
+from tests.mock_engine import ROOT
+
+ALONE = ("test_contract_metrics.py", "test_request_id.py")
+
+
+@pytest.fixture
+def api() -> Iterator[str]:
+    """The simulator's API, as a process of this machine."""
+    (port,) = free_ports(1)
+    environment = {**os.environ, "SIMULATOR_ROLE": "api", "SIMULATOR_PORT": str(port)}
+    environment.pop("OTEL_EXPORTER_OTLP_ENDPOINT", None)
+    command = [sys.executable, "-m", "simulator"]
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL) as process:
+        url = f"http://127.0.0.1:{port}"
+        try:
+            eventually(lambda: httpx.get(f"{url}/healthz").is_success, seconds=60, what="the API does not start")
+            yield url
+        finally:
+            process.terminate()
+
+
+def test_they_pass_without_a_cluster(api: str) -> None:
+    files = [f"tests/observability/{name}" for name in ALONE]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *files],
+        cwd=ROOT,
+        env={**os.environ, "API_URL": api},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    assert "skipped" not in done.stdout

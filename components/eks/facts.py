@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from components.eks.policies import partition
 from components.eks.secret_references import Reference
 from components.setting_values import Values
 
@@ -54,11 +55,6 @@ class Check(Protocol):
     def __call__(self, values: Values, references: Mapping[str, Reference], stack: str) -> Findings:
         """`stack` is the name that everything of this stack is tagged with."""
         ...
-
-
-def partition(region: str) -> str:
-    """The partition of a region."""
-    return {"cn": "aws-cn", "us-gov": "aws-us-gov"}.get(region.rsplit("-", 2)[0], "aws")
 
 
 def offline(values: Values, references: Mapping[str, Reference], stack: str = "") -> Findings:

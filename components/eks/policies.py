@@ -14,6 +14,11 @@ Document = dict[str, Any]
 _ROLE_NAME_LENGTH = 64
 
 
+def partition(region: str) -> str:
+    """The part of AWS that a region belongs to."""
+    return {"cn": "aws-cn", "us-gov": "aws-us-gov"}.get(region.rsplit("-", 2)[0], "aws")
+
+
 @dataclass(frozen=True)
 class ClusterIdentity:
     """What names one EKS cluster in the whole of AWS. Known before the cluster exists."""
@@ -26,7 +31,7 @@ class ClusterIdentity:
     @property
     def partition(self) -> str:
         """The part of AWS that the region belongs to."""
-        return {"cn": "aws-cn", "us-gov": "aws-us-gov"}.get(self.region.rsplit("-", 2)[0], "aws")
+        return partition(self.region)
 
     @property
     def arn(self) -> str:

@@ -14,6 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from components.eks import facts, preflight_checks, secret_references
 from components.eks.facts import Facts, Findings
+from components.eks.policies import partition
 from components.eks.preflight_checks import Questions
 from components.eks.secret_references import Reference, told
 from components.setting_values import Values
@@ -46,7 +47,7 @@ def check(values: Values, references: Mapping[str, Reference], stack: str) -> Fi
     secrets, unreadable = secret_references.read(client, references, values.aws_region)
     found = Facts(
         account_id=values.aws_account_id,
-        partition=facts.partition(values.aws_region),
+        partition=partition(values.aws_region),
         region=values.aws_region,
         cluster=cluster,
     )

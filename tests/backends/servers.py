@@ -6,11 +6,12 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import httpx
 import pytest
@@ -20,24 +21,15 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from local.toolchain import tool
+from tests.collector import processes
 from tests.collector.processes import free_ports
 
 SECONDS = 120.0
 """For anything that takes a second on an idle machine."""
 
 
-def eventually(condition: Callable[[], Any], *, what: str, seconds: float = SECONDS) -> Any:
-    """The first true answer of `condition`; fails with `what` when there is none in time."""
-    deadline = time.monotonic() + seconds
-    last: Any = None
-    while time.monotonic() < deadline:
-        try:
-            if last := condition():
-                return last
-        except (httpx.HTTPError, KeyError) as error:  # not yet there; part of the failure
-            last = error
-        time.sleep(0.2)
-    return pytest.fail(f"{what}; last answer after {seconds:.0f} s: {last!r}")
+eventually = partial(processes.eventually, seconds=SECONDS)
+"""The first true answer of a condition; fails with `what` when there is none in time."""
 
 
 @dataclass

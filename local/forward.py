@@ -1,7 +1,5 @@
 """Leads a port of this machine to Grafana inside the cluster while the engine runs, as the provider's address says."""
 
-import errno
-import socket
 import subprocess
 import threading
 from collections.abc import Generator
@@ -9,6 +7,7 @@ from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 from local.errors import LocalError
+from local.ports import is_free
 from local.toolchain import tool
 from local.workspace import Workspace
 
@@ -86,14 +85,8 @@ def _cluster(workspace: Workspace) -> list[str]:
 
 
 def _require_free(port: int) -> None:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError as error:
-            if error.errno != errno.EADDRINUSE:
-                raise
-            raise LocalError(
-                f"port {port} of this machine is in use, but Grafana's API is to be reached there "
-                f"(observability:grafanaApiUrl); end what listens on it, or set another port in the stack file"
-            ) from None
+    if not is_free(port):
+        raise LocalError(
+            f"port {port} of this machine is in use, but Grafana's API is to be reached there "
+            f"(observability:grafanaApiUrl); end what listens on it, or set another port in the stack file"
+        )

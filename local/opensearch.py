@@ -8,7 +8,6 @@ import fcntl
 import hashlib
 import random
 import re
-import socket
 import subprocess
 import sys
 import time
@@ -23,6 +22,7 @@ from components import versions
 from local import java
 from local.errors import LocalError
 from local.paths import TOOLS, cache
+from local.ports import is_free
 
 START_SECONDS = 300.0
 """Until a node answers: seconds on an idle machine, minutes on one that builds and tests at the same time."""
@@ -43,7 +43,7 @@ class OpenSearchNode:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder.resolve()
-        self.port = next(port for port in random.sample(_PORTS, len(_PORTS)) if _free(port))
+        self.port = next(port for port in random.sample(_PORTS, len(_PORTS)) if is_free(port))
         """Of its HTTP API; the node takes the next one if another program was faster."""
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -183,12 +183,3 @@ def _answers(url: str) -> bool:
             return response.status == 200
     except (urllib.error.URLError, OSError):
         return False
-
-
-def _free(port: int) -> bool:
-    with socket.socket() as one:
-        try:
-            one.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True

@@ -1,7 +1,6 @@
 """Reaches services inside a cluster: `kubectl port-forward`, kept alive while pods come and go."""
 
 import re
-import socket
 import subprocess
 import threading
 import time
@@ -16,6 +15,7 @@ import httpx
 import structlog
 
 from local.errors import LocalError
+from local.ports import free_port
 from local.toolchain import tool
 from ops.errors import OpsError
 
@@ -80,7 +80,7 @@ def service_url(cluster: Cluster, service: Service, *, port: int | None = None) 
     The forward follows the service to another pod when its pod goes away; calls in between fail and may be repeated.
     Raises OpsError with kubectl's own words when the service does not answer within START_TIMEOUT seconds.
     """
-    forward = _Forward(cluster, service, port or _free_port())
+    forward = _Forward(cluster, service, port or free_port())
     try:
         forward.start()
         yield forward.url
@@ -176,9 +176,3 @@ class _Forward:
         self._words.seek(0)
         lines = self._words.read().decode(errors="replace").strip().splitlines()
         return lines[-1] if lines else f"no answer within {START_TIMEOUT:.0f} s"
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]

@@ -8,7 +8,6 @@ process takes of a core.
 import json
 import os
 import shutil
-import socket
 import statistics
 import subprocess
 import sys
@@ -26,6 +25,7 @@ from rich.table import Table
 
 from local import debian
 from local.paths import ROOT, STATE
+from local.ports import free_port
 from ops.errors import OpsError
 from ops.load_plot import plot
 
@@ -135,9 +135,7 @@ def wrk() -> list[str]:
 @contextmanager
 def service(variant: str) -> Generator[tuple[str, int]]:
     """URL and process id of a service, while the block runs. Raises OpsError when it does not start."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     url = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "ops.load_service", variant, str(port)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL) as process:

@@ -1,6 +1,5 @@
 """`open`: every endpoint of a stack on this machine's own ports, until interrupted."""
 
-import socket
 import threading
 from contextlib import ExitStack
 from typing import Annotated
@@ -10,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from local import grafana_home
+from local.ports import is_free
 from ops.environment import LOCAL, Environment, load
 from ops.errors import OpsError
 from ops.faults import PLATFORM, PROGRAMS
@@ -28,7 +28,7 @@ def open_endpoints(
     """Serve every endpoint on localhost until Ctrl-C. Nothing is started when one of the ports is in use."""
     stack = load(environment)
     found = endpoints(stack)
-    taken = [f"{port + offset} ({name})" for name, (_, port) in found.items() if not _free(port + offset)]
+    taken = [f"{port + offset} ({name})" for name, (_, port) in found.items() if not is_free(port + offset)]
     if taken:
         raise OpsError(f"port in use: {', '.join(taken)}; end what uses it, or choose others: --offset 10000")
     console = Console(width=120)
@@ -61,13 +61,3 @@ def endpoints(stack: Environment) -> dict[str, tuple[Service, int]]:
 
 def _forward(forwards: ExitStack, cluster: Cluster, service: Service, port: int) -> str:
     return forwards.enter_context(service_url(cluster, service, port=port)).replace("127.0.0.1", "localhost")
-
-
-def _free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True

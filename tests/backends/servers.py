@@ -20,9 +20,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from local.ports import free_port
 from local.toolchain import tool
 from tests.collector import processes
-from tests.collector.processes import free_ports
 
 SECONDS = 120.0
 """For anything that takes a second on an idle machine."""
@@ -164,7 +164,7 @@ class S3Server:
 @contextmanager
 def s3_server(folder: Path, *buckets: str) -> Generator[S3Server]:
     """One with these buckets, empty."""
-    (port,) = free_ports(1)
+    port = free_port()
     tls = certificate(folder / "tls")
     root = folder / "objects"
     for bucket in buckets:

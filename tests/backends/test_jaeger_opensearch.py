@@ -11,9 +11,9 @@ import pytest
 from components import jaeger_config
 from components.jaeger_config import JaegerConfig, Listen
 from local.opensearch import OpenSearchNode
+from local.ports import free_ports
 from tests.backends.front import front
 from tests.backends.servers import Certificate, Server, certificate, eventually
-from tests.collector.processes import free_ports
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 USER, PASSWORD = "jaeger", "Hush-hush-1"

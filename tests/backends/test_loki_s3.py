@@ -14,9 +14,9 @@ import yaml
 
 from components import loki_config
 from components.loki_config import S3, LokiConfig
+from local.ports import free_ports
 from tests.backends.pod_identity import agent
 from tests.backends.servers import S3Server, Server, eventually, s3_server
-from tests.collector.processes import free_ports
 
 BUCKET = "logs"
 _DAY_NS = 86_400 * 10**9

@@ -19,9 +19,9 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from components import prometheus_config
+from local.ports import free_port
 from tests.backends.pod_identity import agent
 from tests.backends.servers import Server, eventually
-from tests.collector.processes import free_ports
 
 REGION = "eu-central-1"
 WORKSPACE = f"https://aps-workspaces.{REGION}.amazonaws.com/workspaces/ws-1/api/v1/remote_write"
@@ -33,7 +33,7 @@ class Prometheus(Server):
     def __init__(
         self, folder: Path, document: dict[str, Any], *flags: str, environment: dict[str, str] | None = None
     ) -> None:
-        (port,) = free_ports(1)
+        port = free_port()
         self.address = f"127.0.0.1:{port}"
         for scrape in document.get("scrape_configs", []):
             scrape["static_configs"] = [{"targets": [self.address]}]

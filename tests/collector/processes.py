@@ -2,7 +2,6 @@
 
 import gzip
 import signal
-import socket
 import subprocess
 import threading
 import time
@@ -25,21 +24,10 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 
 from components.collector_config import Listen
+from local.ports import free_port, free_ports
 from local.toolchain import tool
 
 START_SECONDS = 60.0
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports of the loopback address that nobody has."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()
 
 
 def loopback() -> Listen:
@@ -191,7 +179,7 @@ class Line:
 class LogSink:
     """Stands where Loki stands."""
 
-    port: int = field(default_factory=lambda: free_ports(1)[0])
+    port: int = field(default_factory=free_port)
     status: int = 200
     """What it answers; only with 200 it keeps the lines."""
     lines: list[Line] = field(default_factory=list[Line])

@@ -16,8 +16,9 @@ import httpx
 
 from components import jaeger_config
 from components.jaeger_config import JaegerConfig, Listen
+from local.ports import free_ports
 from local.toolchain import tool
-from tests.collector.processes import Program, eventually, free_ports, running
+from tests.collector.processes import Program, eventually, running
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 

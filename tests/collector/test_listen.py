@@ -11,7 +11,8 @@ from components import collector_gateway_config, jaeger_config
 from components.collector_config import Listen
 from components.collector_gateway_config import GatewayConfig
 from components.jaeger_config import JaegerConfig
-from tests.collector.processes import Program, collector, free_ports, loopback, running
+from local.ports import free_ports
+from tests.collector.processes import Program, collector, loopback, running
 
 
 def _ipv6() -> bool:

@@ -5,7 +5,6 @@ import io
 import json
 import logging
 import os
-import socket
 import subprocess
 import sys
 import threading
@@ -27,6 +26,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter, Sp
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from structlog.testing import capture_logs
 
+from local.ports import free_port
 from tests.instrumentation.service import Service
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -211,12 +211,6 @@ async def item(item_id: int): return item_id
 @app.get("/broken")
 async def broken(): raise ValueError("what went wrong")
 """
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
 
 
 def test_a_service_whose_collector_is_down_answers_at_once_warns_once_and_ends(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from local import engine, forward, grafana_home
 from local.errors import LocalError
+from local.ports import free_port
 from local.workspace import Workspace, machine_config
 from tests.local.grafana_stand_in import GrafanaStandIn, running
 
@@ -51,12 +52,6 @@ def collected():
     """The automation API leaves loops and channels to the garbage collector; here, not in whatever test comes next."""
     yield
     gc.collect()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from local.ports import free_port
 from ops import kube
 from ops.errors import OpsError
-from tests.ops.pipeline import free_ports
 
 KUBECONFIG = """
 apiVersion: v1
@@ -22,7 +22,7 @@ users: [{name: nobody, user: {}}]
 def test_an_unreachable_cluster_is_one_clear_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kube, "START_TIMEOUT", 2.0)
     file = tmp_path / "kubeconfig"
-    file.write_text(KUBECONFIG % free_ports(1)[0])
+    file.write_text(KUBECONFIG % free_port())
     cluster = kube.Cluster(kubeconfig=file)
     service = kube.Service(namespace="a", name="b", port=80)
 

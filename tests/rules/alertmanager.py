@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import socket
 import subprocess
 import threading
 import time
@@ -15,6 +14,7 @@ from typing import Any
 import httpx
 import yaml
 
+from local.ports import free_port
 from local.toolchain import tool
 from rules import routing
 
@@ -86,9 +86,7 @@ def running(config: dict[str, Any], folder: Path, *, tells: bool = True) -> Iter
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "alertmanager.yml").write_text(yaml.safe_dump(config))
         (folder / routing.TEMPLATES).write_text(routing.message_templates())
-        with socket.socket() as listener:
-            listener.bind(("127.0.0.1", 0))
-            port = listener.getsockname()[1]
+        port = free_port()
         command = [
             str(tool("alertmanager")),
             f"--config.file={folder / 'alertmanager.yml'}",

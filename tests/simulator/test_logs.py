@@ -4,7 +4,6 @@ import json
 import logging
 import os
 import re
-import socket
 import subprocess
 import sys
 import threading
@@ -15,6 +14,7 @@ import httpx
 import pytest
 import structlog
 
+from local.ports import free_port
 from simulator.tracing import Tracing
 from tests.mock_engine import ROOT
 from tests.simulator.lines import captured
@@ -70,12 +70,6 @@ def test_scrapes_and_probes_do_not_flood_the_log(method: str, status: int, writt
         access.info('%s - "%s %s HTTP/%s" %d', "1.2.3.4:5", method, "/metrics", "1.1", status)
 
     assert len(lines.read()) == written
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
 
 
 def test_a_pod_whose_collector_is_down_works_and_warns_once() -> None:

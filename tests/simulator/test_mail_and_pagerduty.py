@@ -16,12 +16,12 @@ import uvicorn
 from hypothesis import given
 from hypothesis import strategies as st
 
+from local.ports import free_port
 from simulator import mails
 from simulator.delivery_log import DeliveryLog
 from simulator.notifications import LARGEST, Kind, MalformedError
 from simulator.receiver import create_app
 from tests.simulator.client import Client
-from tests.simulator.test_logs import free_port
 
 TITLE = "[FIRING:2] MediaUploadSlow (critical, local)"
 

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.collector.processes import eventually, free_ports
+from local.ports import free_port
+from tests.collector.processes import eventually
 from tests.mock_engine import ROOT
 
 ALONE = ("test_contract_metrics.py", "test_request_id.py")
@@ -17,7 +18,7 @@ ALONE = ("test_contract_metrics.py", "test_request_id.py")
 @pytest.fixture
 def api() -> Iterator[str]:
     """The simulator's API, as a process of this machine."""
-    (port,) = free_ports(1)
+    port = free_port()
     environment = {**os.environ, "SIMULATOR_ROLE": "api", "SIMULATOR_PORT": str(port)}
     environment.pop("OTEL_EXPORTER_OTLP_ENDPOINT", None)
     command = [sys.executable, "-m", "simulator"]

@@ -11,10 +11,10 @@ import httpx
 import pytest
 import yaml
 
+from local.ports import free_port
 from local.toolchain import tool
 from tests.mock_engine import ROOT
 from tests.simulator.test_api import KNOWN, TRACE
-from tests.simulator.test_logs import free_port
 
 
 def wait_for(what: str, url: str, **parameters: str) -> Any:

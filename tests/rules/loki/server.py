@@ -1,7 +1,6 @@
 """One real Loki for tests: the deployed configuration, with what needs a cluster taken out, in a folder of its own."""
 
 import json
-import socket
 import subprocess
 import time
 import urllib.error
@@ -16,6 +15,7 @@ from typing import Any
 import yaml
 
 from components import loki_config
+from local.ports import free_port
 from local.toolchain import tool
 
 Line = tuple[int, str, dict[str, str]]
@@ -56,13 +56,6 @@ class LokiServer:
         request = urllib.request.Request(self.url + path, data=body, headers=headers)  # noqa: S310
         with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
             return answer.read()
-
-
-def free_port() -> int:
-    """A TCP port on the loopback that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @contextmanager

@@ -24,7 +24,7 @@ GRAFANA = "13.1.3"
 PYTHON = "3.13.9"
 
 # Our own workload image.
-SIMULATOR = "0.3.0"
+SIMULATOR = "0.3.1"
 
 PROMETHEUS_IMAGE = f"quay.io/prometheus/prometheus:v{PROMETHEUS}"
 ALERTMANAGER_IMAGE = f"quay.io/prometheus/alertmanager:v{ALERTMANAGER}"

@@ -11,7 +11,7 @@ from ops.grafana_interpolation import Chosen, Language, Window, builtins, refere
 from ops.grafana_variables import Variable, VariableError, in_order, lookup, resolve
 from ops.query_sources import QueryError, Question, Source
 from ops.quiet_selectors import Quiet, Selector
-from ops.rule_queries import RuleQuery, fills_gaps, logql_selectors, picks_lines, promql_selectors
+from ops.rule_queries import RuleQuery, compares, fills_gaps, logql_selectors, picks_lines, promql_selectors
 from rules import durations
 
 AT_ONCE = 4
@@ -98,7 +98,7 @@ class Check:
         return chosen, outcomes
 
     def panel(self, dashboard: DashboardQueries, query: PanelQuery, chosen: Mapping[str, Chosen]) -> list[Outcome]:
-        """One outcome for a query of a panel; where it shows something for nothing, as for a rule.
+        """One outcome for a query of a panel; where it gives nothing, or shows something for nothing, as for a rule.
 
         An answer to `x or vector(0)` does not prove that there is an x.
         """
@@ -112,18 +112,23 @@ class Check:
             question = Question(expression=text, step=interval, instant=query.instant)
             source = self._source(query.source)
             rows = source.rows(question, self.window)
-            found: list[tuple[str, tuple[Verdict, str]]] = []
-            if query.source == "prometheus" and rows > 0 and fills_gaps(text):
-                found = self._missing(source, promql_selectors(text))
-            if query.source == "loki" and rows == 0 and picks_lines(text):
-                none_fits = [(text, (Verdict.QUIET, "its streams and labels are there, no line fits"))]
-                found = self._missing(source, logql_selectors(text)) or none_fits
+            found = self._parts(source, query.source, text, rows)
         except (QueryError, ValueError) as error:
             return [_outcome("panel", dashboard.uid, where, text, Verdict.ERROR, str(error))]
         if found:
             return [_outcome("panel", dashboard.uid, where, part, *verdict) for part, verdict in found]
         verdict = Verdict.DATA if rows else Verdict.NOTHING
         return [_outcome("panel", dashboard.uid, where, text, verdict, f"{rows} series" if rows else "no data")]
+
+    def _parts(self, source: Source, language: str, text: str, rows: int) -> list[tuple[str, tuple[Verdict, str]]]:
+        """Of an answer that does not speak for itself: each part of the query that says something, and what."""
+        if language == "prometheus" and (rows == 0 or fills_gaps(text)):
+            none_fits = [(text, (Verdict.QUIET, "its series are there, none fits the comparison"))]
+            return self._missing(source, promql_selectors(text)) or (none_fits if rows == 0 and compares(text) else [])
+        if language == "loki" and rows == 0 and picks_lines(text):
+            none_fits = [(text, (Verdict.QUIET, "its streams and labels are there, no line fits"))]
+            return self._missing(source, logql_selectors(text)) or none_fits
+        return []
 
     def rule(self, rule: RuleQuery) -> list[Outcome]:
         """One outcome for a rule whose parts all exist, else one for each selector that finds nothing."""

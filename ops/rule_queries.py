@@ -3,7 +3,7 @@
 That a rule gives nothing is normal; that it reads nothing is not.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Literal
@@ -23,6 +23,7 @@ _PARSERS = ("json", "logfmt", "regexp", "pattern", "unpack", "label_format", "li
 _LINE_FILTERS = ("|=", "|~", "|>", "!=", "!~", "!>")
 # What gives a value where nothing is.
 _FROM_NOTHING = ("vector", "absent", "absent_over_time")
+_COMPARISONS = ("==", "!=", ">", "<", ">=", "<=")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,22 +73,49 @@ def fills_gaps(expression: str) -> bool:
 
     Raises ValueError when it does not parse.
     """
+    return _any_node(expression, _is_filler)
+
+
+def compares(expression: str) -> bool:
+    """Whether PromQL keeps only values that meet a comparison: that there are none may be good news.
+
+    Raises ValueError when it does not parse.
+    """
+    return _any_node(expression, _is_filter)
+
+
+def _any_node(expression: str, fits: Callable[[object], bool]) -> bool:
     found = False
 
     def visit(node: object) -> bool:
         nonlocal found
-        is_or = isinstance(node, promql_parser.BinaryExpr) and str(node.op) == "or"
-        found = found or is_or or (isinstance(node, promql_parser.Call) and node.func.name in _FROM_NOTHING)
+        found = found or fits(node)
         return True
 
     promql_parser.walk(promql_parser.parse(expression), visit)
     return found
 
 
+def _is_filler(node: object) -> bool:
+    if isinstance(node, promql_parser.BinaryExpr):
+        return str(node.op) == "or"
+    return isinstance(node, promql_parser.Call) and node.func.name in _FROM_NOTHING
+
+
+def _is_filter(node: object) -> bool:
+    if not (isinstance(node, promql_parser.BinaryExpr) and str(node.op) in _COMPARISONS):
+        return False
+    return not (node.modifier and node.modifier.return_bool)
+
+
 def picks_lines(expression: str) -> bool:
-    """Whether LogQL keeps only lines that contain something: that there are none may be good news."""
+    """Whether LogQL keeps only lines with some text or label: that there are none may be good news."""
     items = tokens(expression)
-    return any(one[:2] in (("sign", "|="), ("sign", "|~")) and text.text != "" for one, text in pairwise(items))
+    return any(
+        (one[:2] in (("sign", "|="), ("sign", "|~")) and after.text != "")
+        or (one[:2] == ("sign", "|") and after.kind == "word")
+        for one, after in pairwise(items)
+    )
 
 
 def logql_selectors(expression: str) -> list[Selector]:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Protocol
 
 import structlog
 from fastapi import FastAPI, HTTPException, Query, Request, Response
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.exposition import choose_encoder
 
 from simulator.faults import LONGEST, USUAL, Fault, NotSupportedError, Switchboard, UnknownFaultError
@@ -62,6 +62,7 @@ def create_app(
         if at_end:
             await asyncio.to_thread(at_end)
 
+    ProcessCollector(registry=measured.registry)  # what every client library tells of its own process
     app = FastAPI(title="Simulator", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
 
     # Handlers are coroutines on purpose: all of them run in the one event loop thread, so the workload needs no lock.

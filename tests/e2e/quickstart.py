@@ -5,7 +5,7 @@ import re
 from tests.mock_engine import ROOT
 
 PAGE = ROOT / "docs" / "quickstart.md"
-TARGETS = ("preview", "open", "outputs", "kubectl")
+TARGETS = ("preview", "open", "outputs", "kubectl", "check-queries")
 """What test_quickstart runs against the local stack."""
 
 

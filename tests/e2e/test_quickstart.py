@@ -56,3 +56,8 @@ def test_one_request_is_found_in_every_signal() -> None:
 def test_what_the_readme_says_of_a_running_stack() -> None:
     assert "prometheus" in json.loads(run("make outputs"))["endpoints"]
     assert "otel-gateway-0" in run('make kubectl ARGS="get pods -A"')
+
+
+def test_every_query_of_the_running_stack_answers() -> None:
+    # Other tests kill pods meanwhile: the next run finds them back.
+    assert eventually(lambda: "queries are as they should be" in run("make check-queries"), seconds=180, what="queries")

@@ -26,7 +26,6 @@ ELSEWHERE = {
     **dict.fromkeys(quickstart.TARGETS, "tests/e2e/quickstart.py"),
     "fire-alerts": "tests/e2e/test_fire_alerts.py",
     "kill-drill": "tests/e2e/test_kill_drill.py",
-    "check-queries": "tests/ops/test_check_queries.py",
     "mutants": "tests/mutation/test_smoke.py",
     "dashboards": "tests/onboarding/test_sixth_system.py",
     "deploy-dashboards": "tests/ops/test_deploy_dashboards.py",

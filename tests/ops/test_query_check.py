@@ -84,7 +84,7 @@ def test_variables_are_in_the_queries_as_grafana_puts_them(stand_in: StandIn) ->
     ],
 )
 def test_verdicts(stand_in: StandIn, answer: tuple[int, Any], verdict: Verdict, text: str) -> None:
-    stand_in.answers = {"/api/v1/query_range": answer}
+    stand_in.answers, stand_in.series = {"/api/v1/query_range": answer}, {"up": [{}]}
     (found,) = outcomes(stand_in, [dashboard(panel("P", "up"))])
     assert (found.verdict, found.detail) == (verdict, text)
     assert found.good is (verdict is Verdict.DATA)
@@ -158,11 +158,36 @@ def test_a_log_panel_without_lines_is_fine_where_it_looks_for_some(stand_in: Sta
         "/loki/api/v1/query_range": result("streams"),
         "/loki/api/v1/series": (200, {"data": [{"app": "a"}]}),
     }
-    texts = ['{app="a"} |~ "error"', '{app="a"} |= ""', '{app="a"}', '{app="a"} | levl="x" |= "y"']
-    board = dashboard(*(panel(text, text, source="loki") for text in texts))
-    found = {one.where[:-2]: one.verdict for one in outcomes(stand_in, [board])}
-    nothing = [Verdict.QUIET, Verdict.NOTHING, Verdict.NOTHING, Verdict.MISSING]
-    assert found == dict(zip(texts, nothing, strict=True))
+    expected = {
+        '{app="a"} |~ "error"': Verdict.QUIET,
+        '{app="a"} |= ""': Verdict.NOTHING,
+        '{app="a"}': Verdict.NOTHING,
+        '{app="a"} | json': Verdict.NOTHING,
+        '{app="a"} | levl="x"': Verdict.MISSING,
+        '{app="a"} | levl="x" |= "y"': Verdict.MISSING,
+    }
+    board = dashboard(*(panel(text, text, source="loki") for text in expected))
+    assert {one.where[:-2]: one.verdict for one in outcomes(stand_in, [board])} == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "series", "verdict"),
+    [
+        ("m > 1", ["m"], Verdict.QUIET),
+        ("sum(m) / (sum(n) > 0)", ["m", "n"], Verdict.QUIET),
+        ("m == bool 1", ["m"], Verdict.NOTHING),
+        ("m", ["m"], Verdict.NOTHING),
+        ("m > 1", [], Verdict.MISSING),
+        ("sum(m) / (sum(n) > 0)", ["n"], Verdict.MISSING),
+    ],
+)
+def test_a_panel_without_values_is_fine_where_it_looks_for_some(
+    stand_in: StandIn, text: str, series: list[str], verdict: Verdict
+) -> None:
+    stand_in.answers = {"/api/v1/query_range": result("matrix")}
+    stand_in.series = {one: [{}] for one in series}
+    (found,) = outcomes(stand_in, [dashboard(panel("P", text))])
+    assert found.verdict is verdict
 
 
 def rule(expression: str) -> RuleQuery:

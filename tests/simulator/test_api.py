@@ -9,7 +9,6 @@ import pytest
 from observability_fastapi import LABELS
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from prometheus_client.parser import text_string_to_metric_families
 
 from simulator import api
 from simulator.app import create_app
@@ -18,6 +17,7 @@ from simulator.request_metrics import RequestMetrics
 from simulator.tracing import Tracing
 from tests.simulator.client import Client
 from tests.simulator.lines import captured
+from tests.simulator.pages import families
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 KNOWN = {
@@ -87,8 +87,8 @@ def test_the_counters_have_the_names_that_the_seed_queries() -> None:
             (line,) = [one for one in text.splitlines() if one.startswith(f"{name}{{")]
             assert all(f"{label}=" in line for label in LABELS)
         assert "request_count_total" not in text
-    families = {family.name for family in text_string_to_metric_families(pod.client.get("/metrics").text)}
-    assert families == {"request_count", "response_status_count", "request_duration_seconds"}
+    names = {family.name for family in families(pod.client.get("/metrics").text)}
+    assert names == {"request_count", "response_status_count", "request_duration_seconds"}
 
 
 def test_paths_and_projects_make_no_series_without_end() -> None:

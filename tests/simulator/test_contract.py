@@ -1,10 +1,10 @@
 """The simulated pods of SpecCursor, media upload and clustering export exactly what the telemetry contract names."""
 
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
 from simulator.__main__ import build
 from tests.simulator.client import Client
+from tests.simulator.pages import families
 
 Family = tuple[str, set[str]]
 
@@ -71,7 +71,7 @@ STATUS_VALUES = {"success", "failure"}
 def test_a_pod_exports_the_contract_and_nothing_else(role: str, contract: dict[str, Family]) -> None:
     text = Client(build(role)).get("/metrics").text
     found: dict[str, Family] = {}
-    for family in text_string_to_metric_families(text):
+    for family in families(text):
         name = family.name + ("_total" if family.type == "counter" else "")
         labels = {label for sample in family.samples for label in sample.labels} - {"le"}
         found[name] = (family.type, labels)
@@ -86,7 +86,7 @@ def test_simulated_series_exist_only_while_a_fault_is_on() -> None:
     client = Client(build("platform-faults"))
 
     def series() -> list[str]:
-        return [line for line in client.get("/metrics").text.splitlines() if not line.startswith("#")]
+        return [str(sample) for family in families(client.get("/metrics").text) for sample in family.samples]
 
     assert series() == []
     faults = client.get("/faults").json()

@@ -1,7 +1,6 @@
 """The simulated job queue exports exactly what the telemetry contract names."""
 
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
 from simulator import job_queue
 from simulator.__main__ import build
@@ -10,6 +9,7 @@ from simulator.faults import Switchboard
 from simulator.signals import Level
 from simulator.workload import LINGER, Workload
 from tests.simulator.client import Client
+from tests.simulator.pages import families
 
 # Telemetry contract, section 1: name -> (type, labels).
 CONTRACT = {
@@ -52,7 +52,7 @@ def exposed(role: str) -> dict[str, tuple[str, set[str]]]:
     """What /metrics of a pod says: name -> (type, labels)."""
     text = Client(build(role)).get("/metrics").text
     found: dict[str, tuple[str, set[str]]] = {}
-    for family in text_string_to_metric_families(text):
+    for family in families(text):
         name = family.name + ("_total" if family.type == "counter" else "")
         labels = {label for sample in family.samples for label in sample.labels} - {"le"}
         assert family.samples, f"{name} has no series"

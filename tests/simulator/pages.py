@@ -1,0 +1,15 @@
+"""What a simulated pod's page of metrics says of the system that it simulates."""
+
+from collections.abc import Iterator
+
+from prometheus_client import Metric
+from prometheus_client.parser import text_string_to_metric_families
+
+_OF_THE_PROCESS = "process_"
+
+
+def families(page: str) -> Iterator[Metric]:
+    """The families of the page, without what every client library tells of its own process."""
+    found = {family.name: family for family in text_string_to_metric_families(page)}
+    assert f"{_OF_THE_PROCESS}resident_memory_bytes" in found
+    return (family for name, family in found.items() if not name.startswith(_OF_THE_PROCESS))

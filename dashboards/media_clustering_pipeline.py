@@ -22,7 +22,8 @@ _JOBS, _SUCCEEDED, _FAILED = (
 )
 _FEEDBACK = f'{media.HERE}, operation=~"$operation"'
 _BACKENDS = f'{media.HERE}, backend=~"$backend"'
-_LINES = '{namespace=~"$namespace", service="sploot-cluster"} | logger="sploot-cluster.queue"'
+_OF_THE_QUEUE = '| json logger="logger" | logger="sploot-cluster.queue"'
+_LINES = f'{{namespace=~"$namespace", service="sploot-cluster"}} {_OF_THE_QUEUE}'
 _FAILURE_LIMITS = Limits(
     warning=1,
     critical=3,
@@ -86,8 +87,7 @@ def build() -> dict[str, Any]:
         logs='{namespace=~"${namespace:pipe}", service="sploot-cluster"}',
         links={
             "error lines of the queue": explore_logs(
-                '{namespace=~"${namespace:pipe}", service="sploot-cluster"} '
-                '| logger="sploot-cluster.queue" | level="ERROR"'
+                f'{{namespace=~"${{namespace:pipe}}", service="sploot-cluster"}} {_OF_THE_QUEUE} | level="ERROR"'
             ),
             "traces of sploot-cluster in Explore": explore_traces("sploot-cluster"),
             "uploads": "/d/media-uploads",

@@ -28,3 +28,10 @@ def test_a_link_to_a_file_that_is_no_page_becomes_its_name() -> None:
     assert site.for_site(text, Path("docs/a.md"), pages) == (
         "rules (`rules/x.yaml`) `code` [home](../README.md#top) [out](https://example.com) ![p](p.png)"
     )
+
+
+def test_every_picture_is_shown_with_a_caption() -> None:
+    page = (ROOT / "docs" / "pictures.md").read_text()
+    shown = dict(re.findall(r"!\[([^\]]+)\]\(pictures/([^)]+)\)", page))
+    files = {file.name for file in (ROOT / "docs" / "pictures").iterdir()}
+    assert set(shown.values()) == files, "docs/pictures.md shows each file of docs/pictures, and no other"

@@ -1,0 +1,116 @@
+"""The rights that docs/eks.md gives to whoever previews and deploys: what the program asks of AWS is in them."""
+
+import ast
+import json
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from tests.eks.iam_lint import parliament
+from tests.mock_engine import ROOT
+
+FOLDER = ROOT / "docs" / "iam"
+PREFLIGHT = sorted((ROOT / "components" / "eks").glob("preflight*.py"))
+# What the stand-in for the AWS provider asks, for each kind that the program makes. It makes no secrets.
+KINDS = sorted(set((ROOT / "local/providers/aws").glob("kinds_*.py")) - {ROOT / "local/providers/aws/kinds_secrets.py"})
+SERVICES = ("acm", "amp", "ec2", "eks", "iam", "kms", "logs", "opensearch", "route53", "s3", "secretsmanager")
+PREFIXES = {"amp": "aps", "opensearch": "es"}
+"""boto3's name of a service -> IAM's, where they differ."""
+NAMES = {
+    "s3:DeleteBucketEncryption": "s3:PutEncryptionConfiguration",
+    "s3:DeleteBucketLifecycle": "s3:PutLifecycleConfiguration",
+    "s3:DeleteBucketOwnershipControls": "s3:PutBucketOwnershipControls",
+    "s3:DeleteObjects": "s3:DeleteObject",
+    "s3:DeletePublicAccessBlock": "s3:PutBucketPublicAccessBlock",
+    "s3:GetBucketEncryption": "s3:GetEncryptionConfiguration",
+    "s3:GetBucketLifecycleConfiguration": "s3:GetLifecycleConfiguration",
+    "s3:GetPublicAccessBlock": "s3:GetBucketPublicAccessBlock",
+    "s3:HeadBucket": "s3:ListBucket",
+    "s3:ListObjectVersions": "s3:ListBucketVersions",
+    "s3:PutBucketEncryption": "s3:PutEncryptionConfiguration",
+    "s3:PutBucketLifecycleConfiguration": "s3:PutLifecycleConfiguration",
+    "s3:PutPublicAccessBlock": "s3:PutBucketPublicAccessBlock",
+}
+"""Operation -> the right that it needs, where it has another name."""
+# Switches of S3 that the stand-in knows, and the program never turns.
+UNUSED = {"s3:GetBucketVersioning", "s3:PutBucketLogging", "s3:PutBucketVersioning"}
+MANAGED_POLICY_LENGTH = 6144
+"""Characters, blanks not counted, of a policy of one's own (quotas of IAM)."""
+
+
+def policy(name: str) -> dict[str, Any]:
+    return json.loads((FOLDER / f"{name}.json").read_text())
+
+
+def actions(name: str) -> set[str]:
+    return {action for statement in policy(name)["Statement"] for action in statement["Action"]}
+
+
+@cache
+def operations(service: str) -> dict[str, str]:
+    """boto3's method -> operation."""
+    client: Any = boto3.client(service, region_name="eu-central-1")
+    return client.meta.method_to_api_mapping
+
+
+def words(file: Path) -> Iterator[str]:
+    """What a file calls as a method, or names in a text, such as `create_role`."""
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Attribute):
+            yield node.attr
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
+            if file.stem == "kinds_s3":  # `get_{operation}` and `put_{operation}` of a bucket's parts
+                yield from (f"{verb}_{node.value}" for verb in ("get", "put"))
+
+
+def needed(file: Path) -> set[str]:
+    """The rights behind a file's calls. It names its services: `client("s3", …)`, or `service="s3"`."""
+    said = set(words(file))
+    rights = {
+        f"{PREFIXES.get(service, service)}:{operations(service)[word]}"
+        for service in said & set(SERVICES)
+        for word in said & operations(service).keys()
+    }
+    return {NAMES.get(right, right) for right in rights} - UNUSED
+
+
+@pytest.mark.parametrize("file", [*PREFLIGHT, *KINDS], ids=lambda file: file.stem)
+def test_what_the_program_asks_of_aws_is_allowed(file: Path) -> None:
+    allowed = actions("read") | (set() if file in PREFLIGHT else actions("write"))
+    assert needed(file) - allowed == set(), file.name
+
+
+def test_the_scan_finds_what_is_known() -> None:
+    asked = set[str]().union(*(needed(file) for file in PREFLIGHT))
+    assert {"eks:DescribeAddon", "route53:GetHostedZone", "s3:ListBucket"} <= asked
+    made = {file.stem: needed(file) for file in KINDS}
+    assert all(made.values())
+    assert {"iam:PutRolePolicy", "iam:DeleteRole"} <= made["kinds_iam"]
+    assert {"s3:PutEncryptionConfiguration", "s3:GetBucketPolicy"} <= made["kinds_s3"]
+
+
+@pytest.mark.parametrize("name", ["read", "write"])
+def test_aws_knows_each_action_and_takes_the_policy(name: str) -> None:
+    assert len(re.sub(r"\s", "", (FOLDER / f"{name}.json").read_text())) <= MANAGED_POLICY_LENGTH
+    sids = [statement["Sid"] for statement in policy(name)["Statement"]]
+    assert len(sids) == len(set(sids))
+    for action in actions(name):
+        assert "*" not in action
+        # The linter's list has some actions twice.
+        assert dict(zip(("service", "action"), action.split(":"), strict=True)) in parliament.expand_action(action)
+
+
+def test_who_previews_cannot_change_anything() -> None:
+    verbs = ("Describe", "Get", "List")
+    assert {action for action in actions("read") if not action.split(":")[1].startswith(verbs)} == {"kms:Decrypt"}
+
+
+def test_the_two_do_not_repeat_each_other() -> None:
+    # A key is used by whoever reads a secret, and by whoever makes a store, each through its service alone.
+    assert actions("read") & actions("write") == {"kms:Decrypt", "kms:DescribeKey"}

@@ -3,8 +3,8 @@
 import asyncio
 from collections.abc import AsyncIterator
 
-from fastapi import APIRouter, BackgroundTasks, FastAPI, HTTPException, Request, Response
-from fastapi.responses import StreamingResponse
+from fastapi import APIRouter, BackgroundTasks, Depends, FastAPI, HTTPException, Request, Response
+from fastapi.responses import JSONResponse, StreamingResponse
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route
@@ -14,11 +14,29 @@ class BrokenError(Exception):
     """What handlers raise here."""
 
 
+class KnownError(Exception):
+    """What handlers raise, and an exception handler answers."""
+
+
 async def chunks(fails: bool = False) -> AsyncIterator[bytes]:
     yield b"one"
     if fails:
         raise BrokenError
     yield b"two"
+
+
+async def endless() -> AsyncIterator[bytes]:
+    while True:
+        yield b"more"
+        await asyncio.sleep(0)
+
+
+async def answers_known(_: Request, __: Exception) -> JSONResponse:
+    return JSONResponse({}, 500)
+
+
+def nobody() -> None:
+    raise HTTPException(404)
 
 
 async def told(_: Request) -> PlainTextResponse:
@@ -37,6 +55,9 @@ def routers(app: FastAPI) -> None:
     branch.include_router(leaf, prefix="/leaves")
     app.include_router(branch, prefix="/spring")
     app.include_router(branch, prefix="/autumn")
+    own = APIRouter(prefix="/regions/{region}")
+    own.add_api_route("", nobody)
+    app.include_router(own)
     inner = FastAPI()
     inner.include_router(leaf, prefix="/leaves")
 
@@ -50,10 +71,32 @@ def routers(app: FastAPI) -> None:
     app.mount("/opaque", PlainTextResponse("x"))
 
 
+def failures(app: FastAPI) -> None:
+    """Raised by a dependency, and answered by an exception handler."""
+    app.add_exception_handler(KnownError, answers_known)
+
+    @app.get("/known/{number}")
+    async def known(number: int) -> None:
+        raise KnownError
+
+    @app.get("/guarded/{number}", dependencies=[Depends(nobody)])
+    async def guarded(number: int) -> int:
+        return number
+
+
 def application() -> FastAPI:  # noqa: C901 - a list of routes
     """One route per case."""
     app = FastAPI()
     routers(app)
+    failures(app)
+
+    @app.get("/files/{path:path}")
+    async def file(path: str) -> str:
+        return path
+
+    @app.get("/endless")
+    async def without_end() -> StreamingResponse:
+        return StreamingResponse(endless())
 
     @app.api_route("/items/{item_id}", methods=["GET", "HEAD"])
     async def item(item_id: int) -> int:

@@ -11,7 +11,8 @@ from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
 from starlette.types import Message, Scope
 
-Headers = dict[str, str | bytes]
+Headers = dict[str, str | bytes | list[str]]
+"""Values by name; a list is as many headers."""
 
 
 @dataclass
@@ -51,7 +52,7 @@ class Service:
     async def request(self, path: str, method: str = "GET", headers: Headers | None = None, **changes: Any) -> Answer:
         scope: Scope = {
             "type": changes.get("type", "http"),
-            "asgi": {"version": "3.0", "spec_version": "2.4"},
+            "asgi": {"version": "3.0", "spec_version": changes.get("spec_version", "2.4")},
             "http_version": "1.1",
             "method": method,
             "scheme": "http",
@@ -104,7 +105,8 @@ class Service:
 
 def _encoded(headers: Headers) -> Iterable[tuple[bytes, bytes]]:
     for name, value in headers.items():
-        yield name.lower().encode(), value.encode() if isinstance(value, str) else value
+        for one in value if isinstance(value, list) else [value]:
+            yield name.lower().encode(), one.encode() if isinstance(one, str) else one
 
 
 def messages(given: Sequence[Message]) -> Callable[[], Awaitable[Message]]:

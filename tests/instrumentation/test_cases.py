@@ -1,6 +1,8 @@
 """What is counted, once each, with which endpoint and status: the table of cases in the package's README."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +17,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.testing import capture_logs
 
-from tests.instrumentation.routes import BrokenError, application, told
+from tests.instrumentation.routes import BrokenError, application, nobody, told
 from tests.instrumentation.service import Answer, Service, messages
 
 DISCONNECT = {"type": "http.disconnect"}
@@ -51,6 +53,12 @@ def _client(*given: Message) -> Callable[[], dict[str, Any]]:
     return lambda: {"receive": messages(given)}
 
 
+async def leaves() -> Message:
+    await asyncio.sleep(0.01)
+    return DISCONNECT
+
+
+OLDER = {"receive": leaves, "spec_version": "2.3"}
 CASES = [
     Case("route", "/items/5", ("/items/{item_id}", "200")),
     Case("handler in a thread", "/sync/5", ("/sync/{item_id}", "200")),
@@ -65,6 +73,10 @@ CASES = [
     Case("stream", "/stream", ("/stream", "200")),
     Case("stream that breaks off", "/breaks-off", ("/breaks-off", "500")),
     Case("background task that fails", "/background", ("/background", "200")),
+    Case("exception that a handler answers", "/known/5", ("/known/{number}", "500")),
+    Case("404 by a dependency", "/guarded/5", ("/guarded/{number}", "404")),
+    Case("404 by the handler", "/regions/north", ("/regions/{region}", "404")),
+    Case("path in a parameter", "/files/a/b/c", ("/files/{path}", "200")),
     Case("status that HTTP does not have", "/teapot", ("/teapot", "other")),
     Case("included router", "/spring/leaves/a", ("/spring/leaves/{leaf_id}", "200")),
     Case("the same router again", "/autumn/leaves/a", ("/autumn/leaves/{leaf_id}", "200")),
@@ -79,6 +91,7 @@ CASES = [
     Case("root path in the path", "/v1/items/5", ("/items/{item_id}", "200"), changes=lambda: {"root_path": "/v1"}),
     Case("client gone while uploading", "/upload", ("/upload", "499"), "POST", _client(DISCONNECT)),
     Case("client gone while it waits", "/waits", ("/waits", "499"), changes=_client(DISCONNECT)),
+    Case("client gone within a stream, ASGI 2.3", "/endless", ("/endless", "200"), changes=lambda: dict(OLDER)),
     Case("cancelled", "/cancelled", ("/cancelled", "499")),
 ]
 
@@ -112,6 +125,7 @@ def test_middlewares_that_copy_the_scope_or_answer_themselves_hide_no_endpoint()
     service = Service(app)
     app.add_api_route("/items/{item_id}", told, methods=["POST"])
     app.add_api_route("/closed/{door}", told)
+    app.add_api_route("/lost/{item}", nobody)
     app.add_middleware(CORSMiddleware, allow_origins=["*"], allow_methods=["POST"])
     app.add_middleware(BaseHTTPMiddleware, dispatch=closed)
     app.add_middleware(CopiesScope)
@@ -119,11 +133,32 @@ def test_middlewares_that_copy_the_scope_or_answer_themselves_hide_no_endpoint()
     service.ask("/items/1", "POST")
     service.ask("/items/1", "OPTIONS", preflight)
     service.ask("/closed/1")
+    service.ask("/lost/1")
+    service.ask("/nothing")
     assert service.counts() == {
         ("POST", "/items/{item_id}", "200"): 1,
         ("OPTIONS", "/items/{item_id}", "200"): 1,
         ("GET", "/closed/{door}", "401"): 1,
+        ("GET", "/lost/{item}", "404"): 1,
+        ("GET", "unmatched", "404"): 1,
     }
+
+
+def test_a_stream_that_breaks_off_behind_a_middleware_that_ends_it_is_counted_as_begun_and_told_of() -> None:
+    async def passes(request: Request, call_next: Any) -> Response:
+        return await call_next(request)
+
+    app = application()
+    app.add_middleware(BaseHTTPMiddleware, dispatch=passes)
+    service = Service(app, log_requests=True)
+    with capture_logs() as lines:
+        answer = service.ask("/breaks-off")
+    assert answer.messages[-1]["more_body"] is False
+    assert service.counts() == {("GET", "/breaks-off", "200"): 1}
+    assert [(line["event"], line["log_level"]) for line in lines] == [
+        ("request", "info"),
+        ("failed after the answer", "error"),
+    ]
 
 
 @pytest.mark.parametrize("path", ["/stream", "/refused"])
@@ -179,6 +214,8 @@ def sockets() -> FastAPI:
             await socket.send_denial_response(PlainTextResponse("no", 429))
         else:
             await socket.accept()
+            if room == "breaks":
+                raise BrokenError
             await socket.receive_text()
 
     return app
@@ -191,6 +228,7 @@ def sockets() -> FastAPI:
         ("left", "101", ("websocket.connect", "websocket.disconnect")),
         ("closed", "403", ("websocket.connect",)),
         ("broken", "500", ("websocket.connect",)),
+        ("breaks", "101", ("websocket.connect",)),
         ("denied", "429", ("websocket.connect",)),
     ],
 )
@@ -202,6 +240,39 @@ def test_a_websocket_is_counted_by_its_handshake(room: str, status: str, client:
 
     assert service.counts() == {("GET", "/chat/{room}", status): 1}
     assert len(answer.headers("x-request-id")) == (0 if room in ("closed", "broken") else 1)
+
+
+def test_a_websocket_that_no_route_takes_is_refused_and_has_no_series_of_its_own() -> None:
+    service = Service(sockets())
+    service.ask("/nothing", type="websocket", receive=messages([{"type": "websocket.connect"}]))
+    assert service.counts() == {("GET", "unmatched", "403"): 1}
+
+
+def test_the_start_and_the_end_of_an_application_pass_through() -> None:
+    happened: list[str] = []
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        happened.append("started")
+        yield
+        happened.append("ended")
+
+    service = Service(FastAPI(lifespan=lifespan))
+    told = messages([{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}])
+    answer = service.ask("", type="lifespan", receive=told)
+    assert [one["type"] for one in answer.messages] == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
+    assert (happened, service.counts()) == (["started", "ended"], {})
+
+
+def test_an_instrumented_application_inside_one_that_is_not_counts_below_its_mount() -> None:
+    inner = Service(FastAPI())
+    inner.app.add_route("/leaf/{name}", told)
+    outer = FastAPI()
+    outer.mount("/inner", inner.app)
+    inner.app = outer
+    inner.ask("/inner/leaf/a")
+    assert inner.counts() == {("GET", "/leaf/{name}", "200"): 1}
+    assert "request_count{" in inner.ask("/inner/metrics").text
 
 
 def test_an_instrumented_application_inside_another_counts_once() -> None:

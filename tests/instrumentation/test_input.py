@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from observability_fastapi import InstrumentationError, instrument
 from prometheus_client import CollectorRegistry, Gauge
 from starlette.responses import PlainTextResponse
+from starlette.types import Receive, Scope, Send
 from structlog.testing import capture_logs
 
 from tests.instrumentation.service import Service
@@ -147,6 +148,35 @@ def test_the_answer_to_an_unhandled_exception_has_the_id() -> None:
 
     app.add_api_route("/broken", broken)
     assert Service(app).ask("/broken", headers={"X-Request-Id": "abc"}).headers("x-request-id") == ["abc"]
+
+
+def test_of_several_ids_the_last_one_counts() -> None:
+    service = Service()
+    assert service.ask("/x", headers={"X-Request-Id": ["far", "near"]}).headers("x-request-id") == ["near"]
+    (made,) = service.ask("/x", headers={"X-Request-Id": ["far", "not good"]}).headers("x-request-id")
+    assert uuid.UUID(made).version == 4
+
+
+def test_an_id_that_the_application_sets_in_upper_case_does_not_stand_beside_ours() -> None:
+    async def own(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"X-Request-Id", b"own")]})
+        await send({"type": "http.response.body", "body": b""})
+
+    app = FastAPI()
+    app.mount("/own", own)
+    assert Service(app).ask("/own/x", headers={"X-Request-Id": "given"}).headers("x-request-id") == ["given"]
+
+
+@given(project=st.binary(max_size=100), parent=st.binary(max_size=80), state=st.binary(max_size=80))
+def test_whatever_stands_in_the_other_headers_the_request_is_answered(
+    project: bytes, parent: bytes, state: bytes
+) -> None:
+    service = Service(max_projects=0)
+    for traceparent in (parent, b"00-" + b"a" * 32 + b"-" + b"b" * 16 + b"-01"):
+        sent = {"X-Project-Id": project, "traceparent": traceparent, "tracestate": state}
+        answer = service.ask("/x", headers={**sent})
+        assert (answer.status, answer.error) == (404, None)
+    assert {one["project_id"] for one in service.samples("request_count")} <= {"none", "other", "invalid"}
 
 
 def test_an_answer_has_one_id_whatever_the_application_sets_and_however_often_it_is_sent() -> None:

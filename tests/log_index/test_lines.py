@@ -12,8 +12,8 @@ import pytest
 from components.log_index import NAME
 from local.opensearch import OpenSearchNode
 from tests.collector.pipeline import Pipeline, log_pipeline
-from tests.collector.processes import eventually
 from tests.log_index.conftest import Apply
+from tests.programs import eventually
 
 AWAY = re.compile(r"away-\d+")
 ARRIVES = 120.0

@@ -24,6 +24,10 @@ def test_a_good_one_is_forwarded(api: Api) -> None:
     assert answered(api, name) == name
 
 
+def test_of_several_the_last_one_counts(api: Api) -> None:
+    assert answered(api, "far", "near") == "near"
+
+
 def test_without_one_each_request_gets_its_own(api: Api) -> None:
     made = {answered(api) for _ in range(5)}
     assert len(made) == 5

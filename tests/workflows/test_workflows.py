@@ -4,6 +4,7 @@ import json
 import re
 import shlex
 import subprocess
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -147,6 +148,19 @@ def test_each_stack_is_previewed_and_looked_at_and_staging_comes_first() -> None
     assert {job["with"]["stack"] for job in deploys.values()} == set(ON_EKS)
     assert deploys["production"]["needs"] == "staging"
     assert jobs(by_name("deploy-stack"))["up"]["environment"] == "${{ inputs.stack }}"
+
+
+def test_the_instrumentation_package_is_tested_with_each_python_that_it_names() -> None:
+    job = jobs(by_name("observability-ci"))["instrumentation"]
+    named = tomllib.loads((ROOT / "instrumentation/pyproject.toml").read_text())["project"]["classifiers"]
+    python = "Programming Language :: Python :: "
+    tested = job["strategy"]["matrix"]["python"]
+    assert tested == [one.removeprefix(python) for one in named if one.startswith(python)]
+    assert f"Python {tested[0]} to {tested[-1]}" in (ROOT / "instrumentation/README.md").read_text()
+    (given,) = [step["with"] for step in job["steps"] if step.get("uses") == "./.github/actions/set-up"]
+    assert given == {"python": "${{ matrix.python }}"}
+    (setup,) = [step["with"] for step in steps(ACTIONS[0]) if "setup-python" in step.get("uses", "")]
+    assert setup == {"python-version": "${{ inputs.python }}"}
 
 
 def test_the_engine_is_the_pinned_one() -> None:

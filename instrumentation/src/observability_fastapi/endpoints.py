@@ -30,16 +30,12 @@ class Endpoints:
         # With the objects whose ids are the key: as long as they are here, no other object has their ids.
         self._known: dict[_Key, tuple[str, object, object]] = {}
 
-    def of(self, scope: Scope, root_path: str, status: int) -> str:
-        """The endpoint of a request that was answered with `status`.
-
-        `scope` is as the application left it, `root_path` what stood in it at first.
-        """
+    def of(self, scope: Scope, root_path: str) -> str:
+        """The endpoint of a request; `scope` is as the application left it, `root_path` what stood in it at first."""
         route = scope.get("route")
         if route is None:
-            # A middleware answered or copied the scope, or it is one of Starlette's routes in a FastAPI application.
-            missing = status == 404 and "endpoint" not in scope
-            return UNMATCHED if missing else self._find(scope, root_path)
+            # Nothing matched, a middleware answered or copied the scope, or the route is Starlette's and not FastAPI's.
+            return self._find(scope, root_path)
         # FastAPI: the same route object may be included under several prefixes.
         inclusion = _inclusion(scope)
         key = (id(route), id(inclusion), scope.get("root_path", ""))

@@ -135,8 +135,8 @@ class Exchange:
     def _start(self, kind: str, message: Message) -> None:
         self._status = _STARTS[kind] or message["status"]
         if kind != "websocket.close":
-            # A new list: the application may send the same object again.
-            headers = [pair for pair in message.get("headers", ()) if pair[0] != REQUEST_ID]
+            # A new list: the application may send the same object again. Servers take names in any case.
+            headers = [pair for pair in message.get("headers", ()) if pair[0].lower() != REQUEST_ID]
             headers.append((REQUEST_ID, self._caller.request.request_id.encode("ascii")))
             message["headers"] = headers
 
@@ -147,7 +147,7 @@ class Exchange:
         parts, caller, scope = self._parts, self._caller, self._scope
         self._seconds = seconds = parts.settings.clock() - self._began
         self._status = status = GONE if self._gone else self._status or BROKEN
-        endpoint = parts.endpoints.of(scope, self._root, status)
+        endpoint = parts.endpoints.of(scope, self._root)
         method = METHODS.get(scope.get("method", "GET"), OTHER_METHOD)
         self._operation = f"{method} {endpoint}"
         labels = (caller.request.service, endpoint, method, STATUSES.get(status, OTHER_STATUS), caller.label)

@@ -5,9 +5,12 @@ request have its `request_id` and `project_id`, lines inside a span its `trace_i
 library's loggers say (uvicorn's, for one) comes out in the same form.
 """
 
+import json
 import logging
 import sys
 from datetime import UTC, datetime
+from functools import lru_cache
+from time import time
 from typing import TextIO
 
 import structlog
@@ -18,14 +21,16 @@ from observability_fastapi.current import CURRENT
 
 QUIET = ("opentelemetry", "urllib3", "httpx")
 """Loggers that would write at every failed export or request; sending.py says it once."""
-_FIRST = ("timestamp", "level", "service", "message")
+# Made once: json.dumps would make one for every line.
+_ENCODER = json.JSONEncoder(default=repr)
 _SAID_BY_US = "Exception in ASGI application"
 """How uvicorn begins to tell of an exception that the middleware has written down, with the request that it ended."""
 
 
 def rfc3339(seconds: float) -> str:
     """A time in seconds since the epoch as log lines write it: 2026-01-31T09:30:00.125Z."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    whole, milliseconds = divmod(round(seconds * 1e6) // 1000, 1000)
+    return f"{_second(whole)}.{milliseconds:03d}Z"
 
 
 def configure(service: str, *, stream: TextIO | None = None) -> None:
@@ -34,25 +39,14 @@ def configure(service: str, *, stream: TextIO | None = None) -> None:
     `service` is the name on lines whose writer did not bind one.
     """
 
-    def named(_: object, __: str, event: EventDict) -> EventDict:
-        event.setdefault("service", service)
-        return event
+    def line(_: object, method: str, event: EventDict) -> str:
+        return _ENCODER.encode(_line(service, method.upper(), event))
 
-    shared: list[Processor] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_log_level,
-        add_request,
-        named,
-        _stamp,
-        _add_span,
-        structlog.processors.format_exc_info,
-        structlog.processors.EventRenamer("message"),
-        _in_order,
-        structlog.processors.JSONRenderer(),
-    ]
+    shared: list[Processor] = [structlog.contextvars.merge_contextvars, structlog.processors.format_exc_info, line]
     structlog.configure(
         processors=shared,
-        logger_factory=structlog.WriteLoggerFactory(stream),
+        # Standard output as it is when a line is written: tests and wrappers put another file there.
+        logger_factory=lambda *_: _writer(stream or sys.stdout),
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
     )
     handler = logging.StreamHandler(stream or sys.stdout)
@@ -82,36 +76,39 @@ def mute_server() -> None:
     logging.getLogger("uvicorn.error").filters = [_not_said]
 
 
-def add_request(_: object, __: str, event: EventDict) -> EventDict:
-    """A structlog processor: ids of the request that is being handled, if there is one."""
-    request = CURRENT.get()
-    if request is not None:
-        event.setdefault("service", request.service)
-        event.setdefault("request_id", request.request_id)
-        event.setdefault("project_id", request.project_id)
-    return event
-
-
 def _not_said(record: logging.LogRecord) -> bool:
     return not str(record.msg).startswith(_SAID_BY_US)
 
 
-def _stamp(_: object, __: str, event: EventDict) -> EventDict:
-    if "timestamp" not in event:
-        event["timestamp"] = f"{datetime.now(UTC).isoformat(timespec='milliseconds')[:-6]}Z"
-    event["level"] = str(event["level"]).upper()
-    return event
+@lru_cache(maxsize=1)
+def _second(number: int) -> str:
+    return datetime.fromtimestamp(number, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
-def _add_span(_: object, __: str, event: EventDict) -> EventDict:
+@lru_cache(maxsize=1)
+def _writer(stream: TextIO) -> structlog.WriteLogger:
+    return structlog.WriteLogger(stream)
+
+
+def _line(service: str, level: str, event: EventDict) -> EventDict:
+    """What every line has, for people who read the bare text; then the request's; then what its writer says.
+
+    The writer's own word holds, but for level and message. One pass, because this is most of what a line costs.
+    """
+    message = event.pop("event", None)
+    request = CURRENT.get()
+    line: EventDict = {"timestamp": None, "level": level, "service": service, "message": message}
+    if request is not None:
+        line["service"] = request.service
+        line["request_id"] = request.request_id
+        line["project_id"] = request.project_id
     if "trace_id" not in event:
         context = trace.get_current_span().get_span_context()
         if context.is_valid:
-            event["trace_id"] = trace.format_trace_id(context.trace_id)
-            event["span_id"] = trace.format_span_id(context.span_id)
-    return event
-
-
-def _in_order(_: object, __: str, event: EventDict) -> EventDict:
-    """What every line has comes first, for people who read the bare text."""
-    return {**{key: event[key] for key in _FIRST}, **event}
+            line["trace_id"] = trace.format_trace_id(context.trace_id)
+            line["span_id"] = trace.format_span_id(context.span_id)
+    line.update(event)
+    line["level"], line["message"] = level, message
+    if line["timestamp"] is None:
+        line["timestamp"] = rfc3339(time())
+    return line

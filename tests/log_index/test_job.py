@@ -1,0 +1,85 @@
+"""The Job as the component renders it, run with what its manifest brings and nothing else, at a real OpenSearch."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from components.log_index import NAME, LogIndex
+from local.opensearch import OpenSearchNode
+from tests.http_server import Handler, serving
+from tests.log_index import pod
+from tests.mock_engine import Recorded
+
+Engine = Callable[..., Recorded]
+# What Python itself adds to its environment is left out.
+LOOK = """
+import json, os
+seen = {"user": os.getuid(), "groups": os.getgroups(), "here": sorted(os.listdir("/"))}
+seen["names"] = sorted({*os.environ} - {"LC_CTYPE"})
+for path in ("/x", "/usr/x", "/log-index/x"):
+    try:
+        open(path, "w")
+    except OSError as error:
+        seen[path] = error.strerror
+print(json.dumps(seen))
+"""
+
+
+def rendered(engine: Engine, url: str) -> tuple[Recorded, dict[str, Any]]:
+    """What the component registers, and the spec of the Job's pod."""
+    login = {"username": "logs", "password": "hush-password"}
+    recorded = engine(lambda: LogIndex("log-index", {"namespace": "observability", "url": url, **login}))
+    return recorded, recorded.one("Job", "log-index").inputs["spec"]["template"]["spec"]
+
+
+def test_the_job_needs_nothing_that_its_manifest_does_not_bring(
+    engine: Engine, empty: OpenSearchNode, tmp_path: Path
+) -> None:
+    done = pod.run(*rendered(engine, empty.url), tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"log index: pipeline and template {NAME} are in place\n"
+    template = httpx.get(f"{empty.url}/_index_template/{NAME}", timeout=60).json()["index_templates"][0]
+    assert template["index_template"]["index_patterns"] == [f"{NAME}-*"]
+    pipeline = httpx.get(f"{empty.url}/_ingest/pipeline/{NAME}", timeout=60).json()
+    assert pipeline[NAME]["processors"]
+
+
+def test_a_file_that_the_manifest_forgets_is_missed(engine: Engine, empty: OpenSearchNode, tmp_path: Path) -> None:
+    recorded, spec = rendered(engine, empty.url)
+    del recorded.one("ConfigMap", "log-index").inputs["data"]["index-template.json"]
+    done = pod.run(recorded, spec, tmp_path)
+    assert done.returncode == 1
+    assert "No such file or directory: '/log-index/index-template.json'" in done.stderr
+    assert httpx.get(f"{empty.url}/_ingest/pipeline/{NAME}", timeout=60).json() == {}
+
+
+def test_the_pod_of_these_tests_is_as_restricted_as_it_says(engine: Engine, tmp_path: Path) -> None:
+    done = pod.run(*rendered(engine, "http://127.0.0.1:9"), tmp_path, "python3", "-I", "-c", LOOK)
+    read_only = "Read-only file system"
+    assert json.loads(done.stdout) == {
+        "user": 65534,
+        "groups": [],
+        "names": ["OPENSEARCH_PASSWORD", "OPENSEARCH_URL", "OPENSEARCH_USERNAME", "PATH"],
+        "here": ["bin", "lib", "lib64", "log-index", "usr"],
+        **dict.fromkeys(("/x", "/usr/x", "/log-index/x"), read_only),
+    }
+
+
+def test_the_job_logs_in_with_what_the_gateways_send(engine: Engine, tmp_path: Path) -> None:
+    """Against a server that only notes the login; the real node here has no security plugin."""
+    noted: set[str] = set()
+
+    class Refuses(Handler):
+        def respond(self) -> None:
+            noted.add(self.headers["Authorization"])
+            self.answer(401)
+
+    with serving(Refuses) as url:
+        recorded, spec = rendered(engine, url)
+        done = pod.run(recorded, spec, tmp_path)
+    assert done.returncode == 1
+    assert "does not take the login" in done.stderr
+    assert noted == {recorded.one("Secret", "log-index").inputs["stringData"]["authorization"]}

@@ -102,11 +102,12 @@ def alertmanager() -> Row:
 
 
 def loki() -> Row:
-    """Lines in, requests answered, lines refused."""
+    """Lines in, requests answered, lines refused, chunks that wait to be stored."""
     requests = "loki_request_duration_seconds_count"
     refused = "sum by (reason) (rate(loki_discarded_samples_total[$__rate_interval]))"
     failed = f'sum by (route) (rate({requests}{{status_code=~"5.."}}[$__rate_interval]))'
-    flush = "sum(rate(loki_ingester_chunks_flush_failures_total[$__rate_interval]))"
+    chunks = "sum(rate(loki_ingester_chunks_flush_failures_total[$__rate_interval]))"
+    index = 'sum(rate(loki_tsdb_shipper_tables_upload_operation_total{status="failure"}[$__rate_interval]))'
     return row(
         "Loki",
         line(
@@ -123,22 +124,35 @@ def loki() -> Row:
                 Look(unit=units.BYTES_PER_SECOND),
             ),
             lines(
-                "Lost and failed",
-                "Lines refused by a limit, requests answered with 5xx, and chunks that could not be stored.",
-                [
-                    prom(or_zero(refused, "reason"), "refused {{reason}}"),
-                    prom(or_zero(failed, "route"), "5xx {{route}}"),
-                    prom(or_zero(flush), "chunks not stored"),
-                ],
-                _NO_LOSS,
-            ),
-            lines(
                 "p99 by route",
                 "99 % of the requests over HTTP are answered within this time.",
                 [prom(quantile(0.99, 'loki_request_duration_seconds_bucket{route!~"/.*"}', "route"), "{{route}}")],
                 Look(unit=units.SECONDS),
             ),
-            widths=(5, 5, 7, 7),
+        ),
+        line(
+            lines(
+                "Lost and failed",
+                "Lines refused by a limit, requests answered with 5xx, and tries to store chunks or the index that "
+                "failed: those are repeated, and lines wait in memory and on the volume meanwhile.",
+                [
+                    prom(or_zero(refused, "reason"), "refused {{reason}}"),
+                    prom(or_zero(failed, "route"), "5xx {{route}}"),
+                    prom(or_zero(chunks), "chunks not stored"),
+                    prom(or_zero(index), "index not stored"),
+                ],
+                _NO_LOSS,
+            ),
+            lines(
+                "Chunks in memory",
+                "Held until they are full, idle or two hours old, and stored; and streams that wait to be stored. Both "
+                "grow while the store refuses, until Loki takes no more lines.",
+                [
+                    prom("sum by (pod) (loki_ingester_memory_chunks)", "chunks {{pod}}"),
+                    prom("sum by (pod) (loki_ingester_flush_queue_length)", "waiting streams {{pod}}"),
+                ],
+                Look(unit=units.COUNT),
+            ),
         ),
     )
 

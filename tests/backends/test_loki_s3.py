@@ -5,20 +5,28 @@ The server is versitygw, which checks signatures and speaks TLS; it is not AWS' 
 
 import json
 import shutil
+import signal
 import time
 from pathlib import Path
 from typing import Any
 
 import httpx
 import yaml
+from prometheus_client.parser import text_string_to_metric_families
 
 from components import loki_config
 from components.loki_config import S3, LokiConfig
 from local.ports import free_ports
+from rules import loader, missing_metrics
 from tests.backends.pod_identity import agent
-from tests.backends.servers import S3Server, Server, eventually, s3_server
+from tests.backends.servers import S3Server, s3_server
+from tests.programs import Server, eventually
 
 BUCKET = "logs"
+# What LokiRequestErrors asks of a store.
+FAILED = "loki_ingester_chunks_flush_failures_total"
+TRIED = "loki_ingester_chunks_flush_requests_total"
+INDEX = "loki_tsdb_shipper_tables_upload_operation_total"
 _DAY_NS = 86_400 * 10**9
 # What the deployed configuration does in minutes and hours.
 QUICK_COMPACTOR = {"compaction_interval": "1s", "retention_delete_delay": "1s"}
@@ -89,6 +97,17 @@ class Loki(Server):
         streams: list[dict[str, Any]] = answer.json()["data"]["result"]
         return [line for stream in streams for _, line in stream["values"]]
 
+    def flush(self) -> None:
+        """What it would do once a chunk is full, idle or old."""
+        httpx.post(f"{self.url}/flush", timeout=30).raise_for_status()
+
+    def metric(self, name: str, **labels: str) -> float | None:
+        """What it says of itself: the sum of the series with these labels, None when there is none."""
+        text = httpx.get(f"{self.url}/metrics", timeout=30).raise_for_status().text
+        samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
+        fitting = [one.value for one in samples if one.name == name and labels.items() <= one.labels.items()]
+        return sum(fitting) if fitting else None
+
     def end_and_lose_the_volume(self) -> None:
         """A node that goes, with its disk."""
         self.end()
@@ -125,18 +144,42 @@ def test_lines_outlive_the_volume_and_retention_deletes_them_from_the_bucket(tmp
             assert loki.lines("past") == []
 
 
-def test_a_bucket_that_is_away_for_a_while_loses_nothing(tmp_path: Path) -> None:
+def test_a_bucket_that_is_away_for_a_while_loses_nothing_and_shows_in_what_the_alert_asks_for(tmp_path: Path) -> None:
+    asked = missing_metrics.names(loader.load().rules()["LokiRequestErrors"].expr)
+    assert {FAILED, TRIED, INDEX} < set(asked)
     with s3_server(tmp_path / "s3", BUCKET) as s3:
         with Loki(tmp_path / "loki", s3) as loki:
+            assert [name for name in asked if loki.metric(name) is None] == []
+            assert (loki.metric(FAILED), loki.metric(INDEX, status="failure")) == (0, None)
             shutil.move(s3.root / BUCKET, s3.root / "away")
             loki.write("shop", "without a bucket", time.time_ns())
-            httpx.post(f"{loki.url}/flush", timeout=30).raise_for_status()
+            loki.flush()
             eventually(lambda: "NoSuchBucket" in loki.log, what="Loki says nothing of a bucket that is not there")
+            eventually(
+                lambda: (loki.metric(FAILED) or 0) > 1 and loki.metric(FAILED) == loki.metric(TRIED),
+                what="tries that fail are not counted",
+            )
+            assert loki.metric("loki_request_duration_seconds_count", status_code="500") is None, "it answers well"
             assert loki.lines("shop") == ["without a bucket"]
             shutil.move(s3.root / "away", s3.root / BUCKET)
             loki.end_and_lose_the_volume()
         with Loki(tmp_path / "loki", s3) as loki:
             assert loki.lines("shop") == ["without a bucket"]
+
+
+def test_an_index_that_cannot_be_stored_shows_in_what_the_alert_asks_for(tmp_path: Path) -> None:
+    with s3_server(tmp_path / "s3", BUCKET) as s3, Loki(tmp_path / "loki", s3) as loki:
+        loki.write("shop", "just now", time.time_ns())
+        loki.flush()
+        eventually(lambda: s3.objects(BUCKET, loki_config.TENANT), what="the chunk is not stored")
+        (s3.root / BUCKET / "index").write_text("in the way of the index")
+        # Loki makes an index of what it flushed every quarter of an hour, and when it starts.
+        loki.end(signal.SIGKILL)
+        loki.start()
+        eventually(lambda: loki.metric(INDEX, status="failure"), what="tries that fail are not counted")
+        assert "failed to upload table" in loki.log
+        assert loki.metric(FAILED) == 0
+        assert loki.lines("shop") == ["just now"]
 
 
 def test_in_eks_loki_takes_the_identity_of_its_pod(tmp_path: Path) -> None:

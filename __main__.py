@@ -8,13 +8,14 @@ from components.backing import without_cloud
 from components.disruption_budgets import DisruptionBudgets
 from components.eks import outputs as eks_outputs
 from components.eks import platform as eks
+from components.eks.login import redirects
 from components.namespace import Namespace
 from components.simulation import simulation
 
 stack = settings.load()
 values = stack.values
 if stack.has_cluster:
-    cluster_check.require_cluster(stack.kubeconfig, stack.kube_context)
+    cluster_check.require_cluster(stack.kubeconfig, stack.kube_context, values.existing_ingress_class)
 base = eks.foundation(stack)
 
 cluster = k8s.Provider(
@@ -63,4 +64,5 @@ pulumi.export("alerts", alert_outputs.alerts(stack))
 pulumi.export("timing", alert_outputs.timing(stack))
 if base:
     pulumi.export("aws", eks_outputs.outputs(stack, base, roles))
+    pulumi.export("redirects", redirects(values.hosts))
     pulumi.export("kubeconfig", pulumi.Output.secret(base.kubeconfig))

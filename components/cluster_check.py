@@ -17,16 +17,18 @@ from components import versions
 
 TIMEOUT = 10.0
 """Seconds that the API server has to answer."""
+_LOAD_BALANCER_CONTROLLER = "ingress.k8s.aws/alb"
 
 
 class ClusterError(pulumi.RunError):
     """The cluster cannot be reached, or its version is not one that this program is made for."""
 
 
-def require_cluster(kubeconfig: str | None, context: str | None) -> str:
+def require_cluster(kubeconfig: str | None, context: str | None, ingress_class: str = "") -> str:
     """Version of the cluster, such as `v1.34.4`; `kubeconfig` is a path, or the text of one as JSON.
 
-    Raises ClusterError that names server, context and kubeconfig.
+    With `ingress_class`, the AWS Load Balancer Controller must serve one of that name. Raises ClusterError that names
+    server, context and kubeconfig.
     """
     text = kubeconfig if kubeconfig and kubeconfig.startswith("{") else None
     file = "of the EKS cluster" if text else kubeconfig or "(KUBECONFIG or ~/.kube/config)"
@@ -54,6 +56,8 @@ def require_cluster(kubeconfig: str | None, context: str | None) -> str:
             f"{server} ({where}) runs Kubernetes {found}; allowed: {low} <= version < {below}. Nothing was changed."
         )
     _require_login(api, f"{server} ({where})")
+    if ingress_class:
+        _require_ingress_class(api, f"{server} ({where})", ingress_class)
     return found
 
 
@@ -64,6 +68,23 @@ def _require_login(api: client.ApiClient, where: str) -> None:
         client.AuthenticationV1Api(api).create_self_subject_review(review, _request_timeout=TIMEOUT)
     except (client.ApiException, HTTPError, OSError) as error:
         raise ClusterError(f"{where} does not accept our login: {_line(error)}. Nothing was changed.") from error
+
+
+def _require_ingress_class(api: client.ApiClient, where: str, name: str) -> None:
+    """Raises ClusterError unless the class is there; without it an Ingress waits ten minutes for its address."""
+    try:
+        classes = client.NetworkingV1Api(api).list_ingress_class(_request_timeout=TIMEOUT).items
+    except (client.ApiException, HTTPError, OSError) as error:
+        raise ClusterError(
+            f"{where} does not tell its ingress classes: {_line(error)}. Nothing was changed."
+        ) from error
+    controllers = {item.metadata.name: item.spec.controller for item in classes if item.metadata and item.spec}
+    if controllers.get(name) != _LOAD_BALANCER_CONTROLLER:
+        there = ", ".join(f"{other} ({controller})" for other, controller in sorted(controllers.items())) or "none"
+        raise ClusterError(
+            f"{where} has no ingress class {json.dumps(name)} (observability:ingressClass) of the AWS Load Balancer "
+            f"Controller ({_LOAD_BALANCER_CONTROLLER}); there are: {there}. Nothing was changed."
+        )
 
 
 def supported(major: str, minor: str) -> bool:

@@ -50,7 +50,8 @@ def read(
     hidden = {*encrypted, *stood_in}
     if routing:
         problems += _keyed(channel_keys.problems(filled, hidden, routing, values))
-    if values and values.opensearch_domain and filled.get(_SEARCH):
+    # As it is written: the values may be wrong elsewhere, and all problems are told at once.
+    if raw.get("opensearchDomain") == "true" and filled.get(_SEARCH):
         problems += _keyed(_password_problems(filled[_SEARCH]))
     present = [key for key in setting_values.SECRETS if filled.get(key)]
     needed = dict(values.secrets()) if values else {}

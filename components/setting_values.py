@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
 from components.collector_agent_config import gateway_queue_bytes
-from components.eks.values import EksValues
+from components.eks.values import EksValues, Page
 from components.loki_config import RETENTION_ALLOWED, retention_problem
 from components.quantities import Quantity, at_least, quantity_bytes
 from components.value_types import (
@@ -229,6 +229,12 @@ class Values(EksValues):
             yield "smtpPassword", "smtpUsername"
         if not self.grafana and self.cloud == "eks":
             yield "grafanaAuth", "the Grafana at dashboardBaseUrl, as grafana is false"
+
+    @property
+    def hosts(self) -> dict[Page, str]:
+        """App -> host, of those that the load balancer serves; none without an ingress, no Grafana that is not ours."""
+        pages: tuple[Page, ...] = get_args(Page) if self.ingress != "none" else ()
+        return {app: f"{app}.{self.domain}" for app in pages if app != "grafana" or self.grafana}
 
     @property
     def opensearch(self) -> bool:

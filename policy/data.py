@@ -12,6 +12,7 @@ _PROTECTED = {
     "aws:amp/workspace:Workspace",
     "aws:opensearch/domain:Domain",
     "aws:eks/cluster:Cluster",
+    "aws:cloudwatch/logGroup:LogGroup",
     "kubernetes:storage.k8s.io/v1:StorageClass",
     "kubernetes:core/v1:PersistentVolumeClaim",
 }
@@ -81,6 +82,11 @@ def _tls_only(policy: Resource) -> bool:
     )
 
 
+def _logs_end(resource: Resource) -> Iterator[str]:
+    if resource.type == "aws:cloudwatch/logGroup:LogGroup" and not resource.props.get("retentionInDays"):
+        yield "retentionInDays is not set: what is logged stays, and is paid for, for ever"
+
+
 def _acl(resource: Resource) -> Iterator[str]:
     if resource.type == "aws:s3/bucketAcl:BucketAcl" and resource.props.get("acl") in _PUBLIC_ACLS:
         yield f"acl is {resource.props['acl']}; allowed: private"
@@ -98,6 +104,7 @@ RULES = (
         advisory=True,
     ),
     Rule(name="data-kept", description="Data stays when its resource goes.", check=_kept, advisory=True),
+    Rule(name="logs-end", description="A log group keeps its logs for a time that somebody chose.", check=_logs_end),
     Rule(name="bucket-acl-private", description="No bucket is shared by its ACL.", check=_acl),
 )
 STACK_RULES = (

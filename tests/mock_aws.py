@@ -30,8 +30,15 @@ def _arn(service: str, args: MockResourceArgs) -> str:
         return f"arn:aws:s3:::{name}"
     if service == "iam":
         return f"arn:aws:iam::{ACCOUNT}:role/{name}"
-    resources = {"eks": "cluster/", "kms": "key/", "acm": "certificate/", "opensearch": "domain/", "amp": "workspace/"}
-    namespace = {"amp": "aps", "opensearch": "es"}.get(service, service)
+    resources = {
+        "eks": "cluster/",
+        "kms": "key/",
+        "acm": "certificate/",
+        "opensearch": "domain/",
+        "amp": "workspace/",
+        "cloudwatch": "log-group:",
+    }
+    namespace = {"amp": "aps", "opensearch": "es", "cloudwatch": "logs"}.get(service, service)
     return f"arn:aws:{namespace}:{REGION}:{ACCOUNT}:{resources.get(service, '')}{name}"
 
 

@@ -22,8 +22,8 @@ KUBE_STATE_METRICS = "kube-state-metrics"
 NODE_EXPORTER = "prometheus-node-exporter"
 
 # Where the EBS CSI add-on runs what creates volumes.
-_DRIVER_NAMESPACE = "kube-system"
-_DRIVER_ACCOUNT = "ebs-csi-controller-sa"
+DRIVER_NAMESPACE = "kube-system"
+DRIVER_ACCOUNT = "ebs-csi-controller-sa"
 # Of AWS' three policies for the driver the one that fits any cluster: limited to volumes that the driver made. The one
 # that is limited to a cluster attaches volumes only to nodes with a tag that only managed node groups have.
 _DRIVER_POLICY = "AmazonEBSCSIDriverPolicyV2"
@@ -106,8 +106,8 @@ def _driver(name: str, args: AddonsArgs, agent: list[aws.eks.Addon], child: pulu
         f"{name}-{EBS_CSI_DRIVER}",
         {
             "cluster": args["cluster"],
-            "namespace": _DRIVER_NAMESPACE,
-            "service_account": _DRIVER_ACCOUNT,
+            "namespace": DRIVER_NAMESPACE,
+            "service_account": DRIVER_ACCOUNT,
             "policy": pulumi.Output.from_input(args["volume_key_arn"]).apply(policies.volumes),
             "managed_policy_arns": [args["cluster"].managed_policy(_DRIVER_POLICY)],
         },
@@ -134,7 +134,7 @@ def _addon(
         # What someone tuned by hand survives an update.
         resolve_conflicts_on_update="PRESERVE",
         preserve=_KNOWN[addon].preserve,
-        pod_identity_associations=[{"role_arn": driver_role.arn, "service_account": _DRIVER_ACCOUNT}]
+        pod_identity_associations=[{"role_arn": driver_role.arn, "service_account": DRIVER_ACCOUNT}]
         if driver_role
         else None,
         opts=opts,

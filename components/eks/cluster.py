@@ -19,6 +19,8 @@ _CONTROL_PLANE_POLICIES = (
 )
 _NODE_POLICIES = ("AmazonEC2ContainerRegistryPullOnly", "AmazonEKSWorkerNodeMinimalPolicy")
 _LOGS = ("api", "audit", "authenticator", "controllerManager", "scheduler")
+# As long as CloudTrail shows an account's events: whoever looks into an incident reads the two together.
+_LOG_DAYS = 90
 
 
 class ClusterArgs(TypedDict):
@@ -32,11 +34,11 @@ class ClusterArgs(TypedDict):
     admin_role_arns: Sequence[str]
     """IAM roles that may do everything in the cluster. Whoever runs `pulumi up` must have one of them."""
     key_arn: pulumi.Input[str]
-    """Key of the cluster's secrets and of its volumes."""
+    """Key of the cluster's secrets, of its volumes and of its logs."""
     public_access_cidrs: NotRequired[Sequence[str]]
     """From where its API may be reached over the internet; from nowhere if left out."""
     protect: bool
-    """Whether Pulumi and EKS refuse to delete it."""
+    """Whether Pulumi and EKS refuse to delete it, and its logs stay in AWS when they leave the program."""
 
 
 class Cluster(pulumi.ComponentResource):
@@ -57,6 +59,7 @@ class Cluster(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self)
         control_plane, control_plane_rights = _control_plane_role(name, args, child)
         nodes, node_rights = _node_role(name, args["identity"], child)
+        logs = _logs(name, args, self)
         public = list(args.get("public_access_cidrs", []))
         cluster = aws.eks.Cluster(
             f"{name}-cluster",
@@ -84,7 +87,7 @@ class Cluster(pulumi.ComponentResource):
                 parent=self,
                 protect=args["protect"],
                 # Also the other way: without its rights EKS cannot remove what Auto Mode created.
-                depends_on=[*control_plane_rights, *node_rights],
+                depends_on=[*control_plane_rights, *node_rights, logs],
             ),
         )
         admins = [_admin(name, cluster, args["identity"], role_arn, child) for role_arn in args["admin_role_arns"]]
@@ -95,6 +98,17 @@ class Cluster(pulumi.ComponentResource):
         self.security_group_id = network.apply(lambda config: config.cluster_security_group_id or "")
         self.vpc_id = network.apply(lambda config: config.vpc_id or "")
         self.register_outputs({"name": self.name, "arn": self.arn, "endpoint": self.endpoint})
+
+
+def _logs(name: str, args: ClusterArgs, parent: pulumi.Resource) -> aws.cloudwatch.LogGroup:
+    """The log group of the control plane. EKS makes one that nothing ever leaves, unless it is there before."""
+    return aws.cloudwatch.LogGroup(
+        f"{name}-logs",
+        name=args["identity"].log_group,
+        retention_in_days=_LOG_DAYS,
+        kms_key_id=args["key_arn"],
+        opts=pulumi.ResourceOptions(parent=parent, protect=args["protect"], retain_on_delete=args["protect"]),
+    )
 
 
 def _control_plane_role(

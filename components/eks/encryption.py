@@ -1,11 +1,12 @@
 """The platform's own KMS key: volumes, buckets, metrics, traces and secrets at rest."""
 
+from collections.abc import Sequence
 from typing import TypedDict
 
 import pulumi
 import pulumi_aws as aws
 
-from components.eks.policies import ClusterIdentity, Document
+from components.eks.policies import ClusterIdentity, Document, volume_statements
 
 # Longest that KMS offers: time to notice that a key was deleted, before what it encrypted is lost.
 _DELETION_DAYS = 30
@@ -52,6 +53,10 @@ class EncryptionKeyArgs(TypedDict):
 
     identity: ClusterIdentity
     """Its cluster names the key."""
+    volume_role_arns: Sequence[str]
+    """Roles of others that make volumes with the key, such as an existing driver's; they must exist."""
+    cluster_logs: bool
+    """Whether the key encrypts the log group of the cluster's control plane."""
     protect: bool
     """Whether Pulumi refuses to delete it, and leaves it in AWS when it leaves the program."""
 
@@ -72,7 +77,7 @@ class EncryptionKey(pulumi.ComponentResource):
             description=f"Data at rest of the observability platform in the EKS cluster {identity.name}",
             enable_key_rotation=True,
             deletion_window_in_days=_DELETION_DAYS,
-            policy=pulumi.Output.json_dumps(key_policy(identity)),
+            policy=pulumi.Output.json_dumps(key_policy(args)),
             opts=kept,
         )
         alias = aws.kms.Alias(
@@ -85,32 +90,52 @@ class EncryptionKey(pulumi.ComponentResource):
         self.register_outputs({"arn": self.arn, "alias": self.alias})
 
 
-def key_policy(identity: ClusterIdentity) -> Document:
+def key_policy(args: EncryptionKeyArgs) -> Document:
     """Who may do what with the key; in a key's policy the resource `*` is the key itself.
 
-    The principal is the account, and that means: whoever of this account has the right by an IAM policy, too. Nobody
+    Where the principal is the account, that means: whoever of this account has the right by an IAM policy, too. Nobody
     may decrypt directly, only through a service that encrypts with the key, and nobody of another account may at all.
     """
+    identity = args["identity"]
+    account = {"AWS": f"arn:{identity.partition}:iam::{identity.account_id}:root"}
     services = [f"{service}.{identity.region}.amazonaws.com" for service in _SERVICES]
     return {
         "Version": "2012-10-17",
         "Statement": [
-            _allow(identity, "Administration", _ADMINISTRATION),
-            _allow(identity, "UseThroughServices", _USE, {"StringEquals": {"kms:ViaService": services}}),
+            _allow(account, "Administration", _ADMINISTRATION),
+            _allow(account, "UseThroughServices", _USE, {"StringEquals": {"kms:ViaService": services}}),
             # A service that works by itself later (an attached volume, a cluster, a domain) needs a grant for that
             # long, and asks for it in the name of whoever created the thing. Nobody can grant to anyone else.
-            _allow(identity, "GrantsToServices", ("kms:CreateGrant",), {"Bool": {"kms:GrantIsForAWSResource": "true"}}),
+            _allow(account, "GrantsToServices", ("kms:CreateGrant",), {"Bool": {"kms:GrantIsForAWSResource": "true"}}),
+            *_volumes(args),
+            *([_logs(identity)] if args["cluster_logs"] else []),
         ],
     }
 
 
-def _allow(
-    identity: ClusterIdentity, sid: str, actions: tuple[str, ...], condition: Document | None = None
-) -> Document:
+def _volumes(args: EncryptionKeyArgs) -> list[Document]:
+    """The rights of policies.volumes for roles that are not ours to give a policy to."""
+    roles = sorted(args["volume_role_arns"])
+    statements = volume_statements(["*"], args["identity"].region) if roles else []
+    return [{**statement, "Principal": {"AWS": roles}} for statement in statements]
+
+
+def _logs(identity: ClusterIdentity) -> Document:
+    """CloudWatch, which encrypts as itself and names the log group each time: for this one only."""
+    suffix = "amazonaws.com.cn" if identity.partition == "aws-cn" else "amazonaws.com"
+    return _allow(
+        {"Service": f"logs.{identity.region}.{suffix}"},
+        "ClusterLogs",
+        _USE,
+        {"ArnEquals": {"kms:EncryptionContext:aws:logs:arn": identity.log_group_arn}},
+    )
+
+
+def _allow(principal: Document, sid: str, actions: tuple[str, ...], condition: Document | None = None) -> Document:
     statement: Document = {
         "Sid": sid,
         "Effect": "Allow",
-        "Principal": {"AWS": f"arn:{identity.partition}:iam::{identity.account_id}:root"},
+        "Principal": principal,
         "Action": list(actions),
         "Resource": "*",
     }

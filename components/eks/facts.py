@@ -25,6 +25,8 @@ class ClusterFacts:
     """The group that EKS gives to control plane and nodes."""
     vpc_id: str
     auto_mode: bool
+    volume_role_arns: Sequence[str]
+    """Roles, none of them the program's, by which its volumes come to be; those that can be found out."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +72,7 @@ def offline(values: Values, references: Mapping[str, Reference], stack: str = ""
         security_group_id="sg-00000000",
         vpc_id="vpc-00000000",
         auto_mode=values.eks_auto_mode,
+        volume_role_arns=(f"arn:{part}:iam::{account}:role/offline",) if values.eks_auto_mode else (),
     )
     existing = cluster if values.cluster == "existing" else None
     return Findings(facts=Facts(account_id=account, partition=part, region=region, cluster=existing))

@@ -154,7 +154,7 @@ def entrance(
     if values.ingress == "none":
         return []
     there = pulumi.ResourceOptions(provider=base.provider)
-    hosts: dict[Page, str] = {app: host for app, host in values.hosts.items() if app != "grafana" or values.grafana}
+    hosts = values.hosts
     certificate = Certificate(
         "certificate",
         {"hosts": hosts, "zone_id": values.hosted_zone_id, "certificate_arn": values.certificate_arn},

@@ -38,6 +38,16 @@ class ClusterIdentity:
         """The ARN that EKS gives to a cluster of this name."""
         return f"arn:{self.partition}:eks:{self.region}:{self.account_id}:cluster/{self.name}"
 
+    @property
+    def log_group(self) -> str:
+        """Name of the CloudWatch log group that EKS writes the control plane's logs to."""
+        return f"/aws/eks/{self.name}/cluster"
+
+    @property
+    def log_group_arn(self) -> str:
+        """The ARN that CloudWatch gives to `log_group`."""
+        return f"arn:{self.partition}:logs:{self.region}:{self.account_id}:log-group:{self.log_group}"
+
     def managed_policy(self, name: str) -> str:
         """ARN of a policy that AWS itself maintains."""
         return f"arn:{self.partition}:iam::aws:policy/{name}"
@@ -60,7 +70,7 @@ def loki(bucket_arns: Sequence[str], key_arn: str | None) -> Document:
     if key_arn is not None:
         # GenerateDataKey to write, Decrypt to read; only for what S3 stores.
         statements.append(
-            _allow("ObjectKey", ["kms:Decrypt", "kms:GenerateDataKey"], [key_arn], _via("s3", key_arn)),
+            _allow("ObjectKey", ["kms:Decrypt", "kms:GenerateDataKey"], [key_arn], _via("s3", _region(key_arn))),
         )
     return _document(*statements)
 
@@ -86,8 +96,13 @@ def xray() -> Document:
 
 def volumes(key_arn: str) -> Document:
     """The key of encrypted EBS volumes, for whoever creates and attaches them. Only through EC2."""
-    via = _via("ec2", key_arn)
-    return _document(
+    return _document(*volume_statements([key_arn], _region(key_arn)))
+
+
+def volume_statements(keys: list[str], region: str) -> list[Document]:
+    """What `volumes` allows, as statements, which a key's own policy can say, too."""
+    via = _via("ec2", region)
+    return [
         _allow(
             "VolumeKey",
             [
@@ -98,12 +113,12 @@ def volumes(key_arn: str) -> Document:
                 "kms:ReEncryptFrom",
                 "kms:ReEncryptTo",
             ],
-            [key_arn],
+            keys,
             via,
         ),
         # An attached volume needs the key for as long as it is attached; EC2 gets a grant for that, and nobody else.
-        _allow("VolumeGrant", ["kms:CreateGrant"], [key_arn], {**via, "Bool": {"kms:GrantIsForAWSResource": "true"}}),
-    )
+        _allow("VolumeGrant", ["kms:CreateGrant"], keys, {**via, "Bool": {"kms:GrantIsForAWSResource": "true"}}),
+    ]
 
 
 def pod_trust(cluster: ClusterIdentity, namespace: str, service_account: str) -> Document:
@@ -142,8 +157,11 @@ def node_trust() -> Document:
     return _trust("ec2.amazonaws.com", ["sts:AssumeRole"])
 
 
-def _via(service: str, key_arn: str) -> Document:
-    region = key_arn.split(":")[3]
+def _region(arn: str) -> str:
+    return arn.split(":")[3]
+
+
+def _via(service: str, region: str) -> Document:
     return {"StringEquals": {"kms:ViaService": f"{service}.{region}.amazonaws.com"}}
 
 

@@ -12,7 +12,7 @@ import pulumi
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from components.eks import facts, preflight_checks, secret_references
+from components.eks import facts, preflight_checks, preflight_cluster, secret_references
 from components.eks.facts import Facts, Findings
 from components.eks.policies import partition
 from components.eks.preflight_checks import Questions
@@ -40,7 +40,7 @@ def check(values: Values, references: Mapping[str, Reference], stack: str) -> Fi
         # Whatever another account says is about nothing of ours.
         return Findings(problems=[wrong])
     questions = Questions(session=session, patience=_PATIENCE, values=values, stack=stack)
-    cluster, problems = preflight_checks.cluster(questions)
+    cluster, problems = preflight_cluster.cluster(questions)
     problems += preflight_checks.others(questions)
     problems += _tools(values)
     client = session.client("secretsmanager", config=_PATIENCE)

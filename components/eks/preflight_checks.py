@@ -1,4 +1,4 @@
-"""What preflight asks AWS: each function about one thing, its problems as lines that start with a key."""
+"""What preflight asks AWS, the cluster aside: each function about one thing, its problems as lines with a key."""
 
 import json
 from collections.abc import Iterator
@@ -9,19 +9,16 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from components import cluster_check, versions
-from components.eks import addons, misfits
-from components.eks.facts import ClusterFacts
+from components.eks import misfits
 from components.eks.secret_references import told
 from components.setting_values import Values
 
 if TYPE_CHECKING:
-    from mypy_boto3_eks import EKSClient
-    from mypy_boto3_eks.type_defs import ClusterTypeDef
     from mypy_boto3_s3 import S3Client
 
-_STACK = "stack"
+STACK_TAG = "stack"
 """Tag of everything that the program makes."""
+_SEARCH_ROLE = "AWSServiceRoleForAmazonOpenSearchService"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,87 +31,12 @@ class Questions:
     stack: str
 
 
-def cluster(ask: Questions) -> tuple[ClusterFacts | None, list[str]]:
-    """The cluster, None where it is still to be made or unusable; and its problems, those of its add-ons, too."""
-    values = ask.values
-    client = ask.session.client("eks", config=ask.patience)
-    try:
-        found = client.describe_cluster(name=values.cluster_name)["cluster"]
-    except client.exceptions.ResourceNotFoundException:
-        return None, [] if values.cluster == "create" else [_no_cluster(client, values)]
-    except (ClientError, BotoCoreError) as error:
-        return None, [_unanswered("clusterName", values.cluster_name, error)]
-    problems = list(_cluster_problems(found, ask))
-    if problems:
-        return None, problems
-    network = found.get("resourcesVpcConfig", {})
-    return ClusterFacts(
-        arn=found.get("arn", ""),
-        endpoint=found.get("endpoint", ""),
-        certificate_authority=found.get("certificateAuthority", {}).get("data", ""),
-        version=found.get("version", ""),
-        security_group_id=network.get("clusterSecurityGroupId", ""),
-        vpc_id=network.get("vpcId", ""),
-        auto_mode=_auto_mode(found),
-    ), list(_addon_problems(client, ask))
-
-
 def others(ask: Questions) -> list[str]:
     """Problems of all that the stack names besides its cluster."""
     problems: list[str] = []
-    for question in (_key, _zone, _certificate, _workspace, _buckets):
+    for question in (_key, _zone, _certificate, _workspace, _search_role, _buckets):
         problems += question(ask)
     return problems
-
-
-def _no_cluster(client: "EKSClient", values: Values) -> str:
-    try:
-        there = ", ".join(sorted(client.list_clusters()["clusters"])) or "none"
-    except (ClientError, BotoCoreError):
-        there = "not known"
-    return (
-        f"clusterName: {json.dumps(values.cluster_name)} is no EKS cluster in {values.aws_region} of account "
-        f"{values.aws_account_id}; there are: {there}; `cluster: create` makes it"
-    )
-
-
-def _cluster_problems(found: "ClusterTypeDef", ask: Questions) -> Iterator[str]:
-    values, shown = ask.values, f"clusterName: {json.dumps(ask.values.cluster_name)}"
-    status, version = found.get("status", ""), found.get("version", "")
-    if values.cluster == "create" and found.get("tags", {}).get(_STACK) != ask.stack:
-        yield f'cluster: "create" is not allowed: {values.cluster_name} exists, and is not of stack {ask.stack}'
-    if status != "ACTIVE":
-        yield f"{shown} is {status}; allowed: a cluster that is ACTIVE"
-    if not cluster_check.supported(*version.partition(".")[::2]):
-        low, below = (".".join(map(str, bound)) for bound in (versions.KUBERNETES_MIN, versions.KUBERNETES_BELOW))
-        yield f"{shown} runs Kubernetes {version}; allowed: {low} <= version < {below}"
-    if _auto_mode(found) != values.eks_auto_mode:
-        is_so = "in Auto Mode" if _auto_mode(found) else "not in Auto Mode"
-        yield f"eksAutoMode: {json.dumps(values.eks_auto_mode)} is not allowed: {values.cluster_name} is {is_so}"
-
-
-def _auto_mode(found: "ClusterTypeDef") -> bool:
-    return found.get("computeConfig", {}).get("enabled", False)
-
-
-def _addon_problems(client: "EKSClient", ask: Questions) -> Iterator[str]:
-    """Add-ons to install that somebody else has installed; to take one over would throw their configuration away."""
-    values = ask.values
-    modes = addons.modes(values.eks_addons, auto_mode=values.eks_auto_mode)
-    for name in (addon for addon, mode in modes.items() if mode == "managed"):
-        try:
-            tags = client.describe_addon(clusterName=values.cluster_name, addonName=name)["addon"].get("tags", {})
-        except client.exceptions.ResourceNotFoundException:
-            continue
-        except (ClientError, BotoCoreError) as error:
-            yield _unanswered(f"eksAddons.{name}", "managed", error)
-            continue
-        if tags.get(_STACK) != ask.stack:
-            delete = f"aws eks delete-addon --cluster-name {values.cluster_name} --addon-name {name}"
-            yield (
-                f'eksAddons.{name}: "managed" is not allowed: it is installed already, and not by stack {ask.stack}; '
-                f"allowed: existing, or managed after: {delete}"
-            )
 
 
 def _key(ask: Questions) -> Iterator[str]:
@@ -124,7 +46,7 @@ def _key(ask: Questions) -> Iterator[str]:
     try:
         key = ask.session.client("kms", config=ask.patience).describe_key(KeyId=arn)["KeyMetadata"]
     except (ClientError, BotoCoreError) as error:
-        yield _unanswered("kmsKeyArn", arn, error)
+        yield unanswered("kmsKeyArn", arn, error)
         return
     if (state := key.get("KeyState", "")) != "Enabled":
         yield f"kmsKeyArn: {json.dumps(arn)} is {state}; allowed: a key that is Enabled"
@@ -139,7 +61,7 @@ def _zone(ask: Questions) -> Iterator[str]:
     try:
         zone = client.get_hosted_zone(Id=values.hosted_zone_id)["HostedZone"]
     except (ClientError, BotoCoreError) as error:
-        yield _unanswered("hostedZoneId", values.hosted_zone_id, error)
+        yield unanswered("hostedZoneId", values.hosted_zone_id, error)
         return
     name = zone["Name"].rstrip(".")
     if not f".{values.domain}".endswith(f".{name}"):
@@ -156,7 +78,7 @@ def _certificate(ask: Questions) -> Iterator[str]:
     try:
         certificate = client.describe_certificate(CertificateArn=arn)["Certificate"]
     except (ClientError, BotoCoreError) as error:
-        yield _unanswered("certificateArn", arn, error)
+        yield unanswered("certificateArn", arn, error)
         return
     shown = f"certificateArn: {json.dumps(arn)}"
     names = {certificate.get("DomainName", ""), *certificate.get("SubjectAlternativeNames", [])}
@@ -175,10 +97,27 @@ def _workspace(ask: Questions) -> Iterator[str]:
     try:
         found = ask.session.client("amp", config=ask.patience).describe_workspace(workspaceId=workspace)["workspace"]
     except (ClientError, BotoCoreError) as error:
-        yield _unanswered("remoteWriteUrl", url, error)
+        yield unanswered("remoteWriteUrl", url, error)
         return
     if (status := found["status"]["statusCode"]) not in ("ACTIVE", "UPDATING"):
         yield f"remoteWriteUrl: {json.dumps(url)} is of a workspace that is {status}; allowed: one that is ACTIVE"
+
+
+def _search_role(ask: Questions) -> Iterator[str]:
+    """The account's role that lets OpenSearch into a VPC. All domains share it, so no stack makes or deletes it."""
+    if not ask.values.opensearch_domain:
+        return
+    client = ask.session.client("iam", config=ask.patience)
+    try:
+        client.get_role(RoleName=_SEARCH_ROLE)
+    except client.exceptions.NoSuchEntityException:
+        create = "aws iam create-service-linked-role --aws-service-name opensearchservice.amazonaws.com"
+        yield (
+            f"opensearchDomain: true is not allowed: account {ask.values.aws_account_id} has no role {_SEARCH_ROLE}, "
+            f"which lets a domain into a VPC; make it, once: {create}"
+        )
+    except (ClientError, BotoCoreError) as error:
+        yield unanswered("opensearchDomain", _SEARCH_ROLE, error)
 
 
 def _buckets(ask: Questions) -> Iterator[str]:
@@ -222,9 +161,10 @@ def _stack_of(client: "S3Client", name: str) -> str | None:
         tags = client.get_bucket_tagging(Bucket=name)["TagSet"]
     except ClientError:  # none at all is an error, too
         return None
-    return next((tag["Value"] for tag in tags if tag["Key"] == _STACK), None)
+    return next((tag["Value"] for tag in tags if tag["Key"] == STACK_TAG), None)
 
 
-def _unanswered(key: str, value: str, error: Exception) -> str:
+def unanswered(key: str, value: str, error: Exception) -> str:
+    """The line for something that AWS does not tell of, whether it is not there or may not be asked for."""
     said = told(error) if isinstance(error, ClientError) else " ".join(str(error).split())
     return f"{key}: {json.dumps(value)} cannot be found: {said}"

@@ -6,7 +6,7 @@ Making one takes half an hour, sometimes more than a whole; changing its size up
 import hashlib
 import re
 from collections.abc import Sequence
-from typing import NotRequired, TypedDict
+from typing import TypedDict
 
 import pulumi
 import pulumi_aws as aws
@@ -41,14 +41,14 @@ class SearchDomainArgs(TypedDict):
     username: pulumi.Input[str]
     password: pulumi.Input[str]
     """See password_problem."""
-    service_linked_role: NotRequired[bool]
-    """Whether to make the account's role that lets OpenSearch into a VPC; an account has one. No if left out."""
     protect: bool
     """Whether Pulumi refuses to delete it, and leaves it in AWS when it leaves the program."""
 
 
 class SearchDomain(pulumi.ComponentResource):
     """A store of traces and of the index of logs, for as many Jaegers as one likes.
+
+    The account must have OpenSearch's service-linked role, which lets it into a VPC; preflight asks for it.
 
     Its one user may do everything in it. Users with less are made by the domain's own API, which only the cluster
     reaches, and not the machine that runs `pulumi up`.
@@ -67,9 +67,6 @@ class SearchDomain(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self)
         self.name = domain_name(args["identity"])
         group, entry = _security_group(name, args, child)
-        first: list[pulumi.Resource] = [entry]
-        if args.get("service_linked_role"):
-            first.append(_service_linked_role(name, child))
         domain = aws.opensearch.Domain(
             f"{name}-domain",
             domain_name=self.name,
@@ -100,7 +97,7 @@ class SearchDomain(pulumi.ComponentResource):
                 parent=self,
                 protect=args["protect"],
                 retain_on_delete=args["protect"],
-                depends_on=first,
+                depends_on=[entry],
                 custom_timeouts=_TIMES,
             ),
         )
@@ -215,15 +212,6 @@ def _security_group(
         opts=child,
     )
     return group, entry
-
-
-def _service_linked_role(name: str, child: pulumi.ResourceOptions) -> aws.iam.ServiceLinkedRole:
-    """Kept when the stack goes: other domains of the account use the same."""
-    return aws.iam.ServiceLinkedRole(
-        f"{name}-service-linked-role",
-        aws_service_name="opensearchservice.amazonaws.com",
-        opts=pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(retain_on_delete=True)),
-    )
 
 
 def _checked(password: str) -> str:

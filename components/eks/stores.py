@@ -53,9 +53,19 @@ class Network:
 
 def key(settings: Settings, cluster: ClusterIdentity, opts: pulumi.ResourceOptions) -> pulumi.Input[str]:
     """ARN of the key of everything that is stored, made unless the settings name one."""
-    if settings.values.kms_key_arn:
-        return settings.values.kms_key_arn
-    return EncryptionKey("key", {"identity": cluster, "protect": settings.values.protect}, opts).arn
+    values, facts = settings.values, settings.facts
+    if values.kms_key_arn:
+        return values.kms_key_arn
+    return EncryptionKey(
+        "key",
+        {
+            "identity": cluster,
+            "volume_role_arns": facts.cluster.volume_role_arns if facts and facts.cluster else (),
+            "cluster_logs": values.cluster == "create",
+            "protect": values.protect,
+        },
+        opts,
+    ).arn
 
 
 def stores(

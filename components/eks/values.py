@@ -4,7 +4,7 @@ Not set is an empty text, list or object. What does not fit together is told by 
 """
 
 from ipaddress import ip_network
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
@@ -113,6 +113,6 @@ class EksValues(BaseModel):
     )
 
     @property
-    def hosts(self) -> dict[Page, str]:
-        """App -> host, of those that the load balancer serves; none without an ingress."""
-        return {app: f"{app}.{self.domain}" for app in get_args(Page)} if self.ingress != "none" else {}
+    def existing_ingress_class(self) -> str:
+        """Ingress class that the cluster must have; empty for none. In Auto Mode the program makes it."""
+        return "" if self.ingress == "none" or self.eks_auto_mode else self.ingress_class

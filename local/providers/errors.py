@@ -1,6 +1,9 @@
 """What a provider stand-in tells the engine when something goes wrong."""
 
-from local.providers.values import Values
+from collections.abc import Generator
+from contextlib import contextmanager
+
+from local.providers.values import Values, hidden, secret_texts
 
 
 class ProviderError(Exception):
@@ -10,6 +13,16 @@ class ProviderError(Exception):
 def unsupported(provider: str) -> str:
     """Why something of a provider is not served, and what to do."""
     return f"the stand-in {provider} provider does not support this; install the official plugin to use it"
+
+
+@contextmanager
+def discreet(values: Values) -> Generator[None]:
+    """Keeps what is secret in `values` out of a ProviderError raised inside: servers repeat what they refuse."""
+    try:
+        yield
+    except ProviderError as error:
+        error.args = (hidden(str(error), secret_texts(values)),)
+        raise
 
 
 class InitError(Exception):

@@ -117,6 +117,17 @@ def test_the_cluster_comes_after_all_rights_and_goes_before_them(engine: Callabl
     assert rights <= _made(recorded).dependencies
 
 
+@pytest.mark.parametrize("protect", [False, True])
+def test_its_logs_end_are_encrypted_and_have_a_place_before_it_writes(
+    engine: Callable[..., Recorded], protect: bool, preview: bool
+) -> None:
+    recorded = _cluster(engine, preview=preview, protect=protect)
+    (logs,) = recorded.of("LogGroup")
+    assert logs.inputs == {"name": "/aws/eks/eks-test/cluster", "retentionInDays": 90, "kmsKeyId": KEY}
+    assert (logs.protect, logs.retain) == (protect, protect)
+    assert logs.name in _made(recorded).dependencies
+
+
 def test_only_the_named_roles_administer_it(engine: Callable[..., Recorded]) -> None:
     recorded = _cluster(engine)
     assert {entry.inputs["principalArn"] for entry in recorded.of("AccessEntry")} == set(ADMINS)

@@ -8,30 +8,37 @@ import pulumi
 import pulumi_aws as aws
 import pytest
 
-from components.eks.encryption import EncryptionKey, key_policy
+from components.eks.encryption import EncryptionKey, EncryptionKeyArgs, key_policy
 from components.eks.policies import ClusterIdentity
+from tests.eks.iam_lint import granted
 from tests.eks.names import CLUSTER
 from tests.mock_engine import Recorded
 
+ROLES = ["arn:aws:iam::111122223333:role/eks-auto", "arn:aws:iam::111122223333:role/ebs-csi"]
 USE = {"kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey", "kms:GenerateDataKeyWithoutPlaintext"}
+
+
+def _args(*, cluster: ClusterIdentity = CLUSTER, **more: Any) -> EncryptionKeyArgs:
+    args: EncryptionKeyArgs = {"identity": cluster, "volume_role_arns": (), "cluster_logs": False, "protect": True}
+    return {**args, **more}
 
 
 def _key(engine: Callable[..., Recorded], *, preview: bool = False, protect: bool = True) -> Recorded:
     def program() -> None:
         provider = pulumi.ResourceOptions(provider=aws.Provider("aws", region=CLUSTER.region))
-        EncryptionKey("encryption", {"identity": CLUSTER, "protect": protect}, provider)
+        EncryptionKey("encryption", _args(protect=protect), provider)
 
     return engine(program, preview=preview)
 
 
-def _statements() -> dict[str, dict[str, Any]]:
-    return {statement["Sid"]: statement for statement in key_policy(CLUSTER)["Statement"]}
+def _statements(**more: Any) -> dict[str, dict[str, Any]]:
+    return {statement["Sid"]: statement for statement in key_policy(_args(**more))["Statement"]}
 
 
 def test_the_key_rotates_and_is_hard_to_lose(engine: Callable[..., Recorded], preview: bool) -> None:
     recorded = _key(engine, preview=preview)
     (key,) = recorded.of("Key")
-    assert key.inputs.pop("policy") == json.dumps(key_policy(CLUSTER))
+    assert key.inputs.pop("policy") == json.dumps(key_policy(_args()))
     assert key.inputs == {
         "description": "Data at rest of the observability platform in the EKS cluster eks-test",
         "enableKeyRotation": True,
@@ -89,5 +96,34 @@ def test_the_account_can_always_mend_the_policy() -> None:
 
 @pytest.mark.parametrize(("region", "partition"), [("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov")])
 def test_other_partitions(region: str, partition: str) -> None:
-    policy = key_policy(ClusterIdentity("c", region, "111122223333"))
-    assert {one["Principal"]["AWS"].split(":")[1] for one in policy["Statement"]} == {partition}
+    there = ClusterIdentity("c", region, "111122223333")
+    assert {one["Principal"]["AWS"].split(":")[1] for one in _statements(cluster=there).values()} == {partition}
+    logs = _statements(cluster=there, cluster_logs=True)["ClusterLogs"]
+    assert logs["Principal"]["Service"].endswith(".amazonaws.com.cn") is (partition == "aws-cn")
+    assert logs["Condition"]["ArnEquals"]["kms:EncryptionContext:aws:logs:arn"].startswith(f"arn:{partition}:logs:")
+
+
+def test_roles_of_others_make_volumes_through_ec2_and_nothing_else() -> None:
+    more = [one for sid, one in _statements(volume_role_arns=ROLES).items() if sid not in _statements()]
+    assert granted({"Statement": more}) == {
+        "kms:Decrypt": ["*"],
+        "kms:DescribeKey": ["*"],
+        "kms:GenerateDataKeyWithoutPlaintext": ["*"],
+        "kms:ReEncryptFrom": ["*"],
+        "kms:ReEncryptTo": ["*"],
+        "kms:CreateGrant": ["*"],
+    }
+    for statement in more:
+        assert statement["Principal"] == {"AWS": sorted(ROLES)}
+        assert statement["Condition"]["StringEquals"] == {"kms:ViaService": "ec2.eu-central-1.amazonaws.com"}
+    (grant,) = [one for one in more if "kms:CreateGrant" in one["Action"]]
+    assert grant["Condition"]["Bool"] == {"kms:GrantIsForAWSResource": "true"}
+
+
+def test_cloudwatch_encrypts_the_cluster_s_logs_and_no_others() -> None:
+    assert "ClusterLogs" not in _statements()
+    statement = _statements(cluster_logs=True)["ClusterLogs"]
+    assert statement["Principal"] == {"Service": "logs.eu-central-1.amazonaws.com"}
+    assert set(statement["Action"]) == USE | {"kms:DescribeKey", "kms:ReEncryptFrom", "kms:ReEncryptTo"}
+    arn = "arn:aws:logs:eu-central-1:111122223333:log-group:/aws/eks/eks-test/cluster"
+    assert statement["Condition"] == {"ArnEquals": {"kms:EncryptionContext:aws:logs:arn": arn}}

@@ -4,14 +4,12 @@ moto has of EKS only clusters: add-ons, access entries and Pod Identity associat
 against the service's model in tests/local/test_aws_provider.py. It takes a cluster's arguments and forgets most.
 """
 
-import gc
 import json
 from urllib.parse import unquote
 
 import pytest
 
 from local import engine
-from local.workspace import Workspace
 from tests.local.aws_emulator import ACCOUNT, REGION, client, emulated_aws, environment
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
@@ -46,28 +44,11 @@ Addons("addons", {"cluster": identity, "cluster_name": made.name, "modes": modes
 """
 
 
-@pytest.fixture
-def make(tmp_path):
-    (tmp_path / "Pulumi.yaml").write_text("name: parts\nruntime: python\n")
-
-    def workspace(*parts: str, **config: str) -> Workspace:
-        (tmp_path / "__main__.py").write_text("".join((PROGRAM, *parts)))
-        keyed = {f"parts:{key}": value for key, value in config.items()}
-        return Workspace(stack="dev", root=tmp_path, state=tmp_path / ".state", config=keyed)
-
-    yield workspace
-    gc.collect()
-
-
-def quiet(_line: str) -> None:
-    return
-
-
-def test_role_of_pods_is_there_once_and_goes(make):
+def test_role_of_pods_is_there_once_and_goes(small_stack):
     with emulated_aws():
-        small = make(ROLE)
-        engine.up(small, report=quiet)
-        engine.up(small, expect_no_changes=True, report=quiet)
+        small = small_stack(PROGRAM + ROLE)
+        engine.up(small)
+        engine.up(small, expect_no_changes=True)
         (role,) = client("iam").list_roles()["Roles"]
         assert role["RoleName"] == "platform-observability-loki"
         (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
@@ -82,15 +63,16 @@ def test_role_of_pods_is_there_once_and_goes(make):
             "s3:GetObject",
             "s3:PutObject",
         }
-        engine.destroy(small, report=quiet)
+        engine.destroy(small)
         assert client("iam").list_roles()["Roles"] == []
 
 
-def test_cluster_and_add_ons_are_previewed_with_calls_that_eks_would_take(make):
+def test_cluster_and_add_ons_are_previewed_with_calls_that_eks_would_take(small_stack):
     with environment(AWS_ENDPOINT_URL="http://127.0.0.1:1"):
-        found = engine.preview(make(EKS, offline="true"), report=quiet)
+        found = engine.preview(small_stack(PROGRAM + EKS, offline="true"))
     kinds = {change.split("::")[2].rpartition("$")[2] for change in found.changed}
     assert kinds >= {
+        "aws:cloudwatch/logGroup:LogGroup",
         "aws:eks/accessEntry:AccessEntry",
         "aws:eks/accessPolicyAssociation:AccessPolicyAssociation",
         "aws:eks/addon:Addon",

@@ -154,6 +154,26 @@ def test_a_cluster_is_made_before_anything_in_it(program: Program, preview: bool
         assert "eks-cluster" in below(recorded, "loki-identity-association")
 
 
+def test_the_key_s_policy_follows_the_cluster(program: Program) -> None:
+    def sids(**changes: str) -> set[str]:
+        recorded = program("staging", **changes)
+        policy = json.loads(named(recorded, "key-key").inputs["policy"])
+        recorded.resources.clear()
+        recorded.outputs.clear()
+        return {statement["Sid"] for statement in policy["Statement"]}
+
+    usual = sids()
+    assert sids(eksAutoMode="true") == usual | {"VolumeKey", "VolumeGrant"}
+    assert sids(**CREATE) == usual | {"ClusterLogs"}, "its own role has the rights by a policy of its own"
+
+
+def test_redirects_are_those_of_the_pages_that_are_served(program: Program) -> None:
+    recorded = program("staging", grafana="false", grafanaAuth="aws-secret:grafana")
+    assert recorded.exports["redirects"] == [
+        f"https://{app}.staging.example.com/oauth2/idpresponse" for app in ("prometheus", "alertmanager", "jaeger")
+    ]
+
+
 def test_an_offline_preview_has_dummy_keys_and_asks_nobody(program: Program) -> None:
     recorded = program("staging", preview=True, offlinePreview="true")
     provider = named(recorded, "aws").inputs
@@ -175,4 +195,6 @@ def test_outputs_say_what_is_where_and_how_to_open_it(production: Recorded) -> N
     assert aws["search"]["url"].startswith("https://vpc-")
     assert aws["key"]["open"].startswith("aws kms describe-key --key-id arn:aws:kms:")
     assert "token" not in json.loads(production.exports["kubeconfig"])["users"][0]["user"]
+    assert production.exports["redirects"][0] == "https://grafana.production.example.com/login/generic_oauth"
+    assert len(production.exports["redirects"]) == 4
     assert production.exports["endpoints"]["grafana"]["external_url"] == "https://grafana.production.example.com"

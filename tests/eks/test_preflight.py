@@ -1,88 +1,13 @@
 """What is asked before the first resource, against moto: nothing that AWS would refuse later is green."""
 
-import json
-from collections.abc import Iterator
-from typing import Any
-
 import boto3
 import pytest
-from botocore.client import BaseClient
-from moto import mock_aws
 
 from components import settings
 from components.eks import preflight
-from components.eks.facts import Findings
 from components.eks.secret_references import Reference
+from tests.eks.account import ACCOUNT, ARN, CLUSTER, REGION, SEARCH, Account, check
 from tests.mock_engine import SECRETS, stack_config
-
-REGION, ACCOUNT = "eu-central-1", "123456789012"
-CLUSTER = "observability-staging"
-ARN = f"arn:aws:{{}}:{REGION}:{ACCOUNT}:{{}}"
-SUBNETS = ["subnet-0a1b2c3d4e5f60001", "subnet-0a1b2c3d4e5f60002"]
-
-
-class Account:
-    """An account that has what staging needs."""
-
-    def __init__(self) -> None:
-        self.eks, self.s3, self.kms, self.acm, self.amp = (
-            boto3.client(name, region_name=REGION) for name in ("eks", "s3", "kms", "acm", "amp")
-        )
-        self.zone = boto3.client("route53").create_hosted_zone(Name="staging.example.com", CallerReference="x")
-        self.eks.create_cluster(
-            name=CLUSTER,
-            version="1.34",
-            roleArn=f"arn:aws:iam::{ACCOUNT}:role/eks",
-            resourcesVpcConfig={"subnetIds": SUBNETS},
-        )
-
-    @property
-    def zone_id(self) -> str:
-        return self.zone["HostedZone"]["Id"].rsplit("/", 1)[-1]
-
-    def bucket(self, name: str, *, region: str = REGION, **tags: str) -> None:
-        client = boto3.client("s3", region_name=region)
-        client.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": region})
-        if tags:
-            pairs = [{"Key": key, "Value": value} for key, value in tags.items()]
-            client.put_bucket_tagging(Bucket=name, Tagging={"TagSet": pairs})
-
-
-@pytest.fixture(autouse=True)
-def installed(monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, str]]:
-    """Add-on -> tags, of those that a cluster has; moto knows no add-ons."""
-    made: dict[str, dict[str, str]] = {}
-    send = BaseClient._make_api_call
-
-    def call(client: Any, operation: str, parameters: dict[str, Any]) -> Any:
-        if operation != "DescribeAddon":
-            return send(client, operation, parameters)
-        if parameters["addonName"] not in made:
-            raise client.exceptions.ResourceNotFoundException(
-                {"Error": {"Code": "ResourceNotFoundException"}}, operation
-            )
-        return {"addon": {"tags": made[parameters["addonName"]]}}
-
-    monkeypatch.setattr(BaseClient, "_make_api_call", call)
-    return made
-
-
-@pytest.fixture
-def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "testing")
-    monkeypatch.delenv("AWS_PROFILE", raising=False)
-    monkeypatch.setattr("shutil.which", lambda _name: "/usr/bin/aws")
-    with mock_aws():
-        yield Account()
-
-
-def check(account: Account, references: dict[str, Reference] | None = None, **changes: str) -> Findings:
-    zone_id = changes.pop("hostedZoneId", account.zone_id)
-    config = stack_config("staging") | SECRETS | {"awsAccountId": ACCOUNT} | changes
-    values = settings.parse(config, list(SECRETS)).values
-    # Zones of moto are not named like those of AWS, which the settings check.
-    return preflight.check(values.model_copy(update={"hosted_zone_id": zone_id}), references or {}, "staging")
 
 
 def test_an_account_that_has_everything(account: Account) -> None:
@@ -127,52 +52,24 @@ def test_an_unknown_profile(account: Account) -> None:
     assert line == 'awsProfile: "nobody" is not allowed; The config profile (nobody) could not be found'
 
 
-def test_a_cluster_that_does_not_exist(account: Account) -> None:
-    (line,) = check(account, clusterName="stagng").problems
-    assert line == (
-        f'clusterName: "stagng" is no EKS cluster in {REGION} of account {ACCOUNT}; there are: {CLUSTER}; '
+def test_another_region_is_another_place(account: Account) -> None:
+    first, *_ = check(account, awsRegion="us-east-1").problems
+    assert first == (
+        f'clusterName: "{CLUSTER}" is no EKS cluster in us-east-1 of account {ACCOUNT}; there are: none; '
         "`cluster: create` makes it"
     )
 
 
-def test_a_cluster_to_create(account: Account) -> None:
-    create = {
-        "cluster": "create",
-        "clusterSubnetIds": json.dumps(SUBNETS),
-        "clusterAdminRoleArns": f'["arn:aws:iam::{ACCOUNT}:role/deploy"]',
-        "eksAutoMode": "true",
-    }
-    found = check(account, clusterName="new", **create)
-    assert found.problems == []
-    assert found.facts
-    assert found.facts.cluster is None
-    first, *_ = check(account, **create).problems
-    assert first == f'cluster: "create" is not allowed: {CLUSTER} exists, and is not of stack staging'
-
-
-def test_a_cluster_that_is_old_or_not_in_auto_mode(account: Account) -> None:
-    network = {"subnetIds": SUBNETS}
-    account.eks.create_cluster(
-        name="old", version="1.29", roleArn=f"arn:aws:iam::{ACCOUNT}:role/eks", resourcesVpcConfig=network
-    )
-    version, mode = check(account, clusterName="old", eksAutoMode="true").problems
-    assert version == 'clusterName: "old" runs Kubernetes 1.29; allowed: 1.32 <= version < 1.37'
-    assert mode == "eksAutoMode: true is not allowed: old is not in Auto Mode"
-
-
-def test_an_add_on_that_was_installed_by_hand(account: Account, installed: dict[str, dict[str, str]]) -> None:
-    installed["metrics-server"] = {}
-    assert check(account).problems == [
-        'eksAddons.metrics-server: "managed" is not allowed: it is installed already, and not by stack staging; '
-        f"allowed: existing, or managed after: aws eks delete-addon --cluster-name {CLUSTER} --addon-name "
-        "metrics-server"
+def test_a_domain_in_an_account_that_has_no_role_for_it(account: Account) -> None:
+    assert check(account, **SEARCH).problems == [
+        f"opensearchDomain: true is not allowed: account {ACCOUNT} has no role "
+        "AWSServiceRoleForAmazonOpenSearchService, which lets a domain into a VPC; make it, once: "
+        "aws iam create-service-linked-role --aws-service-name "
+        "opensearchservice.amazonaws.com"
     ]
-    assert check(account, eksAddons='{"metrics-server": "existing"}').problems == []
-
-
-def test_an_add_on_of_this_stack(account: Account, installed: dict[str, dict[str, str]]) -> None:
-    installed["metrics-server"] = {"stack": "staging"}
-    assert check(account).problems == []
+    # By its name: what moto makes for this service it calls otherwise than AWS does.
+    boto3.client("iam").create_role(RoleName="AWSServiceRoleForAmazonOpenSearchService", AssumeRolePolicyDocument="{}")
+    assert check(account, **SEARCH).problems == []
 
 
 def test_a_zone_that_the_domain_is_not_in(account: Account) -> None:
@@ -183,6 +80,24 @@ def test_a_zone_that_the_domain_is_not_in(account: Account) -> None:
     )
     (line,) = check(account, hostedZoneId="Z0000000000000000000A").problems
     assert line.startswith('hostedZoneId: "Z0000000000000000000A" cannot be found: NoSuchHostedZone')
+
+
+def test_a_private_zone_proves_nothing(account: Account) -> None:
+    vpc = {"VPCRegion": REGION, "VPCId": "vpc-1"}
+    zone = (
+        boto3.client("route53")
+        .create_hosted_zone(
+            Name="staging.example.com", CallerReference="y", VPC=vpc, HostedZoneConfig={"PrivateZone": True}
+        )["HostedZone"]["Id"]
+        .rsplit("/", 1)[-1]
+    )
+    assert check(account, hostedZoneId=zone).problems == [
+        f'hostedZoneId: "{zone}" is private, where no certificate is validated; allowed: a public zone, or a '
+        "certificateArn"
+    ]
+    # moto issues what is validated by mail at once.
+    arn = account.acm.request_certificate(DomainName="*.staging.example.com")["CertificateArn"]
+    assert not [line for line in check(account, hostedZoneId=zone, certificateArn=arn).problems if "Zone" in line]
 
 
 def test_a_zone_whose_name_is_only_an_ending(account: Account) -> None:

@@ -123,18 +123,6 @@ def test_protection_is_the_stack_s_choice(engine: Callable[..., Recorded], prote
     assert (domain.protect, domain.retain) == (protect, protect)
 
 
-def test_the_account_s_role_is_made_only_when_asked_for_and_stays(engine: Callable[..., Recorded]) -> None:
-    recorded = _domain(engine, service_linked_role=True)
-    (role,) = recorded.of("ServiceLinkedRole")
-    assert (role.inputs["awsServiceName"], role.retain) == ("opensearchservice.amazonaws.com", True)
-    (domain,) = recorded.of("Domain")
-    assert role.name in domain.dependencies
-
-
-def test_without_asking_there_is_no_such_role(engine: Callable[..., Recorded]) -> None:
-    assert _domain(engine).of("ServiceLinkedRole") == []
-
-
 @pytest.mark.parametrize(("instances", "count"), [(1, 1), (2, 2), (3, 3), (4, 2), (6, 3), (9, 3)])
 def test_instances_are_spread_evenly(engine: Callable[..., Recorded], instances: int, count: int) -> None:
     assert zones(instances) == count

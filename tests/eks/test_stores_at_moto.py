@@ -2,10 +2,8 @@
 and that all goes. moto keeps what it is told; that IAM and S3 act on it is not proved here.
 """
 
-import gc
 import json
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
@@ -29,7 +27,8 @@ provider = aws.Provider("aws", region="{REGION}", allowed_account_ids=["{ACCOUNT
     default_tags={{"tags": {{"owner": "team"}}}})
 opts = pulumi.ResourceOptions(provider=provider)
 identity = ClusterIdentity("platform", "{REGION}", "{ACCOUNT}")
-key = EncryptionKey("key", {{"identity": identity, "protect": False}}, opts)
+key = EncryptionKey("key", {{"identity": identity, "volume_role_arns": [], "cluster_logs": False, "protect": False}},
+    opts)
 pulumi.export("key", key.arn)
 """
 LOGS_AND_METRICS = """
@@ -46,33 +45,23 @@ SearchDomain("search", {"identity": identity, "key_arn": key.arn, "vpc_id": pulu
 """
 
 
-@pytest.fixture
-def make(tmp_path: Path) -> Iterator[Callable[..., Workspace]]:
-    (tmp_path / "Pulumi.yaml").write_text("name: stores\nruntime: python\n")
-
-    def workspace(*parts: str, **config: str) -> Workspace:
-        (tmp_path / "__main__.py").write_text("".join((PROGRAM, *parts)))
-        keyed = {f"stores:{key}": value for key, value in config.items()}
-        return Workspace(stack="dev", root=tmp_path, state=tmp_path / ".state", config=keyed)
-
-    yield workspace
-    gc.collect()
-
-
-def _quiet(_line: str) -> None:
-    return
-
-
-def test_key_bucket_and_workspace_are_there_once_and_go(make: Callable[..., Workspace]) -> None:
+def test_key_bucket_and_workspace_are_there_once_and_go(small_stack: Callable[..., Workspace]) -> None:
     with emulated_aws():
-        stack = make(LOGS_AND_METRICS)
-        engine.up(stack, report=_quiet)
-        engine.up(stack, expect_no_changes=True, report=_quiet)
+        stack = small_stack(PROGRAM + LOGS_AND_METRICS)
+        engine.up(stack)
+        engine.up(stack, expect_no_changes=True)
         outputs = engine.outputs(stack)
         kms, s3 = client("kms"), client("s3")
         assert kms.get_key_rotation_status(KeyId=outputs["key"])["KeyRotationEnabled"]
         policy = kms.get_key_policy(KeyId=outputs["key"], PolicyName="default")["Policy"]
-        assert json.loads(policy) == key_policy(ClusterIdentity("platform", REGION, ACCOUNT))
+        assert json.loads(policy) == key_policy(
+            {
+                "identity": ClusterIdentity("platform", REGION, ACCOUNT),
+                "volume_role_arns": [],
+                "cluster_logs": False,
+                "protect": False,
+            }
+        )
         assert "alias/platform-observability" in {one["AliasName"] for one in kms.list_aliases()["Aliases"]}
         (rule,) = s3.get_bucket_encryption(Bucket="the-logs")["ServerSideEncryptionConfiguration"]["Rules"]
         assert rule["ApplyServerSideEncryptionByDefault"] == {
@@ -90,13 +79,13 @@ def test_key_bucket_and_workspace_are_there_once_and_go(make: Callable[..., Work
         assert {rule["ID"] for rule in rules} == {"unfinished-uploads", "old-versions"}
         assert "Status" not in s3.get_bucket_versioning(Bucket="the-logs")
         assert outputs["remoteWriteUrl"].endswith("/api/v1/remote_write")
-        engine.destroy(stack, report=_quiet)
+        engine.destroy(stack)
         assert s3.list_buckets()["Buckets"] == []
         assert client("amp").list_workspaces()["workspaces"] == []
         assert kms.describe_key(KeyId=outputs["key"])["KeyMetadata"]["KeyState"] == "PendingDeletion"
 
 
-def test_the_search_domain_is_there_once_and_goes(make: Callable[..., Workspace]) -> None:
+def test_the_search_domain_is_there_once_and_goes(small_stack: Callable[..., Workspace]) -> None:
     with emulated_aws():
         ec2, search = client("ec2"), client("opensearch")
         vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
@@ -104,9 +93,9 @@ def test_the_search_domain_is_there_once_and_goes(make: Callable[..., Workspace]
             ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.0.{zone}.0/24")["Subnet"]["SubnetId"] for zone in range(2)
         ]
         nodes = ec2.create_security_group(GroupName="nodes", Description="of the cluster", VpcId=vpc)["GroupId"]
-        stack = make(SEARCH, vpc=vpc, subnets=json.dumps(subnets), nodes=nodes)
-        engine.up(stack, report=_quiet)
-        engine.up(stack, expect_no_changes=True, report=_quiet)
+        stack = small_stack(PROGRAM + SEARCH, vpc=vpc, subnets=json.dumps(subnets), nodes=nodes)
+        engine.up(stack)
+        engine.up(stack, expect_no_changes=True)
         (group,) = ec2.describe_security_groups(
             Filters=[{"Name": "group-name", "Values": ["platform-observability-search"]}]
         )["SecurityGroups"]
@@ -118,5 +107,5 @@ def test_the_search_domain_is_there_once_and_goes(make: Callable[..., Workspace]
         assert domain["ClusterConfig"]["ZoneAwarenessConfig"] == {"AvailabilityZoneCount": 2}
         assert domain["NodeToNodeEncryptionOptions"]["Enabled"]
         assert domain["EncryptionAtRestOptions"]["Enabled"]
-        engine.destroy(stack, report=_quiet)
+        engine.destroy(stack)
         assert search.list_domain_names()["DomainNames"] == []

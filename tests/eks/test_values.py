@@ -143,6 +143,35 @@ def test_the_login_needs_its_secret() -> None:
     )
 
 
+@pytest.mark.parametrize("password", ["Hush-hush-hush", "hush-1", "HUSHHUSH1"])
+def test_a_password_that_opensearch_refuses_is_told_with_all_other_problems(password: str) -> None:
+    config = stack_config("production") | SECRETS | {"owner": "", "opensearchPassword": password}
+    with pytest.raises(settings.SettingsError) as error:
+        settings.parse(config, [*SECRETS, "opensearchPassword"])
+    owner, found = error.value.problems
+    assert owner.startswith('observability:owner: "" is not allowed')
+    assert found.startswith("observability:opensearchPassword: the value (a secret, not shown) misses ")
+    assert found.endswith(
+        "; allowed: at least 8 characters, among them a lower and an upper case letter, a digit and another character"
+    )
+    assert password not in found
+
+
+def test_a_password_of_another_s_opensearch_is_its_own_matter() -> None:
+    where = {"opensearchDomain": "false", "opensearchUrl": "https://search.example.com", "clusterSubnetIds": "[]"}
+    config = stack_config("production") | SECRETS | where | {"opensearchPassword": "x"}
+    assert settings.parse(config, [*SECRETS, "opensearchPassword"]).values.opensearch
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [({}, "alb"), ({"ingressClass": "internal"}, "internal"), ({"eksAutoMode": "true"}, "")],
+)
+def test_an_ingress_class_must_exist_where_the_program_makes_none(changes: dict[str, str], expected: str) -> None:
+    assert values(**changes).existing_ingress_class == expected
+    assert Values.model_construct(ingress="none", eks_auto_mode=False).existing_ingress_class == ""
+
+
 def test_addresses_follow_from_the_domain_unless_set() -> None:
     chosen = values(jaegerUrl="https://traces.example.org")
     assert chosen.prometheus_url == "https://prometheus.staging.example.com"

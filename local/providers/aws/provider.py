@@ -20,17 +20,15 @@ from local.providers.aws.kind import Kind, kept, merged
 from local.providers.aws.kinds import KINDS
 from local.providers.aws.service import GoneError, Service
 from local.providers.changes import REPLACING, changes, differences
-from local.providers.errors import InitError, ProviderError, unsupported
+from local.providers.errors import InitError, ProviderError, discreet, unsupported
 from local.providers.values import (
     Object,
     Values,
     has_unknown,
-    hidden,
     is_unknown,
     mapping,
     plain,
     properties,
-    secret_texts,
     type_of,
 )
 
@@ -117,12 +115,13 @@ class AwsProvider(rpc.Provider):
         kind, service = self._real(type_of(request.urn), inputs)
         given = self._given(kind, inputs)
         operation, arguments_given = kind.create(given)
-        with_secrets = list(secret_texts(request.properties))
-        answer = await self._call(with_secrets, service.call, operation, arguments_given)
+        with discreet(request.properties):
+            answer = await self._run(service.call, operation, arguments_given)
         found = kind.identify(given, answer)
         try:
-            await self._call(with_secrets, kind.after, service, found, given)
-            state = await self._state(kind, service, found, request.properties)
+            with discreet(request.properties):
+                await self._run(kind.after, service, found, given)
+                state = await self._state(kind, service, found, request.properties)
         except ProviderError as error:
             kept_state = {**request.properties, INPUTS: PropertyValue(dict(request.properties))}
             raise InitError(found, kept_state, request.properties, [str(error)]) from error
@@ -138,12 +137,12 @@ class AwsProvider(rpc.Provider):
         given, old = self._given(kind, inputs), mapping(before.get(INPUTS))
         old = {**old, "tags": before[_ALL_TAGS]} if _ALL_TAGS in before else old
         changed = {key for key in {*given, *old} if given.get(key) != old.get(key)}
-        with_secrets = list(secret_texts(request.news))
-        if changed & kind.again:
-            await self._call(with_secrets, service.call, *kind.create(given))
-        # Each once, also where several arguments need the same.
-        for change in dict.fromkeys(kind.updates[key] for key in sorted(changed) if key in kind.updates):
-            await self._call(with_secrets, change, service, request.resource_id, given)
+        with discreet(request.news):
+            if changed & kind.again:
+                await self._run(service.call, *kind.create(given))
+            # Each once, also where several arguments need the same.
+            for change in dict.fromkeys(kind.updates[key] for key in sorted(changed) if key in kind.updates):
+                await self._run(change, service, request.resource_id, given)
         return rpc.UpdateResponse(await self._state(kind, service, request.resource_id, request.news))
 
     async def read(self, request: rpc.ReadRequest) -> rpc.ReadResponse:
@@ -178,13 +177,6 @@ class AwsProvider(rpc.Provider):
 
     async def _run(self, function: Callable[..., Any], *given: object) -> Any:  # noqa: ANN401 (as its function)
         return await asyncio.get_running_loop().run_in_executor(self._pool, function, *given)
-
-    async def _call(self, secrets: list[str], function: Callable[..., Any], *given: object) -> Any:  # noqa: ANN401
-        try:
-            return await self._run(function, *given)
-        except ProviderError as error:
-            error.args = (hidden(str(error), secrets),)
-            raise
 
     async def _rehearse(self, token: str, inputs: Object) -> None:
         kind = KINDS.get(token)

@@ -13,7 +13,7 @@ from pulumi.provider.experimental import provider as rpc
 from pulumi.provider.experimental.property_value import PropertyValue
 
 from local.providers.changes import REPLACING, changes
-from local.providers.errors import ProviderError, unsupported
+from local.providers.errors import ProviderError, discreet, unsupported
 from local.providers.grafana.alerting import ContactPoint, MuteTiming, NotificationPolicy
 from local.providers.grafana.api import Api
 from local.providers.grafana.files import Files, parsed
@@ -24,12 +24,10 @@ from local.providers.values import (
     Object,
     Values,
     has_unknown,
-    hidden,
     is_unknown,
     mapping,
     plain,
     properties,
-    secret_texts,
     type_of,
 )
 
@@ -208,11 +206,8 @@ class GrafanaProvider(rpc.Provider):
                 if not self._reached:
                     await self._grafana.wait(self._patience)
                     self._reached = True
-                try:
+                with discreet(values):
                     extra: dict[str, Any] = await kind.save(self._grafana, inputs, new=new)
-                except ProviderError as error:
-                    error.args = (hidden(str(error), secret_texts(values)),)
-                    raise
                 self._forget(kind, inputs)
             else:
                 kind.write(self._files, values)

@@ -2,16 +2,15 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Any, cast
 
 from pulumi.provider.experimental import provider as rpc
 from pulumi.provider.experimental.property_value import PropertyValue
 
-from local.providers.errors import InitError, ProviderError, unsupported
+from local.providers.errors import InitError, ProviderError, discreet, unsupported
 from local.providers.kubernetes import ready
 from local.providers.kubernetes.connection import PARALLEL, ApiError, Connection, Target, server_of
 from local.providers.kubernetes.diff import compare
@@ -130,7 +129,7 @@ class KubernetesProvider(rpc.Provider):
         """Dry run in preview; else create and wait. An object that is there and not ours is an error."""
         kind, inputs = kind_of(request.type), plain(request.properties)
         manager = str(ready.annotations(inputs).get("pulumi.com/patchFieldManager") or manager_of(request.urn))
-        with _discreet(request.properties):
+        with discreet(request.properties):
             if request.preview:
                 live = await self._run(self._rehearse_create, kind, inputs, manager)
                 return rpc.CreateResponse("", planned_state(kind, live or inputs, inputs, request.properties))
@@ -148,7 +147,7 @@ class KubernetesProvider(rpc.Provider):
         kind, inputs, old = kind_of(request.type), plain(request.news), plain(request.olds)
         chosen = ready.annotations(inputs).get("pulumi.com/patchFieldManager") or old.get(FIELD_MANAGER)
         manager = str(chosen or manager_of(request.urn))
-        with _discreet(request.news):
+        with discreet(request.news):
             if request.preview:
                 body = None if has_unknown(inputs) or self._connection.offline else applied(inputs)
                 live = await self._run(self._apply, kind, body, manager, True) if body else inputs
@@ -273,13 +272,3 @@ def _flag(args: Object, key: str) -> bool:
 
 def _inner(value: PropertyValue | None) -> object:
     return {} if value is None else value.value
-
-
-@contextmanager
-def _discreet(values: Values) -> Generator[None]:
-    """Keep secret inputs out of the API server's error messages."""
-    try:
-        yield
-    except ProviderError as error:
-        error.args = (hidden(str(error), secret_texts(values)),)
-        raise

@@ -1,8 +1,10 @@
-"""Fixtures that run components, or the whole program, on the mock engine."""
+"""Fixtures that run components, or the whole program, on the mock engine, and a small program on the real one."""
 
 import asyncio
+import gc
 import runpy
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import hypothesis
@@ -13,6 +15,7 @@ from pulumi.runtime.settings import reset_options
 
 from components import setting_values
 from components.eks import facts
+from local.workspace import Workspace
 from tests.mock_engine import ROOT, SECRETS, KubernetesMocks, Recorded, RecordingMonitor, stack_config
 
 # The first example of a test also pays for imports; how long one may take says nothing about the code.
@@ -76,3 +79,23 @@ def program(engine: Callable[..., Recorded], monkeypatch: pytest.MonkeyPatch) ->
         return engine(lambda: runpy.run_path(str(ROOT / "__main__.py")), preview=preview, stack=stack)
 
     return run
+
+
+@pytest.fixture
+def collected() -> Iterator[None]:
+    """The automation API leaves loops and channels to the garbage collector; here, not in whatever test comes next."""
+    yield
+    gc.collect()
+
+
+@pytest.fixture
+def small_stack(tmp_path: Path, collected: None) -> Callable[..., Workspace]:
+    """`small_stack(program, key="value")`: that program, in a folder of its own, as a stack for the real engine."""
+    (tmp_path / "Pulumi.yaml").write_text("name: small\nruntime: python\n")
+
+    def make(program: str, **config: str) -> Workspace:
+        (tmp_path / "__main__.py").write_text(program)
+        keyed = {f"small:{key}": value for key, value in config.items()}
+        return Workspace(stack="dev", root=tmp_path, state=tmp_path / ".state", config=keyed)
+
+    return make

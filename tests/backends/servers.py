@@ -1,108 +1,19 @@
-"""Real servers on this machine's loopback: the programs of the platform, and the stores that they write to."""
+"""Real stores on this machine's loopback, and certificates for them."""
 
 import datetime
 import ipaddress
-import os
-import signal
-import subprocess
-import time
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
 
-import httpx
-import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from local.ports import free_port
-from local.toolchain import tool
-from tests.collector import processes
-
-SECONDS = 120.0
-"""For anything that takes a second on an idle machine."""
-
-
-eventually = partial(processes.eventually, seconds=SECONDS)
-"""The first true answer of a condition; fails with `what` when there is none in time."""
-
-
-@dataclass
-class Server:
-    """A program in a folder of its own. As a context manager it is started and answers; none is left."""
-
-    name: str
-    arguments: Sequence[object]
-    folder: Path
-    health: str
-    """URL that answers 200 when it is ready."""
-    environment: Mapping[str, str] = field(default_factory=dict[str, str])
-    verify: str | bool = True
-    """Certificate of the authority behind `health`."""
-    process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def log(self) -> str:
-        """All that it wrote, of every start."""
-        return (self.folder / "log").read_text(errors="replace")
-
-    def launch(self) -> None:
-        """Starts it, and waits for nothing."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / "log").open("ab") as log:
-            self.process = subprocess.Popen(
-                [str(tool(self.name)), *map(str, self.arguments)],
-                cwd=self.folder,
-                env={**os.environ, **self.environment},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-            )
-
-    def ready(self) -> bool:
-        """Whether it says so."""
-        try:
-            return httpx.get(self.health, timeout=5, verify=self.verify).is_success
-        except httpx.HTTPError:
-            return False
-
-    def start(self) -> None:
-        """Starts it and waits until it is ready."""
-        self.launch()
-        assert self.process
-        deadline = time.monotonic() + SECONDS
-        while not self.ready():
-            if self.process.poll() is not None or time.monotonic() > deadline:
-                pytest.fail(f"{self.name} does not start:\n{self.log[-3000:]}")
-            time.sleep(0.1)
-
-    def end(self, how: signal.Signals = signal.SIGTERM) -> None:
-        """Ends it, and waits until it is gone."""
-        if self.process is None:
-            return
-        self.process.send_signal(how)
-        try:
-            self.process.wait(timeout=SECONDS)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-        self.process = None
-
-    def __enter__(self) -> Self:
-        try:
-            self.start()
-        except BaseException:
-            self.end(signal.SIGKILL)
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.end(signal.SIGKILL)
+from tests.programs import Server
 
 
 @dataclass(frozen=True)

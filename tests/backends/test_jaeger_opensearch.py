@@ -1,6 +1,5 @@
 """The real Jaeger with our configuration on a real OpenSearch node: any Jaeger shows what another one stored."""
 
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,13 +8,13 @@ import httpx
 import pytest
 
 from components import jaeger_config
-from components.jaeger_config import JaegerConfig, Listen
+from components.jaeger_config import JaegerConfig
 from local.opensearch import OpenSearchNode
-from local.ports import free_ports
 from tests.backends.front import front
-from tests.backends.servers import Certificate, Server, certificate, eventually
+from tests.backends.servers import Certificate, certificate
+from tests.collector.jaeger import TRACE, health, loopback, store
+from tests.programs import Server, eventually
 
-TRACE = "0af7651916cd43dd8448eb211c80319c"
 USER, PASSWORD = "jaeger", "Hush-hush-1"
 
 
@@ -23,18 +22,8 @@ class Jaeger(Server):
     """One replica with the configuration that a stack with this OpenSearch gets, on ports of its own."""
 
     def __init__(self, folder: Path, opensearch: str, tls: Certificate, password: str = PASSWORD) -> None:
-        grpc, http, query, query_grpc, metrics, health = free_ports(6)
-        self.otlp = f"http://127.0.0.1:{http}"
-        self.query = f"http://127.0.0.1:{query}"
-        listen = Listen(
-            host="127.0.0.1",
-            grpc=grpc,
-            http=http,
-            query=query,
-            query_grpc=query_grpc,
-            metrics=metrics,
-            health=health,
-        )
+        self.listen = loopback()
+        self.query = f"http://127.0.0.1:{self.listen.query}"
         folder.mkdir(parents=True)
         config = folder / "jaeger.yaml"
         config.write_text(
@@ -45,28 +34,12 @@ class Jaeger(Server):
                     storage="opensearch",
                     opensearch_urls=[opensearch],
                     opensearch_replicas=0,
-                    listen=listen,
+                    listen=self.listen,
                 )
             )
         )
         credentials = {jaeger_config.USERNAME_ENV: USER, jaeger_config.PASSWORD_ENV: password}
-        health_url = f"http://127.0.0.1:{health}/status"
-        super().__init__("jaeger", [f"--config={config}"], folder, health_url, {**tls.trusted, **credentials})
-
-    def store(self) -> None:
-        """One span of the service `till`; a success is the acknowledgement that it is stored."""
-        now = time.time_ns()
-        span = {
-            "traceId": TRACE,
-            "spanId": "b7ad6b7169203331",
-            "name": "checkout",
-            "kind": 2,
-            "startTimeUnixNano": str(now),
-            "endTimeUnixNano": str(now + 1_000_000),
-        }
-        service = {"attributes": [{"key": "service.name", "value": {"stringValue": "till"}}]}
-        body = {"resourceSpans": [{"resource": service, "scopeSpans": [{"spans": [span]}]}]}
-        httpx.post(f"{self.otlp}/v1/traces", json=body, timeout=60).raise_for_status()
+        super().__init__("jaeger", [f"--config={config}"], folder, health(self.listen), {**tls.trusted, **credentials})
 
     def operations(self) -> list[str]:
         """Names of the trace's spans."""
@@ -88,7 +61,7 @@ def test_traces_are_in_opensearch_for_every_jaeger(node: OpenSearchNode, tmp_pat
     with front(node.url, tls, USER, PASSWORD) as opensearch:
         with Jaeger(tmp_path / "first", opensearch, tls) as jaeger:
             day = datetime.now(UTC).date()
-            jaeger.store()
+            store(jaeger.listen)
             eventually(lambda: jaeger.operations() == ["checkout"], what="the trace is not stored")
         node.stop()
         node.start()

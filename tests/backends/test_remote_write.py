@@ -4,11 +4,9 @@ What it scrapes is replaced, for there is no cluster here: it asks itself.
 """
 
 import json
-import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +19,8 @@ from botocore.credentials import Credentials
 from components import prometheus_config
 from local.ports import free_port
 from tests.backends.pod_identity import agent
-from tests.backends.servers import Server, eventually
+from tests.http_server import Handler, serving
+from tests.programs import Server, eventually
 
 REGION = "eu-central-1"
 WORKSPACE = f"https://aps-workspaces.{REGION}.amazonaws.com/workspaces/ws-1/api/v1/remote_write"
@@ -115,24 +114,14 @@ def _workspace() -> Generator[tuple[str, list[Write]]]:
     """Stands where Amazon Managed Prometheus stands: its URL, and what it got."""
     writes: list[Write] = []
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            writes.append(Write(self.path, {key.lower(): value for key, value in self.headers.items()}, body))
-            self.send_response(200)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
+    class Taken(Handler):
+        def respond(self) -> None:
+            headers = {key.lower(): value for key, value in self.headers.items()}
+            writes.append(Write(self.path, headers, self.body()))
+            self.answer(200)
 
-        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 -- the base class calls it so
-            del format, args
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}/workspaces/ws-1/api/v1/remote_write", writes
-    finally:
-        server.shutdown()
-        server.server_close()
+    with serving(Taken) as url:
+        yield f"{url}/workspaces/ws-1/api/v1/remote_write", writes
 
 
 def _signature(url: str, write: Write, names: list[str], credentials: Credentials) -> str:

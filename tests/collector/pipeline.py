@@ -8,7 +8,8 @@ from pathlib import Path
 from components import collector_agent_config, collector_gateway_config
 from components.collector_agent_config import AgentConfig
 from components.collector_gateway_config import GatewayConfig
-from tests.collector.processes import LogSink, Program, collector, log_sink, loopback, running
+from tests.collector.processes import LogSink, collector, log_sink, loopback
+from tests.programs import Server
 
 _TIME = "2026-11-21T12:00:00.000000001Z"
 
@@ -18,8 +19,8 @@ class Pipeline:
     """From log files to the sink."""
 
     pods: Path
-    agent: Program
-    gateway: Program
+    agent: Server
+    gateway: Server
     sink: LogSink
     otlp: str
     """URL of the agent for programs."""
@@ -73,5 +74,5 @@ def log_pipeline(folder: Path, log_index: str | None = None, storage_bytes: int 
         agent = collector(
             collector_agent_config.render(agent_config), folder / "agent", listen, collector_agent_config.FLAGS
         )
-        with running(gateway, agent):
+        with gateway, agent:
             yield Pipeline(pods, agent, gateway, sink, f"http://127.0.0.1:{listen.http}", gateway_listen.metrics)

@@ -11,8 +11,9 @@ from components import collector_gateway_config, jaeger_config
 from components.collector_config import Listen
 from components.collector_gateway_config import GatewayConfig
 from components.jaeger_config import JaegerConfig
-from local.ports import free_ports
-from tests.collector.processes import Program, collector, loopback, running
+from tests.collector import jaeger
+from tests.collector.processes import collector, loopback
+from tests.programs import Server, configured
 
 
 def _ipv6() -> bool:
@@ -27,7 +28,7 @@ def _ipv6() -> bool:
 ADDRESSES = ("127.0.0.1", "::1") if _ipv6() else ("127.0.0.1",)
 
 
-def _gateway(folder: Path) -> tuple[Program, list[int]]:
+def _gateway(folder: Path) -> tuple[Server, list[int]]:
     listen = dataclasses.replace(loopback(), host=Listen().host)
     config = GatewayConfig(
         sampling_percentage=10,
@@ -44,27 +45,22 @@ def _gateway(folder: Path) -> tuple[Program, list[int]]:
     return collector(collector_gateway_config.render(config), folder / "gateway", listen), ports
 
 
-def _jaeger(folder: Path) -> tuple[Program, list[int]]:
-    ports = free_ports(6)
-    grpc, http, query, query_grpc, metrics, health = ports
-    listen = jaeger_config.Listen(
-        grpc=grpc, http=http, query=query, query_grpc=query_grpc, metrics=metrics, health=health
-    )
+def _jaeger(folder: Path) -> tuple[Server, list[int]]:
+    listen = dataclasses.replace(jaeger.loopback(), host=jaeger_config.Listen().host)
     config = JaegerConfig(
         retention="1y", prometheus="http://127.0.0.1:9", data_folder=str(folder / "data"), listen=listen
     )
-    return Program(
-        "jaeger", jaeger_config.render(config), folder / "jaeger", f"http://127.0.0.1:{health}/status"
-    ), ports
+    ports = [listen.grpc, listen.http, listen.query, listen.query_grpc, listen.metrics, listen.health]
+    return configured("jaeger", jaeger_config.render(config), folder / "jaeger", jaeger.health(listen)), ports
 
 
 @pytest.mark.parametrize("listening", [_gateway, _jaeger])
 def test_every_port_answers_on_both_and_a_start_is_no_news(
-    tmp_path: Path, listening: Callable[[Path], tuple[Program, list[int]]]
+    tmp_path: Path, listening: Callable[[Path], tuple[Server, list[int]]]
 ) -> None:
     program, ports = listening(tmp_path)
-    with running(program):
+    with program:
         for port in ports:
             for address in ADDRESSES:
                 socket.create_connection((address, port), timeout=10).close()
-    assert '"level":"info"' not in (program.folder / "log").read_text()
+    assert '"level":"info"' not in program.log

@@ -7,7 +7,8 @@ import httpx
 import pytest
 
 from tests.collector.pipeline import log_pipeline, write
-from tests.collector.processes import Line, eventually
+from tests.collector.processes import Line
+from tests.programs import eventually
 
 TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 PLAIN = "  plain text, with spaces around  "
@@ -56,7 +57,7 @@ def test_lines_arrive_as_they_were_written_with_their_fields_beside_them(tmp_pat
         eventually(lambda: "last" in pipeline.sink.bodies(), seconds=40, what="the last line is missing")
         got = {line.body: line for line in pipeline.sink.lines}
         assert len(pipeline.sink.lines) == len(got) == wanted + 1
-        said = [(program.folder / "log").read_text() for program in (pipeline.agent, pipeline.gateway)]
+        said = [program.log for program in (pipeline.agent, pipeline.gateway)]
 
     assert not [log for log in said if "OTTL" in log or "deprecated" in log]
     assert set(got) == {*lines.values(), LONG[:16_000] + " {not json} end", "rotated", "last"}

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.collector.pipeline import log_pipeline, write
-from tests.collector.processes import eventually
+from tests.programs import eventually
 
 RATE = 200
 """Lines a second."""

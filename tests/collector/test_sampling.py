@@ -4,6 +4,7 @@ import random
 import re
 from collections import Counter
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ import httpx
 from components import collector_agent_config, collector_gateway_config
 from components.collector_agent_config import AgentConfig
 from components.collector_gateway_config import GatewayConfig
-from tests.collector.processes import TraceSink, collector, eventually, loopback, running, trace_sink
+from tests.collector.processes import TraceSink, collector, loopback, trace_sink
+from tests.programs import eventually
 
 SERVICES = ("front", "orders", "stock")
 TRACES, ERRORS = 1000, 50
@@ -114,7 +116,10 @@ def test_all_errors_and_a_tenth_of_the_rest_are_kept_whole_and_all_are_counted(
             listen,
             collector_agent_config.FLAGS,
         )
-        with running(*gateways, agent), httpx.Client(base_url=f"http://127.0.0.1:{listen.http}", timeout=30) as client:
+        with ExitStack() as running:
+            for program in (*gateways, agent):
+                running.enter_context(program)
+            client = running.enter_context(httpx.Client(base_url=f"http://127.0.0.1:{listen.http}", timeout=30))
             # The services of a trace send for themselves, each from two pods, and in another order.
             for start in range(0, TRACES, 100):
                 for number, service in reversed(list(enumerate(SERVICES))):

@@ -20,9 +20,17 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
     """`serve(git_version)` starts an API server that knows only /version, and gives a kubeconfig for it."""
     servers: list[HTTPServer] = []
 
-    def start(git_version: str, *, status: int = 200, login: int = 201) -> Path:
+    def start(git_version: str, *, status: int = 200, login: int = 201, classes: dict[str, str] | None = None) -> Path:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
+                if self.path.endswith("/ingressclasses"):
+                    items = [
+                        {"metadata": {"name": name}, "spec": {"controller": controller}}
+                        for name, controller in (classes or {}).items()
+                    ]
+                    kind = {"apiVersion": "networking.k8s.io/v1", "kind": "IngressClassList"}
+                    self._answer(200 if classes is not None else 403, json.dumps({**kind, "items": items}))
+                    return
                 major, minor = git_version.removeprefix("v").split(".")[:2]
                 texts = ("gitCommit", "gitTreeState", "buildDate", "goVersion", "compiler", "platform")
                 body = json.dumps(
@@ -68,9 +76,9 @@ def kubeconfig(folder: Path, server: str) -> Path:
     return file
 
 
-def refusal(file: Path, context: str | None = None) -> str:
+def refusal(file: Path, context: str | None = None, ingress_class: str = "") -> str:
     with pytest.raises(ClusterError) as error:
-        require_cluster(str(file), context)
+        require_cluster(str(file), context, ingress_class)
     text = str(error.value)
     assert str(file) in text
     assert "Nothing was changed." in text
@@ -103,6 +111,29 @@ def test_refuses_a_server_that_refuses_us(serve: Serve) -> None:
 
 def test_refuses_a_server_that_tells_its_version_to_strangers(serve: Serve) -> None:
     assert "does not accept our login: HTTP 401" in refusal(serve("v1.34.0", login=401))
+
+
+ALB = {"alb": "ingress.k8s.aws/alb"}
+
+
+def test_asks_for_the_ingress_class(serve: Serve) -> None:
+    assert require_cluster(str(serve("v1.34.0", classes=ALB)), "one", "alb") == "v1.34.0"
+
+
+@pytest.mark.parametrize(
+    ("classes", "told"),
+    [
+        ({}, 'has no ingress class "alb" (observability:ingressClass) of the AWS Load Balancer Controller'),
+        ({}, "; there are: none. "),
+        ({"nginx": "k8s.io/ingress-nginx", "other": ALB["alb"]}, "nginx (k8s.io/ingress-nginx), other (ingress.k8s"),
+        ({"alb": "k8s.io/ingress-nginx"}, "there are: alb (k8s.io/ingress-nginx). "),
+        (None, "does not tell its ingress classes: HTTP 403"),
+    ],
+)
+def test_refuses_a_cluster_whose_ingresses_nobody_serves(
+    serve: Serve, classes: dict[str, str] | None, told: str
+) -> None:
+    assert told in refusal(serve("v1.34.0", classes=classes), "one", "alb")
 
 
 def test_takes_the_text_of_a_kubeconfig(serve: Serve) -> None:

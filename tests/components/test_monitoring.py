@@ -107,39 +107,37 @@ def test_alertmanager_starts_with_its_arguments(program: Program, tmp_path: Path
     assert "unknown long flag" not in result.stderr
 
 
-def changed(before: dict[str, Any], after: dict[str, Any]) -> set[str]:
-    """Names of what differs. Grafana's password is drawn anew by each run here; an engine keeps the first one."""
-    drawn = {"grafana-admin", "grafana-api"}
-    return {name for name in before if name not in drawn and before[name] != after[name]}
-
-
-def test_a_changed_rule_touches_one_config_map_and_no_pod(program: Program, recorded: Recorded) -> None:
+@pytest.mark.parametrize(
+    ("setting", "value", "changed"),
+    [
+        ("alertOverrides", '{"TargetDown": {"for": "7m"}}', {"prometheus-rules"}),  # and no pod
+        (
+            "slackWebhookUrl",
+            "https://hooks.slack.com/services/hush-other",
+            {
+                "alertmanager-config",
+                "alertmanager-statefulset",
+                # The same channels in Grafana.
+                "contact-points-job-queue-slack",
+                "contact-points-platform-slack",
+                "contact-points-speccursor-slack",
+                "contact-points-media-slack",
+                "contact-points-media-clustering-slack",
+            },
+        ),
+    ],
+)
+def test_a_changed_setting_touches_what_reads_it_and_nothing_else(
+    program: Program, recorded: Recorded, setting: str, value: str, changed: set[str]
+) -> None:
     program("production")
     before = {one.name: one.inputs for one in recorded.resources}
     recorded.resources.clear()
     recorded.outputs.clear()
-    program("production", alertOverrides='{"TargetDown": {"for": "7m"}}')
+    program("production", **{setting: value})
     after = {one.name: one.inputs for one in recorded.resources}
-    assert changed(before, after) == {"prometheus-rules"}
-
-
-def test_a_changed_channel_restarts_alertmanager_and_nothing_else(program: Program, recorded: Recorded) -> None:
-    program("production")
-    before = {one.name: one.inputs for one in recorded.resources}
-    recorded.resources.clear()
-    recorded.outputs.clear()
-    program("production", slackWebhookUrl="https://hooks.slack.com/services/hush-other")
-    after = {one.name: one.inputs for one in recorded.resources}
-    assert changed(before, after) == {
-        "alertmanager-config",
-        "alertmanager-statefulset",
-        # The same channels in Grafana.
-        "contact-points-job-queue-slack",
-        "contact-points-platform-slack",
-        "contact-points-speccursor-slack",
-        "contact-points-media-slack",
-        "contact-points-media-clustering-slack",
-    }
+    drawn = {"grafana-admin", "grafana-api"}  # anew by each run here; an engine keeps the first password
+    assert {name for name in before if name not in drawn and before[name] != after[name]} == changed
 
 
 def test_checksum_is_stable_and_short(program: Program) -> None:

@@ -3,8 +3,8 @@
 import fcntl
 import json
 import subprocess
-import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -12,6 +12,7 @@ from kubernetes import client, config
 
 from local.paths import KUBECONFIG, STATE
 from local.toolchain import tool
+from tests import programs
 
 # Two drills at once would be told of each other's alerts, and a Loki that is killed evaluates none.
 ONE_AT_A_TIME = ("test_fire_alerts", "test_kill_drill", "test_logs", "test_alert_smoke")
@@ -50,16 +51,5 @@ def ask() -> Callable[[str, str, int, str], Any]:
     return get
 
 
-def eventually(condition: Callable[[], Any], *, seconds: float, what: str) -> Any:
-    """The first true answer of `condition`; fails with `what` when there is none in time."""
-    deadline = time.monotonic() + seconds
-    last: Any = None
-    while time.monotonic() < deadline:
-        try:
-            last = condition()
-            if last:
-                return last
-        except Exception as error:  # not yet there; the last one is part of the failure
-            last = error
-        time.sleep(1)
-    return pytest.fail(f"{what}; last answer after {seconds:.0f} s: {last!r}")
+eventually = partial(programs.eventually, pause=1.0, not_yet=(Exception,))
+"""The first true answer of a condition; fails with `what` when there is none in `seconds`."""

@@ -1,6 +1,5 @@
 """The stand-in provider against a real API server, by the real engine: the life of objects in a throwaway namespace."""
 
-import gc
 import json
 import subprocess
 import uuid
@@ -18,6 +17,7 @@ from local.workspace import Workspace
 pytestmark = [
     pytest.mark.e2e,
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.usefixtures("collected"),
 ]
 
 CLUSTER = str(KUBECONFIG)
@@ -87,13 +87,6 @@ class Life:
     def kubectl(self, *arguments: str) -> str:
         command = [str(tool("kubectl")), f"--kubeconfig={CLUSTER}", f"--namespace={self.space}", *arguments]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout
-
-
-@pytest.fixture(autouse=True)
-def collected():
-    """The automation API leaves loops and channels to the garbage collector; here, not in whatever test comes next."""
-    yield
-    gc.collect()
 
 
 @pytest.fixture

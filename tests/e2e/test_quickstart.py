@@ -1,6 +1,7 @@
 """The quickstart as a new user does it: its own commands, on the running local stack."""
 
 import json
+import os
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -16,8 +17,12 @@ pytestmark = pytest.mark.e2e
 OFFSET = 20_000
 
 
+# A person's shell, not that of the `make` that runs the tests.
+SHELL = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+
+
 def run(command: str) -> str:
-    done = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(["bash", "-c", command], cwd=ROOT, env=SHELL, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
     return done.stdout
 
@@ -28,7 +33,9 @@ def opened() -> Iterator[None]:
     if not KUBECONFIG.exists():
         pytest.fail("the local cluster does not run: make up")
     command = ["make", "open", f"ARGS=--offset {OFFSET}"]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
+    with subprocess.Popen(
+        command, cwd=ROOT, env=SHELL, stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
         assert process.stdout
         try:
             eventually(lambda: "Ctrl-C" in process.stdout.readline(), seconds=120, what="make open does not open")

@@ -1,11 +1,11 @@
 """A stand-in for Grafana's HTTP API in tests: the endpoints that the provider uses, with a memory. No real Grafana."""
 
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from tests.http_server import Handler, serving
 
 
 class GrafanaStandIn:
@@ -98,30 +98,11 @@ def _has_receiver(policy: dict[str, Any]) -> bool:
 def running(grafana: GrafanaStandIn, port: int = 0) -> Iterator[str]:
     """Serve on a loopback port; gives the URL."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def _any(self) -> None:
-            length = int(self.headers.get("Content-Length") or 0)
-            body = json.loads(self.rfile.read(length)) if length else None
+    class Api(Handler):
+        def respond(self) -> None:
             grafana.login = self.headers.get("Authorization", "")
-            status, answer = grafana.answer(self.command, self.path, body)
-            data = json.dumps(answer).encode()
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
+            status, answer = grafana.answer(self.command, self.path, json.loads(self.body() or "null"))
+            self.answer(status, json.dumps(answer).encode())
 
-        do_GET = do_POST = do_PUT = do_DELETE = _any  # noqa: N815
-
-        def log_message(self, *_: object) -> None:
-            return
-
-    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        grafana.url = f"http://127.0.0.1:{server.server_address[1]}"
+    with serving(Api, port) as grafana.url:
         yield grafana.url
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

@@ -1,20 +1,16 @@
 """The stand-in `aws` provider by the real engine, against moto: up, again, drift, change, destroy, and refusals."""
 
-import gc
 import json
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from local import engine
 from local.errors import LocalError
-from local.workspace import Workspace
+from tests.http_server import Handler, serving
 from tests.local.aws_emulator import ACCOUNT, LOGIN, REGION, client, emulated_aws, environment
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
 
-PROJECT = "name: cloud\nruntime: python\n"
 PROGRAM = """
 import json
 import pulumi, pulumi_aws as aws
@@ -43,26 +39,9 @@ pulumi.export("key", key.arn)
 """
 
 
-@pytest.fixture(autouse=True)
-def collected():
-    """The automation API leaves loops and channels to the garbage collector; here, not in whatever test comes next."""
-    yield
-    gc.collect()
-
-
 @pytest.fixture
-def make(tmp_path):
-    (tmp_path / "Pulumi.yaml").write_text(PROJECT)
-    (tmp_path / "__main__.py").write_text(PROGRAM)
-
-    def workspace(**want) -> Workspace:
-        return Workspace(stack="dev", root=tmp_path, state=tmp_path / ".state", config={"cloud:want": json.dumps(want)})
-
-    return workspace
-
-
-def quiet(_line: str) -> None:
-    return
+def make(small_stack):
+    return lambda **want: small_stack(PROGRAM, want=json.dumps(want))
 
 
 def test_life_of_resources(make):
@@ -70,8 +49,8 @@ def test_life_of_resources(make):
     with emulated_aws():
         assert engine.up(make(), report=lines.append).changes == {"create": 8}
         assert [line for line in lines if line.startswith("aws provider: stand-in")]
-        engine.up(make(), expect_no_changes=True, report=quiet)
-        engine.refresh(make(), expect_no_changes=True, report=quiet)
+        engine.up(make(), expect_no_changes=True)
+        engine.refresh(make(), expect_no_changes=True)
         key = engine.outputs(make())["key"]
         assert key.startswith(f"arn:aws:kms:{REGION}:{ACCOUNT}:key/")
         assert client("kms").get_key_rotation_status(KeyId=key)["KeyRotationEnabled"]
@@ -79,43 +58,31 @@ def test_life_of_resources(make):
         assert rule["ApplyServerSideEncryptionByDefault"] == {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key}
         tags = client("kms").list_resource_tags(KeyId=key)["Tags"]
         assert {tag["TagKey"]: tag["TagValue"] for tag in tags} == {"owner": "team", "part": "key"}
-        assert engine.up(make(description="all logs", owner="others"), report=quiet).changes == {"update": 3}
+        assert engine.up(make(description="all logs", owner="others")).changes == {"update": 3}
         assert client("kms").describe_key(KeyId=key)["KeyMetadata"]["Description"] == "all logs"
-        engine.destroy(make(), report=quiet)
+        engine.destroy(make())
         assert client("s3").list_buckets()["Buckets"] == []
         assert client("kms").describe_key(KeyId=key)["KeyMetadata"]["KeyState"] == "PendingDeletion"
 
 
-class Refusing(BaseHTTPRequestHandler):
+class Refusing(Handler):
     """Answers as STS does to a wrong secret key. No real one."""
 
-    def do_POST(self) -> None:
+    def respond(self) -> None:
         body = (
             b"<ErrorResponse><Error><Code>SignatureDoesNotMatch</Code>"
             b"<Message>The request signature does not match.</Message></Error></ErrorResponse>"
         )
-        self.send_response(403)
-        self.send_header("Content-Type", "text/xml")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        return
+        self.answer(403, body, "text/xml")
 
 
 def test_preview_with_a_wrong_login_is_never_green(make):
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Refusing)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        with (
-            environment(AWS_ENDPOINT_URL=f"http://127.0.0.1:{server.server_address[1]}", **LOGIN),
-            pytest.raises(LocalError, match=r"sts get_caller_identity at .*: SignatureDoesNotMatch: The request"),
-        ):
-            engine.preview(make(), report=quiet)
-    finally:
-        server.shutdown()
-        server.server_close()
+    with (
+        serving(Refusing) as url,
+        environment(AWS_ENDPOINT_URL=url, **LOGIN),
+        pytest.raises(LocalError, match=r"sts get_caller_identity at .*: SignatureDoesNotMatch: The request"),
+    ):
+        engine.preview(make())
 
 
 def test_preview_with_another_accounts_login_is_never_green(make):
@@ -123,16 +90,16 @@ def test_preview_with_another_accounts_login_is_never_green(make):
         emulated_aws(),
         pytest.raises(LocalError, match=f"belongs to account {ACCOUNT}; allowed: 111122223333. Nothing was changed"),
     ):
-        engine.preview(make(account="111122223333"), report=quiet)
+        engine.preview(make(account="111122223333"))
 
 
 def test_offline_preview_needs_neither_login_nor_cluster_and_every_mistake_is_told(make):
     offline = {"access_key": "offline", "secret_key": "offline", "skip_credentials_validation": True}
     provider = {**offline, "skip_requesting_account_id": True}
     with environment(AWS_ENDPOINT_URL="http://127.0.0.1:1"):
-        assert engine.preview(make(provider=provider), report=quiet).changes == {"create": 8}
+        assert engine.preview(make(provider=provider)).changes == {"create": 8}
         wrong = {"eks.Addon": {"cluster_name": 3, "addon_name": "coredns"}}
         with pytest.raises(LocalError) as caught:
-            engine.preview(make(provider=provider, more=wrong), report=quiet)
+            engine.preview(make(provider=provider, more=wrong))
     text = str(caught.value)
     assert "clusterName: must be a text, but is a whole number" in text

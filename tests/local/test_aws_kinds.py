@@ -87,6 +87,16 @@ KINDS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
         {"assumeRolePolicy": json.dumps(POLICY), "description": "d", "tags": {"a": "b"}},
         {"tags": {"c": "d"}, "description": "e"},
     ),
+    (
+        "cloudwatch/logGroup:LogGroup",
+        {
+            "name": "/aws/eks/c/cluster",
+            "retentionInDays": 90,
+            "kmsKeyId": f"arn:aws:kms:{REGION}:{ACCOUNT}:key/k",
+            "tags": {"a": "b"},
+        },
+        {"retentionInDays": 30, "tags": {"c": "d"}},
+    ),
     ("amp/workspace:Workspace", {"alias": "metrics", "tags": {"a": "b"}}, {"alias": "others"}),
     ("secretsmanager/secret:Secret", {"name": "s", "recoveryWindowInDays": 0}, {"description": "d"}),
     (

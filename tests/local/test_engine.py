@@ -1,6 +1,5 @@
 """The rendered workspace, locks, and the real engine on a program that needs no cluster."""
 
-import gc
 import json
 import socket
 import stat
@@ -16,7 +15,7 @@ from local import engine, workspace
 from local.errors import LocalError
 from local.workspace import Workspace
 
-pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
+pytestmark = [pytest.mark.filterwarnings("ignore::ResourceWarning"), pytest.mark.usefixtures("collected")]
 
 PROJECT = """
 name: small
@@ -38,13 +37,6 @@ if config.get("mode") == "unreachable":
 pulumi.export("size", config.get_int("size"))
 pulumi.export("token", pulumi.Output.secret("hunter22"))
 """
-
-
-@pytest.fixture(autouse=True)
-def collected():
-    """The automation API leaves loops and channels to the garbage collector; here, not in whatever test comes next."""
-    yield
-    gc.collect()
 
 
 @pytest.fixture

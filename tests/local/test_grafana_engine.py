@@ -1,16 +1,16 @@
 """Grafana's content by the real engine: first `up`, again, refresh and destroy, with and without a Grafana."""
 
-import gc
 import json
 import shutil
 import socket
+from functools import partial
 
 import pytest
 
 from local import engine, forward, grafana_home
 from local.errors import LocalError
 from local.ports import free_port
-from local.workspace import Workspace, machine_config
+from local.workspace import machine_config
 from tests.local.grafana_stand_in import GrafanaStandIn, running
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
@@ -47,23 +47,10 @@ pulumi.export("kept", kept.title)
 """
 
 
-@pytest.fixture(autouse=True)
-def collected():
-    """The automation API leaves loops and channels to the garbage collector; here, not in whatever test comes next."""
-    yield
-    gc.collect()
-
-
 @pytest.fixture
-def make(tmp_path):
+def make(small_stack, tmp_path):
     (tmp_path / "Pulumi.yaml").write_text(PROJECT)
-    (tmp_path / "__main__.py").write_text(PROGRAM)
-
-    def workspace(**config: str) -> Workspace:
-        keyed = {f"small:{key}": value for key, value in config.items()}
-        return Workspace(stack="dev", root=tmp_path, state=tmp_path / ".state", config=keyed)
-
-    return workspace
+    return partial(small_stack, PROGRAM)
 
 
 def test_life_of_content_from_files_to_an_api_that_goes_down(make):

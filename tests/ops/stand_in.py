@@ -3,11 +3,12 @@
 import json
 import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import ExitStack
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from ops.dashboard_queries import DashboardQueries, parse
+from tests.http_server import Handler, serving
 
 
 class StandIn:
@@ -23,25 +24,17 @@ class StandIn:
         self._lock = threading.Lock()
         outer = self
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                outer._answer(self, urlsplit(self.path).query)
+        class Prepared(Handler):
+            def respond(self) -> None:
+                outer._answer(self, self.body().decode() or urlsplit(self.path).query)
 
-            def do_POST(self) -> None:
-                outer._answer(self, self.rfile.read(int(self.headers["Content-Length"])).decode())
-
-            def log_message(self, *_: object) -> None:
-                return
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        self._running = ExitStack()
+        self.url = self._running.enter_context(serving(Prepared))
 
     def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        self._running.close()
 
-    def _answer(self, handler: BaseHTTPRequestHandler, query: str) -> None:
+    def _answer(self, handler: Handler, query: str) -> None:
         path = urlsplit(handler.path).path
         with self._lock:
             self._now += 1
@@ -52,9 +45,7 @@ class StandIn:
             self.answers[path] = (200, {"data": self.series.get(parse_qs(query)["match[]"][0], [])})
         status, body = self.answers.get(path, (404, {"error": f"no {path} here"}))
         text = body if isinstance(body, str) else json.dumps(body)
-        handler.send_response(status)
-        handler.end_headers()
-        handler.wfile.write(text.encode())
+        handler.answer(status, text.encode())
         with self._lock:
             self._now -= 1
 

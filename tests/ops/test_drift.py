@@ -1,6 +1,5 @@
 """Drift: sorted by pure rules, and found by the real engine at a Grafana stand-in and an emulated AWS."""
 
-import gc
 import json
 
 import pytest
@@ -8,7 +7,6 @@ import typer
 
 from local import engine
 from local.engine_events import Difference
-from local.workspace import Workspace
 from ops.drift import command, findings, unmanaged
 from ops.drift.findings import Sort
 from ops.drift.unmanaged import Resource
@@ -120,23 +118,15 @@ for uid in ("one", "two", "three"):
 """
 
 
-@pytest.fixture
-def stack(tmp_path):
-    (tmp_path / "Pulumi.yaml").write_text("name: small\nruntime: python\n")
-    (tmp_path / "__main__.py").write_text(PROGRAM)
-    yield lambda url: Workspace(stack="dev", root=tmp_path, state=tmp_path / ".state", config={"small:url": url})
-    gc.collect()
-
-
 def board(uid: str, title: str, version: int = 1, folder: str = "ours") -> dict:
     return {"dashboard": {"uid": uid, "title": title, "version": version, "panels": []}, "meta": {"folderUid": folder}}
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
-def test_drift_is_found_sorted_and_changes_nothing(stack, monkeypatch, capsys):
+def test_drift_is_found_sorted_and_changes_nothing(small_stack, monkeypatch, capsys):
     grafana = GrafanaStandIn()
     with emulated_aws(), running(grafana) as url:
-        small = stack(url)
+        small = small_stack(PROGRAM, url=url)
         monkeypatch.setattr(engine, "workspace", lambda name: small)
         with pytest.raises(OpsError, match="stack dev has no resources"):
             command.look(small)

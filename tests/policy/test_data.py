@@ -77,6 +77,12 @@ def test_what_belongs_to_another_bucket_does_not_count() -> None:
     ]
 
 
+@pytest.mark.parametrize(("days", "fine"), [(90, True), (UNKNOWN, True), (0, False), (None, False)])
+def test_logs_end(days: Any, fine: bool) -> None:
+    group = aws("cloudwatch/logGroup:LogGroup", {"retentionInDays": days})
+    assert (judged("logs-end", group) == []) is fine
+
+
 @pytest.mark.parametrize(("acl", "fine"), [("private", True), ("public-read", False), ("authenticated-read", False)])
 def test_acls(acl: str, fine: bool) -> None:
     assert (judged("bucket-acl-private", aws("s3/bucketAcl:BucketAcl", {"acl": acl})) == []) is fine

@@ -1,7 +1,6 @@
 """The rules as a policy pack: what the engine hands over is read right, and the real engine stops at a broken rule."""
 
-import gc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -42,23 +41,14 @@ if pulumi.Config().get_bool("bad"):
 
 
 @pytest.fixture
-def preview(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[bool], Summary]]:
+def preview(
+    small_stack: Callable[..., Workspace], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[bool], Summary]:
     """`preview(bad)` runs the program above through the real engine and the pack."""
     monkeypatch.delenv("PULUMI_CONFIG_PASSPHRASE", raising=False)
     monkeypatch.delenv("PULUMI_CONFIG_PASSPHRASE_FILE", raising=False)
-    (tmp_path / "Pulumi.yaml").write_text("name: small\nruntime: python\nconfig: {}\n")
-    (tmp_path / "Pulumi.dev.yaml").write_text("config: {}\n")
-    (tmp_path / "__main__.py").write_text(PROGRAM)
     (tmp_path / "policy").symlink_to(ROOT / "policy")
-
-    def run(bad: bool) -> Summary:
-        config = {"small:bad": str(bad).lower()}
-        return engine.preview(
-            Workspace(stack="dev", root=tmp_path, state=tmp_path / ".state", config=config), report=lambda _: None
-        )
-
-    yield run
-    gc.collect()  # the automation API leaves loops and channels behind
+    return lambda bad: engine.preview(small_stack(PROGRAM, bad=str(bad).lower()))
 
 
 def test_every_rule_is_a_policy_with_a_description() -> None:

@@ -2,12 +2,9 @@
 
 import contextlib
 import json
-import subprocess
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +12,9 @@ import httpx
 import yaml
 
 from local.ports import free_port
-from local.toolchain import tool
 from rules import routing
+from tests.http_server import Handler, serving
+from tests.programs import Server
 
 WAIT = 20.0
 TIMING = routing.Timing(group_wait="1s", group_interval="1h", repeat_interval="4h")
@@ -87,59 +85,25 @@ def running(config: dict[str, Any], folder: Path, *, tells: bool = True) -> Iter
         (folder / "alertmanager.yml").write_text(yaml.safe_dump(config))
         (folder / routing.TEMPLATES).write_text(routing.message_templates())
         port = free_port()
-        command = [
-            str(tool("alertmanager")),
+        url = f"http://127.0.0.1:{port}"
+        arguments = [
             f"--config.file={folder / 'alertmanager.yml'}",
             f"--storage.path={folder / 'data'}",
             f"--web.listen-address=127.0.0.1:{port}",
             "--cluster.listen-address=",
         ]
-        with (folder / "alertmanager.log").open("wb") as log:
-            process = subprocess.Popen(command, stdout=log, stderr=log)
-        try:
-            found = Running(f"http://127.0.0.1:{port}", told)
-            _wait_ready(found.url, process, folder / "alertmanager.log")
-            yield found
-        finally:
-            process.kill()
-            process.wait()
-
-
-def _wait_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + WAIT
-    while True:
-        with contextlib.suppress(httpx.HTTPError):
-            if httpx.get(f"{url}/-/ready").is_success:
-                return
-        assert process.poll() is None, log.read_text()
-        assert time.monotonic() < deadline, log.read_text()
-        time.sleep(0.05)
+        with Server("alertmanager", arguments, folder, f"{url}/-/ready"):
+            yield Running(url, told)
 
 
 @contextlib.contextmanager
 def _receiver() -> Iterator[tuple[str, list[tuple[str, dict[str, str]]]]]:
     told: list[tuple[str, dict[str, str]]] = []
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            told.extend((self.path[1:], alert["labels"]) for alert in body["alerts"])
-            self.send_response(200)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
+    class Receiver(Handler):
+        def respond(self) -> None:
+            told.extend((self.path[1:], alert["labels"]) for alert in json.loads(self.body())["alerts"])
+            self.answer(200)
 
-        def log_message(self, *_: object) -> None:
-            return
-
-    class Server(ThreadingHTTPServer):
-        request_queue_size = 200  # all groups are told at once
-
-    server = Server(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}", told
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with serving(Receiver) as url:
+        yield url, told

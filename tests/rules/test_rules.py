@@ -54,22 +54,16 @@ def test_real_stacks_run_the_tested_expressions(stack: str) -> None:
     assert not [name for name, change in deployed.overrides.items() if change.thresholds]
 
 
-def test_a_wrong_rule_fails_its_scenario(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("file", "right", "wrong", "said"),
+    [("job-queue", "> 1000", "> 999", "edge"), ("platform-telemetry", "> 0.8", ">= 0.8", "otlp_grpc/jaeger")],
+)
+def test_a_wrong_rule_fails_its_scenario(tmp_path: Path, file: str, right: str, wrong: str, said: str) -> None:
     """The check above is worth something only if it can fail."""
     files = loader.render(loader.load(), {}, TEST_LINKS)
-    files["job-queue.yaml"] = files["job-queue.yaml"].replace("> 1000", "> 999")
+    files[f"{file}.yaml"] = files[f"{file}.yaml"].replace(right, wrong)
     write(files, tmp_path)
-    shutil.copy(ROOT / "tests/rules/job-queue.test.yaml", tmp_path)
-    result = promtool("test", "rules", tmp_path / "job-queue.test.yaml")
+    shutil.copy(ROOT / f"tests/rules/{file}.test.yaml", tmp_path)
+    result = promtool("test", "rules", tmp_path / f"{file}.test.yaml")
     assert result.returncode == 1
-    assert "edge" in result.stdout + result.stderr
-
-
-def test_a_wrong_platform_rule_fails_its_scenario(tmp_path: Path) -> None:
-    files = loader.render(loader.load(), {}, TEST_LINKS)
-    files["platform-telemetry.yaml"] = files["platform-telemetry.yaml"].replace("> 0.8", ">= 0.8")
-    write(files, tmp_path)
-    shutil.copy(ROOT / "tests/rules/platform-telemetry.test.yaml", tmp_path)
-    result = promtool("test", "rules", tmp_path / "platform-telemetry.test.yaml")
-    assert result.returncode == 1
-    assert "otlp_grpc/jaeger" in result.stdout + result.stderr
+    assert said in result.stdout + result.stderr

@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from local.ports import free_port
-from tests.collector.processes import eventually
 from tests.mock_engine import ROOT
+from tests.programs import eventually
 
 ALONE = ("test_contract_metrics.py", "test_request_id.py")
 

@@ -4,6 +4,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,21 +15,18 @@ import yaml
 from local.ports import free_port
 from local.toolchain import tool
 from tests.mock_engine import ROOT
+from tests.programs import eventually
 from tests.simulator.test_api import KNOWN, TRACE
 
 
-def wait_for(what: str, url: str, **parameters: str) -> Any:
-    """The first answer with a result; the machine may be busy."""
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        try:
-            answer = httpx.get(url, params=parameters, timeout=5)
-            if answer.is_success and (not parameters or answer.json()["data"]):
-                return answer.json()["data"] if parameters else None
-        except httpx.HTTPError:
-            pass
-        time.sleep(0.2)
-    pytest.fail(f"no {what} within a minute")
+def data(url: str, **parameters: str) -> Any:
+    """What Prometheus' API answers."""
+    return httpx.get(url, params=parameters, timeout=5).raise_for_status().json()["data"]
+
+
+def series(api: str, query: str) -> Any:
+    """What a query gives."""
+    return data(f"{api}/query", query=query)["result"]
 
 
 @pytest.fixture
@@ -59,7 +57,7 @@ def prometheus(tmp_path: Path) -> Iterator[str]:
         stderr=subprocess.DEVNULL,
     )
     try:
-        wait_for("pod", f"http://127.0.0.1:{pod_port}/healthz")
+        eventually(lambda: httpx.get(f"http://127.0.0.1:{pod_port}/healthz").is_success, what="the pod is not ready")
         assert httpx.get(f"http://127.0.0.1:{pod_port}/items/5", headers=KNOWN).is_success
         yield f"http://127.0.0.1:{port}/api/v1"
     finally:
@@ -72,19 +70,15 @@ def prometheus(tmp_path: Path) -> Iterator[str]:
 def test_the_seeds_queries_and_the_exemplars_work(prometheus: str) -> None:
     for name in ("request_count", "response_status_count"):
         query = f'{name}{{project_id="probe", endpoint="/items/{{item_id}}"}}'
-        deadline = time.monotonic() + 60
-        found: list[Any] = []
-        while not found and time.monotonic() < deadline:
-            found = wait_for(name, f"{prometheus}/query", query=query)["result"]
-            time.sleep(0.2)
+        found = eventually(partial(series, prometheus, query), what=f"no {name}")
         assert [one["value"][1] for one in found] == ["1"]
-        totals = httpx.get(f"{prometheus}/query", params={"query": f"{name}_total"}).json()["data"]["result"]
-        assert totals == []
-    exemplars = wait_for(
-        "exemplar",
+        assert series(prometheus, f"{name}_total") == []
+    asked = partial(
+        data,
         f"{prometheus}/query_exemplars",
         query='request_duration_seconds_bucket{project_id="probe"}',
         start=str(time.time() - 300),
         end=str(time.time() + 300),
     )
+    exemplars = eventually(asked, what="no exemplar")
     assert {one["labels"]["trace_id"] for series in exemplars for one in series["exemplars"]} == {TRACE}

@@ -1,8 +1,6 @@
 """One real Loki for tests: the deployed configuration, with what needs a cluster taken out, in a folder of its own."""
 
 import json
-import subprocess
-import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -16,7 +14,7 @@ import yaml
 
 from components import loki_config
 from local.ports import free_port
-from local.toolchain import tool
+from tests.programs import Server
 
 Line = tuple[int, str, dict[str, str]]
 """Nanoseconds, text, structured metadata."""
@@ -86,14 +84,9 @@ def loki(
     )
     _to_one_folder(document, folder, port)
     config.write_text(yaml.safe_dump(document).replace(loki_config.DATA + "/", f"{folder}/data/"))
-    with (folder / "loki.log").open("wb") as log:
-        process = subprocess.Popen([tool("loki"), "-target=all", f"-config.file={config}"], stdout=log, stderr=log)
-    try:
-        _wait_until_ready(f"http://127.0.0.1:{port}", process, folder / "loki.log")
-        yield LokiServer(f"http://127.0.0.1:{port}")
-    finally:
-        process.kill()
-        process.wait()
+    url = f"http://127.0.0.1:{port}"
+    with Server("loki", ["-target=all", f"-config.file={config}"], folder, f"{url}/ready"):
+        yield LokiServer(url)
 
 
 def _to_one_folder(document: dict[str, Any], folder: Path, port: int) -> None:
@@ -117,16 +110,3 @@ def _to_one_folder(document: dict[str, Any], folder: Path, port: int) -> None:
     document["querier"] = {"query_ingesters_within": "0s"}
     document["ruler"]["storage"]["local"]["directory"] = str(rules)
     document["ruler"]["poll_interval"] = "1s"
-
-
-def _wait_until_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    until = time.monotonic() + 60
-    while time.monotonic() < until:
-        try:
-            with urllib.request.urlopen(f"{url}/ready", timeout=2):  # noqa: S310
-                return
-        except OSError:
-            time.sleep(0.1)
-        if process.poll() is not None:
-            break
-    raise AssertionError(f"Loki does not start:\n{log.read_text()[-3000:]}")

@@ -1,10 +1,8 @@
 """Loki's ruler itself: it reads the rendered rules and sends what fires, and that it is over, to Alertmanager."""
 
 import json
-import threading
 import time
-from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +10,8 @@ import pytest
 
 from rules import loader
 from rules.model import AlertOverride, Links
+from tests.http_server import Handler, serving
+from tests.programs import eventually
 from tests.rules.loki.server import loki
 
 NAME = "SpecCursorErrorLogBurst"
@@ -19,45 +19,24 @@ LINKS = Links(runbook_base_url="https://runbooks.test", dashboard_base_url="http
 TENANT = "fake"
 
 
-class _Alertmanager(HTTPServer):
-    """Keeps what it is sent."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.alerts: list[dict[str, Any]] = []
-
-
-class _Handler(BaseHTTPRequestHandler):
-    def do_POST(self) -> None:
-        assert isinstance(self.server, _Alertmanager)
-        assert self.path == "/api/v2/alerts"
-        self.server.alerts += json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.send_response(200)
-        self.end_headers()
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        """Quiet."""
-
-
 @pytest.fixture
-def alertmanager() -> Any:
-    server = _Alertmanager()
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield server
-    server.shutdown()
-    server.server_close()
+def alertmanager() -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """Host and port of what stands where Alertmanager stands, and the alerts that it was sent."""
+    alerts: list[dict[str, Any]] = []
+
+    class Alertmanager(Handler):
+        def respond(self) -> None:
+            assert self.path == "/api/v2/alerts"
+            alerts.extend(json.loads(self.body()))
+            self.answer(200)
+
+    with serving(Alertmanager) as url:
+        yield url.removeprefix("http://"), alerts
 
 
-def eventually(check: Callable[[], Any], seconds: float = 90) -> Any:
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        if found := check():
-            return found
-        time.sleep(0.2)
-    raise AssertionError("did not happen in time")
-
-
-def test_the_ruler_sends_the_alert_and_reads_a_changed_file(tmp_path: Path, alertmanager: _Alertmanager) -> None:
+def test_the_ruler_sends_the_alert_and_reads_a_changed_file(
+    tmp_path: Path, alertmanager: tuple[str, list[dict[str, Any]]]
+) -> None:
     rule_set = loader.load()
     rules = tmp_path / "rules" / TENANT
 
@@ -68,12 +47,12 @@ def test_the_ruler_sends_the_alert_and_reads_a_changed_file(tmp_path: Path, aler
             (rules / name).write_text(text)
 
     deploy(10)
-    address = f"127.0.0.1:{alertmanager.server_address[1]}"
+    address, alerts = alertmanager
     with loki(tmp_path, alertmanager=address, evaluation_interval="1s") as server:
         stream = {"namespace": "speccursor", "app": "speccursor", "service": "controller"}
         now = time.time_ns()
         server.push(TENANT, stream, ((now - 60 * 10**9 + i * 10**8, "failed", {"level": "ERROR"}) for i in range(100)))
-        alert = eventually(lambda: alertmanager.alerts)[0]
+        alert = eventually(lambda: alerts, what="no alert arrives")[0]
         rule = rule_set.rules()[NAME]
         assert alert["labels"] == {
             **rule.labels.model_dump(),
@@ -92,7 +71,7 @@ def test_the_ruler_sends_the_alert_and_reads_a_changed_file(tmp_path: Path, aler
         assert "%22loki%22" in alert["generatorURL"]
         # The threshold goes up in the file, nothing restarts, and the alert is over.
         deploy(1000)
-        eventually(lambda: [one for one in alertmanager.alerts if one["endsAt"] < _soon()])
+        eventually(lambda: [one for one in alerts if one["endsAt"] < _soon()], what="the alert is not over")
 
 
 def _soon() -> str:

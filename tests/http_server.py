@@ -1,0 +1,55 @@
+"""HTTP on this machine's loopback, for what stands where another server is: what it answers is its test's affair."""
+
+import ssl
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Answers a request, whatever its method, and logs nothing."""
+
+    def respond(self) -> None:
+        """A subclass looks at `command`, `path`, `headers` and the body, and then calls `answer`."""
+        raise NotImplementedError
+
+    def do_GET(self) -> None:
+        self.respond()
+
+    do_DELETE = do_HEAD = do_POST = do_PUT = do_GET  # noqa: N815 -- the base class calls them so
+
+    def body(self) -> bytes:
+        """The request's."""
+        return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+
+    def answer(self, status: int, body: bytes = b"", kind: str = "application/json") -> None:
+        """Sends all of an answer."""
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 -- the base class calls it so
+        del format, args
+
+
+class _Server(ThreadingHTTPServer):
+    request_queue_size = 200  # an Alertmanager tells all groups at once
+
+
+@contextmanager
+def serving(handler: type[Handler], port: int = 0, tls: ssl.SSLContext | None = None) -> Generator[str]:
+    """URL of a server that asks `handler`, without a slash at the end; nothing is left of it."""
+    server = _Server(("127.0.0.1", port), handler)
+    if tls:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()
+    try:
+        yield f"{'https' if tls else 'http'}://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()

@@ -1,0 +1,127 @@
+"""The platform's real programs on this machine's loopback."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import httpx
+import pytest
+
+from local.toolchain import tool
+
+SECONDS = 120.0
+"""For anything that takes a second on an idle machine."""
+
+
+def eventually(
+    condition: Callable[[], Any],
+    *,
+    what: str,
+    seconds: float = SECONDS,
+    pause: float = 0.2,
+    not_yet: tuple[type[Exception], ...] = (httpx.HTTPError, KeyError),
+) -> Any:
+    """The first true answer of `condition`; fails with `what` when there is none in time.
+
+    It is asked every `pause` seconds; the errors of `not_yet` are no answer, and the last one is part of the failure.
+    """
+    deadline = time.monotonic() + seconds
+    last: Any = None
+    while time.monotonic() < deadline:
+        try:
+            last = condition()
+            if last:
+                return last
+        except not_yet as error:
+            last = error
+        time.sleep(pause)
+    return pytest.fail(f"{what}; last answer after {seconds:.0f} s: {last!r}")
+
+
+@dataclass
+class Server:
+    """A program in a folder of its own, which can be ended, killed and started again.
+
+    As a context manager it is started and answers; none is left.
+    """
+
+    name: str
+    arguments: Sequence[object]
+    folder: Path
+    health: str
+    """URL that answers 200 when it is ready."""
+    environment: Mapping[str, str] = field(default_factory=dict[str, str])
+    verify: str | bool = True
+    """Certificate of the authority behind `health`."""
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def log(self) -> str:
+        """All that it wrote, of every start."""
+        return (self.folder / "log").read_text(errors="replace")
+
+    def launch(self) -> None:
+        """Starts it, and waits for nothing."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [str(tool(self.name)), *map(str, self.arguments)],
+                cwd=self.folder,
+                env={**os.environ, **self.environment},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+
+    def ready(self) -> bool:
+        """Whether it says so."""
+        try:
+            return httpx.get(self.health, timeout=5, verify=self.verify).is_success
+        except httpx.HTTPError:
+            return False
+
+    def start(self) -> None:
+        """Starts it and waits until it is ready."""
+        self.launch()
+        assert self.process
+        deadline = time.monotonic() + SECONDS
+        while not self.ready():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                pytest.fail(f"{self.name} does not start:\n{self.log[-3000:]}")
+            time.sleep(0.1)
+
+    def end(self, how: signal.Signals = signal.SIGTERM) -> None:
+        """Ends it, and waits until it is gone."""
+        if self.process is None:
+            return
+        self.process.send_signal(how)
+        try:
+            self.process.wait(timeout=SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.process = None
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.end(signal.SIGKILL)
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end(signal.SIGKILL)
+
+
+def configured(name: str, config: str, folder: Path, health: str, flags: Sequence[str] = ()) -> Server:
+    """The program with this text as its configuration file, not yet started."""
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / "config.yaml"
+    file.write_text(config)
+    return Server(name, [f"--config={file}", *flags], folder, health)

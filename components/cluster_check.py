@@ -14,6 +14,7 @@ from kubernetes.config.config_exception import ConfigException
 from urllib3.exceptions import HTTPError
 
 from components import versions
+from components.eks import network_enforcement
 
 TIMEOUT = 10.0
 """Seconds that the API server has to answer."""
@@ -27,8 +28,8 @@ class ClusterError(pulumi.RunError):
 def require_cluster(kubeconfig: str | None, context: str | None, ingress_class: str = "") -> str:
     """Version of the cluster, such as `v1.34.4`; `kubeconfig` is a path, or the text of one as JSON.
 
-    With `ingress_class`, the AWS Load Balancer Controller must serve one of that name. Raises ClusterError that names
-    server, context and kubeconfig.
+    With `ingress_class`, the AWS Load Balancer Controller must serve one of that name. Warns of network policies that
+    nothing enforces. Raises ClusterError that names server, context and kubeconfig.
     """
     text = kubeconfig if kubeconfig and kubeconfig.startswith("{") else None
     file = "of the EKS cluster" if text else kubeconfig or "(KUBECONFIG or ~/.kube/config)"
@@ -58,6 +59,7 @@ def require_cluster(kubeconfig: str | None, context: str | None, ingress_class: 
     _require_login(api, f"{server} ({where})")
     if ingress_class:
         _require_ingress_class(api, f"{server} ({where})", ingress_class)
+    _warn_of_open_network(api, f"{server} ({where})")
     return found
 
 
@@ -85,6 +87,16 @@ def _require_ingress_class(api: client.ApiClient, where: str, name: str) -> None
             f"{where} has no ingress class {json.dumps(name)} (observability:ingressClass) of the AWS Load Balancer "
             f"Controller ({_LOAD_BALANCER_CONTROLLER}); there are: {there}. Nothing was changed."
         )
+
+
+def _warn_of_open_network(api: client.ApiClient, where: str) -> None:
+    """No error, because another plugin may enforce them beside Amazon's."""
+    try:
+        doubt = network_enforcement.doubt(api, timeout=TIMEOUT)
+    except (client.ApiException, HTTPError, OSError) as error:
+        doubt = f"it does not tell: {_line(error)}"
+    if doubt:
+        pulumi.log.warn(f"{where} may enforce no network policy, so that every pod reaches every other: {doubt}")
 
 
 def supported(major: str, minor: str) -> bool:

@@ -17,6 +17,7 @@ from components.eks.dns import DnsRecords
 from components.eks.identities import Identity
 from components.eks.ingress import Ingress
 from components.eks.login import Login, Oidc
+from components.eks.network_enforcement import NetworkEnforcement
 from components.eks.policies import ClusterIdentity, Document
 from components.eks.storage_class import StorageClass
 from components.eks.stores import Stores
@@ -95,9 +96,12 @@ def foundation(settings: Settings) -> Foundation | None:
 
 
 def ground(settings: Settings, base: Foundation, opts: pulumi.ResourceOptions) -> list[pulumi.Resource]:
-    """What the platform's namespace stands on, so that it outlives all volumes in it: their class and its driver."""
+    """What the platform's namespace stands on: policies that are enforced, and what outlives all volumes in it, which
+    is their class and its driver.
+    """
+    enforced = [NetworkEnforcement("network", opts)] if settings.values.cluster == "create" else []
     if settings.values.storage_class:
-        return []
+        return [*enforced]
     driver = base.addons.installed.get(addons.EBS_CSI_DRIVER)
     volumes = StorageClass(
         "volumes",
@@ -108,7 +112,7 @@ def ground(settings: Settings, base: Foundation, opts: pulumi.ResourceOptions) -
         },
         opts,
     )
-    return [volumes, *([driver] if driver else [])]
+    return [*enforced, volumes, *([driver] if driver else [])]
 
 
 def pod_identities(

@@ -1,65 +1,64 @@
 """Before the first resource: is there a cluster, and is it one this program is made for? Asked over real HTTP."""
 
 import json
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
-from threading import Thread
+from typing import Any
 
 import pytest
 import yaml
 
 from components.cluster_check import ClusterError, require_cluster, supported
 from components.versions import KUBERNETES
+from tests.http_server import Handler, serving
 
+Answer = tuple[int, Mapping[str, Any]]
 Serve = Callable[..., Path]
+
+
+LOGIN = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
+CLASSES = "/apis/networking.k8s.io/v1/ingressclasses"
+PLUGIN = "/api/v1/namespaces/kube-system/configmaps/amazon-vpc-cni"
+GROUPS = "/apis/"
+NOT_FOUND = (404, {"kind": "Status"})
 
 
 @pytest.fixture
 def serve(tmp_path: Path) -> Iterator[Serve]:
-    """`serve(git_version)` starts an API server that knows only /version, and gives a kubeconfig for it."""
-    servers: list[HTTPServer] = []
+    """`serve(git_version, {path: answer})` starts an API server and gives a kubeconfig for it."""
+    with ExitStack() as servers:
 
-    def start(git_version: str, *, status: int = 200, login: int = 201, classes: dict[str, str] | None = None) -> Path:
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                if self.path.endswith("/ingressclasses"):
-                    items = [
-                        {"metadata": {"name": name}, "spec": {"controller": controller}}
-                        for name, controller in (classes or {}).items()
-                    ]
-                    kind = {"apiVersion": "networking.k8s.io/v1", "kind": "IngressClassList"}
-                    self._answer(200 if classes is not None else 403, json.dumps({**kind, "items": items}))
-                    return
-                major, minor = git_version.removeprefix("v").split(".")[:2]
-                texts = ("gitCommit", "gitTreeState", "buildDate", "goVersion", "compiler", "platform")
-                body = json.dumps(
-                    dict.fromkeys(texts, "x") | {"major": major, "minor": minor, "gitVersion": git_version}
-                )
-                self._answer(status, body)
+        def start(git_version: str, changes: Mapping[str, Answer] | None = None) -> Path:
+            major, minor = git_version.removeprefix("v").split(".")[:2]
+            texts = dict.fromkeys(("gitCommit", "gitTreeState", "buildDate", "goVersion", "compiler", "platform"), "x")
+            answers: dict[str, Answer] = {
+                "/version/": (200, texts | {"major": major, "minor": minor, "gitVersion": git_version}),
+                LOGIN: (201, {"status": {"userInfo": {"username": "deploy"}}}),
+                CLASSES: (403, {}),
+                PLUGIN: NOT_FOUND,
+                GROUPS: groups("apps"),
+                **(changes or {}),
+            }
 
-            def do_POST(self) -> None:
-                kind = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
-                self._answer(login, json.dumps(kind | {"status": {"userInfo": {"username": "deploy"}}}))
+            class ApiServer(Handler):
+                def respond(self) -> None:
+                    status, body = answers[self.path]
+                    self.answer(status, json.dumps(body).encode())
 
-            def _answer(self, status: int, body: str) -> None:
-                self.send_response(status)
-                self.send_header("Content-Type", "application/json")
-                self.end_headers()
-                self.wfile.write(body.encode())
+            return kubeconfig(tmp_path, servers.enter_context(serving(ApiServer)))
 
-            def log_message(self, *args: object) -> None:
-                pass
+        yield start
 
-        server = HTTPServer(("127.0.0.1", 0), Handler)
-        servers.append(server)
-        Thread(target=server.serve_forever, daemon=True).start()
-        return kubeconfig(tmp_path, f"http://127.0.0.1:{server.server_port}")
 
-    yield start
-    for server in servers:
-        server.shutdown()
-        server.server_close()
+def groups(*names: str) -> Answer:
+    version = {"groupVersion": "g/v1", "version": "v1"}
+    return 200, {"kind": "APIGroupList", "groups": [{"name": name, "versions": [version]} for name in names]}
+
+
+def classes(**controllers: str) -> Mapping[str, Answer]:
+    items = [{"metadata": {"name": name}, "spec": {"controller": one}} for name, one in controllers.items()]
+    return {CLASSES: (200, {"kind": "IngressClassList", "items": items})}
 
 
 def kubeconfig(folder: Path, server: str) -> Path:
@@ -106,34 +105,64 @@ def test_refuses_a_server_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_refuses_a_server_that_refuses_us(serve: Serve) -> None:
-    assert "HTTP 401" in refusal(serve("v1.34.0", status=401))
+    assert "HTTP 401" in refusal(serve("v1.34.0", {"/version/": (401, {})}))
 
 
 def test_refuses_a_server_that_tells_its_version_to_strangers(serve: Serve) -> None:
-    assert "does not accept our login: HTTP 401" in refusal(serve("v1.34.0", login=401))
+    assert "does not accept our login: HTTP 401" in refusal(serve("v1.34.0", {LOGIN: (401, {})}))
 
 
-ALB = {"alb": "ingress.k8s.aws/alb"}
+ALB = "ingress.k8s.aws/alb"
 
 
 def test_asks_for_the_ingress_class(serve: Serve) -> None:
-    assert require_cluster(str(serve("v1.34.0", classes=ALB)), "one", "alb") == "v1.34.0"
+    assert require_cluster(str(serve("v1.34.0", classes(alb=ALB))), "one", "alb") == "v1.34.0"
 
 
 @pytest.mark.parametrize(
-    ("classes", "told"),
+    ("changes", "told"),
     [
-        ({}, 'has no ingress class "alb" (observability:ingressClass) of the AWS Load Balancer Controller'),
-        ({}, "; there are: none. "),
-        ({"nginx": "k8s.io/ingress-nginx", "other": ALB["alb"]}, "nginx (k8s.io/ingress-nginx), other (ingress.k8s"),
-        ({"alb": "k8s.io/ingress-nginx"}, "there are: alb (k8s.io/ingress-nginx). "),
-        (None, "does not tell its ingress classes: HTTP 403"),
+        (classes(), 'has no ingress class "alb" (observability:ingressClass) of the AWS Load Balancer Controller'),
+        (classes(), "; there are: none. "),
+        (classes(nginx="k8s.io/ingress-nginx", other=ALB), "nginx (k8s.io/ingress-nginx), other (ingress.k8s.aws/alb)"),
+        (classes(alb="k8s.io/ingress-nginx"), "there are: alb (k8s.io/ingress-nginx). "),
+        ({CLASSES: (403, {})}, "does not tell its ingress classes: HTTP 403"),
     ],
 )
 def test_refuses_a_cluster_whose_ingresses_nobody_serves(
-    serve: Serve, classes: dict[str, str] | None, told: str
+    serve: Serve, changes: Mapping[str, Answer], told: str
 ) -> None:
-    assert told in refusal(serve("v1.34.0", classes=classes), "one", "alb")
+    assert told in refusal(serve("v1.34.0", changes), "one", "alb")
+
+
+def plugin(switch: str | None) -> Answer:
+    data = {"enable-network-policy-controller": switch} if switch else None
+    return 200, {"kind": "ConfigMap", "metadata": {"name": "amazon-vpc-cni"}, "data": data}
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        # Another plugin: what it does is not known.
+        ({}, None),
+        ({PLUGIN: plugin("true")}, None),
+        (
+            {PLUGIN: plugin("false")},
+            "enable-network-policy-controller is 'false'",
+        ),
+        ({PLUGIN: plugin(None)}, "enable-network-policy-controller is None in ConfigMap kube-system/amazon-vpc-cni"),
+        ({GROUPS: groups("apps", "eks.amazonaws.com")}, "it is in Auto Mode, and has no ConfigMap"),
+        ({PLUGIN: (403, {})}, "it does not tell: HTTP 403"),
+    ],
+)
+def test_warns_of_network_policies_that_nobody_enforces(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, changes: Mapping[str, Answer], told: str | None
+) -> None:
+    warnings: list[str] = []
+    monkeypatch.setattr("pulumi.log.warn", warnings.append)
+    require_cluster(str(serve("v1.34.0", changes)), "one")
+    assert len(warnings) == (1 if told else 0)
+    assert (told or "") in "".join(warnings)
 
 
 def test_takes_the_text_of_a_kubeconfig(serve: Serve) -> None:

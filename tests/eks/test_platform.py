@@ -154,6 +154,19 @@ def test_a_cluster_is_made_before_anything_in_it(program: Program, preview: bool
         assert "eks-cluster" in below(recorded, "loki-identity-association")
 
 
+def test_a_cluster_that_is_made_enforces_network_policies_before_there_is_a_pod(program: Program) -> None:
+    recorded = program("staging", **CREATE)
+    switch = named(recorded, "network-enforcement")
+    assert switch.inputs["metadata"]["namespace"] == "kube-system"
+    assert switch.inputs["metadata"]["name"] == "amazon-vpc-cni"
+    assert switch.inputs["data"] == {"enable-network-policy-controller": "true"}
+    assert "network-enforcement" in below(recorded, "platform-namespace")
+
+
+def test_a_cluster_that_is_there_is_not_changed(staging: Recorded) -> None:
+    assert "network-enforcement" not in [one.name for one in staging.resources]
+
+
 def test_the_key_s_policy_follows_the_cluster(program: Program) -> None:
     def sids(**changes: str) -> set[str]:
         recorded = program("staging", **changes)

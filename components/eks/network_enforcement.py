@@ -1,0 +1,49 @@
+"""Whether network policies mean anything: Amazon's network plugin ignores them all until a ConfigMap tells it not to.
+
+The same one in Auto Mode (EKS user guide, "Use network policies with EKS Auto Mode") and for the VPC CNI, whose add-on
+writes it (`enableNetworkPolicy`).
+"""
+
+from http import HTTPStatus
+
+import pulumi
+import pulumi_kubernetes as k8s
+from kubernetes import client
+
+from components.labels import labels
+
+_NAMESPACE, _NAME, _KEY, _ON = "kube-system", "amazon-vpc-cni", "enable-network-policy-controller", "true"
+# Only a cluster in Auto Mode has it.
+_AUTO_MODE_GROUP = "eks.amazonaws.com"
+
+
+class NetworkEnforcement(pulumi.ComponentResource):
+    """Makes a new cluster in Auto Mode enforce network policies."""
+
+    def __init__(self, name: str, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("observability:index:NetworkEnforcement", name, {}, opts)
+        k8s.core.v1.ConfigMap(
+            f"{name}-enforcement",
+            metadata={"name": _NAME, "namespace": _NAMESPACE, "labels": labels(_NAME)},
+            data={_KEY: _ON},
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        self.register_outputs({})
+
+
+def doubt(api: client.ApiClient, *, timeout: float) -> str | None:
+    """Why the cluster's network policies may mean nothing; None where that is not known of its plugin.
+
+    `timeout` is in seconds. Raises ApiException, and what urllib3 raises.
+    """
+    try:
+        found = client.CoreV1Api(api).read_namespaced_config_map(_NAME, _NAMESPACE, _request_timeout=timeout)
+    except client.ApiException as error:
+        if error.status != HTTPStatus.NOT_FOUND:
+            raise
+        groups = client.ApisApi(api).get_api_versions(_request_timeout=timeout).groups
+        if all(group.name != _AUTO_MODE_GROUP for group in groups):
+            return None
+        return f"it is in Auto Mode, and has no ConfigMap {_NAMESPACE}/{_NAME} with {_KEY}: {_ON!r}"
+    value = (found.data or {}).get(_KEY)
+    return None if value == _ON else f"{_KEY} is {value!r} in ConfigMap {_NAMESPACE}/{_NAME}; allowed: {_ON!r}"

@@ -67,10 +67,15 @@ class Quiet:
         return next((why for name, why in self.metrics.items() if _fits(selector, name)), None)
 
     def parts(self, selector: Selector) -> Reasons:
-        """Those of the selector's matchers that nothing may fit, with the reasons."""
+        """Those of the selector's matchers that nothing may fit, with the reasons.
+
+        A metric that may be absent appears in one namespace after the other.
+        """
         declared = {
             text: why for name, own in self.values.items() if _fits(selector, name) for text, why in own.items()
         }
+        if why := self.whole(selector):
+            declared |= {one.text: why for one in selector.matchers if one.label == "namespace"}
         return {one.text: declared[one.text] for one in selector.matchers if one.text in declared}
 
 

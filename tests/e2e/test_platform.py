@@ -40,18 +40,20 @@ SIMULATED = {
 """Namespace -> a metric of its pods."""
 
 
-def test_every_pod_is_ready_and_the_count_is_right(core: client.CoreV1Api) -> None:
-    for namespace, expected in PODS.items():
+@pytest.mark.parametrize("namespace", PODS)
+def test_every_pod_is_ready_and_the_count_is_right(core: client.CoreV1Api, namespace: str) -> None:
+    def all_ready() -> bool:
         pods = [
             pod
             for pod in core.list_namespaced_pod(namespace).items
             # Grafana runs only where GRAFANA_HOME names one.
             if (pod.metadata.labels or {}).get("app.kubernetes.io/name") != "grafana"
         ]
-        ready = [
-            p.metadata.name for p in pods if any(c.type == "Ready" and c.status == "True" for c in p.status.conditions)
-        ]
-        assert len(ready) == len(pods) == expected, namespace
+        assert len(pods) == PODS[namespace]
+        return all(any(c.type == "Ready" and c.status == "True" for c in pod.status.conditions) for pod in pods)
+
+    # One probe that a busy machine answers late is no pod that is not ready.
+    eventually(all_ready, seconds=60, what=f"not every pod of {namespace} is ready")
 
 
 @pytest.mark.parametrize("name", RESTRICTED)

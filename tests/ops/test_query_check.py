@@ -204,6 +204,9 @@ QUIET = Quiet(
     [
         ("m > 1", [], Verdict.QUIET, "appears with the first loss"),
         ('m{a="b"} > 1', [], Verdict.QUIET, "appears with the first loss"),
+        # It happened in another namespace only.
+        ('m{namespace="b"} > 1', ['m{namespace!=""}', "m"], Verdict.QUIET, "appears with the first loss"),
+        ('m{namespace="b", c="d"} > 1', ['m{namespace!=""}', "m"], Verdict.MISSING, "no sample within 60 minutes"),
         # A wrong label does not hide behind a metric that may be absent, but is there.
         ('m{a="b"} > 1', ["m"], Verdict.MISSING, "no sample within 60 minutes"),
         ('n{s=~"5.."} > 1', ['n{s!=""}'], Verdict.QUIET, "appears with the first failure"),

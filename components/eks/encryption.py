@@ -55,8 +55,8 @@ class EncryptionKeyArgs(TypedDict):
     """Its cluster names the key."""
     volume_role_arns: Sequence[str]
     """Roles of others that make volumes with the key, such as an existing driver's; they must exist."""
-    cluster_logs: bool
-    """Whether the key encrypts the log group of the cluster's control plane."""
+    cluster_admin_role_arns: Sequence[str]
+    """Roles of which one makes the cluster, its secrets and its logs with the key; none where the cluster exists."""
     protect: bool
     """Whether Pulumi refuses to delete it, and leaves it in AWS when it leaves the program."""
 
@@ -105,10 +105,11 @@ def key_policy(args: EncryptionKeyArgs) -> Document:
             _allow(account, "Administration", _ADMINISTRATION),
             _allow(account, "UseThroughServices", _USE, {"StringEquals": {"kms:ViaService": services}}),
             # A service that works by itself later (an attached volume, a cluster, a domain) needs a grant for that
-            # long, and asks for it in the name of whoever created the thing. Nobody can grant to anyone else.
+            # long, and asks for it in the name of whoever created the thing. Nobody can grant to anyone else; who makes
+            # the cluster is told of below.
             _allow(account, "GrantsToServices", ("kms:CreateGrant",), {"Bool": {"kms:GrantIsForAWSResource": "true"}}),
             *_volumes(args),
-            *([_logs(identity)] if args["cluster_logs"] else []),
+            *_cluster(args, account),
         ],
     }
 
@@ -118,6 +119,19 @@ def _volumes(args: EncryptionKeyArgs) -> list[Document]:
     roles = sorted(args["volume_role_arns"])
     statements = volume_statements(["*"], args["identity"].region) if roles else []
     return [{**statement, "Principal": {"AWS": roles}} for statement in statements]
+
+
+def _cluster(args: EncryptionKeyArgs, account: Document) -> list[Document]:
+    """What a cluster needs that is made with the key.
+
+    EKS gets its grant when the cluster is made, and does so without saying that it is for a service (EKS user guide,
+    "Encrypt Kubernetes secrets with KMS"). So whoever makes it may grant to anyone.
+    """
+    roles = sorted(args["cluster_admin_role_arns"])
+    if not roles:
+        return []
+    makers: Document = {"ArnEquals": {"aws:PrincipalArn": roles}}
+    return [_allow(account, "GrantToCluster", ("kms:CreateGrant",), makers), _logs(args["identity"])]
 
 
 def _logs(identity: ClusterIdentity) -> Document:

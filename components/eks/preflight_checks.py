@@ -34,7 +34,7 @@ class Questions:
 def others(ask: Questions) -> list[str]:
     """Problems of all that the stack names besides its cluster."""
     problems: list[str] = []
-    for question in (_key, _zone, _certificate, _workspace, _search_role, _buckets):
+    for question in (_key, _zone, _certificate, _workspace, _search_role, _traces, _buckets):
         problems += question(ask)
     return problems
 
@@ -118,6 +118,23 @@ def _search_role(ask: Questions) -> Iterator[str]:
         )
     except (ClientError, BotoCoreError) as error:
         yield unanswered("opensearchDomain", _SEARCH_ROLE, error)
+
+
+def _traces(ask: Questions) -> Iterator[str]:
+    """X-Ray's OTLP endpoint refuses all traces (400) until the account's go to CloudWatch Logs in this region."""
+    values = ask.values
+    if not values.xray:
+        return
+    try:
+        destination = ask.session.client("xray", config=ask.patience).get_trace_segment_destination()["Destination"]
+    except (ClientError, BotoCoreError) as error:
+        yield unanswered("xray", "true", error)
+        return
+    if destination != "CloudWatchLogs":
+        yield (
+            f"xray: true is not allowed: X-Ray of account {values.aws_account_id} in {values.aws_region} keeps traces "
+            f"in {destination}, and takes none by OTLP then; allowed: true once CloudWatch's Transaction Search is on"
+        )
 
 
 def _buckets(ask: Questions) -> Iterator[str]:

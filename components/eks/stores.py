@@ -61,7 +61,7 @@ def key(settings: Settings, cluster: ClusterIdentity, opts: pulumi.ResourceOptio
         {
             "identity": cluster,
             "volume_role_arns": facts.cluster.volume_role_arns if facts and facts.cluster else (),
-            "cluster_logs": values.cluster == "create",
+            "cluster_admin_role_arns": values.cluster_admin_role_arns,
             "protect": values.protect,
         },
         opts,

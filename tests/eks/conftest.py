@@ -14,7 +14,7 @@ from tests.eks.account import CLUSTER, DRIVER, Account
 def installed(monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, str]]:
     """Add-on -> tags, of those that a cluster has, `role` among them; and a driver's by Pod Identity, under `driver`.
 
-    moto knows neither.
+    Under `xray` the `destination` of traces, where that is not CloudWatchLogs. moto knows none of them.
     """
     made: dict[str, dict[str, str]] = {}
     send = BaseClient._make_api_call
@@ -23,6 +23,8 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, str]]:
         if operation == "ListPodIdentityAssociations":
             tied = parameters == {"clusterName": CLUSTER} | DRIVER and "driver" in made
             return {"associations": [{"associationId": "a-1"}] if tied else []}
+        if operation == "GetTraceSegmentDestination":
+            return {"Destination": made.get("xray", {"destination": "CloudWatchLogs"})["destination"]}
         if operation == "DescribePodIdentityAssociation":
             return {"association": {"roleArn": made["driver"]["role"]}}
         if operation != "DescribeAddon":

@@ -29,13 +29,13 @@ def findings(document: dict[str, Any]) -> list[str]:
 
 
 def granted(document: dict[str, Any]) -> dict[str, list[str]]:
-    """Action -> resources on which it is allowed."""
-    return {
-        action: statement["Resource"]
-        for statement in document["Statement"]
-        if statement["Effect"] == "Allow"
-        for action in statement["Action"]
-    }
+    """Action -> resources on which it is allowed, by all statements together."""
+    found: dict[str, list[str]] = {}
+    for statement in document["Statement"]:
+        if statement["Effect"] == "Allow":
+            for action in statement["Action"]:
+                found.setdefault(action, []).extend(statement["Resource"])
+    return found
 
 
 def _statement_findings(statement: dict[str, Any]) -> list[str]:

@@ -15,11 +15,17 @@ from tests.eks.names import CLUSTER
 from tests.mock_engine import Recorded
 
 ROLES = ["arn:aws:iam::111122223333:role/eks-auto", "arn:aws:iam::111122223333:role/ebs-csi"]
+ADMINS = ["arn:aws:iam::111122223333:role/deploy", "arn:aws:iam::111122223333:role/break-glass"]
 USE = {"kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey", "kms:GenerateDataKeyWithoutPlaintext"}
 
 
 def _args(*, cluster: ClusterIdentity = CLUSTER, **more: Any) -> EncryptionKeyArgs:
-    args: EncryptionKeyArgs = {"identity": cluster, "volume_role_arns": (), "cluster_logs": False, "protect": True}
+    args: EncryptionKeyArgs = {
+        "identity": cluster,
+        "volume_role_arns": (),
+        "cluster_admin_role_arns": (),
+        "protect": True,
+    }
     return {**args, **more}
 
 
@@ -98,7 +104,7 @@ def test_the_account_can_always_mend_the_policy() -> None:
 def test_other_partitions(region: str, partition: str) -> None:
     there = ClusterIdentity("c", region, "111122223333")
     assert {one["Principal"]["AWS"].split(":")[1] for one in _statements(cluster=there).values()} == {partition}
-    logs = _statements(cluster=there, cluster_logs=True)["ClusterLogs"]
+    logs = _statements(cluster=there, cluster_admin_role_arns=ADMINS)["ClusterLogs"]
     assert logs["Principal"]["Service"].endswith(".amazonaws.com.cn") is (partition == "aws-cn")
     assert logs["Condition"]["ArnEquals"]["kms:EncryptionContext:aws:logs:arn"].startswith(f"arn:{partition}:logs:")
 
@@ -122,8 +128,18 @@ def test_roles_of_others_make_volumes_through_ec2_and_nothing_else() -> None:
 
 def test_cloudwatch_encrypts_the_cluster_s_logs_and_no_others() -> None:
     assert "ClusterLogs" not in _statements()
-    statement = _statements(cluster_logs=True)["ClusterLogs"]
+    statement = _statements(cluster_admin_role_arns=ADMINS)["ClusterLogs"]
     assert statement["Principal"] == {"Service": "logs.eu-central-1.amazonaws.com"}
     assert set(statement["Action"]) == USE | {"kms:DescribeKey", "kms:ReEncryptFrom", "kms:ReEncryptTo"}
     arn = "arn:aws:logs:eu-central-1:111122223333:log-group:/aws/eks/eks-test/cluster"
     assert statement["Condition"] == {"ArnEquals": {"kms:EncryptionContext:aws:logs:arn": arn}}
+
+
+def test_who_makes_the_cluster_may_grant_without_saying_that_it_is_for_a_service() -> None:
+    """EKS' own grant does not say so: with the usual condition no cluster could be made with the key."""
+    more = {sid: one for sid, one in _statements(cluster_admin_role_arns=ADMINS).items() if sid not in _statements()}
+    assert set(more) == {"GrantToCluster", "ClusterLogs"}
+    grant = more["GrantToCluster"]
+    assert grant["Principal"] == {"AWS": "arn:aws:iam::111122223333:root"}
+    assert grant["Action"] == ["kms:CreateGrant"]
+    assert grant["Condition"] == {"ArnEquals": {"aws:PrincipalArn": sorted(ADMINS)}}

@@ -74,6 +74,10 @@ def test_workloads_wait_for_their_identity_and_restart_with_it(
     assert annotations["observability/pod-identity"] == f"a-{account}"
 
 
+def test_identities_are_proved_once_there_is_an_agent_that_gives_them(staging: Recorded) -> None:
+    assert "addons-eks-pod-identity-agent" in below(staging, "loki-identity-check")
+
+
 def test_loki_waits_for_its_bucket_and_may_use_it_only(staging: Recorded) -> None:
     known = below(staging, "loki-statefulset")
     assert {"log-buckets-chunks", "key-key"} <= known
@@ -177,7 +181,8 @@ def test_the_key_s_policy_follows_the_cluster(program: Program) -> None:
 
     usual = sids()
     assert sids(eksAutoMode="true") == usual | {"VolumeKey", "VolumeGrant"}
-    assert sids(**CREATE) == usual | {"ClusterLogs"}, "its own role has the rights by a policy of its own"
+    # Its own role has the rights to volumes by a policy of its own.
+    assert sids(**CREATE) == usual | {"ClusterLogs", "GrantToCluster"}
 
 
 def test_redirects_are_those_of_the_pages_that_are_served(program: Program) -> None:

@@ -74,6 +74,11 @@ def test_allows_exactly(name: str, allowed: dict[str, list[str]]) -> None:
     assert granted(RIGHTS[name]) == allowed
 
 
+def test_rights_of_two_statements_add_up() -> None:
+    both = policies.remote_write(WORKSPACE)["Statement"] + policies.remote_write(f"{WORKSPACE}4")["Statement"]
+    assert granted({"Statement": both}) == {"aps:RemoteWrite": [WORKSPACE, f"{WORKSPACE}4"]}
+
+
 @pytest.mark.parametrize(("name", "service"), [("loki", "s3"), ("volumes", "ec2")])
 def test_a_key_opens_only_through_its_service(name: str, service: str) -> None:
     keyed = [statement for statement in RIGHTS[name]["Statement"] if KEY in statement["Resource"]]

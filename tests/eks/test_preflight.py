@@ -2,11 +2,14 @@
 
 import boto3
 import pytest
+from moto.core.models import botocore_stubber
 
 from components import settings
 from components.eks import preflight
 from components.eks.secret_references import Reference
 from tests.eks.account import ACCOUNT, ARN, CLUSTER, REGION, SEARCH, Account, check
+from tests.http_server import serving
+from tests.local.aws_emulator import Refusing
 from tests.mock_engine import SECRETS, stack_config
 
 
@@ -38,10 +41,20 @@ def test_no_credentials_are_a_problem(monkeypatch: pytest.MonkeyPatch, account: 
     assert line == f'awsAccountId: "{ACCOUNT}" cannot be used: Unable to locate credentials; log in, or set awsProfile'
 
 
+def test_credentials_that_aws_refuses_are_a_problem(monkeypatch: pytest.MonkeyPatch, account: Account) -> None:
+    monkeypatch.setattr(botocore_stubber, "enabled", False)
+    with serving(Refusing) as url:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_STS", url)
+        found = check(account)
+    assert found.problems == [
+        f'awsAccountId: "{ACCOUNT}" cannot be used: AWS refuses the credentials: '
+        "SignatureDoesNotMatch: The request signature does not match"
+    ]
+    assert found.facts is None
+
+
 def test_an_aws_that_does_not_answer_is_a_problem(monkeypatch: pytest.MonkeyPatch, account: Account) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:1")
-    from moto.core.models import botocore_stubber  # noqa: PLC0415  (only here the way out is needed)
-
     monkeypatch.setattr(botocore_stubber, "enabled", False)
     (line,) = check(account).problems
     assert line.startswith(f'awsAccountId: "{ACCOUNT}" cannot be used: Could not connect to the endpoint URL')
@@ -70,6 +83,15 @@ def test_a_domain_in_an_account_that_has_no_role_for_it(account: Account) -> Non
     # By its name: what moto makes for this service it calls otherwise than AWS does.
     boto3.client("iam").create_role(RoleName="AWSServiceRoleForAmazonOpenSearchService", AssumeRolePolicyDocument="{}")
     assert check(account, **SEARCH).problems == []
+
+
+def test_traces_for_an_x_ray_that_takes_none(account: Account, installed: dict[str, dict[str, str]]) -> None:
+    installed["xray"] = {"destination": "XRay"}
+    assert check(account).problems == [
+        f"xray: true is not allowed: X-Ray of account {ACCOUNT} in {REGION} keeps traces in XRay, and takes none by "
+        "OTLP then; allowed: true once CloudWatch's Transaction Search is on"
+    ]
+    assert check(account, xray="false").problems == []
 
 
 def test_a_zone_that_the_domain_is_not_in(account: Account) -> None:

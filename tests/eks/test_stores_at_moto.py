@@ -27,8 +27,8 @@ provider = aws.Provider("aws", region="{REGION}", allowed_account_ids=["{ACCOUNT
     default_tags={{"tags": {{"owner": "team"}}}})
 opts = pulumi.ResourceOptions(provider=provider)
 identity = ClusterIdentity("platform", "{REGION}", "{ACCOUNT}")
-key = EncryptionKey("key", {{"identity": identity, "volume_role_arns": [], "cluster_logs": False, "protect": False}},
-    opts)
+key = EncryptionKey("key", {{"identity": identity, "volume_role_arns": [], "cluster_admin_role_arns": [],
+    "protect": False}}, opts)
 pulumi.export("key", key.arn)
 """
 LOGS_AND_METRICS = """
@@ -58,7 +58,7 @@ def test_key_bucket_and_workspace_are_there_once_and_go(small_stack: Callable[..
             {
                 "identity": ClusterIdentity("platform", REGION, ACCOUNT),
                 "volume_role_arns": [],
-                "cluster_logs": False,
+                "cluster_admin_role_arns": [],
                 "protect": False,
             }
         )

@@ -10,10 +10,23 @@ import boto3
 import httpx
 from moto.server import ThreadedMotoServer
 
+from tests.http_server import Handler
+
 REGION = "eu-central-1"
 ACCOUNT = "123456789012"
 """The account that moto plays."""
 LOGIN = {"AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY": "not-a-real-key"}
+
+
+class Refusing(Handler):
+    """Answers as STS does to a wrong secret key. No real one."""
+
+    def respond(self) -> None:
+        body = (
+            b"<ErrorResponse><Error><Code>SignatureDoesNotMatch</Code>"
+            b"<Message>The request signature does not match.</Message></Error></ErrorResponse>"
+        )
+        self.answer(403, body, "text/xml")
 
 
 @contextmanager

@@ -6,8 +6,8 @@ import pytest
 
 from local import engine
 from local.errors import LocalError
-from tests.http_server import Handler, serving
-from tests.local.aws_emulator import ACCOUNT, LOGIN, REGION, client, emulated_aws, environment
+from tests.http_server import serving
+from tests.local.aws_emulator import ACCOUNT, LOGIN, REGION, Refusing, client, emulated_aws, environment
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
 
@@ -63,17 +63,6 @@ def test_life_of_resources(make):
         engine.destroy(make())
         assert client("s3").list_buckets()["Buckets"] == []
         assert client("kms").describe_key(KeyId=key)["KeyMetadata"]["KeyState"] == "PendingDeletion"
-
-
-class Refusing(Handler):
-    """Answers as STS does to a wrong secret key. No real one."""
-
-    def respond(self) -> None:
-        body = (
-            b"<ErrorResponse><Error><Code>SignatureDoesNotMatch</Code>"
-            b"<Message>The request signature does not match.</Message></Error></ErrorResponse>"
-        )
-        self.answer(403, body, "text/xml")
 
 
 def test_preview_with_a_wrong_login_is_never_green(make):

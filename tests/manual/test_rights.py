@@ -18,7 +18,7 @@ FOLDER = ROOT / "docs" / "iam"
 PREFLIGHT = sorted((ROOT / "components" / "eks").glob("preflight*.py"))
 # What the stand-in for the AWS provider asks, for each kind that the program makes. It makes no secrets.
 KINDS = sorted(set((ROOT / "local/providers/aws").glob("kinds_*.py")) - {ROOT / "local/providers/aws/kinds_secrets.py"})
-SERVICES = ("acm", "amp", "ec2", "eks", "iam", "kms", "logs", "opensearch", "route53", "s3", "secretsmanager")
+SERVICES = ("acm", "amp", "ec2", "eks", "iam", "kms", "logs", "opensearch", "route53", "s3", "secretsmanager", "xray")
 PREFIXES = {"amp": "aps", "opensearch": "es"}
 """boto3's name of a service -> IAM's, where they differ."""
 NAMES = {

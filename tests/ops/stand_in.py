@@ -45,9 +45,9 @@ class StandIn:
             self.answers[path] = (200, {"data": self.series.get(parse_qs(query)["match[]"][0], [])})
         status, body = self.answers.get(path, (404, {"error": f"no {path} here"}))
         text = body if isinstance(body, str) else json.dumps(body)
-        handler.answer(status, text.encode())
         with self._lock:
-            self._now -= 1
+            self._now -= 1  # before whoever asked can ask again
+        handler.answer(status, text.encode())
 
 
 def result(kind: str, *series: Any) -> tuple[int, Any]:

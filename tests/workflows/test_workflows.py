@@ -147,6 +147,7 @@ def test_each_stack_is_previewed_and_looked_at_and_staging_comes_first() -> None
     deploys = jobs(by_name("deploy"))
     assert {job["with"]["stack"] for job in deploys.values()} == set(ON_EKS)
     assert deploys["production"]["needs"] == "staging"
+    assert deploys["staging"]["if"] == "github.ref == 'refs/heads/main'", "what is not merged is deployed by nobody"
     assert jobs(by_name("deploy-stack"))["up"]["environment"] == "${{ inputs.stack }}"
 
 

@@ -35,24 +35,28 @@ def drift(*, stack: Stack = LOCAL, as_json: AsJson = False) -> None:
     Exit code: 0 nothing unexpected, 1 something cannot be reached, 2 drift (or bad usage).
     """
     load(stack)  # refuses a stack that does not exist
-    found = look(engine.workspace(stack), report=_silent if as_json else print)
+    found, unasked = look(engine.workspace(stack), report=_silent if as_json else print)
     if as_json:
         print(json.dumps([one._asdict() for one in found], indent=2))
     else:
         show(found)
+    if unasked:
+        raise OpsError(f"the list is not complete: {unasked}")
     if any(one.sort is not Sort.EXPECTED for one in found):
         raise typer.Exit(DRIFTED)
 
 
-def look(workspace: Workspace, *, report: Report = print) -> list[Finding]:
-    """Every difference between the state and what is there. Raises OpsError when a part of it cannot be asked."""
+def look(workspace: Workspace, *, report: Report = print) -> tuple[list[Finding], str]:
+    """Every difference between the state and what is there; and why Grafana was not asked, "" when it was.
+
+    Raises OpsError when the cluster or the state cannot be asked.
+    """
     try:
         seen = engine.drift(workspace, report=report)
         resources = [_resource(one) for one in seen.resources]
         if not resources:
             raise OpsError(f"stack {workspace.stack} has no resources; `up` makes them, and then there can be drift")
-        with to_grafana(workspace):
-            nobodys = unmanaged.dashboards(resources)
+        nobodys, unasked = _in_grafana(workspace, resources)
         cluster = unmanaged.cluster(resources)
         if cluster:
             nobodys += unmanaged.workloads(resources, cluster)
@@ -61,7 +65,16 @@ def look(workspace: Workspace, *, report: Report = print) -> list[Finding]:
         raise OpsError(str(error)) from error
     found = findings.findings(seen.differences, findings.expected(), scaled)
     order = list(Sort)
-    return sorted([*found, *nobodys], key=lambda one: (order.index(one.sort), one.kind, one.name, one.path))
+    found = sorted([*found, *nobodys], key=lambda one: (order.index(one.sort), one.kind, one.name, one.path))
+    return found, unasked
+
+
+def _in_grafana(workspace: Workspace, resources: Sequence[Resource]) -> tuple[list[Finding], str]:
+    try:
+        with to_grafana(workspace):
+            return unmanaged.dashboards(resources), ""
+    except ProviderError as error:
+        return [], str(error)
 
 
 def show(found: Sequence[Finding]) -> None:

@@ -125,33 +125,40 @@ def board(uid: str, title: str, version: int = 1, folder: str = "ours") -> dict:
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_drift_is_found_sorted_and_changes_nothing(small_stack, monkeypatch, capsys):
     grafana = GrafanaStandIn()
-    with emulated_aws(), running(grafana) as url:
-        small = small_stack(PROGRAM, url=url)
-        monkeypatch.setattr(engine, "workspace", lambda name: small)
-        with pytest.raises(OpsError, match="stack dev has no resources"):
-            command.look(small)
-        engine.up(small, report=lambda _: None)
-        command.drift(stack="local")
-        assert "0 unexpected, 0 expected" in capsys.readouterr().out
-        # Someone edits by hand, in Grafana and in AWS.
-        grafana.dashboards["one"] = board("one", "By hand", version=2)
-        del grafana.dashboards["two"]
-        grafana.dashboards["theirs"] = board("theirs", "Somebody's")
-        grafana.dashboards["elsewhere"] = board("elsewhere", "Not ours", folder="other")
-        client("s3").delete_public_access_block(Bucket="team-logs")
-        client("s3").put_bucket_tagging(Bucket="team-logs", Tagging={"TagSet": [{"Key": "owner", "Value": "me"}]})
-        before = sorted((path, path.read_bytes()) for path in (small.backend / ".pulumi" / "stacks").rglob("*.json"))
-        with pytest.raises(typer.Exit) as left:
-            command.drift(stack="local", as_json=True)
-        assert left.value.exit_code == command.DRIFTED
-        found = json.loads(capsys.readouterr().out)
-        assert [(one["sort"], one["name"].rpartition(":")[2], one["path"]) for one in found] == [
-            ("changed", "team-logs", "tags.owner"),
-            ("changed", "one", "configJson"),
-            ("deleted", "team-logs", ""),
-            ("deleted", "two", ""),
-            ("unmanaged", "ours/theirs", ""),
-        ]
-        assert "By hand" in found[1]["now"]
-        after = sorted((path, path.read_bytes()) for path in (small.backend / ".pulumi" / "stacks").rglob("*.json"))
-        assert after == before
+    with emulated_aws():
+        with running(grafana) as url:
+            small = small_stack(PROGRAM, url=url)
+            monkeypatch.setattr(engine, "workspace", lambda name: small)
+            with pytest.raises(OpsError, match="stack dev has no resources"):
+                command.look(small)
+            engine.up(small, report=lambda _: None)
+            command.drift(stack="local")
+            assert "0 unexpected, 0 expected" in capsys.readouterr().out
+            # Someone edits by hand, in Grafana and in AWS.
+            grafana.dashboards["one"] = board("one", "By hand", version=2)
+            del grafana.dashboards["two"]
+            grafana.dashboards["theirs"] = board("theirs", "Somebody's")
+            grafana.dashboards["elsewhere"] = board("elsewhere", "Not ours", folder="other")
+            client("s3").delete_public_access_block(Bucket="team-logs")
+            client("s3").put_bucket_tagging(Bucket="team-logs", Tagging={"TagSet": [{"Key": "owner", "Value": "me"}]})
+            before = sorted(
+                (path, path.read_bytes()) for path in (small.backend / ".pulumi" / "stacks").rglob("*.json")
+            )
+            with pytest.raises(typer.Exit) as left:
+                command.drift(stack="local", as_json=True)
+            assert left.value.exit_code == command.DRIFTED
+            found = json.loads(capsys.readouterr().out)
+            assert [(one["sort"], one["name"].rpartition(":")[2], one["path"]) for one in found] == [
+                ("changed", "team-logs", "tags.owner"),
+                ("changed", "one", "configJson"),
+                ("deleted", "team-logs", ""),
+                ("deleted", "two", ""),
+                ("unmanaged", "ours/theirs", ""),
+            ]
+            assert "By hand" in found[1]["now"]
+            after = sorted((path, path.read_bytes()) for path in (small.backend / ".pulumi" / "stacks").rglob("*.json"))
+            assert after == before
+        # What Grafana does not tell is missing, and said; the rest is told.
+        with pytest.raises(OpsError, match="the list is not complete: Grafana at"):
+            command.drift(stack="local")
+        assert "tags.owner" in capsys.readouterr().out

@@ -7,7 +7,7 @@ import socket
 
 from local.errors import LocalError
 
-_PORTS = range(12_000, 20_000)
+_PORTS = range(20_000, 28_000)
 """Below the ephemeral ports of every system: no outgoing connection takes one between its choice and its use."""
 _STRIDE = 1009
 """Between the first ports of two processes that start one after the other, as the workers of a test run do."""

@@ -80,7 +80,8 @@ class Flows:
     """In the bucket or on the volumes, compressed, all copies."""
     puts: float
     gets: float
-    traces_kept: float
+    xray_gb: float
+    """Spans of the traces that are kept, as they are sent to X-Ray."""
     spans_gb: float
     spans_gb_kept: float
     cross_zone_gb: float
@@ -105,6 +106,7 @@ def flows(sizing: Sizing, workload: Workload) -> Flows:
     days = sizing.jaeger_retention / DAY
     away = 1 - 1 / workload.zones.value
     scraped_gb = samples * sizing.prometheus_replicas * SCRAPED_BYTES / GB
+    xray_gb = traces * kept_share * span_gb if sizing.xray else 0.0
     remote_gb = samples * SCRAPED_BYTES / GB if sizing.managed_prometheus else 0.0
     return Flows(
         samples_per_second=samples_per_second,
@@ -113,12 +115,12 @@ def flows(sizing: Sizing, workload: Workload) -> Flows:
         log_gb_kept=workload.log_gb_per_day.value * sizing.loki_retention / DAY * copies / LOG_COMPRESSION,
         puts=_puts(sizing, workload) if sizing.loki_s3 else 0.0,
         gets=_gets(workload) if sizing.loki_s3 else 0.0,
-        traces_kept=traces * kept_share,
+        xray_gb=xray_gb,
         spans_gb=traces * span_gb,
         spans_gb_kept=workload.traces_per_second.value * kept_share * DAY * days * span_gb,
         # Agents to gateways, gateways to Loki and its copies, kept traces to Jaeger, targets to each Prometheus.
         cross_zone_gb=away * (log_gb * (1 + copies) + traces * span_gb * (1 + kept_share) + scraped_gb),
-        aws_gb=remote_gb + (traces * kept_share * span_gb if sizing.xray else 0.0),
+        aws_gb=remote_gb + xray_gb,
     )
 
 

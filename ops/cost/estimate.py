@@ -137,8 +137,7 @@ def _quantities(sizing: Sizing, workload: Workload, flow: Flows) -> Iterator[_Qu
         yield "OpenSearch instances", f"opensearch_{sizing.opensearch_instance_type}", hours
         stored = sizing.opensearch_instances * sizing.opensearch_storage / GIB
         yield "OpenSearch storage", "opensearch_gp3", stored
-    if sizing.xray:
-        yield "Traces in X-Ray", "xray_recorded", flow.traces_kept / 1e6
+    yield "Traces in X-Ray", "xray_spans", flow.xray_gb
     yield from _network(sizing, workload, flow)
     if sizing.makes_key:
         yield "KMS key", "kms_key", 1

@@ -37,7 +37,7 @@ def emulated_aws() -> Iterator[str]:
     host, port = server.get_host_and_port()
     url = f"http://{host}:{port}"
     try:
-        httpx.post(f"{url}/moto-api/reset", trust_env=False)
+        httpx.post(f"{url}/moto-api/reset", timeout=60, trust_env=False)
         with environment(AWS_ENDPOINT_URL=url, **LOGIN):
             yield url
     finally:

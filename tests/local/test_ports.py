@@ -30,5 +30,5 @@ def test_a_port_in_use_is_passed_over():
 
 
 def test_more_than_there_are_is_an_error():
-    with pytest.raises(LocalError, match=r"of the ports 12000 to 19999 only .* are free, not 8001"):
+    with pytest.raises(LocalError, match=r"of the ports 20000 to 27999 only .* are free, not 8001"):
         free_ports(8001)

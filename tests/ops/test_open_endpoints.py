@@ -12,16 +12,19 @@ from ops.environment import LOCAL, load
 from ops.errors import OpsError
 from tests.mock_engine import Recorded
 
+# All ports stay below those of outgoing connections, and below those that tests are given.
+OFFSET = 2_900
+
 
 def test_a_port_in_use_is_named_and_nothing_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(open_endpoints, "service_url", lambda *_, **__: pytest.fail("a forward was started"))
     with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 39093))
+        taken.bind(("127.0.0.1", 9093 + OFFSET))
         taken.listen()
-        result = CliRunner().invoke(app, ["open", "--offset", "30000"])
+        result = CliRunner().invoke(app, ["open", "--offset", str(OFFSET)])
     assert isinstance(result.exception, OpsError)
     assert str(result.exception) == (
-        "port in use: 39093 (alertmanager); end what uses it, or choose others: --offset 10000"
+        f"port in use: {9093 + OFFSET} (alertmanager); end what uses it, or choose others: --offset 10000"
     )
 
 

@@ -79,7 +79,7 @@ def test_more_work_never_costs_less_and_never_needs_less(key: str, less: float, 
         "log_gb_kept",
         "puts",
         "gets",
-        "traces_kept",
+        "xray_gb",
         "spans_gb",
         "cross_zone_gb",
         "aws_gb",
@@ -110,8 +110,8 @@ def test_units_are_those_of_the_prices() -> None:
     assert found.flows.samples == pytest.approx(5.256e9)
     assert line(found, "amp_samples_first") == pytest.approx(180.0)
     assert line(found, "amp_samples_next") == pytest.approx(3.256e9 / 1e7 * 0.35)
-    # 20 traces a second, 2 % with an error and a tenth of the rest.
-    assert line(found, "xray_recorded") == pytest.approx(20 * 730 * 3600 * (0.02 + 0.98 * 0.1) / 1e6 * 5)
+    # 20 traces a second, 2 % with an error and a tenth of the rest, each of 12 spans of 1,000 bytes.
+    assert line(found, "xray_spans") == pytest.approx(20 * 730 * 3600 * (0.02 + 0.98 * 0.1) * 12_000 / 1e9 * 0.35)
     # 5 GB a day for 30 days, a quarter of it stored.
     assert line(found, "s3_storage") == pytest.approx(37.5 * 0.0245)
 

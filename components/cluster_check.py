@@ -42,24 +42,22 @@ def require_cluster(kubeconfig: str | None, context: str | None, ingress_class: 
             api = config.new_client_from_config(kubeconfig, context, persist_config=False)
     except (ConfigException, OSError, ValueError, TypeError, yaml.YAMLError) as error:
         raise ClusterError(f"No cluster: {where} cannot be used: {_line(error)}. Nothing was changed.") from error
-    server = cast(str, api.configuration.host)
+    server = f"{cast(str, api.configuration.host)} ({where})"
     api.configuration.retries = False
     try:
         version = client.VersionApi(client.ApiClient(api.configuration)).get_code(_request_timeout=TIMEOUT)
     except (client.ApiException, HTTPError, OSError) as error:
-        raise ClusterError(
-            f"{server} ({where}) does not tell its version: {_line(error)}. Nothing was changed."
-        ) from error
+        raise ClusterError(f"{server} does not tell its version: {_line(error)}. Nothing was changed.") from error
     found = version.git_version
     if not supported(version.major, version.minor):
         low, below = (".".join(map(str, bound)) for bound in (versions.KUBERNETES_MIN, versions.KUBERNETES_BELOW))
         raise ClusterError(
-            f"{server} ({where}) runs Kubernetes {found}; allowed: {low} <= version < {below}. Nothing was changed."
+            f"{server} runs Kubernetes {found}; allowed: {low} <= version < {below}. Nothing was changed."
         )
-    _require_login(api, f"{server} ({where})")
+    _require_login(api, server)
     if ingress_class:
-        _require_ingress_class(api, f"{server} ({where})", ingress_class)
-    _warn_of_open_network(api, f"{server} ({where})")
+        _require_ingress_class(api, server, ingress_class)
+    _warn_of_open_network(api, server)
     return found
 
 

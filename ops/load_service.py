@@ -13,16 +13,22 @@ ROUTES = 20
 """Routes beside the one that is asked; services have tens of them."""
 
 
-def application(variant: str) -> FastAPI:
-    """The service; `instrumented` has the package with everything switched on but the sending of spans."""
+def bare(routes: int) -> FastAPI:
+    """A service that answers `/items/{number}`, the last of its routes, after `routes` others."""
     app = FastAPI()
 
     async def read(number: str) -> dict[str, str]:
         return {"number": number}
 
-    for route in range(ROUTES):
+    for route in range(routes):
         app.add_api_route(f"/route{route}/{{number}}", read)
     app.add_api_route("/items/{number}", read)
+    return app
+
+
+def application(variant: str) -> FastAPI:
+    """The service; `instrumented` has the package with everything switched on but the sending of spans."""
+    app = bare(ROUTES)
     if variant == "instrumented":
         instrument(app, "load", projects=("atlas",))
     return app

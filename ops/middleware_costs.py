@@ -26,6 +26,8 @@ from prometheus_client import REGISTRY, CollectorRegistry
 from prometheus_fastapi_instrumentator import Instrumentator
 from starlette_exporter import PrometheusMiddleware
 
+from ops.load_service import bare
+
 NONE = "none"
 OURS = "observability-fastapi"
 EVERYTHING = f"{OURS} + spans + log lines"
@@ -185,14 +187,7 @@ def _series(registry: CollectorRegistry) -> int:
 
 
 def _application(name: str, registry: CollectorRegistry, routes: int) -> FastAPI:
-    app = FastAPI()
-
-    async def answer(number: str) -> dict[str, str]:
-        return {"number": number}
-
-    for route in range(routes):
-        app.add_api_route(f"/route{route}/{{number}}", answer)
-    app.add_api_route("/items/{number}", answer)
+    app = bare(routes)
     _VARIANTS[name](app, registry)
     return app
 

@@ -7,6 +7,13 @@ import pytest
 
 from tests.eks.account import ACCOUNT, CLUSTER, REGION, SUBNETS, Account, check
 
+CREATE = {
+    "cluster": "create",
+    "clusterSubnetIds": json.dumps(SUBNETS),
+    "clusterAdminRoleArns": f'["arn:aws:iam::{ACCOUNT}:role/deploy"]',
+    "eksAutoMode": "true",
+}
+
 
 def test_a_cluster_that_does_not_exist(account: Account) -> None:
     (line,) = check(account, clusterName="stagng").problems
@@ -17,37 +24,25 @@ def test_a_cluster_that_does_not_exist(account: Account) -> None:
 
 
 def test_a_cluster_to_create(account: Account) -> None:
-    create = {
-        "cluster": "create",
-        "clusterSubnetIds": json.dumps(SUBNETS),
-        "clusterAdminRoleArns": f'["arn:aws:iam::{ACCOUNT}:role/deploy"]',
-        "eksAutoMode": "true",
-    }
-    found = check(account, clusterName="new", **create)
+    found = check(account, clusterName="new", **CREATE)
     assert found.problems == []
     assert found.facts
     assert found.facts.cluster is None
-    first, *_ = check(account, **create).problems
+    first, *_ = check(account, **CREATE).problems
     assert first == f'cluster: "create" is not allowed: {CLUSTER} exists, and is not of stack staging'
 
 
 def test_a_cluster_to_create_whose_logs_are_an_earlier_one_s(account: Account) -> None:
-    create = {
-        "cluster": "create",
-        "clusterSubnetIds": json.dumps(SUBNETS),
-        "clusterAdminRoleArns": f'["arn:aws:iam::{ACCOUNT}:role/deploy"]',
-        "eksAutoMode": "true",
-    }
     logs = boto3.client("logs", region_name=REGION)
     logs.create_log_group(logGroupName="/aws/eks/new/cluster-2")
     logs.create_log_group(logGroupName="/aws/eks/new/cluster")
-    assert check(account, clusterName="new", **create).problems == [
+    assert check(account, clusterName="new", **CREATE).problems == [
         'clusterName: "new" is not allowed: /aws/eks/new/cluster holds the logs of an earlier cluster; allowed: '
         "another name, or this one once those logs are deleted: aws logs delete-log-group --log-group-name "
         "/aws/eks/new/cluster"
     ]
     logs.tag_log_group(logGroupName="/aws/eks/new/cluster", tags={"stack": "staging"})
-    assert check(account, clusterName="new", **create).problems == []
+    assert check(account, clusterName="new", **CREATE).problems == []
 
 
 def volume_roles(account: Account, **changes: str) -> list[str]:

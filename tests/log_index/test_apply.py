@@ -1,9 +1,6 @@
 """Pipeline and template in a real OpenSearch: what is put there, what is refused, and in which words."""
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from contextlib import AbstractContextManager
 from typing import Any
 
 import httpx
@@ -11,6 +8,7 @@ import pytest
 
 from components.log_index import NAME
 from local.opensearch import OpenSearchNode
+from tests.http_server import Handler, serving
 from tests.log_index.conftest import Apply
 
 
@@ -73,26 +71,14 @@ def test_a_template_of_the_same_priority_is_told_in_the_words_of_opensearch(
     assert "priority" in done.stderr
 
 
-@contextmanager
-def stand_in(status: int) -> Iterator[str]:
+def stand_in(status: int) -> AbstractContextManager[str]:
     """Answers every request with this status, as an OpenSearch with a security plugin does; the node here has none."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(status)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
+    class Prepared(Handler):
+        def respond(self) -> None:
+            self.answer(status)
 
-        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 -- the base class calls it so
-            del format, args
-
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
+    return serving(Prepared)
 
 
 @pytest.mark.parametrize("status", [401, 403])

@@ -15,7 +15,9 @@ from components.simulation import simulation
 stack = settings.load()
 values = stack.values
 if stack.has_cluster:
-    cluster_check.require_cluster(stack.kubeconfig, stack.kube_context, values.existing_ingress_class)
+    cluster_check.require_cluster(
+        stack.kubeconfig, stack.kube_context, values.existing_ingress_class, stack.made_namespaces
+    )
 base = eks.foundation(stack)
 
 cluster = k8s.Provider(

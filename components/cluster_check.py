@@ -5,6 +5,8 @@ Pulumi's Kubernetes provider shows a green preview when the cluster cannot be re
 
 import json
 import re
+from collections.abc import Sequence
+from http import HTTPStatus
 from typing import cast
 
 import pulumi
@@ -15,6 +17,7 @@ from urllib3.exceptions import HTTPError
 
 from components import versions
 from components.eks import network_enforcement
+from components.labels import PART_OF, PLATFORM
 
 TIMEOUT = 10.0
 """Seconds that the API server has to answer."""
@@ -25,11 +28,14 @@ class ClusterError(pulumi.RunError):
     """The cluster cannot be reached, or its version is not one that this program is made for."""
 
 
-def require_cluster(kubeconfig: str | None, context: str | None, ingress_class: str = "") -> str:
+def require_cluster(
+    kubeconfig: str | None, context: str | None, ingress_class: str = "", namespaces: Sequence[str] = ()
+) -> str:
     """Version of the cluster, such as `v1.34.4`; `kubeconfig` is a path, or the text of one as JSON.
 
-    With `ingress_class`, the AWS Load Balancer Controller must serve one of that name. Warns of network policies that
-    nothing enforces. Raises ClusterError that names server, context and kubeconfig.
+    With `ingress_class`, the AWS Load Balancer Controller must serve one of that name. `namespaces` are those that the
+    program makes: one that exists must be the platform's. Warns of network policies that nothing enforces. Raises
+    ClusterError that names server, context and kubeconfig.
     """
     text = kubeconfig if kubeconfig and kubeconfig.startswith("{") else None
     file = "of the EKS cluster" if text else kubeconfig or "(KUBECONFIG or ~/.kube/config)"
@@ -57,6 +63,8 @@ def require_cluster(kubeconfig: str | None, context: str | None, ingress_class: 
     _require_login(api, server)
     if ingress_class:
         _require_ingress_class(api, server, ingress_class)
+    for namespace in namespaces:
+        _require_own_namespace(api, server, namespace)
     _warn_of_open_network(api, server)
     return found
 
@@ -84,6 +92,27 @@ def _require_ingress_class(api: client.ApiClient, where: str, name: str) -> None
         raise ClusterError(
             f"{where} has no ingress class {json.dumps(name)} (observability:ingressClass) of the AWS Load Balancer "
             f"Controller ({_LOAD_BALANCER_CONTROLLER}); there are: {there}. Nothing was changed."
+        )
+
+
+def _require_own_namespace(api: client.ApiClient, where: str, name: str) -> None:
+    """Raises ClusterError for a namespace that is there and is not the platform's.
+
+    The provider would take it over without a word, deny its pods all traffic, and delete it with the stack.
+    """
+    try:
+        found = client.CoreV1Api(api).read_namespace(name, _request_timeout=TIMEOUT)
+    except (client.ApiException, HTTPError, OSError) as error:
+        if isinstance(error, client.ApiException) and error.status == HTTPStatus.NOT_FOUND:
+            return
+        problem = f"{where} does not show its namespace {name}: {_line(error)}. Nothing was changed."
+        raise ClusterError(problem) from error
+    given = (found.metadata.labels if found.metadata else None) or {}
+    if given.get(PART_OF) != PLATFORM:
+        raise ClusterError(
+            f"{where} has a namespace {json.dumps(name)} that this platform did not make. Allowed: another name "
+            f"(observability:namespace; for a simulated system, observability:simulator false), or this one, with all "
+            f"that is in it, once it has the label {PART_OF}={PLATFORM}. Nothing was changed."
         )
 
 

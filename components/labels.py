@@ -1,6 +1,9 @@
 """Labels and annotations that objects of the platform carry."""
 
 NAME = "app.kubernetes.io/name"
+PART_OF = "app.kubernetes.io/part-of"
+PLATFORM = "observability"
+"""Value of PART_OF on every object of the platform."""
 # Namespaces whose pods may open Prometheus and Alertmanager.
 ACCESS = "observability/access"
 # Pods inside the cluster that Alertmanager may notify.
@@ -16,7 +19,7 @@ def labels(app: str, version: str | None = None) -> dict[str, str]:
     """All labels of an object that belongs to an app."""
     common = {
         **selector(app),
-        "app.kubernetes.io/part-of": "observability",
+        PART_OF: PLATFORM,
         "app.kubernetes.io/managed-by": "pulumi",
     }
     return common if version is None else {**common, "app.kubernetes.io/version": version}

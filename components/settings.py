@@ -94,6 +94,12 @@ class Settings:
         return f"{self.values.namespace}-agent"
 
     @property
+    def made_namespaces(self) -> list[str]:
+        """Namespaces that the program makes."""
+        simulated = setting_values.SIMULATED if self.values.simulator else ()
+        return [self.values.namespace, self.agent_namespace, *simulated]
+
+    @property
     def grafana_api_url(self) -> str:
         """Where this program reaches Grafana's API."""
         return self.values.grafana_api_url or self.values.dashboard_base_url

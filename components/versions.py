@@ -7,6 +7,11 @@ module versions in `local/tools/*/go.mod` equal to the pins here.
 # The engine. The Python SDK in pyproject.toml carries the same number.
 PULUMI = "3.259.0"
 
+# The Kubernetes provider: plugin and Python SDK are one release, the newest whose plugin the Go module proxy serves,
+# under a pseudo-version of its commit.
+PULUMI_KUBERNETES = "4.25.0"
+PULUMI_KUBERNETES_MODULE = "v4.0.0-20260115033456-f47bc2d6f199"
+
 # Backends, as released. 3.13 is Prometheus' long-term support line (to July 2027).
 PROMETHEUS = "3.13.4"
 # The last Alertmanager whose Go module carries its web UI; later ones build without the page that silences alerts.

@@ -14,6 +14,9 @@ from local import cluster, engine, node_process, toolchain
 from local.errors import LocalError
 from local.paths import KUBECONFIG, ROOT
 
+ENGINE = ["pulumi", "pulumi-resource-kubernetes", "kubectl"]
+"""The tools that a stack on any cluster needs."""
+
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 cluster_app = typer.Typer(no_args_is_help=True, help="The one-node Kubernetes of this checkout.")
 app.add_typer(cluster_app, name="cluster")
@@ -43,7 +46,7 @@ def preview(
         return
     if stack == "local" and not os.environ.get("KUBE_CONTEXT") and node_process.current() is None:
         raise LocalError("there is no cluster to compare with; make up starts one, KUBE_CONTEXT=name names one")
-    toolchain.ensure(["pulumi", "kubectl"])
+    toolchain.ensure(ENGINE)
     engine.tell(engine.preview(engine.workspace(stack)))
 
 
@@ -95,7 +98,7 @@ def _known(stack: str) -> None:
 
 def _cluster() -> None:
     if os.environ.get("KUBE_CONTEXT"):
-        toolchain.ensure(["pulumi", "kubectl"])
+        toolchain.ensure(ENGINE)
         if not os.environ.get("SIMULATOR_IMAGE"):
             print("simulator and receiver are left out: build simulator/Dockerfile, push it, and set SIMULATOR_IMAGE")
     else:

@@ -1,7 +1,7 @@
 """Runs the program with the real Pulumi engine: `python -m local engine preview|up|refresh|destroy|outputs`.
 
 The engine is the pinned CLI with a `file://` backend in `.state`; the program runs in this process (automation API), so
-no language host is needed. An official provider plugin is used when it is installed, else the stand-in.
+no language host is needed. The Kubernetes provider is the official one; those of Grafana and AWS are when installed.
 """
 
 import json
@@ -20,10 +20,12 @@ from pulumi import automation
 from semver import VersionInfo
 
 from components import versions
+from local import state
 from local.engine_events import UNCHANGED, Difference, Events, Report, Summary, reason, until_diagnostics
 from local.errors import LocalError
 from local.forward import to_grafana
 from local.paths import OTHER_STACKS
+from local.state import State
 from local.toolchain import tool
 from local.workspace import STAND_INS, Workspace, machine_config, state_folder
 
@@ -61,8 +63,7 @@ class Drift:
     """What a look at everything that the stack made gave."""
 
     differences: Sequence[Difference]
-    resources: Sequence[dict[str, Any]]
-    """The state, with its secrets readable: not to be shown, and not to be written."""
+    state: State
 
 
 def drift(workspace: Workspace, *, report: Report = print) -> Drift:
@@ -70,10 +71,10 @@ def drift(workspace: Workspace, *, report: Report = print) -> Drift:
     stack, events = _open(workspace, report), Events()
     _run(workspace, stack, "preview_refresh", report, events)
     try:
-        state = stack.export_stack().deployment or {}
+        found = state.read(stack)
     except automation.CommandError as error:
         raise LocalError(f"the state of stack {workspace.stack} cannot be read.\n{reason(events, error)}") from None
-    return Drift(differences=events.differences, resources=state.get("resources") or [])
+    return Drift(differences=events.differences, state=found)
 
 
 def destroy(workspace: Workspace, *, report: Report = print) -> Summary:
@@ -113,7 +114,10 @@ def _run(
         with _interrupts_left_to_the_engine(), nullcontext() if action == "preview" else to_grafana(workspace):
             getattr(stack, action)(on_output=until_diagnostics(report), on_event=events, color="never", **options)
     except automation.CommandError as error:
-        raise LocalError(f"{action} of stack {workspace.stack} failed.\n{reason(events, error)}") from None
+        lines = [f"{action} of stack {workspace.stack} failed.", reason(events, error)]
+        if action == "up":
+            lines += _unready_workloads(stack)
+        raise LocalError("\n".join(lines)) from None
     for note in events.notes:
         report(note)
     unchanged = sum(events.changes[op] for op in UNCHANGED)
@@ -125,11 +129,19 @@ def _run(
     )
 
 
+def _unready_workloads(stack: automation.Stack) -> list[str]:
+    """What the provider's error leaves out: the events and last log lines of pods that did not become ready."""
+    try:
+        return state.read(stack).why_not_ready()
+    except automation.CommandError:
+        return []
+
+
 def _stack(workspace: Workspace, report: Report) -> automation.Stack:
     """The stack, made when it does not exist, in a freshly rendered workspace."""
     for name, official in workspace.render().items():
-        stand_in = f"stand-in ({STAND_INS[name]})"
-        report(f"{name} provider: {f'the official plugin ({official})' if official else stand_in}")
+        used = f"the official plugin ({official})" if official else f"stand-in ({STAND_INS[name]})"
+        report(f"{name} provider: {used}")
     options = automation.LocalWorkspaceOptions(
         work_dir=str(workspace.folder), env_vars=workspace.environment(), pulumi_command=_command()
     )
@@ -164,7 +176,7 @@ def _command() -> automation.PulumiCommand:
 
 
 def _forget_pending(stack: automation.Stack) -> None:
-    """Drop the operations that a killed run left open: what they made is found again by its owner's mark."""
+    """Drop the operations that a killed run left open: the next `up` applies the same objects once more."""
     exported = stack.export_stack()
     content = dict(exported.deployment or {})
     if content.pop("pending_operations", None):

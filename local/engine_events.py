@@ -1,5 +1,6 @@
 """What a run of the Pulumi engine reports: changes, errors and notes, and a summary of them."""
 
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -9,6 +10,8 @@ from pulumi.automation.events import EngineEvent, PolicyEvent, StepEventMetadata
 
 Report = Callable[[str], None]
 UNCHANGED = {"same", "read", "refresh"}
+_UNREACHABLE = "configured Kubernetes cluster is unreachable: "
+"""How the provider's warning begins that names the server."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +60,7 @@ class Events:
     """What a refresh found."""
     errors: dict[str, None] = field(default_factory=dict[str, None])
     notes: dict[str, None] = field(default_factory=dict[str, None])
-    """What our provider stand-ins say, and the engine's warnings."""
+    """Warnings of the engine and its providers."""
 
     def __call__(self, event: EngineEvent) -> None:
         if event.summary_event:
@@ -70,6 +73,8 @@ class Events:
         if event.policy_event:
             self._judge(event.policy_event)
         diagnostic = event.diagnostic_event
+        if diagnostic and diagnostic.ephemeral:  # progress: what a provider still waits for
+            return
         if diagnostic and diagnostic.severity == "warning":
             self.notes[_plain(diagnostic.message).removeprefix("warning: ")] = None
         if diagnostic and diagnostic.severity == "error":
@@ -104,22 +109,37 @@ class Events:
         )
 
 
+# A line of the engine that only says how long something has been under way; it repeats them every second.
+_UNDER_WAY = re.compile(r"(creating|updating|deleting|refreshing|reading|replacing|importing)( \(\d+s\))?\s*$")
+
+
 def until_diagnostics(report: Report) -> Report:
-    """Passes the engine's lines on, except the section of errors, which the caller shows."""
-    muted = False
+    """Passes the engine's lines on, each once, except the section of errors, which the caller shows.
+
+    Of what is under way it passes on only what has something to say.
+    """
+    muted, told = False, set[str]()
 
     def pass_on(line: str) -> None:
         nonlocal muted
         if line and not line.startswith(" "):
             muted = line.startswith("Diagnostics:")
-        if not muted and not line.startswith("@ ") and " error: " not in line:
-            report(line)
+        if muted or line.startswith("@ ") or " error: " in line or _UNDER_WAY.search(line):
+            return
+        news = re.sub(r" \(\d+s\)", "", line)
+        if news.strip() and news in told:
+            return
+        told.add(news)
+        report(line)
 
     return pass_on
 
 
 def reason(events: Events, error: automation.CommandError) -> str:
     """Why a run failed, in as few words as the engine allows."""
+    for note in events.notes:
+        if note.startswith(_UNREACHABLE):  # each resource has an error of its own then, and none names the server
+            return note
     if events.errors:
         return "\n".join(events.errors)
     lines = [line.strip() for line in str(error).splitlines()]

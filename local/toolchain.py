@@ -1,23 +1,28 @@
 """The pinned tools: taken from PATH when their version fits, else built once from the Go module proxy into the cache.
 
 Each folder under `local/tools/` is a Go module that requires one program at one version, with a committed go.sum, so a
-build needs no look-up in the checksum database. What is built lands in the cache by an atomic rename: a build that
-fails or is interrupted leaves nothing behind and can be run again.
+build needs no look-up in the checksum database. A `*.patch` beside it changes that module before the build. What is
+built lands in the cache by an atomic rename: a build that fails or is interrupted leaves nothing behind and can be run
+again.
 """
 
 import fcntl
 import hashlib
+import json
 import os
 import platform
 import re
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from zipfile import ZipFile
 
 from components import versions
 from local.errors import LocalError
@@ -32,6 +37,12 @@ _FROM_PATH = {
     "promtool": (("--version",), rf"version {versions.PROMETHEUS.rsplit('.', 1)[0]}\."),
     "amtool": (("--version",), rf"version {versions.ALERTMANAGER.rsplit('.', 1)[0]}\."),
 }
+
+_FREE_FOR_TWO_GIB = 8
+"""The largest builds need 3 GiB each, and the engine's state and the page cache want their share."""
+_PROGRESS_SECONDS = 15
+NO_BUILD = "OBSERVABILITY_NO_BUILD"
+"""Environment variable that makes a missing tool an error instead of a build; tests set it for all that they start."""
 
 
 def tool(name: str) -> Path:
@@ -52,32 +63,50 @@ def built(name: str) -> Path:
 
 
 def missing() -> list[GoModule]:
-    """What the cache does not hold yet."""
-    return [module for module in MODULES if not _folder(module).is_dir()]
+    """What the cache does not hold yet of what the cluster needs."""
+    return [module for module in MODULES if module.cluster and not _folder(module).is_dir()]
 
 
 def ensure(names: list[str] | None = None) -> None:
-    """Build what is missing of `names` (default: everything), one after another, with progress."""
+    """Build what is missing of `names` (default: all that the cluster needs), with progress."""
     if names is None:
         build(missing())
     else:
         wanted = {_module(name).folder for name in names if not _from_path(name)}
-        build([module for module in missing() if module.folder in wanted])
+        build([module for module in MODULES if module.folder in wanted and not _folder(module).is_dir()])
 
 
 def build(modules: list[GoModule]) -> None:
-    """Build `modules` into the cache; a tool that another checkout builds meanwhile is waited for, not built twice."""
-    started = time.monotonic()
-    for number, module in enumerate(modules, start=1):
-        label = f"[{number}/{len(modules)}] {module.folder} {module.version}"
-        with _locked(module):
-            if _folder(module).is_dir():
-                continue
-            for leftover in _folder(module).parent.glob(f".{module.folder}-*-*"):  # of a build that was killed
-                shutil.rmtree(leftover)
-            _report(f"{label}: building ({', '.join(module.programs)})")
-            seconds = _build_one(module, label)
-            _report(f"{label}: built in {seconds:.0f} s, {time.monotonic() - started:.0f} s in all")
+    """Build `modules` into the cache; a tool that another checkout builds meanwhile is waited for, not built twice.
+
+    Two are built side by side where the memory allows it: the links of one leave cores to the compiler of the other.
+    """
+    if not modules:
+        return
+    if os.environ.get(NO_BUILD):
+        programs = [program for module in modules for program in module.programs]
+        raise LocalError(
+            f"not built: {', '.join(programs)}; no test builds a tool ({NO_BUILD} is set). "
+            f"`make unit` builds them before the tests, or: python -m local toolchain {programs[0]}"
+        )
+    started, stop = time.monotonic(), threading.Event()
+    longest_first = sorted(modules, key=lambda module: module.cpu_seconds, reverse=True)
+    go()  # once, before two builds ask for it
+    with ThreadPoolExecutor(_builds_at_once()) as pool:
+        numbered = enumerate(longest_first, start=1)
+        builds = [
+            pool.submit(_build_if_missing, module, f"[{number}/{len(modules)}] {module.folder} {module.version}", stop)
+            for number, module in numbered
+        ]
+        try:
+            for done in as_completed(builds):
+                done.result()
+        except BaseException:
+            stop.set()
+            pool.shutdown(cancel_futures=True)
+            raise
+    if len(modules) > 1:
+        _report(f"{len(modules)} tools in {time.monotonic() - started:.0f} s")
 
 
 def go() -> Path:
@@ -111,53 +140,122 @@ def _module(name: str) -> GoModule:
 
 def _folder(module: GoModule) -> Path:
     """Cache folder of one build, keyed by all that decides its bytes."""
-    digest = hashlib.sha256(module.ldflags.encode())
+    digest = hashlib.sha256(repr((module.packages, module.build_arguments, module.embedded)).encode())
     for file in sorted((TOOLS / module.folder).iterdir()):
         digest.update(file.read_bytes())
     return cache() / "tools" / f"{module.folder}-{module.version}-{platform.machine()}-{digest.hexdigest()[:12]}"
 
 
-def _build_one(module: GoModule, label: str) -> float:
+def _builds_at_once() -> int:
+    free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
+    return 2 if free >= _FREE_FOR_TWO_GIB else 1
+
+
+def _build_if_missing(module: GoModule, label: str, stop: threading.Event) -> None:
+    with _locked(module):
+        if stop.is_set() or _folder(module).is_dir():
+            return
+        for leftover in _folder(module).parent.glob(f".{module.folder}-v*-*"):  # of a build that was killed
+            shutil.rmtree(leftover)
+        _report(f"{label}: building ({', '.join(module.programs)})")
+        seconds, cpu_seconds = _build_one(module, label, stop)
+        _report(f"{label}: built in {seconds:.0f} s, {cpu_seconds:.0f} s of CPU time")
+
+
+def _build_one(module: GoModule, label: str, stop: threading.Event) -> tuple[float, float]:
+    """Seconds that the build took, and its CPU seconds."""
     started = time.monotonic()
     target = _folder(module)
     with TemporaryDirectory(dir=target.parent, prefix=f".{target.name}-") as name:
         scratch = Path(name)
         source = scratch / "source"
         shutil.copytree(TOOLS / module.folder, source)
+        _copy_embedded(module, source)
+        _patch(module, source)
         output = scratch / "bin"
         output.mkdir()
-        packages = [f"{module.path}/{package}".rstrip("/") or "." for package in module.packages]
-        command = [go(), "build", "-trimpath", "-ldflags", f"-s -w {module.ldflags}", "-o", f"{output}/", *packages]
-        log = scratch / "build.log"
-        _build_with_progress([str(part) for part in command], source, log, label)
+        packages = ["." if package == "." else f"{module.path}/{package}".rstrip("/") for package in module.packages]
+        command = [str(go()), "build", *module.build_arguments, "-o", f"{output}/", *packages]
+        cpu_seconds = _build_with_progress(command, source, scratch / "build.log", label, stop)
         for file in output.iterdir():  # a package in the module's root is named after our module or its version
             if file.name not in module.programs and len(module.programs) == 1:
                 file.rename(output / module.programs[0])
         output.rename(target)
-    return time.monotonic() - started
+    return time.monotonic() - started, cpu_seconds
 
 
-def _build_with_progress(command: list[str], source: Path, log: Path, label: str) -> None:
-    started = time.monotonic()
+def _copy_embedded(module: GoModule, source: Path) -> None:
+    if module.embedded:
+        folder = _download(module, source)["Dir"]
+        for name in module.embedded:
+            shutil.copyfile(Path(folder) / name, source / Path(name).name)
+
+
+def _patch(module: GoModule, source: Path) -> None:
+    """Build from a copy of the module, changed by the `*.patch` files beside its go.mod, where there are any."""
+    patches = sorted(source.glob("*.patch"))
+    if not patches:
+        return
+    copy = source / "patched"
+    with ZipFile(_download(module, source)["Zip"]) as archive:
+        archive.extractall(source)
+    (source / f"{module.path}@{module.version}").rename(copy)
+    for patch in patches:
+        _apply(patch, copy)
+    command = [str(go()), "mod", "edit", f"-replace={module.path}=./{copy.name}"]
+    _run_or_raise(command, f"{module.folder}/go.mod cannot be edited", source)
+
+
+def _apply(patch: Path, folder: Path) -> None:
+    """Apply a unified diff. Its lines must be found exactly once: a new version of the module has to be looked at."""
+    for part in re.split(r"^--- .*\n", patch.read_text(), flags=re.MULTILINE)[1:]:
+        header, *hunks = re.split(r"^@@.*\n", part, flags=re.MULTILINE)
+        target = folder / header.split()[1].removeprefix("b/")
+        text = target.read_text()
+        for hunk in hunks:
+            lines = hunk.splitlines(keepends=True)
+            before, after = ("".join(line[1:] for line in lines if line[0] in kept) for kept in (" -", " +"))
+            if text.count(before) != 1:
+                raise LocalError(f"{patch.name} does not fit {target.name} of this version; make the patch anew")
+            text = text.replace(before, after)
+        target.write_text(text)
+
+
+def _download(module: GoModule, source: Path) -> dict[str, str]:
+    """What `go mod download` says of the module, such as its folder (Dir) and its archive (Zip)."""
+    command = [str(go()), "mod", "download", "-json", f"{module.path}@{module.version}"]
+    done = subprocess.run(command, cwd=source, env=_go_environment(), capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise LocalError(f"{module.path} {module.version} cannot be downloaded: {done.stderr.strip() or done.stdout}")
+    return json.loads(done.stdout)
+
+
+def _build_with_progress(command: list[str], source: Path, log: Path, label: str, stop: threading.Event) -> float:
+    """Run a build, with a line every 15 s; gives its CPU seconds."""
+    started = told = time.monotonic()
     with log.open("wb") as sink:
         process = subprocess.Popen(command, cwd=source, env=_go_environment(), stdout=sink, stderr=sink)
         try:
-            while True:
-                try:
-                    process.wait(timeout=15)
-                    break
-                except subprocess.TimeoutExpired:
-                    _report(f"{label}: {time.monotonic() - started:.0f} s so far")
+            # Asked here and not by `Popen.wait`, because only this tells the CPU time, the compiler's included.
+            while not (ended := os.wait4(process.pid, os.WNOHANG))[0]:
+                if stop.wait(0.2):
+                    raise LocalError(f"{label}: given up")  # noqa: TRY301 (ended like any other interruption)
+                if time.monotonic() - told > _PROGRESS_SECONDS:
+                    told = time.monotonic()
+                    _report(f"{label}: {told - started:.0f} s so far")
         except BaseException:
             process.terminate()
             process.wait()
             raise
+    _, status, usage = ended
+    process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
         raise LocalError(
             f"{label}: the build failed:\n{tail}\nNothing was kept. Check that the Go module proxy answers "
             "(go env GOPROXY) and that the disk has 24 GiB free, then run the same command again."
         )
+    return usage.ru_utime + usage.ru_stime
 
 
 def _go_environment() -> dict[str, str]:
@@ -189,8 +287,8 @@ def _locked(module: GoModule) -> Generator[None]:
         yield
 
 
-def _run_or_raise(command: list[str], message: str) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+def _run_or_raise(command: list[str], message: str, folder: Path | None = None) -> None:
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     if done.returncode:
         raise LocalError(f"{message}:\n{done.stderr.strip()}")
 

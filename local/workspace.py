@@ -9,7 +9,6 @@ import json
 import os
 import re
 import secrets
-import shutil
 import socket
 import sys
 from collections.abc import Mapping
@@ -29,11 +28,10 @@ from local.toolchain import tool
 PROVIDERS = ROOT / "local" / "providers"
 ANALYZERS = ROOT / "local" / "analyzers"
 STAND_INS = {
-    "kubernetes": "server-side apply",
     "grafana": "the HTTP API, or provisioning files where no Grafana answers",
     "aws": "previews; changes only at the emulator that AWS_ENDPOINT_URL names",
 }
-"""Provider -> what its stand-in does, which is used where the official plugin is not installed."""
+"""Provider -> what its stand-in does; it is used where the official plugin is not installed and cannot be built."""
 _PACKAGES = {"kubernetes": "pulumi-kubernetes", "grafana": "pulumiverse-grafana", "aws": "pulumi-aws"}
 _SALT, _SECRETS_PROVIDER = "encryptionsalt", "secretsprovider"
 Document = dict[str, Any]
@@ -80,10 +78,14 @@ class Workspace:
         return self.folder / f"Pulumi.{self.stack}.yaml"
 
     def render(self) -> dict[str, Path | None]:
-        """Write the project folder. Gives, by provider, the official plugin's folder, None where a stand-in is used."""
+        """Write the project folder. Gives, by provider, the official plugin's folder, None where a stand-in is used.
+
+        Raises LocalError when the Kubernetes plugin is neither installed nor can be built.
+        """
         for path in (self.folder, self.backend):
             path.mkdir(parents=True, exist_ok=True)
-        official = {name: official_plugin(name) for name in STAND_INS}
+        official = {name: official_plugin(name) for name in _PACKAGES}
+        official["kubernetes"] = official["kubernetes"] or tool("pulumi-resource-kubernetes").parent
         if self.config.get("observability:grafana") == "false":
             official["grafana"] = None  # without a server only the stand-in has somewhere to write
         project = _read(self.root / "Pulumi.yaml")
@@ -130,7 +132,6 @@ class Workspace:
             "PULUMI_SKIP_UPDATE_CHECK": "true",
             "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
             "PULUMI_AUTOMATION_API_SKIP_VERSION_CHECK": "true",
-            "PULUMI_KUBERNETES_OWNER": _kept_text(self.state / "owner"),
             FILES_VARIABLE: str(self.state / "grafana-provisioning"),
             # The stand-ins are Python scripts; they must find this environment's packages.
             "PATH": f"{Path(sys.executable).parent}:{tool('pulumi').parent}:{os.environ.get('PATH', '')}",
@@ -210,13 +211,12 @@ def _names_embedded(stack: str, root: Path) -> bool:
 
 
 def official_plugin(name: str) -> Path | None:
-    """Folder of an official plugin of its SDK's version, in PATH or in Pulumi's home; None without one."""
-    program = f"pulumi-resource-{name}"
-    found = shutil.which(program)
-    if found:
-        return Path(found).parent
+    """Folder of an official plugin of its SDK's version in Pulumi's home; None without one.
+
+    One in PATH is not taken: a plugin cannot be asked for its version.
+    """
     folder = _user_plugins() / f"resource-{name}-v{version(_PACKAGES[name])}"
-    return folder if (folder / program).is_file() else None
+    return folder if (folder / f"pulumi-resource-{name}").is_file() else None
 
 
 def _user_plugins() -> Path:

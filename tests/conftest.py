@@ -1,26 +1,71 @@
 """Fixtures that run components, or the whole program, on the mock engine, and a small program on the real one."""
 
 import asyncio
+import functools
 import gc
+import os
 import runpy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import hypothesis
 import pulumi
 import pytest
+from botocore.loaders import JSONFileLoader
 from pulumi.runtime import config as runtime_config
 from pulumi.runtime.settings import reset_options
 
 from components import setting_values
 from components.eks import facts
+from local import toolchain
+from local.errors import LocalError
+from local.paths import STATE
 from local.workspace import Workspace
 from tests.mock_engine import ROOT, SECRETS, KubernetesMocks, Recorded, RecordingMonitor, stack_config
 
 # The first example of a test also pays for imports; how long one may take says nothing about the code.
 hypothesis.settings.register_profile("platform", deadline=None)
 hypothesis.settings.load_profile("platform")
+# No test builds a tool, nor does a process that it starts: a missing one is an error that names it.
+os.environ[toolchain.NO_BUILD] = "1"
+# A test meets neither the variables of the `make` that runs it, nor its user's clusters, accounts, backend and plugins.
+# The passphrase stays: the state of the running stack may be encrypted with it.
+_VARIABLES = {"ALERTMANAGER_URL", "ARGS", "STACK", "OFFLINE", "MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES"}
+_PREFIXES = ("AWS_", "KUBE", "PULUMI_", "SIMULATOR_", "OTEL_", "PROMETHEUS_MULTIPROC", "GRAFANA_URL", "GRAFANA_API")
+for _name in list(os.environ):
+    if _name in _VARIABLES or (_name.startswith(_PREFIXES) and "PASSPHRASE" not in _name):
+        del os.environ[_name]
+os.environ["PULUMI_HOME"] = str(STATE / "home-without-plugins")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(call: pytest.CallInfo[None]) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A missing tool is one line, without the way to it."""
+    report = yield
+    error = call.excinfo and call.excinfo.value
+    if isinstance(error, LocalError) and toolchain.NO_BUILD in str(error):
+        report.longrepr = str(error)
+    return report
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _files_are_parsed_once() -> Iterator[None]:
+    """botocore parses a service's model for each session, and httpx the machine's certificates for each request.
+
+    Without this, it is most of what tests of AWS and of HTTP do.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(JSONFileLoader, "load_file", staticmethod(functools.cache(JSONFileLoader().load_file)))
+        patch.setattr("httpx._transports.default.create_ssl_context", functools.cache(httpx.create_ssl_context))
+        yield
+
+
+@pytest.fixture
+def may_build(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests of the builder itself."""
+    monkeypatch.delenv(toolchain.NO_BUILD)
 
 
 @pytest.fixture
@@ -36,49 +81,68 @@ def preview(request: pytest.FixtureRequest) -> bool:
 
 
 @pytest.fixture
-def engine(recorded: Recorded, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Recorded]]:
+def engine(recorded: Recorded) -> Iterator[Callable[..., Recorded]]:
     """`engine(program)` runs the function as a Pulumi program and gives what it registered; errors are raised."""
+    yield lambda program, **options: _run(program, recorded, **options)
+    reset_options()
+    runtime_config.set_all_config({}, [])
 
-    def run(program: Callable[[], object], *, preview: bool = False, stack: str = "local") -> Recorded:
-        # The automation API, which other tests use, leaves its event loop and its stack behind.
-        asyncio.set_event_loop(asyncio.new_event_loop())
-        reset_options()
-        pulumi.runtime.set_mocks(
-            KubernetesMocks(), project="observability", stack=stack, preview=preview, monitor=RecordingMonitor(recorded)
-        )
 
-        exports: dict[str, pulumi.Output[Any]] = {}
-        monkeypatch.setattr("pulumi.export", exports.__setitem__)
+_RUNS: dict[tuple[str, bool, frozenset[tuple[str, str]]], Recorded] = {}
 
-        # Without this decorator a test ends before the program does, and passes.
-        @pulumi.runtime.test
-        async def wrapped() -> None:
-            program()
-            for name, value in exports.items():
-                recorded.exports[name] = await pulumi.Output.from_input(value).future()
 
-        wrapped()
-        return recorded
+@pytest.fixture
+def program(request: pytest.FixtureRequest) -> Iterator[Callable[..., Recorded]]:
+    """`program(stack)` runs __main__.py with a stack's configuration, without a cluster and without AWS.
+
+    It takes seconds, so the tests of a process share what it registered, and change nothing in it. A test that patches
+    something has runs of its own.
+    """
+    patched = "monkeypatch" in request.fixturenames
+
+    def run(stack: str = "local", *, preview: bool = False, **changes: str) -> Recorded:
+        key = (stack, preview, frozenset(changes.items()))
+        if not patched and key in _RUNS:
+            return _RUNS[key]
+        values = stack_config(stack) | (SECRETS if stack != "local" else {}) | changes
+        hidden = [name for name in (*SECRETS, *setting_values.SECRETS) if name in values]
+        secret = [f"observability:{name}" for name in hidden if stack != "local" or name in changes]
+        runtime_config.set_all_config({f"observability:{key}": value for key, value in values.items()}, secret)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("components.cluster_check.require_cluster", lambda *_: "v1.34.0")
+            patch.setattr("components.eks.preflight.check", facts.offline)
+            main = str(ROOT / "__main__.py")
+            found = _run(lambda: runpy.run_path(main), Recorded(), preview=preview, stack=stack)
+            found.resources = tuple(found.resources)
+        if not patched:
+            _RUNS[key] = found
+        return found
 
     yield run
     reset_options()
     runtime_config.set_all_config({}, [])
 
 
-@pytest.fixture
-def program(engine: Callable[..., Recorded], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Recorded]:
-    """`program(stack)` runs __main__.py with a stack's configuration, without a cluster and without AWS."""
+def _run(program: Callable[[], object], recorded: Recorded, *, preview: bool = False, stack: str = "local") -> Recorded:
+    # The automation API, which other tests use, leaves its event loop and its stack behind.
+    asyncio.set_event_loop(asyncio.new_event_loop())
+    reset_options()
+    pulumi.runtime.set_mocks(
+        KubernetesMocks(), project="observability", stack=stack, preview=preview, monitor=RecordingMonitor(recorded)
+    )
+    exports: dict[str, pulumi.Output[Any]] = {}
 
-    def run(stack: str = "local", *, preview: bool = False, **changes: str) -> Recorded:
-        monkeypatch.setattr("components.cluster_check.require_cluster", lambda *_: "v1.34.0")
-        monkeypatch.setattr("components.eks.preflight.check", facts.offline)
-        values = stack_config(stack) | (SECRETS if stack != "local" else {}) | changes
-        hidden = [key for key in (*SECRETS, *setting_values.SECRETS) if key in values]
-        secret = [f"observability:{key}" for key in hidden if stack != "local" or key in changes]
-        runtime_config.set_all_config({f"observability:{key}": value for key, value in values.items()}, secret)
-        return engine(lambda: runpy.run_path(str(ROOT / "__main__.py")), preview=preview, stack=stack)
+    # Without this decorator a test ends before the program does, and passes.
+    @pulumi.runtime.test
+    async def wrapped() -> None:
+        program()
+        for name, value in exports.items():
+            recorded.exports[name] = await pulumi.Output.from_input(value).future()
 
-    return run
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("pulumi.export", exports.__setitem__)
+        wrapped()
+    return recorded
 
 
 @pytest.fixture

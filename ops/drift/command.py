@@ -53,11 +53,11 @@ def look(workspace: Workspace, *, report: Report = print) -> tuple[list[Finding]
     """
     try:
         seen = engine.drift(workspace, report=report)
-        resources = [_resource(one) for one in seen.resources]
+        resources = [_resource(one) for one in seen.state.resources]
         if not resources:
             raise OpsError(f"stack {workspace.stack} has no resources; `up` makes them, and then there can be drift")
         nobodys, unasked = _in_grafana(workspace, resources)
-        cluster = unmanaged.cluster(resources)
+        cluster = seen.state.cluster()
         if cluster:
             nobodys += unmanaged.workloads(resources, cluster)
         scaled = unmanaged.autoscaled(resources, cluster) if cluster else set[str]()
@@ -94,5 +94,5 @@ def _silent(_line: str) -> None:
     return
 
 
-def _resource(state: dict[str, Any]) -> Resource:
-    return Resource(kind=str(state["type"]), id=str(state.get("id", "")), inputs=state.get("inputs") or {})
+def _resource(found: dict[str, Any]) -> Resource:
+    return Resource(kind=str(found["type"]), id=str(found.get("id", "")), inputs=found.get("inputs") or {})

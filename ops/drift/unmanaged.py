@@ -7,7 +7,6 @@ from typing import Any, Protocol, cast
 
 from local.providers.errors import ProviderError
 from local.providers.grafana.api import Api
-from local.providers.kubernetes.connection import Connection, Target
 from ops.drift.findings import Finding, Sort
 
 _WORKLOADS = {
@@ -41,15 +40,6 @@ class Lists(Protocol):
     def items(self, path: str, **query: str) -> list[dict[str, Any]]:
         """The objects of a collection."""
         ...
-
-
-def cluster(resources: Iterable[Resource]) -> Connection | None:
-    """The cluster of the stack, None for a stack without one. Raises ProviderError when it cannot be reached."""
-    for resource in resources:
-        if resource.kind == "pulumi:providers:kubernetes":
-            given = {key: str(resource.inputs.get(key) or "") for key in ("kubeconfig", "context")}
-            return Connection(Target(**given))
-    return None
 
 
 def workloads(resources: Collection[Resource], api: Lists) -> list[Finding]:

@@ -1,7 +1,7 @@
 """Before the first resource: is there a cluster, and is it one this program is made for? Asked over real HTTP."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -75,9 +75,9 @@ def kubeconfig(folder: Path, server: str) -> Path:
     return file
 
 
-def refusal(file: Path, context: str | None = None, ingress_class: str = "") -> str:
+def refusal(file: Path, context: str | None = None, ingress_class: str = "", namespaces: Sequence[str] = ()) -> str:
     with pytest.raises(ClusterError) as error:
-        require_cluster(str(file), context, ingress_class)
+        require_cluster(str(file), context, ingress_class, namespaces)
     text = str(error.value)
     assert str(file) in text
     assert "Nothing was changed." in text
@@ -133,6 +133,30 @@ def test_refuses_a_cluster_whose_ingresses_nobody_serves(
     serve: Serve, changes: Mapping[str, Answer], told: str
 ) -> None:
     assert told in refusal(serve("v1.34.0", changes), "one", "alb")
+
+
+def namespace(name: str, **labels: str) -> Mapping[str, Answer]:
+    body = {"kind": "Namespace", "metadata": {"name": name, "labels": labels or None}}
+    return {f"/api/v1/namespaces/{name}": (200, body)}
+
+
+def test_takes_new_namespaces_and_its_own(serve: Serve) -> None:
+    own = namespace("observability", **{"app.kubernetes.io/part-of": "observability"})
+    missing = {"/api/v1/namespaces/media": NOT_FOUND}
+    found = require_cluster(str(serve("v1.34.0", {**own, **missing})), "one", "", ["observability", "media"])
+    assert found == "v1.34.0"
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        (namespace("media"), 'has a namespace "media" that this platform did not make'),
+        (namespace("media", **{"app.kubernetes.io/part-of": "shop"}), "app.kubernetes.io/part-of=observability"),
+        ({"/api/v1/namespaces/media": (403, {})}, "does not show its namespace media: HTTP 403"),
+    ],
+)
+def test_refuses_to_take_over_a_namespace(serve: Serve, changes: Mapping[str, Answer], told: str) -> None:
+    assert told in refusal(serve("v1.34.0", changes), "one", namespaces=["media"])
 
 
 def plugin(switch: str | None) -> Answer:

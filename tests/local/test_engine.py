@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from local import engine, workspace
+from local import engine, state, workspace
 from local.errors import LocalError
+from local.toolchain import tool
 from local.workspace import Workspace
 
 pytestmark = [pytest.mark.filterwarnings("ignore::ResourceWarning"), pytest.mark.usefixtures("collected")]
@@ -29,11 +30,6 @@ import pulumi
 config = pulumi.Config()
 if config.get("mode") == "bad settings":
     raise pulumi.RunError("2 problems in the settings; nothing was changed.\\n  a: wrong\\n  b: wrong")
-if config.get("mode") == "unreachable":
-    import pulumi_kubernetes as k8s
-    provider = k8s.Provider("c", kubeconfig=config.require("kubeconfig"))
-    for name in ("one", "two"):
-        k8s.core.v1.Namespace(name, opts=pulumi.ResourceOptions(provider=provider))
 pulumi.export("size", config.get_int("size"))
 pulumi.export("token", pulumi.Output.secret("hunter22"))
 """
@@ -86,16 +82,17 @@ def test_problem_in_the_settings_is_one_clear_error(tree):
     )
 
 
-def test_unreachable_cluster_fails_the_preview_once(tree, tmp_path):
+def test_unreachable_cluster_fails_the_preview_of_the_platform_once(tmp_path):
     cluster = {
         "clusters": [{"name": "c", "cluster": {"server": "https://127.0.0.1:1"}}],
         "users": [{"name": "u", "user": {}}],
     }
     context = {"contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}], "current-context": "x"}
     (tmp_path / "kubeconfig").write_text(yaml.safe_dump({**cluster, **context}))
-    small = make(tree, mode="unreachable", kubeconfig=str(tmp_path / "kubeconfig"))
-    with pytest.raises(LocalError, match=r"https://127\.0\.0\.1:1 .* does not answer") as caught:
-        engine.preview(small, report=lambda _: None)
+    config = {"observability:kubeconfig": str(tmp_path / "kubeconfig"), "observability:grafana": "false"}
+    with pytest.raises(LocalError, match=r"https://127\.0\.0\.1:1 .*Nothing was changed") as caught:
+        engine.preview(Workspace(stack="local", config=config, state=tmp_path / "state"), report=lambda _: None)
+    assert str(caught.value).count("127.0.0.1:1") == 1
     assert "Traceback" not in str(caught.value)
 
 
@@ -110,31 +107,50 @@ def test_a_secret_is_encrypted_in_the_state_and_its_key_is_kept_between_runs(tre
     assert [path.name for path in kept if b"hunter22" in path.read_bytes()] == []
 
 
-def test_rendered_project_needs_no_language_host_and_names_the_plugin(tree, monkeypatch):
+def test_rendered_project_needs_no_language_host_and_names_the_plugins(tree, monkeypatch):
     monkeypatch.setattr(workspace, "official_plugin", lambda name: None)
     small = make(tree)
-    assert small.render() == {"kubernetes": None, "grafana": None, "aws": None}
+    built = tool("pulumi-resource-kubernetes").parent
+    assert small.render() == {"kubernetes": built, "grafana": None, "aws": None}
     rendered = yaml.safe_load((small.folder / "Pulumi.yaml").read_text())
     assert rendered["runtime"] == {"name": "python"}
     folders = {plugin["name"]: Path(plugin["path"]) for plugin in rendered["plugins"]["providers"]}
-    assert folders == {name: workspace.PROVIDERS / name for name in ("kubernetes", "grafana", "aws")}
+    assert folders == {"kubernetes": built, **{name: workspace.PROVIDERS / name for name in ("grafana", "aws")}}
     assert all((folder / f"pulumi-resource-{name}").stat().st_mode & 0o100 for name, folder in folders.items())
     assert rendered["config"] == {"size": {"type": "integer", "default": 1}}
 
 
 def test_official_plugin_is_taken_when_it_is_installed(tmp_path, monkeypatch):
     monkeypatch.setenv("PULUMI_HOME", str(tmp_path))
-    monkeypatch.setenv("PATH", "")
+    in_path = tmp_path / "path"
+    in_path.mkdir()
+    monkeypatch.setenv("PATH", str(in_path))
     for name, package in (
         ("kubernetes", "pulumi-kubernetes"),
         ("grafana", "pulumiverse-grafana"),
         ("aws", "pulumi-aws"),
     ):
-        assert workspace.official_plugin(name) is None
+        (in_path / f"pulumi-resource-{name}").touch(mode=0o755)
+        assert workspace.official_plugin(name) is None, "its version is not known"
         folder = tmp_path / "plugins" / f"resource-{name}-v{workspace.version(package)}"
         folder.mkdir(parents=True)
         (folder / f"pulumi-resource-{name}").touch(mode=0o755)
         assert workspace.official_plugin(name) == folder
+
+
+def test_an_installed_kubernetes_plugin_takes_the_place_of_the_built_one(tree, tmp_path, monkeypatch):
+    monkeypatch.setattr(workspace, "official_plugin", lambda name: tmp_path / name)
+    assert make(tree).render()["kubernetes"] == tmp_path / "kubernetes"
+
+
+def test_secrets_of_the_state_are_known_and_masked(tree):
+    small = make(tree)
+    engine.up(small, report=lambda _: None)
+    found = state.read(engine._stack(small, lambda _: None))
+    assert found.secrets == {"hunter22"}
+    assert found.resources[0]["outputs"]["token"] == "hunter22"
+    assert found._masked("it says hunter22") == "it says [secret]"
+    assert found.cluster() is None
 
 
 def test_passphrase_is_private_and_only_made_when_the_user_has_none(tree, monkeypatch):

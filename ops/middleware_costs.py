@@ -122,11 +122,11 @@ def costs(requests: int) -> list[Cost]:
         return asyncio.run(_costs(requests))
 
 
-def memory() -> list[Memory]:
-    """What each variant keeps in memory, without what the application itself keeps."""
+def memory(label_sets: int = LABEL_SETS) -> list[Memory]:
+    """What each variant keeps in memory for so many routes, without what the application itself keeps."""
     with _quiet():
-        own, _ = asyncio.run(_memory(NONE))
-        found = {name: asyncio.run(_memory(name)) for name in _VARIANTS if name != NONE}
+        own, _ = asyncio.run(_memory(NONE, label_sets))
+        found = {name: asyncio.run(_memory(name, label_sets)) for name in _VARIANTS if name != NONE}
     return [Memory(name=name, series=series, used=used - own) for name, (used, series) in found.items()]
 
 
@@ -163,16 +163,16 @@ async def _costs(requests: int) -> list[Cost]:
     ]
 
 
-async def _memory(name: str) -> tuple[int, int]:
+async def _memory(name: str, label_sets: int) -> tuple[int, int]:
     """Bytes and series that are there after asking every route once, and were not after asking one."""
     registry = REGISTRY if name == PEERS[1] else CollectorRegistry()
-    app = _application(name, registry, LABEL_SETS)
+    app = _application(name, registry, label_sets)
     await _ask(app, "/items/1")
     before = _series(registry)
     gc.collect()
     tracemalloc.start()
     try:
-        for number in range(LABEL_SETS):
+        for number in range(label_sets):
             await _ask(app, f"/route{number}/x")
         getattr(app.state, "settle", int)()
         gc.collect()

@@ -1,5 +1,6 @@
 """PromQL: can Prometheus alert on it, and which of its numbers is the threshold. Works on text: its layout stays."""
 
+import functools
 import re
 from collections.abc import Iterator
 from typing import cast
@@ -31,6 +32,8 @@ _TO_ONE = ("sum", "count", "avg", "min", "max")
 _FILL = "fill"  # a modifier, with a flag of its own
 
 
+# Reading rules takes as long as parsing them, and a process that compares two commits or stacks reads most rules twice.
+@functools.lru_cache(maxsize=4096)
 def problem(expression: str) -> str | None:
     """Why Prometheus could not alert on an expression; None when it can."""
     try:

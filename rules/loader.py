@@ -3,6 +3,7 @@
 Pure: no provider, no network. A rule file that is wrong never reaches a server, because it is refused here.
 """
 
+import functools
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -38,8 +39,29 @@ def load(folder: Path = RULES) -> RuleSet:
 
     Every alert must have its page in runbooks/.
 
-    AlertsOnMissingMetrics, which is made from the others, is among them. Raises RulesError with every problem.
+    AlertsOnMissingMetrics, which is made from the others, is among them. While no file changes, every call gives the
+    same object. Raises RulesError with every problem.
     """
+    return _load(folder, _contents(folder))
+
+
+_Contents = tuple[tuple[Path, bytes | None], ...]
+"""Every file that a rule set is read from, with its content; of a runbook only its name."""
+
+
+def _contents(folder: Path) -> _Contents:
+    parts = (systems.FOLDER, "prometheus", "loki", slos.FOLDER)
+    read = [file for part in parts for file in sorted((folder / part).glob("*.yaml"))]
+    pages = sorted((folder / RUNBOOKS).glob("*.md"))
+    return (
+        *((file, file.read_bytes() if file.is_file() else None) for file in read),
+        *((page, None) for page in pages),
+    )
+
+
+@functools.lru_cache(maxsize=16)
+def _load(folder: Path, _key: _Contents) -> RuleSet:
+    """`_key` is there for the cache: a rule set is read again only after a file of it has changed."""
     found, problems = systems.load(folder)
     files, metric_problems = _files(folder, "prometheus", RuleFile[MetricRule])
     loki_files, loki_problems = _files(folder, "loki", RuleFile[LogRule])

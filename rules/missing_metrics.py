@@ -4,8 +4,9 @@ One rule, one result per metric, so that a stack can override it by its name lik
 alone: a value of a label may well be absent while all is well (no 5xx yet), the whole metric mostly not.
 """
 
+import functools
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, cast
 
 import promql_parser
@@ -49,7 +50,14 @@ def names(expression: str) -> list[str]:
     return list(dict.fromkeys(selector.name for selector in _selectors(expression) if selector.name))
 
 
-def _selectors(expression: str) -> list[promql_parser.VectorSelector]:
+def read_from(expression: str, recordings: Sequence[RecordingRule]) -> Iterator[int]:
+    """Places in `recordings` of those whose series an expression reads; rules of one name are told apart by labels."""
+    selectors = _selectors(expression)
+    return (place for place, rule in enumerate(recordings) if any(_picks(selector, rule) for selector in selectors))
+
+
+@functools.lru_cache(maxsize=4096)  # see rules.expressions.problem
+def _selectors(expression: str) -> tuple[promql_parser.VectorSelector, ...]:
     found: list[promql_parser.VectorSelector] = []
 
     def visit(node: object) -> bool:
@@ -59,7 +67,7 @@ def _selectors(expression: str) -> list[promql_parser.VectorSelector]:
         return True
 
     promql_parser.walk(promql_parser.parse(expression), visit)
-    return found
+    return tuple(found)
 
 
 _Readers = dict[str, list[Rule]]
@@ -88,25 +96,24 @@ def _raw(expression: str, recordings: Sequence[RecordingRule]) -> list[str]:
     read: set[int] = set()  # a recording rule may read its own last result
     left = [expression]
     while left:
-        for selector in _selectors(left.pop(0)):
-            if selector.name and selector.name not in recorded:
-                found[selector.name] = None
-            for index, rule in enumerate(recordings):
-                if index not in read and _picks(selector, rule):
-                    read.add(index)
-                    left.append(rule.expr)
+        text = left.pop(0)
+        found.update((name, None) for name in names(text) if name not in recorded)
+        new = [place for place in read_from(text, recordings) if place not in read]
+        read.update(new)
+        left += (recordings[place].expr for place in new)
     return list(found)
 
 
 def _picks(selector: promql_parser.VectorSelector, rule: RecordingRule) -> bool:
+    if selector.name != rule.record:
+        return False
     labels, matchers = rule.labels or {}, cast(list[Any], selector.matchers.matchers)
-    wrong = any(
+    return not any(
         str(one.op).endswith("Equal")
         and not str(one.op).endswith("NotEqual")
         and labels.get(one.name, one.value) != one.value
         for one in matchers
     )
-    return selector.name == rule.record and not wrong
 
 
 def _branch(metric: str, alerts: list[Rule], readers: _Readers, metrics: Metrics) -> str | None:

@@ -1,5 +1,6 @@
 """The Pulumi mock engine with a memory, and the stacks' configuration. Knows the SDK's internals; no test must."""
 
+import functools
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -149,6 +150,11 @@ def unwrap(value: Any) -> Any:
 
 def stack_config(stack: str) -> dict[str, str]:
     """A stack's configuration as the engine hands it over: Pulumi.yaml's defaults, the stack file, all of it text."""
+    return dict(_stack_config(stack))
+
+
+@functools.cache
+def _stack_config(stack: str) -> dict[str, str]:
     project = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
     values: dict[str, Any] = {key: spec["default"] for key, spec in project.items() if "default" in spec}
     chosen = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text())["config"]

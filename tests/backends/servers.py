@@ -2,18 +2,36 @@
 
 import datetime
 import ipaddress
+import json
+import threading
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from moto.core import DEFAULT_ACCOUNT_ID, enable_iam_authentication
+from moto.iam.models import iam_backends
+from moto.moto_server.werkzeug_app import MotoRequestHandler, create_backend_app
+from moto.s3.models import FakeBucket, s3_backends
+from werkzeug.serving import make_server
 
 from local.ports import free_port
-from tests.programs import Server
+
+_PARTITION = "aws"
+_S3 = s3_backends[DEFAULT_ACCOUNT_ID][_PARTITION]
+_IAM = iam_backends[DEFAULT_ACCOUNT_ID][_PARTITION]
+_USER = "loki"
+_MOTO = create_backend_app("s3")
+
+
+class _Quiet(MotoRequestHandler):
+    def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002 -- the base class calls it so
+        """Says nothing of a request."""
 
 
 @dataclass(frozen=True)
@@ -55,35 +73,78 @@ def certificate(folder: Path) -> Certificate:
     return found
 
 
-@dataclass(frozen=True)
+@dataclass
 class S3Server:
-    """An S3 server that speaks TLS and checks every signature (versitygw on a folder). It is not AWS' S3."""
+    """An S3 server that speaks TLS, checks every signature and asks the key's policy (moto). It is not AWS' S3."""
 
     endpoint: str
     certificate: Certificate
-    root: Path
-    access_key_id: str = "loki"
-    secret_access_key: str = "hush-hush-hush"
+    access_key_id: str
+    secret_access_key: str
+    _away: dict[str, FakeBucket] = field(default_factory=dict[str, FakeBucket])
+    _held: dict[str, threading.Event] = field(default_factory=dict[str, threading.Event])
 
     def objects(self, bucket: str, prefix: str = "") -> list[str]:
         """Keys of the objects under `prefix`."""
-        top = self.root / bucket
-        files = [str(path.relative_to(top)) for path in (top / prefix).rglob("*") if path.is_file()]
-        return sorted(files)
+        return sorted(key for key in list(_S3.buckets[bucket].keys.keys()) if key.startswith(prefix))
+
+    def take_away(self, bucket: str) -> None:
+        """No such bucket, until it is given back with all that was in it."""
+        self._away[bucket] = _S3.buckets.pop(bucket)
+        del s3_backends.bucket_accounts[bucket]
+
+    def give_back(self, bucket: str) -> None:
+        """What was taken away."""
+        _S3.buckets[bucket] = self._away.pop(bucket)
+        s3_backends.bucket_accounts[bucket] = (_PARTITION, DEFAULT_ACCOUNT_ID)
+
+    def refuse_writes(self, *resources: str) -> None:
+        """From now on the key may write none of these objects (`bucket/prefix*`), and do everything else."""
+        arns = [f"arn:aws:s3:::{resource}" for resource in resources]
+        statements = [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]
+        statements += [{"Effect": "Deny", "Action": "s3:PutObject", "Resource": arn} for arn in arns]
+        _IAM.put_user_policy(_USER, "access", json.dumps({"Version": "2012-10-17", "Statement": statements}))
+
+    @contextmanager
+    def holding(self, resource: str) -> Generator[None]:
+        """Whoever writes this object (`bucket/key`) meanwhile waits for its answer until the block ends."""
+        self._held[f"/{resource}"] = threading.Event()
+        try:
+            yield
+        finally:
+            self._held.pop(f"/{resource}").set()
+
+    def door(self, environ: dict[str, Any], start_response: Any) -> Any:
+        """WSGI, in front of moto."""
+        held = self._held.get(environ["PATH_INFO"])
+        if held and environ["REQUEST_METHOD"] == "PUT":
+            held.wait()
+        return _MOTO(environ, start_response)
 
 
 @contextmanager
 def s3_server(folder: Path, *buckets: str) -> Generator[S3Server]:
-    """One with these buckets, empty."""
-    port = free_port()
+    """One with these buckets, empty, and a key that may do everything with them."""
     tls = certificate(folder / "tls")
-    root = folder / "objects"
+    _S3.reset()
+    _IAM.reset()
     for bucket in buckets:
-        (root / bucket).mkdir(parents=True)
-    found = S3Server(f"https://127.0.0.1:{port}", tls, root)
-    arguments = [
-        *("--port", f"127.0.0.1:{port}", "--cert", tls.certificate, "--key", tls.key, "--health", "/health"),
-        *("--access", found.access_key_id, "--secret", found.secret_access_key, "posix", root),
-    ]
-    with Server("versitygw", arguments, folder, f"{found.endpoint}/health", verify=str(tls.certificate)):
-        yield found
+        _S3.create_bucket(bucket, "us-east-1")
+    _IAM.create_user("us-east-1", _USER)
+    key = _IAM.create_access_key(_USER)
+    files = (str(tls.certificate), str(tls.key))
+    port = free_port()
+    found = S3Server(f"https://127.0.0.1:{port}", tls, key.access_key_id, key.secret_access_key)
+    found.refuse_writes()
+    server = make_server("127.0.0.1", port, found.door, threaded=True, request_handler=_Quiet, ssl_context=files)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    thread.start()
+    try:
+        with enable_iam_authentication():
+            yield found
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+        _S3.reset()
+        _IAM.reset()

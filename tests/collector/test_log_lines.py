@@ -1,12 +1,12 @@
 """Log files of pods as the container runtime writes them, through a real agent and gateway: what Loki gets."""
 
 import json
-from pathlib import Path
+from collections.abc import Iterator
 
 import httpx
 import pytest
 
-from tests.collector.pipeline import log_pipeline, write
+from tests.collector.pipeline import Pipeline, log_pipeline, write
 from tests.collector.processes import Line
 from tests.programs import eventually
 
@@ -20,7 +20,22 @@ def _json(**fields: object) -> str:
     return json.dumps({"timestamp": "2026-11-21T12:00:00Z", "message": "hello", **fields})
 
 
-def test_lines_arrive_as_they_were_written_with_their_fields_beside_them(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
+    with log_pipeline(tmp_path_factory.mktemp("pipeline")) as pipeline:
+        yield pipeline
+
+
+@pytest.fixture
+def pipeline(running: Pipeline) -> Pipeline:
+    """One for all tests, with nothing in its sink. Each test writes as a pod of its own."""
+    running.sink.lines.clear()
+    running.sink.refused = 0
+    running.sink.status = 200
+    return running
+
+
+def test_lines_arrive_as_they_were_written_with_their_fields_beside_them(pipeline: Pipeline) -> None:
     full = _json(
         level="ERROR",
         service="controller",
@@ -41,23 +56,22 @@ def test_lines_arrive_as_they_were_written_with_their_fields_beside_them(tmp_pat
         "odd": _json(level=30, service=["x"], trace_id=7),
         "list": '["level", "ERROR"]',
     }
-    with log_pipeline(tmp_path) as pipeline:
-        write(pipeline.file(), *lines.values())
-        file = pipeline.file(name="1.log")
-        for part in (LONG[:16_000] + " ", "{not json} "):
-            write(file, part, tag="P")
-        write(file, "end")
-        write(pipeline.file("agents", "otel-agent-x7k2p", "otel-agent"), "about itself")
-        write(pipeline.file(name="0.log.20261121-120000"), "rotated")
-        pipeline.file(name="0.log.20261121-110000.gz").write_bytes(b"compressed\n")
-        wanted = len(lines) + 2
-        eventually(lambda: len(pipeline.sink.lines) >= wanted, seconds=40, what="lines are missing")
-        # What must not come would come by the time this does.
-        write(pipeline.file(pod="till-1"), "last")
-        eventually(lambda: "last" in pipeline.sink.bodies(), seconds=40, what="the last line is missing")
-        got = {line.body: line for line in pipeline.sink.lines}
-        assert len(pipeline.sink.lines) == len(got) == wanted + 1
-        said = [program.log for program in (pipeline.agent, pipeline.gateway)]
+    write(pipeline.file(), *lines.values())
+    file = pipeline.file(name="1.log")
+    for part in (LONG[:16_000] + " ", "{not json} "):
+        write(file, part, tag="P")
+    write(file, "end")
+    write(pipeline.file("agents", "otel-agent-x7k2p", "otel-agent"), "about itself")
+    write(pipeline.file(name="0.log.20261121-120000"), "rotated")
+    pipeline.file(name="0.log.20261121-110000.gz").write_bytes(b"compressed\n")
+    wanted = len(lines) + 2
+    eventually(lambda: len(pipeline.sink.lines) >= wanted, seconds=40, what="lines are missing")
+    # What must not come would come by the time this does.
+    write(pipeline.file(pod="till-1"), "last")
+    eventually(lambda: "last" in pipeline.sink.bodies(), seconds=40, what="the last line is missing")
+    got = {line.body: line for line in pipeline.sink.lines}
+    assert len(pipeline.sink.lines) == len(got) == wanted + 1
+    said = [program.log for program in (pipeline.agent, pipeline.gateway)]
 
     assert not [log for log in said if "OTTL" in log or "deprecated" in log]
     assert set(got) == {*lines.values(), LONG[:16_000] + " {not json} end", "rotated", "last"}
@@ -101,13 +115,12 @@ UNNAMED = (
 )
 
 
-def test_only_a_name_of_a_service_names_a_stream(tmp_path: Path) -> None:
+def test_only_a_name_of_a_service_names_a_stream(pipeline: Pipeline) -> None:
     lines = {service: _json(service=service) for service in (*NAMED, *UNNAMED)}
-    with log_pipeline(tmp_path) as pipeline:
-        write(pipeline.file(), *lines.values())
-        eventually(lambda: len(pipeline.sink.lines) >= len(lines), seconds=40, what="lines are missing")
-        got = {line.body: line.resource for line in pipeline.sink.lines}
-    where = {"namespace": "shop", "app": "till", "pod": "till-0", "container": "till"}
+    write(pipeline.file(pod="till-2"), *lines.values())
+    eventually(lambda: len(pipeline.sink.lines) >= len(lines), seconds=40, what="lines are missing")
+    got = {line.body: line.resource for line in pipeline.sink.lines}
+    where = {"namespace": "shop", "app": "till", "pod": "till-2", "container": "till"}
     for service in NAMED:
         assert got[lines[service]] == {**where, "service": service}
     for service in UNNAMED:
@@ -129,15 +142,24 @@ CLAIMS = (
 
 @pytest.mark.parametrize(("service", "label"), [("checkout", "checkout"), ("0af76519-16cd-43dd", None), (7, None)])
 def test_a_program_says_its_service_and_nothing_else_of_itself(
-    tmp_path: Path, service: str | int, label: str | None
+    pipeline: Pipeline, service: str | int, label: str | None
 ) -> None:
     value = {"stringValue": service} if isinstance(service, str) else {"intValue": service}
     claims = [{"key": key, "value": {"stringValue": "of-another"}} for key in CLAIMS]
     record = {"timeUnixNano": "1760000000000000000", "body": {"stringValue": "hello"}}
     resource = {"attributes": [{"key": "service.name", "value": value}, *claims]}
     request = {"resourceLogs": [{"resource": resource, "scopeLogs": [{"logRecords": [record]}]}]}
-    with log_pipeline(tmp_path) as pipeline:
-        httpx.post(f"{pipeline.otlp}/v1/logs", json=request, timeout=30).raise_for_status()
-        eventually(lambda: pipeline.sink.lines, seconds=40, what="the line is missing")
-        (line,) = pipeline.sink.lines
+    httpx.post(f"{pipeline.otlp}/v1/logs", json=request, timeout=30).raise_for_status()
+    eventually(lambda: pipeline.sink.lines, seconds=40, what="the line is missing")
+    (line,) = pipeline.sink.lines
     assert line.resource == ({"service": label} if label else {"service": "unknown", "service_name": service})
+
+
+def test_a_line_that_loki_refuses_for_good_is_dropped_and_the_next_ones_arrive(pipeline: Pipeline) -> None:
+    pipeline.sink.status = 400
+    write(pipeline.file(pod="till-3"), "too old")
+    eventually(lambda: pipeline.sink.refused == 1, seconds=30, what="the line is not tried")
+    pipeline.sink.status = 200
+    write(pipeline.file(pod="till-3"), "fresh")
+    eventually(lambda: pipeline.sink.bodies() == ["fresh"], seconds=30, what="the next line is missing")
+    assert pipeline.sink.refused == 1

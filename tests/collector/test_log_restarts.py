@@ -9,8 +9,8 @@ from pathlib import Path
 from tests.collector.pipeline import log_pipeline, write
 from tests.programs import eventually
 
-RATE = 200
-"""Lines a second."""
+RATE, BATCH = 200, 20
+"""Lines a second, and at once."""
 
 
 class _Writer(threading.Thread):
@@ -23,13 +23,13 @@ class _Writer(threading.Thread):
         self.ended = threading.Event()
 
     def run(self) -> None:
-        while not self.ended.wait(0.1):
+        while not self.ended.wait(BATCH / RATE):
             if self.rotate.is_set():
                 self.rotated += 1
                 self.file.rename(self.file.with_name(f"0.log.20261121-12000{self.rotated}"))
                 self.rotate.clear()
-            write(self.file, *(f"line {self.written + i}" for i in range(RATE // 10)))
-            self.written += RATE // 10
+            write(self.file, *(f"line {self.written + i}" for i in range(BATCH)))
+            self.written += BATCH
 
 
 def test_no_line_is_lost_when_agent_gateway_or_loki_restart(
@@ -40,7 +40,7 @@ def test_no_line_is_lost_when_agent_gateway_or_loki_restart(
         writer.start()
 
         def progress(what: str) -> None:
-            goal = writer.written + RATE
+            goal = writer.written + BATCH
             eventually(lambda: f"line {goal}" in pipeline.sink.bodies(), seconds=60, what=f"no lines after {what}")
 
         progress("the start")
@@ -54,7 +54,8 @@ def test_no_line_is_lost_when_agent_gateway_or_loki_restart(
             pipeline.gateway.start()
             progress(f"{how.name} of the gateway")
         pipeline.sink.stop()
-        eventually(lambda: writer.written % (5 * RATE) == 0, seconds=30, what="the writer stands")
+        away = writer.written + RATE
+        eventually(lambda: writer.written >= away, seconds=30, what="the writer stands")
         # Loki is away, and the gateway, whose queue now holds lines, dies too.
         pipeline.gateway.end(signal.SIGKILL)
         pipeline.gateway.start()
@@ -75,14 +76,3 @@ def test_no_line_is_lost_when_agent_gateway_or_loki_restart(
     record_property("repeated", repeated)
     # What was in flight at four kills: a request or two of each, not all over again.
     assert repeated < len(lines) / 2
-
-
-def test_a_line_that_loki_refuses_for_good_is_dropped_and_the_next_ones_arrive(tmp_path: Path) -> None:
-    with log_pipeline(tmp_path) as pipeline:
-        pipeline.sink.status = 400
-        write(pipeline.file(), "too old")
-        eventually(lambda: pipeline.sink.refused == 1, seconds=30, what="the line is not tried")
-        pipeline.sink.status = 200
-        write(pipeline.file(), "fresh")
-        eventually(lambda: pipeline.sink.bodies() == ["fresh"], seconds=30, what="the next line is missing")
-        assert pipeline.sink.refused == 1

@@ -128,14 +128,10 @@ def test_alertmanager_starts_with_its_arguments(program: Program, tmp_path: Path
     ],
 )
 def test_a_changed_setting_touches_what_reads_it_and_nothing_else(
-    program: Program, recorded: Recorded, setting: str, value: str, changed: set[str]
+    program: Program, setting: str, value: str, changed: set[str]
 ) -> None:
-    program("production")
-    before = {one.name: one.inputs for one in recorded.resources}
-    recorded.resources.clear()
-    recorded.outputs.clear()
-    program("production", **{setting: value})
-    after = {one.name: one.inputs for one in recorded.resources}
+    before = {one.name: one.inputs for one in program("production").resources}
+    after = {one.name: one.inputs for one in program("production", **{setting: value}).resources}
     drawn = {"grafana-admin", "grafana-api"}  # anew by each run here; an engine keeps the first password
     assert {name for name in before if name not in drawn and before[name] != after[name]} == changed
 

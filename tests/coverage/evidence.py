@@ -10,12 +10,11 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from ops.content import ALWAYS_FIRES
 from ops.faults import REAL
 from rules import loader, routing
 from rules.durations import seconds
+from rules.files import read_yaml
 from rules.missing_metrics import names
 from rules.model import LogRule, RecordingRule, Rule
 from rules.routing_model import Routing, matches
@@ -97,10 +96,10 @@ def collect(root: Path = ROOT) -> Sources:
         scenarios=[
             Scenario(where=f"{file.relative_to(root)}: {scenario.get('name')}", data=scenario)
             for file in files
-            for scenario in yaml.safe_load(file.read_text())["tests"]
+            for scenario in read_yaml(file, file.name)["tests"]
         ],
         routes=route_cases.load(tests),
-        muting=yaml.safe_load((tests / "muting.yaml").read_text()),
+        muting=read_yaml(tests / "muting.yaml", "muting.yaml"),
         faults=[*simulated, *REAL],
         runbooks=[file.stem for file in sorted((root / "rules/runbooks").glob("*.md"))],
     )

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-import yaml
+from rules.files import read_yaml
 
 FILE = Path(__file__).with_name("ledger.yaml")
 COMMAND = "make coverage ARGS=--write"
@@ -17,7 +17,7 @@ Counts = Mapping[str, Mapping[str, int]]
 
 def read() -> Counts:
     """What is committed."""
-    return yaml.safe_load(FILE.read_text(encoding="utf-8")) if FILE.is_file() else {}
+    return read_yaml(FILE, FILE.name) if FILE.is_file() else {}
 
 
 def write(counts: Counts) -> None:

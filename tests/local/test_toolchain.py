@@ -166,7 +166,11 @@ def test_a_module_is_built_with_its_patch(module: Callable[..., GoModule], tmp_p
     assert "mod edit -replace=example.com/engine=./patched" in fake_go.read_text()
 
 
-@pytest.mark.parametrize("text", ["func save() {\n\twrite(1)\n}\n", 2 * "func save() {\n\twrite()\n}\n"])
+@pytest.mark.parametrize(
+    "text",
+    ["func save() {\n\twrite(1)\n}\n", 2 * "func save() {\n\twrite()\n}\n"],
+    ids=["nowhere", "in two places"],
+)
 def test_a_patch_that_does_not_fit_stops_the_build(text: str, module: Callable[..., GoModule], tmp_path: Path) -> None:
     changed = patched(module, tmp_path, text)
     with pytest.raises(LocalError, match=r"twice\.patch does not fit save\.go of this version; make the patch anew"):

@@ -3,8 +3,7 @@
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-import yaml
-
+from rules.files import read_yaml
 from tests.mutation.mutants import Mutant
 
 FILE = Path(__file__).with_name("equivalent.yaml")
@@ -14,7 +13,7 @@ Known = Mapping[str, Mapping[str, str]]
 
 def read(file: Path = FILE) -> Known:
     """The committed list. Raises ValueError for an entry without a reason."""
-    found = yaml.safe_load(file.read_text()) or {}
+    found = read_yaml(file, file.name) or {}
     for about, entries in found.items():
         if not isinstance(entries, dict):
             raise ValueError(  # noqa: TRY004 -- the value of a key, as all other problems

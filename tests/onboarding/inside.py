@@ -1,7 +1,6 @@
 """What must hold in a checkout with the files of the example; test_sixth_system.py runs it in a copy of this one."""
 
 import json
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,12 +8,12 @@ from typing import Any
 import pytest
 import yaml
 
-from local.toolchain import tool
 from rules import loader
 from simulator import series_files
 from tests.coverage import evidence
 from tests.mock_engine import ROOT, Recorded
-from tests.rules.test_rules import stack_settings, write
+from tests.rules.promtool import check_rules
+from tests.rules.test_rules import stack_settings
 
 ALERTS = {"LoyaltyGrantFailureRateHigh", "LoyaltyLedgerLagHigh"}
 
@@ -27,9 +26,7 @@ def test_the_checkout_is_the_copy() -> None:
 @pytest.mark.parametrize("stack", ["local", "staging", "production"])
 def test_the_settings_accept_it_and_promtool_its_rules(stack: str, tmp_path: Path) -> None:
     rules = stack_settings(stack).rule_files()["loyalty.yaml"]
-    files = write({"loyalty.yaml": rules}, tmp_path)
-    command = [tool("promtool"), "check", "rules", "--lint=all", "--lint-fatal", *files]
-    assert "2 rules found" in subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert "2 rules found" in check_rules({"loyalty.yaml": rules}, tmp_path)
 
 
 @pytest.mark.parametrize("stack", ["local", "production"])

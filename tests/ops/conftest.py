@@ -1,18 +1,24 @@
-"""The running pipeline, once for all tests that need one."""
+"""The running pipeline, once for all tests that need one, and the command line."""
 
-from collections.abc import Iterator
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import structlog
 
+from ops.__main__ import main
 from ops.clients import Alertmanager, Prometheus, Receiver, Simulator
 from ops.services import Services
-from tests.ops.pipeline import Pipeline, pipeline
+from tests.mock_engine import ROOT
+from tests.ops.pipeline import SHORT, Pipeline, pipeline
 
-FAST = {name: {"for": "1s"} for name in ("JobQueueDepthHigh", "JobQueueNoWorkers", "JobQueueRedisErrors")}
+FAST = {name: {"for": SHORT} for name in ("JobQueueDepthHigh", "JobQueueNoWorkers", "JobQueueRedisErrors")}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
     with pipeline(Path(tmp_path_factory.mktemp("pipeline")), FAST) as made:
         yield made
@@ -26,3 +32,38 @@ def services(running: Pipeline) -> Services:
         prometheus=Prometheus(running.urls["prometheus-0"]),
         alertmanager=Alertmanager(running.urls["alertmanager-0"]),
     )
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a command left."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture
+def ops(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Callable[..., Done]:
+    """`ops("cost", "--stack", "moon")` is `python -m ops cost --stack moon`, in this process.
+
+    Another one would import for seconds. An error that the command line does not catch is raised.
+    """
+    for name in ("ALERTMANAGER_URL", "KUBE_CONTEXT", "SIMULATOR_IMAGE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(ROOT)
+    # What a process does for all that follows.
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    monkeypatch.setattr(structlog, "configure", lambda **_: None)
+
+    def run(*arguments: str, **environment: str) -> Done:
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr(sys, "argv", ["ops", *arguments])
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        code = ended.value.code
+        return Done(code if isinstance(code, int) else 0, *capfd.readouterr())
+
+    return run

@@ -31,7 +31,7 @@ def test_the_job_queue_dashboard_has_data_from_the_simulator(running: Pipeline, 
         code = run(text, urls, chosen, [], json_file=file)
         if code == 0 or time.monotonic() > deadline:
             break
-        time.sleep(2)
+        time.sleep(0.5)
     assert code == 0, text.export_text()
     written = json.loads(file.read_text())
     assert len({(one["kind"], one["where"]) for one in written}) == len(chosen[0].queries) + 1  # and the variable

@@ -3,7 +3,7 @@
 import os
 import stat
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from ops.deploy_dashboards import deploy, read
 from ops.errors import OpsError, UsageError
 from ops.grafana_api import Grafana
 from tests.local.grafana_stand_in import GrafanaStandIn, running
+from tests.ops.conftest import Done
 
 ROOT = Path(__file__).resolve().parents[2]
 TOKEN = "glsa_secret_of_the_test"
@@ -178,23 +179,27 @@ def test_a_wrong_file_is_refused_before_anything_changes(tmp_path: Path) -> None
         read("https://runbooks.test", folder=tmp_path)
 
 
-@pytest.mark.parametrize("missing", ["GRAFANA_URL", "GRAFANA_API_TOKEN"])
-def test_the_command_says_which_variable_is_missing(missing: str) -> None:
-    given = {"GRAFANA_URL": "http://127.0.0.1:9", "GRAFANA_API_TOKEN": TOKEN}
-    clean = {key: value for key, value in os.environ.items() if key not in given}
-    script = ROOT / "ops/deploy-dashboards"
-    done = subprocess.run(
-        [script, "--dry-run"],
-        env={**clean, **{key: value for key, value in given.items() if key != missing}},
-        cwd="/",
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert stat.S_IXUSR & script.stat().st_mode
+GIVEN = {"GRAFANA_URL": "http://127.0.0.1:9", "GRAFANA_API_TOKEN": TOKEN}
+
+
+@pytest.mark.parametrize("missing", GIVEN)
+def test_the_command_says_which_variable_is_missing(
+    ops: Callable[..., Done], monkeypatch: pytest.MonkeyPatch, missing: str
+) -> None:
+    monkeypatch.delenv(missing, raising=False)
+    done = ops("deploy-dashboards", "--dry-run", **{key: value for key, value in GIVEN.items() if key != missing})
     assert done.returncode == 2, done.stderr
     assert f"error: {missing} is not set" in done.stderr
     assert TOKEN not in done.stdout + done.stderr
+
+
+def test_the_script_is_the_command_from_wherever_it_is_called() -> None:
+    clean = {key: value for key, value in os.environ.items() if key not in GIVEN}
+    script = ROOT / "ops/deploy-dashboards"
+    done = subprocess.run([script, "--dry-run"], env=clean, cwd="/", capture_output=True, text=True, check=False)
+    assert stat.S_IXUSR & script.stat().st_mode
+    assert done.returncode == 2, done.stderr
+    assert "error: GRAFANA_URL is not set" in done.stderr
 
 
 def test_sources_are_found_wherever_they_are_named() -> None:

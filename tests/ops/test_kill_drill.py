@@ -4,13 +4,15 @@ from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 
+import pytest
 from rich.console import Console
 
+from ops import kill_drill
 from ops.clients import Alertmanager, Delivery, Prometheus, Receiver, Simulator
 from ops.content import content
 from ops.kill_drill import ALERT, KillDrill, count, lost, perform
 from ops.plan import AlertPlan, Waits, from_live
-from tests.ops.pipeline import Pipeline, pipeline
+from tests.ops.pipeline import SHORT, Pipeline, pipeline
 
 FILES = content(None)
 WAITS = Waits(scrape=1, evaluation=1, for_=1, group_wait=1, group_interval=1)
@@ -65,8 +67,9 @@ class Processes:
         self.running.wait_ready()
 
 
-def test_killing_replicas_loses_no_notification(tmp_path: Path) -> None:
-    with pipeline(tmp_path, {ALERT: {"for": "1s"}}, prometheis=2, alertmanagers=3) as running:
+def test_killing_replicas_loses_no_notification(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kill_drill, "TICK", 0.25)
+    with pipeline(tmp_path, {ALERT: {"for": SHORT}}, prometheis=2, alertmanagers=3) as running:
         urls = running.urls
         (plan,) = from_live(FILES, Prometheus(urls["prometheus-0"]), Alertmanager(urls["alertmanager-0"]), [ALERT])
         pods = Processes(running, ["alertmanager-0", "prometheus-1", "alertmanager-1"])

@@ -12,7 +12,7 @@ from ops import report_files
 from ops.errors import UsageError
 from ops.report import Result
 from ops.report_files import Outputs
-from ops.run import Run, Stage
+from ops.run import Run, Stage, verdict
 from tests.ops.drill_stack import CHANNEL, plan
 
 BEGAN = 1_700_000_000.0
@@ -140,3 +140,11 @@ def test_a_place_that_cannot_be_written_is_refused_before_the_drill(tmp_path: Pa
         Outputs(folder=tmp_path, **{name: tmp_path / "none/report"}).check()
     with pytest.raises(UsageError, match="is a folder; allowed: the name of a file"):
         Outputs(folder=tmp_path, **{name: tmp_path}).check()
+
+
+@pytest.mark.parametrize(("seconds", "late", "told"), [(7.0, False, "delivered"), (7.1, True, "delivered late")])
+def test_a_delivery_is_late_above_its_limit(seconds: float, late: bool, told: str) -> None:
+    """Waits of 1 s each; on top of them one scrape and two seconds."""
+    run = Run(plan=plan("A"), stage=Stage.DONE, fault_on=BEGAN, fired={CHANNEL: BEGAN + seconds})
+    assert run.plan.waits.limit == 7
+    assert (run.late, verdict(run)) == (late, f"{told} and resolved")

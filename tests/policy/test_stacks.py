@@ -42,15 +42,11 @@ def resources(recorded: Recorded) -> list[Resource]:
     ]
 
 
-def test_no_resource_breaks_a_rule_and_every_exception_is_needed(
-    program: Callable[..., Recorded], recorded: Recorded
-) -> None:
+def test_no_resource_breaks_a_rule_and_every_exception_is_needed(program: Callable[..., Recorded]) -> None:
     allowed = exemptions()
     broken: dict[str, list[str]] = {}
     needed: set[int] = set()
     for choice, (stack, changes) in CHOICES.items():
-        recorded.resources.clear()
-        recorded.outputs.clear()
         everything = resources(program(stack, **changes))
         assert len(everything) > 100
         broken[choice] = [str(violation) for violation in violations(everything, stack=stack, allowed=allowed)]

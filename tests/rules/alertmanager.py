@@ -14,9 +14,8 @@ import yaml
 from local.ports import free_port
 from rules import routing
 from tests.http_server import Handler, serving
-from tests.programs import Server
+from tests.programs import SECONDS, Server
 
-WAIT = 20.0
 TIMING = routing.Timing(group_wait="1s", group_interval="1h", repeat_interval="4h")
 Labels = Mapping[str, str]
 
@@ -31,8 +30,8 @@ class Running:
 
     def fire(self, *alerts: Labels) -> None:
         """These alerts start to fire."""
-        answer = httpx.post(f"{self.url}/api/v2/alerts", json=[{"labels": dict(one)} for one in alerts], timeout=WAIT)
-        answer.raise_for_status()
+        posted = [{"labels": dict(one)} for one in alerts]
+        httpx.post(f"{self.url}/api/v2/alerts", json=posted, timeout=SECONDS).raise_for_status()
 
     def settle(self) -> None:
         """Until all that fires now was told, or is muted: a last alert, which nothing mutes, has been told."""
@@ -40,7 +39,7 @@ class Running:
         last = {"alertname": "Last", "system": "unheard-of", "cluster": f"last-{time.monotonic_ns()}"}
         time.sleep(0.2)
         self.fire(last)
-        deadline = time.monotonic() + WAIT
+        deadline = time.monotonic() + SECONDS
         count, since = 0, time.monotonic()
         # Groups are told side by side, so the last alert may overtake others by a moment.
         while not self.receivers(last) or time.monotonic() < since + 1:

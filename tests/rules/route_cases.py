@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-import yaml
+from rules.files import read_yaml
 
 FOLDER = Path(__file__).parent
 
@@ -11,4 +11,4 @@ FOLDER = Path(__file__).parent
 def load(folder: Path = FOLDER) -> list[dict[str, Any]]:
     """Every case, {alert or labels, receivers}."""
     files = [folder / "routes.yaml", *sorted((folder / "routes").glob("*.yaml"))]
-    return [case for file in files for case in yaml.safe_load(file.read_text(encoding="utf-8"))]
+    return [case for file in files for case in read_yaml(file, file.name)]

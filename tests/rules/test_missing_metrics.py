@@ -7,6 +7,7 @@ import pytest
 from rules import loader, missing_metrics
 from rules.missing_metrics import ALERT, FILE
 from rules.model import Metrics, RecordingRule, Rule, RuleSet
+from tests.rules import fixed_rules
 
 
 def watched(rule_set: RuleSet) -> set[str]:
@@ -20,7 +21,7 @@ def read_by_alerts(rule: RecordingRule, expressions: list[str]) -> bool:
 
 @pytest.fixture
 def rule_set() -> RuleSet:
-    return loader.load()
+    return fixed_rules.load()
 
 
 def test_names_are_found_inside_functions_ranges_and_offsets() -> None:
@@ -28,7 +29,8 @@ def test_names_are_found_inside_functions_ranges_and_offsets() -> None:
     assert missing_metrics.names(text) == ["a", "b", "c"]
 
 
-def test_every_metric_of_the_rules_is_watched_or_has_a_reason_not_to_be(rule_set: RuleSet) -> None:
+def test_every_metric_of_the_rules_is_watched_or_has_a_reason_not_to_be() -> None:
+    rule_set = loader.load()
     recorded = {rule.record for rule in rule_set.recordings()}
     expressions = [rule.expr for file in rule_set.files.values() for rule in file.alerts()]
     expressions += [rule.expr for rule in rule_set.recordings() if read_by_alerts(rule, expressions)]
@@ -36,7 +38,8 @@ def test_every_metric_of_the_rules_is_watched_or_has_a_reason_not_to_be(rule_set
     assert read - watched(rule_set) == read & set(rule_set.metrics.absent)
 
 
-def test_reasons_are_given_for_metrics_that_rules_read(rule_set: RuleSet) -> None:
+def test_reasons_are_given_for_metrics_that_rules_read() -> None:
+    rule_set = loader.load()
     rules = (*rule_set.rules().values(), *rule_set.recordings())
     text = " ".join(rule.expr for rule in rules)
     assert [name for name in rule_set.metrics.absent if name not in text] == []
@@ -48,17 +51,19 @@ def test_doing_it_twice_changes_nothing(rule_set: RuleSet) -> None:
 
 
 def test_an_alert_that_a_stack_disables_misses_nothing(rule_set: RuleSet) -> None:
-    less = missing_metrics.extended(rule_set, disabled=["JobQueueDepthHigh"])
-    assert watched(rule_set) - watched(less) == {"jq_queue_depth"}
+    less = missing_metrics.extended(rule_set, disabled=["OrdersDepthHigh"])
+    assert watched(rule_set) - watched(less) == {"orders_queue_depth"}
 
 
 def test_a_node_is_no_proof_that_a_service_is_there(rule_set: RuleSet) -> None:
     """With an exporter of their own the metrics of a system are no evidence for the others."""
-    metrics = Metrics(exporters={"jq_workers_": {"app": "server"}}, absent={})
+    metrics = Metrics(exporters={"orders_workers_": {"app": "server"}}, absent={})
     rule = missing_metrics.extended(rule_set.model_copy(update={"metrics": metrics})).rules()[ALERT].expr
-    branch = next(line for line in rule.splitlines() if "absent(jq_queue_depth)" in line)
-    assert "jq_workers_active" not in branch
-    assert 'up{app="server"} == 1' in next(line for line in rule.splitlines() if "absent(jq_workers_active)" in line)
+    branch = next(line for line in rule.splitlines() if "absent(orders_queue_depth)" in line)
+    assert "orders_workers_active" not in branch
+    assert 'up{app="server"} == 1' in next(
+        line for line in rule.splitlines() if "absent(orders_workers_active)" in line
+    )
 
 
 def test_the_longest_start_names_the_exporter() -> None:
@@ -73,14 +78,14 @@ def recorded(record: str, expression: str, **labels: str) -> RecordingRule:
 
 
 def extended_with(rule_set: RuleSet, expression: str, *recordings: RecordingRule) -> RuleSet:
-    """The rules with these recordings, and JobQueueDepthHigh with another expression."""
-    file = rule_set.files["job-queue.yaml"]
+    """The rules with these recordings, and OrdersDepthHigh with another expression."""
+    file = rule_set.files["orders.yaml"]
     (group,) = file.groups
     rules = [
-        one.model_copy(update={"expr": expression}) if name(one) == "JobQueueDepthHigh" else one for one in group.rules
+        one.model_copy(update={"expr": expression}) if name(one) == "OrdersDepthHigh" else one for one in group.rules
     ]
     group = group.model_copy(update={"rules": [*recordings, *rules]})
-    files = rule_set.files | {"job-queue.yaml": file.model_copy(update={"groups": [group]})}
+    files = rule_set.files | {"orders.yaml": file.model_copy(update={"groups": [group]})}
     return missing_metrics.extended(rule_set.model_copy(update={"files": files}))
 
 
@@ -89,22 +94,25 @@ def name(rule: Rule | RecordingRule) -> str:
 
 
 def test_a_recorded_series_stands_for_what_it_is_made_from(rule_set: RuleSet) -> None:
-    inner = recorded("queue:depth:max", "max by (queue) (jq_depth_raw) or queue:depth:max")  # keeps its last result
-    outer = recorded("queue:depth:ratio", "queue:depth:max / sum(jq_limit)")
+    inner = recorded("queue:depth:max", "max by (queue) (orders_depth_raw) or queue:depth:max")  # keeps its last result
+    outer = recorded("queue:depth:ratio", "queue:depth:max / sum(orders_limit)")
     found = extended_with(rule_set, "queue:depth:ratio > 1000", inner, outer)
-    assert {"jq_depth_raw", "jq_limit"} <= watched(found)
+    assert {"orders_depth_raw", "orders_limit"} <= watched(found)
     assert not [metric for metric in watched(found) if ":" in metric]
     text = found.rules()[ALERT].expr
-    assert 'absent(jq_limit), "metric", "jq_limit", "", ""), "alerts", "JobQueueDepthHigh"' in text
-    assert "jq_queue_depth" not in watched(found)
+    assert 'absent(orders_limit), "metric", "orders_limit", "", ""), "alerts", "OrdersDepthHigh"' in text
+    assert "orders_queue_depth" not in watched(found)
 
 
 def test_recordings_of_one_name_are_told_apart_by_their_labels(rule_set: RuleSet) -> None:
-    both = (recorded("queue:depth:max", "max(jq_one)", of="one"), recorded("queue:depth:max", "max(jq_two)", of="two"))
+    both = (
+        recorded("queue:depth:max", "max(m_one)", of="one"),
+        recorded("queue:depth:max", "max(m_two)", of="two"),
+    )
     found = extended_with(rule_set, 'queue:depth:max{of="one"} > 1000', *both)
-    assert {"jq_one", "jq_two"} & watched(found) == {"jq_one"}
+    assert {"m_one", "m_two"} & watched(found) == {"m_one"}
     found = extended_with(rule_set, "queue:depth:max > 1000", *both)
-    assert {"jq_one", "jq_two"} <= watched(found)
+    assert {"m_one", "m_two"} <= watched(found)
 
 
 def test_what_prometheus_makes_itself_is_not_missed(rule_set: RuleSet) -> None:
@@ -113,8 +121,8 @@ def test_what_prometheus_makes_itself_is_not_missed(rule_set: RuleSet) -> None:
 
 
 def test_what_another_system_reads_as_well_is_no_proof(rule_set: RuleSet) -> None:
-    """An alert of the job queue that reads a metric of the API: an API alone is no job queue."""
-    found = extended_with(rule_set, "jq_queue_depth > 1000 and on () request_count")
-    branch = next(line for line in found.rules()[ALERT].expr.splitlines() if "absent(jq_workers_active)" in line)
-    assert "request_count" not in branch
-    assert "jq_jobs_completed_total" in branch
+    """An alert on orders that reads a metric of the uploads: uploads alone are no orders."""
+    found = extended_with(rule_set, "orders_queue_depth > 1000 and on () uploads_total")
+    branch = next(line for line in found.rules()[ALERT].expr.splitlines() if "absent(orders_workers_active)" in line)
+    assert "uploads_total" not in branch
+    assert "orders_completed_total" in branch

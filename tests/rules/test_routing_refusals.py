@@ -1,5 +1,8 @@
 # ruff: noqa: E501  (a case of a table stays on its line)
-"""What routing.yaml and the systems' own channels and routes may not say; each with the one line that a person gets."""
+"""What routing.yaml and the systems' own channels and routes may not say; each with the one line that a person gets.
+
+On the fixed routes of fixtures/.
+"""
 
 import shutil
 from datetime import date
@@ -9,7 +12,7 @@ import pytest
 
 from rules import routing
 from rules.problems import RulesError
-from tests.mock_engine import ROOT
+from tests.rules import fixed_rules
 
 TODAY = date(2026, 3, 2)
 NIGHTS = 'times: [{from: "00:00", to: "07:00"}, {from: "20:00", to: "24:00"}]'
@@ -18,7 +21,7 @@ NIGHTS = 'times: [{from: "00:00", to: "07:00"}, {from: "20:00", to: "24:00"}]'
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     for name in ("routing.yaml", routing.TEMPLATES):
-        shutil.copy(ROOT / "rules" / name, tmp_path)
+        shutil.copy(fixed_rules.RULES / name, tmp_path)
     (tmp_path / "systems").mkdir()
     return tmp_path
 
@@ -32,21 +35,21 @@ def problems(folder: Path) -> tuple[str, ...]:
 @pytest.mark.parametrize(
     ("old", "new", "problem"),
     [
-        ("[job-queue-slack, job-queue-webhook]", "[job-queue-slak]", "routes[1].channels: no channel 'job-queue-slak'; did you mean job-queue-slack?"),
-        ("channels: [speccursor-email]", "channels: [speccursor-mail]", "routes[2].also[0].channels: no channel 'speccursor-mail'; did you mean speccursor-email?"),
-        ("default: platform-slack", "default: nobody", "default: no channel 'nobody'; known: dead-mans-switch, job-queue-slack, "),
-        (", job-queue-webhook]", "]", "channels.job-queue-webhook: no route leads to it"),
-        ("channels: [media-clustering-pagerduty]", "channels: [media-clustering-slack]", "routes[4].also[0].channels: media-clustering-slack stands twice in this route, so it would be told twice"),
-        (", url_secret: slackWebhookUrl", "", "channels.job-queue-slack.slack.url_secret: required, but missing"),
-        ("pagerduty: {routing_key: pagerdutyRoutingKey}", "pagerduty: {}", "channels.speccursor-pagerduty.pagerduty.routing_key: required, but missing"),
-        ("email: {to: speccursorOnCallEmail}", "email: {to: oncall@example.com}", "channels.speccursor-email.email.to: "),
-        ("webhook: {url_secret: notif", "pager: {url_secret: notif", "channels.job-queue-webhook.pager: unknown field"),
-        ("slack: {channel: \"#job-queue-alerts\", url_secret: slackWebhookUrl}", "{}", "channels.job-queue-slack: needs exactly one of slack, webhook, email, pagerduty"),
-        ("email: {to: speccursorOnCallEmail}", "email: {to: slackWebhookUrl}", "channels.speccursor-email: slackWebhookUrl would be the e-mail address, and is the URL of job-queue-slack"),
-        ('"#job-queue-alerts"', "job queue", "channels.job-queue-slack.slack.channel: "),
+        ("[orders-slack, orders-webhook]", "[orders-slak]", "routes[1].channels: no channel 'orders-slak'; did you mean orders-slack?"),
+        ("channels: [search-email]", "channels: [search-mail]", "routes[2].also[0].channels: no channel 'search-mail'; did you mean search-email?"),
+        ("default: platform-slack", "default: nobody", "default: no channel 'nobody'; known: dead-mans-switch, oncall-pagerduty, orders-slack, "),
+        (", orders-webhook]", "]", "channels.orders-webhook: no route leads to it"),
+        ("channels: [variants-pagerduty]", "channels: [variants-slack]", "routes[4].also[0].channels: variants-slack stands twice in this route, so it would be told twice"),
+        (", url_secret: slackWebhookUrl", "", "channels.orders-slack.slack.url_secret: required, but missing"),
+        ("pagerduty: {routing_key: pagerdutyRoutingKey}", "pagerduty: {}", "channels.search-pagerduty.pagerduty.routing_key: required, but missing"),
+        ("email: {to: searchOnCallEmail}", "email: {to: oncall@example.com}", "channels.search-email.email.to: "),
+        ("webhook: {url_secret: notif", "pager: {url_secret: notif", "channels.orders-webhook.pager: unknown field"),
+        ("slack: {channel: \"#orders-alerts\", url_secret: slackWebhookUrl}", "{}", "channels.orders-slack: needs exactly one of slack, webhook, email, pagerduty"),
+        ("email: {to: searchOnCallEmail}", "email: {to: slackWebhookUrl}", "channels.search-email: slackWebhookUrl would be the e-mail address, and is the URL of orders-slack"),
+        ('"#orders-alerts"', "job queue", "channels.orders-slack.slack.channel: "),
         ("match: {alertname: Watchdog}", "match: {}", "routes[0].match: "),
         ("match: {alertname: Watchdog}", "match: {alertname: Watch.*}", "routes[0].match.alertname"),
-        ("match: {system: [platform, api]}", "match: {system: media-upload}", "routes[5]: never reached: rules/routing.yaml: routes[3] takes all of its alerts"),
+        ("match: {system: [platform, api]}", "match: {system: uploads}", "routes[5]: never reached: rules/routing.yaml: routes[3] takes all of its alerts"),
         ("group_interval: 1m", "group_interval: often", "routes[0].group_interval: must be a Prometheus duration such as 30s, 5m, 1h30m or 15d; got 'often'"),
         ("repeat_interval: 50s", "repeat_interval: 60s", "routes[0]: repeat_interval 60s equals group_interval 1m, so Alertmanager would skip every second repetition; allowed: shorter (repeats every group_interval) or longer"),
         ("channels:", "channels: [", "no valid YAML: "),
@@ -138,13 +141,13 @@ def test_a_service_team_brings_its_own_channels_and_routes(folder: Path) -> None
 @pytest.mark.parametrize(
     ("old", "new", "problem"),
     [
-        ("match: {system: till}", "match: {system: job-queue}", "routes[0].match.system: job-queue is not allowed; allowed: till, because a service team routes its own system only"),
+        ("match: {system: till}", "match: {system: orders}", "routes[0].match.system: orders is not allowed; allowed: till, because a service team routes its own system only"),
         ("match: {system: till}", "match: {severity: info}", "routes[0].match.system: nothing is not allowed; allowed: till, "),
         ("match: {system: till}", "match: {system: [till, api]}", "routes[0].match.system: [till, api] is not allowed; allowed: till, "),
-        ("till-slack: {slack", "job-queue-slack: {slack", "channels.job-queue-slack: defined twice (first in rules/routing.yaml)"),
+        ("till-slack: {slack", "orders-slack: {slack", "channels.orders-slack: defined twice (first in rules/routing.yaml)"),
         ("channels: [till-slack]", "channels: [till-slak]", "routes[0].channels: no channel 'till-slak'; did you mean till-slack?"),
-        ("channels: [till-slack]", "channels: [job-queue-slack]", "channels.till-slack: no route leads to it"),
-        ("tillSlackUrl", "pagerdutyRoutingKey", "channels.till-slack: pagerdutyRoutingKey would be the URL, and is the routing key of speccursor-pagerduty"),
+        ("channels: [till-slack]", "channels: [orders-slack]", "channels.till-slack: no route leads to it"),
+        ("tillSlackUrl", "pagerdutyRoutingKey", "channels.till-slack: pagerdutyRoutingKey would be the URL, and is the routing key of search-pagerduty"),
         ("url_secret: tillSlackUrl", "url: x", "channels.till-slack.slack.url_secret: required, but missing"),
     ],
 )  # fmt: skip

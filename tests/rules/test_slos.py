@@ -1,7 +1,6 @@
 # ruff: noqa: E501  (a case of a table stays on its line)
-"""Service level objectives: what is refused, in which words, and what rules each becomes."""
+"""Service level objectives: what is refused, in which words, and what rules each becomes; on the fixed rules."""
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -10,27 +9,18 @@ import yaml
 from rules import loader, slo_rules, slos
 from rules.model import AlertOverride, Links, RuleSet
 from rules.problems import RulesError
-from tests.mock_engine import ROOT
+from tests.rules import fixed_rules
 
-FILE = "slos/media-upload.yaml"
-PLACE = "rules/slos/media-upload.yaml"
+FILE = "slos/uploads.yaml"
+PLACE = "rules/slos/uploads.yaml"
 LINKS = Links(runbook_base_url="https://runbooks.test", dashboard_base_url="https://grafana.test")
-SLOS = {"media-upload-availability": "MediaUploadAvailability", "media-gateway-latency": "MediaGatewayLatency"}
+SLOS = {"upload-availability": "UploadAvailability", "gateway-latency": "GatewayLatency"}
 WINDOWS = ("5m", "30m", "1h", "6h", "3d", "30d")
-
-
-def edited(folder: Path, old: str, new: str, file: str = FILE) -> Path:
-    """A copy of the rules with one edit."""
-    shutil.copytree(ROOT / "rules", folder, dirs_exist_ok=True)
-    text = (folder / file).read_text()
-    assert old in text
-    (folder / file).write_text(text.replace(old, new, 1))
-    return folder
 
 
 @pytest.fixture(scope="module")
 def rule_set() -> RuleSet:
-    return loader.load()
+    return fixed_rules.load()
 
 
 @pytest.mark.parametrize(
@@ -49,52 +39,49 @@ def rule_set() -> RuleSet:
         ("window: 30d", "window: 30d\n    minimum_errors: 2.5", "slos[0].minimum_errors: must be a valid integer; got 2.5"),
         ("window: 30d", "window: 30d\n    minimum_errors: 100000", "slos[0].minimum_errors: must be less than or equal to 1000; got 100000"),
         ('"failure"}[$window]', '"failure"}[5m]', "slos[0].errors: must have the range [$window], which each rule fills in; got "),
-        ("total: sum(rate(media_uploads_total[$window]))", "total: sum(rate(media_uploads_total[$window])", "slos[0].total: is no valid PromQL: "),
+        ("total: sum(rate(uploads_total[$window]))", "total: sum(rate(uploads_total[$window])", "slos[0].total: is no valid PromQL: "),
         ("total: sum(rate(", "total: sum by (pod) (rate(", "slos[0].total: must give one value without labels, such as sum(rate(...)) without `by`; got "),
-        ("name: media-upload-availability", "name: Uploads", "slos[0].name: "),
-        ("name: media-gateway-latency", "name: media-upload-availability", "slos[1].name: 'media-upload-availability' is taken by rules/slos/media-upload.yaml; every SLO needs its own"),
-        ("system: media-upload", "system: media", "slos[0].system: 'media' is not allowed; allowed: media-upload, as the file's name"),
+        ("name: upload-availability", "name: Uploads", "slos[0].name: "),
+        ("name: gateway-latency", "name: upload-availability", "slos[1].name: 'upload-availability' is taken by rules/slos/uploads.yaml; every SLO needs its own"),
+        ("system: uploads", "system: media", "slos[0].system: 'media' is not allowed; allowed: uploads, as the file's name"),
         ("slos:\n", "objectives:\n", "objectives: unknown field"),
         ("slos:\n", "slos: [\n", "no valid YAML: "),
     ],
 )  # fmt: skip
 def test_refuses(tmp_path: Path, old: str, new: str, problem: str) -> None:
     with pytest.raises(RulesError) as error:
-        loader.load(edited(tmp_path, old, new))
+        loader.load(fixed_rules.edited(tmp_path, FILE, old, new))
     assert [line for line in error.value.problems if line.startswith(f"{PLACE}: {problem}")], error.value
 
 
 def test_slos_of_a_system_without_a_file_are_refused(tmp_path: Path) -> None:
-    shutil.copytree(ROOT / "rules", tmp_path, dirs_exist_ok=True)
+    fixed_rules.copied(tmp_path)
     text = (tmp_path / FILE).read_text()
     (tmp_path / FILE).unlink()
-    (tmp_path / "slos/till.yaml").write_text(text.replace("system: media-upload", "system: till"))
-    with pytest.raises(
-        RulesError, match=r"rules/slos/till\.yaml: alert MediaUploadAvailabilityBudgetBurnFast: no system"
-    ):
+    (tmp_path / "slos/till.yaml").write_text(text.replace("system: uploads", "system: till"))
+    with pytest.raises(RulesError, match=r"rules/slos/till\.yaml: alert UploadAvailabilityBudgetBurnFast: no system"):
         loader.load(tmp_path)
 
 
 def test_an_alert_that_an_slo_makes_cannot_be_written_as_well(tmp_path: Path) -> None:
     with pytest.raises(RulesError) as error:
         loader.load(
-            edited(
-                tmp_path, "alert: TargetDown", "alert: MediaGatewayLatencyMetricsMissing", "prometheus/platform.yaml"
+            fixed_rules.edited(
+                tmp_path, "prometheus/platform.yaml", "alert: TargetDown", "alert: GatewayLatencyMetricsMissing"
             )
         )
     assert error.value.problems[0] == (
-        "rules/slos/media-upload.yaml: alert MediaGatewayLatencyMetricsMissing is defined twice "
+        "rules/slos/uploads.yaml: alert GatewayLatencyMetricsMissing is defined twice "
         "(first in rules/prometheus/platform.yaml)"
     )  # fmt: skip
 
 
 def test_thresholds_of_a_made_alert_stand_nowhere_else(tmp_path: Path) -> None:
-    old = "  MediaUploadSlow:\n"
-    new = f"  MediaGatewayLatencyBudgetBurnSlow: {{slow_burn: 1}}\n{old}"
+    old, new = "thresholds: {}", "thresholds: {GatewayLatencyBudgetBurnSlow: {slow_burn: 1}}"
     with pytest.raises(RulesError) as error:
-        loader.load(edited(tmp_path, old, new, "systems/media-upload.yaml"))
+        loader.load(fixed_rules.edited(tmp_path, "systems/uploads.yaml", old, new))
     assert error.value.problems == (
-        "rules/systems/media-upload.yaml: thresholds.MediaGatewayLatencyBudgetBurnSlow: made from rules/slos, with the "
+        "rules/systems/uploads.yaml: thresholds.GatewayLatencyBudgetBurnSlow: made from rules/slos, with the "
         "thresholds slow_burn; allowed: none here",
     )
 
@@ -114,7 +101,7 @@ def test_each_slo_has_three_alerts_that_lead_to_its_dashboard(rule_set: RuleSet,
     }
     for alert, rule in rules.items():
         if alert.startswith(start):
-            assert (rule.annotations.dashboard_url, rule.labels.system) == ("/d/platform-slos", "media-upload")
+            assert (rule.annotations.dashboard_url, rule.labels.system) == ("/d/platform-slos", "uploads")
 
 
 @pytest.mark.parametrize("name", SLOS)
@@ -131,12 +118,12 @@ def test_each_slo_records_its_ratios_objective_and_budget(rule_set: RuleSet, nam
         "slo:budget_remaining:ratio",
         *(f"slo:errors:ratio_rate{window}" for window in WINDOWS),
     }
-    assert all(rule.labels == {"slo": name, "system": "media-upload"} for rule in recorded.values())
+    assert all(rule.labels == {"slo": name, "system": "uploads"} for rule in recorded.values())
     assert all(slos.WINDOW not in rule.expr for rule in recorded.values())
 
 
 def test_short_windows_follow_the_stack_and_long_ones_are_evaluated_less_often(rule_set: RuleSet) -> None:
-    groups = yaml.safe_load(loader.render(rule_set, {}, LINKS)["slos-media-upload.yaml"])["groups"]
+    groups = yaml.safe_load(loader.render(rule_set, {}, LINKS)["slos-uploads.yaml"])["groups"]
     short, long = groups[:2]
     assert ("interval" in short, long["interval"]) == (False, "2m")
     assert "slo:errors:ratio_rate1h" in {rule.get("record") for rule in short["rules"]}
@@ -144,9 +131,9 @@ def test_short_windows_follow_the_stack_and_long_ones_are_evaluated_less_often(r
 
 
 def test_burn_rates_can_be_overridden(rule_set: RuleSet) -> None:
-    name = "MediaUploadAvailabilityBudgetBurnFast"
+    name = "UploadAvailabilityBudgetBurnFast"
     assert rule_set.thresholds[name] == {"fast_burn": 14.4, "steady_burn": 6}
-    assert rule_set.thresholds["MediaUploadAvailabilityBudgetBurnSlow"] == {"slow_burn": 1}
+    assert rule_set.thresholds["UploadAvailabilityBudgetBurnSlow"] == {"slow_burn": 1}
     changes = loader.overrides({name: {"thresholds": {"fast_burn": 10, "steady_burn": 4}}}, rule_set)
     before = rule_set.rules()[name]
     after = loader.effective(before, rule_set.thresholds[name], changes[name])
@@ -156,37 +143,37 @@ def test_burn_rates_can_be_overridden(rule_set: RuleSet) -> None:
 
 def test_burn_rates_follow_from_the_window(tmp_path: Path) -> None:
     """2 % of the budget in an hour, 5 % in six, 10 % in three days."""
-    found = loader.load(edited(tmp_path, "window: 30d", "window: 15d"))
-    assert found.thresholds["MediaUploadAvailabilityBudgetBurnFast"] == {"fast_burn": 7.2, "steady_burn": 3}
-    assert found.thresholds["MediaUploadAvailabilityBudgetBurnSlow"] == {"slow_burn": 0.5}
-    assert found.thresholds["MediaGatewayLatencyBudgetBurnFast"] == {"fast_burn": 14.4, "steady_burn": 6}
+    found = loader.load(fixed_rules.edited(tmp_path, FILE, "window: 30d", "window: 15d"))
+    assert found.thresholds["UploadAvailabilityBudgetBurnFast"] == {"fast_burn": 7.2, "steady_burn": 3}
+    assert found.thresholds["UploadAvailabilityBudgetBurnSlow"] == {"slow_burn": 0.5}
+    assert found.thresholds["GatewayLatencyBudgetBurnFast"] == {"fast_burn": 14.4, "steady_burn": 6}
     assert "slo:errors:ratio_rate15d" in {rule.record for rule in found.recordings()}
 
 
 @pytest.mark.parametrize(("line", "errors"), [("", 10), ("\n    minimum_errors: 3", 3)])
 def test_a_fast_burn_needs_as_many_errors_as_the_slo_says(tmp_path: Path, line: str, errors: int) -> None:
-    found = loader.load(edited(tmp_path, "window: 30d", f"window: 30d{line}"))
+    found = loader.load(fixed_rules.edited(tmp_path, FILE, "window: 30d", f"window: 30d{line}"))
     minimum = [
         (rule.expr, (rule.labels or {})["slo"])
         for rule in found.recordings()
         if rule.record == "slo:minimum_errors:count"
     ]
-    assert minimum == [(f"vector({errors})", "media-upload-availability"), ("vector(10)", "media-gateway-latency")]
-    fast = found.rules()["MediaUploadAvailabilityBudgetBurnFast"].expr
+    assert minimum == [(f"vector({errors})", "upload-availability"), ("vector(10)", "gateway-latency")]
+    fast = found.rules()["UploadAvailabilityBudgetBurnFast"].expr
     assert fast.count(">= slo:minimum_errors:count") == 2
-    assert "slo:minimum_errors:count" not in found.rules()["MediaUploadAvailabilityBudgetBurnSlow"].expr
+    assert "slo:minimum_errors:count" not in found.rules()["UploadAvailabilityBudgetBurnSlow"].expr
 
 
 @pytest.mark.parametrize(("objective", "good", "bad"), [(99.9, "0.999", "0.001"), (95.0, "0.95", "0.05"), (99.995, "0.99995", "0.00005"), (50.0, "0.5", "0.5")])  # fmt: skip
 def test_shares_are_exact(objective: float, good: str, bad: str) -> None:
-    slo = loader.load().slos["media-gateway-latency"].model_copy(update={"objective": objective})
+    slo = fixed_rules.load().slos["gateway-latency"].model_copy(update={"objective": objective})
     assert (f"{slo.objective_ratio:f}", f"{slo.budget:f}") == (good, bad)
 
 
 def test_files_are_one_for_each_system(rule_set: RuleSet) -> None:
     (slo, other) = rule_set.slos.values()
     files = slo_rules.files([slo, other.model_copy(update={"system": "api"})])
-    assert list(files) == ["slos-api.yaml", "slos-media-upload.yaml"]
+    assert list(files) == ["slos-api.yaml", "slos-uploads.yaml"]
     assert [group.name for group in files["slos-api.yaml"].groups] == [f"slo-{other.name}", f"slo-{other.name}-long"]
 
 
@@ -199,7 +186,7 @@ def test_a_window_fits_into_the_retention(rule_set: RuleSet, retention: str, rem
     assert len(problems) == refused
     if refused:
         assert problems[0] == (
-            "observability:prometheusRetention: 29d is shorter than the window 30d of the SLO media-upload-availability "
-            "(rules/slos/media-upload.yaml), whose budget would be computed from less; allowed: at least 30d, or a store "
+            "observability:prometheusRetention: 29d is shorter than the window 30d of the SLO upload-availability "
+            "(rules/slos/uploads.yaml), whose budget would be computed from less; allowed: at least 30d, or a store "
             "that keeps metrics longer in observability:remoteWriteUrl"
         )

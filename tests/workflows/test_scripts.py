@@ -86,19 +86,20 @@ def test_a_comment_without_a_marker_is_refused(run, tmp_path) -> None:
 
 
 def test_drift_opens_one_issue_and_edits_it(run) -> None:
-    code, calls, _ = run("one-issue", "Drift in staging", "open", "issue.md")
+    code, calls, _ = run("one-issue", "drift", "Drift in staging", "open", "issue.md")
     assert (code, [call[:2] for call in calls]) == (0, [["label", "create"], ["issue", "create"]])
-    assert calls[1][-4:] == ["--title", "Drift in staging", "--body-file", "issue.md"]
-    code, calls, _ = run("one-issue", "Drift in staging", "open", "issue.md", found="5")
+    assert calls[0][2] == "drift"
+    assert calls[1][-6:] == ["--label", "drift", "--title", "Drift in staging", "--body-file", "issue.md"]
+    code, calls, _ = run("one-issue", "drift", "Drift in staging", "open", "issue.md", found="5")
     assert (code, [call[:3] for call in calls]) == (0, [["issue", "edit", "5"]])
 
 
 def test_no_drift_closes_the_issue_and_opens_none(run) -> None:
-    assert run("one-issue", "Drift in staging", "close", "https://example.com/run")[:2] == (0, [])
-    code, calls, _ = run("one-issue", "Drift in staging", "close", "https://example.com/run", found="5")
+    assert run("one-issue", "drift", "Drift in staging", "close", "https://example.com/run")[:2] == (0, [])
+    code, calls, _ = run("one-issue", "drift", "Drift in staging", "close", "https://example.com/run", found="5")
     assert (code, [call[:3] for call in calls]) == (0, [["issue", "close", "5"]])
 
 
 def test_what_is_neither_is_refused(run) -> None:
-    code, calls, error = run("one-issue", "Drift in staging", "reopen", "x")
+    code, calls, error = run("one-issue", "drift", "Drift in staging", "reopen", "x")
     assert (code, calls, error) == (2, [], "one-issue: reopen is neither open nor close\n")

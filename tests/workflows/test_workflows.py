@@ -151,6 +151,21 @@ def test_each_stack_is_previewed_and_looked_at_and_staging_comes_first() -> None
     assert jobs(by_name("deploy-stack"))["up"]["environment"] == "${{ inputs.stack }}"
 
 
+def test_what_make_test_shows_by_a_sample_is_run_whole_every_night() -> None:
+    nightly = by_name("nightly")
+    assert "schedule" in triggers(nightly)
+    commands = "\n".join(step.get("run", "") for step in steps(nightly))
+    for target in ("fire-alerts", "kill-drill", "bench", "mutants"):
+        assert f"make {target}" in commands
+    for part in ("--alert", "--system", "--longest-window", "--kills", "--services", "--part"):
+        assert part not in commands, "a part of a drill"
+    others = set(jobs(nightly)) - {"issue"}
+    assert set(jobs(nightly)["issue"]["needs"]) == others
+    for name in others:
+        uses = [step.get("uses", "") for step in jobs(nightly)[name]["steps"]]
+        assert any(one.startswith("actions/upload-artifact@") for one in uses), name
+
+
 def test_the_instrumentation_package_is_tested_with_each_python_that_it_names() -> None:
     job = jobs(by_name("observability-ci"))["instrumentation"]
     named = tomllib.loads((ROOT / "instrumentation/pyproject.toml").read_text())["project"]["classifiers"]

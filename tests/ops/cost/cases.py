@@ -1,5 +1,6 @@
 """A sizing and a workload to start from."""
 
+import functools
 from typing import Any
 
 from ops import environment
@@ -12,8 +13,12 @@ EKS = {"cloud": "eks", "awsRegion": "eu-central-1", "lokiStorageBackend": "s3"}
 
 def sized(**values: Any) -> Sizing:
     """The project's defaults on EKS with these settings."""
-    defaults = environment._values(environment.ROOT / "Pulumi.yaml")
-    return sizing.read({**defaults, **EKS, **values})
+    return sizing.read({**_defaults(), **EKS, **values})
+
+
+@functools.cache
+def _defaults() -> dict[str, Any]:
+    return environment._values(environment.ROOT / "Pulumi.yaml")
 
 
 def work(**values: Any) -> Workload:

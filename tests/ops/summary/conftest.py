@@ -1,5 +1,6 @@
-"""Changes of a copy, compared with the checkout."""
+"""Changes of a copy, compared with the original."""
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,7 +8,14 @@ import pytest
 
 from ops.summary import content_diff
 from ops.summary.changes import Change
-from tests.ops.summary.edited import STACK, Copy, original
+from ops.summary.snapshot import Snapshot
+from tests.ops.summary.edited import STACK, Copy
+
+
+@pytest.fixture(scope="session")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Snapshot]:
+    """`original(stack)`: what a copy deploys that nobody has changed."""
+    return functools.cache(Copy(tmp_path_factory.mktemp("original")).read)
 
 
 @pytest.fixture
@@ -16,8 +24,8 @@ def copy(tmp_path: Path) -> Copy:
 
 
 @pytest.fixture
-def changes(copy: Copy) -> Callable[..., dict[str, Change]]:
-    """`changes()`: name -> what differs between the checkout and the edited copy, which must be readable."""
+def changes(copy: Copy, original: Callable[[str], Snapshot]) -> Callable[..., dict[str, Change]]:
+    """`changes()`: name -> what differs between the original and the edited copy, which must be readable."""
 
     def compare(stack: str = STACK) -> dict[str, Change]:
         after = copy.read(stack)

@@ -1,25 +1,23 @@
-"""A copy of the checkout's rules, dashboards and stack files, changed by a test and compared with the original."""
+"""A small checkout that a test changes and compares with what it was."""
 
-import functools
 import shutil
 from pathlib import Path
 
 from ops.summary import snapshot
 from ops.summary.snapshot import Snapshot
+from tests.mock_engine import ROOT
+from tests.rules.fixed_rules import FIXTURES
 
-ROOT = Path(__file__).resolve().parents[3]
 STACK = "staging"
 
 
 class Copy:
-    """A folder with files of its own."""
+    """The fixed rules, dashboards and stack files in a folder of their own, with the project's settings."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        shutil.copytree(ROOT / "rules", folder / "rules", ignore=shutil.ignore_patterns("*.py", "__pycache__"))
-        shutil.copytree(ROOT / "dashboards", folder / "dashboards", ignore=shutil.ignore_patterns("*.py", "builder"))
-        for file in ROOT.glob("Pulumi*.yaml"):
-            shutil.copy(file, folder)
+        shutil.copytree(FIXTURES, folder, dirs_exist_ok=True)
+        shutil.copy(ROOT / "Pulumi.yaml", folder)
 
     def replace(self, file: str, old: str, new: str) -> None:
         """Replace the first place; a text that is not there is a broken test."""
@@ -29,16 +27,12 @@ class Copy:
         path.write_text(text.replace(old, new, 1))
 
     def set(self, stack: str, line: str) -> None:
-        """Add a setting to a stack's file; `line` as YAML without the prefix."""
+        """Add a setting to a stack's file, or replace it; `line` as YAML without the prefix."""
         path = self.folder / f"Pulumi.{stack}.yaml"
-        path.write_text(f"{path.read_text().rstrip()}\n  observability:{line}\n")
+        key = f"  observability:{line.partition(':')[0]}:"
+        kept = [one for one in path.read_text().splitlines() if not one.startswith(key)]
+        path.write_text("\n".join([*kept, f"  observability:{line}", ""]))
 
     def read(self, stack: str = STACK) -> Snapshot:
         """What it deploys."""
         return snapshot.read(self.folder, stack, name="copy")
-
-
-@functools.cache
-def original(stack: str = STACK) -> Snapshot:
-    """What the checkout deploys."""
-    return snapshot.read(ROOT, stack, name="original")

@@ -8,8 +8,8 @@ from ops.summary.changes import Action, Change, Detail, Kind
 from tests.ops.summary.edited import Copy
 
 Changes = Callable[..., dict[str, Change]]
-SLOS = "rules/slos/media-upload.yaml"
-DASHBOARD = "dashboards/job-queue-overview.json"
+SLOS = "rules/slos/uploads.yaml"
+DASHBOARD = "dashboards/orders-overview.json"
 
 
 def dashboard(copy: Copy, edit: Callable[[dict[str, Any]], object]) -> None:
@@ -28,16 +28,16 @@ def test_an_slo_that_promises_less_and_the_alerts_made_from_it(copy: Copy, chang
 
     found = changes()
 
-    slo = found["media-upload-availability"]
+    slo = found["upload-availability"]
     assert slo.details == (Detail(what="objective", before="99.9", after="99.5"),)
     assert slo.risks == ("promises less: 99.5 %, not 99.9 %",)
-    assert (slo.system, slo.team) == ("media-upload", "media")
-    assert found["MediaUploadAvailabilityBudgetBurnFast"].diff
+    assert (slo.system, slo.team) == ("uploads", "media")
+    assert found["UploadAvailabilityBudgetBurnFast"].diff
     assert not [change for change in found.values() if change.kind is Kind.RECORDING]
 
 
 def test_a_recorded_series_names_the_alerts_that_read_it(copy: Copy, changes: Changes) -> None:
-    file = "rules/prometheus/speccursor.yaml"
+    file = "rules/prometheus/search.yaml"
     record = next(line for line in (copy.folder / file).read_text().splitlines() if "- record:" in line)
     name = record.split("record:")[1].strip()
     text = (copy.folder / file).read_text()
@@ -50,18 +50,18 @@ def test_a_recorded_series_names_the_alerts_that_read_it(copy: Copy, changes: Ch
     assert change.kind is Kind.RECORDING
     assert change.diff
     assert change.details[0].what == "read by"
-    assert "SpecCursor" in change.details[0].after
+    assert "Search" in change.details[0].after
 
 
 def test_a_channel_shows_its_kind_and_the_key_never_a_value(copy: Copy, changes: Changes) -> None:
-    before = '"#job-queue-alerts", url_secret: slackWebhookUrl'
+    before = '"#orders-alerts", url_secret: slackWebhookUrl'
     copy.replace("rules/routing.yaml", before, '"#jobs", url_secret: jobsUrl')
     copy.set("staging", "jobsUrl: https://hooks.slack.test/secret-of-the-test")
 
     found = changes()
 
-    assert Detail(what="channel", before="#job-queue-alerts", after="#jobs") in found["job-queue-slack"].details
-    assert Detail(what="url_secret", before="slackWebhookUrl", after="jobsUrl") in found["job-queue-slack"].details
+    assert Detail(what="channel", before="#orders-alerts", after="#jobs") in found["orders-slack"].details
+    assert Detail(what="url_secret", before="slackWebhookUrl", after="jobsUrl") in found["orders-slack"].details
     assert found["jobsUrl"].details == (Detail(what="value", after="(not shown)"),)
     assert "secret-of-the-test" not in repr(found)
 
@@ -76,7 +76,7 @@ def test_panels_by_what_people_see(copy: Copy, changes: Changes) -> None:
 
     (change,) = changes().values()
     first = panel(json.loads((copy.folder / DASHBOARD).read_text()))["title"]
-    assert (change.kind, change.system) == (Kind.DASHBOARD, "job-queue")
+    assert (change.kind, change.system) == (Kind.DASHBOARD, "orders")
     assert Detail(what="panel", after="Brand new") in change.details
     assert Detail(what=f"panel {first}", before="as it was", after="other queries") in change.details
 
@@ -96,17 +96,17 @@ def test_a_dashboard_that_is_gone(copy: Copy, changes: Changes) -> None:
 
 
 def test_an_empty_runbook_helps_nobody(copy: Copy, changes: Changes) -> None:
-    (copy.folder / "rules/runbooks/JobQueueDepthHigh.md").write_text("\n")
+    (copy.folder / "rules/runbooks/OrdersDepthHigh.md").write_text("\n")
 
-    assert changes()["JobQueueDepthHigh"].risks == ("is empty: who is woken finds nothing",)
+    assert changes()["OrdersDepthHigh"].risks == ("is empty: who is woken finds nothing",)
 
 
 def test_a_budget_that_protects_less_or_is_gone(copy: Copy, changes: Changes) -> None:
-    copy.set("staging", "disruptionBudgets: {jq-worker: {enabled: false}}")
+    copy.set("staging", "disruptionBudgets: {orders-worker: {enabled: false}}")
 
-    change = changes()["jq-worker"]
+    change = changes()["orders-worker"]
 
-    assert (change.kind, change.action, change.system) == (Kind.BUDGET, Action.REMOVED, "job-queue")
+    assert (change.kind, change.action, change.system) == (Kind.BUDGET, Action.REMOVED, "orders")
     assert change.risks == ("is gone: a node drain may stop every pod",)
 
 

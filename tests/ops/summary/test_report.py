@@ -15,6 +15,7 @@ from ops.summary.commits import CHECKOUT
 from ops.summary.report import Report
 from ops.summary.resources import Loud, Resources
 from ops.summary.terminal import show
+from tests.mock_engine import ROOT, STACKS
 from tests.ops.summary.edited import Copy
 
 COMMITS = ("1" * 40, "2" * 40)
@@ -23,6 +24,13 @@ COMMITS = ("1" * 40, "2" * 40)
 def git(folder: Path, *arguments: str) -> None:
     identity = ("-c", "user.name=t", "-c", "user.email=t@example.test", "-c", "commit.gpgsign=false")
     subprocess.run(["git", "-C", str(folder), *identity, *arguments], check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_this_checkout_is_compared_with_itself(stack: str) -> None:
+    found = command.report(ROOT, base=CHECKOUT, head=CHECKOUT, stack=stack)
+
+    assert (found.base_problems, found.head_problems, found.changes) == ((), (), [])
 
 
 @pytest.fixture
@@ -38,7 +46,7 @@ def report(*changes: Change, **more: object) -> Report:
     return Report(stack="staging", base="main", head="topic", commits=COMMITS, changes=changes, **more)  # type: ignore[arg-type]
 
 
-def change(name: str = "JobQueueDepthHigh", **more: object) -> Change:
+def change(name: str = "OrdersDepthHigh", **more: object) -> Change:
     return Change(kind=Kind.ALERT, name=name, action=Action.CHANGED, **more)  # type: ignore[arg-type]
 
 
@@ -49,28 +57,28 @@ def shown(found: Report) -> str:
 
 
 def test_two_commits_and_the_files_that_are_not_committed(repository: Copy) -> None:
-    repository.replace("rules/prometheus/job-queue.yaml", "for: 2m", "for: 3m")
+    repository.replace("rules/prometheus/orders.yaml", "for: 2m", "for: 3m")
     git(repository.folder, "commit", "-q", "-am", "second")
     repository.set("staging", "lokiReplicas: 3")
 
     committed = command.report(repository.folder, base="HEAD~1", head="HEAD", stack="staging")
     everything = command.report(repository.folder, base="HEAD~1", head=CHECKOUT, stack="staging", cost=True)
 
-    assert [one.name for one in committed.changes] == ["JobQueueDepthHigh"]
-    assert [one.name for one in everything.changes] == ["JobQueueDepthHigh", "lokiReplicas"]
+    assert [one.name for one in committed.changes] == ["OrdersDepthHigh"]
+    assert [one.name for one in everything.changes] == ["OrdersDepthHigh", "lokiReplicas"]
     assert everything.cost is not None
     assert everything.cost.difference > 0
     text = markdown.render(everything)
     assert text.startswith("<!-- observability-preview: staging -->\n")
-    for part in ("JobQueueDepthHigh", "<code>2m</code> → <code>3m</code>", "job-queue-slack", "a month (+$"):
+    for part in ("OrdersDepthHigh", "<code>2m</code> → <code>3m</code>", "orders-slack", "a month (+$"):
         assert part in text
-    assert "JobQueueDepthHigh" in shown(everything)
+    assert "OrdersDepthHigh" in shown(everything)
 
 
 def test_a_base_that_cannot_be_read_is_said_and_not_shown_as_all_new(repository: Copy) -> None:
-    repository.replace("rules/systems/job-queue.yaml", "title: Job Queue", "heading: Job Queue")
+    repository.replace("rules/systems/orders.yaml", "title: Orders", "heading: Orders")
     git(repository.folder, "commit", "-q", "-am", "another format")
-    repository.replace("rules/systems/job-queue.yaml", "heading: Job Queue", "title: Job Queue")
+    repository.replace("rules/systems/orders.yaml", "heading: Orders", "title: Orders")
     repository.set("staging", "lokiReplicas: 3")
 
     found = command.report(repository.folder, base="HEAD", head=CHECKOUT, stack="staging")
@@ -85,7 +93,7 @@ def test_a_base_that_cannot_be_read_is_said_and_not_shown_as_all_new(repository:
 
 
 def test_a_head_that_cannot_be_deployed_comes_first(repository: Copy) -> None:
-    (repository.folder / "rules/runbooks/JobQueueDepthHigh.md").unlink()
+    (repository.folder / "rules/runbooks/OrdersDepthHigh.md").unlink()
 
     found = command.report(repository.folder, base="HEAD", head=CHECKOUT, stack="staging")
 
@@ -98,7 +106,7 @@ def test_what_does_not_exist(repository: Copy) -> None:
         command.report(repository.folder, base="nope", head=CHECKOUT, stack="staging")
     with pytest.raises(UsageError, match="no commit '--output=x'"):
         command.report(repository.folder, base="--output=x", head=CHECKOUT, stack="staging")
-    with pytest.raises(UsageError, match="unknown stack 'moon'; there are: local, production, staging"):
+    with pytest.raises(UsageError, match="unknown stack 'moon'; there are: production, staging"):
         command.report(repository.folder, base="HEAD", head=CHECKOUT, stack="moon")
 
 

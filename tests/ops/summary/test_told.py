@@ -5,12 +5,13 @@ import pytest
 from ops.summary.told import muters, told
 from rules import routing
 from rules.routing import Inhibition
+from tests.rules.fixed_rules import RULES
 
-ROUTING = routing.load()
+ROUTING = routing.load(RULES)
 
 
 def alert(name: str, *, severity: str = "warning", page: str = "false", subject: str = "depth") -> dict[str, str]:
-    labels = {"severity": severity, "system": "job-queue", "team": "job-queue", "page": page, "subject": subject}
+    labels = {"severity": severity, "system": "orders", "team": "orders", "page": page, "subject": subject}
     return {"alertname": name, **labels}
 
 
@@ -31,7 +32,7 @@ def test_only_a_page_mutes_a_page_whatever_the_file_says() -> None:
 
 
 def test_nothing_mutes_the_heartbeat_and_no_source_its_like() -> None:
-    everything = Inhibition(source={"system": "job-queue"}, target={"system": "job-queue"}, equal=["system"])
+    everything = Inhibition(source={"system": "orders"}, target={"system": "orders"}, equal=["system"])
     all_of_it = ROUTING.model_copy(update={"inhibitions": {"all": everything}})
     alerts = {name: alert(name) for name in ("Watchdog", "One", "Other")}
 

@@ -26,10 +26,10 @@ import time
 from pathlib import Path
 from typing import Annotated, Any
 
-import yaml
 from pydantic import Field
 
 from rules.durations import PositiveDuration, seconds
+from rules.files import read_yaml
 from rules.model import LogRule, Strict
 from tests.rules.loki.server import LokiServer
 
@@ -80,7 +80,7 @@ class ScenarioFile(Strict):
 
 def read(file: Path) -> list[Scenario]:
     """The scenarios of a test file."""
-    return ScenarioFile.model_validate(yaml.safe_load(file.read_text())).tests
+    return ScenarioFile.model_validate(read_yaml(file, file.name)).tests
 
 
 def begin() -> int:

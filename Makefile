@@ -82,15 +82,15 @@ check: $(ENVIRONMENT) ## lint, format, types and workflows
 	@ruff check .
 	@ruff format --check .
 	@pyright
-	@$$($(PYTHON) -m local toolchain actionlint | cut -f2)
+	@"$$($(PYTHON) -m local toolchain actionlint | cut -f2)"
 
 unit: $(ENVIRONMENT) ## every test that needs no cluster
-	@$(PYTHON) -m local toolchain pulumi kubectl prometheus promtool alertmanager amtool \
-		loki otelcol-contrib jaeger versitygw >/dev/null
+	@$(PYTHON) -m local toolchain pulumi pulumi-resource-kubernetes kubectl prometheus promtool alertmanager amtool \
+		loki otelcol-contrib jaeger actionlint >/dev/null
 	@$(PYTHON) -m pytest -m "not e2e" -n 2 $(ARGS)
 
 e2e: up ## tests against the running local cluster
-	@$(PYTHON) -m pytest -m e2e -n 2 --dist loadfile $(ARGS)
+	@$(PYTHON) -m pytest -m e2e -n 4 --dist loadgroup --no-loadscope-reorder tests/e2e tests/observability $(ARGS)
 
 bench: up ## times and memory, as tables
 	@$(PYTHON) -m ops bench $(ARGS)

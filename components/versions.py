@@ -45,8 +45,7 @@ SIMULATOR_IMAGE = f"observability/simulator:{SIMULATOR}"
 # Checks the workflows.
 ACTIONLINT = "1.7.12"
 
-# Servers that tests store in: an S3 server, and an OpenSearch node (the newest 2.x that Maven Central has as jars).
-VERSITYGW = "1.8.0"
+# The OpenSearch node that tests store in: the newest 2.x that Maven Central has as jars.
 OPENSEARCH = "2.19.1"
 
 # The embedded cluster (local/). Kubernetes decides what the others must fit.

@@ -10,11 +10,12 @@ from rules.disruption_budgets import DisruptionBudget
 config = pulumi.Config()
 cluster = k8s.Provider("cluster", kubeconfig=config.require("kubeconfig"), cluster_identifier="bench")
 there = pulumi.ResourceOptions(provider=cluster)
-namespace = Namespace("bench", {"name": "bench"}, there)
+name = config.require("namespace")
+namespace = Namespace("bench", {"name": name}, there)
 budgets = {
     f"service-{number}": DisruptionBudget.model_validate(
-        {"namespace": "bench", "system": "bench", "app": f"service-{number}", "minAvailable": 1}
+        {"namespace": name, "system": "bench", "app": f"service-{number}", "minAvailable": 1}
     )
     for number in range(config.require_int("services"))
 }
-DisruptionBudgets("workers", {"budgets": budgets, "namespaces": {"bench": namespace.namespace}}, there)
+DisruptionBudgets("workers", {"budgets": budgets, "namespaces": {name: namespace.namespace}}, there)

@@ -155,7 +155,12 @@ def test_an_immutable_field_of_a_stateful_set_is_refused_by_the_preview(life):
     for action in (life.preview, life.up):
         with pytest.raises(LocalError, match=r"StatefulSet: set: .* updates to statefulset spec .* are forbidden"):
             action(service="two")
-    assert life.kubectl("get", "statefulset", "set", "-o", "jsonpath={.spec.serviceName}") == "one"
+    name = ("get", "statefulset", "set", "-o", "jsonpath={.spec.serviceName}")
+    assert life.kubectl(*name) == "one"
+    life.kubectl("delete", "statefulset", "set", "--cascade=orphan")
+    assert life.refresh().changes == {"delete": 1}
+    assert life.up(service="two").changes == {"create": 1}
+    assert life.kubectl(*name) == "two"
 
 
 def test_a_protected_object_is_not_deleted(life):

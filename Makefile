@@ -90,7 +90,7 @@ unit: $(ENVIRONMENT) ## every test that needs no cluster
 	@$(PYTHON) -m pytest -m "not e2e" -n 2 $(ARGS)
 
 e2e: up ## tests against the running local cluster
-	@$(PYTHON) -m pytest -m e2e -n 2 --dist loadfile $(ARGS)
+	@$(PYTHON) -m pytest -m e2e -n 4 --no-loadscope-reorder tests/e2e tests/observability $(ARGS)
 
 bench: up ## times and memory, as tables
 	@$(PYTHON) -m ops bench $(ARGS)

@@ -15,15 +15,19 @@ import pulumi
 import pytest
 from botocore.loaders import JSONFileLoader
 from pulumi.runtime import config as runtime_config
+from pulumi.runtime.proto import source_pb2
 from pulumi.runtime.settings import reset_options
+from xdist.remote import Producer
 
 from components import setting_values
 from components.eks import facts
 from local import toolchain
 from local.errors import LocalError
+from local.opensearch import OpenSearchNode
 from local.paths import STATE
 from local.workspace import Workspace
 from tests.mock_engine import ROOT, SECRETS, KubernetesMocks, Recorded, RecordingMonitor, stack_config
+from tests.scheduling import ByServer
 
 # The first example of a test also pays for imports; how long one may take says nothing about the code.
 hypothesis.settings.register_profile("platform", deadline=None)
@@ -38,6 +42,12 @@ for _name in list(os.environ):
     if _name in _VARIABLES or (_name.startswith(_PREFIXES) and "PASSPHRASE" not in _name):
         del os.environ[_name]
 os.environ["PULUMI_HOME"] = str(STATE / "home-without-plugins")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByServer:
+    """Tests that share a server run in one worker."""
+    return ByServer(config, log)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -62,10 +72,11 @@ def _files_are_parsed_once() -> Iterator[None]:
         yield
 
 
-@pytest.fixture
-def may_build(monkeypatch: pytest.MonkeyPatch) -> None:
-    """For tests of the builder itself."""
-    monkeypatch.delenv(toolchain.NO_BUILD)
+@pytest.fixture(scope="session")
+def opensearch_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenSearchNode]:
+    """A real node, which starts for seconds: who asks it is in the group "opensearch". It has no security plugin."""
+    with OpenSearchNode(tmp_path_factory.mktemp("opensearch")) as running:
+        yield running
 
 
 @pytest.fixture
@@ -141,6 +152,8 @@ def _run(program: Callable[[], object], recorded: Recorded, *, preview: bool = F
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("pulumi.export", exports.__setitem__)
+        # Where in the program each resource is made: a quarter of the time, and nobody here asks for it.
+        patch.setattr("pulumi.runtime.resource._get_stack_trace", source_pb2.StackTrace)
         wrapped()
     return recorded
 

@@ -15,18 +15,26 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from moto.core import DEFAULT_ACCOUNT_ID, enable_iam_authentication
-from moto.iam.models import iam_backends
+from moto.iam.models import IAMBackend, iam_backends
 from moto.moto_server.werkzeug_app import MotoRequestHandler, create_backend_app
-from moto.s3.models import FakeBucket, s3_backends
+from moto.s3.models import FakeBucket, S3Backend, s3_backends
 from werkzeug.serving import make_server
 
 from local.ports import free_port
 
 _PARTITION = "aws"
-_S3 = s3_backends[DEFAULT_ACCOUNT_ID][_PARTITION]
-_IAM = iam_backends[DEFAULT_ACCOUNT_ID][_PARTITION]
 _USER = "loki"
 _MOTO = create_backend_app("s3")
+
+
+def _s3() -> S3Backend:
+    """The current one: a test elsewhere that resets moto replaces it."""
+    return s3_backends[DEFAULT_ACCOUNT_ID][_PARTITION]
+
+
+def _iam() -> IAMBackend:
+    """The current one, as above."""
+    return iam_backends[DEFAULT_ACCOUNT_ID][_PARTITION]
 
 
 class _Quiet(MotoRequestHandler):
@@ -86,16 +94,16 @@ class S3Server:
 
     def objects(self, bucket: str, prefix: str = "") -> list[str]:
         """Keys of the objects under `prefix`."""
-        return sorted(key for key in list(_S3.buckets[bucket].keys.keys()) if key.startswith(prefix))
+        return sorted(key for key in list(_s3().buckets[bucket].keys.keys()) if key.startswith(prefix))
 
     def take_away(self, bucket: str) -> None:
         """No such bucket, until it is given back with all that was in it."""
-        self._away[bucket] = _S3.buckets.pop(bucket)
+        self._away[bucket] = _s3().buckets.pop(bucket)
         del s3_backends.bucket_accounts[bucket]
 
     def give_back(self, bucket: str) -> None:
         """What was taken away."""
-        _S3.buckets[bucket] = self._away.pop(bucket)
+        _s3().buckets[bucket] = self._away.pop(bucket)
         s3_backends.bucket_accounts[bucket] = (_PARTITION, DEFAULT_ACCOUNT_ID)
 
     def refuse_writes(self, *resources: str) -> None:
@@ -103,7 +111,7 @@ class S3Server:
         arns = [f"arn:aws:s3:::{resource}" for resource in resources]
         statements = [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]
         statements += [{"Effect": "Deny", "Action": "s3:PutObject", "Resource": arn} for arn in arns]
-        _IAM.put_user_policy(_USER, "access", json.dumps({"Version": "2012-10-17", "Statement": statements}))
+        _iam().put_user_policy(_USER, "access", json.dumps({"Version": "2012-10-17", "Statement": statements}))
 
     @contextmanager
     def holding(self, resource: str) -> Generator[None]:
@@ -126,12 +134,12 @@ class S3Server:
 def s3_server(folder: Path, *buckets: str) -> Generator[S3Server]:
     """One with these buckets, empty, and a key that may do everything with them."""
     tls = certificate(folder / "tls")
-    _S3.reset()
-    _IAM.reset()
+    _s3().reset()
+    _iam().reset()
     for bucket in buckets:
-        _S3.create_bucket(bucket, "us-east-1")
-    _IAM.create_user("us-east-1", _USER)
-    key = _IAM.create_access_key(_USER)
+        _s3().create_bucket(bucket, "us-east-1")
+    _iam().create_user("us-east-1", _USER)
+    key = _iam().create_access_key(_USER)
     files = (str(tls.certificate), str(tls.key))
     port = free_port()
     found = S3Server(f"https://127.0.0.1:{port}", tls, key.access_key_id, key.secret_access_key)
@@ -146,5 +154,5 @@ def s3_server(folder: Path, *buckets: str) -> Generator[S3Server]:
         server.shutdown()
         server.server_close()
         thread.join()
-        _S3.reset()
-        _IAM.reset()
+        _s3().reset()
+        _iam().reset()

@@ -1,9 +1,10 @@
-"""The running local cluster, as the tests see it."""
+"""The running local cluster, as the tests see it, and which tests may run side by side on it."""
 
 import fcntl
 import json
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -14,18 +15,54 @@ from local.paths import KUBECONFIG, STATE
 from local.toolchain import tool
 from tests import programs
 
-# Two drills at once would be told of each other's alerts, and a Loki that is killed evaluates none.
-ONE_AT_A_TIME = ("test_fire_alerts", "test_kill_drill", "test_logs", "test_alert_smoke")
+FIRST = (
+    # One drill, and who reads its record. It waits for minutes until its alerts are over, so it begins.
+    *("test_fire_alerts", "test_alert_smoke"),
+    # What needs every pod, as the drill does until its faults are over.
+    *("test_quickstart", "test_traces", "test_correlation", "test_e2e_metrics_logs", "test_platform"),
+    # What kills pods, and so waits for those.
+    *("test_kill_drill", "test_logs"),
+    # What takes long and has a cluster, or objects, of its own.
+    *("test_cluster", "test_lifecycle", "test_killed_engine", "test_provider"),
+)
+"""Files in the order in which they are handed out; all others come after them."""
 
 
-@pytest.fixture(scope="module", autouse=True)
-def alone(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Modules that disturb each other wait for each other; with `--dist loadfile` each file has one worker."""
-    if not request.node.nodeid.removesuffix(".py").endswith(ONE_AT_A_TIME):
-        yield
-        return
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Orders the tests on the cluster; a worker gets a file, or the files of one group (tests/scheduling.py)."""
+    here = [item for item in items if item.get_closest_marker("e2e")]
+    here.sort(key=lambda item: FIRST.index(item.path.stem) if item.path.stem in FIRST else len(FIRST))
+    items[:] = [item for item in items if not item.get_closest_marker("e2e")] + here
+
+
+@contextmanager
+def pods_stay() -> Generator[Callable[[], None]]:
+    """No test kills a pod of the platform during the block, or until the function that it gives is called."""
+    with _locked(fcntl.LOCK_SH) as free:
+        yield free
+
+
+@contextmanager
+def _locked(how: int) -> Generator[Callable[[], None]]:
+    if not KUBECONFIG.exists():
+        pytest.fail("the local cluster does not run: make up")
     with (STATE / "e2e.lock").open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        fcntl.flock(handle, how)
+        yield lambda: fcntl.flock(handle, fcntl.LOCK_UN)
+
+
+@pytest.fixture(scope="module")
+def all_pods() -> Iterator[None]:
+    """No other test kills a pod of the platform while this module runs."""
+    with pods_stay():
+        yield
+
+
+@pytest.fixture(scope="module")
+def killer() -> Iterator[None]:
+    """This module kills pods: it waits for all that need them, and has them for itself."""
+    with _locked(fcntl.LOCK_EX):
         yield
 
 

@@ -15,7 +15,7 @@ from local.paths import KUBECONFIG
 from ops.kube import Cluster, Service, service_urls
 from tests.e2e.conftest import eventually
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("all_pods")]
 # An item that always fails: a trace with an error is always kept.
 BROKEN = "/items/666"
 SERVICE = "api"

@@ -9,7 +9,8 @@ import pytest
 
 from local.paths import ROOT
 
-pytestmark = pytest.mark.e2e
+# One group with test_logs: of two files that kill pods, one waits for the other.
+pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("kills"), pytest.mark.usefixtures("killer")]
 
 
 def test_a_killed_pod_loses_no_notification(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -12,7 +13,7 @@ from components import versions
 from rules.loader import load
 from tests.e2e.conftest import eventually
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("all_pods")]
 Ask = Callable[[str, str, int, str], Any]
 PODS = {
     # prometheus 2, alertmanager 3, loki 1, jaeger 1, otel-gateway 2, kube-state-metrics 1
@@ -140,26 +141,35 @@ sys.exit(1)
 """
 
 
-@pytest.fixture
-def namespace(core: client.CoreV1Api, request: pytest.FixtureRequest) -> Iterator[str]:
-    """A namespace of a stranger; with the labels of the test's parameter."""
-    name = f"e2e-stranger-{int(time.time())}"
-    core.create_namespace({"metadata": {"name": name, "labels": request.param}})
-    yield name
-    core.delete_namespace(name)
+STRANGERS = {
+    "without a policy that allows it": ({}, "Failed"),
+    # The control: it shows that the first one fails for the reason that is claimed.
+    "from a namespace that may": ({"observability/access": "true"}, "Succeeded"),
+}
+"""Who asks -> labels of a stranger's namespace, and how its probe ends."""
 
 
-@pytest.mark.parametrize(
-    ("namespace", "outcome"),
-    [({}, "Failed"), ({"observability/access": "true"}, "Succeeded")],
-    indirect=["namespace"],
-    ids=["without a policy that allows it", "from a namespace that may"],
-)
-def test_who_can_reach_prometheus(core: client.CoreV1Api, namespace: str, outcome: str) -> None:
-    """The second case is the control: it shows that the first one fails for the reason that is claimed."""
+@pytest.fixture(scope="module", autouse=True)
+def strangers(core: client.CoreV1Api) -> Iterator[dict[str, str]]:
+    """The namespace of each stranger, where its probe begins at once and is asked for by the last tests."""
     container = {"name": "probe", "image": versions.SIMULATOR_IMAGE, "command": ["python3", "-c", PROBE]}
     spec = {"restartPolicy": "Never", "automountServiceAccountToken": False, "containers": [container]}
-    core.create_namespaced_pod(namespace, {"metadata": {"name": "probe"}, "spec": spec})
+    found: dict[str, str] = {}
+    try:
+        for number, (who, (labels, _)) in enumerate(STRANGERS.items()):
+            found[who] = name = f"e2e-stranger-{int(time.time())}-{number}"
+            core.create_namespace({"metadata": {"name": name, "labels": labels}})
+            pod = {"metadata": {"name": "probe"}, "spec": spec}
+            eventually(partial(core.create_namespaced_pod, name, pod), seconds=30, what="the probe is not accepted")
+        yield found
+    finally:
+        for name in found.values():
+            core.delete_namespace(name)
+
+
+@pytest.mark.parametrize("who", STRANGERS)
+def test_who_can_reach_prometheus(core: client.CoreV1Api, strangers: dict[str, str], who: str) -> None:
+    namespace, outcome = strangers[who], STRANGERS[who][1]
 
     def phase() -> str | None:
         found = core.read_namespaced_pod("probe", namespace).status.phase

@@ -12,7 +12,7 @@ from local.paths import KUBECONFIG, ROOT
 from tests.e2e import quickstart
 from tests.e2e.conftest import eventually
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("all_pods")]
 # `make open` serves fixed ports; other tests have theirs, and outgoing connections those from 32768 on.
 OFFSET = 2_900
 

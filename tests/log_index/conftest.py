@@ -1,4 +1,4 @@
-"""One OpenSearch for all tests of the log index, and the Job's script as the Job runs it."""
+"""An OpenSearch without anything of ours, and the Job's script as the Job runs it."""
 
 import os
 import subprocess
@@ -16,20 +16,18 @@ from tests.mock_engine import ROOT
 Apply = Callable[..., subprocess.CompletedProcess[str]]
 
 
-@pytest.fixture(scope="session")
-def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenSearchNode]:
-    """A real node; it has no security plugin."""
-    with OpenSearchNode(tmp_path_factory.mktemp("opensearch")) as running:
-        yield running
-
-
-@pytest.fixture
-def empty(node: OpenSearchNode) -> Iterator[OpenSearchNode]:
-    """The node without pipelines, templates and indices of ours."""
-    yield node
+def clean(node: OpenSearchNode) -> None:
+    """Deletes pipelines, templates and indices of ours."""
     for path in (f"/{log_index.NAME}-*", f"/_index_template/{log_index.NAME}", "/_index_template/theirs"):
         httpx.delete(node.url + path, timeout=60)
     httpx.delete(f"{node.url}/_ingest/pipeline/{log_index.NAME}", timeout=60)
+
+
+@pytest.fixture
+def empty(opensearch_node: OpenSearchNode) -> Iterator[OpenSearchNode]:
+    """The node without anything of ours."""
+    yield opensearch_node
+    clean(opensearch_node)
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,8 @@ from local.opensearch import OpenSearchNode
 from tests.http_server import Handler, serving
 from tests.log_index.conftest import Apply
 
+pytestmark = pytest.mark.xdist_group("opensearch")
+
 
 def get(url: str) -> Any:
     return httpx.get(url, timeout=60).json()

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from components.log_index import NAME, LogIndex
 from local.opensearch import OpenSearchNode
@@ -13,6 +14,7 @@ from tests.http_server import Handler, serving
 from tests.log_index import pod
 from tests.mock_engine import Recorded
 
+pytestmark = pytest.mark.xdist_group("opensearch")
 Engine = Callable[..., Recorded]
 # What Python itself adds to its environment is left out.
 LOOK = """

@@ -15,15 +15,10 @@ from tests.collector.pipeline import Pipeline, log_pipeline
 from tests.log_index.conftest import Apply
 from tests.programs import eventually
 
-AWAY = re.compile(r"away-\d+")
+pytestmark = pytest.mark.xdist_group("opensearch")
+
 ARRIVES = 120.0
 """Seconds, for a machine that does much else."""
-
-
-REPARSE = {
-    "source": {"index": f"{NAME}-unparsed*", "query": {"bool": {"must_not": {"exists": {"field": "timestamp"}}}}},
-    "dest": {"index": f"{NAME}-parsed-again", "pipeline": NAME},
-}
 
 
 def endpoint(node: OpenSearchNode) -> str:
@@ -95,30 +90,6 @@ def test_a_request_is_found_by_its_id_with_fields_of_the_right_types(
     assert len(types) < 30
     assert len(documents(applied)) == 3
     assert "Exporting failed" not in said
-
-
-def test_an_index_that_is_away_keeps_no_line_from_loki_and_gets_its_own_later(
-    applied: OpenSearchNode, tmp_path: Path
-) -> None:
-    applied.stop()
-    with log_pipeline(tmp_path, endpoint(applied)) as pipeline:
-        write(pipeline, *(line(f"away-{number}") for number in range(20)))
-        try:
-            eventually(lambda: len(pipeline.sink.lines) == 20, seconds=ARRIVES, what="Loki has not all lines")
-        finally:
-            applied.start()
-        # As it came, or parsed; what came as it is may have come twice.
-        eventually(
-            lambda: len({number for one in documents(applied) for number in AWAY.findall(json.dumps(one))}) == 20,
-            seconds=ARRIVES,
-            what="lines did not come when it was back",
-        )
-        assert len(pipeline.sink.lines) == 20
-    # What came while OpenSearch did not know its own templates yet: as docs/operations.md says.
-    answer = httpx.post(f"{applied.url}/_reindex?refresh=true", json=REPARSE, timeout=60)
-    answer.raise_for_status()
-    found = {one["_source"].get("request_id") for one in documents(applied)} - {None}
-    assert found == {f"away-{number}" for number in range(20)}
 
 
 def test_a_full_queue_drops_lines_of_the_index_only(tmp_path: Path) -> None:

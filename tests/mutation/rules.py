@@ -15,18 +15,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from local.toolchain import tool
 from rules import loader
 from rules.missing_metrics import ALERT as GENERATED
 from rules.missing_metrics import names as names_in
-from rules.model import Links
+from tests import yaml_text
 from tests.mutation.mutants import Mutant, of_rule
 from tests.mutation.scenarios import TestFile, read, renamed
+from tests.rules.promtool import rendered
 
 ROOT = Path(__file__).resolve().parents[2]
-LINKS = Links(runbook_base_url="https://runbooks.test", dashboard_base_url="https://grafana.test/")
 TIMEOUT = 300.0
 """Seconds for one run of promtool; a mistake that takes longer even alone is noticed."""
 BATCH, BATCH_OF_RECORDED = 48, 8
@@ -35,7 +33,6 @@ SHORT = 12 * 3600.0
 """Seconds of a scenario that are soon evaluated."""
 PART = "metrics alerts"
 _CONTROL = "__m0"
-_DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 # What promtool says of a check, a query and a rule that cannot be evaluated.
 _CHECK = re.compile(r'^\s+(?:alertname: \w+?|expr: ".*?)(__m\d+)\b.*, time: ', re.MULTILINE)
 _ERROR = re.compile(r"^\s+rule: \S+?(__m\d+), time: ", re.MULTILINE)
@@ -67,11 +64,8 @@ class Rules:
 
     def __init__(self) -> None:
         """Reads all of them."""
-        rule_set = loader.load()
-        self.thresholds = rule_set.thresholds
-        self.files: dict[str, Any] = {
-            name: yaml.safe_load(text) for name, text in loader.render(rule_set, {}, LINKS).items()
-        }
+        self.thresholds = loader.load().thresholds
+        self.files: dict[str, Any] = {name: yaml_text.load(text) for name, text in rendered().items()}
         self.tests = [read(file) for file in sorted((ROOT / "tests/rules").glob("*.test.yaml"))]
         self._rules = dict(self.places())
         self._reads = {place: set(names_in(rule["expr"])) for place, rule in self._rules.items()}
@@ -174,7 +168,7 @@ class Promtool:
         with tempfile.TemporaryDirectory() as folder:
             used = {str(name) for test in tests for name in test.document["rule_files"]}
             for name in used & set(files):
-                (Path(folder) / name).write_text(yaml.dump(files[name], Dumper=_DUMPER, sort_keys=False))
+                (Path(folder) / name).write_text(yaml_text.dump(files[name]))
             for test in tests:
                 (Path(folder) / test.name).write_text(test.text())
             command = [tool("promtool"), "test", "rules", *(str(Path(folder) / test.name) for test in tests)]

@@ -9,9 +9,9 @@ import pytest
 from local.paths import KUBECONFIG
 from ops.faults import PROGRAMS
 from ops.kube import Cluster, Service, service_url, service_urls
-from tests.e2e.conftest import alone
+from tests.e2e.conftest import all_pods
 
-__all__ = ["alone"]
+__all__ = ["all_pods"]
 
 ARRIVES = 90
 """Seconds from a request to its number, line and trace, with room for a busy machine."""

@@ -11,7 +11,7 @@ import pytest
 from tests.e2e.conftest import eventually
 from tests.observability.conftest import ARRIVES, Api
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("all_pods")]
 # The simulator's own load never uses it, so that nobody else counts.
 PROJECT = "probe"
 # Always fails: a trace with an error is always kept.

@@ -1,6 +1,7 @@
 """A real Alertmanager on loopback with the project's routes, whose receivers all lead to a server that writes down."""
 
 import contextlib
+import functools
 import json
 import time
 from collections.abc import Iterator, Mapping
@@ -9,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import yaml
 
 from local.ports import free_port
 from rules import routing
+from tests import yaml_text
 from tests.http_server import Handler, serving
 from tests.programs import SECONDS, Server
 
@@ -63,11 +64,19 @@ class Running:
 
 def document(routes: routing.Routing | None = None) -> dict[str, Any]:
     """alertmanager.yml as it is deployed, with short waits."""
-    routes = routes or routing.load()
+    return yaml_text.load(_rendered() if routes is None else _render(routes))
+
+
+@functools.cache
+def _rendered() -> str:
+    return _render(routing.load())
+
+
+def _render(routes: routing.Routing) -> str:
     values = {"url": "http://127.0.0.1:9", "token": "x", "address": "a@example.com"}
     secrets = {key: values[form] for key, form in routes.forms().items()}
     mail = routing.Mail(smarthost="127.0.0.1:9", sender="a@example.com")
-    return yaml.safe_load(routing.render(routes, TIMING, secrets, mail=mail))
+    return routing.render(routes, TIMING, secrets, mail=mail)
 
 
 @contextlib.contextmanager
@@ -81,7 +90,7 @@ def running(config: dict[str, Any], folder: Path, *, tells: bool = True) -> Iter
             ]
         }
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "alertmanager.yml").write_text(yaml.safe_dump(config))
+        (folder / "alertmanager.yml").write_text(yaml_text.dump(config))
         (folder / routing.TEMPLATES).write_text(routing.message_templates())
         port = free_port()
         url = f"http://127.0.0.1:{port}"

@@ -4,24 +4,20 @@ promtool evaluates every rule of a file at every step of every scenario, and mos
 `python -m tests.rules` runs the files with all of their rules.
 """
 
-import functools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
 
-import yaml
-
 from rules import missing_metrics
 from rules.model import RecordingRule
+from tests import yaml_text
 from tests.mutation import scenarios
 from tests.rules.promtool import promtool
 
 Rule = Mapping[str, Any]
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 _NAMED_ALERT = re.compile(r'ALERTS\{[^{}]*alertname="(\w+)"')
 # What a query selects by no single name.
 _ANY = re.compile(r'__name__|ALERTS(?!\{[^{}]*alertname=")')
@@ -49,12 +45,12 @@ def run(file: Path, rules: Mapping[str, str], folder: Path, *, about: str = "") 
     read = scenarios.read(file)
     chosen = read.about([about]) if about else read
     assert chosen, f"{file.name} has no scenario about {about}"
-    parsed = {name: _parsed(rules[name]) for name in _rule_files(chosen)}
+    parsed = {name: yaml_text.load(rules[name]) for name in _rule_files(chosen)}
     tests: list[Path] = []
     for number, scenario in enumerate(chosen.scenarios()):
         used = list(needed(scenario, parsed))
         for name in _rule_files(scenario):
-            (folder / f"{number}-{name}").write_text(yaml.dump(_only(parsed[name], name, used), Dumper=_DUMPER))
+            (folder / f"{number}-{name}").write_text(yaml_text.dump(only(name, parsed[name], used)))
         document = {**scenario.document, "rule_files": [f"{number}-{name}" for name in _rule_files(scenario)]}
         tests.append(folder / scenario.name)
         tests[-1].write_text(scenarios.TestFile(name=scenario.name, document=document).text())
@@ -72,38 +68,39 @@ def needed(scenario: scenarios.TestFile, rules: Mapping[str, Any]) -> Iterator[P
     alerts = {str(check["alertname"]) for check in test.get("alert_rule_test") or []}
     alerts |= {name for query in queries for name in _NAMED_ALERT.findall(query)}
     found = [one for one in every if one.rule.get("alert") in alerts]
-    recordings = [one for one in every if "record" in one.rule]
+    yield from found
+    yield from recorded_for([*queries, *(one.rule["expr"] for one in found)], every)
+
+
+def recorded_for(expressions: list[str], rules: Iterable[Placed]) -> Iterator[Placed]:
+    """The recording rules whose series these expressions read, themselves or through others."""
+    recordings = [one for one in rules if "record" in one.rule]
     made = [_recording(one.rule) for one in recordings]
     read: set[int] = set()
-    texts = [*queries, *(one.rule["expr"] for one in found)]
-    while texts:
-        new = set(missing_metrics.read_from(texts.pop(), made)) - read
+    left = list(expressions)
+    while left:
+        new = set(missing_metrics.read_from(left.pop(), made)) - read
         read |= new
-        texts += (made[place].expr for place in new)
-    yield from (*found, *(recordings[place] for place in sorted(read)))
+        left += (made[place].expr for place in new)
+    return (recordings[place] for place in sorted(read))
+
+
+def only(file: str, document: Mapping[str, Any], used: Collection[Placed]) -> dict[str, Any]:
+    """A parsed rule file without the rules that are not used; a group may be left without any."""
+    groups = [
+        {**group, "rules": [one.rule for one in placed(file, document) if one.group == number and one in used]}
+        for number, group in enumerate(document["groups"])
+    ]
+    return {**document, "groups": groups}
 
 
 def _rule_files(scenario: scenarios.TestFile) -> list[str]:
     return [str(name) for name in scenario.document["rule_files"]]
 
 
-@functools.lru_cache
-def _parsed(text: str) -> Any:
-    return yaml.load(text, Loader=_LOADER)  # noqa: S506 -- a safe loader
-
-
 def placed(file: str, document: Mapping[str, Any]) -> Iterator[Placed]:
     """Every rule of a parsed file."""
     return (Placed(file, number, rule) for number, group in enumerate(document["groups"]) for rule in group["rules"])
-
-
-def _only(document: Mapping[str, Any], file: str, used: list[Placed]) -> dict[str, Any]:
-    """A rule file without the rules that are not used; a group may be left without any."""
-    groups = [
-        {**group, "rules": [one.rule for one in placed(file, document) if one.group == number and one in used]}
-        for number, group in enumerate(document["groups"])
-    ]
-    return {**document, "groups": groups}
 
 
 def _recording(rule: Rule) -> RecordingRule:

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from components import settings
 from ops import environment
 from rules import expressions, loader
 from rules.disruption_budgets import BudgetOverride
 from rules.model import AlertOverride, Rule
+from tests import yaml_text
 from tests.mock_engine import ROOT, SECRETS, STACKS
 from tests.rules.promtool import check_rules
 
@@ -56,9 +56,9 @@ def overridden(folder: Path, stack: str, overrides: Mapping[str, Any]) -> settin
     """What a stack deploys whose file has these values, too."""
     shutil.copy(ROOT / "Pulumi.yaml", folder)
     file = folder / f"Pulumi.{stack}.yaml"
-    document = yaml.safe_load((ROOT / file.name).read_text())
+    document = yaml_text.load((ROOT / file.name).read_text())
     document["config"] |= {f"observability:{key}": value for key, value in overrides.items()}
-    file.write_text(yaml.safe_dump(document))
+    file.write_text(yaml_text.dump(document))
     return deployed(folder, stack)
 
 
@@ -66,7 +66,7 @@ def rendered(found: settings.Settings) -> dict[str, dict[str, Any]]:
     """Alert -> rule, as Prometheus and Loki get it."""
     log_files = loader.render_loki(found.rule_set, found.overrides, found.links)
     texts = (*found.rule_files().values(), *log_files.values())
-    rules = [rule for text in texts for group in yaml.safe_load(text)["groups"] for rule in group["rules"]]
+    rules = [rule for text in texts for group in yaml_text.load(text)["groups"] for rule in group["rules"]]
     return {rule["alert"]: rule for rule in rules if "alert" in rule}
 
 

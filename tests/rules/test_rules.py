@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
-import yaml
 
 from components import settings
+from tests import yaml_text
 from tests.mock_engine import ROOT, SECRETS, STACKS, stack_config
 from tests.mutation import scenarios
 from tests.mutation.mutants import of_expression
@@ -40,17 +40,17 @@ def test_scenarios(scenario: Path, tmp_path: Path) -> None:
 )
 def test_a_wrong_rule_fails_its_scenario(tmp_path: Path, file: str, alert: str, said: str) -> None:
     """The check above is worth something only if it can fail: at the limit itself, which is still allowed."""
-    document = yaml.safe_load(rendered()[f"{file}.yaml"])
+    document = yaml_text.load(rendered()[f"{file}.yaml"])
     (rule,) = [one for group in document["groups"] for one in group["rules"] if one.get("alert") == alert]
     (rule["expr"],) = [text for what, text in of_expression(rule["expr"], {}) if what == "comparison 1: > -> >="]
-    files = {**rendered(), f"{file}.yaml": yaml.safe_dump(document)}
+    files = {**rendered(), f"{file}.yaml": yaml_text.dump(document)}
     result = scenario_rules.run(ROOT / f"tests/rules/{file}.test.yaml", files, tmp_path, about=alert)
     assert result.returncode == 1
     assert said in result.stdout + result.stderr
 
 
 def test_every_rule_is_evaluated_by_a_scenario() -> None:
-    parsed = {name: yaml.safe_load(text) for name, text in rendered().items()}
+    parsed = {name: yaml_text.load(text) for name, text in rendered().items()}
     known = [one for name, document in parsed.items() for one in scenario_rules.placed(name, document)]
     files = [scenarios.read(file) for file in SCENARIOS]
     used = {str(one) for file in files for single in file.scenarios() for one in scenario_rules.needed(single, parsed)}

@@ -22,6 +22,7 @@ from tests.simulator.pods import (
 )
 from tests.simulator.scenarios import ALONG, EMPTY, check, firing, first_firing
 
+pytestmark = pytest.mark.usefixtures("unlogged")
 ON = 600
 """Second at which a fault is switched on; a scrape has just passed."""
 # Compares with its own history, of which the fault must be the lesser part.

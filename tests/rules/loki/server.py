@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from components import loki_config
 from local.ports import free_port
+from tests import yaml_text
 from tests.programs import Server
 
 Line = tuple[int, str, dict[str, str]]
@@ -67,7 +66,7 @@ def loki(
     """A Loki that keeps all lines in memory, however old; rules are read from folder/rules/<tenant>/."""
     port = free_port()
     config = folder / "loki.yaml"
-    document = yaml.safe_load(
+    document = yaml_text.load(
         loki_config.render(
             loki_config.LokiConfig(
                 s3=None,
@@ -83,7 +82,7 @@ def loki(
         )
     )
     _to_one_folder(document, folder, port)
-    config.write_text(yaml.safe_dump(document).replace(loki_config.DATA + "/", f"{folder}/data/"))
+    config.write_text(yaml_text.dump(document).replace(loki_config.DATA + "/", f"{folder}/data/"))
     url = f"http://127.0.0.1:{port}"
     with Server("loki", ["-target=all", f"-config.file={config}"], folder, f"{url}/ready"):
         yield LokiServer(url)

@@ -1,0 +1,56 @@
+"""Which tests on the cluster run side by side, and in which order. Needs no cluster."""
+
+import re
+from pathlib import Path
+from typing import Any
+from unittest.mock import Mock
+
+from tests.e2e.conftest import FIRST, pytest_collection_modifyitems
+from tests.mock_engine import ROOT
+
+FOLDERS = ("tests/e2e", "tests/observability")
+MARK = re.compile(r"^pytestmark = \[?\s*pytest\.mark\.e2e\b", re.MULTILINE)
+
+
+def marked(folder: Path) -> set[Path]:
+    return {file for file in folder.rglob("test_*.py") if MARK.search(file.read_text())}
+
+
+def test_make_e2e_looks_where_the_tests_on_the_cluster_are() -> None:
+    there = {file for folder in FOLDERS for file in marked(ROOT / folder)}
+    assert there
+    assert marked(ROOT / "tests") == there
+    (command,) = [line for line in (ROOT / "Makefile").read_text().splitlines() if "pytest -m e2e" in line]
+    assert all(folder in command.split() for folder in FOLDERS)
+
+
+def test_the_order_names_files_that_are_there() -> None:
+    there = {file.stem for folder in FOLDERS for file in marked(ROOT / folder)}
+    assert set(FIRST) <= there
+
+
+def test_who_kills_pods_waits_for_those_who_need_them() -> None:
+    killers, others = set[str](), set[str]()
+    for folder in FOLDERS:
+        for file in marked(ROOT / folder):
+            text = file.read_text()
+            if "delete_namespaced_pod(" in text or '"kill-drill"' in text:
+                killers.add(file.stem)
+                assert 'usefixtures("killer")' in text, file.name
+            elif 'usefixtures("all_pods")' in text:
+                others.add(file.stem)
+    assert killers == {"test_kill_drill", "test_logs"}
+    assert max(map(FIRST.index, others)) < min(map(FIRST.index, killers))
+
+
+def item(name: str, *marks: str) -> Any:
+    found = Mock(path=Path(f"{name}.py"))
+    found.get_closest_marker.side_effect = lambda mark: mark in marks
+    return found
+
+
+def test_the_longest_comes_first() -> None:
+    unit, other, last, first = item("test_a"), item("test_b", "e2e"), item(FIRST[1], "e2e"), item(FIRST[0], "e2e")
+    items = [other, unit, last, first]
+    pytest_collection_modifyitems(items)
+    assert items == [unit, first, last, other]

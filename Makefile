@@ -23,19 +23,19 @@ help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 20
 
 up: $(ENVIRONMENT) ## bring the whole platform up (KUBE_CONTEXT=name uses a cluster of yours)
-	@$(PYTHON) -m local up
+	@$(PYTHON) -m engine up
 
 preview: $(ENVIRONMENT) ## what `make up` would change; STACK=name another stack, OFFLINE=1 without cluster, account, secrets
-	@$(PYTHON) -m local preview --stack $(STACK) $(if $(OFFLINE),--offline)
+	@$(PYTHON) -m engine preview --stack $(STACK) $(if $(OFFLINE),--offline)
 
 drift: $(ENVIRONMENT) ## what is no longer as the last `up` left it (STACK=name); changes nothing, exit code 2 for drift
 	@$(PYTHON) -m ops drift --stack $(STACK) $(ARGS)
 
 down: $(ENVIRONMENT) ## remove the local cluster and all that this checkout made
-	@$(PYTHON) -m local down
+	@$(PYTHON) -m engine down
 
 outputs: $(ENVIRONMENT) ## stack outputs as JSON
-	@$(PYTHON) -m local engine outputs $(ARGS)
+	@$(PYTHON) -m engine outputs $(ARGS)
 
 open: $(ENVIRONMENT) ## serve every endpoint on localhost until interrupted
 	@$(PYTHON) -m ops open $(ARGS)
@@ -52,7 +52,7 @@ kill-drill: $(ENVIRONMENT) ## kill pods of the alert pipeline during firing aler
 check-queries: $(ENVIRONMENT) ## run every query of every dashboard and rule against the running stack
 	@$(PYTHON) -m ops check-queries $(ARGS)
 
-dashboards: $(ENVIRONMENT) ## draw the dashboards anew into dashboards/*.json
+dashboards: $(ENVIRONMENT) ## draw the dashboards anew into dashboards/rendered/*.json
 	@$(PYTHON) -m dashboards
 
 deploy-dashboards: $(ENVIRONMENT) ## dashboards to the Grafana at GRAFANA_URL (with GRAFANA_API_TOKEN); ARGS="--dry-run" shows the difference
@@ -68,11 +68,11 @@ golden: $(ENVIRONMENT) ## do the stacks' resources have the names of the committ
 	@$(PYTHON) -m pytest -q tests/golden $(ARGS)
 
 coverage: $(ENVIRONMENT) ## what proves each alert, route and window, as a table
-	@$(PYTHON) -m tests.coverage $(ARGS)
+	@$(PYTHON) -m tools.coverage $(ARGS)
 
 mutants: $(ENVIRONMENT) ## change every rule and route a little, and count what the tests notice
 	@$(PYTHON) -m local toolchain promtool amtool loki >/dev/null
-	@$(PYTHON) -m tests.mutation $(ARGS)
+	@$(PYTHON) -m tools.mutation $(ARGS)
 
 test: $(ENVIRONMENT) check unit ## every check and every test; in CI the cluster is removed afterwards
 	@$(MAKE) --no-print-directory e2e; outcome=$$?; \
@@ -94,20 +94,20 @@ e2e: up ## tests against the running local cluster
 
 bench: up ## times and memory, as tables
 	@$(PYTHON) -m ops bench $(ARGS)
-	@$(PYTHON) -m ops bench-middleware
+	@$(PYTHON) -m instrumentation.bench middleware
 
 bench-middleware: $(ENVIRONMENT) ## what instrumentation costs a request: ours, its peers, none; needs no cluster
-	@$(PYTHON) -m ops bench-middleware $(ARGS)
+	@$(PYTHON) -m instrumentation.bench middleware $(ARGS)
 
 load: $(ENVIRONMENT) ## a steady load on a service with and without instrumentation: table, plot, criteria; needs no cluster
-	@$(PYTHON) -m ops load $(ARGS)
+	@$(PYTHON) -m instrumentation.bench load $(ARGS)
 
 observability: $(ENVIRONMENT) ## the tests of a service's telemetry against the running stack (API_URL=http://... another service)
 	@$(PYTHON) -m pytest -q tests/observability $(ARGS)
 
 docs: $(ENVIRONMENT) ## draw what follows from the program anew, and build the manual as a site, without a broken link
 	@$(PYTHON) -m pytest -q tests/manual --draw $(ARGS)
-	@$(PYTHON) -m manual
+	@$(PYTHON) -m tools.manual
 
 fmt: $(ENVIRONMENT) ## format, and fix what can be fixed
 	@ruff check --fix .

@@ -1,70 +1,74 @@
-"""The platform of one stack: settings, cluster, then one part after the other. What each does stands in it."""
+"""Assembles one stack: reads the settings, connects to the cluster, then creates each part in order.
+
+Each component documents itself.
+"""
 
 import pulumi
 import pulumi_kubernetes as k8s
 
-from components import alert_outputs, cluster_check, endpoint_outputs, monitoring, settings, telemetry, visualization
-from components.backing import without_cloud
-from components.disruption_budgets import DisruptionBudgets
+from components import configuration
+from components.assembly import alert_outputs, endpoint_outputs, grafana, metrics, telemetry
+from components.assembly.backends import without_cloud
+from components.assembly.simulation import simulation
 from components.eks import outputs as eks_outputs
 from components.eks import platform as eks
 from components.eks.login import redirects
-from components.namespace import Namespace
-from components.simulation import simulation
+from components.kubernetes import cluster_check
+from components.kubernetes.disruption_budgets import DisruptionBudgets
+from components.kubernetes.namespace import Namespace
 
-stack = settings.load()
-values = stack.values
-if stack.has_cluster:
+settings = configuration.load()
+values = settings.values
+if settings.has_cluster:
     cluster_check.require_cluster(
-        stack.kubeconfig, stack.kube_context, values.existing_ingress_class, stack.made_namespaces
+        settings.kubeconfig, settings.kube_context, values.existing_ingress_class, settings.made_namespaces
     )
-base = eks.foundation(stack)
+aws = eks.foundation(settings)
 
-cluster = k8s.Provider(
+kubernetes = k8s.Provider(
     "cluster",
-    kubeconfig=base.kubeconfig if base else stack.kubeconfig,
-    context=stack.kube_context,
-    # A name of our own, so that a change of the kubeconfig never looks like another cluster and replaces everything.
+    kubeconfig=aws.kubeconfig if aws else settings.kubeconfig,
+    context=settings.kube_context,
+    # A name of our own, so that a changed kubeconfig never looks like another cluster, which would replace everything.
     cluster_identifier=values.cluster_name,
     # Otherwise a changed rule would replace its ConfigMap, and with it the StatefulSets that mount it.
     enable_config_map_mutable=True,
     enable_secret_mutable=True,
 )
-there = pulumi.ResourceOptions(provider=cluster)
+in_cluster = pulumi.ResourceOptions(provider=kubernetes)
+# Deleting this namespace deletes every volume claim of the platform.
+protected = pulumi.ResourceOptions.merge(in_cluster, pulumi.ResourceOptions(protect=values.protect))
+prerequisites = eks.prerequisites(settings, aws, in_cluster) if aws else []
+namespace = Namespace("platform", {"name": values.namespace, "after": prerequisites}, protected).namespace
+agents = Namespace("agents", {"name": settings.agent_namespace, "security": "privileged"}, in_cluster).namespace
+identities = eks.pod_identities(settings, aws, namespace, in_cluster) if aws else {}
+backends = eks.backends(aws, identities) if aws else without_cloud(values)
 
-# All volumes of the platform go with this namespace.
-kept = pulumi.ResourceOptions.merge(there, pulumi.ResourceOptions(protect=values.protect))
-ground = eks.ground(stack, base, there) if base else []
-here = Namespace("platform", {"name": values.namespace, "after": ground}, kept).namespace
-agents = Namespace("agents", {"name": stack.agent_namespace, "security": "privileged"}, there).namespace
-roles = eks.pod_identities(stack, base, here, there) if base else {}
-backing = eks.backing(base, roles) if base else without_cloud(values)
+alertmanager = metrics.alertmanager(settings, namespace, in_cluster)
+prometheus = metrics.prometheus(settings, namespace, alertmanager.targets, backends, in_cluster)
+metrics.cluster_state(settings, namespace, in_cluster)
+metrics.node_state(settings, agents, in_cluster)
+loki = telemetry.log_store(settings, namespace, alertmanager.targets, backends, in_cluster)
+jaeger = telemetry.trace_store(settings, namespace, prometheus.url, backends, in_cluster)
+collectors = telemetry.collectors(settings, telemetry.Namespaces(namespace, agents), loki, jaeger, backends, in_cluster)
+server = grafana.server(settings, namespace, in_cluster)
+urls = {"prometheus": prometheus.url, "alertmanager": alertmanager.url, "loki": loki.url, "jaeger": jaeger.url}
+ingress = eks.ingress(settings, aws, namespace, in_cluster) if aws else []
+grafana.content(settings, server, urls, ingress)
 
-alerts = monitoring.alertmanager(stack, here, there)
-metrics = monitoring.prometheus(stack, here, alerts.targets, backing, there)
-monitoring.cluster_state(stack, here, there)
-monitoring.node_state(stack, agents, there)
-logs = telemetry.log_store(stack, here, alerts.targets, backing, there)
-traces = telemetry.trace_store(stack, here, metrics.url, backing, there)
-collector = telemetry.collectors(stack, telemetry.Namespaces(here, agents), logs, traces, backing, there)
-dashboards = visualization.server(stack, here, there)
-urls = {"prometheus": metrics.url, "alertmanager": alerts.url, "loki": logs.url, "jaeger": traces.url}
-way_in = eks.entrance(stack, base, here, there) if base else []
-visualization.content(stack, dashboards, urls, way_in)
-
-endpoints = endpoint_outputs.platform(values, here, urls | ({"grafana": dashboards.url} if dashboards else {}))
+endpoints = endpoint_outputs.platform(values, namespace, urls | ({"grafana": server.url} if server else {}))
 service_namespaces: dict[str, pulumi.Input[str]] = {name: name for name in values.service_namespaces}
 if values.simulator:
-    simulated = simulation(stack, collector.otlp_url, there)
+    simulated = simulation(settings, collectors.otlp_url, in_cluster)
     endpoints |= simulated.endpoints
     service_namespaces |= simulated.namespaces
 
-DisruptionBudgets("workers", {"budgets": stack.disruption_budgets, "namespaces": service_namespaces}, there)
+DisruptionBudgets("workers", {"budgets": settings.disruption_budgets, "namespaces": service_namespaces}, in_cluster)
 
 pulumi.export("endpoints", endpoints)
-pulumi.export("alerts", alert_outputs.alerts(stack))
-pulumi.export("timing", alert_outputs.timing(stack))
-if base:
-    pulumi.export("aws", eks_outputs.outputs(stack, base, roles))
+pulumi.export("alerts", alert_outputs.alerts(settings))
+pulumi.export("timing", alert_outputs.timing(settings))
+if aws:
+    pulumi.export("aws", eks_outputs.outputs(settings, aws, identities))
     pulumi.export("redirects", redirects(values.hosts))
-    pulumi.export("kubeconfig", pulumi.Output.secret(base.kubeconfig))
+    pulumi.export("kubeconfig", pulumi.Output.secret(aws.kubeconfig))

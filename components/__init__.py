@@ -1,1 +1,1 @@
-"""The platform's Pulumi components, one noun per file, and the settings they are given."""
+"""The platform's Pulumi components, in a folder for each part. Only configuration.py reads Pulumi's configuration."""

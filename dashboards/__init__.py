@@ -1,4 +1,4 @@
-"""Dashboards as pure functions, one per file, and the rendered JSON beside them; `python -m dashboards` renders all.
+"""Dashboards as pure functions, a folder per system, and their JSON in rendered/; `python -m dashboards` renders all.
 
 A module here with a function `build` is a dashboard; nothing else has to name it. Its file is `<uid>.json`, or what its
 constant FILE says. Imports no provider: components read the rendered files.
@@ -12,7 +12,7 @@ from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import Any, cast
 
-FOLDER = Path(__file__).parent
+FOLDER = Path(__file__).parent / "rendered"
 
 Build = Callable[[], dict[str, Any]]
 
@@ -37,9 +37,9 @@ def registry(modules: Iterator[ModuleType]) -> dict[str, Build]:
 
 
 def _modules() -> Iterator[ModuleType]:
-    for one in pkgutil.iter_modules(__path__):
-        if not one.ispkg and one.name != "__main__":
-            yield importlib.import_module(f"{__name__}.{one.name}")
+    for one in pkgutil.walk_packages(__path__, f"{__name__}."):
+        if not one.ispkg and not one.name.endswith(".__main__"):
+            yield importlib.import_module(one.name)
 
 
 DASHBOARDS: Mapping[str, Build] = MappingProxyType(registry(_modules()))

@@ -11,11 +11,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from components import versions
 from local import debian, images, node_process, toolchain
 from local.errors import LocalError
 from local.node_process import NODE_ROOT, Node
 from local.paths import KUBECONFIG, OTHER_STACKS, ROOT, STATE, cache
+from settings import versions
 
 # What the node's root folder is unpacked from.
 _PACKAGES = (

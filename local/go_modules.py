@@ -6,7 +6,7 @@ The modules' own requirements stand in `local/tools/<folder>/go.mod`, the checks
 from dataclasses import dataclass
 from pathlib import Path
 
-from components import versions
+from settings import versions
 
 
 @dataclass(frozen=True, kw_only=True)

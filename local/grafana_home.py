@@ -7,10 +7,10 @@ import json
 import os
 from pathlib import Path
 
-from components import versions
 from local import debian
 from local.errors import LocalError
 from local.paths import STATE
+from settings import versions
 
 VARIABLE = "GRAFANA_HOME"
 _INSIDE = "/usr/share/grafana"

@@ -15,11 +15,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import NamedTemporaryFile, TemporaryDirectory
 
-from components import versions
 from local import debian, grafana_home, toolchain
 from local.errors import LocalError
 from local.node_process import Node
 from local.paths import ROOT, STATE, UV, cache
+from settings import versions
 
 _ARCHITECTURE = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
 _IMPORTED = STATE / "images.json"

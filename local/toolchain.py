@@ -24,10 +24,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from zipfile import ZipFile
 
-from components import versions
 from local.errors import LocalError
 from local.go_modules import KUBERNETES_MINOR, MODULES, GoModule
 from local.paths import TOOLS, UV, cache
+from settings import versions
 
 # Programs that may come from PATH: how to ask for the version, and which answer fits. All the rest goes into container
 # images, which want the static build.

@@ -9,25 +9,21 @@ import typer
 
 from local.errors import LocalError
 from ops.bench import bench
-from ops.bench_middleware import bench_middleware
-from ops.check_queries import check_queries
-from ops.cost.command import cost
+from ops.capacity.command import cost
 from ops.deploy_dashboards import deploy_dashboards
 from ops.drift.command import drift
+from ops.drills.fire_alerts import fire_alerts
+from ops.drills.kill_drill import kill_drill
 from ops.errors import OpsError, UsageError
-from ops.fire_alerts import fire_alerts
-from ops.kill_drill import kill_drill
-from ops.load import load
 from ops.open_endpoints import open_endpoints
-from ops.summary.command import preview_summary
+from ops.queries.check_queries import check_queries
+from ops.review.command import preview_summary
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.command("fire-alerts")(fire_alerts)
 app.command("kill-drill")(kill_drill)
 app.command("open")(open_endpoints)
 app.command("bench")(bench)
-app.command("bench-middleware")(bench_middleware)
-app.command("load")(load)
 app.command("check-queries")(check_queries)
 app.command("deploy-dashboards")(deploy_dashboards)
 app.command("preview-summary")(preview_summary)

@@ -17,21 +17,21 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from local import engine
+from engine import actions
+from engine.workspace import Workspace
 from local.paths import KUBECONFIG, ROOT, STATE
-from local.workspace import Workspace
+from ops.clients.kube import kubectl
 from ops.environment import LOCAL, load
 from ops.errors import OpsError
-from ops.kube import kubectl
 
 PROGRAM = ROOT / "local" / "bench_program"
 FIRE_REPORT = STATE / "fire-alerts" / "report.json"
 MIB = 2**20
 STEPS = {
-    "preview": engine.preview,
-    "first up": engine.up,
-    "up without change": engine.up,
-    "destroy": engine.destroy,
+    "preview": actions.preview,
+    "first up": actions.up,
+    "up without change": actions.up,
+    "destroy": actions.destroy,
 }
 """What is measured, in this order, on one stack; an `up` begins with a preview."""
 

@@ -15,20 +15,17 @@ from typing import Annotated, Any, cast
 import typer
 from rich.console import Console
 
-from ops.environment import LOCAL, ROOT, load
+from dashboards import files
+from dashboards.files import DashboardsError
+from ops.clients.grafana_api import Folder, Grafana, GrafanaError
+from ops.drills.fire_alerts import INTERRUPTED, terminal
+from ops.environment import LOCAL, load
 from ops.errors import OpsError, UsageError
-from ops.fire_alerts import INTERRUPTED, terminal
-from ops.grafana_api import Folder, Grafana, GrafanaError
-from rules import systems
-from rules.files import RULES
-from rules.systems import System
+from settings.apps import DATA_SOURCES
 
-FOLDER = ROOT / "dashboards"
-RUNBOOKS = "runbooks"
-"""Constant of a dashboard: the address under which the stack's runbooks are read."""
 # Grafana's own: other numbers say nothing about the dashboard.
 _OWN = ("id", "version")
-_BUILT_IN = ("grafana", "__expr__", "-- Grafana --", "-- Mixed --", "-- Dashboard --", "default", "")
+
 
 Uids = Annotated[list[str] | None, typer.Option("--dashboard", help="Only this dashboard (uid); may be repeated.")]
 Stack = Annotated[str, typer.Option("--environment", help="Stack whose runbooks the dashboards link to.")]
@@ -75,25 +72,24 @@ def deploy_dashboards(
     raise typer.Exit(deploy(terminal(), grafana, wanted, dry_run=dry_run))
 
 
-def read(runbook_base_url: str, uids: Sequence[str] = (), folder: Path = FOLDER) -> list[Dashboard]:
+def read(runbook_base_url: str, uids: Sequence[str] = (), folder: Path = files.FOLDER) -> list[Dashboard]:
     """The committed dashboards, or those with these uids. Raises UsageError for an unknown uid, else OpsError."""
-    known, problems = systems.load(RULES)
-    found: list[Dashboard] = []
-    for file in sorted(folder.glob("*.json")):
-        try:
-            document = cast(dict[str, Any], json.loads(file.read_text(encoding="utf-8")))
-            uid = str(document["uid"])
-            found.append(
-                Dashboard(uid=uid, folder=_folder(document, known), document=_linked(document, runbook_base_url))
-            )
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            problems.append(f"dashboards/{file.name}: {error}")
-    if problems:
-        raise OpsError("wrong files; nothing was changed.\n" + "\n".join(f"  {line}" for line in problems))
+    try:
+        found = files.load(DATA_SOURCES, folder)
+    except DashboardsError as error:
+        raise OpsError(str(error)) from error
     if unknown := set(uids) - {one.uid for one in found}:
-        there = ", ".join(one.uid for one in found)
-        raise UsageError(f"no dashboard {', '.join(sorted(unknown))}; there are: {there}")
-    return [one for one in found if not uids or one.uid in uids]
+        known = ", ".join(one.uid for one in found)
+        raise UsageError(f"no dashboard {', '.join(sorted(unknown))}; there are: {known}")
+    return [
+        Dashboard(
+            uid=one.uid,
+            folder=Folder(one.system, one.folder),
+            document=json.loads(one.for_stack(runbook_base_url=runbook_base_url)),
+        )
+        for one in found
+        if not uids or one.uid in uids
+    ]
 
 
 def deploy(console: Console, grafana: Grafana, wanted: Sequence[Dashboard], *, dry_run: bool = False) -> int:
@@ -166,22 +162,6 @@ def _comparable(document: Mapping[str, Any]) -> str:
     return json.dumps(own, indent=2, sort_keys=True) + "\n"
 
 
-def _folder(document: Mapping[str, Any], known: Mapping[str, System]) -> Folder:
-    found = [tag for tag in document["tags"] if tag in known]
-    if len(found) != 1:
-        raise ValueError(f"tags: {document['tags']} must name exactly one system; allowed: {', '.join(known)}")
-    return Folder(found[0], known[found[0]].title)
-
-
-def _linked(document: dict[str, Any], runbook_base_url: str) -> dict[str, Any]:
-    """The dashboard with links that lead to these runbooks."""
-    address = runbook_base_url.rstrip("/")
-    for variable in document.get("templating", {}).get("list", []):
-        if variable.get("name") == RUNBOOKS:
-            variable |= {"query": address, "current": {"text": address, "value": address}}
-    return document
-
-
 def _sources(value: object) -> set[str]:
     """uids of the data sources that are named anywhere, but those that a variable chooses."""
     found: set[str] = set()
@@ -191,7 +171,7 @@ def _sources(value: object) -> set[str]:
         named = cast(dict[str, Any], source).get("uid") if isinstance(source, dict) else source
         if items.get("type") == "datasource" and "query" in items and isinstance(items.get("current"), dict):
             named = cast(dict[str, Any], items["current"]).get("value")
-        if isinstance(named, str) and "$" not in named and named not in _BUILT_IN:
+        if isinstance(named, str) and "$" not in named and named not in (*files.BUILT_IN, "default", ""):
             found.add(named)
         for item in items.values():
             found |= _sources(item)

@@ -3,12 +3,13 @@
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-import yaml
-
+from ops.clients.kube import Cluster, Service
 from ops.errors import OpsError, UsageError
-from ops.kube import Cluster, Service
+from settings import stack_files
+from settings.apps import ALERTMANAGER, PROMETHEUS, RECEIVER, App
+from settings.stack_files import StackFileError
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCAL = "local"
@@ -38,22 +39,28 @@ class Environment:
         """Where Prometheus and Alertmanager run."""
         return str(self.values.get("namespace", "observability"))
 
+    def service(self, app: App) -> Service:
+        """An app of the platform."""
+        return Service(namespace=self.namespace, name=app.name, port=app.port)
+
     def services(self) -> dict[str, Service]:
-        """Prometheus, Alertmanager, the fault switches and the receiver."""
+        """Prometheus, Alertmanager and the receiver of notifications."""
         return {
-            "prometheus": Service(namespace=self.namespace, name="prometheus", port=9090),
-            "alertmanager": Service(namespace=self.namespace, name="alertmanager", port=9093),
-            "simulator": Service(namespace="job-queue", name="jq-server", port=8000),
-            "receiver": Service(namespace="receiver", name="receiver", port=8080),
+            "prometheus": self.service(PROMETHEUS),
+            "alertmanager": self.service(ALERTMANAGER),
+            "receiver": Service(namespace=RECEIVER.name, name=RECEIVER.name, port=RECEIVER.port),
         }
 
 
 def load(stack: str, *, root: Path = ROOT) -> Environment:
     """Read `Pulumi.<stack>.yaml` over the defaults of `Pulumi.yaml`. Raises UsageError for an unknown stack."""
-    known = sorted(file.name.split(".")[1] for file in root.glob("Pulumi.*.yaml"))
+    known = stack_files.names(root)
     if stack not in known:
         raise UsageError(f"unknown environment {stack!r}; there are: {', '.join(known) or 'none (no Pulumi.*.yaml)'}")
-    values = {**_values(root / "Pulumi.yaml"), **_values(root / f"Pulumi.{stack}.yaml")}
+    try:
+        values = stack_files.read(stack, root).values
+    except StackFileError as error:
+        raise OpsError(str(error)) from error
     if stack == LOCAL and os.environ.get("KUBE_CONTEXT"):  # as `make up` decided with the same variables
         values["simulator"] = "true" if os.environ.get("SIMULATOR_IMAGE") else "false"
     return Environment(stack=stack, root=root, values=values)
@@ -82,18 +89,3 @@ def _eks_cluster(stack: str, values: dict[str, Any], named: str | None) -> Clust
         f"stack {stack} names no {_PREFIX}kubeContext; set KUBE_CONTEXT to the context of its cluster, which this "
         f"makes: {command} --alias {values.get('clusterName')}"
     )
-
-
-def _values(file: Path) -> dict[str, Any]:
-    """The `observability:` values of a stack file, or the defaults of the project file."""
-    document = cast(dict[str, Any], yaml.safe_load(file.read_text(encoding="utf-8")) or {}) if file.is_file() else {}
-    values: dict[str, Any] = {}
-    for key, value in cast(dict[str, Any], document.get("config") or {}).items():
-        plain = cast(dict[str, Any], value) if isinstance(value, dict) else None
-        if plain is not None and "secure" in plain:
-            continue  # an encrypted value is not ours to read
-        if plain is not None and "default" in plain:
-            values[key.removeprefix(_PREFIX)] = plain["default"]
-        elif file.name != "Pulumi.yaml":
-            values[key.removeprefix(_PREFIX)] = value
-    return values

@@ -10,15 +10,12 @@ from rich.table import Table
 
 from local import grafana_home
 from local.ports import is_free
+from ops.clients.kube import Cluster, Service, service_url
+from ops.drills.faults import PROGRAMS
+from ops.drills.fire_alerts import INTERRUPTED
 from ops.environment import LOCAL, Environment, load
 from ops.errors import OpsError
-from ops.faults import PLATFORM, PROGRAMS
-from ops.fire_alerts import INTERRUPTED
-from ops.kube import Cluster, Service, service_url
-
-_FIRST = 8000
-_SIMULATORS = ("job-queue", "speccursor", "api", "media-upload", "media-clustering", PLATFORM)
-"""Simulated systems, in the order of their ports on this machine: the one that the stack's outputs tell."""
+from settings.apps import ALERTMANAGER, GRAFANA, JAEGER, LOKI, PROMETHEUS, SIMULATED_PORT
 
 
 def open_endpoints(
@@ -47,15 +44,16 @@ def open_endpoints(
 
 def endpoints(stack: Environment) -> dict[str, tuple[Service, int]]:
     """Name of each endpoint of a stack -> its service, and the port on this machine."""
-    own = {"prometheus": 9090, "alertmanager": 9093, "loki": 3100, "jaeger": 16686}
+    own = [PROMETHEUS, ALERTMANAGER, LOKI, JAEGER]
     wanted = str(stack.values.get("grafana")).lower() == "true"
     if wanted and (stack.stack != LOCAL or grafana_home.available()):
-        own["grafana"] = 3000
-    found = {name: (Service(namespace=stack.namespace, name=name, port=port), port) for name, port in own.items()}
+        own.append(GRAFANA)
+    found = {one.name: (Service(namespace=stack.namespace, name=one.name, port=one.port), one.port) for one in own}
     if stack.has_simulator:
         receiver = stack.services()["receiver"]
         found["receiver"] = (receiver, receiver.port)
-        found |= {f"simulator-{name}": (PROGRAMS[name], _FIRST + number) for number, name in enumerate(_SIMULATORS)}
+        programs = enumerate(PROGRAMS.items(), SIMULATED_PORT)
+        found |= {f"simulator-{system}": (program, port) for port, (system, program) in programs}
     return found
 
 

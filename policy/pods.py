@@ -119,7 +119,7 @@ RULES = (
     ),
     Rule(
         name="container-resources",
-        # A CPU limit is left out on purpose (components/pods.py).
+        # A CPU limit is left out on purpose (components/kubernetes/pods.py).
         description="Every container says what CPU and memory it needs, and has a limit of memory.",
         check=_resources,
     ),

@@ -12,11 +12,11 @@ import sys
 from fastapi import FastAPI
 from observability_fastapi import InstrumentationError, sending, traces
 
-from simulator import logs
-from simulator.roles import ROLES
-from simulator.series_files import SeriesError
-from simulator.serve import serve
-from simulator.tracing import Tracing
+from simulator.engine import logs
+from simulator.engine.serve import serve
+from simulator.engine.tracing import Tracing
+from simulator.systems.roles import ROLES
+from simulator.systems.series_files import SeriesError
 
 
 def build(role: str, tracing: Tracing | None = None) -> FastAPI:

@@ -19,13 +19,13 @@ from pulumi.runtime.proto import source_pb2
 from pulumi.runtime.settings import reset_options
 from xdist.remote import Producer
 
-from components import setting_values
-from components.eks import facts
+from engine.workspace import Workspace
 from local import toolchain
 from local.errors import LocalError
-from local.opensearch import OpenSearchNode
 from local.paths import STATE
-from local.workspace import Workspace
+from settings import values as setting_values
+from settings.eks import facts
+from tests.backends.opensearch import OpenSearchNode
 from tests.mock_engine import ROOT, SECRETS, KubernetesMocks, Recorded, RecordingMonitor, stack_config
 from tests.scheduling import ByServer
 
@@ -120,7 +120,7 @@ def program(request: pytest.FixtureRequest) -> Iterator[Callable[..., Recorded]]
         secret = [f"observability:{name}" for name in hidden if stack != "local" or name in changes]
         runtime_config.set_all_config({f"observability:{key}": value for key, value in values.items()}, secret)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("components.cluster_check.require_cluster", lambda *_: "v1.34.0")
+            patch.setattr("components.kubernetes.cluster_check.require_cluster", lambda *_: "v1.34.0")
             patch.setattr("components.eks.preflight.check", facts.offline)
             main = str(ROOT / "__main__.py")
             found = _run(lambda: runpy.run_path(main), Recorded(), preview=preview, stack=stack)

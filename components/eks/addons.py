@@ -1,25 +1,17 @@
-"""EKS add-ons: which there are, who brings each, and those that the program installs."""
+"""The EKS add-ons that the program installs, each at its pinned version."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal, TypedDict, get_args
+from typing import TypedDict
 
 import pulumi
 import pulumi_aws as aws
 
-from components import versions
 from components.eks import policies
 from components.eks.identities import pod_role
 from components.eks.policies import ClusterIdentity
-from rules.problems import closest
-
-Mode = Literal["managed", "existing", "off"]
-"""The program installs it; someone else did; it is not there."""
-
-EBS_CSI_DRIVER = "aws-ebs-csi-driver"
-POD_IDENTITY_AGENT = "eks-pod-identity-agent"
-KUBE_STATE_METRICS = "kube-state-metrics"
-NODE_EXPORTER = "prometheus-node-exporter"
+from settings import versions
+from settings.eks import addons
+from settings.eks.addons import EBS_CSI_DRIVER, POD_IDENTITY_AGENT, Mode
 
 # Where the EBS CSI add-on runs what creates volumes.
 DRIVER_NAMESPACE = "kube-system"
@@ -29,47 +21,6 @@ DRIVER_ACCOUNT = "ebs-csi-controller-sa"
 _DRIVER_POLICY = "AmazonEBSCSIDriverPolicyV2"
 
 
-@dataclass(frozen=True)
-class _AddOn:
-    default: Mode
-    part_of_auto_mode: bool = False
-    preserve: bool = False
-    """Its software stays when the program gives it up, because others stand on it: volumes, credentials, CRDs."""
-
-
-_KNOWN = {
-    EBS_CSI_DRIVER: _AddOn("managed", part_of_auto_mode=True, preserve=True),
-    POD_IDENTITY_AGENT: _AddOn("managed", part_of_auto_mode=True, preserve=True),
-    "metrics-server": _AddOn("managed"),
-    # The platform brings both itself, with exactly the metrics that its rules read.
-    KUBE_STATE_METRICS: _AddOn("off"),
-    NODE_EXPORTER: _AddOn("off"),
-    # Nothing of the platform needs it.
-    "cert-manager": _AddOn("off", preserve=True),
-}
-
-
-def problems(changes: Mapping[str, object], *, auto_mode: bool) -> list[str]:
-    """What is wrong with a stack's `eksAddons`; lines start with the path in `changes`."""
-    found: list[str] = []
-    for addon, mode in changes.items():
-        if addon not in _KNOWN:
-            found.append(f"{addon}: no such add-on; {closest(addon, tuple(_KNOWN))}")
-        elif mode not in get_args(Mode):
-            found.append(f"{addon}: {mode!r} is not allowed; allowed: {', '.join(get_args(Mode))}")
-        elif auto_mode and _KNOWN[addon].part_of_auto_mode and mode != "off":
-            found.append(f"{addon}: {mode!r} is not allowed; allowed: off, because it is part of Auto Mode")
-    return found
-
-
-def modes(changes: Mapping[str, Mode], *, auto_mode: bool) -> dict[str, Mode]:
-    """Add-on -> who brings it, for changes without problems. Off what is part of Auto Mode: EKS runs it, unseen."""
-    return {
-        addon: "off" if auto_mode and facts.part_of_auto_mode else changes.get(addon, facts.default)
-        for addon, facts in _KNOWN.items()
-    }
-
-
 class AddonsArgs(TypedDict):
     """Arguments of Addons."""
 
@@ -77,7 +28,7 @@ class AddonsArgs(TypedDict):
     cluster_name: pulumi.Input[str]
     """The cluster's name; an output of the cluster where the program makes it, so that it exists first."""
     modes: Mapping[str, Mode]
-    """What modes() gave."""
+    """See settings/eks/addons.py."""
     volume_key_arn: pulumi.Input[str]
     """Key of the volumes that the EBS CSI driver creates."""
 
@@ -133,7 +84,7 @@ def _addon(
         resolve_conflicts_on_create="NONE",
         # What someone tuned by hand survives an update.
         resolve_conflicts_on_update="PRESERVE",
-        preserve=_KNOWN[addon].preserve,
+        preserve=addons.preserved(addon),
         pod_identity_associations=[{"role_arn": driver_role.arn, "service_account": DRIVER_ACCOUNT}]
         if driver_role
         else None,

@@ -2,8 +2,8 @@
 
 import pulumi_aws as aws
 
-from components.eks.facts import Facts
-from components.setting_values import Values
+from settings.eks.facts import Facts
+from settings.values import Values
 
 MANAGED_BY = "pulumi"
 # Neither secret nor of any account: an offline preview signs nothing, and the provider wants something to sign with.

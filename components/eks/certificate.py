@@ -6,7 +6,7 @@ from typing import TypedDict
 import pulumi
 import pulumi_aws as aws
 
-from components.eks.values import Page
+from settings.eks.values import Page
 
 _TTL = 300
 """Seconds; ACM reads the records again at each renewal, and they never change."""

@@ -6,7 +6,7 @@ from typing import TypedDict
 import pulumi
 import pulumi_aws as aws
 
-from components.eks.values import Page
+from settings.eks.values import Page
 
 _TTL = 60
 """Seconds that a new load balancer is unknown to who has asked for the old one."""

@@ -8,10 +8,11 @@ import pulumi_aws as aws
 import pulumi_kubernetes as k8s
 from pulumi_kubernetes.core.v1 import PodSpecArgsDict
 
-from components import pods, versions
 from components.eks import policies
 from components.eks.policies import ClusterIdentity, Document
-from components.labels import labels
+from components.kubernetes import pods
+from components.kubernetes.labels import labels
+from settings import versions
 
 ANNOTATION = "observability/pod-identity"
 """Of pods: the association that they were admitted with. They get no other later, so a new one must restart them."""
@@ -172,7 +173,7 @@ def _pod(check: str) -> PodSpecArgsDict:
                     # An image with a shell that the nodes need anyway.
                     "image": versions.PROMETHEUS_IMAGE,
                     "command": ["/bin/sh", "-c", _CHECK],
-                    "resources": pods.resources(cpu="10m", memory="32Mi"),
+                    "resources": pods.resources(cores=0.01, memory="32Mi"),
                 }
             )
         ],

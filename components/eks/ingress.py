@@ -17,11 +17,11 @@ import pulumi_kubernetes as k8s
 from pulumi_kubernetes.networking.v1 import HTTPIngressPathArgsDict, IngressBackendArgsDict
 from pulumi_kubernetes.networking.v1.outputs import IngressStatus
 
-from components import network_policies
 from components.eks import ingress_annotations
 from components.eks.login import Login, redirects
-from components.eks.values import Page
-from components.labels import labels
+from components.kubernetes import network_policies
+from components.kubernetes.labels import labels
+from settings.eks.values import Page
 
 _APP = "ingress"
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pulumi
 
-from components.eks.values import Page
+from settings.eks.values import Page
 
 _PREFIX = "alb.ingress.kubernetes.io"
 # TLS 1.3 and 1.2 with forward secrecy and authenticated ciphers only; the default of an ALB still offers TLS 1.0.

@@ -13,10 +13,10 @@ import pulumi
 import pulumi_kubernetes as k8s
 from pulumi_kubernetes.rbac.v1 import SubjectArgsDict
 
-from components import grafana
-from components.eks.values import Page
-from components.grafana_config import SESSION_HOURS
-from components.labels import labels
+from components.grafana import server
+from components.grafana.server_config import SESSION_HOURS
+from components.kubernetes.labels import labels
+from settings.eks.values import Page
 
 SECRET = "oidc-client"  # noqa: S105 (a Secret's name)
 _APP = "login"
@@ -120,5 +120,5 @@ def annotations(oidc: Oidc) -> dict[str, str]:
 
 def redirects(hosts: Mapping[Page, str]) -> list[str]:
     """The redirect URLs that the client must have at the issuer; `hosts` is app -> host."""
-    paths = {app: "login/generic_oauth" if app == grafana.APP else "oauth2/idpresponse" for app in hosts}
+    paths = {app: "login/generic_oauth" if app == server.APP else "oauth2/idpresponse" for app in hosts}
     return [f"https://{host}/{paths[app]}" for app, host in hosts.items()]

@@ -10,7 +10,7 @@ import pulumi
 import pulumi_kubernetes as k8s
 from kubernetes import client
 
-from components.labels import labels
+from components.kubernetes.labels import labels
 
 _NAMESPACE, _NAME, _KEY, _ON = "kube-system", "amazon-vpc-cni", "enable-network-policy-controller", "true"
 # Only a cluster in Auto Mode has it.

@@ -5,10 +5,10 @@ from typing import Any
 
 import pulumi
 
-from components.eks import access
 from components.eks.identities import Identity
 from components.eks.platform import Foundation
-from components.settings import Settings
+from settings.eks import access
+from settings.stack import Settings
 
 
 def outputs(settings: Settings, base: Foundation, roles: Mapping[str, Identity]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The platform's part in EKS and AWS, as it comes to be: foundation, ground, identities, entrance."""
+"""The platform's part in EKS and AWS, in the order of its creation: foundation, prerequisites, identities, ingress."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from components import alertmanager, collector_gateway, grafana, jaeger, loki, prometheus
-from components.backing import Backing
-from components.eks import access, addons, identities, policies, stores
+from components.assembly.backends import Backends
+from components.collector import gateway
+from components.eks import identities, policies, stores
 from components.eks.addons import Addons
 from components.eks.aws_provider import aws_provider, tags
 from components.eks.certificate import Certificate
@@ -21,12 +21,18 @@ from components.eks.network_enforcement import NetworkEnforcement
 from components.eks.policies import ClusterIdentity, Document
 from components.eks.storage_class import StorageClass
 from components.eks.stores import Stores
-from components.eks.values import Page
-from components.pod_identity import PodIdentity
-from components.settings import Settings
+from components.grafana import server
+from components.kubernetes.pod_identity import PodIdentity
+from components.logs import loki
+from components.metrics import alertmanager, prometheus
+from components.traces import jaeger
+from settings.eks import access
+from settings.eks import addons as eks_addons
+from settings.eks.values import Page
+from settings.stack import Settings
 
 _PORTS: Mapping[Page, int] = {
-    "grafana": grafana.PORT,
+    "grafana": server.PORT,
     "prometheus": prometheus.PORT,
     "alertmanager": alertmanager.PORT,
     "jaeger": jaeger.PORT,
@@ -35,7 +41,7 @@ _PORTS: Mapping[Page, int] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Foundation:
-    """What stands before anything in the cluster does."""
+    """What must exist before anything in the cluster."""
 
     provider: aws.Provider
     cluster: ClusterIdentity
@@ -79,7 +85,7 @@ def foundation(settings: Settings) -> Foundation | None:
         kubeconfig = pulumi.Output.all(made.endpoint, made.certificate_authority).apply(
             lambda known: access.kubeconfig(values, *known)
         )
-    modes = addons.modes(values.eks_addons, auto_mode=values.eks_auto_mode)
+    modes = eks_addons.modes(values.eks_addons, auto_mode=values.eks_auto_mode)
     installed = Addons(
         "addons",
         {"cluster": identity, "cluster_name": cluster_name, "modes": modes, "volume_key_arn": key_arn},
@@ -95,14 +101,14 @@ def foundation(settings: Settings) -> Foundation | None:
     )
 
 
-def ground(settings: Settings, base: Foundation, opts: pulumi.ResourceOptions) -> list[pulumi.Resource]:
-    """What the platform's namespace stands on: policies that are enforced, and what outlives all volumes in it, which
-    is their class and its driver.
+def prerequisites(settings: Settings, base: Foundation, opts: pulumi.ResourceOptions) -> list[pulumi.Resource]:
+    """Prerequisites of the platform's namespace: enforced network policies, and the storage class and CSI driver, which
+    must outlive every volume in it.
     """
     enforced = [NetworkEnforcement("network", opts)] if settings.values.cluster == "create" else []
     if settings.values.storage_class:
         return [*enforced]
-    driver = base.addons.installed.get(addons.EBS_CSI_DRIVER)
+    driver = base.addons.installed.get(eks_addons.EBS_CSI_DRIVER)
     volumes = StorageClass(
         "volumes",
         {
@@ -119,7 +125,7 @@ def pod_identities(
     settings: Settings, base: Foundation, namespace: pulumi.Output[str], opts: pulumi.ResourceOptions
 ) -> Mapping[str, Identity]:
     """Service account -> its role in AWS, for each that needs one; `opts` carries the provider kubernetes."""
-    agent = base.addons.installed.get(addons.POD_IDENTITY_AGENT)
+    agent = base.addons.installed.get(eks_addons.POD_IDENTITY_AGENT)
     needed = pulumi.ResourceOptions(providers=[base.provider], depends_on=[agent] if agent else [])
     return {
         account: Identity(
@@ -138,9 +144,9 @@ def pod_identities(
     }
 
 
-def backing(base: Foundation, roles: Mapping[str, Identity]) -> Backing:
-    """What the workloads are given."""
-    return Backing(
+def backends(base: Foundation, roles: Mapping[str, Identity]) -> Backends:
+    """Identities and addresses for the workloads."""
+    return Backends(
         identities={
             account: PodIdentity(ready=role.ready, annotations={identities.ANNOTATION: role.association_id})
             for account, role in roles.items()
@@ -150,7 +156,7 @@ def backing(base: Foundation, roles: Mapping[str, Identity]) -> Backing:
     )
 
 
-def entrance(
+def ingress(
     settings: Settings, base: Foundation, namespace: pulumi.Output[str], opts: pulumi.ResourceOptions
 ) -> Sequence[pulumi.Resource]:
     """Load balancer, certificate, login and names; what to wait for before a page is opened from outside."""
@@ -180,7 +186,7 @@ def entrance(
         },
         opts,
     )
-    ingress = Ingress(
+    load_balancer = Ingress(
         "ingress",
         {
             "namespace": namespace,
@@ -198,8 +204,10 @@ def entrance(
         },
         opts,
     )
-    names = DnsRecords("dns", {"zone_id": values.hosted_zone_id, "hosts": hosts, "target": ingress.hostname}, there)
-    return [ingress, names]
+    names = DnsRecords(
+        "dns", {"zone_id": values.hosted_zone_id, "hosts": hosts, "target": load_balancer.hostname}, there
+    )
+    return [load_balancer, names]
 
 
 def _policies(settings: Settings, kept: Stores) -> dict[str, pulumi.Input[Document]]:
@@ -211,5 +219,5 @@ def _policies(settings: Settings, kept: Stores) -> dict[str, pulumi.Input[Docume
     if kept.workspace:
         found[prometheus.APP] = pulumi.Output.from_input(kept.workspace.arn).apply(policies.remote_write)
     if values.xray:
-        found[collector_gateway.APP] = policies.xray()
+        found[gateway.APP] = policies.xray()
     return found

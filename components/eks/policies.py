@@ -8,15 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from settings.eks.aws import partition
+
 Document = dict[str, Any]
 """A policy as IAM takes it, once it is JSON."""
 
 _ROLE_NAME_LENGTH = 64
-
-
-def partition(region: str) -> str:
-    """The part of AWS that a region belongs to."""
-    return {"cn": "aws-cn", "us-gov": "aws-us-gov"}.get(region.rsplit("-", 2)[0], "aws")
 
 
 @dataclass(frozen=True)

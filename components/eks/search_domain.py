@@ -11,14 +11,14 @@ from typing import TypedDict
 import pulumi
 import pulumi_aws as aws
 
-from components import versions
 from components.eks.policies import ClusterIdentity, Document
-from components.quantities import quantity_bytes
+from settings import versions
+from settings.eks import opensearch
+from settings.quantities import quantity_bytes
 
 _NAME_LENGTH = 28
 _GIB = 2**30
 _TIMES = pulumi.CustomTimeouts(create="120m", update="180m", delete="90m")
-PASSWORD_ALLOWED = "at least 8 characters, among them a lower and an upper case letter, a digit and another character"  # noqa: S105
 
 
 class SearchDomainArgs(TypedDict):
@@ -35,12 +35,12 @@ class SearchDomainArgs(TypedDict):
     """The group of the cluster's nodes and pods, who alone may speak to the domain."""
     instance_type: str
     instances: int
-    """See instances_problem."""
+    """See settings.eks.opensearch.instances_problem."""
     storage: str
     """Volume of each instance, as a Kubernetes quantity; rounded up to whole GiB."""
     username: pulumi.Input[str]
     password: pulumi.Input[str]
-    """See password_problem."""
+    """See settings.eks.opensearch.password_problem."""
     protect: bool
     """Whether Pulumi refuses to delete it, and leaves it in AWS when it leaves the program."""
 
@@ -61,7 +61,7 @@ class SearchDomain(pulumi.ComponentResource):
     """https URL, once requests are let in."""
 
     def __init__(self, name: str, args: SearchDomainArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        if found := instances_problem(args["instances"], len(args["subnet_ids"])):
+        if found := opensearch.instances_problem(args["instances"], len(args["subnet_ids"])):
             raise ValueError(f"OpenSearch instances: {args['instances']} {found}")
         super().__init__("observability:index:SearchDomain", name, {}, opts)
         child = pulumi.ResourceOptions(parent=self)
@@ -79,7 +79,7 @@ class SearchDomain(pulumi.ComponentResource):
                 "volume_size": -(-quantity_bytes(args["storage"]) // _GIB),
             },
             vpc_options={
-                "subnet_ids": list(args["subnet_ids"][: zones(args["instances"])]),
+                "subnet_ids": list(args["subnet_ids"][: opensearch.zones(args["instances"])]),
                 "security_group_ids": [group.id],
             },
             encrypt_at_rest={"enabled": True, "kms_key_id": args["key_arn"]},
@@ -127,37 +127,6 @@ def domain_name(identity: ClusterIdentity) -> str:
     return f"{name[: _NAME_LENGTH - 9]}-{hashlib.sha256(whole.encode()).hexdigest()[:8]}"
 
 
-def zones(instances: int) -> int:
-    """In how many zones so many instances are, evenly: three or two, or one for a single instance."""
-    return next(count for count in (3, 2, 1) if instances % count == 0 and instances >= count)
-
-
-def instances_problem(instances: int, subnets: int) -> str | None:
-    """Why a domain cannot have so many instances in so many subnets; None when it can."""
-    wanted = zones(instances)
-    if wanted == 1 and instances > 1:
-        return "cannot be spread evenly over zones; allowed: 1, or a multiple of 2 or 3"
-    if subnets < wanted:
-        return f"are spread over {wanted} zones, and there are {subnets} subnets; allowed: one subnet for each zone"
-    return None
-
-
-def password_problem(password: str) -> str | None:
-    """What OpenSearch misses in a password; None when it takes it. Allowed is PASSWORD_ALLOWED."""
-    missing = [
-        what
-        for what, pattern in {
-            "8 characters": ".{8}",
-            "a lower case letter": "[a-z]",
-            "an upper case letter": "[A-Z]",
-            "a digit": "[0-9]",
-            "a character that is neither letter nor digit": "[^A-Za-z0-9]",
-        }.items()
-        if not re.search(pattern, password, re.DOTALL)
-    ]
-    return f"misses {', '.join(missing)}" if missing else None
-
-
 def access_policy(domain_arn: str) -> Document:
     """Requests of everybody, who then must log in: Jaeger signs nothing, so to IAM it is nobody.
 
@@ -179,7 +148,7 @@ def access_policy(domain_arn: str) -> Document:
 
 
 def _instances(args: SearchDomainArgs) -> aws.opensearch.DomainClusterConfigArgsDict:
-    spread = zones(args["instances"])
+    spread = opensearch.zones(args["instances"])
     config: aws.opensearch.DomainClusterConfigArgsDict = {
         "instance_type": args["instance_type"],
         "instance_count": args["instances"],
@@ -215,6 +184,8 @@ def _security_group(
 
 
 def _checked(password: str) -> str:
-    if found := password_problem(password):
-        raise ValueError(f"the password of OpenSearch's user (opensearchPassword) {found}; allowed: {PASSWORD_ALLOWED}")
+    if found := opensearch.password_problem(password):
+        raise ValueError(
+            f"the password of OpenSearch's user (opensearchPassword) {found}; allowed: {opensearch.PASSWORD_ALLOWED}"
+        )
     return password

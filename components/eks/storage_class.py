@@ -5,9 +5,9 @@ from typing import TypedDict
 import pulumi
 import pulumi_kubernetes as k8s
 
-from components.labels import labels
+from components.kubernetes.labels import labels
+from settings.eks.aws import STORAGE_CLASS
 
-NAME = "observability-gp3"
 _DRIVER = "ebs.csi.aws.com"
 _AUTO_MODE_DRIVER = "ebs.csi.eks.amazonaws.com"
 
@@ -27,13 +27,13 @@ class StorageClass(pulumi.ComponentResource):
     """gp3 volumes that are encrypted with one key, can grow, and outlive their claims. Not the cluster's default."""
 
     name: pulumi.Output[str]
-    """Its name, which is NAME, once it exists."""
+    """Its name, which is STORAGE_CLASS, once it exists."""
 
     def __init__(self, name: str, args: StorageClassArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("observability:index:StorageClass", name, {}, opts)
         storage_class = k8s.storage.v1.StorageClass(
             f"{name}-storage-class",
-            metadata={"name": NAME, "labels": labels(NAME)},
+            metadata={"name": STORAGE_CLASS, "labels": labels(STORAGE_CLASS)},
             provisioner=_AUTO_MODE_DRIVER if args["auto_mode"] else _DRIVER,
             parameters={"type": "gp3", "encrypted": "true", "kmsKeyId": args["key_arn"]},
             # A deleted namespace must not take the data along.
@@ -44,5 +44,5 @@ class StorageClass(pulumi.ComponentResource):
             # Kubernetes cannot change the parameters: another key means another class, and is refused where protected.
             opts=pulumi.ResourceOptions(parent=self, protect=args["protect"]),
         )
-        self.name = storage_class.metadata.apply(lambda metadata: metadata.name or NAME)
+        self.name = storage_class.metadata.apply(lambda metadata: metadata.name or STORAGE_CLASS)
         self.register_outputs({"name": self.name})

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 
 import pulumi
 
-from components.eks import misfits
 from components.eks.encryption import EncryptionKey
 from components.eks.log_buckets import LogBuckets
 from components.eks.metrics_workspace import MetricsWorkspace
 from components.eks.policies import ClusterIdentity
 from components.eks.search_domain import SearchDomain
-from components.setting_values import Values
-from components.settings import Settings
+from settings.eks import conflicts
+from settings.stack import Settings
+from settings.values import Values
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +82,7 @@ def stores(
     return Stores(
         key_arn=key_arn,
         loki_buckets=_buckets(values, cluster, key_arn, opts),
-        loki_key_arn=key_arn if misfits.makes_loki_bucket(values) else values.kms_key_arn or None,
+        loki_key_arn=key_arn if conflicts.makes_loki_bucket(values) else values.kms_key_arn or None,
         remote_write_url=remote_write_url,
         workspace=workspace,
         opensearch_url=domain.url if domain else values.opensearch_url,
@@ -93,9 +93,9 @@ def stores(
 def _buckets(
     values: Values, cluster: ClusterIdentity, key_arn: pulumi.Input[str], opts: pulumi.ResourceOptions
 ) -> Mapping[str, pulumi.Input[str]]:
-    if not misfits.logs_in_aws(values):
+    if not conflicts.logs_in_aws(values):
         return {}
-    if not misfits.makes_loki_bucket(values):
+    if not conflicts.makes_loki_bucket(values):
         return {values.loki_bucket: f"arn:{cluster.partition}:s3:::{values.loki_bucket}"}
     made = LogBuckets(
         "log-buckets",
@@ -117,7 +117,7 @@ def _workspace(
     if values.managed_prometheus:
         made = MetricsWorkspace("metrics", {"identity": cluster, "key_arn": key_arn, "protect": values.protect}, opts)
         return Workspace(id=made.id, arn=made.arn), made.remote_write_url
-    found = misfits.workspace(values.remote_write_url)
+    found = conflicts.workspace(values.remote_write_url)
     if not found:
         return None, values.remote_write_url
     arn = f"arn:{cluster.partition}:aps:{cluster.region}:{cluster.account_id}:workspace/{found}"

@@ -9,12 +9,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from local import engine
-from local.engine_events import Report
+from engine import actions
+from engine.events import Report
+from engine.grafana_forward import to_grafana
+from engine.stand_ins.errors import ProviderError
+from engine.workspace import Workspace
 from local.errors import LocalError
-from local.forward import to_grafana
-from local.providers.errors import ProviderError
-from local.workspace import Workspace
 from ops.drift import findings, unmanaged
 from ops.drift.findings import Finding, Sort
 from ops.drift.unmanaged import Resource
@@ -35,7 +35,7 @@ def drift(*, stack: Stack = LOCAL, as_json: AsJson = False) -> None:
     Exit code: 0 nothing unexpected, 1 something cannot be reached, 2 drift (or bad usage).
     """
     load(stack)  # refuses a stack that does not exist
-    found, unasked = look(engine.workspace(stack), report=_silent if as_json else print)
+    found, unasked = look(actions.workspace(stack), report=_silent if as_json else print)
     if as_json:
         print(json.dumps([one._asdict() for one in found], indent=2))
     else:
@@ -52,7 +52,7 @@ def look(workspace: Workspace, *, report: Report = print) -> tuple[list[Finding]
     Raises OpsError when the cluster or the state cannot be asked.
     """
     try:
-        seen = engine.drift(workspace, report=report)
+        seen = actions.drift(workspace, report=report)
         resources = [_resource(one) for one in seen.state.resources]
         if not resources:
             raise OpsError(f"stack {workspace.stack} has no resources; `up` makes them, and then there can be drift")

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple, cast
 
 import yaml
 
-from local.engine_events import Difference
-from local.providers.changes import changes, rendered
+from engine.events import Difference
+from engine.stand_ins.changes import changes, rendered
 
 FILE = Path(__file__).with_name("expected.yaml")
 _INTERNAL = "__"

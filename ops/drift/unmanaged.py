@@ -5,8 +5,8 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
-from local.providers.errors import ProviderError
-from local.providers.grafana.api import Api
+from engine.stand_ins.errors import ProviderError
+from engine.stand_ins.grafana.api import Api
 from ops.drift.findings import Finding, Sort
 
 _WORKLOADS = {

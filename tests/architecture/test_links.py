@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from components import settings
-from rules import loader
+from alerting import loader
+from settings import stack
 from tests.mock_engine import ROOT, stack_config
 
 PAGES = sorted({ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "rules/runbooks").glob("*.md")})
-DASHBOARDS = sorted((ROOT / "dashboards").glob("*.json"))
+DASHBOARDS = sorted((ROOT / "dashboards/rendered").glob("*.json"))
 ALERTS = loader.load().rules()
 _FENCE = re.compile(r"^(```|~~~).*?^\1", re.MULTILINE | re.DOTALL)
 _CODE = re.compile(r"`[^`\n]*`")
@@ -103,7 +103,7 @@ def test_dashboards_and_runbooks_that_pages_name_exist() -> None:
 
 
 def test_every_alert_links_to_a_dashboard_and_to_its_runbook() -> None:
-    deployed = settings.parse(stack_config("local"), [])
+    deployed = stack.parse(stack_config("local"), [])
     lines = loader.render_loki(deployed.rule_set, deployed.overrides, deployed.links)
     text = "\n".join([*deployed.rule_files().values(), *lines.values()])
     for alert, rule in ALERTS.items():

@@ -5,9 +5,9 @@ import re
 import promql_parser
 import pytest
 
-from components import kube_state_metrics
-from rules import loader, logql
-from simulator import job_queue
+from alerting import loader, logql
+from components.metrics import kube_state_metrics
+from simulator.systems import job_queue
 from tests.mock_engine import ROOT
 
 FOLDER = ROOT / "rules/runbooks"
@@ -31,7 +31,7 @@ def metrics(query: str) -> set[str]:
 
 
 def dashboard_text() -> str:
-    return "".join(file.read_text() for file in (ROOT / "dashboards").glob("*.json"))
+    return "".join(file.read_text() for file in (ROOT / "dashboards/rendered").glob("*.json"))
 
 
 # The job queue's own metrics, what Prometheus makes itself, and what rules or dashboards use: those are run against the

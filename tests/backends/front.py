@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import httpx
 
 from tests.backends.servers import Certificate
-from tests.http_server import Handler, serving
+from tools.http_server import Handler, serving
 
 _KEPT = ("Accept", "Content-Type", "Content-Encoding")
 

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import httpx
 
-from components import jaeger_config
-from components.jaeger_config import JaegerConfig
+from components.traces import jaeger_config
+from components.traces.jaeger_config import JaegerConfig
 from tests.backends.servers import Certificate
 from tests.collector.jaeger import TRACE, health, loopback
-from tests.programs import Server
+from tools.programs import Server
 
 USER, PASSWORD = "jaeger", "Hush-hush-1"
 

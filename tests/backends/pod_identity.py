@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.http_server import Handler, serving
+from tools.http_server import Handler, serving
 
 _PATH = "/v1/credentials"
 _TOKEN = "token-of-the-pod"

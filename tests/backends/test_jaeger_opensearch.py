@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from local.opensearch import OpenSearchNode
 from tests.backends.front import front
 from tests.backends.jaeger_opensearch import PASSWORD, USER, Jaeger
+from tests.backends.opensearch import OpenSearchNode
 from tests.backends.servers import certificate
 
 pytestmark = pytest.mark.xdist_group("opensearch")

@@ -14,13 +14,13 @@ import httpx
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from components import loki_config
-from components.loki_config import S3, LokiConfig
+from alerting import loader, missing_metrics
+from components.logs import loki_config
+from components.logs.loki_config import S3, LokiConfig
 from local.ports import free_ports
-from rules import loader, missing_metrics
 from tests.backends.pod_identity import agent
 from tests.backends.servers import S3Server, s3_server
-from tests.programs import Server, eventually
+from tools.programs import Server, eventually
 
 BUCKET = "logs"
 # What LokiRequestErrors asks of a store.

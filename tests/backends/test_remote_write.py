@@ -16,11 +16,11 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from components import prometheus_config
+from components.metrics import prometheus_config
 from local.ports import free_port
 from tests.backends.pod_identity import agent
-from tests.http_server import Handler, serving
-from tests.programs import Server, eventually
+from tools.http_server import Handler, serving
+from tools.programs import Server, eventually
 
 REGION = "eu-central-1"
 WORKSPACE = f"https://aps-workspaces.{REGION}.amazonaws.com/workspaces/ws-1/api/v1/remote_write"

@@ -4,7 +4,7 @@ import time
 
 import httpx
 
-from components.jaeger_config import Listen
+from components.traces.jaeger_config import Listen
 from local.ports import free_ports
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"

@@ -5,11 +5,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from components import collector_agent_config, collector_gateway_config
-from components.collector_agent_config import AgentConfig
-from components.collector_gateway_config import GatewayConfig
+from components.collector import agent_config as collector_agent_config
+from components.collector import gateway_config as collector_gateway_config
+from components.collector.agent_config import AgentConfig
+from components.collector.gateway_config import GatewayConfig
 from tests.collector.processes import LogSink, collector, log_sink, loopback
-from tests.programs import Server
+from tools.programs import Server
 
 _TIME = "2026-11-21T12:00:00.000000001Z"
 

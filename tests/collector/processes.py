@@ -17,10 +17,10 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 
-from components.collector_config import Listen
+from components.collector.shared_config import Listen
 from local.ports import free_port, free_ports
-from tests.http_server import Handler, serving
-from tests.programs import Server, configured
+from tools.http_server import Handler, serving
+from tools.programs import Server, configured
 
 
 def loopback() -> Listen:

@@ -10,12 +10,12 @@ from urllib.parse import parse_qs
 
 import httpx
 
-from components import jaeger_config
-from components.jaeger_config import JaegerConfig
+from components.traces import jaeger_config
+from components.traces.jaeger_config import JaegerConfig
 from local.toolchain import tool
 from tests.collector import jaeger
-from tests.http_server import Handler, serving
-from tests.programs import configured, eventually
+from tools.http_server import Handler, serving
+from tools.programs import configured, eventually
 
 
 @contextmanager

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from components import collector_gateway_config, jaeger_config
-from components.collector_config import Listen
-from components.collector_gateway_config import GatewayConfig
-from components.jaeger_config import JaegerConfig
+from components.collector import gateway_config
+from components.collector.gateway_config import GatewayConfig
+from components.collector.shared_config import Listen
+from components.traces import jaeger_config
+from components.traces.jaeger_config import JaegerConfig
 from tests.collector import jaeger
 from tests.collector.processes import collector, loopback
-from tests.programs import Server, configured
+from tools.programs import Server, configured
 
 
 def _ipv6() -> bool:
@@ -42,7 +43,7 @@ def _gateway(folder: Path) -> tuple[Server, list[int]]:
         listen=listen,
     )
     ports = [listen.grpc, listen.http, listen.metrics, listen.span_metrics, listen.health]
-    return collector(collector_gateway_config.render(config), folder / "gateway", listen), ports
+    return collector(gateway_config.render(config), folder / "gateway", listen), ports
 
 
 def _jaeger(folder: Path) -> tuple[Server, list[int]]:

@@ -8,7 +8,7 @@ import pytest
 
 from tests.collector.pipeline import Pipeline, log_pipeline, write
 from tests.collector.processes import Line
-from tests.programs import eventually
+from tools.programs import eventually
 
 TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 PLAIN = "  plain text, with spaces around  "

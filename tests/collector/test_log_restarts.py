@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.collector.pipeline import log_pipeline, write
-from tests.programs import eventually
+from tools.programs import eventually
 
 RATE, BATCH = 200, 20
 """Lines a second, and at once."""

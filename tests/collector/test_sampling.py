@@ -10,11 +10,11 @@ from typing import Any
 
 import httpx
 
-from components import collector_agent_config, collector_gateway_config
-from components.collector_agent_config import AgentConfig
-from components.collector_gateway_config import GatewayConfig
+from components.collector import agent_config, gateway_config
+from components.collector.agent_config import AgentConfig
+from components.collector.gateway_config import GatewayConfig
 from tests.collector.processes import TraceSink, collector, loopback, trace_sink
-from tests.programs import eventually
+from tools.programs import eventually
 
 SERVICES = ("front", "orders", "stock")
 TRACES, ERRORS = 1000, 50
@@ -79,7 +79,7 @@ def test_all_errors_and_a_tenth_of_the_rest_are_kept_whole_and_all_are_counted(
     with trace_sink() as (sink, jaeger):
         gateways = [
             collector(
-                collector_gateway_config.render(
+                gateway_config.render(
                     GatewayConfig(
                         sampling_percentage=10,
                         decision_wait="5s",
@@ -99,7 +99,7 @@ def test_all_errors_and_a_tenth_of_the_rest_are_kept_whole_and_all_are_counted(
         ]
         targets = [f"127.0.0.1:{one.grpc}" for one in listens]
         agent = collector(
-            collector_agent_config.render(
+            agent_config.render(
                 AgentConfig(
                     namespace="agents",
                     app="otel-agent",
@@ -114,7 +114,7 @@ def test_all_errors_and_a_tenth_of_the_rest_are_kept_whole_and_all_are_counted(
             ),
             tmp_path / "agent",
             listen,
-            collector_agent_config.FLAGS,
+            agent_config.FLAGS,
         )
         with ExitStack() as running:
             for program in (*gateways, agent):

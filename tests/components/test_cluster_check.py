@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
-from components.cluster_check import ClusterError, require_cluster, supported
-from components.versions import KUBERNETES
-from tests.http_server import Handler, serving
+from components.kubernetes.cluster_check import ClusterError, require_cluster, supported
+from settings.versions import KUBERNETES
+from tools.http_server import Handler, serving
 
 Answer = tuple[int, Mapping[str, Any]]
 Serve = Callable[..., Path]

@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 import yaml
 
-from components import collector_agent_config, collector_config, collector_gateway_config
-from components.checksum import ANNOTATION, _slow_hash  # pyright: ignore[reportPrivateUsage]
-from components.collector import CollectorAgent, CollectorGateway
-from components.collector_agent_config import AgentConfig
-from components.collector_gateway_config import GatewayConfig
+from components.collector import agent_config, gateway_config, shared_config
+from components.collector.agent import CollectorAgent
+from components.collector.agent_config import AgentConfig
+from components.collector.gateway import CollectorGateway
+from components.collector.gateway_config import GatewayConfig
+from components.kubernetes.checksum import ANNOTATION, _slow_hash  # pyright: ignore[reportPrivateUsage]
 from local.toolchain import tool
+from settings import sizes
 from tests.mock_engine import Recorded
 
 Engine = Callable[..., Recorded]
@@ -82,7 +84,7 @@ def test_agent_reads_the_nodes_logs_and_writes_its_own_folder_only(engine: Engin
         {"key": "eks.amazonaws.com/compute-type", "operator": "NotIn", "values": ["fargate"]}
     ]
     assert daemons.inputs["spec"]["updateStrategy"]["rollingUpdate"] == {"maxUnavailable": 1, "maxSurge": 0}
-    assert collector_agent_config.FLAGS[0] in container["args"]
+    assert agent_config.FLAGS[0] in container["args"]
 
 
 def test_agent_may_read_pods_and_nothing_else(engine: Engine, preview: bool) -> None:
@@ -141,7 +143,7 @@ def test_a_changed_configuration_restarts_the_gateways(engine: Engine) -> None:
 
 
 def _agent_yaml(folder: Path) -> str:
-    return collector_agent_config.render(
+    return agent_config.render(
         AgentConfig(
             namespace="home-agent",
             app="otel-agent",
@@ -154,7 +156,7 @@ def _agent_yaml(folder: Path) -> str:
 
 
 def _gateway_yaml(folder: Path, region: str | None = None) -> str:
-    return collector_gateway_config.render(
+    return gateway_config.render(
         GatewayConfig(
             sampling_percentage=0.5,
             decision_wait="14d",
@@ -188,18 +190,18 @@ def test_programs_are_known_by_their_connection_and_files_by_their_path(tmp_path
 
 @pytest.mark.parametrize(("memory", "gateways", "size"), [(256, 2, 16), (256, 8, 8), (1024, 20, 12.8)])
 def test_gateways_share_what_may_wait_in_an_agents_memory(memory: int, gateways: int, size: float) -> None:
-    assert collector_agent_config.gateway_queue_bytes(memory * 2**20, gateways) == int(size * 2**20)
+    assert sizes.gateway_queue_bytes(memory * 2**20, gateways) == int(size * 2**20)
 
 
 def test_an_agent_too_small_for_its_gateways_is_refused() -> None:
     with pytest.raises(ValueError, match="256Mi is too small for 20 gateways; allowed: 400Mi or more"):
-        collector_agent_config.gateway_queue_bytes(256 * 2**20, 20)
-    assert collector_agent_config.gateway_queue_bytes(400 * 2**20, 20) > collector_config.REQUEST_BYTES
+        sizes.gateway_queue_bytes(256 * 2**20, 20)
+    assert sizes.gateway_queue_bytes(400 * 2**20, 20) > sizes.REQUEST_BYTES
 
 
 @pytest.mark.parametrize(("text", "go"), [("30s", "30000ms"), ("14d", "1209600000ms"), ("1y", "31536000000ms")])
 def test_durations_have_no_exponent(text: str, go: str) -> None:
-    assert collector_config.go_duration(text) == go
+    assert shared_config.go_duration(text) == go
 
 
 @pytest.mark.parametrize("which", ["agent", "gateway", "gateway with X-Ray"])
@@ -220,6 +222,6 @@ def test_the_collector_refuses_what_is_wrong(tmp_path: Path) -> None:
 
 
 def _validate(file: Path) -> subprocess.CompletedProcess[str]:
-    command = [tool("otelcol-contrib"), "validate", f"--config={file}", *collector_agent_config.FLAGS]
+    command = [tool("otelcol-contrib"), "validate", f"--config={file}", *agent_config.FLAGS]
     environment = {**os.environ, "KUBE_NODE_NAME": "node", "AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "key"}
     return subprocess.run(command, capture_output=True, text=True, check=False, env=environment, timeout=60)

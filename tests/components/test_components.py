@@ -5,13 +5,13 @@ from collections.abc import Callable
 import pulumi
 import pytest
 
-from components.alertmanager import Alertmanager
-from components.disruption_budgets import DisruptionBudgets
-from components.namespace import Namespace
-from components.network_policies import app_in
-from components.receiver import Receiver
-from components.simulator import Simulator
-from rules.disruption_budgets import DisruptionBudget
+from alerting.disruption_budgets import DisruptionBudget
+from components.kubernetes.disruption_budgets import DisruptionBudgets
+from components.kubernetes.namespace import Namespace
+from components.kubernetes.network_policies import app_in
+from components.metrics.alertmanager import Alertmanager
+from components.simulation.receiver import Receiver
+from components.simulation.simulator import Simulator
 from tests.mock_engine import Recorded
 
 Engine = Callable[..., Recorded]

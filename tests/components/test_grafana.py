@@ -8,11 +8,11 @@ import jmespath
 import pytest
 from pydantic import ValidationError
 
-from components import grafana_config
-from components.checksum import ANNOTATION, checksum
-from components.eks.values import EksValues
-from components.grafana import Grafana, GrafanaArgs
-from components.grafana_secrets import OAuthClient
+from components.grafana import server_config
+from components.grafana.secrets import OAuthClient
+from components.grafana.server import Grafana, GrafanaArgs
+from components.kubernetes.checksum import ANNOTATION, checksum
+from settings.eks.values import EksValues
 from tests.mock_engine import Recorded
 
 Engine = Callable[..., Recorded]
@@ -29,13 +29,13 @@ ARGS: GrafanaArgs = {
     "smtp_password": "",
     "smtp_port": None,
 }
-OAUTH = grafana_config.OAuth(
+OAUTH = server_config.OAuth(
     authorization_endpoint="https://id.example.com/authorize",
     token_endpoint="https://id.example.com:8443/token",
     user_info_endpoint="https://id.example.com/userinfo",
     admin_group="Platform Admins",
 )
-SMTP = grafana_config.Smtp(smarthost="smtp.example.com:587", sender="g@example.com", username="me", require_tls=True)
+SMTP = server_config.Smtp(smarthost="smtp.example.com:587", sender="g@example.com", username="me", require_tls=True)
 
 
 def test_one_server_that_meets_the_restricted_standard(engine: Engine, preview: bool) -> None:
@@ -141,7 +141,7 @@ def test_people_log_in_at_the_issuer_by_a_client_that_is_files(engine: Engine, p
 
 def test_a_changed_client_restarts_grafana(engine: Engine) -> None:
     read: list[str] = []
-    text = grafana_config.ini(external_url=ARGS["external_url"], port=3000, oauth=OAUTH)
+    text = server_config.ini(external_url=ARGS["external_url"], port=3000, oauth=OAUTH)
 
     def program() -> None:
         client: OAuthClient = {"issuer": OAUTH, "client_id": "my-client", "client_secret": "hush"}
@@ -172,7 +172,7 @@ def test_a_changed_client_restarts_grafana(engine: Engine) -> None:
 )
 def test_only_members_of_the_group_are_admins(claims: dict[str, object], role: str | None) -> None:
     ini = configparser.RawConfigParser()
-    ini.read_string(grafana_config.ini(external_url="https://g.example.com", port=3000, oauth=OAUTH))
+    ini.read_string(server_config.ini(external_url="https://g.example.com", port=3000, oauth=OAUTH))
     assert (jmespath.search(ini["auth.generic_oauth"]["role_attribute_path"], claims) or None) == role
 
 
@@ -194,13 +194,13 @@ def test_a_group_that_the_file_or_the_expression_would_read_otherwise_is_refused
 def test_without_a_group_nobody_is_admin() -> None:
     ini = configparser.RawConfigParser()
     issuer = dataclasses.replace(OAUTH, admin_group="")
-    ini.read_string(grafana_config.ini(external_url="https://g.example.com", port=3000, oauth=issuer))
+    ini.read_string(server_config.ini(external_url="https://g.example.com", port=3000, oauth=issuer))
     assert jmespath.search(ini["auth.generic_oauth"]["role_attribute_path"], {"groups": [""]}) == "Viewer"
 
 
 def test_without_an_issuer_there_is_the_form() -> None:
     ini = configparser.RawConfigParser()
-    ini.read_string(grafana_config.ini(external_url="http://localhost:3000", port=3000))
+    ini.read_string(server_config.ini(external_url="http://localhost:3000", port=3000))
     assert dict(ini["auth.generic_oauth"]) == {"enabled": "false"}
     assert dict(ini["auth"]) == {}
 
@@ -225,7 +225,7 @@ def test_password_is_secret_and_what_the_api_server_has(engine: Engine, preview:
 @pytest.mark.parametrize(("url", "secure"), [("http://localhost:3000", "false"), ("https://g.example.com/", "true")])
 def test_ini_is_closed_to_strangers_and_silent(url: str, secure: str) -> None:
     ini = configparser.RawConfigParser()
-    ini.read_string(grafana_config.ini(external_url=url, port=3000))
+    ini.read_string(server_config.ini(external_url=url, port=3000))
     assert ini["server"]["root_url"] == url.rstrip("/") + "/"
     assert ini["security"]["cookie_secure"] == secure
     assert ini["security"]["admin_password"] == "$__file{/etc/grafana-secrets/password}"

@@ -10,15 +10,16 @@ import pulumi_kubernetes as k8s
 import pytest
 import yaml
 
-from components import dashboard_files
-from components.contact_points import ContactPoints
-from components.dashboard_files import DashboardFile, DashboardsError
-from components.dashboards import Dashboards
-from components.data_sources import UIDS, DataSources
-from components.grafana import GrafanaServer
-from components.grafana_content import grafana_provider
-from rules import routing
-from rules.routing import Timing
+from alerting import routing
+from alerting.routing import Timing
+from components.grafana.contact_points import ContactPoints
+from components.grafana.content import grafana_provider
+from components.grafana.dashboards import Dashboards
+from components.grafana.data_sources import DataSources
+from components.grafana.server import GrafanaServer
+from dashboards import files as dashboard_files
+from dashboards.files import DashboardFile, DashboardsError
+from settings.apps import DATA_SOURCES
 from tests.mock_engine import Recorded
 
 Engine = Callable[..., Recorded]
@@ -45,14 +46,14 @@ def in_grafana(component: Callable[[GrafanaServer, pulumi.ResourceOptions], obje
 
 
 def sources(server: GrafanaServer, opts: pulumi.ResourceOptions) -> object:
-    urls = {f"{uid}_url": f"http://{uid}.home.svc" for uid in UIDS}
+    urls = {f"{uid}_url": f"http://{uid}.home.svc" for uid in DATA_SOURCES}
     return DataSources("sources", {**urls, "scrape_interval": "15s", "server": server}, opts)  # type: ignore[typeddict-item]
 
 
 def test_data_sources_link_in_both_directions(engine: Engine, preview: bool) -> None:
     recorded = engine(in_grafana(sources), preview=preview)
     found = {one.inputs["uid"]: json.loads(one.inputs["jsonDataEncoded"]) for one in recorded.of("DataSource")}
-    assert set(found) == set(UIDS)
+    assert set(found) == set(DATA_SOURCES)
     assert found["prometheus"]["exemplarTraceIdDestinations"][0]["datasourceUid"] == "jaeger"
     assert {link["datasourceUid"] for link in found["loki"]["derivedFields"]} == {"jaeger"}
     assert found["jaeger"]["tracesToLogsV2"]["datasourceUid"] == "loki"
@@ -66,7 +67,11 @@ def test_data_sources_link_in_both_directions(engine: Engine, preview: bool) -> 
 
 def test_dashboards_lie_in_the_folder_of_their_system(engine: Engine, preview: bool) -> None:
     text = json.dumps(GOOD)
-    files = [DashboardFile(uid="one", title="One", system="api", folder="API", file="dashboards/one.json", text=text)]
+    files = [
+        DashboardFile(
+            uid="one", title="One", system="api", folder="API", file="dashboards/rendered/one.json", text=text
+        )
+    ]
     recorded = engine(
         in_grafana(
             lambda server, opts: Dashboards(
@@ -163,7 +168,7 @@ def _interval(timing: dict[str, Any]) -> dict[str, Any]:
 def load(folder: Path, **files: object) -> tuple[DashboardFile, ...]:
     for name, content in files.items():
         (folder / f"{name}.json").write_text(content if isinstance(content, str) else json.dumps(content))
-    return dashboard_files.load(UIDS, folder)
+    return dashboard_files.load(DATA_SOURCES, folder)
 
 
 def test_a_good_dashboard_is_taken_as_it_is(tmp_path: Path) -> None:
@@ -191,7 +196,7 @@ def test_a_good_dashboard_is_taken_as_it_is(tmp_path: Path) -> None:
 def test_a_wrong_dashboard_is_refused_with_its_file(tmp_path: Path, change: dict[str, Any], problem: str) -> None:
     with pytest.raises(DashboardsError) as caught:
         load(tmp_path, one={**GOOD, **change})
-    assert [text for text in caught.value.problems if text.startswith(f"dashboards/one.json: {problem}")] or (
+    assert [text for text in caught.value.problems if text.startswith(f"dashboards/rendered/one.json: {problem}")] or (
         problem in str(caught.value)
     )
 
@@ -200,9 +205,10 @@ def test_a_uid_that_is_taken_and_a_broken_file_are_reported_together(tmp_path: P
     with pytest.raises(DashboardsError) as caught:
         load(tmp_path, one=GOOD, two=GOOD, three="{")
     first, second = sorted(caught.value.problems)
-    assert first.startswith("dashboards/three.json: no valid JSON")
-    assert second == "dashboards/two.json: uid: 'one' is taken by dashboards/one.json; every dashboard needs its own"
+    assert first.startswith("dashboards/rendered/three.json: no valid JSON")
+    taken = "uid: 'one' is taken by dashboards/rendered/one.json; every dashboard needs its own"
+    assert second == f"dashboards/rendered/two.json: {taken}"
 
 
 def test_the_committed_dashboards_are_good() -> None:
-    dashboard_files.load(UIDS)
+    dashboard_files.load(DATA_SOURCES)

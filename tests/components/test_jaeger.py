@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import yaml
 
-from components import jaeger_config
-from components.jaeger import Jaeger
+from components.traces import jaeger_config
+from components.traces.jaeger import Jaeger
 from tests.mock_engine import Recorded
 
 Engine = Callable[..., Recorded]

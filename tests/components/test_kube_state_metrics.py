@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from components import kube_state_metrics, prometheus_config
-from components.kube_state_metrics import METRICS, KubeStateMetrics
-from rules import loader, missing_metrics
+from alerting import loader, missing_metrics
+from components.metrics import kube_state_metrics, prometheus_config
+from components.metrics.kube_state_metrics import METRICS, KubeStateMetrics
 from tests.mock_engine import Recorded
 
 Engine = Callable[..., Recorded]

@@ -9,10 +9,11 @@ from typing import Any, cast
 import pytest
 import yaml
 
-from components import loki_config
-from components.loki import Loki, LokiArgs
-from components.loki_config import S3, LokiConfig
+from components.logs import loki_config
+from components.logs.loki import Loki, LokiArgs
+from components.logs.loki_config import S3, LokiConfig
 from local.toolchain import tool
+from settings import sizes
 from tests.mock_engine import Recorded
 
 Engine = Callable[..., Recorded]
@@ -100,7 +101,7 @@ def test_refuses(changes: dict[str, Any], problem: str) -> None:
 
 @pytest.mark.parametrize("text", ["30d", "1d", "24h", "2w", "1d24h"])
 def test_retention_by_the_day(text: str) -> None:
-    assert loki_config.retention_problem(text) is None
+    assert sizes.loki_retention_problem(text) is None
 
 
 @pytest.mark.parametrize(
@@ -116,7 +117,7 @@ def test_retention_by_the_day(text: str) -> None:
     ],
 )
 def test_no_retention(text: str, problem: str) -> None:
-    assert (loki_config.retention_problem(text) or "").startswith(problem)
+    assert (sizes.loki_retention_problem(text) or "").startswith(problem)
 
 
 @pytest.mark.parametrize(("replicas", "copies"), [(1, 1), (2, 1), (3, 3), (5, 3)])

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 import yaml
 
-from components import prometheus_config
-from components.checksum import ANNOTATION
-from components.eks.secret_references import stand_in
+from alerting import routing
+from components.kubernetes.checksum import ANNOTATION
+from components.metrics import prometheus_config
 from local.toolchain import tool
-from rules import routing
+from settings.eks.secret_references import stand_in
 from tests.mock_engine import SECRETS, Recorded
 
 Program = Callable[..., Recorded]

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from components.node_exporter import NodeExporter
+from components.metrics.node_exporter import NodeExporter
 from tests.mock_engine import Recorded
 
 Engine = Callable[..., Recorded]

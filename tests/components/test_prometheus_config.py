@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 import yaml
 
-from components import prometheus_config
-from components.prometheus import KUBELET_PORT
+from components.metrics import prometheus_config
+from components.metrics.prometheus import KUBELET_PORT
 from tests.mock_engine import Recorded
 
 PODS = ["pods", "exporters", "span-metrics"]

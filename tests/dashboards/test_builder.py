@@ -10,6 +10,7 @@ import pytest
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.dashboard import FieldColorModeId, Panel
 
+from alerting import loader
 from dashboards.builder import units
 from dashboards.builder.dashboard import About, dashboard
 from dashboards.builder.layout import line, place, row
@@ -19,7 +20,6 @@ from dashboards.builder.panels import lines, over, single
 from dashboards.builder.queries import counted, grown, or_zero, otelcol, prom, quantile, share
 from dashboards.builder.tables import Column, ranking
 from dashboards.builder.variables import label_values
-from rules import loader
 
 
 def test_a_line_is_shared_equally_to_the_last_column() -> None:

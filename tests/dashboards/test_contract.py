@@ -7,9 +7,9 @@ from types import ModuleType
 
 import pytest
 
+from alerting import loader
 from dashboards import DASHBOARDS, FOLDER, registry
 from dashboards.builder.variables import RUNBOOKS
-from rules import loader
 from tests.dashboards.committed import Json, committed, panels, queries
 
 CONTRACT = {
@@ -108,7 +108,7 @@ def test_the_header_links_the_runbook_of_every_alert_that_leads_here(dashboard: 
     header = dashboard["panels"][0]["options"]["content"]
     linked = set(re.findall(rf"\[(\w+)\]\(\$\{{{RUNBOOKS}\}}/\1\.md\)", header))
     assert leads_to(dashboard["uid"]) <= linked
-    assert linked <= {file.stem for file in Path(FOLDER.parent, "rules/runbooks").glob("*.md")}
+    assert linked <= {file.stem for file in Path(FOLDER.parent.parent, "rules/runbooks").glob("*.md")}
 
 
 def test_a_dashboard_shows_the_state_of_the_alerts_that_lead_here(dashboard: Json) -> None:

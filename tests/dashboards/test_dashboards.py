@@ -6,13 +6,13 @@ import re
 import promql_parser
 import pytest
 
-from components.dashboard_files import DashboardFile
+from alerting import loader
+from alerting.logql_tokens import tokens
 from dashboards import DASHBOARDS, FOLDER, render
 from dashboards.builder import units
-from ops.grafana_interpolation import Chosen, Window, builtins, references, replaced
-from ops.grafana_variables import read
-from rules import loader
-from rules.logql_tokens import tokens
+from dashboards.files import DashboardFile
+from ops.queries.grafana_interpolation import Chosen, Window, builtins, references, replaced
+from ops.queries.grafana_variables import read
 from tests.dashboards.committed import Json, committed, panels, queries
 
 SOURCES = {"${prometheus}", "${loki}", "${jaeger}"}
@@ -200,7 +200,7 @@ def test_latency_graphs_lead_to_traces() -> None:
 
 def test_runbooks_follow_the_stack() -> None:
     base = committed("platform-alerting")
-    where = "dashboards/platform-alerting.json"
+    where = "dashboards/rendered/platform-alerting.json"
     file = DashboardFile(
         uid="one", title="One", system="platform", folder="Platform", file=where, text=json.dumps(base)
     )

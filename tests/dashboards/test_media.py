@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from local.toolchain import tool
-from ops.grafana_interpolation import Chosen, Window, builtins, replaced
-from ops.grafana_variables import read
+from ops.queries.grafana_interpolation import Chosen, Window, builtins, replaced
+from ops.queries.grafana_variables import read
 from tests.dashboards.committed import Json, committed, panels, queries
 
 CLUSTERING = "media-clustering-redis-streams"

@@ -13,7 +13,7 @@ from kubernetes import client, config
 
 from local.paths import KUBECONFIG, STATE
 from local.toolchain import tool
-from tests import programs
+from tools import programs
 
 FIRST = (
     # One drill, and who reads its record. It waits for minutes until its alerts are over, so it begins.

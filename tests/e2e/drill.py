@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from local.paths import ROOT
-from ops.run import Stage
+from ops.drills.stages import Stage
 from tests.e2e.conftest import pods_stay
 
 _ON = {stage.value for stage in (Stage.QUEUED, Stage.QUIET, Stage.FIRING)}

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
-from ops import faults
-from ops.plan import AlertPlan
+from ops.drills import faults
+from ops.drills.plan import AlertPlan
 
 
 def sample(plans: Iterable[AlertPlan]) -> list[AlertPlan]:

@@ -10,9 +10,9 @@ import httpx
 import pytest
 from kubernetes import client
 
-from components import data_sources
+from components.grafana import data_sources
 from local.paths import KUBECONFIG
-from ops.kube import Cluster, Service, service_urls
+from ops.clients.kube import Cluster, Service, service_urls
 from tests.e2e.conftest import eventually
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("all_pods")]

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from alerting.routing import Email, PagerDuty, Slack, Webhook
 from local.paths import ROOT
-from ops import kill_drill
-from ops.content import ALWAYS_FIRES, content
+from ops.drills import kill_drill
+from ops.drills.deployed import ALWAYS_FIRES, content
+from ops.drills.fault_times import ERROR_LOG_ANOMALOUS, RISES
+from ops.drills.faults import REAL
+from ops.drills.plan import from_files
 from ops.environment import LOCAL, load
-from ops.fault_times import ERROR_LOG_ANOMALOUS, RISES
-from ops.faults import REAL
-from ops.plan import from_files
-from rules.routing import Email, PagerDuty, Slack, Webhook
 from tests.e2e import drill
 from tests.e2e.sample import sample
 

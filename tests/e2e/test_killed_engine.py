@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from local import engine
+from engine import actions
+from engine.workspace import Workspace
 from local.errors import LocalError
 from local.paths import KUBECONFIG
 from local.toolchain import tool
-from local.workspace import Workspace
 from ops.bench import PROGRAM
 
 pytestmark = [
@@ -77,24 +77,24 @@ class Services:
 def services(tmp_path):
     found = Services(tmp_path)
     yield found
-    engine.destroy(found.workspace, report=lambda _: None)
+    actions.destroy(found.workspace, report=lambda _: None)
     assert not found.namespace_exists()
 
 
 def test_what_a_killed_engine_did_is_in_the_state_and_the_next_run_ends_it(services):
-    services.kill_during(engine.up, lambda number: number >= SERVICES // 4)
+    services.kill_during(actions.up, lambda number: number >= SERVICES // 4)
     made = services.budgets()
     assert SERVICES // 4 <= len(made) < SERVICES, "the kill came in the middle"
     assert made.keys() <= services.recorded()
     lines = []
-    engine.up(services.workspace, report=lines.append)
+    actions.up(services.workspace, report=lines.append)
     assert "the last run was killed; its lock is released" in lines
     now = services.budgets()
     assert now.keys() == {f"service-{number}" for number in range(SERVICES)}
     assert made.items() <= now.items(), "what was there was neither made anew nor lost"
-    assert engine.up(services.workspace, expect_no_changes=True, report=lambda _: None).count == 0
+    assert actions.up(services.workspace, expect_no_changes=True, report=lambda _: None).count == 0
 
-    services.kill_during(engine.destroy, lambda number: number <= 3 * SERVICES // 4)
+    services.kill_during(actions.destroy, lambda number: number <= 3 * SERVICES // 4)
     left = services.budgets()
     assert 0 < len(left) <= 3 * SERVICES // 4, "the kill came in the middle"
     assert left.keys() <= services.recorded()

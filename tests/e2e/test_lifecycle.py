@@ -8,10 +8,10 @@ import pytest
 import yaml
 from kubernetes import client
 
-from local import engine
+from engine import actions
+from engine.workspace import Workspace
 from local.errors import LocalError
 from local.paths import KUBECONFIG, ROOT
-from local.workspace import Workspace
 from tests.e2e.conftest import eventually
 
 pytestmark = pytest.mark.e2e
@@ -45,7 +45,7 @@ def state(tmp_path_factory: pytest.TempPathFactory, core: client.CoreV1Api) -> I
     folder = tmp_path_factory.mktemp("state")
     yield folder
     if any(item.metadata.name == NAMESPACE for item in core.list_namespace().items):
-        engine.destroy(_workspace(folder))
+        actions.destroy(_workspace(folder))
 
 
 def _quiet(_line: str) -> None:
@@ -54,18 +54,18 @@ def _quiet(_line: str) -> None:
 
 def test_a_stack_from_its_first_up_to_its_destroy(core: client.CoreV1Api, ask: Ask, state: Path) -> None:
     stack = _workspace(state)
-    created = engine.up(stack, report=_quiet)
+    created = actions.up(stack, report=_quiet)
     assert created.changes.keys() == {"create"}
 
-    assert engine.up(stack, expect_no_changes=True, report=_quiet).unchanged == created.count
-    engine.refresh(stack, expect_no_changes=True, report=_quiet)
-    assert engine.outputs(stack)["endpoints"]["prometheus"]["url"] == f"http://prometheus.{NAMESPACE}.svc:9090"
+    assert actions.up(stack, expect_no_changes=True, report=_quiet).unchanged == created.count
+    actions.refresh(stack, expect_no_changes=True, report=_quiet)
+    assert actions.outputs(stack)["endpoints"]["prometheus"]["url"] == f"http://prometheus.{NAMESPACE}.svc:9090"
 
     # A changed rule is one changed object, is live without a restart, and the disk is the same one.
     before = core.read_namespaced_pod("prometheus-0", NAMESPACE)
     overrides = {"JobQueueDepthHigh": {"thresholds": {"pending_jobs": 777}}}
     changed = _workspace(state, alertOverrides=overrides)
-    assert engine.up(changed, report=_quiet).changed == (
+    assert actions.up(changed, report=_quiet).changed == (
         "update urn:pulumi:e2e::observability::observability:index:Prometheus"
         "$kubernetes:core/v1:ConfigMap::prometheus-rules",
     )
@@ -83,10 +83,10 @@ def test_a_stack_from_its_first_up_to_its_destroy(core: client.CoreV1Api, ask: A
     policy = client.PolicyV1Api(core.api_client)
     policy.delete_namespaced_pod_disruption_budget("prometheus", NAMESPACE)
     with pytest.raises(LocalError, match=r"refresh: no changes were expected[\s\S]*prometheus-budget"):
-        engine.refresh(changed, expect_no_changes=True, report=_quiet)
-    assert engine.up(changed, report=_quiet).changes == {"create": 1}
+        actions.refresh(changed, expect_no_changes=True, report=_quiet)
+    assert actions.up(changed, report=_quiet).changes == {"create": 1}
 
-    engine.destroy(changed, report=_quiet)
+    actions.destroy(changed, report=_quiet)
     assert NAMESPACE not in [item.metadata.name for item in core.list_namespace().items]
     roles = client.RbacAuthorizationV1Api(core.api_client).list_cluster_role().items
     assert [role.metadata.name for role in roles if role.metadata.name.startswith(NAMESPACE)] == []
@@ -107,6 +107,6 @@ def test_a_stack_from_its_first_up_to_its_destroy(core: client.CoreV1Api, ask: A
 )
 def test_bad_input_ends_the_preview_with_one_clear_error(changes: dict[str, Any], says: str, tmp_path: Path) -> None:
     with pytest.raises(LocalError, match=says) as caught:
-        engine.preview(_workspace(tmp_path, **changes), report=_quiet)
+        actions.preview(_workspace(tmp_path, **changes), report=_quiet)
     assert "Traceback" not in str(caught.value)
     assert len(str(caught.value).splitlines()) < 12

@@ -10,9 +10,9 @@ from urllib.parse import urlencode
 import pytest
 from kubernetes import client
 
-from components import versions
 from local.paths import KUBECONFIG
 from local.toolchain import tool
+from settings import versions
 from tests.e2e.conftest import eventually
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("kills"), pytest.mark.usefixtures("killer")]

@@ -9,8 +9,8 @@ from urllib.parse import quote
 import pytest
 from kubernetes import client
 
-from components import versions
-from rules.loader import load
+from alerting.loader import load
+from settings import versions
 from tests.e2e.conftest import eventually
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("all_pods")]

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from components.versions import SIMULATOR_IMAGE
-from local import engine
+from engine import actions
+from engine.workspace import Workspace
 from local.errors import LocalError
 from local.paths import KUBECONFIG
 from local.toolchain import tool
-from local.workspace import Workspace
+from settings.versions import SIMULATOR_IMAGE
 
 pytestmark = [
     pytest.mark.e2e,
@@ -82,14 +82,14 @@ class Life:
         keyed = {f"life:{key}": value for key, value in config.items()}
         return Workspace(stack="e2e", root=self.folder, state=self.folder / ".state", config=keyed)
 
-    def preview(self, **want) -> engine.Summary:
-        return engine.preview(self.stack(**want), report=quiet)
+    def preview(self, **want) -> actions.Summary:
+        return actions.preview(self.stack(**want), report=quiet)
 
-    def up(self, **want) -> engine.Summary:
-        return engine.up(self.stack(**want), report=quiet)
+    def up(self, **want) -> actions.Summary:
+        return actions.up(self.stack(**want), report=quiet)
 
-    def refresh(self) -> engine.Summary:
-        return engine.refresh(self.stack(), report=quiet)
+    def refresh(self) -> actions.Summary:
+        return actions.refresh(self.stack(), report=quiet)
 
     def kubectl(self, *arguments: str) -> str:
         command = [str(tool("kubectl")), f"--kubeconfig={KUBECONFIG}", f"--namespace={self.space}", *arguments]
@@ -105,7 +105,7 @@ def life(tmp_path):
     found = Life(tmp_path)
     yield found
     found.kubeconfig.write_text(KUBECONFIG.read_text())
-    engine.destroy(found.stack(), report=quiet)
+    actions.destroy(found.stack(), report=quiet)
     assert found.space not in found.kubectl("get", "namespaces", "-o", "name")
 
 
@@ -133,7 +133,7 @@ def test_foreign_fields_are_no_drift_but_ours_and_lost_objects_are(life):
     life.kubectl("patch", "configmap", "named", "--type=merge", '-p={"data":{"a":"theirs"}}')
     life.kubectl("delete", "service", "service")
     assert {
-        (one.id.rpartition("/")[2], one.deleted) for one in engine.drift(life.stack(), report=quiet).differences
+        (one.id.rpartition("/")[2], one.deleted) for one in actions.drift(life.stack(), report=quiet).differences
     } == {
         ("named", False),
         ("service", True),
@@ -166,7 +166,7 @@ def test_an_immutable_field_of_a_stateful_set_is_refused_by_the_preview(life):
 def test_a_protected_object_is_not_deleted(life):
     life.up(protect=True)
     with pytest.raises(LocalError, match="protected"):
-        engine.destroy(life.stack(), report=quiet)
+        actions.destroy(life.stack(), report=quiet)
     assert life.kubectl("get", "configmap", "named", "-o", "name")
     life.up()
 
@@ -177,7 +177,7 @@ def test_a_cluster_that_is_away_is_never_green(life):
     closed = re.sub(r"server: .*", "server: https://127.0.0.1:1", text)  # port 1 (tcpmux) is served nowhere
     assert closed != text
     life.kubeconfig.write_text(closed)
-    for action in (engine.drift, engine.refresh, engine.destroy):
+    for action in (actions.drift, actions.refresh, actions.destroy):
         with pytest.raises(LocalError, match=r"unreachable[\s\S]*127\.0\.0\.1:1") as caught:
             action(life.stack(), report=quiet)
         assert str(caught.value).count("unreachable") == 1

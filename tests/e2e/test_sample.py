@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from ops.plan import AlertPlan, Waits
+from ops.drills.plan import AlertPlan, Waits
 from tests.e2e.sample import covers, sample
 from tests.e2e.test_fire_alerts import ALL
 

@@ -9,7 +9,7 @@ import pytest
 from kubernetes import client
 
 from local.paths import KUBECONFIG
-from ops.kube import Cluster, Service, service_urls
+from ops.clients.kube import Cluster, Service, service_urls
 from tests.e2e.conftest import eventually
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("all_pods")]

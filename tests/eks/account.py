@@ -2,10 +2,10 @@
 
 import boto3
 
-from components import settings
 from components.eks import preflight
-from components.eks.facts import Findings
-from components.eks.secret_references import Reference
+from settings import stack
+from settings.eks.facts import Findings
+from settings.eks.secret_references import Reference
 from tests.mock_engine import SECRETS, stack_config
 
 REGION, ACCOUNT = "eu-central-1", "123456789012"
@@ -52,6 +52,6 @@ class Account:
 def check(account: Account, references: dict[str, Reference] | None = None, **changes: str) -> Findings:
     zone_id = changes.pop("hostedZoneId", account.zone_id)
     config = stack_config("staging") | SECRETS | {"awsAccountId": ACCOUNT} | changes
-    values = settings.parse(config, list(SECRETS)).values
+    values = stack.parse(config, list(SECRETS)).values
     # Zones of moto are not named like those of AWS, which the settings check.
     return preflight.check(values.model_copy(update={"hosted_zone_id": zone_id}), references or {}, "staging")

@@ -5,13 +5,13 @@ from dataclasses import replace
 
 import pytest
 
-from components import settings
-from components.eks import access
+from settings import stack
+from settings.eks import access
 from tests.mock_engine import SECRETS, stack_config
 
 
-def parse(**changes: str) -> settings.Settings:
-    return settings.parse(stack_config("staging") | SECRETS | changes, list(SECRETS))
+def parse(**changes: str) -> stack.Settings:
+    return stack.parse(stack_config("staging") | SECRETS | changes, list(SECRETS))
 
 
 def test_asks_the_cli_for_a_token_each_time() -> None:

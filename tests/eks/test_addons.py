@@ -8,9 +8,10 @@ import pulumi
 import pulumi_aws as aws
 import pytest
 
-from components import versions
 from components.eks import policies
-from components.eks.addons import Addons, Mode, modes, problems
+from components.eks.addons import Addons
+from settings import versions
+from settings.eks.addons import Mode, modes, problems
 from tests.eks.names import CLUSTER, KEY
 from tests.mock_engine import Recorded
 

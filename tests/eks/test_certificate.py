@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from components.eks.certificate import Certificate
-from components.eks.values import EksValues
+from settings.eks.values import EksValues
 from tests.mock_engine import Recorded
 
 Engine = Callable[..., Recorded]

@@ -11,9 +11,9 @@ import pulumi_aws as aws
 import pulumi_kubernetes as k8s
 import pytest
 
-from components import versions
 from components.eks import policies
 from components.eks.identities import ANNOTATION, Identity
+from settings import versions
 from tests.eks.iam_lint import findings
 from tests.eks.names import CLUSTER, KEY
 from tests.mock_engine import Recorded, Registration

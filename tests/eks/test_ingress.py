@@ -7,11 +7,13 @@ from typing import Any
 import pulumi
 import pytest
 
-from components import alertmanager, grafana, jaeger, prometheus
 from components.eks import ingress_annotations
 from components.eks.ingress import Ingress, IngressArgs
 from components.eks.login import Login
-from components.eks.values import Page
+from components.grafana import server
+from components.metrics import alertmanager, prometheus
+from components.traces import jaeger
+from settings.eks.values import Page
 from tests.eks.test_login import OIDC
 from tests.mock_aws import HOSTNAME
 from tests.mock_engine import Recorded, Registration
@@ -20,7 +22,7 @@ Engine = Callable[..., Recorded]
 ARN = "arn:aws:acm:eu-central-1:123456789012:certificate/one"
 PREFIX = "alb.ingress.kubernetes.io/"
 PORTS: dict[Page, int] = {
-    "grafana": grafana.PORT,
+    "grafana": server.PORT,
     "prometheus": prometheus.PORT,
     "alertmanager": alertmanager.PORT,
     "jaeger": jaeger.PORT,

@@ -9,14 +9,8 @@ import pulumi_aws as aws
 import pytest
 
 from components.eks.policies import ClusterIdentity
-from components.eks.search_domain import (
-    SearchDomain,
-    access_policy,
-    domain_name,
-    instances_problem,
-    password_problem,
-    zones,
-)
+from components.eks.search_domain import SearchDomain, access_policy, domain_name
+from settings.eks.opensearch import instances_problem, password_problem, zones
 from tests.eks.iam_lint import findings
 from tests.eks.names import CLUSTER, KEY
 from tests.mock_engine import Recorded

@@ -3,8 +3,9 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from components import dashboard_files, data_sources
-from rules import loader
+from alerting import loader
+from dashboards import files
+from settings.apps import DATA_SOURCES
 from tests.mock_engine import Recorded, Registration
 
 FOLDER = Path(__file__).parent
@@ -44,7 +45,7 @@ def of_later_systems(lines: Iterable[str]) -> set[str]:
     """Names that follow from the files of systems that a list does not have: adding a system changes no list."""
     known = {name for _, name, _ in identities(lines)}
     later = {name: one for name, one in loader.load().systems.items() if f"dashboards-{name}" not in known}
-    shown = [one.uid for one in dashboard_files.load(data_sources.UIDS) if one.system in later]
+    shown = [one.uid for one in files.load(DATA_SOURCES) if one.system in later]
     brought = [f"contact-points-{channel}" for one in later.values() for channel in one.channels]
     budgets = [f"workers-{budget}" for one in later.values() for budget in one.disruption_budgets]
     return {*(f"dashboards-{name}" for name in (*later, *shown)), *brought, *budgets}

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pulumi
 import pytest
 
-from components.namespace import Namespace
+from components.kubernetes.namespace import Namespace
 from tests.golden.listing import file, listing, lost, of_later_systems
 from tests.mock_engine import STACKS, Recorded
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from engine.__main__ import preview
 from local import cluster, debian, node_process
-from local.__main__ import preview
 from local.errors import LocalError
 from local.paths import STATE
 

@@ -15,11 +15,11 @@ from zipfile import ZipFile
 
 import pytest
 
-from components import versions
 from local import toolchain
 from local.errors import LocalError
 from local.go_modules import GoModule
 from local.paths import ROOT, TOOLS
+from settings import versions
 
 GO = """#!/bin/sh
 case "$1" in

@@ -9,8 +9,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from components import log_index
-from local.opensearch import OpenSearchNode
+from components.logs import log_index
+from tests.backends.opensearch import OpenSearchNode
 from tests.mock_engine import ROOT
 
 Apply = Callable[..., subprocess.CompletedProcess[str]]
@@ -36,7 +36,7 @@ def apply() -> Apply:
 
     def run(url: str, **environment: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-I", ROOT / "log_index" / "apply.py"],
+            [sys.executable, "-I", ROOT / "components/logs/index_job" / "apply.py"],
             env={"OPENSEARCH_URL": url, "PATH": os.environ["PATH"], **environment},
             cwd=Path("/"),
             capture_output=True,

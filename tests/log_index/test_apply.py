@@ -6,10 +6,10 @@ from typing import Any
 import httpx
 import pytest
 
-from components.log_index import NAME
-from local.opensearch import OpenSearchNode
-from tests.http_server import Handler, serving
+from components.logs.log_index import NAME
+from tests.backends.opensearch import OpenSearchNode
 from tests.log_index.conftest import Apply
+from tools.http_server import Handler, serving
 
 pytestmark = pytest.mark.xdist_group("opensearch")
 

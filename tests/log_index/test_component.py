@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
-from components import setting_values, settings
-from components.log_index import NAME
+from components.logs.log_index import NAME
+from settings import stack, values
 from tests.mock_engine import ROOT, SECRETS, Recorded, stack_config
 
 Program = Callable[..., Recorded]
@@ -16,8 +16,8 @@ ON = {"logIndex": "true", "opensearchUrl": "https://search.example.com:9200/", "
 PASSWORD = {"opensearchPassword": "hush-password"}
 
 
-def parsed(**changes: str) -> settings.Settings:
-    return settings.parse(stack_config("local") | changes, [*SECRETS, *setting_values.SECRETS])
+def parsed(**changes: str) -> stack.Settings:
+    return stack.parse(stack_config("local") | changes, [*SECRETS, *values.SECRETS])
 
 
 def config(recorded: Recorded) -> dict[str, Any]:
@@ -58,13 +58,13 @@ def test_the_login_stands_in_the_secret_only(program: Program) -> None:
 
 def test_the_job_has_the_files_that_the_tests_run(program: Program) -> None:
     files = program("local", **ON, **PASSWORD).one("ConfigMap", "log-index").inputs["data"]
-    assert files == {name: (ROOT / "log_index" / name).read_text() for name in files}
+    assert files == {name: (ROOT / "components/logs/index_job" / name).read_text() for name in files}
     assert len(files) == 3
     assert json.loads(files["index-template.json"])["index_patterns"] == [f"{NAME}-*"]
 
 
 def test_a_template_bounds_its_fields() -> None:
-    template = json.loads((ROOT / "log_index/index-template.json").read_text())["template"]
+    template = json.loads((ROOT / "components/logs/index_job/index-template.json").read_text())["template"]
     fields = template["mappings"]["properties"]
     assert template["mappings"]["dynamic"] is False
     assert template["settings"]["index.mapping.total_fields.limit"] >= len(fields)
@@ -74,13 +74,13 @@ def test_a_template_bounds_its_fields() -> None:
 
 
 def test_it_needs_an_opensearch_and_its_password() -> None:
-    with pytest.raises(settings.SettingsError) as error:
+    with pytest.raises(stack.SettingsError) as error:
         parsed(logIndex="true")
     assert [line.split(": ")[0] for line in error.value.problems] == [
         "observability:opensearchUrl",
         "observability:opensearchUsername",
     ]
-    with pytest.raises(settings.SettingsError) as error:
+    with pytest.raises(stack.SettingsError) as error:
         parsed(**ON)
     assert error.value.problems == (
         "observability:opensearchPassword: required, but not set; needed by logIndex; "

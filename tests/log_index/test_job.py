@@ -8,11 +8,11 @@ from typing import Any
 import httpx
 import pytest
 
-from components.log_index import NAME, LogIndex
-from local.opensearch import OpenSearchNode
-from tests.http_server import Handler, serving
+from components.logs.log_index import NAME, LogIndex
+from tests.backends.opensearch import OpenSearchNode
 from tests.log_index import pod
 from tests.mock_engine import Recorded
+from tools.http_server import Handler, serving
 
 pytestmark = pytest.mark.xdist_group("opensearch")
 Engine = Callable[..., Recorded]

@@ -9,11 +9,11 @@ from typing import Any
 import httpx
 import pytest
 
-from components.log_index import NAME
-from local.opensearch import OpenSearchNode
+from components.logs.log_index import NAME
+from tests.backends.opensearch import OpenSearchNode
 from tests.collector.pipeline import Pipeline, log_pipeline
 from tests.log_index.conftest import Apply
-from tests.programs import eventually
+from tools.programs import eventually
 
 pytestmark = pytest.mark.xdist_group("opensearch")
 

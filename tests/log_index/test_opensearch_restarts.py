@@ -12,16 +12,16 @@ from typing import Any
 import httpx
 import pytest
 
-from components.log_index import NAME
-from local.opensearch import OpenSearchNode
+from components.logs.log_index import NAME
 from tests.backends.front import front
 from tests.backends.jaeger_opensearch import PASSWORD, USER, Jaeger
+from tests.backends.opensearch import OpenSearchNode
 from tests.backends.servers import certificate
 from tests.collector.jaeger import store
 from tests.collector.pipeline import log_pipeline
 from tests.log_index.conftest import Apply, clean
 from tests.log_index.test_lines import ARRIVES, documents, endpoint, line, write
-from tests.programs import eventually
+from tools.programs import eventually
 
 pytestmark = pytest.mark.xdist_group("opensearch")
 SENT = 20

@@ -7,8 +7,8 @@ import subprocess
 import pytest
 import yaml
 
-from components.setting_values import SECRETS
-from rules import routing
+from alerting import routing
+from settings.values import SECRETS
 from tests.e2e import quickstart
 from tests.manual.pages import PAGES, commands, names, targets
 from tests.mock_engine import ROOT
@@ -26,16 +26,16 @@ ELSEWHERE = {
     **dict.fromkeys(quickstart.TARGETS, "tests/e2e/quickstart.py"),
     "fire-alerts": "tests/e2e/test_fire_alerts.py",
     "kill-drill": "tests/e2e/test_kill_drill.py",
-    "mutants": "tests/mutation/test_smoke.py",
+    "mutants": "tests/tools/test_mutation_smoke.py",
     "dashboards": "tests/onboarding/test_sixth_system.py",
     "deploy-dashboards": "tests/ops/test_deploy_dashboards.py",
-    "bench": "tests/ops/test_bench_middleware.py",
-    "bench-middleware": "tests/ops/test_bench_middleware.py",
-    "load": "tests/ops/test_load.py",
+    "bench": "instrumentation/tests/test_bench_middleware.py",
+    "bench-middleware": "instrumentation/tests/test_bench_middleware.py",
+    "load": "instrumentation/tests/test_load.py",
     "docs": "tests/manual/test_site.py",
     "observability": "tests/simulator/test_observability.py",
     "drift": "tests/ops/test_drift.py",
-    "summary": "tests/ops/summary/test_report.py",
+    "summary": "tests/ops/review/test_report.py",
 }
 
 

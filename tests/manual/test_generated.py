@@ -7,11 +7,11 @@ from xml.etree import ElementTree
 import pytest
 import yaml
 
-from components.setting_values import SECRETS
-from manual import network_picture, runbooks_page, settings_page
-from manual.network_picture import Place, Way
-from rules import loader, routing
+from alerting import loader, routing
+from settings.values import SECRETS
 from tests.mock_engine import ROOT, Recorded
+from tools.manual import network_picture, runbooks_page, settings_page
+from tools.manual.network_picture import Place, Way
 
 DOCS = ROOT / "docs"
 PAGES = {"settings.md": settings_page.page, "runbooks.md": runbooks_page.page}

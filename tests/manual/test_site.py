@@ -5,13 +5,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-from manual import site
-from rules import loader
+from alerting import loader
 from tests.mock_engine import ROOT
+from tools.manual import site
 
 
 def test_it_is_built_without_a_broken_link() -> None:
-    done = subprocess.run([sys.executable, "-m", "manual"], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-m", "tools.manual"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     home = site.SITE / "index.html"
     assert "quickstart.html" in home.read_text()

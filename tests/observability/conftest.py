@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import pytest
 
 from local.paths import KUBECONFIG
-from ops.faults import PROGRAMS
-from ops.kube import Cluster, Service, service_url, service_urls
+from ops.clients.kube import Cluster, Service, service_url, service_urls
+from ops.drills.faults import PROGRAMS
 from tests.e2e.conftest import all_pods
 
 __all__ = ["all_pods"]

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 import yaml
 
-from rules import loader
-from simulator import series_files
-from tests.coverage import evidence
+from alerting import loader
+from simulator.systems import series_files
 from tests.mock_engine import ROOT, Recorded
-from tests.rules.promtool import check_rules
 from tests.rules.test_rules import stack_settings
+from tools.coverage import evidence
+from tools.rule_tests.promtool import check_rules
 
 ALERTS = {"LoyaltyGrantFailureRateHigh", "LoyaltyLedgerLagHigh"}
 

@@ -7,8 +7,8 @@ import pytest
 
 from tests.onboarding import checkout
 
-DRAWN = "dashboards/loyalty-overview.json"
-LEDGER = "tests/coverage/ledger.yaml"
+DRAWN = "dashboards/rendered/loyalty-overview.json"
+LEDGER = "tools/coverage/ledger.yaml"
 SUITES = (
     "tests/onboarding/inside.py",
     "tests/rules/test_rules.py::test_scenarios",
@@ -65,7 +65,7 @@ def test_a_drill_knows_its_faults_and_channels(copy: Copy) -> None:
 
 
 def test_the_ledger_is_written_by_its_command_and_nothing_else_changes(copy: Copy) -> None:
-    write = "from tests.coverage import evidence, ledger; ledger.write(evidence.counts(evidence.collect()))"
+    write = "from tools.coverage import evidence, ledger; ledger.write(evidence.counts(evidence.collect()))"
     checkout.python(copy.folder, "-c", write)
     assert "LoyaltyLedgerLagHigh: {" in (copy.folder / LEDGER).read_text()
     assert changed(copy) == {LEDGER}
@@ -74,7 +74,7 @@ def test_the_ledger_is_written_by_its_command_and_nothing_else_changes(copy: Cop
 def test_without_its_route_case_the_gate_is_red(copy: Copy) -> None:
     """The copy proves something only if it can fail."""
     (copy.folder / "tests/rules/routes/loyalty.yaml").write_text("[]")
-    command = "from tests.coverage import evidence; print(*evidence.gaps(evidence.collect()), sep='\\n')"
+    command = "from tools.coverage import evidence; print(*evidence.gaps(evidence.collect()), sep='\\n')"
     gaps = checkout.python(copy.folder, "-c", command)
     assert "LoyaltyLedgerLagHigh: route: no case" in gaps
     assert "channel loyalty-slack: no case" in gaps

@@ -10,8 +10,8 @@ import pytest
 import structlog
 
 from ops.__main__ import main
-from ops.clients import Alertmanager, Prometheus, Receiver, Simulator
-from ops.services import Services
+from ops.clients.signals import Alertmanager, Prometheus, Receiver, Simulator
+from ops.drills.services import Services
 from tests.mock_engine import ROOT
 from tests.ops.pipeline import SHORT, Pipeline, pipeline
 

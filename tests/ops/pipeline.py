@@ -13,9 +13,9 @@ from typing import Any
 import httpx
 import yaml
 
+from alerting import loader, routing
 from local.ports import free_ports
 from local.toolchain import tool
-from rules import loader, routing
 
 ROOT = Path(__file__).resolve().parents[2]
 START_TIMEOUT = 120.0

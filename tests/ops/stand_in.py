@@ -7,8 +7,8 @@ from contextlib import ExitStack
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from ops.dashboard_queries import DashboardQueries, parse
-from tests.http_server import Handler, serving
+from ops.queries.dashboard_queries import DashboardQueries, parse
+from tools.http_server import Handler, serving
 
 
 class StandIn:

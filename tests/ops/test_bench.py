@@ -3,7 +3,7 @@
 import pytest
 from rich.console import Console
 
-from local.workspace import Workspace
+from engine.workspace import Workspace
 from ops import bench
 
 

@@ -12,10 +12,10 @@ import pytest
 from rich.console import Console
 
 from ops import deploy_dashboards
+from ops.clients.grafana_api import Grafana
 from ops.deploy_dashboards import deploy, read
 from ops.errors import OpsError, UsageError
-from ops.grafana_api import Grafana
-from tests.local.grafana_stand_in import GrafanaStandIn, running
+from tests.engine.grafana_stand_in import GrafanaStandIn, running
 from tests.ops.conftest import Done
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -60,7 +60,7 @@ def deployed(url: str, *uids: str, dry_run: bool = False, runbooks: str = "https
 
 def test_everything_is_written_once_into_the_folders_of_the_systems(server: Server, url: str) -> None:
     code, shown = deployed(url)
-    files = len(list((ROOT / "dashboards").glob("*.json")))
+    files = len(list((ROOT / "dashboards/rendered").glob("*.json")))
 
     assert code == 0, shown
     assert server.login == f"Bearer {TOKEN}"
@@ -174,7 +174,7 @@ def test_an_unknown_dashboard_names_the_known_ones() -> None:
 def test_a_wrong_file_is_refused_before_anything_changes(tmp_path: Path) -> None:
     (tmp_path / "one.json").write_text('{"uid": "one", "tags": ["moon"]}')
     with pytest.raises(
-        OpsError, match=r"dashboards/one\.json: tags: \['moon'\] must name exactly one system; allowed: "
+        OpsError, match=r'dashboards/rendered/one\.json: tags: \["moon"\] must name exactly one system; allowed: '
     ):
         read("https://runbooks.test", folder=tmp_path)
 

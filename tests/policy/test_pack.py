@@ -8,10 +8,10 @@ from pulumi_policy import EnforcementLevel
 from pulumi_policy.deserialize import deserialize_properties
 from pulumi_policy.proxy import UNKNOWN_ARRAY_VALUE, UNKNOWN_STRING_VALUE, unknown_checking_proxy
 
-from local import engine
-from local.engine_events import Summary
+from engine import actions
+from engine.events import Summary
+from engine.workspace import Workspace
 from local.errors import LocalError
-from local.workspace import Workspace
 from policy.pack import known, policies
 from policy.resource import UNKNOWN
 from policy.rules import NAMES
@@ -48,7 +48,7 @@ def preview(
     monkeypatch.delenv("PULUMI_CONFIG_PASSPHRASE", raising=False)
     monkeypatch.delenv("PULUMI_CONFIG_PASSPHRASE_FILE", raising=False)
     (tmp_path / "policy").symlink_to(ROOT / "policy")
-    return lambda bad: engine.preview(small_stack(PROGRAM, bad=str(bad).lower()))
+    return lambda bad: actions.preview(small_stack(PROGRAM, bad=str(bad).lower()))
 
 
 def test_every_rule_is_a_policy_with_a_description() -> None:

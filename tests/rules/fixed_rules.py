@@ -6,8 +6,8 @@ Such a test must not turn red because the number of a deployed alert changes.
 import shutil
 from pathlib import Path
 
-from rules import loader
-from rules.model import RuleSet
+from alerting import loader
+from alerting.model import RuleSet
 
 FIXTURES = Path(__file__).with_name("fixtures")
 RULES = FIXTURES / "rules"

@@ -1,26 +1,24 @@
 """Inhibitions and mute windows, asked of a real Alertmanager: what is muted is told to nobody, and the rest is."""
 
 import functools
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from rules import loader, routing
-from rules.files import read_yaml
-from rules.model import Rule
-from tests.rules import alertmanager
-from tests.rules.alertmanager import Running
+from alerting import loader, routing
+from alerting.files import read_yaml
+from alerting.model import Rule
+from tools.rule_tests import alertmanager
+from tools.rule_tests.alertmanager import Running
+from tools.rule_tests.mute_times import shifted
 
 CASES: list[dict[str, Any]] = read_yaml(Path(__file__).with_name("muting.yaml"), "muting.yaml")
 INHIBITIONS = [case for case in CASES if "inhibition" in case]
 WINDOWS = [case for case in CASES if "mute_window" in case]
 INSTANTS = sorted({case["at"] for case in WINDOWS})
-DAYS = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
 
 
 @functools.cache
@@ -38,40 +36,6 @@ def labels(case: dict[str, Any], side: str) -> dict[str, str]:
     rule = rules().get(case[side]["alertname"])
     own = rule.labels.model_dump(exclude_none=True) if rule else {}
     return {**own, "cluster": case["name"], **case[side]}
-
-
-def shifted(config: dict[str, Any], instant: str) -> dict[str, Any]:
-    """The configuration with a calendar in which it is now `instant`, such as `tuesday 03`.
-
-    The hour comes from another time zone, the day from turning the week; the times themselves stay as they are. Within
-    the hour it is as late as it is.
-    """
-    day, hour = instant.split()
-    now = datetime.now(UTC)
-    if (now.minute, now.second) > (59, 30):
-        time.sleep(31)
-        now = datetime.now(UTC)
-    offset = (int(hour) - now.hour + 12) % 24 - 12  # hours east of UTC, from -12 to 11
-    # The sign of these zones is the other way round.
-    zone = f"Etc/GMT{-offset:+d}" if offset else "Etc/UTC"
-    today = (now.isoweekday() + (now.hour + offset) // 24) % 7
-    turn = today - DAYS.index(day)
-    intervals = []
-    for interval in config["time_intervals"]:
-        (part,) = interval["time_intervals"]
-        assert not {"days_of_month", "months", "years"} & set(part), "a date cannot be shifted like this"
-        assert part["location"] == "UTC"
-        turned = {
-            **part,
-            **({"weekdays": [turned_day(name, turn) for name in part["weekdays"]]} if "weekdays" in part else {}),
-            "location": zone,
-        }
-        intervals.append({"name": interval["name"], "time_intervals": [turned]})
-    return config | {"time_intervals": intervals}
-
-
-def turned_day(name: str, turn: int) -> str:
-    return DAYS[(DAYS.index(name) + turn) % 7]
 
 
 @pytest.fixture(scope="module")

@@ -12,10 +12,10 @@ import yaml
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from rules import expressions, loader, logql
-from rules.durations import seconds
-from rules.model import AlertOverride, Links
-from rules.problems import RulesError
+from alerting import expressions, loader, logql
+from alerting.durations import seconds
+from alerting.model import AlertOverride, Links
+from alerting.problems import RulesError
 from tests.rules import fixed_rules
 
 LINKS = Links(runbook_base_url="https://runbooks.test/", dashboard_base_url="https://grafana.test")

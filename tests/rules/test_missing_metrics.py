@@ -4,9 +4,9 @@ import re
 
 import pytest
 
-from rules import loader, missing_metrics
-from rules.missing_metrics import ALERT, FILE
-from rules.model import Metrics, RecordingRule, Rule, RuleSet
+from alerting import loader, missing_metrics
+from alerting.missing_metrics import ALERT, FILE
+from alerting.model import Metrics, RecordingRule, Rule, RuleSet
 from tests.rules import fixed_rules
 
 

@@ -10,9 +10,9 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
+from alerting import routing
+from alerting.routing.channels import RECEIVER_HEADER
 from local.toolchain import tool
-from rules import routing
-from rules.channels import RECEIVER_HEADER
 
 NAME = "JobQueueDepthHigh"
 GROUP = {"alertname": NAME, "cluster": "local", "queue": 'a "b" & c', "system": "job-queue"}

@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from components import settings
+from alerting import expressions, loader
+from alerting.disruption_budgets import BudgetOverride
+from alerting.model import AlertOverride, Rule
 from ops import environment
-from rules import expressions, loader
-from rules.disruption_budgets import BudgetOverride
-from rules.model import AlertOverride, Rule
-from tests import yaml_text
+from settings import stack as settings
 from tests.mock_engine import ROOT, SECRETS, STACKS
-from tests.rules.promtool import check_rules
+from tools.rule_tests import yaml_text
+from tools.rule_tests.promtool import check_rules
 
 REAL = ("staging", "production")
 RULES = loader.load()

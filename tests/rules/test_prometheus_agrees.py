@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from alerting import expressions, templates
 from local.toolchain import tool
-from rules import expressions, templates
 
 GOOD_TEMPLATES = [
     "plain text, even } and }}",

@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 import yaml
 
+from alerting import loader, routing
+from alerting.durations import seconds
+from alerting.model import Rule
+from alerting.routing import Mail, Timing
+from alerting.routing.tree import tree
 from local.toolchain import tool
-from rules import loader, routing
-from rules.durations import seconds
-from rules.model import Rule
-from rules.routing import Mail, Timing
-from rules.routing_tree import tree
 from tests.mock_engine import SECRETS
-from tests.rules import route_cases
+from tools.rule_tests import route_cases
 
 TIMING = Timing(group_wait="30s", group_interval="5m", repeat_interval="4h")
 MAIL = Mail(smarthost="smtp.example.com:587", sender="alerts@example.com")

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from rules import routing
-from rules.problems import RulesError
+from alerting import routing
+from alerting.problems import RulesError
 from tests.rules import fixed_rules
 
 TODAY = date(2026, 3, 2)

@@ -4,13 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from components import settings
-from tests import yaml_text
+from settings import stack as settings
 from tests.mock_engine import ROOT, SECRETS, STACKS, stack_config
-from tests.mutation import scenarios
-from tests.mutation.mutants import of_expression
-from tests.rules import scenario_rules
-from tests.rules.promtool import check_rules, rendered
+from tools.mutation import scenarios
+from tools.mutation.mutants import of_expression
+from tools.rule_tests import scenario_rules, yaml_text
+from tools.rule_tests.promtool import check_rules, rendered
 
 SCENARIOS = sorted((ROOT / "tests/rules").glob("*.test.yaml"))
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from rules import loader, slo_rules, slos
-from rules.model import AlertOverride, Links, RuleSet
-from rules.problems import RulesError
+from alerting import loader, slo_rules, slos
+from alerting.model import AlertOverride, Links, RuleSet
+from alerting.problems import RulesError
 from tests.rules import fixed_rules
 
 FILE = "slos/uploads.yaml"

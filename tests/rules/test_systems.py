@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from rules import disruption_budgets, loader, systems
-from rules.disruption_budgets import DisruptionBudget
-from rules.problems import RulesError
+from alerting import disruption_budgets, loader, systems
+from alerting.disruption_budgets import DisruptionBudget
+from alerting.problems import RulesError
 from tests.rules import fixed_rules
 
 ORDERS = "rules/systems/orders.yaml"

@@ -5,9 +5,9 @@ import functools
 
 import pytest
 
-from components import channel_keys, settings
-from components.settings import Settings
-from rules import routing
+from alerting import routing
+from settings import channel_secrets, stack
+from settings.stack import Settings
 from tests.mock_engine import SECRETS, stack_config
 
 OUTSIDE = "https on port 443 for a host outside the cluster, because Alertmanager may reach nothing else there; hosts inside it end in .svc"
@@ -15,7 +15,7 @@ OUTSIDE = "https on port 443 for a host outside the cluster, because Alertmanage
 
 @functools.cache
 def production() -> Settings:
-    return settings.parse(stack_config("production") | SECRETS, list(SECRETS))
+    return stack.parse(stack_config("production") | SECRETS, list(SECRETS))
 
 
 # Every channel with Slack, whichever system brings it.
@@ -25,7 +25,7 @@ SLACK = " and ".join(routing.load().secrets()["slackWebhookUrl"])
 def problems(encrypted: list[str] | None = None, values: dict[str, object] | None = None, **changes: str) -> list[str]:
     raw = stack_config("production") | SECRETS | changes
     given = production().values.model_copy(update=values or {})
-    return channel_keys.problems(raw, list(SECRETS) if encrypted is None else encrypted, production().routing, given)
+    return channel_secrets.problems(raw, list(SECRETS) if encrypted is None else encrypted, production().routing, given)
 
 
 def test_the_production_stack_has_none() -> None:
@@ -87,7 +87,7 @@ def test_mail_is_needed_only_where_a_channel_is_a_mailbox() -> None:
     kept = {name: channel for name, channel in routes.channels.items() if not channel.email}
     few: routing.Routing = routes.model_copy(update={"channels": kept})
     given = production().values.model_copy(update={"smtp_smarthost": "", "smtp_from": ""})
-    assert channel_keys.problems(stack_config("production") | SECRETS, list(SECRETS), few, given) == []
+    assert channel_secrets.problems(stack_config("production") | SECRETS, list(SECRETS), few, given) == []
 
 
 @pytest.mark.parametrize(
@@ -95,18 +95,18 @@ def test_mail_is_needed_only_where_a_channel_is_a_mailbox() -> None:
     [("smtp.example.com:587", 587), ("receiver.receiver.svc:2525", None), ("", None)],
 )
 def test_the_port_that_the_network_must_let_through(smarthost: str, port: int | None) -> None:
-    assert channel_keys.smtp_port(smarthost) == port
+    assert channel_secrets.smtp_port(smarthost) == port
 
 
 def test_a_login_needs_its_password_and_a_password_its_login() -> None:
     raw = stack_config("production") | SECRETS
-    with pytest.raises(settings.SettingsError, match="smtpPassword: required, but not set; needed by smtpUsername"):
-        settings.parse(raw | {"smtpUsername": "me", "smtpPassword": ""}, list(SECRETS))
+    with pytest.raises(stack.SettingsError, match="smtpPassword: required, but not set; needed by smtpUsername"):
+        stack.parse(raw | {"smtpUsername": "me", "smtpPassword": ""}, list(SECRETS))
     with pytest.raises(
-        settings.SettingsError, match="smtpPassword: set, but not used; allowed: only when smtpUsername is"
+        stack.SettingsError, match="smtpPassword: set, but not used; allowed: only when smtpUsername is"
     ):
-        settings.parse(raw | {"smtpUsername": "", "smtpPassword": "hush"}, [*SECRETS, "smtpPassword"])
-    loaded = settings.parse(raw | {"smtpUsername": "me", "smtpPassword": "hush"}, [*SECRETS, "smtpPassword"])
+        stack.parse(raw | {"smtpUsername": "", "smtpPassword": "hush"}, [*SECRETS, "smtpPassword"])
+    loaded = stack.parse(raw | {"smtpUsername": "me", "smtpPassword": "hush"}, [*SECRETS, "smtpPassword"])
     assert loaded.mail
     assert loaded.mail.password == "hush"
     assert "hush" not in repr(loaded)
@@ -122,8 +122,8 @@ def test_a_login_needs_its_password_and_a_password_its_login() -> None:
     ],
 )
 def test_a_setting_of_the_wrong_form(key: str, value: str, allowed: str) -> None:
-    with pytest.raises(settings.SettingsError) as error:
-        settings.parse(stack_config("production") | SECRETS | {key: value}, list(SECRETS))
+    with pytest.raises(stack.SettingsError) as error:
+        stack.parse(stack_config("production") | SECRETS | {key: value}, list(SECRETS))
     assert any(
         f'observability:{key}: "{value}" is not allowed; allowed: {allowed}' in one for one in error.value.problems
     )

@@ -12,10 +12,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pulumi.runtime import config as runtime_config
 
-from components import setting_values, settings, stack_parts
-from components.eks import facts
-from components.quantities import quantity_bytes
-from rules import routing
+from alerting import routing
+from components import configuration
+from settings import content
+from settings import stack as settings
+from settings import values as setting_values
+from settings.eks import facts
+from settings.quantities import quantity_bytes
 from tests.mock_engine import ROOT, SECRETS, STACKS, stack_config
 
 OUTSIDE = (
@@ -232,7 +235,7 @@ def test_reads_what_the_engine_hands_over(monkeypatch: pytest.MonkeyPatch) -> No
     runtime_config.set_all_config({}, [])
     monkeypatch.setattr("pulumi.get_stack", lambda: "staging")
     monkeypatch.setattr("components.eks.preflight.check", facts.offline)
-    loaded = settings.load()
+    loaded = configuration.load()
     assert loaded.values.cluster_name == "observability-staging"
     assert loaded.secrets["slackWebhookUrl"].get_secret_value() == SECRETS["slackWebhookUrl"]
     assert "hush" not in repr(loaded)
@@ -266,7 +269,7 @@ def test_any_text_is_a_quantity_or_refused(text: str) -> None:
 
 
 # No value changes what the files of the rules and dashboards say, so all examples share one reading of them.
-PARTS = functools.cache(stack_parts.load)
+PARTS = functools.cache(content.load)
 
 
 @given(key=st.sampled_from(sorted(stack_config("production"))), value=st.text(max_size=20))
@@ -275,7 +278,7 @@ def test_no_value_crashes_the_settings(key: str, value: str) -> None:
     raw = stack_config("production") | SECRETS | {key: value}
     try:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(stack_parts, "load", lambda folder: (PARTS(folder)[0], []))
+            patch.setattr(content, "load", lambda folder: (PARTS(folder)[0], []))
             settings.parse(raw, list(SECRETS))
     except settings.SettingsError as error:
         # A user at the SMTP server needs a password, which is another key, and one without a user is not used.

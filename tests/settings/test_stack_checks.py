@@ -5,18 +5,20 @@ from typing import Any
 
 import pytest
 
-from components import dashboard_files, data_sources, settings
-from components.dashboard_files import DashboardFile
+from dashboards import files as dashboard_files
+from dashboards.files import DashboardFile
+from settings import stack
+from settings.apps import DATA_SOURCES
 from tests.mock_engine import stack_config
 
 
-def parse(**changes: str) -> settings.Settings:
-    return settings.parse(stack_config("local") | changes, [])
+def parse(**changes: str) -> stack.Settings:
+    return stack.parse(stack_config("local") | changes, [])
 
 
 def dashboard(uid: str, *tags: str, text: str = "") -> DashboardFile:
     document: dict[str, Any] = {"uid": uid, "text": text}
-    where = f"dashboards/{uid}.json"
+    where = f"dashboards/rendered/{uid}.json"
     return DashboardFile(
         uid=uid, title=uid, system="api", folder="API", file=where, text=json.dumps(document), tags=tags
     )
@@ -35,8 +37,8 @@ def test_a_dashboard_that_nobody_can_reach(linked: dict[str, str], others: list[
     """A longer uid is another dashboard, and a dashboard's own links lead nobody to it."""
     lost = dashboard("lost", "api", text="/d/lost")
     assert list(dashboard_files.unreachable([lost, *others], linked)) == [
-        "dashboards/lost.json: tags: [\"api\"]: nobody can reach lost; allowed: the tag 'observability', or a link to "
-        "/d/lost in an alert or another dashboard"
+        "dashboards/rendered/lost.json: tags: [\"api\"]: nobody can reach lost; allowed: the tag 'observability', or a "
+        "link to /d/lost in an alert or another dashboard"
     ]
 
 
@@ -57,13 +59,13 @@ def test_a_dashboard_in_a_list_or_behind_a_link_is_reached(tags: list[str], link
 def test_an_alert_whose_dashboard_does_not_exist() -> None:
     files = [dashboard("till-overview", "observability")]
     assert list(dashboard_files.missing(files, {"TillEmpty": "/d/till-overvew", "TillFull": "/d/till-overview"})) == [
-        "alert TillEmpty: dashboard_url: /d/till-overvew is no dashboard of dashboards/*.json; "
+        "alert TillEmpty: dashboard_url: /d/till-overvew is no dashboard of dashboards/rendered; "
         "did you mean /d/till-overview?"
     ]
 
 
 def test_the_links_of_this_stack_are_checked(monkeypatch: pytest.MonkeyPatch) -> None:
-    good = dashboard_files.load(data_sources.UIDS)
+    good = dashboard_files.load(DATA_SOURCES)
     without = [one for one in good if one.uid != "platform-slos"]
     files = (*without, dashboard("lost", "api"))
 
@@ -71,18 +73,18 @@ def test_the_links_of_this_stack_are_checked(monkeypatch: pytest.MonkeyPatch) ->
         return files
 
     monkeypatch.setattr(dashboard_files, "load", load)
-    with pytest.raises(settings.SettingsError) as error:
+    with pytest.raises(stack.SettingsError) as error:
         parse()
     found = error.value.problems
     assert any(
         line.startswith("alert MediaUploadAvailabilityBudgetBurnFast: dashboard_url: /d/platform-slos")
         for line in found
     )
-    assert any(line.startswith("dashboards/lost.json: tags: ") for line in found)
+    assert any(line.startswith("dashboards/rendered/lost.json: tags: ") for line in found)
 
 
 def test_an_slo_is_longer_than_metrics_are_kept() -> None:
-    with pytest.raises(settings.SettingsError) as error:
+    with pytest.raises(stack.SettingsError) as error:
         parse(prometheusRetention="29d")
     first, second = error.value.problems
     assert first.startswith("observability:prometheusRetention: 29d is shorter than the window 30d of the SLO ")
@@ -102,7 +104,7 @@ def test_budgets_are_the_stacks() -> None:
 
 
 def test_an_unknown_budget_is_refused() -> None:
-    with pytest.raises(settings.SettingsError) as error:
+    with pytest.raises(stack.SettingsError) as error:
         parse(disruptionBudgets='{"jq-workr": {"minAvailable": 2}}')
     assert error.value.problems == (
         "observability:disruptionBudgets.jq-workr: no such budget; did you mean jq-worker?",
@@ -110,7 +112,7 @@ def test_an_unknown_budget_is_refused() -> None:
 
 
 def test_budgets_must_be_an_object() -> None:
-    with pytest.raises(settings.SettingsError) as error:
+    with pytest.raises(stack.SettingsError) as error:
         parse(disruptionBudgets="3")
     assert error.value.problems == (
         "observability:disruptionBudgets: 3 is not allowed; allowed: an object: name of a budget -> minAvailable, or "

@@ -9,7 +9,7 @@ from typing import Any
 
 import structlog
 
-from simulator import logs
+from simulator.engine import logs
 
 
 class Lines:

@@ -11,23 +11,23 @@ import pytest
 from fastapi import FastAPI
 from opentelemetry import trace
 
-from simulator import (
+from simulator.engine.app import Measured
+from simulator.engine.faults import Fault, Switchboard
+from simulator.engine.request_metrics import RequestMetrics
+from simulator.engine.runs import Step
+from simulator.engine.tracing import Tracing
+from simulator.engine.workload import Workload
+from simulator.systems import (
     api,
     job_queue,
-    media_faults,
+    media_clustering,
     media_runs,
     media_upload,
+    media_upload_faults,
     series_files,
     speccursor,
-    sploot_cluster,
-    upgrade_metrics,
+    speccursor_metrics,
 )
-from simulator.app import Measured
-from simulator.faults import Fault, Switchboard
-from simulator.request_metrics import RequestMetrics
-from simulator.runs import Step
-from simulator.tracing import Tracing
-from simulator.workload import Workload
 
 STEP = 30
 """Seconds between scrapes, and between evaluations."""
@@ -143,7 +143,7 @@ def job_queue_pods(clock: Clock, busy: bool) -> list[Pod]:
 
 def speccursor_pods(clock: Clock, busy: bool) -> list[Pod]:
     """All five services of SpecCursor."""
-    workload = Workload(upgrade_metrics.METRICS, upgrade_metrics.HEALTHY, clock=clock)
+    workload = Workload(speccursor_metrics.METRICS, speccursor_metrics.HEALTHY, clock=clock)
     switches = _switches(workload, speccursor.FAULTS, clock)
     runs = speccursor.Upgrades(Unrecorded(), switches, workload, rng=_rng())
 
@@ -170,10 +170,10 @@ def media_pods(clock: Clock, busy: bool) -> list[Pod]:
         return Pod(app=app, namespace="media", measured=workload, switches=switches, act=act if busy else None)
 
     uploads = Workload(media_upload.METRICS, media_upload.HEALTHY, clock=clock)
-    clusters = Workload(sploot_cluster.METRICS, sploot_cluster.HEALTHY, clock=clock)
+    clusters = Workload(media_clustering.METRICS, media_clustering.HEALTHY, clock=clock)
     return [
-        pod("media-upload", uploads, media_faults.FAULTS, media_runs.upload),
-        pod("sploot-cluster", clusters, sploot_cluster.FAULTS, media_runs.cluster),
+        pod("media-upload", uploads, media_upload_faults.FAULTS, media_runs.upload),
+        pod("sploot-cluster", clusters, media_clustering.FAULTS, media_runs.cluster),
     ]
 
 

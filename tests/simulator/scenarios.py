@@ -4,12 +4,11 @@ from collections.abc import Collection, Iterable, Sequence
 from functools import cache
 from pathlib import Path
 
-from rules import loader, missing_metrics
-from rules.durations import seconds
-from simulator import series_files
-from tests import yaml_text
-from tests.rules import promtool, scenario_rules
+from alerting import loader, missing_metrics
+from alerting.durations import seconds
+from simulator.systems import series_files
 from tests.simulator.pods import STEP, Pods
+from tools.rule_tests import promtool, scenario_rules, yaml_text
 
 RULES = loader.load().rules()
 SERIES = series_files.load()

@@ -10,11 +10,11 @@ from observability_fastapi import LABELS
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from simulator import api
-from simulator.app import create_app
-from simulator.faults import Switchboard
-from simulator.request_metrics import RequestMetrics
-from simulator.tracing import Tracing
+from simulator.engine.app import create_app
+from simulator.engine.faults import Switchboard
+from simulator.engine.request_metrics import RequestMetrics
+from simulator.engine.tracing import Tracing
+from simulator.systems import api
 from tests.simulator.client import Client
 from tests.simulator.lines import captured
 from tests.simulator.pages import families

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from rules.loader import load
+from alerting.loader import load
 from tests.simulator.pods import (
     STEP,
     Pod,
@@ -27,7 +27,7 @@ ON = 600
 """Second at which a fault is switched on; a scrape has just passed."""
 # Compares with its own history, of which the fault must be the lesser part.
 LATER = {"SpecCursorUpgradeFailureRateAnomalous": 1800}
-# Caused in the cluster itself (ops/platform_faults.py), or always there.
+# Caused in the cluster itself (ops/drills/platform_faults.py), or always there.
 REAL = {
     "AlertmanagerNotificationsFailing",
     "GrafanaDown",

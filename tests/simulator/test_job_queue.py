@@ -2,12 +2,12 @@
 
 import pytest
 
-from simulator import job_queue
 from simulator.__main__ import build
-from simulator.app import create_app
-from simulator.faults import Switchboard
-from simulator.signals import Level
-from simulator.workload import LINGER, Workload
+from simulator.engine.app import create_app
+from simulator.engine.faults import Switchboard
+from simulator.engine.signals import Level
+from simulator.engine.workload import LINGER, Workload
+from simulator.systems import job_queue
 from tests.simulator.client import Client
 from tests.simulator.pages import families
 

@@ -15,7 +15,7 @@ import pytest
 import structlog
 
 from local.ports import free_port
-from simulator.tracing import Tracing
+from simulator.engine.tracing import Tracing
 from tests.mock_engine import ROOT
 from tests.simulator.lines import captured
 

@@ -17,10 +17,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from local.ports import free_port
-from simulator import mails
-from simulator.delivery_log import DeliveryLog
-from simulator.notifications import LARGEST, Kind, MalformedError
-from simulator.receiver import create_app
+from simulator.receiver import mails
+from simulator.receiver.delivery_log import DeliveryLog
+from simulator.receiver.notifications import LARGEST, Kind, MalformedError
+from simulator.receiver.server import create_app
 from tests.simulator.client import Client
 
 TITLE = "[FIRING:2] MediaUploadSlow (critical, local)"

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from simulator import media_faults, media_runs, media_upload, sploot_cluster
-from simulator.app import create_app
-from simulator.faults import Switchboard
-from simulator.runs import Step
-from simulator.tracing import Tracing
-from simulator.workload import Workload
+from simulator.engine.app import create_app
+from simulator.engine.faults import Switchboard
+from simulator.engine.runs import Step
+from simulator.engine.tracing import Tracing
+from simulator.engine.workload import Workload
+from simulator.systems import media_clustering, media_runs, media_upload, media_upload_faults
 from tests.simulator.client import Client
 from tests.simulator.lines import captured
 
@@ -26,9 +26,9 @@ class Pod:
         self.exporter = InMemorySpanExporter()
         self.tracing = Tracing(self.exporter)
         system, faults = (
-            (media_upload, media_faults.FAULTS)
+            (media_upload, media_upload_faults.FAULTS)
             if plan is media_runs.upload
-            else (sploot_cluster, sploot_cluster.FAULTS)
+            else (media_clustering, media_clustering.FAULTS)
         )
         workload = Workload(system.METRICS, system.HEALTHY)
         switches = Switchboard(workload, faults)

@@ -10,7 +10,7 @@ import pytest
 
 from local.ports import free_port
 from tests.mock_engine import ROOT
-from tests.programs import eventually
+from tools.programs import eventually
 
 ALONE = ("test_contract_metrics.py", "test_request_id.py")
 

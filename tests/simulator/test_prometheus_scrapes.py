@@ -15,8 +15,8 @@ import yaml
 from local.ports import free_port
 from local.toolchain import tool
 from tests.mock_engine import ROOT
-from tests.programs import eventually
 from tests.simulator.test_api import KNOWN, TRACE
+from tools.programs import eventually
 
 
 def data(url: str, **parameters: str) -> Any:

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from simulator.delivery_log import Delivery, DeliveryLog
-from simulator.notifications import LARGEST, Kind, MalformedError, parse
-from simulator.receiver import create_app
+from simulator.receiver.delivery_log import Delivery, DeliveryLog
+from simulator.receiver.notifications import LARGEST, Kind, MalformedError, parse
+from simulator.receiver.server import create_app
 from tests.simulator.client import Client
 
 

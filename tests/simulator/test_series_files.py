@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 from prometheus_client import generate_latest
 
-from rules import loader
-from simulator import api, job_queue, media_faults, series_files, speccursor, sploot_cluster
+from alerting import loader
 from simulator.__main__ import main
-from simulator.faults import Switchboard
-from simulator.series_files import SeriesError, load
-from simulator.signals import Kind
-from simulator.workload import Workload
+from simulator.engine.faults import Switchboard
+from simulator.engine.signals import Kind
+from simulator.engine.workload import Workload
+from simulator.systems import api, job_queue, media_clustering, media_upload_faults, series_files, speccursor
+from simulator.systems.series_files import SeriesError, load
 
 GAUGE = "{metric: m, kind: gauge, value: 1}"
 
@@ -141,7 +141,7 @@ def test_the_files_of_this_checkout_are_about_alerts_and_systems_that_exist() ->
 
 
 def test_no_alert_has_two_faults() -> None:
-    programs = (api, job_queue, media_faults, speccursor, sploot_cluster)
+    programs = (api, job_queue, media_upload_faults, speccursor, media_clustering)
     assert load().alerts & {fault.alert for program in programs for fault in program.FAULTS} == set()
 
 

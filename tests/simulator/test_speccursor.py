@@ -10,15 +10,15 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode
 
-from simulator import jobs
-from simulator.app import create_app
-from simulator.faults import Switchboard
-from simulator.runs import Teller
-from simulator.sent_traces import add_sender
-from simulator.speccursor import FAULTS, SERVICES, Upgrades
-from simulator.tracing import Tracing
-from simulator.upgrade_metrics import HEALTHY, METRICS
-from simulator.workload import Workload
+from simulator.engine import jobs
+from simulator.engine.app import create_app
+from simulator.engine.faults import Switchboard
+from simulator.engine.runs import Teller
+from simulator.engine.tracing import Tracing
+from simulator.engine.workload import Workload
+from simulator.receiver.sent_traces import add_sender
+from simulator.systems.speccursor import FAULTS, SERVICES, Upgrades
+from simulator.systems.speccursor_metrics import HEALTHY, METRICS
 from tests.simulator.client import Client
 from tests.simulator.lines import captured
 

@@ -3,10 +3,10 @@
 import pytest
 from prometheus_client import CollectorRegistry
 
-from simulator.collectors import BulkHistogram
-from simulator.history import History
-from simulator.signals import Dilution, Durations, Events, Flood, Kind, Level, Metric, Signal, Stop, relabelled
-from simulator.workload import LARGEST_FLOOD, LINGER, SPREAD, Workload
+from simulator.engine.collectors import BulkHistogram
+from simulator.engine.history import History
+from simulator.engine.signals import Dilution, Durations, Events, Flood, Kind, Level, Metric, Signal, Stop, relabelled
+from simulator.engine.workload import LARGEST_FLOOD, LINGER, SPREAD, Workload
 
 GOOD = Events(metric="e_total", labels={"s": "good"}, per_second=1.0)
 BAD = Events(metric="e_total", labels={"s": "bad"}, bad=True)

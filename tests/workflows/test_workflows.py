@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import yaml
 
-from components import versions
 from local.toolchain import built
-from ops.summary.report import MARKER
+from ops.review.report import MARKER
+from settings import versions
 from tests.mock_engine import ROOT, STACKS
 
 GITHUB = ROOT / ".github"
@@ -196,7 +196,7 @@ def test_the_comment_of_a_failed_preview_takes_the_place_of_the_summary(tmp_path
 
 
 def test_commands_of_the_summary_are_understood() -> None:
-    text = (ROOT / "ops/summary/command.py").read_text()
+    text = (ROOT / "ops/review/command.py").read_text()
     for step in steps(by_name("pull-request")):
         for arguments in re.findall(r'make summary ARGS="([^"]+)"', step.get("run", "")):
             for option in (part for part in shlex.split(arguments) if part.startswith("--")):

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.rules.loki.server import LokiServer, loki
+from tools.rule_tests.loki_server import LokiServer, loki
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""What Loki does with too many streams, as components/loki_config.py says: those within its limit are stored."""
+"""What Loki does with too many streams, as components/logs/loki_config.py says: those within its limit are stored."""
 
 import json
 import time
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.rules.loki.server import LokiServer, loki
+from tools.rule_tests.loki_server import LokiServer, loki
 
 LIMIT = 4
 MEMORY = LIMIT * 4 * 16 * 1024

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rules import logql
-from tests.rules.loki.server import LokiServer
+from alerting import logql
+from tools.rule_tests.loki_server import LokiServer
 
 GOOD = [
     'rate({a="b"}[5m])',

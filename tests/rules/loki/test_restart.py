@@ -3,7 +3,7 @@
 import time
 from pathlib import Path
 
-from tests.rules.loki.server import loki
+from tools.rule_tests.loki_server import loki
 
 LINES = 2000
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from rules import loader
-from rules.model import AlertOverride, Links
-from tests.http_server import Handler, serving
-from tests.programs import eventually
-from tests.rules.loki.server import loki
+from alerting import loader
+from alerting.model import AlertOverride, Links
+from tools.http_server import Handler, serving
+from tools.programs import eventually
+from tools.rule_tests.loki_server import loki
 
 NAME = "SpecCursorErrorLogBurst"
 LINKS = Links(runbook_base_url="https://runbooks.test", dashboard_base_url="https://grafana.test")

@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from rules import loader
-from rules.model import LogRule
+from alerting import loader
+from alerting.model import LogRule
 from tests.mock_engine import ROOT
-from tests.rules.loki import scenarios
-from tests.rules.loki.server import LokiServer
+from tools.rule_tests import loki_scenarios
+from tools.rule_tests.loki_server import LokiServer
 
 FILES = sorted((ROOT / "tests/rules/loki").glob("*.test.yaml"))
-SCENARIOS = [(file, scenario) for file in FILES for scenario in scenarios.read(file)]
+SCENARIOS = [(file, scenario) for file in FILES for scenario in loki_scenarios.read(file)]
 BURST, ANOMALOUS = "SpecCursorErrorLogBurst", "SpecCursorErrorLogAnomalous"
 
 
@@ -22,16 +22,16 @@ def log_rules() -> dict[str, LogRule]:
 @pytest.fixture(scope="session")
 def start(server: LokiServer) -> int:
     """Begin of all scenarios, whose lines are in Loki by then."""
-    begin = scenarios.begin()
+    begin = loki_scenarios.begin()
     for number, (_, scenario) in enumerate(SCENARIOS):
-        scenarios.push(server, f"scenario-{number}", scenario, begin)
+        loki_scenarios.push(server, f"scenario-{number}", scenario, begin)
     return begin
 
 
 def fails(server: LokiServer, start: int, rules: dict[str, LogRule], alert: str) -> bool:
     """Whether at least one scenario notices what was changed in the rule `alert`."""
     return any(
-        scenarios.problems(server, f"scenario-{number}", scenario, rules, start)
+        loki_scenarios.problems(server, f"scenario-{number}", scenario, rules, start)
         for number, (_, scenario) in enumerate(SCENARIOS)
         if alert in {check.alertname for check in scenario.alert_rule_test}
     )
@@ -41,8 +41,8 @@ def fails(server: LokiServer, start: int, rules: dict[str, LogRule], alert: str)
     ("number", "file", "scenario"),
     [pytest.param(number, *one, id=f"{one[0].name}: {one[1].name}") for number, one in enumerate(SCENARIOS)],
 )
-def test_scenarios(server: LokiServer, start: int, number: int, file: Path, scenario: scenarios.Scenario) -> None:
-    assert scenarios.problems(server, f"scenario-{number}", scenario, log_rules(), start) == []
+def test_scenarios(server: LokiServer, start: int, number: int, file: Path, scenario: loki_scenarios.Scenario) -> None:
+    assert loki_scenarios.problems(server, f"scenario-{number}", scenario, log_rules(), start) == []
 
 
 def test_every_alert_on_logs_has_a_scenario_that_fires_and_one_that_is_silent() -> None:
@@ -97,6 +97,6 @@ def test_a_wrong_label_fails_its_scenarios(server: LokiServer, start: int, key: 
 
 
 def test_templates_that_scenarios_cannot_expand_are_an_error() -> None:
-    assert scenarios.expand("{{ $labels.a }}, {{ $value }}", {"a": "b"}, 1.5) == "b, 1.5"
+    assert loki_scenarios.expand("{{ $labels.a }}, {{ $value }}", {"a": "b"}, 1.5) == "b, 1.5"
     with pytest.raises(ValueError, match="no support"):
-        scenarios.expand("{{ query `up` }}", {}, 1)
+        loki_scenarios.expand("{{ query `up` }}", {}, 1)

@@ -1,0 +1,1 @@
+"""Alert rules, SLOs, routing and who is notified: the only readers of rules/. Pure: imports no SDK."""

@@ -1,0 +1,66 @@
+"""Workloads of the observed systems that must not be drained away: those of the systems' files, as a stack has them."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import Field, ValidationError, model_validator
+
+from alerting.base import Slug, Strict
+from alerting.problems import RulesError, closest, path, reason
+from alerting.systems import System
+
+
+class DisruptionBudget(Strict):
+    """How many pods of one workload must stay while nodes are drained."""
+
+    namespace: Slug
+    system: Slug
+    app: Slug
+    """Value of app.kubernetes.io/name on its pods."""
+    min_available: Annotated[int, Field(ge=1, alias="minAvailable")]
+
+
+class BudgetOverride(Strict):
+    """What a stack changes about one budget."""
+
+    min_available: Annotated[int | None, Field(ge=1, alias="minAvailable")] = None
+    enabled: bool = True
+
+    @model_validator(mode="after")
+    def _is_used(self) -> "BudgetOverride":
+        if self.min_available and not self.enabled:
+            raise ValueError("has minAvailable, but enabled is false; allowed: one of the two")
+        return self
+
+
+def of(systems: Mapping[str, System], changes: Mapping[str, Any]) -> dict[str, DisruptionBudget]:
+    """Name of the budget -> what it protects, with a stack's `disruptionBudgets` applied.
+
+    Raises RulesError; lines start with the path in `changes`.
+    """
+    budgets = {
+        name: DisruptionBudget(system=system, **budget.model_dump())
+        for system, content in systems.items()
+        for name, budget in content.disruption_budgets.items()
+    }
+    problems: list[str] = []
+    for name, value in changes.items():
+        if name not in budgets:
+            problems.append(f"{name}: no such budget; {closest(name, tuple(budgets))}")
+            continue
+        try:
+            change = BudgetOverride.model_validate(value)
+        except ValidationError as error:
+            problems += [
+                f"{path((name, *item['loc']))}: {item['input']!r}: {reason(item['type'], item['msg'])}"
+                + ("; known: enabled, minAvailable" if item["type"] == "extra_forbidden" else "")
+                for item in error.errors()
+            ]
+            continue
+        if not change.enabled:
+            del budgets[name]
+        elif change.min_available is not None:
+            budgets[name] = budgets[name].model_copy(update={"min_available": change.min_available})
+    if problems:
+        raise RulesError(problems)
+    return budgets

@@ -1,0 +1,293 @@
+"""Reads the rule files, checks them, and renders them for one stack: overrides applied, links completed.
+
+Pure: no provider, no network. A rule file that is wrong never reaches a server, because it is refused here.
+"""
+
+import functools
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from alerting import expressions, missing_metrics, slo_rules, slos, systems
+from alerting.base import Document
+from alerting.files import RULES, read_yaml, write_yaml
+from alerting.model import (
+    AlertOverride,
+    AnyAlert,
+    AnyRule,
+    Engine,
+    Links,
+    LogRule,
+    MetricRule,
+    Metrics,
+    RecordingRule,
+    Rule,
+    RuleFile,
+    RuleSet,
+    Thresholds,
+)
+from alerting.problems import RulesError, closest, describe, path, reason
+
+RUNBOOKS = "runbooks"
+"""Folder of the runbooks, one for each alert: <Alert>.md."""
+
+
+def load(folder: Path = RULES) -> RuleSet:
+    """All rules under `folder`: prometheus/, loki/, and those made from slos/, with what systems/ says about them.
+
+    Every alert must have its page in runbooks/.
+
+    AlertsOnMissingMetrics, which is made from the others, is among them. While no file changes, every call gives the
+    same object. Raises RulesError with every problem.
+    """
+    return _load(folder, _contents(folder))
+
+
+_Contents = tuple[tuple[Path, bytes | None], ...]
+"""Every file that a rule set is read from, with its content; of a runbook only its name."""
+
+
+def _contents(folder: Path) -> _Contents:
+    parts = (systems.FOLDER, "prometheus", "loki", slos.FOLDER)
+    read = [file for part in parts for file in sorted((folder / part).glob("*.yaml"))]
+    pages = sorted((folder / RUNBOOKS).glob("*.md"))
+    return (
+        *((file, file.read_bytes() if file.is_file() else None) for file in read),
+        *((page, None) for page in pages),
+    )
+
+
+@functools.lru_cache(maxsize=16)
+def _load(folder: Path, _key: _Contents) -> RuleSet:
+    """`_key` is there for the cache: a rule set is read again only after a file of it has changed."""
+    found, problems = systems.load(folder)
+    files, metric_problems = _files(folder, "prometheus", RuleFile[MetricRule])
+    loki_files, loki_problems = _files(folder, "loki", RuleFile[LogRule])
+    objectives, slo_problems = slos.load(folder)
+    problems += [*metric_problems, *loki_problems, *slo_problems]
+    generated = slo_rules.files(objectives.values())
+    problems += [
+        f"rules/prometheus/{name}: the name of a file that is made from rules/slos" for name in generated.keys() & files
+    ]
+    rule_set = RuleSet.model_construct(
+        files=files | generated,
+        loki_files=loki_files,
+        thresholds={alert: named for system in found.values() for alert, named in system.thresholds.items()},
+        metrics=Metrics(
+            exporters={start: target for system in found.values() for start, target in system.exporters.items()},
+            absent={metric: why for system in found.values() for metric, why in system.absent.items()},
+        ),
+        systems=found,
+        slos=objectives,
+    )
+    problems += _duplicates(rule_set)
+    if not problems:
+        problems = [*_alert_problems(rule_set, folder / RUNBOOKS), *_threshold_problems(rule_set)]
+    if problems:
+        raise RulesError(problems)
+    made = slo_rules.thresholds(objectives.values())
+    return missing_metrics.extended(rule_set.model_copy(update={"thresholds": rule_set.thresholds | made}))
+
+
+def overrides(raw: Mapping[str, Any], rule_set: RuleSet) -> dict[str, AlertOverride]:
+    """A stack's `alertOverrides`, checked against the rules. Raises RulesError; lines start with the path in `raw`."""
+    problems: list[str] = []
+    checked: dict[str, AlertOverride] = {}
+    rules = rule_set.rules()
+    for alert, value in raw.items():
+        if alert not in rules:
+            problems.append(f"{alert}: no such alert; {closest(alert, tuple(rules))}")
+            continue
+        try:
+            checked[alert] = AlertOverride.model_validate(value)
+        except ValidationError as error:
+            problems += _override_problems(alert, error)
+            continue
+        known = rule_set.thresholds.get(alert, {})
+        problems += [
+            f"{alert}.thresholds.{name}: no such threshold; {closest(name, tuple(known))}"
+            for name in checked[alert].thresholds
+            if name not in known
+        ]
+    if problems:
+        raise RulesError(problems)
+    return checked
+
+
+def render(rule_set: RuleSet, changes: Mapping[str, AlertOverride], links: Links) -> dict[str, str]:
+    """File name -> YAML for one stack, as Prometheus reads it. Disabled alerts and empty groups are left out."""
+    off = [name for name, change in changes.items() if not change.enabled]
+    rule_set = missing_metrics.extended(rule_set, disabled=off)
+    return {name: _rendered(file, rule_set.thresholds, changes, links) for name, file in rule_set.files.items()}
+
+
+def render_loki(rule_set: RuleSet, changes: Mapping[str, AlertOverride], links: Links) -> dict[str, str]:
+    """File name -> YAML for one stack, as Loki's ruler reads it. Disabled alerts and empty groups are left out."""
+    return {name: _rendered(file, rule_set.thresholds, changes, links) for name, file in rule_set.loki_files.items()}
+
+
+def effective(rule: AnyAlert, thresholds: Mapping[str, float], change: AlertOverride) -> AnyAlert:
+    """The rule with a stack's change applied."""
+    labels = rule.labels.model_copy(
+        update={
+            key: value
+            for key, value in (
+                ("severity", change.severity),
+                ("page", None if change.page is None else str(change.page).lower()),
+            )
+            if value is not None
+        }
+    )
+    values = {thresholds[name]: value for name, value in change.thresholds.items()}
+    return rule.model_copy(
+        update={
+            "expr": expressions.substitute(rule.expr, values),
+            "for_": rule.for_ if change.for_ is None else change.for_,
+            "labels": labels,
+        }
+    )
+
+
+def _files(
+    folder: Path, engine: Engine, model: type[RuleFile[AnyRule]]
+) -> tuple[dict[str, RuleFile[AnyRule]], list[str]]:
+    """File name -> content of one engine's folder, and the problems of the files that are left out."""
+    problems: list[str] = []
+    files: dict[str, RuleFile[AnyRule]] = {}
+    for file in sorted((folder / engine).glob("*.yaml")):
+        where = f"rules/{engine}/{file.name}"
+        try:
+            files[file.name] = model.model_validate(read_yaml(file, where))
+        except RulesError as error:
+            problems += error.problems
+        except ValidationError as error:
+            problems += describe(error, where)
+    return files, problems
+
+
+def _rendered(
+    file: RuleFile[AnyRule], thresholds: Thresholds, changes: Mapping[str, AlertOverride], links: Links
+) -> str:
+    return write_yaml({"groups": [group for group in _groups(file, thresholds, changes, links) if group["rules"]]})
+
+
+def _groups(
+    file: RuleFile[AnyRule], thresholds: Thresholds, changes: Mapping[str, AlertOverride], links: Links
+) -> list[dict[str, Any]]:
+    unchanged = AlertOverride()
+    groups: list[dict[str, Any]] = []
+    for group in file.groups:
+        document: Document = {"name": group.name} | ({"interval": group.interval} if group.interval else {})
+        document["rules"] = [
+            _recording(rule)
+            if isinstance(rule, RecordingRule)
+            else _document(effective(rule, thresholds.get(rule.alert, {}), changes.get(rule.alert, unchanged)), links)
+            for rule in group.rules
+            if isinstance(rule, RecordingRule) or changes.get(rule.alert, unchanged).enabled
+        ]
+        groups.append(document)
+    return groups
+
+
+def _recording(rule: RecordingRule) -> Document:
+    return rule.model_dump(exclude_none=True)
+
+
+def _document(rule: Rule, links: Links) -> Document:
+    document: Document = rule.model_dump(by_alias=True, exclude_none=True)
+    annotations = document["annotations"]
+    annotations["runbook_url"] = f"{links.runbook_base_url.rstrip('/')}/{rule.alert}.md"
+    annotations["dashboard_url"] = links.dashboard_base_url.rstrip("/") + annotations["dashboard_url"]
+    return document
+
+
+def _duplicates(rule_set: RuleSet) -> list[str]:
+    """Alerts have one name over both engines: overrides, runbooks and routes go by it. The rest only within one."""
+    problems: list[str] = []
+    seen: dict[tuple[str, str], str] = {}
+    named = [item for name, file in rule_set.files.items() for item in _names("prometheus", name, file)]
+    named += [item for name, file in rule_set.loki_files.items() for item in _names("loki", name, file)]
+    for engine, where, kind, item in named:
+        scope = (kind if kind == "alert" else engine + kind, item)
+        if scope in seen:
+            problems.append(f"{where}: {kind} {item} is defined twice (first in {seen[scope]})")
+        seen.setdefault(scope, where)
+    return problems
+
+
+def _names(engine: Engine, name: str, file: RuleFile[AnyRule]) -> Iterator[tuple[str, str, str, str]]:
+    """(engine, file, `group`, `alert` or `record`, name) of everything that a file defines."""
+    where = _place(engine, name)
+    for group in file.groups:
+        yield engine, where, "group", group.name
+    for rule in file.rules():
+        if isinstance(rule, Rule):
+            yield engine, where, "alert", rule.alert
+        elif where.startswith("rules/prometheus/"):  # those of SLOs share their names and differ in their labels
+            yield engine, where, "record", rule.record
+
+
+def _place(engine: Engine, name: str) -> str:
+    """The file that rules come from, as messages name it."""
+    return f"rules/slos/{name.removeprefix('slos-')}" if name.startswith("slos-") else f"rules/{engine}/{name}"
+
+
+def _alert_problems(rule_set: RuleSet, runbooks: Path) -> Iterator[str]:
+    """Alerts of systems without a file, which drills and folders would not know, and those that link to no runbook."""
+    known = tuple(rule_set.systems)
+    places = [(_place("prometheus", name), file.alerts()) for name, file in rule_set.files.items()]
+    places += [(_place("loki", name), file.alerts()) for name, file in rule_set.loki_files.items()]
+    for where, alerts in places:
+        for rule in alerts:
+            if rule.labels.system not in known:
+                yield (
+                    f"{where}: alert {rule.alert}: no system {rule.labels.system!r}; "
+                    f"{closest(rule.labels.system, known)}; a new one needs {systems.place(rule.labels.system)}"
+                )
+            if not (runbooks / f"{rule.alert}.md").is_file():
+                yield f"{where}: alert {rule.alert}: no runbook; write rules/{RUNBOOKS}/{rule.alert}.md"
+
+
+def _threshold_problems(rule_set: RuleSet) -> Iterator[str]:
+    rules = rule_set.rules()
+    made = slo_rules.thresholds(rule_set.slos.values())
+    named = [
+        (name, f"{systems.place(name)}: thresholds.{alert}", alert, thresholds)
+        for name, system in rule_set.systems.items()
+        for alert, thresholds in system.thresholds.items()
+    ]
+    named += [
+        (rules[one].labels.system, f"{slos.place(rules[one].labels.system)}: {one}", one, found)
+        for one, found in made.items()
+    ]
+    for system, where, alert, thresholds in named:
+        if alert not in rules:
+            yield f"{where}: no such alert; {closest(alert, tuple(rules))}"
+            continue
+        if (owner := rules[alert].labels.system) != system:
+            yield f"{where}: an alert of the system {owner}; allowed: in {systems.place(owner)}"
+            continue
+        if alert in made and thresholds is not made[alert]:
+            yield f"{where}: made from rules/slos, with the thresholds {', '.join(made[alert])}; allowed: none here"
+            continue
+        for name, value in thresholds.items():
+            count = expressions.occurrences(rules[alert].expr, value)
+            if count != 1:
+                shown = expressions.number(value)
+                yield f"{where}.{name}: {shown} must stand exactly once in its expr, not {count} times"
+        if len(set(thresholds.values())) < len(thresholds):
+            yield f"{where}: two thresholds have the same default, so they cannot be told apart in its expr"
+
+
+def _override_problems(alert: str, error: ValidationError) -> list[str]:
+    problems: list[str] = []
+    for item in error.errors():
+        where = path((alert, *(part for part in item["loc"] if part not in ("int", "float"))))
+        text = reason(item["type"], item["msg"])
+        if text == "unknown field":
+            known = tuple(field.alias or name for name, field in AlertOverride.model_fields.items())
+            text += f"; {closest(str(item['loc'][-1]), known)}"
+        problems.append(f"{where}: {item['input']!r}: {text}")
+    return list(dict.fromkeys(problems))

@@ -1,0 +1,248 @@
+"""Who is told: routing.yaml and the service teams' own channels and routes, read and checked.
+
+A service team's file, rules/systems/<system>.yaml, may bring channels and routes for its own system; they are asked
+after the routes of routing.yaml and before the default.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import cast
+
+from pydantic import ValidationError
+
+from alerting import templates
+from alerting.files import RULES, read_yaml
+from alerting.problems import RulesError, closest, describe
+from alerting.routing.channels import Channel, Email, Form, PagerDuty, Slack, Webhook
+from alerting.routing.model import Inhibition, Route, Routing, RoutingFile, SystemRouting, Timing, values
+from alerting.routing.mute_windows import MuteWindow, always
+from alerting.routing.render import TEMPLATES, Mail, render
+
+__all__ = [
+    "TEMPLATES",
+    "Channel",
+    "Email",
+    "Form",
+    "Inhibition",
+    "Mail",
+    "MuteWindow",
+    "PagerDuty",
+    "Route",
+    "Routing",
+    "RulesError",
+    "Slack",
+    "Timing",
+    "Webhook",
+    "inhibition_problems",
+    "load",
+    "message_templates",
+    "render",
+]
+
+FILE = "rules/routing.yaml"
+
+
+def load(folder: Path = RULES, *, today: date | None = None) -> Routing:
+    """What `folder`/routing.yaml and the systems' files say. Raises RulesError with every problem found.
+
+    `today` (default: the date in UTC) decides whether a mute window is over for good.
+    """
+    try:
+        file = RoutingFile.model_validate(read_yaml(folder / "routing.yaml", FILE))
+    except ValidationError as error:
+        raise RulesError(describe(error, FILE)) from error
+    channels = dict(file.channels)
+    origin = dict.fromkeys(channels, FILE)
+    routes = list(file.routes)
+    places = [f"{FILE}: routes[{index}]" for index in range(len(routes))]
+    problems: list[str] = []
+    for system, where, own in _system_files(folder, problems):
+        for name, channel in own.channels.items():
+            if name in channels:
+                problems.append(f"{where}: channels.{name}: defined twice (first in {origin[name]})")
+            channels.setdefault(name, channel)
+            origin.setdefault(name, where)
+        for index, route in enumerate(own.routes):
+            place = f"{where}: routes[{index}]"
+            if route.match.get("system") != system:
+                problems.append(
+                    f"{place}.match.system: {_shown(route.match.get('system'))} is not allowed; allowed: {system}, "
+                    "because a service team routes its own system only"
+                )
+            routes.append(route)
+            places.append(place)
+    routing = Routing.model_construct(
+        channels=channels,
+        default=file.default,
+        group_by=file.group_by,
+        routes=routes,
+        escalation=file.escalation,
+        mute_windows=file.mute_windows,
+        inhibitions=file.inhibitions,
+        places=tuple(places),
+    )
+    problems += _channel_problems(routing, origin)
+    problems += _form_problems(routing, origin)
+    problems += _unreachable(routing)
+    problems += routing.timing_problems()
+    problems += _mute_problems(routing, today or datetime.now(UTC).date())
+    problems += _inhibition_problems(routing)
+    problems += _template_problems(folder)
+    if problems:
+        raise RulesError(problems)
+    return routing
+
+
+def message_templates(folder: Path = RULES) -> str:
+    """Text of the messages' templates, which stand beside alertmanager.yml under the name TEMPLATES."""
+    return (folder / TEMPLATES).read_text(encoding="utf-8")
+
+
+def inhibition_problems(routing: Routing, alerts: Mapping[str, Mapping[str, str]]) -> list[str]:
+    """Inhibitions whose source or target is none of `alerts` (name -> labels), one line each."""
+    problems: list[str] = []
+    for name, inhibition in routing.inhibitions.items():
+        for side, match in (("source", inhibition.source), ("target", inhibition.target)):
+            named = [{"alertname": alert, **labels} for alert, labels in alerts.items()]
+            # Labels that come with the series are not known here.
+            if not any(
+                all(labels[label] in values(wanted) for label, wanted in match.items() if label in labels)
+                for labels in named
+            ):
+                problems.append(f"{FILE}: inhibitions.{name}.{side}: matches no alert: {_shown(match)}")
+    return problems
+
+
+def _system_files(folder: Path, problems: list[str]) -> Iterator[tuple[str, str, SystemRouting]]:
+    """System, file and its part about routing; what is wrong with the other parts is the loader's matter."""
+    for file in sorted((folder / "systems").glob("*.yaml")):
+        where = f"rules/systems/{file.name}"
+        try:
+            document = read_yaml(file, where)
+        except RulesError:
+            continue
+        if not isinstance(document, dict):
+            continue
+        given = cast(dict[str, object], document)
+        try:
+            own = SystemRouting.model_validate({key: given[key] for key in SystemRouting.model_fields if key in given})
+        except ValidationError as error:
+            problems += describe(error, where)
+            continue
+        yield file.stem, where, own
+
+
+def _channel_problems(routing: Routing, origin: Mapping[str, str]) -> Iterator[str]:
+    known, used = tuple(routing.channels), {routing.default}
+    if routing.default not in known:
+        yield f"{FILE}: default: no channel {routing.default!r}; {closest(routing.default, known)}"
+    for place, route in zip(routing.places, routing.routes, strict=True):
+        named = [(f"{place}.channels", name) for name in route.channels]
+        named += [
+            (f"{place}.also[{index}].channels", name) for index, p in enumerate(route.also) for name in p.channels
+        ]
+        seen: set[str] = set()
+        for key, name in named:
+            if name not in known:
+                yield f"{key}: no channel {name!r}; {closest(name, known)}"
+            elif name in seen:
+                yield f"{key}: {name} stands twice in this route, so it would be told twice"
+            seen.add(name)
+        used |= seen
+    for name in known:
+        if name not in used:
+            yield f"{origin[name]}: channels.{name}: no route leads to it"
+
+
+def _form_problems(routing: Routing, origin: Mapping[str, str]) -> Iterator[str]:
+    seen: dict[str, tuple[Form, str]] = {}
+    for name, channel in routing.channels.items():
+        for key, form in channel.kind.keys().items():
+            first, other = seen.setdefault(key, (form, name))
+            if first != form:
+                clash = f"{key} would be {_FORMS[form]}, and is {_FORMS[first]} of {other}"
+                yield f"{origin[name]}: channels.{name}: {clash}"
+
+
+_FORMS: Mapping[Form, str] = {"url": "the URL", "token": "the routing key", "address": "the e-mail address"}
+
+
+def _unreachable(routing: Routing) -> Iterator[str]:
+    for index, route in enumerate(routing.routes):
+        for earlier in range(index):
+            first = routing.routes[earlier].match
+            if all(
+                label in route.match and set(values(route.match[label])) <= set(values(wanted))
+                for label, wanted in first.items()
+            ):
+                yield f"{routing.places[index]}: never reached: {routing.places[earlier]} takes all of its alerts"
+                break
+
+
+def _mute_problems(routing: Routing, today: date) -> Iterator[str]:
+    known, used = tuple(routing.mute_windows), set[str]()
+    for severity, level in routing.escalation.items():
+        where = f"{FILE}: escalation.{severity}.mute"
+        used |= set(level.mute)
+        unknown = [name for name in level.mute if name not in known]
+        yield from (f"{where}: no mute window {name!r}; {closest(name, known)}" for name in unknown)
+        if level.mute and severity == "critical":
+            yield f"{where}: {_shown(level.mute)} is not allowed; allowed: none, because critical alerts page"
+        named = [routing.mute_windows[name] for name in level.mute if name in known]
+        if len(named) > 1 and not any(window.problem(today) for window in named) and always(named, today):
+            yield f"{where}: {_shown(level.mute)} together always match, so {severity} alerts would never be told"
+    for name, window in routing.mute_windows.items():
+        if name not in used:
+            yield f"{FILE}: mute_windows.{name}: used nowhere"
+        if found := window.problem(today):
+            yield f"{FILE}: mute_windows.{name}: {found}"
+
+
+def _inhibition_problems(routing: Routing) -> Iterator[str]:
+    for name, inhibition in routing.inhibitions.items():
+        source, target = inhibition.source, inhibition.target
+        apart = any(not set(values(source[label])) & set(values(target[label])) for label in source if label in target)
+        if not apart and "alertname" not in source:
+            yield (
+                f"{FILE}: inhibitions.{name}: an alert can match source and target, so two of its kind would mute each "
+                "other; allowed: sides that differ in the values of one label, or a source that names its alerts"
+            )
+        if target.get("alertname") == "Watchdog":
+            yield f"{FILE}: inhibitions.{name}.target: Watchdog is not allowed; allowed: any other alert"
+
+
+# Alertmanager's functions besides Go's own, of the pinned 0.28.
+# fmt: off
+_FUNCTIONS = frozenset(
+    {
+        "and", "or", "not", "eq", "ne", "lt", "le", "gt", "ge", "len", "index", "slice", "print", "printf", "println",
+        "html", "js", "urlquery", "call", "toUpper", "toLower", "title", "trimSpace", "join", "match", "safeHtml",
+        "reReplaceAll", "stringSlice", "date", "tz", "since", "humanizeDuration",
+    }
+)
+# fmt: on
+
+
+def _template_problems(folder: Path) -> Iterator[str]:
+    where = f"rules/{TEMPLATES}"
+    try:
+        text = message_templates(folder)
+    except FileNotFoundError:
+        yield f"{where}: missing"
+        return
+    if found := templates.problem(text, functions=_FUNCTIONS, variables=frozenset({"$"})):
+        yield f"{where}: no valid template: {found}"
+    defined = set(re.findall(r'\{\{-? *define "([^"]+)"', text))
+    for name in sorted(set(re.findall(r'template "([^"]+)"', text)) - defined):
+        yield f"{where}: no template {name!r}; {closest(name, tuple(defined))}"
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, Mapping):
+        pairs = cast(Mapping[str, object], value).items()
+        return "{" + ", ".join(f"{label}: {_shown(item)}" for label, item in pairs) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(str(item) for item in cast(list[object], value)) + "]"
+    return "nothing" if value is None else str(value)

@@ -1,0 +1,77 @@
+"""The routes as one flat list with one receiver each, from which Alertmanager's tree and Grafana's are written."""
+
+from collections.abc import Iterator, Mapping
+from typing import Literal, NamedTuple
+
+from alerting.routing.model import Route, Routing, values
+
+
+class Matcher(NamedTuple):
+    """A condition on one label."""
+
+    label: str
+    operator: Literal["=", "!=", "=~"]
+    value: str
+
+    def __str__(self) -> str:
+        return f'{self.label}{self.operator}"{self.value}"'
+
+
+class Branch(NamedTuple):
+    """One route of the tree."""
+
+    channel: str | None
+    """None: its parent's."""
+    matchers: tuple[Matcher, ...]
+    goes_on: bool = False
+    """Whether later siblings are asked, too."""
+    times: Mapping[str, str] = {}
+    """group_wait, group_interval and repeat_interval, where they differ from its parent's."""
+    mute: tuple[str, ...] = ()
+    """Names of mute windows."""
+    branches: "tuple[Branch, ...]" = ()
+
+
+# Whatever else a file says: a page is told at once, and the heartbeat goes on.
+NO_PAGE = Matcher("page", "!=", "true")
+NO_HEARTBEAT = Matcher("alertname", "!=", "Watchdog")
+
+
+def tree(routing: Routing, *, mute_windows: bool) -> tuple[Branch, ...]:
+    """The branches below the root, whose channel is the default.
+
+    One branch per channel, so that a receiver has the name of its channel. Those for a part of a route's alerts come
+    first and go on; its last channel ends the search. So nothing is told twice, and nothing reaches the next route.
+    """
+    levels = tuple(_levels(routing, mute_windows=mute_windows))
+    routes = (branch for route in routing.routes for branch in _route(route, levels))
+    return (*routes, *levels)
+
+
+def matchers(match: Mapping[str, str | list[str]]) -> tuple[Matcher, ...]:
+    """The conditions of a `match`."""
+    return tuple(
+        Matcher(label, "=", wanted) if isinstance(wanted, str) else Matcher(label, "=~", "|".join(values(wanted)))
+        for label, wanted in match.items()
+    )
+
+
+def _route(route: Route, levels: tuple[Branch, ...]) -> Iterator[Branch]:
+    own = matchers(route.match)
+    times = route.model_dump(include={"group_wait", "group_interval", "repeat_interval"}, exclude_none=True)
+    below = () if route.repeat_interval else levels
+    for part in route.also:
+        for name in part.channels:
+            yield Branch(name, (*own, *matchers(part.match)), goes_on=True, times=times, branches=below)
+    for name in route.channels:
+        yield Branch(name, own, goes_on=name != route.channels[-1], times=times, branches=below)
+
+
+def _levels(routing: Routing, *, mute_windows: bool) -> Iterator[Branch]:
+    for severity, level in routing.escalation.items():
+        same = Matcher("severity", "=", severity)
+        times = {"repeat_interval": level.repeat_interval} if level.repeat_interval else {}
+        if level.mute and mute_windows:
+            yield Branch(None, (same, NO_PAGE, NO_HEARTBEAT), times=times, mute=tuple(level.mute))
+        if times:
+            yield Branch(None, (same,), times=times)

@@ -1,0 +1,120 @@
+"""Grafana of one stack and all that it shows: server, data sources, dashboards and channels, from the settings."""
+
+from collections.abc import Mapping, Sequence
+
+import pulumi
+
+from components.grafana import content as grafana_content
+from components.grafana import server_config
+from components.grafana.contact_points import ContactPoints
+from components.grafana.dashboards import Dashboards
+from components.grafana.data_sources import DataSources
+from components.grafana.secrets import OAuthClient
+from components.grafana.server import Grafana
+from components.logs import loki, loki_config
+from components.metrics import alertmanager, prometheus
+from components.traces import jaeger
+from settings import channel_secrets
+from settings.stack import Settings
+
+
+def server(settings: Settings, namespace: pulumi.Output[str], opts: pulumi.ResourceOptions) -> Grafana | None:
+    """Grafana itself; None where the stack runs none."""
+    values = settings.values
+    if not values.grafana:
+        return None
+    return Grafana(
+        "grafana",
+        {
+            "namespace": namespace,
+            "storage": values.grafana_storage,
+            "storage_class": settings.storage_class,
+            "memory": values.grafana_memory,
+            "external_url": values.dashboard_base_url,
+            "protect": values.protect,
+            "prometheus": prometheus.APP,
+            "backends": {
+                prometheus.APP: prometheus.PORT,
+                alertmanager.APP: alertmanager.PORT,
+                loki.APP: loki_config.PORT,
+                jaeger.APP: jaeger.PORT,
+            },
+            "smtp": _smtp(settings),
+            "smtp_password": settings.mail.password if settings.mail else "",
+            "smtp_port": channel_secrets.smtp_port(values.smtp_smarthost),
+            "oauth": _oauth(settings),
+        },
+        opts,
+    )
+
+
+def content(
+    settings: Settings,
+    grafana_server: Grafana | None,
+    urls: Mapping[str, pulumi.Output[str]],
+    way_in: Sequence[pulumi.Resource] = (),
+) -> None:
+    """Data sources, folders, dashboards, contact points and notification policy in Grafana.
+
+    `urls` are the addresses of Prometheus, Alertmanager, Loki and Jaeger inside the cluster, by app; `way_in` is what
+    must exist before Grafana is reached from here.
+    """
+    values = settings.values
+    server = grafana_server.server if grafana_server else None
+    auth = grafana_server.auth if grafana_server else settings.grafana_auth
+    provider = grafana_content.grafana_provider("grafana-api", settings.grafana_api_url, auth, server, way_in)
+    there = pulumi.ResourceOptions(provider=provider)
+    DataSources(
+        "data-sources",
+        {
+            "prometheus_url": urls[prometheus.APP],
+            "alertmanager_url": urls[alertmanager.APP],
+            "loki_url": urls[loki.APP],
+            "jaeger_url": urls[jaeger.APP],
+            "scrape_interval": values.scrape_interval,
+            "server": server,
+        },
+        there,
+    )
+    Dashboards(
+        "dashboards",
+        {"dashboards": settings.dashboards, "runbook_base_url": values.runbook_base_url, "server": server},
+        there,
+    )
+    ContactPoints(
+        "contact-points",
+        {
+            "routing": settings.routing,
+            "timing": values.timing,
+            "secrets": {key: secret.get_secret_value() for key, secret in settings.secrets.items()},
+            "pagerduty_url": values.pagerduty_url,
+            "mute_windows": values.mute_windows,
+            "server": server,
+        },
+        there,
+    )
+
+
+def _oauth(settings: Settings) -> OAuthClient | None:
+    values = settings.values
+    if values.ingress == "none":
+        return None
+    return {
+        "issuer": server_config.OAuth(
+            authorization_endpoint=values.oidc_authorization_endpoint,
+            token_endpoint=values.oidc_token_endpoint,
+            user_info_endpoint=values.oidc_user_info_endpoint,
+            admin_group=values.grafana_admin_group,
+        ),
+        "client_id": values.oidc_client_id,
+        "client_secret": settings.credential("oidcClientSecret"),
+    }
+
+
+def _smtp(settings: Settings) -> server_config.Smtp | None:
+    mail = settings.mail
+    if mail is None:
+        return None
+    return server_config.Smtp(
+        smarthost=mail.smarthost, sender=mail.sender, username=mail.username, require_tls=mail.require_tls
+    )

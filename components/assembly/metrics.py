@@ -1,0 +1,100 @@
+"""Metrics and alerts of one stack, wired to each other: from the stack's settings to its components."""
+
+import pulumi
+
+from alerting import routing
+from components.assembly.backends import Backends
+from components.metrics.alertmanager import Alertmanager
+from components.metrics.kube_state_metrics import KubeStateMetrics
+from components.metrics.node_exporter import NodeExporter
+from components.metrics.prometheus import APP as PROMETHEUS
+from components.metrics.prometheus import Prometheus
+from components.metrics.prometheus_config import ADDONS
+from settings import channel_secrets
+from settings.stack import Settings
+
+
+def alertmanager(settings: Settings, namespace: pulumi.Output[str], opts: pulumi.ResourceOptions) -> Alertmanager:
+    """Alertmanager with the stack's channels and routes."""
+    values = settings.values
+    addresses = {key: secret.get_secret_value() for key, secret in settings.secrets.items()}
+    config = routing.render(
+        settings.routing,
+        settings.timing,
+        addresses,
+        mail=settings.mail,
+        pagerduty_url=values.pagerduty_url,
+        mute_windows=values.mute_windows,
+    )
+    return Alertmanager(
+        "alertmanager",
+        {
+            "namespace": namespace,
+            "replicas": values.alertmanager_replicas,
+            "storage": values.alertmanager_storage,
+            "storage_class": settings.storage_class,
+            "external_url": values.alertmanager_url,
+            "group_interval": values.group_interval,
+            "files": pulumi.Output.secret({"alertmanager.yml": config, routing.TEMPLATES: routing.message_templates()}),
+            "smtp_port": channel_secrets.smtp_port(values.smtp_smarthost),
+            "prometheus": PROMETHEUS,
+        },
+        opts,
+    )
+
+
+def prometheus(
+    settings: Settings,
+    namespace: pulumi.Output[str],
+    alertmanagers: pulumi.Output[list[str]],
+    backends: Backends,
+    opts: pulumi.ResourceOptions,
+) -> Prometheus:
+    """Prometheus with the stack's rules, sending to these Alertmanagers."""
+    values = settings.values
+    return Prometheus(
+        "prometheus",
+        {
+            "namespace": namespace,
+            "replicas": values.prometheus_replicas,
+            "retention": values.prometheus_retention,
+            "storage": values.prometheus_storage,
+            "storage_class": settings.storage_class,
+            "memory": values.prometheus_memory,
+            "scrape_interval": values.scrape_interval,
+            "evaluation_interval": values.evaluation_interval,
+            "cluster": values.cluster_name,
+            "external_url": values.prometheus_url,
+            "rule_files": settings.rule_files(),
+            "alertmanagers": alertmanagers,
+            "remote_write_url": backends.remote_write_url,
+            "identity": backends.identities.get(PROMETHEUS),
+            "scrape_addons": [name for name in ADDONS if values.eks_addons.get(name, "off") != "off"],
+            "aws_region": values.aws_region,
+        },
+        opts,
+    )
+
+
+def cluster_state(settings: Settings, namespace: pulumi.Output[str], opts: pulumi.ResourceOptions) -> None:
+    """kube-state-metrics, unless the cluster has it already."""
+    if settings.values.kube_state_metrics:
+        KubeStateMetrics(
+            "kube-state-metrics",
+            {"namespace": namespace, "memory": settings.values.kube_state_metrics_memory, "prometheus": PROMETHEUS},
+            opts,
+        )
+
+
+def node_state(settings: Settings, namespace: pulumi.Output[str], opts: pulumi.ResourceOptions) -> None:
+    """node_exporter in the namespace of the node agents, unless the cluster has it already."""
+    if settings.values.node_exporter:
+        NodeExporter(
+            "node-exporter",
+            {
+                "namespace": namespace,
+                "prometheus_namespace": settings.values.namespace,
+                "prometheus": PROMETHEUS,
+            },
+            opts,
+        )

@@ -1,0 +1,213 @@
+"""The agent: on every node one pod that reads the pods' log files, takes OTLP from programs, and adds who they are.
+
+The only pod of the platform outside Pod Security `restricted`: it mounts folders of its node. It reads the log files
+and writes its checkpoints and queues, nothing else: root without any capability, because root owns both folders.
+"""
+
+from collections.abc import Sequence
+from typing import TypedDict
+
+import pulumi
+import pulumi_kubernetes as k8s
+from pulumi_kubernetes.core.v1 import ContainerArgsDict, PodSpecArgsDict, ServicePortArgsDict
+
+from components.collector import agent_config
+from components.collector.agent_config import AgentConfig
+from components.collector.shared_config import Listen, go_memory_limit
+from components.kubernetes import network_policies, pods
+from components.kubernetes.checksum import ANNOTATION, checksum
+from components.kubernetes.cluster_rights import cluster_rights
+from components.kubernetes.labels import labels, scrape, selector
+from components.kubernetes.nodes import REAL_NODES
+from settings import apps, sizes, versions
+from settings.quantities import quantity_bytes
+
+APP = apps.AGENT
+LISTEN = Listen()
+_CONFIG = "/etc/otel-agent"
+_LOGS = "/var/log/pods"
+_DATA = "/var/lib/otel-agent"
+
+
+class CollectorAgentArgs(TypedDict):
+    """Arguments of CollectorAgent."""
+
+    namespace: pulumi.Input[str]
+    """A namespace that already exists, for the agent alone; Pod Security must be `privileged`: folders of the node."""
+    platform_namespace: str
+    """Where gateways and Prometheus are."""
+    gateway: str
+    """App of the gateways."""
+    gateway_port: int
+    trace_targets: pulumi.Input[list[str]]
+    """host:port of every gateway."""
+    log_target: pulumi.Input[str]
+    """gRPC target of all gateways."""
+    prometheus: str
+    """App that scrapes."""
+    memory: str
+    """Request and limit of each agent; see settings.sizes.gateway_queue_bytes for the least."""
+
+
+class CollectorAgent(pulumi.ComponentResource):
+    """Logs of all pods, and the address that programs send traces to."""
+
+    otlp_url: pulumi.Output[str]
+    """OTLP over HTTP, answered by the agent of the caller's own node."""
+
+    def __init__(self, name: str, args: CollectorAgentArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("observability:index:CollectorAgent", name, {}, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        namespace = args["namespace"]
+        self.otlp_url = pulumi.Output.format("http://{0}.{1}.svc:{2}", APP, namespace, LISTEN.http)
+        config = pulumi.Output.all(namespace, args["log_target"], args["trace_targets"]).apply(
+            lambda known: _render(args["memory"], known)
+        )
+        config_map = k8s.core.v1.ConfigMap(
+            f"{name}-config",
+            metadata={"name": f"{APP}-config", "namespace": namespace, "labels": labels(APP)},
+            data={"agent.yaml": config},
+            opts=child,
+        )
+        rights = _rights(name, namespace, child)
+        network_policies.app_network(f"{name}-network", _network(args), child)
+        k8s.core.v1.Service(
+            f"{name}-service",
+            metadata={"name": APP, "namespace": namespace, "labels": labels(APP)},
+            spec={
+                "type": "ClusterIP",
+                # The agent knows the pods of its own node only. While it restarts, programs on the node try again.
+                "internal_traffic_policy": "Local",
+                "selector": selector(APP),
+                "ports": _service_ports(),
+            },
+            opts=child,
+        )
+        k8s.apps.v1.DaemonSet(
+            f"{name}-daemonset",
+            metadata={"name": APP, "namespace": namespace, "labels": labels(APP, versions.OTEL_COLLECTOR)},
+            spec={
+                "selector": {"match_labels": selector(APP)},
+                # Two agents on one node would read the same files with the same checkpoints: the old one ends first.
+                "update_strategy": {"type": "RollingUpdate", "rolling_update": {"max_unavailable": 1, "max_surge": 0}},
+                "template": {
+                    "metadata": {
+                        "labels": labels(APP, versions.OTEL_COLLECTOR),
+                        "annotations": {**scrape(LISTEN.metrics), ANNOTATION: checksum(config, salt=name)},
+                    },
+                    "spec": _pod(args),
+                },
+            },
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[config_map, rights]),
+        )
+        self.register_outputs({"otlp_url": self.otlp_url})
+
+
+def _render(memory: str, values: Sequence[object]) -> str:
+    namespace, log_target, trace_targets = values
+    if not isinstance(trace_targets, list):
+        raise TypeError(f"trace_targets is {trace_targets!r}; allowed: a list of host:port")
+    return agent_config.render(
+        AgentConfig(
+            namespace=str(namespace),
+            app=APP,
+            trace_gateways=trace_targets,
+            log_gateway=str(log_target),
+            memory_bytes=quantity_bytes(memory),
+            log_folder=_LOGS,
+            data_folder=_DATA,
+            listen=LISTEN,
+        )
+    )
+
+
+def _service_ports() -> list[ServicePortArgsDict]:
+    return [
+        {"name": "otlp-grpc", "port": LISTEN.grpc, "target_port": "otlp-grpc", "protocol": "TCP"},
+        {"name": "otlp-http", "port": LISTEN.http, "target_port": "otlp-http", "protocol": "TCP"},
+    ]
+
+
+def _pod(args: CollectorAgentArgs) -> PodSpecArgsDict:
+    return {
+        "service_account_name": APP,
+        "automount_service_account_token": True,
+        "enable_service_links": False,
+        # Also nodes that other pods keep away from have logs.
+        "tolerations": [{"operator": "Exists"}],
+        "affinity": {"node_affinity": REAL_NODES},
+        # A full node makes room for it. Kubernetes allows the class in any namespace, unless a quota limits it.
+        "priority_class_name": "system-node-critical",
+        "security_context": {"run_as_user": 0, "run_as_group": 0, "seccomp_profile": {"type": "RuntimeDefault"}},
+        "termination_grace_period_seconds": 30,
+        "containers": [pods.secured(_container(args))],
+        "volumes": [
+            {"name": "config", "config_map": {"name": f"{APP}-config"}},
+            {"name": "logs", "host_path": {"path": _LOGS, "type": "Directory"}},
+            # Two platforms on one node must not share checkpoints.
+            {
+                "name": "data",
+                "host_path": {
+                    "path": pulumi.Output.format("{0}/{1}", _DATA, args["namespace"]),
+                    "type": "DirectoryOrCreate",
+                },
+            },
+        ],
+    }
+
+
+def _container(args: CollectorAgentArgs) -> ContainerArgsDict:
+    return {
+        "name": APP,
+        "image": versions.OTEL_COLLECTOR_IMAGE,
+        "args": [f"--config={_CONFIG}/agent.yaml", *agent_config.FLAGS],
+        "env": [
+            {"name": "KUBE_NODE_NAME", "value_from": {"field_ref": {"field_path": "spec.nodeName"}}},
+            {"name": "GOMEMLIMIT", "value": go_memory_limit(quantity_bytes(args["memory"]))},
+        ],
+        "ports": [
+            {"name": "otlp-grpc", "container_port": LISTEN.grpc, "protocol": "TCP"},
+            {"name": "otlp-http", "container_port": LISTEN.http, "protocol": "TCP"},
+            {"name": "metrics", "container_port": LISTEN.metrics, "protocol": "TCP"},
+            {"name": "health", "container_port": LISTEN.health, "protocol": "TCP"},
+        ],
+        "resources": pods.resources(cores=sizes.CPU[APP], memory=args["memory"]),
+        # The first look at the pods of the node, and compacting large queues, take a while.
+        "startup_probe": pods.http_probe("/", "health", failures=60),
+        "liveness_probe": pods.http_probe("/", "health", failures=6),
+        "readiness_probe": pods.http_probe("/", "health"),
+        "volume_mounts": [
+            {"name": "config", "mount_path": _CONFIG, "read_only": True},
+            {"name": "logs", "mount_path": _LOGS, "read_only": True},
+            {"name": "data", "mount_path": _DATA},
+        ],
+    }
+
+
+def _rights(name: str, namespace: pulumi.Input[str], child: pulumi.ResourceOptions) -> pulumi.Resource:
+    """Read access to pods. Kubernetes cannot limit it to those of one node; the agent asks for no others."""
+    return cluster_rights(
+        name,
+        f"{name}-pods",
+        app=APP,
+        namespace=namespace,
+        rules=[{"api_groups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]}],
+        child=child,
+    )
+
+
+def _network(args: CollectorAgentArgs) -> network_policies.AppNetworkArgs:
+    platform, tcp = args["platform_namespace"], network_policies.tcp
+    return {
+        "app": APP,
+        "namespace": args["namespace"],
+        "ingress": [
+            {"from_": [network_policies.ANY_POD], "ports": tcp(LISTEN.grpc, LISTEN.http)},
+            {"from_": [network_policies.app_in(platform, args["prometheus"])], "ports": tcp(LISTEN.metrics)},
+        ],
+        "egress": [
+            {"to": [network_policies.app_in(platform, args["gateway"])], "ports": tcp(args["gateway_port"])},
+            # The API server, which no selector can name: its address is not a pod's.
+            {"ports": tcp(443, 6443)},
+        ],
+    }

@@ -1,0 +1,214 @@
+"""Gateways: span metrics of every trace, the decision which traces are kept, and delivery to Loki, Jaeger and X-Ray."""
+
+from typing import NotRequired, TypedDict
+
+import pulumi
+import pulumi_kubernetes as k8s
+from pulumi_kubernetes.core.v1 import ContainerArgsDict, EnvVarArgsDict, EnvVarSourceArgsDict
+from pulumi_kubernetes.networking.v1 import NetworkPolicyEgressRuleArgsDict
+
+from components.collector import gateway_config
+from components.collector.gateway_config import LOG_INDEX_ENV, GatewayConfig
+from components.collector.shared_config import Listen, go_memory_limit
+from components.kubernetes import network_policies, pod_identity, pods
+from components.kubernetes.checksum import ANNOTATION, checksum
+from components.kubernetes.labels import labels
+from components.kubernetes.pod_identity import PodIdentity
+from components.kubernetes.workload import StatefulAppArgs, peers, stateful_app
+from components.logs import log_index
+from components.logs.log_index import AUTHORIZATION_KEY, LogIndexTarget
+from settings import apps, sizes, versions
+from settings.quantities import quantity_bytes
+
+APP = apps.GATEWAY
+LISTEN = Listen()
+_USER = 10001
+_CONFIG = "/etc/otel-gateway"
+_DATA = "/var/lib/otel-gateway"
+
+
+class CollectorGatewayArgs(TypedDict):
+    """Arguments of CollectorGateway."""
+
+    namespace: pulumi.Input[str]
+    """Namespace that already exists."""
+    agent_namespace: str
+    """Where the agents are."""
+    agent: str
+    """App of the agents."""
+    replicas: int
+    """Each takes an equal share of the traces, by their ids."""
+    memory: str
+    """Request and limit of each replica; 40 % of it is for traces that wait for their decision."""
+    storage: str
+    """Size of each replica's volume; it holds what a backend that is away has not taken."""
+    storage_class: str | None
+    """None for the cluster's default."""
+    sampling_percentage: float
+    """Of the traces without an error, 0 to 100."""
+    decision_wait: str
+    """Prometheus duration from a trace's first span to its decision."""
+    scrape_interval: str
+    """Prometheus duration between two scrapes of the span metrics."""
+    loki: pulumi.Input[str]
+    """URL of Loki's OTLP, without `/v1/logs`."""
+    loki_app: str
+    loki_port: int
+    jaeger: pulumi.Input[str]
+    """host:port of Jaeger's OTLP over gRPC."""
+    jaeger_app: str
+    jaeger_port: int
+    prometheus: str
+    """App, in the same namespace, that scrapes."""
+    xray_region: str | None
+    """Also sends kept traces to X-Ray in this region, with the identity of the service account; None sends none.
+
+    Without an identity, so outside AWS, gateways do not start.
+    """
+    log_index: NotRequired[LogIndexTarget | None]
+    """Also sends the lines of requests there; None, or left out: nowhere."""
+    identity: NotRequired[PodIdentity | None]
+    """In AWS, of the service account; None, or left out: made elsewhere."""
+
+
+class CollectorGateway(pulumi.ComponentResource):
+    """The place through which all logs and traces of a cluster go."""
+
+    trace_targets: pulumi.Output[list[str]]
+    """host:port of every replica, by names that stay: a trace belongs to one of them."""
+    log_target: pulumi.Output[str]
+    """gRPC target of all replicas that run."""
+    service_account: str | None
+    """Needs the right to write to X-Ray; None where nothing is sent there."""
+
+    def __init__(self, name: str, args: CollectorGatewayArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("observability:index:CollectorGateway", name, {}, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        namespace = args["namespace"]
+        self.service_account = APP if args["xray_region"] is not None else None
+        self.trace_targets = peers(APP, args["replicas"], namespace, LISTEN.grpc)
+        self.log_target = pulumi.Output.format("dns:///{0}-peers.{1}.svc:{2}", APP, namespace, LISTEN.grpc)
+        index = args.get("log_index")
+        config = pulumi.Output.all(args["loki"], args["jaeger"], index.endpoint if index else None).apply(
+            lambda targets: _render(args, *targets)
+        )
+        needed: list[pulumi.Resource] = [
+            k8s.core.v1.ConfigMap(
+                f"{name}-config",
+                metadata={"name": f"{APP}-config", "namespace": namespace, "labels": labels(APP)},
+                data={"gateway.yaml": config},
+                opts=child,
+            )
+        ]
+        network_policies.app_network(f"{name}-network", _network(args), child)
+        app: StatefulAppArgs = {
+            "app": APP,
+            "version": versions.OTEL_COLLECTOR,
+            "namespace": namespace,
+            "replicas": args["replicas"],
+            "port": LISTEN.http,
+            "metrics_port": LISTEN.metrics,
+            "service_ports": [
+                {"name": "otlp-grpc", "port": LISTEN.grpc, "target_port": "otlp-grpc", "protocol": "TCP"}
+            ],
+            "container": _container(args),
+            "user": _USER,
+            "volumes": [{"name": "config", "config_map": {"name": f"{APP}-config"}}],
+            "storage": args["storage"],
+            "storage_class": args["storage_class"],
+            # The collector reads its configuration at its start.
+            "annotations": {ANNOTATION: checksum(config, salt=name)},
+            # To decide on the traces that wait, and to write them to the queue.
+            "termination_seconds": 60,
+        }
+        if self.service_account is not None:
+            app["service_account"] = self.service_account
+            app["api_token"] = False
+            needed.append(
+                k8s.core.v1.ServiceAccount(
+                    f"{name}-account",
+                    metadata={"name": APP, "namespace": namespace, "labels": labels(APP)},
+                    automount_service_account_token=False,
+                    opts=child,
+                )
+            )
+        if index:
+            needed.append(index.ready)
+        if identity := args.get("identity"):
+            needed.append(identity.ready)
+            app["annotations"] = {**identity.annotations, **app.get("annotations", {})}
+        stateful_app(name, app, parent=self, depends_on=needed)
+        self.register_outputs({"trace_targets": self.trace_targets, "log_target": self.log_target})
+
+
+def _render(args: CollectorGatewayArgs, loki: str, jaeger: str, index: str | None) -> str:
+    return gateway_config.render(
+        GatewayConfig(
+            sampling_percentage=args["sampling_percentage"],
+            decision_wait=args["decision_wait"],
+            scrape_interval=args["scrape_interval"],
+            memory_bytes=quantity_bytes(args["memory"]),
+            storage_bytes=quantity_bytes(args["storage"]),
+            jaeger=jaeger,
+            loki=loki,
+            xray_region=args["xray_region"],
+            log_index=index,
+            data_folder=_DATA,
+            listen=LISTEN,
+        )
+    )
+
+
+def _container(args: CollectorGatewayArgs) -> ContainerArgsDict:
+    env: list[EnvVarArgsDict] = [{"name": "GOMEMLIMIT", "value": go_memory_limit(quantity_bytes(args["memory"]))}]
+    if index := args.get("log_index"):
+        authorization: EnvVarSourceArgsDict = {"secret_key_ref": {"name": index.secret, "key": AUTHORIZATION_KEY}}
+        env.append({"name": LOG_INDEX_ENV, "value_from": authorization})
+    return {
+        "name": APP,
+        "image": versions.OTEL_COLLECTOR_IMAGE,
+        "args": [f"--config={_CONFIG}/gateway.yaml"],
+        "env": env,
+        "ports": [
+            {"name": "http", "container_port": LISTEN.http, "protocol": "TCP"},
+            {"name": "otlp-grpc", "container_port": LISTEN.grpc, "protocol": "TCP"},
+            {"name": "metrics", "container_port": LISTEN.metrics, "protocol": "TCP"},
+            # Prometheus finds span metrics by this name.
+            {"name": "span-metrics", "container_port": LISTEN.span_metrics, "protocol": "TCP"},
+            {"name": "health", "container_port": LISTEN.health, "protocol": "TCP"},
+        ],
+        "resources": pods.resources(cores=sizes.CPU[APP], memory=args["memory"]),
+        # Compacting large queues takes a while at the start.
+        "startup_probe": pods.http_probe("/", "health", failures=60),
+        "liveness_probe": pods.http_probe("/", "health", failures=6),
+        "readiness_probe": pods.http_probe("/", "health"),
+        "volume_mounts": [
+            {"name": "config", "mount_path": _CONFIG, "read_only": True},
+            {"name": "data", "mount_path": _DATA},
+        ],
+    }
+
+
+def _network(args: CollectorGatewayArgs) -> network_policies.AppNetworkArgs:
+    here, tcp = network_policies.app_here, network_policies.tcp
+    egress: list[NetworkPolicyEgressRuleArgsDict] = [
+        {"to": [here(args["loki_app"])], "ports": tcp(args["loki_port"])},
+        {"to": [here(args["jaeger_app"])], "ports": tcp(args["jaeger_port"])},
+    ]
+    if args["xray_region"] is not None:
+        egress.append({"ports": tcp(443)})
+        egress.append(pod_identity.egress())
+    if index := args.get("log_index"):
+        egress.append({"ports": index.endpoint.apply(lambda url: log_index.ports([url]))})
+    return {
+        "app": APP,
+        "namespace": args["namespace"],
+        "ingress": [
+            {
+                "from_": [network_policies.app_in(args["agent_namespace"], args["agent"])],
+                "ports": tcp(LISTEN.grpc),
+            },
+            {"from_": [here(args["prometheus"])], "ports": tcp(LISTEN.metrics, LISTEN.span_metrics)},
+        ],
+        "egress": egress,
+    }

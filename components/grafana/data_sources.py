@@ -1,0 +1,129 @@
+"""Grafana's data sources and the links between them: number to trace, log line to trace, trace to logs and numbers."""
+
+import json
+from typing import Any, NotRequired, TypedDict
+
+import pulumi
+from pulumiverse_grafana import oss
+
+from components.grafana.content import content_options
+from components.grafana.server import GrafanaServer
+from settings.apps import DATA_SOURCES
+
+PROMETHEUS, LOKI, JAEGER, ALERTMANAGER = DATA_SOURCES
+
+Json = dict[str, Any]
+
+# 32 hexadecimal digits, as W3C trace context writes them, in a line that is JSON.
+_TRACE_ID_IN_TEXT = r'"trace_id":\s*"([0-9a-f]{32})"'
+
+
+class DataSourcesArgs(TypedDict):
+    """Arguments of DataSources: addresses as the Grafana server reaches them."""
+
+    prometheus_url: pulumi.Input[str]
+    alertmanager_url: pulumi.Input[str]
+    loki_url: pulumi.Input[str]
+    jaeger_url: pulumi.Input[str]
+    """Of the query API (port 16686)."""
+    scrape_interval: str
+    """Prometheus duration; Grafana never asks for a smaller step."""
+    server: NotRequired[GrafanaServer | None]
+    """The Grafana of this stack, if it has one."""
+
+
+class DataSources(pulumi.ComponentResource):
+    """The four data sources, under uids that never change."""
+
+    def __init__(self, name: str, args: DataSourcesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("observability:index:DataSources", name, {}, opts)
+        sources: dict[str, tuple[str, pulumi.Input[str], Json]] = {
+            PROMETHEUS: ("Prometheus", args["prometheus_url"], prometheus_json(args["scrape_interval"])),
+            LOKI: ("Loki", args["loki_url"], loki_json()),
+            JAEGER: ("Jaeger", args["jaeger_url"], jaeger_json()),
+            ALERTMANAGER: ("Alertmanager", args["alertmanager_url"], alertmanager_json()),
+        }
+        for uid, (title, url, options) in sources.items():
+            oss.DataSource(
+                f"{name}-{uid}",
+                type=uid,  # the four plugins happen to have the names that we use
+                uid=uid,
+                name=title,
+                url=url,
+                access_mode="proxy",
+                is_default=uid == PROMETHEUS,
+                json_data_encoded=json.dumps(options, sort_keys=True),
+                opts=content_options(self, args.get("server")),
+            )
+        self.register_outputs({"uids": list(DATA_SOURCES)})
+
+
+def prometheus_json(scrape_interval: str) -> Json:
+    """Options of the Prometheus source: an exemplar's `trace_id` opens the trace."""
+    return {
+        "httpMethod": "POST",  # long queries do not fit into a URL
+        "timeInterval": scrape_interval,
+        "prometheusType": "Prometheus",
+        "manageAlerts": True,
+        "alertmanagerUid": ALERTMANAGER,
+        "exemplarTraceIdDestinations": [{"name": "trace_id", "datasourceUid": JAEGER, "urlDisplayLabel": "Trace"}],
+    }
+
+
+def loki_json() -> Json:
+    """Options of the Loki source: a line's trace id opens the trace.
+
+    The id comes from structured metadata; lines that were stored without it are searched for the JSON field.
+    """
+    link: Json = {"url": "${__value.raw}", "datasourceUid": JAEGER, "urlDisplayLabel": "Trace"}
+    return {
+        "maxLines": 1000,
+        "manageAlerts": True,
+        "alertmanagerUid": ALERTMANAGER,
+        "derivedFields": [
+            {"name": "Trace", "matcherType": "label", "matcherRegex": "trace_id", **link},
+            {"name": "Trace (from the text)", "matcherType": "regex", "matcherRegex": _TRACE_ID_IN_TEXT, **link},
+        ],
+    }
+
+
+def jaeger_json() -> Json:
+    """Options of the Jaeger source: a span opens its service's log lines with this trace id, and its span metrics."""
+    # Lines are written, and scraped numbers counted, a little beside the span's own time.
+    around: Json = {"spanStartTimeShift": "-5m", "spanEndTimeShift": "5m"}
+    calls, seconds = "traces_span_metrics_calls_total", "traces_span_metrics_duration_seconds_bucket"
+    return {
+        "nodeGraph": {"enabled": True},
+        "spanBar": {"type": "None"},
+        "tracesToLogsV2": {
+            **around,
+            "datasourceUid": LOKI,
+            "tags": [{"key": "service.name", "value": "service"}],
+            "filterByTraceID": False,
+            "filterBySpanID": False,
+            "customQuery": True,
+            "query": '{${__tags}} | trace_id="${__trace.traceId}"',
+        },
+        "tracesToMetrics": {
+            **around,
+            "datasourceUid": PROMETHEUS,
+            "tags": [{"key": "service.name", "value": "service_name"}],
+            "queries": [
+                {"name": "Requests per second", "query": f"sum(rate({calls}{{$__tags}}[5m]))"},
+                {
+                    "name": "Share of errors",
+                    "query": f'sum(rate({calls}{{$__tags, status_code="STATUS_CODE_ERROR"}}[5m]))'
+                    f" / sum(rate({calls}{{$__tags}}[5m]))",
+                },
+                {
+                    "name": "p95 (s)",
+                    "query": f"histogram_quantile(0.95, sum by (le) (rate({seconds}{{$__tags}}[5m])))",
+                },
+            ],
+        },
+    }
+
+
+def alertmanager_json() -> Json:
+    """Options of the Alertmanager source: it shows alerts and silences, and takes none of Grafana's own alerts."""
+    return {"implementation": "prometheus", "handleGrafanaManagedAlerts": False}

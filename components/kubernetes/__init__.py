@@ -1,0 +1,1 @@
+"""Building blocks for every workload: namespaces, pods, network policies, rights, labels, budgets."""

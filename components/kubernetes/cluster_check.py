@@ -1,0 +1,137 @@
+"""Asks the cluster who it is before the first resource.
+
+Pulumi's Kubernetes provider shows a green preview when the cluster cannot be reached; this check does not.
+"""
+
+import json
+import re
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import cast
+
+import pulumi
+import yaml
+from kubernetes import client, config
+from kubernetes.config.config_exception import ConfigException
+from urllib3.exceptions import HTTPError
+
+from components.eks import network_enforcement
+from components.kubernetes.labels import PART_OF, PLATFORM
+from settings import versions
+
+TIMEOUT = 10.0
+"""Seconds that the API server has to answer."""
+_LOAD_BALANCER_CONTROLLER = "ingress.k8s.aws/alb"
+
+
+class ClusterError(pulumi.RunError):
+    """The cluster cannot be reached, or its version is not one that this program is made for."""
+
+
+def require_cluster(
+    kubeconfig: str | None, context: str | None, ingress_class: str = "", namespaces: Sequence[str] = ()
+) -> str:
+    """Version of the cluster, such as `v1.34.4`; `kubeconfig` is a path, or the text of one as JSON.
+
+    With `ingress_class`, the AWS Load Balancer Controller must serve one of that name. `namespaces` are those that the
+    program makes: one that exists must be the platform's. Warns of network policies that nothing enforces. Raises
+    ClusterError that names server, context and kubeconfig.
+    """
+    text = kubeconfig if kubeconfig and kubeconfig.startswith("{") else None
+    file = "of the EKS cluster" if text else kubeconfig or "(KUBECONFIG or ~/.kube/config)"
+    where = f"context {context or '(current)'} of kubeconfig {file}"
+    try:
+        # The client writes nothing back: a refreshed token stays in memory.
+        if text:
+            api = config.new_client_from_config_dict(json.loads(text), context, persist_config=False)
+        else:
+            api = config.new_client_from_config(kubeconfig, context, persist_config=False)
+    except (ConfigException, OSError, ValueError, TypeError, yaml.YAMLError) as error:
+        raise ClusterError(f"No cluster: {where} cannot be used: {_line(error)}. Nothing was changed.") from error
+    server = f"{cast(str, api.configuration.host)} ({where})"
+    api.configuration.retries = False
+    try:
+        version = client.VersionApi(client.ApiClient(api.configuration)).get_code(_request_timeout=TIMEOUT)
+    except (client.ApiException, HTTPError, OSError) as error:
+        raise ClusterError(f"{server} does not tell its version: {_line(error)}. Nothing was changed.") from error
+    found = version.git_version
+    if not supported(version.major, version.minor):
+        low, below = (".".join(map(str, bound)) for bound in (versions.KUBERNETES_MIN, versions.KUBERNETES_BELOW))
+        raise ClusterError(
+            f"{server} runs Kubernetes {found}; allowed: {low} <= version < {below}. Nothing was changed."
+        )
+    _require_login(api, server)
+    if ingress_class:
+        _require_ingress_class(api, server, ingress_class)
+    for namespace in namespaces:
+        _require_own_namespace(api, server, namespace)
+    _warn_of_open_network(api, server)
+    return found
+
+
+def _require_login(api: client.ApiClient, where: str) -> None:
+    """Raises ClusterError unless the server knows us: it tells its version to anybody."""
+    review = client.V1SelfSubjectReview()
+    try:
+        client.AuthenticationV1Api(api).create_self_subject_review(review, _request_timeout=TIMEOUT)
+    except (client.ApiException, HTTPError, OSError) as error:
+        raise ClusterError(f"{where} does not accept our login: {_line(error)}. Nothing was changed.") from error
+
+
+def _require_ingress_class(api: client.ApiClient, where: str, name: str) -> None:
+    """Raises ClusterError unless the class is there; without it an Ingress waits ten minutes for its address."""
+    try:
+        classes = client.NetworkingV1Api(api).list_ingress_class(_request_timeout=TIMEOUT).items
+    except (client.ApiException, HTTPError, OSError) as error:
+        raise ClusterError(
+            f"{where} does not tell its ingress classes: {_line(error)}. Nothing was changed."
+        ) from error
+    controllers = {item.metadata.name: item.spec.controller for item in classes if item.metadata and item.spec}
+    if controllers.get(name) != _LOAD_BALANCER_CONTROLLER:
+        there = ", ".join(f"{other} ({controller})" for other, controller in sorted(controllers.items())) or "none"
+        raise ClusterError(
+            f"{where} has no ingress class {json.dumps(name)} (observability:ingressClass) of the AWS Load Balancer "
+            f"Controller ({_LOAD_BALANCER_CONTROLLER}); there are: {there}. Nothing was changed."
+        )
+
+
+def _require_own_namespace(api: client.ApiClient, where: str, name: str) -> None:
+    """Raises ClusterError for a namespace that is there and is not the platform's.
+
+    The provider would take it over without a word, deny its pods all traffic, and delete it with the stack.
+    """
+    try:
+        found = client.CoreV1Api(api).read_namespace(name, _request_timeout=TIMEOUT)
+    except (client.ApiException, HTTPError, OSError) as error:
+        if isinstance(error, client.ApiException) and error.status == HTTPStatus.NOT_FOUND:
+            return
+        problem = f"{where} does not show its namespace {name}: {_line(error)}. Nothing was changed."
+        raise ClusterError(problem) from error
+    given = (found.metadata.labels if found.metadata else None) or {}
+    if given.get(PART_OF) != PLATFORM:
+        raise ClusterError(
+            f"{where} has a namespace {json.dumps(name)} that this platform did not make. Allowed: another name "
+            f"(observability:namespace; for a simulated system, observability:simulator false), or this one, with all "
+            f"that is in it, once it has the label {PART_OF}={PLATFORM}. Nothing was changed."
+        )
+
+
+def _warn_of_open_network(api: client.ApiClient, where: str) -> None:
+    """No error, because another plugin may enforce them beside Amazon's."""
+    try:
+        doubt = network_enforcement.doubt(api, timeout=TIMEOUT)
+    except (client.ApiException, HTTPError, OSError) as error:
+        doubt = f"it does not tell: {_line(error)}"
+    if doubt:
+        pulumi.log.warn(f"{where} may enforce no network policy, so that every pod reaches every other: {doubt}")
+
+
+def supported(major: str, minor: str) -> bool:
+    """Whether the program is made for this version; EKS writes its minor as `33+`."""
+    numbers = tuple(int(match[0]) if (match := re.match(r"\d+", part)) else -1 for part in (major, minor))
+    return versions.KUBERNETES_MIN <= numbers < versions.KUBERNETES_BELOW
+
+
+def _line(error: Exception) -> str:
+    text = f"HTTP {error.status} {error.reason}" if isinstance(error, client.ApiException) else str(error)
+    return " ".join(text.split()).rstrip(".")

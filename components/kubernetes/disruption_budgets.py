@@ -1,0 +1,58 @@
+"""Budgets that keep a node drain from taking all pods of a workload at once."""
+
+from collections.abc import Mapping
+from typing import TypedDict
+
+import pulumi
+import pulumi_kubernetes as k8s
+
+from alerting.disruption_budgets import DisruptionBudget
+from components.kubernetes.labels import labels, selector
+
+
+class DisruptionBudgetsArgs(TypedDict):
+    """Arguments of DisruptionBudgets."""
+
+    budgets: Mapping[str, DisruptionBudget]
+    """Name of the budget -> what it protects."""
+    namespaces: Mapping[str, pulumi.Input[str]]
+    """Namespaces that exist here, by name; budgets of others are left out."""
+
+
+class DisruptionBudgets(pulumi.ComponentResource):
+    """One PodDisruptionBudget per workload of the observed systems."""
+
+    def __init__(self, name: str, args: DisruptionBudgetsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("observability:index:DisruptionBudgets", name, {}, opts)
+        budgets = {key: budget for key, budget in args["budgets"].items() if budget.namespace in args["namespaces"]}
+        for budget_name, budget in budgets.items():
+            k8s.policy.v1.PodDisruptionBudget(
+                f"{name}-{budget_name}",
+                metadata={
+                    "name": budget_name,
+                    "namespace": args["namespaces"][budget.namespace],
+                    "labels": labels(budget.app),
+                },
+                spec={
+                    "min_available": budget.min_available,
+                    "selector": {"match_labels": selector(budget.app)},
+                    # A pod that is not ready protects nothing, so it may always be moved.
+                    "unhealthy_pod_eviction_policy": "AlwaysAllow",
+                },
+                opts=pulumi.ResourceOptions(parent=self),
+            )
+        self.register_outputs({"names": list(budgets)})
+
+
+def own_budget(name: str, app: str, namespace: pulumi.Input[str], opts: pulumi.ResourceOptions) -> None:
+    """Budget of one of the platform's own replicated apps: one pod at a time."""
+    k8s.policy.v1.PodDisruptionBudget(
+        name,
+        metadata={"name": app, "namespace": namespace, "labels": labels(app)},
+        spec={
+            "max_unavailable": 1,
+            "selector": {"match_labels": selector(app)},
+            "unhealthy_pod_eviction_policy": "AlwaysAllow",
+        },
+        opts=opts,
+    )

@@ -1,0 +1,101 @@
+"""Building blocks of network policies: who may talk to whom, in the words of this project."""
+
+from collections.abc import Sequence
+from typing import NotRequired, TypedDict
+
+import pulumi
+import pulumi_kubernetes as k8s
+from pulumi_kubernetes.networking.v1 import (
+    NetworkPolicyEgressRuleArgsDict,
+    NetworkPolicyIngressRuleArgsDict,
+    NetworkPolicyPeerArgsDict,
+    NetworkPolicyPortArgsDict,
+)
+
+from components.kubernetes.labels import labels, selector
+
+_NAMESPACE_NAME = "kubernetes.io/metadata.name"
+
+
+def app_in(namespace: str, app: str) -> NetworkPolicyPeerArgsDict:
+    """The pods of one app in one namespace."""
+    return {
+        "namespace_selector": {"match_labels": {_NAMESPACE_NAME: namespace}},
+        "pod_selector": {"match_labels": selector(app)},
+    }
+
+
+def app_here(app: str) -> NetworkPolicyPeerArgsDict:
+    """The pods of one app in the policy's own namespace."""
+    return {"pod_selector": {"match_labels": selector(app)}}
+
+
+def namespaces_with(label: str) -> NetworkPolicyPeerArgsDict:
+    """Every pod in namespaces that carry `label: "true"`."""
+    return {"namespace_selector": {"match_labels": {label: "true"}}}
+
+
+def pods_with(label: str) -> NetworkPolicyPeerArgsDict:
+    """Pods of any namespace that carry `label: "true"`."""
+    return {"namespace_selector": {}, "pod_selector": {"match_labels": {label: "true"}}}
+
+
+ANY_POD: NetworkPolicyPeerArgsDict = {"namespace_selector": {}}
+
+
+def addresses(*cidrs: str) -> list[NetworkPolicyPeerArgsDict]:
+    """Address ranges outside the cluster, of what has no pod."""
+    return [{"ip_block": {"cidr": cidr}} for cidr in cidrs]
+
+
+def tcp(*ports: int) -> list[NetworkPolicyPortArgsDict]:
+    """TCP ports."""
+    return [{"protocol": "TCP", "port": port} for port in ports]
+
+
+def udp(*ports: int) -> list[NetworkPolicyPortArgsDict]:
+    """UDP ports."""
+    return [{"protocol": "UDP", "port": port} for port in ports]
+
+
+DNS: NetworkPolicyEgressRuleArgsDict = {
+    "to": [
+        {
+            "namespace_selector": {"match_labels": {_NAMESPACE_NAME: "kube-system"}},
+            "pod_selector": {"match_labels": {"k8s-app": "kube-dns"}},
+        },
+        # Address of NodeLocal DNSCache, where a cluster runs it.
+        {"ip_block": {"cidr": "169.254.20.10/32"}},
+    ],
+    "ports": [*udp(53), *tcp(53)],
+}
+
+
+class AppNetworkArgs(TypedDict):
+    """What one app may hear and say; everything else is denied by its namespace."""
+
+    app: str
+    name: NotRequired[str]
+    """Of the policy, where the app has another one already, to which this one adds; the app's if left out."""
+    namespace: pulumi.Input[str]
+    ingress: NotRequired[Sequence[NetworkPolicyIngressRuleArgsDict]]
+    egress: NotRequired[Sequence[NetworkPolicyEgressRuleArgsDict]]
+
+
+def app_network(name: str, args: AppNetworkArgs, opts: pulumi.ResourceOptions) -> k8s.networking.v1.NetworkPolicy:
+    """The policy of one app."""
+    return k8s.networking.v1.NetworkPolicy(
+        name,
+        metadata={
+            "name": args.get("name", args["app"]),
+            "namespace": args["namespace"],
+            "labels": labels(args["app"]),
+        },
+        spec={
+            "pod_selector": {"match_labels": selector(args["app"])},
+            "policy_types": ["Ingress", "Egress"],
+            "ingress": list(args.get("ingress", [])),
+            "egress": list(args.get("egress", [])),
+        },
+        opts=opts,
+    )

@@ -1,0 +1,133 @@
+"""What the backends have in common: a replicated program with a disk and two Services."""
+
+from typing import NotRequired, TypedDict
+
+import pulumi
+import pulumi_kubernetes as k8s
+from pulumi_kubernetes.core.v1 import (
+    ContainerArgsDict,
+    PersistentVolumeClaimArgsDict,
+    PersistentVolumeClaimSpecArgsDict,
+    PodSpecArgsDict,
+    ServicePortArgsDict,
+    VolumeArgsDict,
+)
+
+from components.kubernetes import pods
+from components.kubernetes.disruption_budgets import own_budget
+from components.kubernetes.labels import labels, scrape, selector
+
+
+class StatefulAppArgs(TypedDict):
+    """One app; its container listens on a port named `http` and keeps its data in the volume `data`."""
+
+    app: str
+    """Name of the StatefulSet and of its Service."""
+    version: str
+    namespace: pulumi.Input[str]
+    replicas: int
+    port: int
+    metrics_port: NotRequired[int]
+    """Where Prometheus scrapes; the app's own port if left out."""
+    service_ports: NotRequired[list[ServicePortArgsDict]]
+    """Further ports of both Services."""
+    container: ContainerArgsDict
+    user: NotRequired[int]
+    """User and group of the image; `nobody` if left out."""
+    volumes: list[VolumeArgsDict]
+    storage: str
+    """Size of each replica's volume."""
+    storage_class: str | None
+    """None for the cluster's default."""
+    peer_ports: NotRequired[list[ServicePortArgsDict]]
+    """Ports, besides the app's own, under which replicas find each other."""
+    annotations: NotRequired[dict[str, pulumi.Input[str]]]
+    """Of the pods; a change restarts them one by one."""
+    service_account: NotRequired[str]
+    """Only who has one gets a token."""
+    api_token: NotRequired[bool]
+    """False where the account is an identity for the cloud only; True if left out."""
+    termination_seconds: int
+    """Time to end cleanly before being killed."""
+
+
+def peers(app: str, replicas: int, namespace: pulumi.Input[str], port: int) -> pulumi.Output[list[str]]:
+    """host:port of each replica, by the names that the headless Service gives them."""
+    return pulumi.Output.from_input(namespace).apply(
+        lambda name: [f"{app}-{index}.{app}-peers.{name}.svc:{port}" for index in range(replicas)]
+    )
+
+
+def stateful_app(name: str, args: StatefulAppArgs, parent: pulumi.Resource, depends_on: list[pulumi.Resource]) -> None:
+    """Creates Services, StatefulSet and disruption budget as children of `parent`."""
+    child = pulumi.ResourceOptions(parent=parent)
+    app, namespace = args["app"], args["namespace"]
+    http: ServicePortArgsDict = {"name": "http", "port": args["port"], "target_port": "http", "protocol": "TCP"}
+    ports = [http, *args.get("service_ports", [])]
+    k8s.core.v1.Service(
+        f"{name}-service",
+        metadata={"name": app, "namespace": namespace, "labels": labels(app)},
+        spec={"type": "ClusterIP", "selector": selector(app), "ports": ports},
+        opts=child,
+    )
+    headless = k8s.core.v1.Service(
+        f"{name}-peers",
+        metadata={"name": f"{app}-peers", "namespace": namespace, "labels": labels(app)},
+        spec={
+            "cluster_ip": "None",
+            # Replicas must find each other before they are ready: finding each other is what makes them so.
+            "publish_not_ready_addresses": True,
+            "selector": selector(app),
+            "ports": [*ports, *args.get("peer_ports", [])],
+        },
+        opts=child,
+    )
+    k8s.apps.v1.StatefulSet(
+        f"{name}-statefulset",
+        metadata={"name": app, "namespace": namespace, "labels": labels(app, args["version"])},
+        spec={
+            "replicas": args["replicas"],
+            "service_name": f"{app}-peers",
+            "selector": {"match_labels": selector(app)},
+            # Replicas need nothing of each other to start. Updates go one by one all the same.
+            "pod_management_policy": "Parallel",
+            "update_strategy": {"type": "RollingUpdate"},
+            "min_ready_seconds": 10,
+            "persistent_volume_claim_retention_policy": {"when_deleted": "Retain", "when_scaled": "Retain"},
+            "volume_claim_templates": [_claim(args)],
+            "template": {
+                "metadata": {
+                    "labels": labels(app, args["version"]),
+                    "annotations": {**scrape(args.get("metrics_port", args["port"])), **args.get("annotations", {})},
+                },
+                "spec": _pod(args),
+            },
+        },
+        opts=pulumi.ResourceOptions(parent=parent, depends_on=[headless, *depends_on]),
+    )
+    own_budget(f"{name}-budget", app, namespace, child)
+
+
+def _pod(args: StatefulAppArgs) -> PodSpecArgsDict:
+    pod: PodSpecArgsDict = {
+        "automount_service_account_token": "service_account" in args and args.get("api_token", True),
+        "enable_service_links": False,
+        "security_context": pods.pod_security(args.get("user", pods.NOBODY)),
+        "termination_grace_period_seconds": args["termination_seconds"],
+        "topology_spread_constraints": pods.spread(args["app"]),
+        "containers": [pods.secured(args["container"])],
+        "volumes": args["volumes"],
+    }
+    if "service_account" in args:
+        pod["service_account_name"] = args["service_account"]
+    return pod
+
+
+def _claim(args: StatefulAppArgs) -> PersistentVolumeClaimArgsDict:
+    spec: PersistentVolumeClaimSpecArgsDict = {
+        "access_modes": ["ReadWriteOnce"],
+        "resources": {"requests": {"storage": args["storage"]}},
+    }
+    if args["storage_class"]:
+        spec["storage_class_name"] = args["storage_class"]
+    return {"metadata": {"name": "data"}, "spec": spec}

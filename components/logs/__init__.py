@@ -1,0 +1,1 @@
+"""Loki, and the index of log lines in OpenSearch."""

@@ -1,0 +1,1 @@
+"""Prometheus, Alertmanager, and the exporters of cluster and nodes."""

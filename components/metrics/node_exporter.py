@@ -1,0 +1,112 @@
+"""node_exporter: on every node one pod that says how busy and how full the node is."""
+
+from typing import TypedDict
+
+import pulumi
+import pulumi_kubernetes as k8s
+from pulumi_kubernetes.core.v1 import ContainerArgsDict, PodSpecArgsDict
+
+from components.kubernetes import network_policies, pods
+from components.kubernetes.labels import labels, scrape, selector
+from components.kubernetes.nodes import REAL_NODES
+from settings import sizes, versions
+from settings.apps import NODE_EXPORTER
+
+APP = NODE_EXPORTER.name
+PORT = NODE_EXPORTER.port
+_ROOT = "/host/root"
+_COLLECTORS = ("cpu", "diskstats", "filesystem", "loadavg", "meminfo", "pressure", "uname", "vmstat")
+# Not disks of the node: what the kernel makes up, what containers see of a disk that is counted already, and images,
+# which are full by nature.
+_NO_FILE_SYSTEMS = (
+    "autofs|binfmt_misc|bpf|cgroup2?|configfs|debugfs|devpts|devtmpfs|fusectl|fuse.*|hugetlbfs|iso9660|mqueue|nsfs|overlay|"
+    "proc|procfs|pstore|rpc_pipefs|securityfs|selinuxfs|squashfs|erofs|sysfs|tmpfs|tracefs"
+)
+_NO_MOUNT_POINTS = "/(dev|proc|sys|run|var/lib/(docker|containerd|kubelet)/.+)($|/)"
+
+
+class NodeExporterArgs(TypedDict):
+    """Arguments of NodeExporter."""
+
+    namespace: pulumi.Input[str]
+    """Namespace that already exists; Pod Security must be `privileged`: the node's root is mounted, read-only."""
+    prometheus_namespace: str
+    prometheus: str
+    """App that scrapes, in `prometheus_namespace`."""
+
+
+class NodeExporter(pulumi.ComponentResource):
+    """CPU, memory, disks and load of each node, as `node_*` metrics with the label `node`."""
+
+    def __init__(self, name: str, args: NodeExporterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("observability:index:NodeExporter", name, {}, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        namespace = args["namespace"]
+        network_policies.app_network(
+            f"{name}-network",
+            {
+                "app": APP,
+                "namespace": namespace,
+                "ingress": [
+                    {
+                        "from_": [network_policies.app_in(args["prometheus_namespace"], args["prometheus"])],
+                        "ports": network_policies.tcp(PORT),
+                    }
+                ],
+            },
+            child,
+        )
+        k8s.apps.v1.DaemonSet(
+            f"{name}-daemonset",
+            metadata={"name": APP, "namespace": namespace, "labels": labels(APP, versions.NODE_EXPORTER)},
+            spec={
+                "selector": {"match_labels": selector(APP)},
+                "update_strategy": {"type": "RollingUpdate", "rolling_update": {"max_unavailable": "10%"}},
+                "template": {
+                    "metadata": {"labels": labels(APP, versions.NODE_EXPORTER), "annotations": scrape(PORT)},
+                    "spec": _pod(),
+                },
+            },
+            opts=child,
+        )
+        self.register_outputs({"port": PORT})
+
+
+def _pod() -> PodSpecArgsDict:
+    return {
+        "automount_service_account_token": False,
+        "enable_service_links": False,
+        # Also nodes that other pods keep away from run full.
+        "tolerations": [{"operator": "Exists"}],
+        "affinity": {"node_affinity": REAL_NODES},
+        "security_context": pods.pod_security(),
+        "termination_grace_period_seconds": 10,
+        "containers": [pods.secured(_container())],
+        "volumes": [{"name": "root", "host_path": {"path": "/", "type": "Directory"}}],
+    }
+
+
+def _container() -> ContainerArgsDict:
+    return {
+        "name": APP,
+        "image": versions.NODE_EXPORTER_IMAGE,
+        "args": [
+            f"--path.rootfs={_ROOT}",
+            f"--path.procfs={_ROOT}/proc",
+            f"--path.sysfs={_ROOT}/sys",
+            f"--web.listen-address=:{PORT}",
+            "--collector.disable-defaults",
+            *(f"--collector.{collector}" for collector in _COLLECTORS),
+            f"--collector.filesystem.fs-types-exclude=^({_NO_FILE_SYSTEMS})$",
+            f"--collector.filesystem.mount-points-exclude=^{_NO_MOUNT_POINTS}",
+        ],
+        "ports": [{"name": "http", "container_port": PORT, "protocol": "TCP"}],
+        "resources": pods.resources(cores=sizes.CPU[APP], memory=sizes.MEMORY[APP]),
+        "startup_probe": pods.http_probe("/", "http", failures=12),
+        "liveness_probe": pods.http_probe("/", "http", failures=6),
+        "readiness_probe": pods.http_probe("/", "http"),
+        "volume_mounts": [
+            # The mounts of the node that come later are seen, too.
+            {"name": "root", "mount_path": _ROOT, "read_only": True, "mount_propagation": "HostToContainer"}
+        ],
+    }

@@ -1,0 +1,199 @@
+"""Prometheus: scrapes pods that ask for it, evaluates the rules, and tells Alertmanager. Every replica does all of it.
+
+A changed rule or scrape configuration restarts nothing: both are mounted as folders that Prometheus watches.
+"""
+
+from collections.abc import Sequence
+from typing import NotRequired, TypedDict
+
+import pulumi
+import pulumi_kubernetes as k8s
+from pulumi_kubernetes.core.v1 import ContainerArgsDict
+
+from components.kubernetes import network_policies, pod_identity, pods
+from components.kubernetes.cluster_rights import cluster_rights
+from components.kubernetes.labels import ACCESS, labels
+from components.kubernetes.pod_identity import PodIdentity
+from components.kubernetes.workload import stateful_app
+from components.metrics import prometheus_config
+from components.metrics.prometheus_config import CONFIG_FOLDER, RULES_FOLDER
+from settings import sizes, versions
+from settings.apps import PROMETHEUS
+from settings.quantities import quantity_bytes
+
+APP = PROMETHEUS.name
+PORT = PROMETHEUS.port
+KUBELET_PORT = 10250
+_DATA = "/prometheus"
+
+
+class PrometheusArgs(TypedDict):
+    """Arguments of Prometheus; intervals and the retention are Prometheus durations."""
+
+    namespace: pulumi.Input[str]
+    """Namespace that already exists."""
+    replicas: int
+    retention: str
+    storage: str
+    """Size of each replica's volume."""
+    storage_class: str | None
+    """None for the cluster's default."""
+    memory: str
+    """Request and limit of each replica."""
+    scrape_interval: str
+    evaluation_interval: str
+    cluster: str
+    """Value of the label `cluster` on every alert."""
+    external_url: str
+    """Where people open it; stands in notifications."""
+    rule_files: dict[str, str]
+    """File name -> YAML."""
+    alertmanagers: pulumi.Input[list[str]]
+    """host:port of every Alertmanager."""
+    remote_write_url: pulumi.Input[str]
+    """Where every sample is copied to; empty for nowhere."""
+    aws_region: str
+    """What is sent to AWS is signed for this region."""
+    identity: NotRequired[PodIdentity | None]
+    """In AWS, for a copy that is signed; None, or left out, without."""
+    scrape_addons: NotRequired[Sequence[str]]
+    """EKS add-ons whose pods are asked, see prometheus_config.ADDONS; none if left out."""
+
+
+class Prometheus(pulumi.ComponentResource):
+    """Metrics and alerts of one cluster."""
+
+    url: pulumi.Output[str]
+    """Address inside the cluster."""
+
+    def __init__(self, name: str, args: PrometheusArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("observability:index:Prometheus", name, {}, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        namespace = args["namespace"]
+        self.url = pulumi.Output.format("http://{0}.{1}.svc:{2}", APP, namespace, PORT)
+        identity = args.get("identity")
+        config = pulumi.Output.all(args["alertmanagers"], args["remote_write_url"]).apply(
+            lambda known: _config(args, *known)
+        )
+        folders: list[pulumi.Resource] = [
+            k8s.core.v1.ConfigMap(
+                f"{name}-{suffix}",
+                metadata={"name": f"{APP}-{suffix}", "namespace": namespace, "labels": labels(APP)},
+                data=data,
+                opts=child,
+            )
+            for suffix, data in (("config", {"prometheus.yml": config}), ("rules", args["rule_files"]))
+        ]
+        access = _discovery_rights(name, namespace, child)
+        network_policies.app_network(f"{name}-network", _network(args), child)
+        stateful_app(
+            name,
+            {
+                "app": APP,
+                "version": versions.PROMETHEUS,
+                "namespace": namespace,
+                "replicas": args["replicas"],
+                "port": PORT,
+                "container": _container(args),
+                "volumes": [
+                    {"name": "config", "config_map": {"name": f"{APP}-config"}},
+                    {"name": "rules", "config_map": {"name": f"{APP}-rules"}},
+                ],
+                "storage": args["storage"],
+                "storage_class": args["storage_class"],
+                "service_account": APP,
+                "annotations": {**identity.annotations} if identity else {},
+                # Prometheus writes what it holds in memory before it ends.
+                "termination_seconds": 300,
+            },
+            parent=self,
+            depends_on=[*folders, access, *([identity.ready] if identity else [])],
+        )
+        self.register_outputs({"url": self.url})
+
+
+def _config(args: PrometheusArgs, alertmanagers: list[str], remote_write_url: str) -> str:
+    return prometheus_config.render(
+        cluster=args["cluster"],
+        scrape_interval=args["scrape_interval"],
+        evaluation_interval=args["evaluation_interval"],
+        alertmanagers=alertmanagers,
+        remote_write_url=remote_write_url,
+        aws_region=args["aws_region"],
+        addons=args.get("scrape_addons", ()),
+    )
+
+
+def _container(args: PrometheusArgs) -> ContainerArgsDict:
+    return {
+        "name": APP,
+        "image": versions.PROMETHEUS_IMAGE,
+        "args": [
+            f"--config.file={CONFIG_FOLDER}/prometheus.yml",
+            # The kubelet brings a changed ConfigMap within a minute or so; this adds at most the interval.
+            "--config.auto-reload",
+            "--config.auto-reload-interval=5s",
+            f"--storage.tsdb.path={_DATA}",
+            f"--storage.tsdb.retention.time={args['retention']}",
+            f"--storage.tsdb.retention.size={int(quantity_bytes(args['storage']) * sizes.PROMETHEUS_USABLE)}B",
+            "--storage.tsdb.wal-compression",
+            "--enable-feature=exemplar-storage",
+            f"--web.listen-address=:{PORT}",
+            f"--web.external-url={args['external_url']}",
+            # The external URL may have a path; probes, scrapes and other programs use the root.
+            "--web.route-prefix=/",
+        ],
+        "env": [{"name": "POD_NAME", "value_from": {"field_ref": {"field_path": "metadata.name"}}}],
+        "ports": [{"name": "http", "container_port": PORT, "protocol": "TCP"}],
+        "resources": pods.resources(cores=sizes.CPU[APP], memory=args["memory"]),
+        # Replaying a large write-ahead log takes minutes: a quarter of an hour until Kubernetes gives up.
+        "startup_probe": pods.http_probe("/-/ready", "http", failures=180),
+        "liveness_probe": pods.http_probe("/-/healthy", "http", failures=6),
+        "readiness_probe": pods.http_probe("/-/ready", "http"),
+        "volume_mounts": [
+            {"name": "config", "mount_path": CONFIG_FOLDER, "read_only": True},
+            {"name": "rules", "mount_path": RULES_FOLDER, "read_only": True},
+            {"name": "data", "mount_path": _DATA},
+        ],
+    }
+
+
+def _discovery_rights(name: str, namespace: pulumi.Input[str], child: pulumi.ResourceOptions) -> pulumi.Resource:
+    """Cluster-wide, because discovery is: finding pods and nodes, and reading the kubelets' metrics; nothing else."""
+    return cluster_rights(
+        name,
+        f"{name}-discovery",
+        app=APP,
+        namespace=namespace,
+        rules=[
+            {"api_groups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]},
+            {"api_groups": [""], "resources": ["nodes"], "verbs": ["list", "watch"]},
+            # The kubelet asks for this when its /metrics are read. Never nodes/proxy, which can run commands in pods.
+            {"api_groups": [""], "resources": ["nodes/metrics"], "verbs": ["get"]},
+        ],
+        child=child,
+    )
+
+
+def _network(args: PrometheusArgs) -> network_policies.AppNetworkArgs:
+    here = network_policies.app_here
+    # Add-ons may run on their nodes' own addresses, which are not a pod's.
+    addons = [prometheus_config.ADDONS[addon].port for addon in args.get("scrape_addons", ())]
+    return {
+        "app": APP,
+        "namespace": args["namespace"],
+        "ingress": [
+            {
+                # Jaeger's query reads its service performance from span metrics.
+                "from_": [here(APP), here("grafana"), here("jaeger"), network_policies.namespaces_with(ACCESS)],
+                "ports": network_policies.tcp(PORT),
+            }
+        ],
+        "egress": [
+            # Targets may be any pod on any port; Alertmanager is one of them.
+            {"to": [network_policies.ANY_POD]},
+            # The API server and the kubelets, which no selector can name: their addresses are not a pod's.
+            {"ports": network_policies.tcp(443, 6443, KUBELET_PORT, *addons)},
+            *([pod_identity.egress()] if args.get("identity") else []),
+        ],
+    }

@@ -1,0 +1,1 @@
+"""Simulated workloads and the receiver of notifications, for test clusters."""

@@ -1,0 +1,75 @@
+"""The simulated programs of one observed system: they emit its telemetry and can be told to fail. For test clusters."""
+
+from typing import NotRequired, TypedDict
+
+import pulumi
+from pulumi_kubernetes.networking.v1 import NetworkPolicyPeerArgsDict
+
+from components.kubernetes.deployment import app_deployment
+from components.kubernetes.network_policies import tcp
+from settings.apps import SIMULATED, SIMULATED_PORT, SIMULATED_WORKERS, SimulatedSystem
+
+PORT = SIMULATED_PORT
+OTLP_PORT = 4318
+"""OTLP over HTTP at the agent."""
+
+
+class Traces(TypedDict):
+    """Where traces go."""
+
+    endpoint: pulumi.Input[str]
+    """Base URL of the agent, for OTLP over HTTP."""
+    agent: NetworkPolicyPeerArgsDict
+    """The agent's pods."""
+
+
+class SimulatorArgs(TypedDict):
+    """Arguments of Simulator."""
+
+    system: NotRequired[SimulatedSystem]
+    """Which system's programs; the job queue's if left out."""
+    namespace: pulumi.Input[str]
+    """Namespace that already exists."""
+    image: str
+    scraper: NetworkPolicyPeerArgsDict
+    """Pods that may read the metrics."""
+    traces: NotRequired[Traces]
+    """If left out, no traces are sent."""
+
+
+class Simulator(pulumi.ComponentResource):
+    """Workloads that emit one system's telemetry and can be told to fail."""
+
+    url: pulumi.Output[str]
+    """Address of the fault switches inside the cluster."""
+
+    def __init__(self, name: str, args: SimulatorArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("observability:index:Simulator", name, {}, opts)
+        programs = SIMULATED[args.get("system", "job-queue")].programs
+        traces = args.get("traces")
+        for program in programs:
+            env: dict[str, pulumi.Input[str]] = {
+                "SIMULATOR_ROLE": program.role,
+                "SIMULATOR_WORKERS": str(SIMULATED_WORKERS),
+                "SIMULATOR_PORT": str(PORT),
+            }
+            if traces:
+                env["OTEL_EXPORTER_OTLP_ENDPOINT"] = traces["endpoint"]
+            app_deployment(
+                name if len(programs) == 1 else f"{name}-{program.role}",
+                {
+                    "app": program.app,
+                    "namespace": args["namespace"],
+                    "image": args["image"],
+                    "module": "simulator",
+                    "replicas": program.replicas,
+                    "port": PORT,
+                    "env": env,
+                    "with_service": program.switches,
+                    "allowed": [args["scraper"]],
+                    "egress": [{"to": [traces["agent"]], "ports": tcp(OTLP_PORT)}] if traces else [],
+                },
+                parent=self,
+            )
+        self.url = pulumi.Output.format("http://{0}.{1}.svc:{2}", programs[0].app, args["namespace"], PORT)
+        self.register_outputs({"url": self.url})

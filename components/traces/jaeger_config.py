@@ -1,0 +1,134 @@
+"""Jaeger's configuration: where traces come in, where they are stored and for how long, and what the UI asks.
+
+Pure: settings in, YAML out. Jaeger 2 is made of the collector's parts and reads the collector's format.
+"""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from alerting.base import Document
+from alerting.loader import write_yaml
+from components.collector.shared_config import go_duration, own_telemetry
+from settings.apps import JAEGER
+
+StorageBackend = Literal["badger", "opensearch"]
+STORAGE_BACKENDS: tuple[StorageBackend, ...] = ("badger", "opensearch")
+"""What traces can be stored in."""
+
+USERNAME_ENV = "OPENSEARCH_USERNAME"
+PASSWORD_ENV = "OPENSEARCH_PASSWORD"  # noqa: S105 -- a name
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listen:
+    """Addresses that Jaeger listens on. In a pod the defaults hold; ports differ where several share a machine."""
+
+    host: str = "0.0.0.0"  # noqa: S104 -- a pod; network policies decide who may talk to it
+    """To Go this means every address, of IPv6 too, where the kernel has it; `::` fails where the kernel has none."""
+    grpc: int = 4317
+    """OTLP over gRPC."""
+    http: int = 4318
+    """OTLP over HTTP."""
+    query: int = JAEGER.port
+    """UI and HTTP API."""
+    query_grpc: int = 16685
+    metrics: int = 8888
+    health: int = 13133
+
+
+@dataclass(frozen=True, kw_only=True)
+class JaegerConfig:
+    """What Jaeger needs to know."""
+
+    retention: str
+    """Prometheus duration after which a trace is gone."""
+    prometheus: str
+    """URL of the Prometheus that has the span metrics; for the page `Monitor`."""
+    storage: StorageBackend = "badger"
+    opensearch_urls: list[str] = field(default_factory=list[str])
+    opensearch_index_prefix: str = "observability"
+    """Indices are named PREFIX-jaeger-span-2026-11-21 and the like."""
+    opensearch_replicas: int = 1
+    """Copies of each shard; an OpenSearch of one node has room for none."""
+    data_folder: str = "/var/lib/jaeger"
+    """Badger's files."""
+    listen: Listen = field(default_factory=Listen)
+
+
+def render(config: JaegerConfig) -> str:
+    """The YAML that Jaeger reads.
+
+    There is no batch processor and no queue: a request is acknowledged when its spans are stored, and the gateways,
+    which batch and queue, send again what was not.
+    """
+    listen = config.listen
+    document: Document = {
+        "extensions": {
+            "healthcheckv2": {"use_v2": True, "http": {"endpoint": f"{listen.host}:{listen.health}"}},
+            "jaeger_storage": {
+                "backends": {"traces": {config.storage: _backend(config)}},
+                "metric_backends": {
+                    "span_metrics": {
+                        "prometheus": {
+                            "endpoint": config.prometheus,
+                            # Together: traces_span_metrics_calls_total and traces_span_metrics_duration_seconds_bucket,
+                            # as Prometheus has them from the gateways.
+                            "metric_namespace": "traces_span_metrics",
+                            "normalize_calls": True,
+                            "normalize_duration": True,
+                            "latency_unit": "s",
+                        }
+                    }
+                },
+            },
+            "jaeger_query": {
+                "storage": {"traces": "traces", "metrics": "span_metrics"},
+                # Jaeger would add traces of its own queries, past the sampling.
+                "enable_tracing": False,
+                "http": {"endpoint": f"{listen.host}:{listen.query}"},
+                "grpc": {"endpoint": f"{listen.host}:{listen.query_grpc}"},
+            },
+        },
+        "receivers": {
+            "otlp": {
+                "protocols": {
+                    "grpc": {
+                        "endpoint": f"{listen.host}:{listen.grpc}",
+                        # The gateways ping; see shared_config.otlp_receiver.
+                        "keepalive": {"enforcement_policy": {"min_time": "10s", "permit_without_stream": True}},
+                    },
+                    "http": {"endpoint": f"{listen.host}:{listen.http}"},
+                }
+            }
+        },
+        "exporters": {"jaeger_storage_exporter": {"trace_storage": "traces"}},
+        "service": {
+            "extensions": ["healthcheckv2", "jaeger_storage", "jaeger_query"],
+            "pipelines": {"traces": {"receivers": ["otlp"], "exporters": ["jaeger_storage_exporter"]}},
+            "telemetry": own_telemetry(listen.host, listen.metrics),
+        },
+    }
+    return write_yaml(document)
+
+
+def _backend(config: JaegerConfig) -> Document:
+    retention = go_duration(config.retention)
+    if config.storage == "badger":
+        return {
+            "ephemeral": False,
+            "directories": {"keys": f"{config.data_folder}/keys", "values": f"{config.data_folder}/values"},
+            "ttl": {"spans": retention},
+        }
+    index: Document = {"replicas": config.opensearch_replicas}
+    return {
+        "server_urls": config.opensearch_urls,
+        # From the environment, so that they stand in a Secret only.
+        "auth": {"basic": {"username": f"${{env:{USERNAME_ENV}}}", "password": f"${{env:{PASSWORD_ENV}}}"}},
+        # One index a day and kind. OpenSearch deletes them: give `PREFIX-jaeger-span-*` and `PREFIX-jaeger-service-*`
+        # an Index State Management policy with the same age. Jaeger only stops looking further back.
+        "indices": {
+            "index_prefix": config.opensearch_index_prefix,
+            **{kind: dict(index) for kind in ("spans", "services", "dependencies", "sampling")},
+        },
+        "max_span_age": retention,
+    }

@@ -1,0 +1,192 @@
+"""The only loader of dashboards/rendered/*.json. A wrong file is refused before anything changes."""
+
+import json
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from alerting import systems as system_files
+from alerting.files import RULES
+from alerting.problems import closest
+from alerting.systems import System
+
+FOLDER = Path(__file__).resolve().parent / "rendered"
+LISTED = "observability"
+"""Tag of the dashboards that every dashboard's list of links shows."""
+
+_UID = re.compile(r"[A-Za-z0-9_-]{1,40}")  # Grafana's own limit
+_VARIABLE = re.compile(r"\$\{?(\w+)(?::\w+)?\}?")
+# Sources that are part of Grafana: expressions, mixed panels, other panels' results, test data.
+BUILT_IN = {"grafana", "__expr__", "-- Grafana --", "-- Mixed --", "-- Dashboard --"}
+
+
+class DashboardsError(ValueError):
+    """Dashboards that cannot be used. `problems` has one line per problem, each with its file."""
+
+    def __init__(self, problems: Collection[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("wrong dashboards; nothing was changed.\n" + "\n".join(f"  {text}" for text in self.problems))
+
+
+RUNBOOKS = "runbooks"
+"""Constant of a dashboard: the address under which the stack's runbooks are read."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DashboardFile:
+    """One dashboard."""
+
+    uid: str
+    title: str
+    system: str
+    """Name of an observed system; also the uid of its folder."""
+    folder: str
+    """Title of that folder."""
+    file: str
+    """Where it comes from, as messages name it."""
+    text: str
+    """Its JSON, as committed."""
+    tags: tuple[str, ...] = ()
+
+    def for_stack(self, *, runbook_base_url: str) -> str:
+        """Its JSON with links that lead to this stack's runbooks."""
+        document = json.loads(self.text)
+        address = runbook_base_url.rstrip("/")
+        for variable in _variables(document):
+            if variable.get("name") == RUNBOOKS:
+                variable |= {"query": address, "current": {"text": address, "value": address}}
+        return json.dumps(document, indent=2, sort_keys=True)
+
+
+def load(
+    data_sources: Collection[str], folder: Path = FOLDER, systems: Mapping[str, System] | None = None
+) -> tuple[DashboardFile, ...]:
+    """Every dashboard in `folder`, by file name. Raises DashboardsError with every problem found.
+
+    A dashboard's system is the one of its tags that is in `systems`; without them, in rules/systems. Its data sources
+    are uids of `data_sources`, or variables that it defines itself.
+    """
+    known = system_files.load(RULES)[0] if systems is None else systems
+    problems: list[str] = []
+    found: list[DashboardFile] = []
+    owners: dict[str, str] = {}
+    for file in sorted(folder.glob("*.json")):
+        where, text = f"dashboards/rendered/{file.name}", file.read_text(encoding="utf-8")
+        try:
+            document: Any = json.loads(text)
+        except ValueError as error:
+            problems.append(f"{where}: no valid JSON: {error}")
+            continue
+        if not isinstance(document, dict):
+            problems.append(f"{where}: must be one JSON object")
+            continue
+        dashboard = cast(dict[str, Any], document)
+        wrong = [*_identity_problems(dashboard, known), *_source_problems(dashboard, data_sources)]
+        uid = str(dashboard.get("uid"))
+        if uid in owners:
+            wrong.append(f"uid: {uid!r} is taken by {owners[uid]}; every dashboard needs its own")
+        owners.setdefault(uid, where)
+        problems += [f"{where}: {problem}" for problem in wrong]
+        if not wrong:
+            (system,) = _systems(dashboard, known)
+            title = known[system].title
+            item = DashboardFile(
+                uid=uid,
+                title=dashboard["title"],
+                system=system,
+                folder=title,
+                file=where,
+                text=text,
+                tags=_tags(dashboard),
+            )
+            found.append(item)
+    if problems:
+        raise DashboardsError(problems)
+    return tuple(found)
+
+
+def missing(dashboards: Sequence[DashboardFile], linked: Mapping[str, str]) -> Iterator[str]:
+    """Alerts whose dashboard does not exist, one line each. `linked` is alert -> path, such as /d/platform-overview."""
+    paths = tuple(f"/d/{dashboard.uid}" for dashboard in dashboards)
+    for alert, path in linked.items():
+        if path not in paths:
+            yield f"alert {alert}: dashboard_url: {path} is no dashboard of dashboards/rendered; {closest(path, paths)}"
+
+
+def unreachable(dashboards: Sequence[DashboardFile], linked: Mapping[str, str]) -> Iterator[str]:
+    """Dashboards that nobody can reach, one line each: in no list, and no alert or other dashboard links to them."""
+    for one in dashboards:
+        link = re.compile(rf"/d/{re.escape(one.uid)}(?![A-Za-z0-9_-])")
+        others = [other.text for other in dashboards if other is not one]
+        if LISTED not in one.tags and not any(link.search(text) for text in (*linked.values(), *others)):
+            yield (
+                f"{one.file}: tags: {json.dumps(one.tags)}: nobody can reach {one.uid}; allowed: the tag {LISTED!r}, "
+                f"or a link to /d/{one.uid} in an alert or another dashboard"
+            )
+
+
+def _tags(dashboard: dict[str, Any]) -> tuple[str, ...]:
+    tags = dashboard.get("tags")
+    return tuple(str(tag) for tag in cast(list[Any], tags)) if isinstance(tags, list) else ()
+
+
+def _systems(dashboard: dict[str, Any], systems: Mapping[str, System]) -> list[str]:
+    return [tag for tag in _tags(dashboard) if tag in systems]
+
+
+def _identity_problems(dashboard: dict[str, Any], systems: Mapping[str, System]) -> Iterator[str]:
+    uid, title = dashboard.get("uid"), dashboard.get("title")
+    if not isinstance(uid, str) or not _UID.fullmatch(uid):
+        shown = "missing" if uid is None else f"{json.dumps(uid)} is not allowed"
+        yield f"uid: {shown}; allowed: 1 to 40 letters, digits, `-` and `_`"
+    if not isinstance(title, str) or not title.strip():
+        yield "title: missing; allowed: any text"
+    if len(_systems(dashboard, systems)) != 1:
+        yield f"tags: {json.dumps(dashboard.get('tags'))} must name exactly one system; allowed: {', '.join(systems)}"
+    if "__inputs" in dashboard:
+        yield "__inputs: an export for sharing, whose data sources are placeholders; save the dashboard's own JSON"
+
+
+def _source_problems(dashboard: dict[str, Any], data_sources: Collection[str]) -> Iterator[str]:
+    allowed = f"allowed: {', '.join(data_sources)}, or a variable that the dashboard defines"
+    variables = {str(item.get("name")) for item in _variables(dashboard)}
+    named = [*_references(dashboard, ""), *_chosen(dashboard)]
+    for path, uid in dict.fromkeys(named):
+        variable = _VARIABLE.fullmatch(uid)
+        if variable and variable[1] not in variables:
+            yield f"{path}: no variable {uid}; {allowed}"
+        elif not variable and uid not in data_sources and uid not in BUILT_IN:
+            yield f"{path}: no data source {uid!r}; {allowed}"
+
+
+def _variables(dashboard: dict[str, Any]) -> list[dict[str, Any]]:
+    templating = dashboard.get("templating")
+    items: Any = cast(dict[str, Any], templating).get("list") if isinstance(templating, dict) else None
+    return cast(list[dict[str, Any]], items) if isinstance(items, list) else []
+
+
+def _chosen(dashboard: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """The sources that data source variables start with."""
+    for item in _variables(dashboard):
+        current = item.get("current")
+        value: Any = cast(dict[str, Any], current).get("value") if isinstance(current, dict) else None
+        if item.get("type") == "datasource" and isinstance(value, str) and value not in ("", "default"):
+            yield f"templating.{item.get('name')}.current", value
+
+
+def _references(value: object, path: str) -> Iterator[tuple[str, str]]:
+    """Path and uid of every data source that is named anywhere."""
+    if isinstance(value, dict):
+        for key, item in cast(dict[str, Any], value).items():
+            inner = f"{path}.{key}" if path else key
+            if key == "datasource" and isinstance(item, str):
+                yield inner, item
+            elif key == "datasource" and isinstance(item, dict) and "uid" in item:
+                yield f"{inner}.uid", str(cast(dict[str, Any], item)["uid"])
+            else:
+                yield from _references(item, inner)
+    elif isinstance(value, list):
+        for index, item in enumerate(cast(list[Any], value)):
+            yield from _references(item, f"{path}[{index}]")

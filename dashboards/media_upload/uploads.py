@@ -1,0 +1,157 @@
+"""Upload Overview: do uploads succeed, how long do they take, do storage and reconciliation below them work."""
+
+from typing import Any
+
+from dashboards.builder import units
+from dashboards.builder.dashboard import About, dashboard
+from dashboards.builder.layout import Row, line, row
+from dashboards.builder.look import Look
+from dashboards.builder.panels import buckets, lines, single
+from dashboards.builder.queries import grown, or_zero, prom, prom_buckets, prom_last, quantile
+from dashboards.builder.variables import label_values
+from dashboards.media_upload import signals as media
+
+_DURATION = f"media_upload_duration_seconds_bucket{{{media.HERE}}}"
+_STORAGE = f'{media.HERE}, operation=~"$operation"'
+_STORAGE_FAILED = f'media_storage_operations_total{{{_STORAGE}, status="failure"}}'
+_RECONCILIATION = f"media_reconciliation_errors_total{{{media.HERE}}}"
+
+
+def build() -> dict[str, Any]:
+    """The dashboard as JSON."""
+    about = About(
+        uid="media-uploads",
+        title="Upload Overview",
+        system="media-upload",
+        purpose="Do uploads succeed, how long does an upload take, and do the storage below it and the reconciler "
+        "behind it work?",
+        runbooks=[
+            "MediaUploadFailureRateHigh",
+            "MediaUploadSlow",
+            "MediaStorageOperationFailures",
+            "MediaReconciliationErrors",
+        ],
+        logs='{namespace=~"${namespace:pipe}", service="ingestor"}',
+        links=media.explore("reconciler") | media.places(without="media-uploads"),
+    )
+    variables = [
+        label_values("namespace", "namespace", "media_uploads_total", only_these=True),
+        label_values("operation", "operation", f"media_storage_operations_total{{{media.HERE}}}"),
+        *media.log_variables(),
+    ]
+    promise = row(
+        "Is the promise kept?",
+        media.objective("media-upload-availability", "The objective: 99.9 % of the uploads of 30 days succeed."),
+    )
+    rows = [_now(), promise, _uploads(), _below(), media.log_row("ingestor|reconciler", "level")]
+    return dashboard(about, variables, rows)
+
+
+def _now() -> Row:
+    return row(
+        "Now",
+        line(
+            single(
+                "Failed uploads",
+                "Share of the uploads that fail. Empty without uploads.",
+                prom(media.ratio("media_uploads_total", 'status="failure"'), "failed"),
+                Look(unit=units.RATIO, limits=media.UPLOAD_FAILURES),
+            ),
+            single(
+                "95th percentile",
+                "95 % of the uploads are done within this time.",
+                prom(quantile(0.95, _DURATION), "p95"),
+                Look(unit=units.SECONDS, limits=media.UPLOAD_SLOW),
+            ),
+            single(
+                "Failed storage operations",
+                "Storage operations that failed within the time range.",
+                prom_last(or_zero(grown(_STORAGE_FAILED, "$__range")), "failed"),
+                Look(unit=units.EXACT, decimals=0, limits=media.STORAGE_FAILURES),
+            ),
+            single(
+                "Reconciliation errors",
+                "Errors of the reconciler within the time range: a record and its object disagree.",
+                prom_last(or_zero(grown(_RECONCILIATION, "$__range")), "errors"),
+                Look(unit=units.EXACT, decimals=0, limits=media.RECONCILIATION),
+            ),
+            single(
+                "Uploads",
+                "Uploads per second, failed ones included.",
+                prom(f"sum(rate(media_uploads_total{{{media.HERE}}}[$__rate_interval]))", "uploads"),
+                Look(unit=units.PER_SECOND),
+            ),
+            height=4,
+        ),
+    )
+
+
+def _uploads() -> Row:
+    by_status = f"sum by (status) (rate(media_uploads_total{{{media.HERE}}}[$__rate_interval]))"
+    return row(
+        "Uploads",
+        line(
+            lines(
+                "Failed uploads of all",
+                "Share of the uploads that fail, by namespace and app.",
+                [
+                    prom(
+                        media.ratio("media_uploads_total", 'status="failure"', by="namespace, app"),
+                        "{{namespace}} {{app}}",
+                    )
+                ],
+                Look(unit=units.RATIO, limits=media.UPLOAD_FAILURES),
+            ),
+            lines(
+                "Uploads by status",
+                "Uploads per second.",
+                [prom(by_status, "{{status}}")],
+                Look(unit=units.PER_SECOND, stacked=True),
+            ),
+        ),
+        line(
+            lines(
+                "Upload duration",
+                "50 %, 95 % and 99 % of the uploads are done within this time. A point is one upload: it opens its "
+                f"trace, {media.KEPT}",
+                media.percentiles(_DURATION),
+                Look(unit=units.SECONDS, limits=media.UPLOAD_SLOW),
+            ),
+            buckets(
+                "Distribution of the duration",
+                "How many uploads took how long. Two bands are two kinds of uploads, which a percentile hides.",
+                prom_buckets(f"sum by (le) (increase({_DURATION}[$__rate_interval]))"),
+                Look(unit=units.SECONDS),
+            ),
+        ),
+    )
+
+
+def _below() -> Row:
+    operations = f"sum by (operation) (rate(media_storage_operations_total{{{_STORAGE}}}[$__rate_interval]))"
+    failed = grown(_STORAGE_FAILED, "5m", "operation")
+    errors = grown(_RECONCILIATION, "10m", "namespace, pod")
+    return row(
+        "Storage and reconciliation",
+        line(
+            lines(
+                "Failed storage operations",
+                "How many failed within the 5 minutes before each point, by operation. None is normal.",
+                [prom(or_zero(failed, "operation"), "{{operation}}")],
+                Look(unit=units.COUNT, at_least=1),
+            ),
+            lines(
+                "Storage operations",
+                "Operations per second, by operation, failed ones included.",
+                [prom(operations, "{{operation}}")],
+                Look(unit=units.PER_SECOND),
+            ),
+            lines(
+                "Reconciliation errors",
+                "Errors within the 10 minutes before each point, by pod of the reconciler. None is normal.",
+                [prom(or_zero(errors, "pod"), "{{pod}}")],
+                Look(unit=units.COUNT, at_least=1),
+            ),
+            height=11,
+        ),
+    )

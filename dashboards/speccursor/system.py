@@ -1,0 +1,207 @@
+"""SpecCursor - System Overview: does it take in work, does it answer in time, does work pile up, does anything fail."""
+
+from typing import Any
+
+from dashboards.builder import units
+from dashboards.builder.dashboard import dashboard
+from dashboards.builder.layout import Row, line, row
+from dashboards.builder.look import Limits, Look
+from dashboards.builder.panels import lines, log_levels, log_lines, single
+from dashboards.builder.queries import log_rate, logs, or_zero, prom, prom_exemplars, quantile, share
+from dashboards.builder.variables import search
+from dashboards.speccursor import signals
+
+_HERE = signals.HERE
+_OF = signals.OF_SERVICE
+_BUCKETS = f"http_request_duration_seconds_bucket{{{_OF}}}"
+_LOGS = f"{{{_OF}}}"
+_ERRORS = f'{_LOGS} | level="ERROR"'
+_SPANS = 'service_name=~"$service", span_kind="SPAN_KIND_SERVER"'
+_FAILED_SPANS = f'{_SPANS}, status_code="STATUS_CODE_ERROR"'
+_WANTED = f"sum(kube_deployment_spec_replicas{{{_HERE}}})"
+_AVAILABLE = f"sum(kube_deployment_status_replicas_available{{{_HERE}}})"
+_FAILED_CALLS = Limits(warning=0.05, why="one call in a hundred fails when all is well, and its callers with it.")
+
+
+def build() -> dict[str, Any]:
+    """The dashboard as JSON."""
+    about = signals.about(
+        uid="speccursor-system",
+        shows="System Overview",
+        purpose="Overall health: work that comes in, how long operations take, what waits, what fails. Each part has a "
+        f"dashboard of its own. A point on a latency graph leads to the trace of one call, {signals.KEPT}",
+        runbooks=["SpecCursorOperationSlow", "SpecCursorErrorLogBurst", "SpecCursorErrorLogAnomalous"],
+        logs='{namespace=~"${namespace:pipe}"}',
+    )
+    variables = [signals.namespace(), signals.service(), search("text", "Text, trace or correlation id in logs")]
+    return dashboard(about, variables, [_now(), _errors(), _latency(), _work(), _log()])
+
+
+def _calls(of: str, by: str = "") -> str:
+    clause = f" by ({by})" if by else ""
+    return f"sum{clause} (rate(traces_span_metrics_calls_total{{{of}}}[$__rate_interval]))"
+
+
+def _now() -> Row:
+    return row(
+        "Now",
+        line(
+            single(
+                "Requests",
+                "Requests per second, all services together.",
+                prom(f"sum(rate(http_request_duration_seconds_count{{{_OF}}}[$__rate_interval]))", "requests"),
+                Look(unit=units.REQUESTS_PER_SECOND),
+            ),
+            single(
+                "Failed calls",
+                "Share of the calls whose span has an error, counted before sampling.",
+                prom(share(_calls(_FAILED_SPANS), _calls(_SPANS)), "failed"),
+                Look(unit=units.RATIO, limits=_FAILED_CALLS),
+            ),
+            single(
+                "Slowest p95",
+                "The operation that is slowest: 95 % of its calls are answered within this time.",
+                prom(f"max({quantile(0.95, _BUCKETS, 'service, operation')})", "p95"),
+                Look(unit=units.SECONDS, limits=signals.SLOW),
+            ),
+            single(
+                "ERROR lines",
+                "ERROR lines a minute of all services, as the mean of five minutes.",
+                log_rate(or_zero(f"sum(count_over_time({_ERRORS} [5m])) / 5"), "lines a minute"),
+                Look(unit=units.COUNT),
+            ),
+            single(
+                "Active jobs",
+                "Jobs that are being worked on.",
+                prom(f"sum(active_jobs{{{_OF}}})", "jobs"),
+                Look(unit=units.EXACT),
+            ),
+            single(
+                "Waiting jobs",
+                "Jobs in the queues of all services.",
+                prom(f"sum(queue_depth{{{_OF}}})", "jobs"),
+                Look(unit=units.COUNT),
+            ),
+            single(
+                "Pods available",
+                "Share of the wanted pods that are available.",
+                prom(f"{_AVAILABLE} / {_WANTED}", "available"),
+                Look(
+                    unit=units.RATIO,
+                    limits=Limits(warning=1, low_is_bad=True, why="below 100 % a pod is missing or not ready."),
+                ),
+            ),
+            single(
+                "Restarts",
+                "Restarts of containers within the last hour.",
+                prom(f"sum(increase(kube_pod_container_status_restarts_total{{{_HERE}}}[1h]))", "restarts"),
+                Look(unit=units.EXACT, decimals=0, limits=Limits(warning=1, why="a healthy container never restarts.")),
+            ),
+            height=4,
+        ),
+    )
+
+
+def _errors() -> Row:
+    by_service = f"sum by (service) (rate(http_request_duration_seconds_count{{{_OF}}}[$__rate_interval]))"
+    return row(
+        "Traffic and errors",
+        line(
+            lines(
+                "Requests by service",
+                "Requests per second. A service that gets none while its caller is busy is cut off.",
+                [prom(by_service, "{{service}}")],
+                Look(unit=units.REQUESTS_PER_SECOND),
+            ),
+            lines(
+                "Failed calls by service",
+                "Share of each service's calls whose span has an error. A failure is seen in all services above the "
+                "one that it began in: the lowest in the chain github-app, controller, ai-service or rust-worker, "
+                "lean-engine is the cause.",
+                [
+                    prom(
+                        share(_calls(_FAILED_SPANS, "service_name"), _calls(_SPANS, "service_name")), "{{service_name}}"
+                    )
+                ],
+                Look(unit=units.RATIO, limits=_FAILED_CALLS),
+            ),
+            lines(
+                "ERROR lines by service",
+                "ERROR lines a minute, as the mean of five minutes.",
+                [log_rate(f"sum by (service) (count_over_time({_ERRORS} [5m])) / 5", "{{service}}")],
+                Look(unit=units.COUNT, limits=signals.ERROR_LINES),
+            ),
+        ),
+    )
+
+
+def _latency() -> Row:
+    return row(
+        "Latency",
+        line(
+            *(
+                lines(
+                    f"p{level} by service and operation",
+                    f"{level} % of the calls of an operation are answered within this time. A point is one call: it "
+                    f"opens its trace, {signals.KEPT}",
+                    [
+                        prom_exemplars(
+                            quantile(level / 100, _BUCKETS, "service, operation"), "{{service}} {{operation}}"
+                        )
+                    ],
+                    Look(unit=units.SECONDS, limits=signals.SLOW if level == 95 else None),
+                )
+                for level in (50, 95)
+            ),
+        ),
+    )
+
+
+def _work() -> Row:
+    phases = f"sum by (phase) (kube_pod_status_phase{{{_HERE}}})"
+    return row(
+        "Work and pods",
+        line(
+            lines(
+                "Active jobs by service",
+                "Jobs that each service works on.",
+                [prom(f"sum by (service) (active_jobs{{{_OF}}})", "{{service}}")],
+                Look(unit=units.EXACT, stacked=True),
+            ),
+            lines(
+                "Queue depth by service",
+                "Jobs that wait for each service. Steady growth: the service is too slow, or stands still.",
+                [prom(f"sum by (service) (queue_depth{{{_OF}}})", "{{service}}")],
+                Look(unit=units.COUNT),
+            ),
+            lines(
+                "Pods by phase",
+                "Pods of the namespace. Pending is a pod that finds no node, or cannot get its image or volume.",
+                [prom(f"{phases} > 0", "{{phase}}")],
+                Look(unit=units.EXACT, stacked=True),
+            ),
+            lines(
+                "Replicas",
+                "Pods that are wanted and pods that are available, all deployments together.",
+                [prom(_WANTED, "wanted"), prom(_AVAILABLE, "available")],
+                Look(unit=units.EXACT),
+            ),
+        ),
+    )
+
+
+def _log() -> Row:
+    return row(
+        "Logs",
+        line(
+            log_levels(_LOGS),
+            log_lines(
+                "ERROR lines",
+                "ERROR lines of the chosen services that contain the text above. An opened line shows trace_id and "
+                "correlation_id, and leads to its trace: traces with an error are all kept.",
+                logs(f'{_ERRORS} |= "$text"'),
+            ),
+            height=10,
+            widths=(8, 16),
+        ),
+    )

@@ -1,0 +1,1 @@
+"""Runs the Pulumi program for any stack: workspace, preview, up, destroy, and what failed."""

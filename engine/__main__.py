@@ -1,0 +1,135 @@
+"""Command line of the engine: `python -m engine --help`. The Makefile's targets call it.
+
+The stack `local` lives in the cluster of this checkout, which `up` starts, or in the one that KUBE_CONTEXT names.
+"""
+
+import json
+import os
+import shutil
+import sys
+import time
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from engine import actions
+from engine.events import Summary
+from local import cluster, node_process, toolchain
+from local.errors import LocalError
+from settings import stack_files
+
+LOCAL = "local"
+TOOLS = ["pulumi", "pulumi-resource-kubernetes", "kubectl"]
+"""What a stack on any cluster needs."""
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+_Stack = Annotated[str, typer.Option("--stack", help="Stack, as in Pulumi.<stack>.yaml.")]
+_NoChanges = Annotated[bool, typer.Option("--expect-no-changes", help="Fail when something changes.")]
+
+
+@app.command()
+def up(stack: _Stack = LOCAL, expect_no_changes: _NoChanges = False) -> None:
+    """Bring the stack, and the cluster of the local one, to what the program says; print where everything is."""
+    _require(stack)
+    started = time.monotonic()
+    _start_cluster(stack)
+    workspace = actions.workspace(stack)
+    summary = actions.up(workspace, expect_no_changes=expect_no_changes)
+    _print_endpoints(actions.outputs(workspace).get("endpoints") or {})
+    print(f"{summary}; {time.monotonic() - started:.0f} s in all")
+
+
+@app.command()
+def preview(
+    stack: _Stack = LOCAL,
+    offline: Annotated[bool, typer.Option("--offline", help="Without cluster, account and secrets (EKS).")] = False,
+    expect_no_changes: _NoChanges = False,
+) -> None:
+    """Show what `up` would change; the cluster must exist."""
+    _require(stack)
+    if offline:
+        _tell(actions.preview(actions.offline_workspace(stack)))
+        return
+    if stack == LOCAL and not os.environ.get("KUBE_CONTEXT") and node_process.current() is None:
+        raise LocalError("there is no cluster to compare with; make up starts one, KUBE_CONTEXT=name names one")
+    toolchain.ensure(TOOLS)
+    _tell(actions.preview(actions.workspace(stack), expect_no_changes=expect_no_changes))
+
+
+@app.command()
+def refresh(stack: _Stack = LOCAL, expect_no_changes: _NoChanges = False) -> None:
+    """Write what really exists into the state."""
+    _require(stack)
+    _tell(actions.refresh(actions.workspace(stack), expect_no_changes=expect_no_changes))
+
+
+@app.command()
+def destroy(stack: _Stack = LOCAL) -> None:
+    """Delete all resources of the stack, and then the stack."""
+    _require(stack)
+    _tell(actions.destroy(actions.workspace(stack)))
+
+
+@app.command()
+def down() -> None:
+    """Remove the local stack and its cluster, or from a cluster of yours (KUBE_CONTEXT) the stack alone."""
+    if os.environ.get("KUBE_CONTEXT"):
+        workspace = actions.workspace(LOCAL)
+        actions.destroy(workspace)
+        shutil.rmtree(workspace.state)
+    else:
+        cluster.down()
+
+
+@app.command()
+def outputs(
+    stack: _Stack = LOCAL,
+    show_secrets: Annotated[bool, typer.Option("--show-secrets", help="Do not mask secret outputs.")] = False,
+) -> None:
+    """Print the outputs of the last `up` as JSON."""
+    _require(stack)
+    print(json.dumps(actions.outputs(actions.workspace(stack), show_secrets=show_secrets), indent=2))
+
+
+def _require(stack: str) -> None:
+    known = stack_files.names()
+    if stack not in known:
+        raise LocalError(f"there is no stack {stack!r}; there are: {', '.join(known)}")
+
+
+def _start_cluster(stack: str) -> None:
+    if stack != LOCAL:
+        toolchain.ensure(TOOLS)
+    elif os.environ.get("KUBE_CONTEXT"):
+        toolchain.ensure(TOOLS)
+        if not os.environ.get("SIMULATOR_IMAGE"):
+            print("simulator and receiver are left out: build simulator/Dockerfile, push it, and set SIMULATOR_IMAGE")
+    else:
+        cluster.up()
+
+
+def _print_endpoints(endpoints: dict[str, dict[str, Any]]) -> None:
+    table = Table("endpoint", "after this command", "open", box=None, pad_edge=False)
+    for name, endpoint in sorted(endpoints.items()):
+        table.add_row(name, endpoint["open"], endpoint["external_url"])
+    table.add_row("[dim]all of them[/dim]", "make open", "")
+    Console(width=120).print(table)
+
+
+def _tell(found: Summary) -> None:
+    print(f"{found}; {found.seconds:.1f} s")
+
+
+def main() -> None:
+    """Run the command line; of a LocalError only its text is printed."""
+    try:
+        app()
+    except LocalError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,252 @@
+"""What the Pulumi engine runs in: a rendered project folder, its environment, and the lock of a state folder.
+
+The repository's own Pulumi.yaml and stack files are only read. Machine-specific values go into copies under
+`.state/workspace/<stack>/`.
+"""
+
+import hashlib
+import json
+import os
+import re
+import secrets
+import socket
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, cast
+
+import yaml
+
+from engine import offline
+from engine.stand_ins.grafana.files import FILES_VARIABLE
+from local import grafana_home
+from local.errors import LocalError
+from local.paths import KUBECONFIG, OTHER_STACKS, ROOT, STATE
+from local.toolchain import tool
+
+PROVIDERS = ROOT / "engine" / "stand_ins"
+ANALYZERS = ROOT / "engine" / "analyzers"
+STAND_INS = {
+    "grafana": "the HTTP API, or provisioning files where no Grafana answers",
+    "aws": "previews of new resources only",
+}
+"""Provider -> what its stand-in does; it is used where the official plugin is not installed and cannot be built."""
+_PACKAGES = {"kubernetes": "pulumi-kubernetes", "grafana": "pulumiverse-grafana", "aws": "pulumi-aws"}
+_SALT, _SECRETS_PROVIDER = "encryptionsalt", "secretsprovider"
+Document = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workspace:
+    """One stack on this machine. Keys of `config` are full ones, as in `observability:kubeContext`."""
+
+    stack: str
+    config: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Values that go over those of the stack file."""
+    root: Path = ROOT
+    """Folder of the program."""
+    state: Path = STATE
+    """Folder for all that a run leaves behind."""
+    offline: bool = False
+    """For a preview alone: without cluster, account and secrets."""
+
+    @property
+    def folder(self) -> Path:
+        """The rendered project."""
+        return self.state / "workspace" / self.stack
+
+    @property
+    def backend(self) -> Path:
+        """The engine's state: stacks, locks, history."""
+        return self.state / "pulumi"
+
+    @property
+    def project(self) -> str:
+        """Name of the project."""
+        return str(_read(self.root / "Pulumi.yaml")["name"])
+
+    @property
+    def policy_packs(self) -> list[str]:
+        """Folders of the policies that a preview must not break."""
+        pack = self.root / "policy"
+        return [str(pack)] if (pack / "PulumiPolicy.yaml").exists() else []
+
+    @property
+    def stack_file(self) -> Path:
+        """The rendered stack file."""
+        return self.folder / f"Pulumi.{self.stack}.yaml"
+
+    def render(self) -> dict[str, Path | None]:
+        """Write the project folder. Gives, by provider, the official plugin's folder, None where a stand-in is used.
+
+        Raises LocalError when the Kubernetes plugin is neither installed nor can be built.
+        """
+        for path in (self.folder, self.backend):
+            path.mkdir(parents=True, exist_ok=True)
+        official = {name: official_plugin(name) for name in _PACKAGES}
+        official["kubernetes"] = official["kubernetes"] or tool("pulumi-resource-kubernetes").parent
+        if self.config.get("observability:grafana") == "false":
+            official["grafana"] = None  # without a server only the stand-in has somewhere to write
+        project = _read(self.root / "Pulumi.yaml")
+        # The program runs in this process, so the engine needs no language host, and none of its options.
+        project["runtime"] = {"name": "python"}
+        plugins = [
+            {"name": name, "path": str(folder or PROVIDERS / name), "version": version(_PACKAGES[name])}
+            for name, folder in official.items()
+        ]
+        # Asked for only where no language host is installed, which starts policy packs itself.
+        analyzers = [{"name": "policy-python", "path": str(ANALYZERS)}]
+        project["plugins"] = {"providers": plugins, "analyzers": analyzers}
+        _write(self.folder / "Pulumi.yaml", project)
+        self._render_stack()
+        return official
+
+    def setting(self, key: str) -> str:
+        """A setting of the rendered stack, or its default, as text; empty where there is none."""
+        value = (_read(self.stack_file).get("config") or {}).get(f"{self.project}:{key}")
+        if value is None:
+            value = ((_read(self.root / "Pulumi.yaml").get("config") or {}).get(key) or {}).get("default", "")
+        return str(value).lower() if isinstance(value, bool) else str(value)
+
+    def _render_stack(self) -> None:
+        source = self.root / f"Pulumi.{self.stack}.yaml"
+        rendered = _read(source) if source.exists() else {}
+        rendered = offline.readable(rendered) if self.offline else rendered
+        before = _read(self.stack_file) if self.stack_file.exists() else {}
+        if _SALT in rendered and not _has_passphrase():
+            raise LocalError(
+                f"{source.name} holds encrypted values; set PULUMI_CONFIG_PASSPHRASE (or PULUMI_CONFIG_PASSPHRASE_FILE)"
+            )
+        if _SECRETS_PROVIDER not in rendered and _SALT not in rendered and _SALT in before:
+            rendered[_SALT] = before[_SALT]
+        known = offline.CONFIG if self.offline else {}
+        config: Document = {**(rendered.get("config") or {}), **self.config, **known}
+        _write(self.stack_file, {**rendered, "config": config})
+
+    def environment(self) -> dict[str, str]:
+        """Environment variables of the engine and its plugins, besides those of this process."""
+        variables = {
+            "PULUMI_BACKEND_URL": self._backend_url(),
+            "PULUMI_HOME": str(self._home()),
+            "PULUMI_SKIP_UPDATE_CHECK": "true",
+            "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+            "PULUMI_AUTOMATION_API_SKIP_VERSION_CHECK": "true",
+            FILES_VARIABLE: str(self.state / "grafana-provisioning"),
+            # The stand-ins are Python scripts; they must find this environment's packages.
+            "PATH": f"{Path(sys.executable).parent}:{tool('pulumi').parent}:{os.environ.get('PATH', '')}",
+        }
+        if not _has_passphrase():
+            _kept_text(self.state / "passphrase")
+            variables["PULUMI_CONFIG_PASSPHRASE_FILE"] = str(self.state / "passphrase")
+        return variables
+
+    def _backend_url(self) -> str:
+        """Where the state is: of a stack that others work on, too, wherever the user says."""
+        named = os.environ.get("PULUMI_BACKEND_URL", "")
+        own = self.offline or not named or _names_embedded(self.stack, self.root)
+        return f"file://{self.backend}" if own else named
+
+    def locks(self) -> list[Path]:
+        """Lock files of this stack."""
+        return sorted((self.backend / ".pulumi" / "locks" / "organization" / self.project / self.stack).glob("*.json"))
+
+    def release_stale_locks(self) -> bool:
+        """Remove the locks of runs that were killed; true if there was one. Raises LocalError while a run is alive."""
+        found = self.locks()
+        for path in found:
+            holder = json.loads(path.read_text())
+            if holder["hostname"] != socket.gethostname() or _is_pulumi(int(holder["pid"])):
+                raise LocalError(
+                    f"stack {self.stack} is in use by process {holder['pid']} of {holder['username']}@"
+                    f"{holder['hostname']} since {holder['timestamp']}; wait for it or end it, then run again"
+                )
+            path.unlink()
+            path.with_name(path.name + ".attrs").unlink(missing_ok=True)
+        return bool(found)
+
+    def _home(self) -> Path:
+        """The engine's own home inside our state, with the user's plugins."""
+        home, plugins = self.state / "pulumi-home", _user_plugins()
+        home.mkdir(parents=True, exist_ok=True)
+        if plugins.is_dir() and not (home / "plugins").exists():
+            (home / "plugins").symlink_to(plugins)
+        return home
+
+
+def machine_config(stack: str, root: Path = ROOT) -> dict[str, str]:
+    """What this machine decides: KUBE_CONTEXT takes the place of the embedded cluster where a stack names that one.
+
+    The simulator's image is in no registry: on another cluster it runs only when SIMULATOR_IMAGE names one.
+    Grafana's image is in one that the embedded cluster does not reach: there it runs when GRAFANA_HOME gave an image.
+    """
+    context = os.environ.get("KUBE_CONTEXT", "")
+    if not _names_embedded(stack, root):
+        return {}
+    if not context:
+        known = "grafana" in (_read(root / "Pulumi.yaml").get("config") or {})
+        return {"observability:grafana": str(grafana_home.available()).lower()} if known else {}
+    image = os.environ.get("SIMULATOR_IMAGE", "")
+    return {
+        "observability:clusterName": re.sub(r"[^A-Za-z0-9_.-]+", "-", context).strip("-._")[:100] or "cluster",
+        "observability:kubeconfig": "",
+        "observability:kubeContext": context,
+        "observability:simulator": "true" if image else "false",
+        "observability:simulatorImage": image,
+    }
+
+
+def state_folder(stack: str, root: Path = ROOT) -> Path:
+    """Where the engine keeps what it knows of a stack: apart for each cluster that KUBE_CONTEXT names."""
+    context = os.environ.get("KUBE_CONTEXT", "")
+    if not _names_embedded(stack, root):
+        return OTHER_STACKS / stack
+    return OTHER_STACKS / f"{stack}-{hashlib.sha256(context.encode()).hexdigest()[:12]}" if context else STATE
+
+
+def _names_embedded(stack: str, root: Path) -> bool:
+    source = root / f"Pulumi.{stack}.yaml"
+    config = (_read(source).get("config") or {}) if source.exists() else {}
+    return config.get("observability:kubeconfig") == str(KUBECONFIG.relative_to(ROOT))
+
+
+def official_plugin(name: str) -> Path | None:
+    """Folder of an official plugin of its SDK's version in Pulumi's home; None without one.
+
+    One in PATH is not taken: a plugin cannot be asked for its version.
+    """
+    folder = _user_plugins() / f"resource-{name}-v{version(_PACKAGES[name])}"
+    return folder if (folder / f"pulumi-resource-{name}").is_file() else None
+
+
+def _user_plugins() -> Path:
+    return Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi") / "plugins"
+
+
+def _has_passphrase() -> bool:
+    return "PULUMI_CONFIG_PASSPHRASE" in os.environ or "PULUMI_CONFIG_PASSPHRASE_FILE" in os.environ
+
+
+def _kept_text(path: Path) -> str:
+    """A random text that is made once and that only this user can read."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+        path.write_text(secrets.token_urlsafe(32))
+    return path.read_text()
+
+
+def _is_pulumi(pid: int) -> bool:
+    try:
+        return "pulumi" in Path(f"/proc/{pid}/comm").read_text()
+    except FileNotFoundError:
+        return False
+
+
+def _read(path: Path) -> Document:
+    return cast(Document, yaml.safe_load(path.read_text()) or {})
+
+
+def _write(path: Path, content: Document) -> None:
+    path.write_text(yaml.safe_dump(content, sort_keys=False))

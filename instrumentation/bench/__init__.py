@@ -1,0 +1,1 @@
+"""Benchmarks of the FastAPI package: the cost of one request, and a steady load; they need no cluster."""

@@ -1,8 +1,0 @@
-"""`python -m manual`: builds the site, and says where it is."""
-
-import sys
-
-from manual.site import main
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,0 +1,216 @@
+"""What a workload needs of each part of the platform, beside what the settings give it. Pure."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ops.capacity.sizing import Sizing
+from ops.capacity.workload import Workload
+from settings import sizes
+
+GIB = 2**30
+GB = 1e9
+DAY = 86_400.0
+
+# Prometheus' storage documentation counts 1 to 2 bytes per sample after compression, index included.
+SAMPLE_BYTES = 2.0
+# Write-ahead log: 8 bytes of value and about 5 of series and time (robustperception.io, "How much space does the WAL
+# take up"), compressed to about half; up to three hours of it are kept.
+_WAL_BYTES = 13 / 2
+_WAL_SECONDS = 3 * 3600
+# Of the volume; held equal to components/metrics/prometheus.py by a test.
+sizes.PROMETHEUS_USABLE = 0.85
+# Working memory per active series with churn, rules and queries: the upper half of what sizing guides count (2 KiB for
+# the head alone by robustperception.io, 7 to 9 KiB for a server in use), and what one without series takes.
+SERIES_BYTES = 8 * 1024
+_PROMETHEUS_BASE = 200 * 2**20
+# Scraped text, compressed by HTTP.
+SCRAPED_BYTES = 12.0
+
+# Log lines in chunks of snappy: text with repeating keys shrinks to a quarter or less.
+LOG_COMPRESSION = 4.0
+# Loki's defaults: a chunk is flushed at this size, or at this age at the latest.
+CHUNK_BYTES = 1_572_864.0
+CHUNK_SECONDS = 2 * 3600.0
+_INDEX_SECONDS = 60.0 * 15  # how often each replica uploads its index
+_COMPACTION_REQUESTS = 10
+_CHUNKS_PER_QUERY = 100
+# Days of work have peaks: traffic is taken as this much higher than the day's mean.
+PEAK = 3.0
+
+# A span with its attributes, in Badger or an index of OpenSearch, and on the wire.
+SPAN_BYTES = 1_000.0
+MONTH = 730 * 3600.0
+"""Seconds of a month, as AWS counts it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Need:
+    """One resource of one part: what the workload needs, and what the settings give, in the same unit."""
+
+    part: str
+    what: str
+    needed: float
+    given: float
+    unit: str
+    settings: str
+    """Keys that change what is given."""
+
+    @property
+    def fits(self) -> bool:
+        """Whether it is enough."""
+        return self.needed <= self.given
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flows:
+    """What moves and what is kept, per month where nothing else is said."""
+
+    samples_per_second: float
+    """Of one Prometheus."""
+    samples: float
+    log_gb: float
+    log_gb_kept: float
+    """In the bucket or on the volumes, compressed, all copies."""
+    puts: float
+    gets: float
+    xray_gb: float
+    """Spans of the traces that are kept, as they are sent to X-Ray."""
+    spans_gb: float
+    spans_gb_kept: float
+    cross_zone_gb: float
+    aws_gb: float
+    """Sent to Amazon's services over their public addresses."""
+
+
+def flows(sizing: Sizing, workload: Workload) -> Flows:
+    """What the workload makes of these settings."""
+    samples_per_second = workload.series.value / sizing.scrape_interval
+    samples = samples_per_second * MONTH
+    log_gb = workload.log_gb_per_day.value * MONTH / DAY
+    copies = sizes.loki_replication(sizing.loki_replicas)
+    kept_share = workload.error_ratio.value + (1 - workload.error_ratio.value) * sizing.sampled
+    traces = workload.traces_per_second.value * MONTH
+    span_gb = workload.spans_per_trace.value * SPAN_BYTES / GB
+    days = sizing.jaeger_retention / DAY
+    away = 1 - 1 / workload.zones.value
+    scraped_gb = samples * sizing.prometheus_replicas * SCRAPED_BYTES / GB
+    xray_gb = traces * kept_share * span_gb if sizing.xray else 0.0
+    remote_gb = samples * SCRAPED_BYTES / GB if sizing.managed_prometheus else 0.0
+    return Flows(
+        samples_per_second=samples_per_second,
+        samples=samples,
+        log_gb=log_gb,
+        log_gb_kept=workload.log_gb_per_day.value * sizing.loki_retention / DAY * copies / LOG_COMPRESSION,
+        puts=_puts(sizing, workload) if sizing.loki_s3 else 0.0,
+        gets=_gets(workload) if sizing.loki_s3 else 0.0,
+        xray_gb=xray_gb,
+        spans_gb=traces * span_gb,
+        spans_gb_kept=workload.traces_per_second.value * kept_share * DAY * days * span_gb,
+        # Agents to gateways, gateways to Loki and its copies, kept traces to Jaeger, targets to each Prometheus.
+        cross_zone_gb=away * (log_gb * (1 + copies) + traces * span_gb * (1 + kept_share) + scraped_gb),
+        aws_gb=remote_gb + xray_gb,
+    )
+
+
+def _puts(sizing: Sizing, workload: Workload) -> float:
+    """Requests that write: chunks by age or by size, whichever makes more, then index files and compaction."""
+    copies = sizes.loki_replication(sizing.loki_replicas)
+    by_age = workload.log_streams.value * MONTH / CHUNK_SECONDS
+    by_size = workload.log_gb_per_day.value * GB * MONTH / DAY / LOG_COMPRESSION / CHUNK_BYTES
+    index = sizing.loki_replicas * MONTH / _INDEX_SECONDS
+    return copies * max(by_age, by_size) + index + _COMPACTION_REQUESTS * MONTH / (sizes.LOKI_COMPACTION_MINUTES * 60)
+
+
+def _gets(workload: Workload) -> float:
+    queries = workload.log_queries_per_day.value * MONTH / DAY * _CHUNKS_PER_QUERY
+    return queries + _COMPACTION_REQUESTS * MONTH / (sizes.LOKI_COMPACTION_MINUTES * 60)
+
+
+def needs(sizing: Sizing, workload: Workload) -> list[Need]:
+    """Disk, memory and rates of every part that the workload can fill."""
+    flow = flows(sizing, workload)
+    return [*_metrics(sizing, workload, flow), *_logs(sizing, workload, flow), *_traces(sizing, workload, flow)]
+
+
+def _metrics(sizing: Sizing, workload: Workload, flow: Flows) -> Iterator[Need]:
+    per_second = flow.samples_per_second
+    blocks = sizing.prometheus_retention * per_second * SAMPLE_BYTES
+    yield Need(
+        part="Prometheus",
+        what="disk for the whole retention",
+        needed=(blocks + per_second * _WAL_BYTES * _WAL_SECONDS) / GIB,
+        given=sizing.prometheus_storage * sizes.PROMETHEUS_USABLE / GIB,
+        unit="GiB",
+        settings="prometheusStorage, prometheusRetention, scrapeInterval",
+    )
+    yield Need(
+        part="Prometheus",
+        what="memory",
+        needed=(_PROMETHEUS_BASE + workload.series.value * SERIES_BYTES) / GIB,
+        given=sizing.prometheus_memory / GIB,
+        unit="GiB",
+        settings="prometheusMemory",
+    )
+
+
+def _logs(sizing: Sizing, workload: Workload, flow: Flows) -> Iterator[Need]:
+    # With a bucket the volume holds what is not uploaded yet; all else is there for the retention.
+    unflushed = (
+        workload.log_gb_per_day.value * GB * PEAK * CHUNK_SECONDS / DAY * sizes.loki_replication(sizing.loki_replicas)
+    )
+    kept = 0.0 if sizing.loki_s3 else flow.log_gb_kept * GB
+    yield Need(
+        part="Loki",
+        what="disk of each replica",
+        needed=(unflushed / sizing.loki_replicas + kept) / GIB,
+        given=sizing.loki_storage * 0.9 / GIB,
+        unit="GiB",
+        settings="lokiStorage, lokiRetention" if not sizing.loki_s3 else "lokiStorage",
+    )
+    yield Need(
+        part="Loki",
+        what="active streams",
+        needed=workload.log_streams.value,
+        given=int(sizing.loki_memory * sizes.LOKI_STREAMS_SHARE / sizes.LOKI_STREAM_BYTES)
+        * sizing.loki_replicas
+        / sizes.loki_replication(sizing.loki_replicas),
+        unit="streams",
+        settings="lokiMemory, lokiReplicas",
+    )
+    yield Need(
+        part="Loki",
+        what="ingestion at peak",
+        needed=workload.log_gb_per_day.value * 1000 / DAY * PEAK,
+        given=sizes.LOKI_MB_PER_SECOND,
+        unit="MB/s",
+        settings="LOKI_MB_PER_SECOND in settings/sizes.py",
+    )
+
+
+def _traces(sizing: Sizing, workload: Workload, flow: Flows) -> Iterator[Need]:
+    waiting = workload.traces_per_second.value * PEAK * sizing.decision_wait
+    memory = sizing.collector_memory * sizes.GATEWAY_TRACES_SHARE * sizing.collector_replicas
+    yield Need(
+        part="Collector",
+        what="traces that wait for their decision, at peak",
+        needed=waiting,
+        given=memory / sizes.GATEWAY_TRACE_BYTES,
+        unit="traces",
+        settings="collectorMemory, collectorReplicas, traceDecisionWait",
+    )
+    if sizing.jaeger_badger:
+        given, keys = float(sizing.jaeger_storage), "jaegerStorage, jaegerRetention, traceSamplingPercentage"
+    elif sizing.opensearch_domain:
+        # Each index has one copy on another instance; a quarter stays free, as OpenSearch needs it.
+        given = sizing.opensearch_storage * sizing.opensearch_instances * 0.75 / 2
+        keys = "opensearchStorage, opensearchInstances, traceSamplingPercentage"
+    else:
+        return
+    yield Need(
+        part="Jaeger",
+        what="disk for the whole retention",
+        needed=flow.spans_gb_kept * GB / GIB,
+        given=given / GIB,
+        unit="GiB",
+        settings=keys,
+    )

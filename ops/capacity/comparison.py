@@ -1,0 +1,159 @@
+"""Two estimates beside each other: two commits, or two stacks; as Markdown, as a table in a terminal, and as JSON."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from ops.capacity import prices, sizing, workload
+from ops.capacity.estimate import Estimate, estimate
+from ops.errors import OpsError
+
+_WORKLOAD = Path("ops/capacity/workload.yaml")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """What costs, and how much more or less than before."""
+
+    before: Estimate | None
+    """None where there is nothing to compare with."""
+    after: Estimate
+    before_problem: str = ""
+    """Why there is nothing to compare with."""
+
+    @property
+    def difference(self) -> float:
+        """US dollars a month; 0 where there is nothing to compare with."""
+        return self.after.monthly - self.before.monthly if self.before else 0.0
+
+    def rows(self) -> list[tuple[str, float | None, float | None]]:
+        """What, US dollars a month before and after; None where a side has no such line."""
+        sides: list[dict[str, float]] = [_by_line(self.before), _by_line(self.after)]
+        names = [*sides[1], *(name for name in sides[0] if name not in sides[1])]
+        return [(name, sides[0].get(name), sides[1].get(name)) for name in names]
+
+    def headline(self) -> str:
+        """The sum and its difference, in one line."""
+        total = f"about ${self.after.monthly:,.2f} a month"
+        return f"{total} ({_signed(self.difference)})" if self.before else total
+
+    def markdown(self) -> str:
+        """For a comment: the sum, what differs, and collapsed the whole bill and the capacity."""
+        told = [f"**{self.headline()}**", ""]
+        if self.before_problem:
+            told += [f"No difference: {self.before_problem}", ""]
+        told += [f"- ⚠️ {line}" for line in self.after.warnings]
+        changed = [row for row in self.rows() if self.before and _cents(row[1]) != _cents(row[2])]
+        if changed:
+            told += ["", "| | before | after |", "|---|---:|---:|", *(_markdown_row(row) for row in changed)]
+        told += ["", "<details><summary>The whole bill, and what the settings hold</summary>", ""]
+        told += ["| | quantity | price | a month |", "|---|---:|---|---:|", *map(" | ".join, self._bill())]
+        told += ["", "| | needed | given | |", "|---|---:|---:|---|", *map(" | ".join, self._capacity())]
+        told += ["", *(f"- {note}" for note in self.after.notes), "", "</details>"]
+        return "\n".join(told)
+
+    def show(self, console: Console) -> None:
+        """Print it."""
+        console.print(f"\n[bold]{self.after.stack}: {self.headline()}[/]", highlight=False)
+        if self.before_problem:
+            console.print(f"No difference: {self.before_problem}", markup=False, soft_wrap=True)
+        if self.after.lines:
+            table = Table(title="Cost in US dollars a month")
+            for column in ("", "quantity", "price", "before", "after"):
+                table.add_column(column, justify="left" if column in ("", "price") else "right")
+            quantities = {line.what: _quantity(line.quantity, line.quote) for line in self.after.lines}
+            for name, old, new in self.rows():
+                table.add_row(name, *quantities.get(name, ("", "")), _money(old) if self.before else "", _money(new))
+            console.print(table)
+        table = Table(title="What the settings hold")
+        for column in ("", "needed", "given", "unit", ""):
+            table.add_column(column, justify="right" if column in ("needed", "given") else "left")
+        for need in self.after.needs:
+            good = "[green]fits[/]" if need.fits else f"[bold red]too small[/]: {need.settings}"
+            table.add_row(f"{need.part}: {need.what}", f"{need.needed:,.1f}", f"{need.given:,.1f}", need.unit, good)
+        console.print(table)
+        for note in self.after.notes:
+            console.print(f"- {note}", markup=False, highlight=False, soft_wrap=True)
+
+    def document(self) -> dict[str, Any]:
+        """All of it as JSON."""
+        return {
+            "before": self.before.document() if self.before else None,
+            "after": self.after.document(),
+            "difference_usd": round(self.difference, 2) if self.before else None,
+        }
+
+    def _bill(self) -> list[tuple[str, ...]]:
+        lines = [
+            (f"| {line.what}", *_quantity(line.quantity, line.quote), f"{_money(line.monthly)} |")
+            for line in self.after.lines
+        ]
+        return [*lines, ("| **Sum**", "", "", f"**{_money(self.after.monthly)}** |")]
+
+    def _capacity(self) -> list[tuple[str, ...]]:
+        return [
+            (
+                f"| {need.part}: {need.what}",
+                f"{need.needed:,.1f} {need.unit}",
+                f"{need.given:,.1f}",
+                "fits |" if need.fits else "⚠️ too small |",
+            )
+            for need in self.after.needs
+        ]
+
+
+def of(folder: Path, values: Mapping[str, Any], stack: str, *, measure: str | None = None) -> Estimate:
+    """The estimate of a checkout's stack with the values `values`; its workload is declared there, or else here.
+
+    With `measure`, the address of a Prometheus, what that one measured counts. Raises OpsError.
+    """
+    file = folder / _WORKLOAD
+    declared = workload.load(stack, file if file.is_file() else workload.FILE)
+    there = workload.measured(declared, measure) if measure else declared
+    return estimate(stack, sizing.read(values), there, prices.load())
+
+
+def between(old: Path, before: Mapping[str, Any] | None, new: Path, after: Mapping[str, Any], stack: str) -> Comparison:
+    """One stack in two checkouts; `before` is None where the old one has no such stack. Raises OpsError for the new."""
+    found = of(new, after, stack)
+    if before is None:
+        return Comparison(before=None, after=found, before_problem="the base has no such stack")
+    try:
+        return Comparison(before=of(old, before, stack), after=found)
+    except OpsError as error:
+        problem = f"the base cannot be estimated: {'; '.join(str(error).splitlines())}"
+        return Comparison(before=None, after=found, before_problem=problem)
+
+
+def _by_line(side: Estimate | None) -> dict[str, float]:
+    return {line.what: line.monthly for line in side.lines} if side else {}
+
+
+def _quantity(quantity: float, quote: Any) -> tuple[str, str]:  # noqa: ANN401 -- a Quote or None
+    if quote is None:
+        return f"{quantity:,.1f}", "no price known"
+    marks = (" ?" if quote.price.unverified else "") + (f" ({quote.region})" if quote.foreign else "")
+    return f"{quantity:,.1f}", f"${quote.price.value:g} per {quote.unit}{marks}"
+
+
+def _markdown_row(row: tuple[str, float | None, float | None]) -> str:
+    name, before, after = row
+    return f"| {name} | {_money(before)} | {_money(after)} |"
+
+
+def _money(value: float | None) -> str:
+    return "" if value is None else f"{value:,.2f}"
+
+
+def _cents(value: float | None) -> int:
+    return round((value or 0) * 100)
+
+
+def _signed(value: float) -> str:
+    if _cents(value) == 0:
+        return "as before"
+    return f"{'+' if value > 0 else '-'}${abs(value):,.2f}"

@@ -1,0 +1,242 @@
+"""What a stack costs a month, line by line, and what its settings cannot hold. Pure."""
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ops.capacity import capacity, pods
+from ops.capacity.capacity import GIB, MONTH, Flows, Need
+from ops.capacity.prices import Prices, Quote
+from ops.capacity.sizing import Sizing
+from ops.capacity.workload import Workload
+from ops.errors import OpsError
+
+HOURS = MONTH / 3600
+# Cores and bytes of a node that pods can have: what the kubelet, the system and the DaemonSets of EKS leave.
+NODES = {"m6i_large": (1.7, 6.5 * GIB), "m6i_xlarge": (3.6, 13.8 * GIB), "m6i_2xlarge": (7.5, 29.0 * GIB)}
+# Samples of a month at the first price; the next 250 billion have another one.
+_AMP_FIRST = 2e9
+# With a bucket key S3 asks KMS for few of its requests; a hundredth is what others see.
+_KMS_SHARE = 0.01
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """One line of the bill."""
+
+    what: str
+    quantity: float
+    """In the unit of its price."""
+    quote: Quote | None
+    """None where the price list has no such price: the line is not in the sum."""
+    price: str
+    """Key of the price."""
+
+    @property
+    def monthly(self) -> float:
+        """US dollars a month."""
+        return self.quantity * self.quote.price.value if self.quote else 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """One stack with one workload."""
+
+    stack: str
+    region: str
+    workload: Workload
+    flows: Flows
+    lines: tuple[Line, ...]
+    needs: tuple[Need, ...]
+
+    @property
+    def monthly(self) -> float:
+        """US dollars a month, of all lines that have a price."""
+        return sum(line.monthly for line in self.lines)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the sum does not say of itself."""
+        return tuple(_notes(self))
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the settings cannot hold, one line each."""
+        return tuple(
+            f"{need.part}: {need.what}: needs {need.needed:,.1f} {need.unit}, has {need.given:,.1f}; "
+            f"change {need.settings}"
+            for need in self.needs
+            if not need.fits
+        )
+
+    def document(self) -> dict[str, Any]:
+        """All of it as JSON."""
+        return {
+            "stack": self.stack,
+            "region": self.region,
+            "monthly_usd": round(self.monthly, 2),
+            "lines": [_line_document(line) for line in self.lines],
+            "capacity": [vars(need) | {"fits": need.fits} for need in self.needs],
+            "flows": vars(self.flows),
+            "workload": self.workload.model_dump(),
+            "warnings": list(self.warnings),
+            "notes": list(self.notes),
+        }
+
+
+def estimate(stack: str, sizing: Sizing, workload: Workload, prices: Prices) -> Estimate:
+    """What `sizing` costs and holds under `workload`. A stack outside AWS costs nothing here.
+
+    Raises OpsError for a node type that nobody sized.
+    """
+    node = workload.node_type.value
+    if node not in NODES:
+        raise OpsError(f"workload.yaml: node_type: {node!r} is not allowed; allowed: {', '.join(NODES)}")
+    flow = capacity.flows(sizing, workload)
+    quantities = _quantities(sizing, workload, flow) if sizing.cloud == "eks" else ()
+    lines = [_line(one, sizing, prices) for one in quantities if one[2] > 0]
+    # A cluster that the program makes is in Auto Mode.
+    if sizing.cloud == "eks" and (sizing.creates_cluster or sizing.auto_mode):
+        nodes = sum(line.monthly for line in lines if line.price == f"node_{node}")
+        lines.append(_line(("EKS Auto Mode", "eks_auto_mode_share", nodes), sizing, prices))
+    return Estimate(
+        stack=stack,
+        region=sizing.region,
+        workload=workload,
+        flows=flow,
+        lines=tuple(lines),
+        needs=(*capacity.needs(sizing, workload), *_node_needs(sizing, workload)),
+    )
+
+
+_Quantity = tuple[str, str, float]
+"""What, key of its price, how much in the unit of the price."""
+
+
+def _line(quantity: _Quantity, sizing: Sizing, prices: Prices) -> Line:
+    what, key, amount = quantity
+    return Line(what=what, quantity=amount, quote=prices.quote(key, sizing.region), price=key)
+
+
+def _quantities(sizing: Sizing, workload: Workload, flow: Flows) -> Iterator[_Quantity]:
+    yield from _compute(sizing, workload)
+    yield from _volumes(sizing)
+    if sizing.loki_s3:
+        yield "Logs in S3", "s3_storage", flow.log_gb_kept
+        yield "S3 writes", "s3_put", flow.puts / 1000
+        yield "S3 reads", "s3_get", flow.gets / 1000
+    if sizing.managed_prometheus:
+        # Replicas send the same samples with the label __replica__; one of them is stored.
+        yield "Managed Prometheus, samples", "amp_samples_first", min(flow.samples, _AMP_FIRST) / 1e7
+        yield "Managed Prometheus, further samples", "amp_samples_next", max(flow.samples - _AMP_FIRST, 0) / 1e7
+        # It keeps 150 days.
+        yield "Managed Prometheus, storage", "amp_storage", flow.samples * 150 / (MONTH / capacity.DAY) * 2 / GIB
+    if sizing.opensearch_domain:
+        hours = sizing.opensearch_instances * HOURS
+        yield "OpenSearch instances", f"opensearch_{sizing.opensearch_instance_type}", hours
+        stored = sizing.opensearch_instances * sizing.opensearch_storage / GIB
+        yield "OpenSearch storage", "opensearch_gp3", stored
+    yield "Traces in X-Ray", "xray_spans", flow.xray_gb
+    yield from _network(sizing, workload, flow)
+    if sizing.makes_key:
+        yield "KMS key", "kms_key", 1
+    yield "KMS requests", "kms_requests", (flow.puts + flow.gets) * _KMS_SHARE / 10_000
+    yield "Secrets Manager", "secret", sizing.secrets
+
+
+def _compute(sizing: Sizing, workload: Workload) -> Iterator[_Quantity]:
+    if sizing.creates_cluster:
+        yield "EKS control plane", "eks_control_plane", HOURS
+    cores, memory = NODES[workload.node_type.value]
+    all_pods = pods.platform(sizing, workload.nodes.value)
+    share = max(
+        sum(one.count * one.cpu for one in all_pods) / cores, sum(one.count * one.memory for one in all_pods) / memory
+    )
+    # A cluster of its own has whole nodes, one in each zone at least; in one that exists the rest is somebody else's.
+    nodes = max(math.ceil(share), workload.zones.value) if sizing.creates_cluster else share
+    name = workload.node_type.value.replace("_", ".")
+    yield f"Nodes ({name})", f"node_{workload.node_type.value}", nodes * HOURS
+
+
+def _volumes(sizing: Sizing) -> Iterator[_Quantity]:
+    sizes = {
+        "Prometheus": sizing.prometheus_replicas * sizing.prometheus_storage,
+        "Alertmanager": sizing.alertmanager_replicas * sizing.alertmanager_storage,
+        "Loki": sizing.loki_replicas * sizing.loki_storage,
+        "Jaeger": sizing.jaeger_replicas * sizing.jaeger_storage if sizing.jaeger_badger else 0,
+        "Collector": sizing.collector_replicas * sizing.collector_storage,
+        "Grafana": sizing.grafana_storage if sizing.grafana else 0,
+    }
+    for part, size in sizes.items():
+        yield f"Volumes of {part}", "ebs_gp3", size / GIB
+
+
+def _network(sizing: Sizing, workload: Workload, flow: Flows) -> Iterator[_Quantity]:
+    yield "Traffic between zones, both directions", "cross_zone_gb", flow.cross_zone_gb * 2
+    yield "Traffic to AWS through NAT", "nat_gateway_gb", flow.aws_gb
+    if sizing.load_balancer != "none":
+        yield "Load balancer", "alb_hour", HOURS
+        # An LCU carries one GB an hour; connections and rules are far below theirs.
+        yield "Load balancer, capacity", "alb_lcu_hour", workload.users_gb_per_day.value * MONTH / capacity.DAY
+    if sizing.load_balancer == "internet-facing":
+        yield "Public addresses", "public_ipv4_hour", workload.zones.value * HOURS
+
+
+def _node_needs(sizing: Sizing, workload: Workload) -> Iterator[Need]:
+    """A pod that fits on no node never starts."""
+    _, memory = NODES[workload.node_type.value]
+    largest = max(pods.platform(sizing, workload.nodes.value), key=lambda one: one.memory)
+    yield Need(
+        part=largest.app,
+        what=f"memory on one node ({workload.node_type.value.replace('_', '.')})",
+        needed=largest.memory / GIB,
+        given=memory / GIB,
+        unit="GiB",
+        settings="node_type in ops/capacity/workload.yaml, or its memory setting",
+    )
+
+
+def _notes(found: Estimate) -> Iterator[str]:
+    if not found.lines:
+        yield "this stack is not in AWS: what its cluster costs is not known here"
+        return
+    if not any(line.price == "eks_control_plane" for line in found.lines):
+        yield "the cluster exists already: of its nodes the platform's share counts, its control plane does not"
+    yield "list prices in US dollars of a month of 730 hours, without tax, discounts and free tiers"
+    yield "not in it: NAT hours of the VPC, DNS, snapshots, notifications, traffic to the internet, support"
+    if lost := _named(line for line in found.lines if line.quote is None):
+        yield f"no price known, so not in the sum: {lost}"
+    if foreign := _by_region(line for line in found.lines if line.quote and line.quote.foreign):
+        yield f"no price for {found.region or 'the region'}, so another region's stands in: {foreign}"
+    if doubtful := _named(line for line in found.lines if line.quote and line.quote.price.unverified):
+        yield f"prices that no published source confirmed: {doubtful}"
+
+
+def _named(lines: Iterable[Line]) -> str:
+    return ", ".join(dict.fromkeys(line.price for line in lines))
+
+
+def _by_region(lines: Iterable[Line]) -> str:
+    found: Mapping[str, str] = {line.price: line.quote.region for line in lines if line.quote}
+    return ", ".join(f"{key} ({region})" for key, region in found.items())
+
+
+def _line_document(line: Line) -> dict[str, Any]:
+    quote = line.quote
+    return {
+        "what": line.what,
+        "quantity": line.quantity,
+        "price_key": line.price,
+        "monthly_usd": round(line.monthly, 2),
+        "price": None
+        if quote is None
+        else {
+            "value_usd": quote.price.value,
+            "unit": quote.unit,
+            "region": quote.region,
+            "source": quote.price.source,
+            "date": quote.price.date.isoformat(),
+            "unverified": quote.price.unverified,
+        },
+    }

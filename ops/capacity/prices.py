@@ -1,0 +1,91 @@
+"""List prices: prices.yaml, read and checked."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any, cast
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from alerting.base import NotNegative, Strict
+from alerting.files import read_yaml
+from alerting.problems import RulesError, describe
+from ops.errors import OpsError
+
+FILE = Path(__file__).with_name("prices.yaml")
+EVERYWHERE = "global"
+
+
+class Price(Strict):
+    """One published number."""
+
+    value: NotNegative
+    """US dollars."""
+    source: Annotated[str, Field(pattern=r"^https://")]
+    date: date
+    """When it was read."""
+    unverified: bool = False
+    """No published source could be read on that day."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quote:
+    """What one unit costs in a region."""
+
+    key: str
+    unit: str
+    region: str
+    """Where the price is from; another region than asked for where that has none."""
+    price: Price
+    foreign: bool
+    """Whether it is another region's."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prices:
+    """Every price by key and region."""
+
+    units: Mapping[str, str]
+    regions: Mapping[str, Mapping[str, Price]]
+
+    def quote(self, key: str, region: str) -> Quote | None:
+        """The price of `key` in a region; None where it has none at all."""
+        known = self.regions.get(key)
+        if not known:
+            return None
+        name = next((one for one in (region, EVERYWHERE) if one in known), next(iter(known)))
+        foreign = name not in (region, EVERYWHERE)
+        return Quote(key=key, unit=self.units[key], region=name, price=known[name], foreign=foreign)
+
+
+def load(file: Path = FILE) -> Prices:
+    """The prices of a file. Raises OpsError with every problem found."""
+    units: dict[str, str] = {}
+    regions: dict[str, Mapping[str, Price]] = {}
+    problems: list[str] = []
+    for key, item in _items(file).items():
+        entry = dict(cast(dict[str, Any], item)) if isinstance(item, dict) else {}
+        unit = entry.pop("unit", None)
+        if not isinstance(unit, str) or not entry:
+            problems.append(f"{file.name}: prices.{key}: needs a unit, and a price for a region or for {EVERYWHERE}")
+            continue
+        try:
+            regions[key] = TypeAdapter(dict[str, Price]).validate_python(entry)
+        except ValidationError as error:
+            problems += describe(error, f"{file.name}: prices.{key}")
+        units[key] = unit
+    if problems:
+        raise OpsError("\n".join(problems))
+    return Prices(units=units, regions=regions)
+
+
+def _items(file: Path) -> dict[str, Any]:
+    try:
+        document = read_yaml(file, file.name)
+    except RulesError as error:
+        raise OpsError(str(error)) from error
+    prices = cast(dict[str, Any], document).get("prices") if isinstance(document, dict) else None
+    if not isinstance(prices, dict):
+        raise OpsError(f"{file.name}: prices: must be an object: key -> unit and price by region")
+    return cast(dict[str, Any], prices)

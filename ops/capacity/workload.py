@@ -1,0 +1,99 @@
+"""What an environment has to hold: workload.yaml, or what a running Prometheus measured."""
+
+from pathlib import Path
+from typing import Annotated, Any, Generic, TypeVar, cast
+
+from pydantic import Field, ValidationError
+
+from alerting.base import Strict
+from alerting.files import read_yaml
+from alerting.problems import RulesError, describe
+from ops.clients.signals import Prometheus
+from ops.errors import OpsError
+
+FILE = Path(__file__).with_name("workload.yaml")
+
+_Value = TypeVar("_Value")
+_Number = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+_Share = Annotated[float, Field(ge=0, le=1)]
+_Count = Annotated[int, Field(ge=1)]
+
+
+class Reasoned(Strict, Generic[_Value]):
+    """A number, and why it is that."""
+
+    value: _Value
+    reason: Annotated[str, Field(min_length=1)]
+
+
+class Workload(Strict):
+    """What is sent to one environment's platform."""
+
+    nodes: Reasoned[_Count]
+    """Nodes that are observed; an agent runs on each."""
+    node_type: Reasoned[str]
+    """What the platform's pods run on: a key of prices.yaml without `node_`."""
+    zones: Reasoned[_Count]
+    series: Reasoned[_Number]
+    """Active at one time, as one Prometheus sees them."""
+    log_gb_per_day: Reasoned[_Number]
+    """Uncompressed, in 10^9 bytes."""
+    log_streams: Reasoned[_Number]
+    """Active at one time."""
+    traces_per_second: Reasoned[_Number]
+    spans_per_trace: Reasoned[_Number]
+    error_ratio: Reasoned[_Share]
+    """Share of the traces with an error; all of them are kept."""
+    log_queries_per_day: Reasoned[_Number]
+    users_gb_per_day: Reasoned[_Number]
+    """Through the load balancer, in 10^9 bytes."""
+
+
+def load(environment: str, file: Path = FILE) -> Workload:
+    """The declared workload of an environment. Raises OpsError with every problem found."""
+    try:
+        document = read_yaml(file, file.name)
+    except RulesError as error:
+        raise OpsError(str(error)) from error
+    environments = cast(dict[str, Any], document).get("environments") if isinstance(document, dict) else None
+    known = cast(dict[str, Any], environments) if isinstance(environments, dict) else {}
+    if environment not in known:
+        there = ", ".join(known) or "none"
+        raise OpsError(f"{file.name}: environments.{environment}: missing; declare it; there are: {there}")
+    try:
+        return Workload.model_validate(known[environment])
+    except ValidationError as error:
+        raise OpsError("\n".join(describe(error, f"{file.name}: environments.{environment}"))) from error
+
+
+_RATE = "[1h]"
+# Of the platform's own metrics. Replicas of Prometheus all see everything; Lokis and collectors each see a part.
+_QUERIES = {
+    "series": "max(prometheus_tsdb_head_series)",
+    "log_gb_per_day": f"sum(rate(loki_distributor_bytes_received_total{_RATE})) * 86400 / 1e9",
+    "log_streams": "max(loki_ingester_memory_streams)",
+    "spans_per_second": (
+        f'sum(rate({{__name__=~"otelcol_receiver_accepted_spans(_total)?", app="otel-gateway"}}{_RATE}))'
+    ),
+}
+
+
+def measured(declared: Workload, url: str) -> Workload:
+    """The declared workload with what Prometheus at `url` measured in the last hour in its place. Raises OpsError."""
+    prometheus = Prometheus(url)
+    found = {key: value for key, query in _QUERIES.items() if (value := _value(prometheus, query)) is not None}
+    if "series" not in found:
+        raise OpsError(f"Prometheus at {url} has no prometheus_tsdb_head_series: it does not scrape itself")
+    spans = found.pop("spans_per_second", None)
+    if spans is not None and declared.spans_per_trace.value:
+        found["traces_per_second"] = spans / declared.spans_per_trace.value
+    reason = "measured, mean of the last hour"
+    return declared.model_copy(
+        update={key: Reasoned[float](value=value, reason=reason) for key, value in found.items()}
+    )
+
+
+def _value(prometheus: Prometheus, query: str) -> float | None:
+    """The query's one number; None when it has none."""
+    result = prometheus.query(query)
+    return float(result[0]["value"][1]) if result else None

@@ -1,0 +1,1 @@
+"""HTTP clients and port-forwards to the programs of a running stack."""

@@ -1,0 +1,178 @@
+"""Reaches services inside a cluster: `kubectl port-forward`, kept alive while pods come and go."""
+
+import re
+import subprocess
+import threading
+import time
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO
+
+import httpx
+import structlog
+
+from local.errors import LocalError
+from local.ports import free_port
+from local.toolchain import tool
+from ops.errors import OpsError
+
+log = structlog.get_logger("ops.clients.kube")
+
+START_TIMEOUT = 15.0
+"""Seconds for the first answer of a service."""
+# What kubectl says when the same command may work in a moment.
+_PASSING = re.compile("not running|lost connection|already in use|timed out")
+_PROBE_EVERY = 2.0
+_PROBE_TIMEOUT = 5.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cluster:
+    """Which cluster; both None means kubectl's own default."""
+
+    kubeconfig: Path | None = None
+    context: str | None = None
+
+    def arguments(self) -> list[str]:
+        """kubectl's flags for this cluster."""
+        flags: list[str] = []
+        if self.kubeconfig:
+            flags.append(f"--kubeconfig={self.kubeconfig}")
+        if self.context:
+            flags.append(f"--context={self.context}")
+        return flags
+
+    def __str__(self) -> str:
+        return " ".join(self.arguments()) or "kubectl's current context"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """A service inside the cluster."""
+
+    namespace: str
+    name: str
+    port: int
+
+
+def kubectl() -> Path:
+    """The toolchain's kubectl, which is PATH's when that one fits. Raises OpsError when there is none."""
+    try:
+        return tool("kubectl")
+    except LocalError as error:
+        raise OpsError(str(error)) from error
+
+
+@contextmanager
+def service_urls(cluster: Cluster, **services: Service) -> Generator[dict[str, str]]:
+    """URLs of several services under the names of the arguments, while the block runs."""
+    with ExitStack() as stack:
+        yield {name: stack.enter_context(service_url(cluster, service)) for name, service in services.items()}
+
+
+@contextmanager
+def service_url(cluster: Cluster, service: Service, *, port: int | None = None) -> Generator[str]:
+    """`http://127.0.0.1:PORT` of a service, while the block runs; a free port unless one is given.
+
+    The forward follows the service to another pod when its pod goes away; calls in between fail and may be repeated.
+    Raises OpsError with kubectl's own words when the service does not answer within START_TIMEOUT seconds.
+    """
+    forward = _Forward(cluster, service, port or free_port())
+    try:
+        forward.start()
+        yield forward.url
+    finally:
+        forward.stop()
+
+
+class _Forward:
+    """One `kubectl port-forward` process, replaced when it ends or no longer leads anywhere."""
+
+    def __init__(self, cluster: Cluster, service: Service, port: int) -> None:
+        self._port = port
+        self._service = service
+        self._command = [
+            str(kubectl()),
+            *cluster.arguments(),
+            f"--namespace={service.namespace}",
+            "port-forward",
+            "--address=127.0.0.1",
+            f"service/{service.name}",
+            f"{self._port}:{service.port}",
+        ]
+        self._where = f"service {service.namespace}/{service.name} ({cluster})"
+        self.url = f"http://127.0.0.1:{self._port}"
+        self._ended = threading.Event()
+        self._watcher = threading.Thread(target=self._watch, name=f"forward-{service.name}", daemon=True)
+        self._words: IO[bytes] = TemporaryFile()  # noqa: SIM115 -- closed by stop()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._launched = 0.0
+
+    def start(self) -> None:
+        """Begin, and wait for the first answer."""
+        deadline = time.monotonic() + START_TIMEOUT
+        self._launch()
+        while not self._answers():
+            if time.monotonic() > deadline:
+                raise OpsError(f"{self._where} cannot be reached: {self._last_words()}")
+            if self._process and self._process.poll() is not None:
+                if not _PASSING.search(self._last_words()):
+                    raise OpsError(f"{self._where} cannot be reached: {self._last_words()}")
+                time.sleep(1)
+                self._launch()
+            time.sleep(0.1)
+        self._watcher.start()
+
+    def stop(self) -> None:
+        """End the process and its watcher; nothing is left running."""
+        self._ended.set()
+        if self._watcher.is_alive():
+            self._watcher.join()
+        self._end_process()
+        self._words.close()
+
+    def _watch(self) -> None:
+        silent = 0
+        while not self._ended.wait(_PROBE_EVERY):
+            # A forward whose pod is gone may live on and answer nothing, so its life alone proves nothing.
+            silent = 0 if self._answers() else silent + 1
+            gone = self._process is None or self._process.poll() is not None
+            # One that was just started may need a while on a busy machine: ended again and again, none ever answers.
+            young = time.monotonic() - self._launched < START_TIMEOUT
+            if gone or (silent >= 2 and not young):
+                log.debug("port-forward is started again", service=self._service.name, words=self._last_words())
+                silent = 0
+                self._launch()
+
+    def _launch(self) -> None:
+        self._end_process()
+        self._launched = time.monotonic()
+        self._process = subprocess.Popen(
+            self._command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=self._words
+        )
+
+    def _end_process(self) -> None:
+        if not self._process:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process = None
+
+    def _answers(self) -> bool:
+        try:
+            httpx.get(self.url, timeout=_PROBE_TIMEOUT)
+        except httpx.HTTPError:
+            return False
+        return True
+
+    def _last_words(self) -> str:
+        self._words.seek(0)
+        lines = self._words.read().decode(errors="replace").strip().splitlines()
+        return lines[-1] if lines else f"no answer within {START_TIMEOUT:.0f} s"

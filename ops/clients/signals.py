@@ -1,0 +1,196 @@
+"""Small clients of the four services a drill talks to. Each call is repeated while its service is out of reach."""
+
+import functools
+import ssl
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+import httpx
+import yaml
+
+from alerting import durations
+from ops.errors import OpsError
+
+PATIENCE = 120.0
+"""Seconds for which a call is repeated: a pod may just be replaced, and the forward follows it, slowly so on a machine
+that is busy with other things."""
+FIRST_PATIENCE = 3.0
+"""Seconds for the first call: a service that never answered is more likely a wrong address."""
+_PAUSE = 0.5
+
+
+Json = Any
+"""What a JSON document may be; every reader narrows it."""
+
+
+@functools.cache
+def _certificates() -> ssl.SSLContext:
+    """Read once: a drill makes thousands of calls, and each would read all of them anew."""
+    return httpx.create_ssl_context()
+
+
+class Api:
+    """JSON over HTTP to one service. Every call it makes may be repeated without harm."""
+
+    def __init__(self, name: str, url: str) -> None:
+        """`name` is what error texts call the service."""
+        self.name = name
+        self.url = url.rstrip("/")
+        self._patience = FIRST_PATIENCE
+
+    def get(self, path: str, **parameters: object) -> Json:
+        """The JSON answer; parameters that are None are left out. Raises OpsError."""
+        return self.call("GET", path, parameters=parameters)
+
+    def call(
+        self, method: str, path: str, *, parameters: Mapping[str, object] | None = None, body: object = None
+    ) -> Json:
+        """The JSON answer (None when it is empty). Raises OpsError for an error status or a service out of reach."""
+        query = {name: value for name, value in (parameters or {}).items() if value is not None}
+        deadline = time.monotonic() + self._patience
+        while True:
+            try:
+                answer = httpx.request(
+                    method, self.url + path, params=cast(Any, query), json=body, timeout=10, verify=_certificates()
+                )
+                if answer.status_code < 500:
+                    break
+                problem = f"{answer.status_code} {answer.text[:200]}"
+            except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
+                raise OpsError(f"{self.name}: {self.url!r} is no URL: {error}") from error
+            except httpx.HTTPError as error:
+                problem = str(error) or type(error).__name__
+            if time.monotonic() > deadline:
+                raise OpsError(f"{self.name} at {self.url} does not answer: {problem}")
+            time.sleep(_PAUSE)
+        self._patience = PATIENCE
+        if answer.is_error:
+            raise OpsError(f"{self.name} refused {method} {path}: {answer.status_code} {answer.text[:500]}")
+        try:
+            return answer.json() if answer.content else None
+        except ValueError as error:
+            raise OpsError(f"{self.name} at {self.url}: the answer is no JSON; is this the right service?") from error
+
+
+class Simulator(Api):
+    """The fault switches. Times are the simulator's clock, in seconds since the epoch."""
+
+    def __init__(self, url: str) -> None:
+        """`url` of the server pod's service."""
+        super().__init__("the simulator", url)
+
+    def faults(self) -> list[dict[str, Any]]:
+        """Every fault with its active instances."""
+        return cast(list[dict[str, Any]], self.get("/faults"))
+
+    def switch_on(self, alert: str, *, instance: str | None = None, seconds: float | None = None) -> float:
+        """Switch a fault on; the time at which it was."""
+        parameters = {"instance": instance, "seconds": seconds}
+        return float(self.call("PUT", f"/faults/{alert}", parameters=parameters)["since"])
+
+    def switch_off(self, alert: str, *, instance: str | None = None) -> float:
+        """Switch a fault off, and the time at which it was; one that is off already is fine."""
+        return float(self.call("DELETE", f"/faults/{alert}", parameters={"instance": instance})["at"])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Delivery:
+    """A notification that the receiver recorded."""
+
+    received_at: float
+    """The receiver's clock, in seconds since the epoch."""
+    channel: str
+    kind: str
+    status: str
+    alerts: tuple[dict[str, Any], ...]
+    payload: Any
+
+    def about(self, alertname: str, status: str) -> bool:
+        """Whether it says that this alert has this status."""
+        return any(alert["alertname"] == alertname and alert["status"] == status for alert in self.alerts)
+
+
+class Receiver(Api):
+    """What was delivered."""
+
+    def __init__(self, url: str) -> None:
+        """`url` of the receiver's service."""
+        super().__init__("the notification receiver", url)
+
+    def deliveries(self, since: float) -> list[Delivery]:
+        """Everything received since this time, oldest first."""
+        found = cast(list[dict[str, Any]], self.get("/deliveries", since=since))
+        return [
+            Delivery(
+                received_at=one["received_at"],
+                channel=one["channel"],
+                kind=one["kind"],
+                status=one["status"],
+                alerts=tuple(one["alerts"]),
+                payload=one["payload"],
+            )
+            for one in found
+        ]
+
+    def fail_next(self, count: int) -> None:
+        """Refuse so many deliveries from now on; 0 ends it."""
+        self.call("POST", "/fail-next", parameters={"count": count})
+
+
+class Prometheus(Api):
+    """What Prometheus runs with at present."""
+
+    def __init__(self, url: str) -> None:
+        """`url` of any replica."""
+        super().__init__("Prometheus", url)
+
+    def scrape_interval(self, pool: str) -> float:
+        """Seconds between scrapes of a job, as the running configuration has it."""
+        config = yaml.safe_load(self.get("/api/v1/status/config")["data"]["yaml"])
+        jobs = {job["job_name"]: job for job in config.get("scrape_configs") or []}
+        interval = jobs.get(pool, {}).get("scrape_interval") or config["global"]["scrape_interval"]
+        return seconds(interval)
+
+    def alert_rules(self) -> dict[str, dict[str, Any]]:
+        """Alert name -> rule as `/api/v1/rules` gives it, with the group's `interval` in seconds added."""
+        groups = self.get("/api/v1/rules", type="alert")["data"]["groups"]
+        return {rule["name"]: {**rule, "interval": group["interval"]} for group in groups for rule in group["rules"]}
+
+    def recording_rules(self) -> dict[str, dict[str, Any]]:
+        """Recorded series -> rule as `/api/v1/rules` gives it, with the group's `interval` in seconds added."""
+        groups = self.get("/api/v1/rules", type="record")["data"]["groups"]
+        return {rule["name"]: {**rule, "interval": group["interval"]} for group in groups for rule in group["rules"]}
+
+    def query(self, expression: str) -> list[dict[str, Any]]:
+        """The result vector of an instant query."""
+        return cast(list[dict[str, Any]], self.get("/api/v1/query", query=expression)["data"]["result"])
+
+
+class Alertmanager(Api):
+    """What Alertmanager holds at present."""
+
+    def __init__(self, url: str) -> None:
+        """`url` of any replica."""
+        super().__init__("Alertmanager", url)
+
+    def config(self) -> dict[str, Any]:
+        """The running configuration."""
+        return cast(dict[str, Any], yaml.safe_load(self.get("/api/v2/status")["config"]["original"]))
+
+    def alerts(self, *matchers: str) -> list[dict[str, Any]]:
+        """Alerts that meet every matcher, silenced and inhibited ones too."""
+        return cast(list[dict[str, Any]], self.get("/api/v2/alerts", filter=list(matchers)))
+
+    def post(self, alerts: list[dict[str, Any]]) -> None:
+        """Send alerts as a Prometheus would."""
+        self.call("POST", "/api/v2/alerts", body=alerts)
+
+
+def seconds(duration: str) -> float:
+    """Seconds of a duration as Prometheus writes it. Raises OpsError for any other text."""
+    try:
+        return durations.seconds(duration)
+    except ValueError as error:
+        raise OpsError(f"{duration!r} is no duration: {error}") from error

@@ -1,0 +1,138 @@
+"""The rules, routes and systems of this checkout as one stack deploys them, and which alerts a drill can choose."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from alerting import loader, routing
+from alerting.model import AlertOverride, Rule, RuleSet
+from alerting.problems import RulesError
+from ops.clients.signals import Delivery, seconds
+from ops.drills import fault_times
+from ops.environment import Environment
+from ops.errors import OpsError, UsageError
+
+ALWAYS_FIRES = "Watchdog"
+"""Fires without a fault: what proves it is that its heartbeats arrive."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recording:
+    """A recording rule, as far as it delays the alerts that read it."""
+
+    expression: str
+    interval: float | None
+    """Seconds between two evaluations; None for the stack's own."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Content:
+    """The rules and routes of this checkout."""
+
+    rules: Mapping[str, Rule]
+    routing: routing.Routing
+    thresholds: Mapping[str, Mapping[str, float]]
+    overrides: Mapping[str, AlertOverride]
+    telemetry: Mapping[str, str]
+    """System -> a gauge that says its telemetry is scraped."""
+    recordings: Mapping[str, Recording]
+    intervals: Mapping[str, float]
+    """Alert -> seconds between its evaluations, where its group has an interval of its own."""
+
+    def rule(self, name: str) -> Rule:
+        """The rule as the stack deploys it, with its overrides."""
+        return loader.effective(self.rules[name], self.thresholds.get(name, {}), self._change(name))
+
+    def enabled(self, name: str) -> bool:
+        """Whether the stack deploys this alert at all."""
+        return self._change(name).enabled
+
+    def system(self, name: str) -> str:
+        """The system of an alert."""
+        return self.rules[name].labels.system
+
+    def rise(self, name: str) -> float:
+        """Seconds until the fault behind an alert has made its condition true; see Waits.rise."""
+        return fault_times.rise(self.rules[name], {**self.thresholds.get(name, {}), **self._change(name).thresholds})
+
+    def _change(self, name: str) -> AlertOverride:
+        return self.overrides.get(name, AlertOverride())
+
+    def resolves(self, channel: str) -> bool:
+        """Whether this channel is told when an alert is over."""
+        return self.routing.channels[channel].kind.send_resolved
+
+    def channel_of(self, delivery: Delivery) -> str:
+        """Name of the channel that a delivery went to.
+
+        Alertmanager names the receiver (= channel) in a webhook, in the details of a PagerDuty event and in a header of
+        an e-mail, and the Slack channel in a Slack message. The URL's path decides only when the payload does not:
+        several channels may share one address.
+        """
+        payload: dict[str, Any] = cast(dict[str, Any], delivery.payload) if isinstance(delivery.payload, dict) else {}
+        match delivery.kind:
+            case "webhook":
+                named = payload.get("receiver")
+            case "pagerduty":
+                event: dict[str, Any] = payload.get("payload") or payload
+                named = (event.get("custom_details") or {}).get("receiver")
+            case "email":
+                headers: dict[str, Any] = payload.get("headers") or {}
+                lower = {name.lower(): value for name, value in headers.items()}
+                named = lower.get("x-alertmanager-receiver")
+            case _:
+                told = payload.get("channel")
+                slack = ((name, channel.slack) for name, channel in self.routing.channels.items())
+                named = next((name for name, kind in slack if kind and kind.channel == told), None)
+        return str(named or delivery.channel)
+
+    def selected(self, names: Sequence[str], system: str | None = None) -> tuple[str, ...]:
+        """The alerts named, or all of a system, or all. Raises UsageError for what does not exist."""
+        systems = tuple(dict.fromkeys(self.system(name) for name in self.rules))
+        if system is not None and system not in systems:
+            raise UsageError(f"unknown system {system!r}; there are: {', '.join(systems)}")
+        known = tuple(self.rules)
+        unknown = [name for name in names if name not in known]
+        if unknown:
+            raise UsageError(f"unknown alert {', '.join(unknown)}; known: {', '.join(known)}")
+        return tuple(name for name in known if (not names or name in names) and system in (None, self.system(name)))
+
+
+def content(environment: Environment | None) -> Content:
+    """Rules and routes, with the overrides of `environment` if one is given. Raises OpsError when they are wrong."""
+    try:
+        rule_set = loader.load()
+        raw = cast(dict[str, Any], environment.values.get("alertOverrides") or {}) if environment else {}
+        return Content(
+            rules=rule_set.rules(),
+            routing=routing.load(),
+            thresholds=rule_set.thresholds,
+            overrides=loader.overrides(raw, rule_set),
+            telemetry={name: system.telemetry for name, system in rule_set.systems.items()},
+            recordings=_recordings(rule_set),
+            intervals=_intervals(rule_set),
+        )
+    except RulesError as error:
+        raise OpsError(str(error)) from error
+
+
+def _recordings(rule_set: RuleSet) -> dict[str, Recording]:
+    found: dict[str, Recording] = {}
+    for file in rule_set.files.values():
+        for group in file.groups:
+            interval = seconds(group.interval) if group.interval else None
+            for rule in group.rules:
+                if not isinstance(rule, Rule):
+                    found[rule.record] = Recording(expression=rule.expr, interval=interval)
+    return found
+
+
+def _intervals(rule_set: RuleSet) -> dict[str, float]:
+    files = (*rule_set.files.values(), *rule_set.loki_files.values())
+    return {
+        rule.alert: seconds(group.interval)
+        for file in files
+        for group in file.groups
+        for rule in group.rules
+        if group.interval and isinstance(rule, Rule)
+    }

@@ -1,0 +1,229 @@
+"""`fire-alerts`: makes every alert fire through the real pipeline and proves that its channels were told."""
+
+import os
+import time
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.live import Live
+
+from local.paths import STATE
+from ops.clients.cluster_api import ClusterApi
+from ops.clients.kube import Service, service_urls
+from ops.clients.signals import Alertmanager, Prometheus, Receiver, Simulator
+from ops.drills import faults, report, report_files, routing_drill
+from ops.drills.deployed import Content, content
+from ops.drills.drill import Drill
+from ops.drills.fault_times import words
+from ops.drills.faults import REAL, FaultSource, Sources
+from ops.drills.log_rules import LogRules
+from ops.drills.plan import from_files, from_live, seconds
+from ops.drills.platform_faults import PlatformFaults
+from ops.drills.services import Services
+from ops.drills.stages import Run, Stage
+from ops.environment import LOCAL, Environment, load
+from ops.errors import OpsError, UsageError
+from settings.apps import LOKI
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells have it."""
+REPORTS = STATE / "fire-alerts"
+"""Where the report is written in any case."""
+
+AlertNames = Annotated[list[str] | None, typer.Option("--alert", help="Only this alert; may be given several times.")]
+Stack = Annotated[str, typer.Option("--environment", help="Stack whose cluster is drilled.")]
+System = Annotated[str | None, typer.Option("--system", help="Only alerts of this system.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the plan and touch nothing.")]
+Serial = Annotated[bool, typer.Option("--serial", help="One alert after the other instead of all at once.")]
+JsonFile = Annotated[Path | None, typer.Option("--json", help="Write the result to this file as well.")]
+HtmlFile = Annotated[Path | None, typer.Option("--html", help="Write the page with the timeline here as well.")]
+LongestWindow = Annotated[
+    str, typer.Option(help="An alert whose window is longer is proved by its delivery; its end is not awaited.")
+]
+
+
+def fire_alerts(  # noqa: PLR0913 -- the options of the command
+    *,
+    alert: AlertNames = None,
+    system: System = None,
+    environment: Stack = LOCAL,
+    dry_run: DryRun = False,
+    serial: Serial = False,
+    json_file: JsonFile = None,
+    html: HtmlFile = None,
+    longest_window: LongestWindow = "30m",
+) -> None:
+    """Switch each alert's fault on, wait for its notifications, switch it off, wait for resolved; of every system.
+
+    Alerts whose faults do not disturb each other are drilled at the same time.
+
+    With ALERTMANAGER_URL set, synthetic alerts go straight to that Alertmanager: routing only; RECEIVER_URL then names
+    the receiver to ask. Exit code: 0 all delivered and resolved, 1 something is missing or not repaired, 2 bad usage.
+    """
+    console = terminal()
+    stack = load(environment)
+    files = content(stack)
+    names = list(files.selected(alert or [], system))  # a wrong name is found before anything is asked
+    try:
+        window = seconds(longest_window)
+    except OpsError as error:
+        raise UsageError(f"--longest-window: {error}") from error
+    reasons = {name: why for name in names if (why := _left_out(files, name))}
+    if dry_run:
+        console.print(*report.not_caused(names, reasons), sep="\n")
+        plans = from_files(files, stack, left) if (left := [name for name in names if name not in reasons]) else []
+        console.print(report.plan_table(plans), *report.notes(plans), sep="\n")
+        return
+    outputs = report_files.Outputs(json=json_file, html=html, folder=REPORTS)
+    outputs.check()
+    if url := os.environ.get("ALERTMANAGER_URL"):
+        raise typer.Exit(routing_drill.run(console, files, names, url, os.environ.get("RECEIVER_URL")))
+    if not stack.has_simulator:
+        raise OpsError(
+            f"stack {environment} runs no simulator (observability:simulator), so no fault can be switched on; "
+            "set ALERTMANAGER_URL to try its routing alone"
+        )
+    wanted = [name for name in names if name not in reasons]
+    with service_urls(stack.cluster(), **_addresses(stack, files, wanted)) as urls:
+        services, platform = _connected(stack, urls, real=bool(set(wanted) & set(REAL)))
+        if platform:
+            for place in platform.recover():
+                console.print(f"An earlier drill was killed and left a fault on, which is over now: {place}.")
+            reasons |= {name: why for name, why in platform.absent().items() if name in names}
+        console.print(*report.not_caused(names, reasons), sep="\n")
+        names = [name for name in names if name not in reasons]
+        if not names:
+            raise OpsError("nothing is left to drill")
+        with repaired(console, platform):
+            code = drill(
+                console, stack, services, names, serial=serial, outputs=outputs, longest_window=window, left_out=reasons
+            )
+        raise typer.Exit(code)
+
+
+def _left_out(files: Content, name: str) -> str | None:
+    """Why an alert is not drilled at all."""
+    if not files.enabled(name):
+        return "this stack disables it"
+    return faults.not_caused(name, files.system(name))
+
+
+def _addresses(stack: Environment, files: Content, names: Sequence[str]) -> dict[str, Service]:
+    """What a drill of these alerts must reach; the simulated programs under the names of their systems."""
+    services = stack.services()
+    if any(files.rules[name].engine == "loki" for name in names):
+        services["loki"] = stack.service(LOKI)
+    for name in names:
+        services |= {program: faults.PROGRAMS[program] for program in faults.programs(name, files.system(name))}
+    return services
+
+
+def _connected(stack: Environment, urls: Mapping[str, str], *, real: bool) -> tuple[Services, PlatformFaults | None]:
+    """What a drill talks to, and the faults of the platform if some of them are caused for real."""
+    receiver, prometheus = Receiver(urls["receiver"]), Prometheus(urls["prometheus"])
+    platform = PlatformFaults(ClusterApi(stack.cluster(), stack.namespace), prometheus, receiver) if real else None
+    sources: list[FaultSource] = [platform] if platform else []
+    sources += [Simulator(url) for name, url in urls.items() if name in faults.PROGRAMS]
+    services = Services(
+        source=Sources(*sources),
+        receiver=receiver,
+        prometheus=prometheus,
+        alertmanager=Alertmanager(urls["alertmanager"]),
+        log_rules=LogRules(urls["loki"]) if "loki" in urls else None,
+    )
+    return services, platform
+
+
+@contextmanager
+def repaired(console: Console, platform: PlatformFaults | None) -> Generator[None]:
+    """Nothing is left of the platform's faults after the block; else how to repair it is printed, and exit code 1."""
+    left: dict[str, str] = {}
+    try:
+        yield
+    finally:
+        left = platform.end_all() if platform else {}
+        for alert, command in left.items():
+            console.print(f"NOT REPAIRED: the fault of {alert} is still on. To end it: {command}", soft_wrap=True)
+    if left:
+        raise typer.Exit(1)
+
+
+def drill(  # noqa: PLR0913 -- the options of the command
+    console: Console,
+    stack: Environment,
+    services: Services,
+    names: list[str],
+    *,
+    serial: bool = False,
+    alone: Collection[str] = REAL,
+    outputs: report_files.Outputs | None = None,
+    longest_window: float = 1800.0,
+    left_out: Mapping[str, str] | None = None,
+) -> int:
+    """Run the drill against these services and print the result; the exit code."""
+    files = content(stack)
+    plans = from_live(files, services.prometheus, services.alertmanager, names, log_rules=services.log_rules)
+    work = Drill(plans, services, files, longest_window=longest_window)
+    interrupted, stopped = False, None
+    try:
+        with _progress(console, work.runs) as show:
+            work.run(alone=alone, serial=serial, on_tick=show)
+    except KeyboardInterrupt:
+        interrupted = True
+    except OpsError as error:
+        if all(run.waiting for run in work.runs):
+            raise
+        stopped = error  # what was measured before is reported all the same
+    result = report.Result(
+        environment=stack.stack,
+        began=work.began,
+        ended=time.time(),
+        runs=work.runs,
+        others=sorted(work.others),
+        left_out=left_out or {},
+    )
+    console.print(report.result_table(work.runs))
+    console.print(report.EXPLANATION, style="dim")
+    for line in report.notes(plans, work.others):
+        console.print(line)
+    for file in report_files.write(result, outputs) if outputs else []:
+        console.print(f"report: {file}", soft_wrap=True)
+    if interrupted:
+        on = [run.plan.alert for run in work.runs if run.fault_on is not None and run.fault_off is None]
+        console.print(f"Interrupted: {'still on: ' + ', '.join(on) if on else 'every fault is switched off again'}.")
+        return INTERRUPTED
+    console.print(report.summary(result))
+    if stopped:
+        raise stopped
+    return 0 if all(run.ok for run in work.runs) else 1
+
+
+def terminal() -> Console:
+    """Standard output; where that is no terminal (a file, a job's log), wide enough for the tables."""
+    console = Console()
+    return console if console.is_terminal else Console(width=160)
+
+
+@contextmanager
+def _progress(console: Console, runs: list[Run]) -> Generator[Callable[[], None]]:
+    """A live table on a terminal; elsewhere one line per change."""
+    if console.is_terminal:
+        with Live(console=console, refresh_per_second=2, transient=True) as live:
+            yield lambda: live.update(report.progress_table(runs, time.time()))
+        return
+    seen: dict[str, Stage] = {run.plan.alert: Stage.QUEUED for run in runs}
+    begun = time.time()
+
+    def lines() -> None:
+        ended = sum(run.ended for run in runs)
+        for run in runs:
+            if seen[run.plan.alert] is not run.stage:
+                seen[run.plan.alert] = run.stage
+                since = words(round(time.time() - begun))
+                console.print(f"{since:>6} {ended}/{len(runs)} {run.plan.alert}: {run.stage.value}", highlight=False)
+
+    yield lines

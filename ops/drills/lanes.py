@@ -1,0 +1,109 @@
+"""Which alerts of a drill may be under way at the same time: those whose faults do not disturb each other. Pure.
+
+Nearly all start at once. The exceptions: alerts about one subject (the critical one mutes the warning), faults of the
+platform itself (they break what the others need), and faults that make metrics vanish (they make other alerts blind).
+"""
+
+from collections.abc import Collection, Iterable
+
+from ops.drills.fault_times import ERROR_LOG_ANOMALOUS, ERROR_LOG_BURST
+from ops.drills.stages import Run, Stage
+
+FIRST = "AlertmanagerNotificationsFailing"
+"""Its fault keeps every notification from arriving, and its window is long: so it begins, and the others wait
+until its fault is over."""
+MISSING_METRICS = "AlertsOnMissingMetrics"
+LOKI_DOWN = "LokiIngestionStopped"
+STALLED = "MediaClusterJobsStalled"
+_ONE_BY_ONE = {
+    # Each writes what the other counts; the larger one first, because the smaller one's lines are enough for it.
+    ERROR_LOG_ANOMALOUS: "error-logs",
+    ERROR_LOG_BURST: "error-logs",
+    # Uploads that fail spend the budget of their SLO, fast and slowly.
+    "MediaUploadFailureRateHigh": "failed-uploads",
+    "MediaUploadAvailabilityBudgetBurnFast": "failed-uploads",
+    "MediaUploadAvailabilityBudgetBurnSlow": "failed-uploads",
+    # One wants runs, and the other that there are none.
+    "MediaClusterNoiseHigh": "cluster-runs",
+    STALLED: "cluster-runs",
+    # Both put a file beside the rules, and the kubelet brings a change after up to a minute and a half.
+    "PrometheusConfigReloadFailed": "prometheus-rules",
+    "PrometheusRuleFailures": "prometheus-rules",
+}
+_SEVERITIES = ("info", "warning", "critical")
+_LONG_RISE = 300.0
+"""Seconds: a fault that needs longer than this waits so patiently that nothing short disturbs it."""
+
+
+def ordered(runs: Iterable[Run]) -> list[Run]:
+    """In the order in which alerts of one lane take their turns: the milder severity first, as it would be muted."""
+
+    def key(run: Run) -> tuple[bool, int, bool, float]:
+        severity = run.plan.severity
+        rank = _SEVERITIES.index(severity) if severity in _SEVERITIES else 0
+        # AlertsOnMissingMetrics also fires when another fault hides metrics, so it goes before those.
+        first = run.plan.alert in (FIRST, MISSING_METRICS)
+        return (not first, rank, run.plan.alert in (LOKI_DOWN, STALLED), -run.plan.window)
+
+    return sorted(runs, key=key)
+
+
+class Order:
+    """Says whose turn it is."""
+
+    def __init__(self, runs: Iterable[Run], *, alone: Collection[str] = (), serial: bool = False) -> None:
+        """`alone`: alerts whose fault is on only while no other fault is. `serial`: one drill after the other."""
+        self._runs = ordered(runs)
+        self._alone = frozenset(alone)
+        self._serial = serial
+
+    def may_begin(self, run: Run) -> bool:
+        """Whether this fault may be switched on now."""
+        if self._serial:
+            return all(one.ended for one in self._before(run))
+        return self._free(run) and not self._disturbs(run)
+
+    def _free(self, run: Run) -> bool:
+        """Whether everything is over that must be over before this one."""
+        if any(not one.ended for one in self._before(run) if lane(one) == lane(run)):
+            return False
+        return all(one.ended for one in self._runs if one is not run and _must_precede(one, run))
+
+    def _disturbs(self, run: Run) -> bool:
+        """Whether it would disturb what is under way, or the other way round."""
+        others = [one for one in self._runs if one is not run]
+        if any(one.stage is Stage.FIRING and one.plan.alert in self._alone for one in others):
+            return True
+        if any(one.stage is Stage.QUEUED and one.plan.alert == FIRST for one in others):
+            return True
+        if run.plan.alert not in self._alone:
+            return False
+        short = [one for one in others if one.plan.alert not in self._alone and one.plan.waits.rise < _LONG_RISE]
+        if any(one.stage is Stage.FIRING for one in (others if run.plan.alert == FIRST else short)):
+            return True
+        return run.plan.alert != FIRST and any(one.waiting and self._free(one) for one in short)
+
+    def _before(self, run: Run) -> list[Run]:
+        return self._runs[: next(index for index, one in enumerate(self._runs) if one is run)]
+
+
+def lane(run: Run) -> str:
+    """Alerts of one lane are drilled one after the other, each until it is resolved."""
+    alert = run.plan.alert
+    if hides_metrics(alert):
+        return "missing-metrics"
+    return _ONE_BY_ONE.get(alert) or f"{run.plan.system}/{run.plan.labels.get('subject', alert)}"
+
+
+def hides_metrics(alert: str) -> bool:
+    """Whether its fault makes metrics vanish."""
+    return alert == MISSING_METRICS or alert.endswith("MetricsMissing")
+
+
+def _must_precede(one: Run, run: Run) -> bool:
+    """Whether the fault of `run` would make `one` blind."""
+    if run.plan.alert == LOKI_DOWN:
+        return one.plan.engine == "loki"
+    if run.plan.alert == MISSING_METRICS:
+        return one.plan.system == "job-queue"
+    return hides_metrics(run.plan.alert) and one.plan.system.startswith("media") and not hides_metrics(one.plan.alert)

@@ -1,0 +1,210 @@
+"""What a drill expects of each alert: its channels and the time that the pipeline is allowed to take.
+
+Read either from a live stack (what really runs) or from the files (what would run), into the same shape.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from alerting.model import Engine
+from ops.clients.signals import Alertmanager, Prometheus, seconds
+from ops.drills import fault_times, simulated_series
+from ops.drills.deployed import Content, Recording
+from ops.drills.fault_times import LINES_ARRIVE
+from ops.drills.log_rules import LogRules
+from ops.environment import Environment
+from ops.errors import OpsError
+
+SCRAPE_POOL = "pods"
+"""The scrape job that finds the simulator's pods."""
+TOLERANCE = 2.0
+"""Seconds above one scrape interval by which a delivery may exceed the sum of the waits it goes through."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Waits:
+    """The waits between a fault and its delivery, in seconds."""
+
+    scrape: float
+    """Until the fault's telemetry is stored: the interval between two scrapes, or LINES_ARRIVE."""
+    evaluation: float
+    for_: float
+    group_wait: float
+    group_interval: float
+    """Between two notifications of one group: the most that a resolved message waits."""
+    rise: float = 0.0
+    """What the fault needs to fill the rule's window up to its limit; 0 for one that does so at its first scrape."""
+
+    @property
+    def allowed(self) -> float:
+        """What the settings and the fault explain: the sum of scrape, rise, evaluation, `for` and group_wait."""
+        return self.scrape + self.rise + self.evaluation + self.for_ + self.group_wait
+
+    @property
+    def limit(self) -> float:
+        """Above this a delivery is late: one scrape interval and TOLERANCE more than allowed."""
+        return self.allowed + self.scrape + TOLERANCE
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlertPlan:
+    """One alert of the drill."""
+
+    alert: str
+    labels: Mapping[str, str]
+    channels: tuple[str, ...]
+    """Every channel that must be told."""
+    waits: Waits
+    default_for: float
+    """Seconds of `for` in rules/, before a stack's overrides."""
+    engine: Engine = "prometheus"
+    """Who evaluates it."""
+    window: float = 0.0
+    """Seconds of the longest range that must empty before the condition is false again."""
+    probe: str = ""
+    """A gauge that says the telemetry of its system is scraped; empty where nobody needs to know."""
+
+    @property
+    def severity(self) -> str:
+        """As its label says."""
+        return self.labels.get("severity", "")
+
+    @property
+    def system(self) -> str:
+        """As its label says."""
+        return self.labels.get("system", "")
+
+
+def from_files(files: Content, environment: Environment, names: Sequence[str]) -> list[AlertPlan]:
+    """The plan as the stack's files have it; nothing is asked."""
+
+    def setting(key: str) -> float:
+        if key not in environment.values:
+            raise OpsError(f"neither Pulumi.yaml nor Pulumi.{environment.stack}.yaml has observability:{key}")
+        return seconds(str(environment.values[key]))
+
+    plans: list[AlertPlan] = []
+    for name in files.selected(names):
+        rule = files.rule(name)
+        labels = {**rule.labels.model_dump(exclude_none=True), "alertname": name}
+        evaluation = setting("evaluationInterval")
+        scrape = setting("scrapeInterval")
+        waits = Waits(
+            scrape=LINES_ARRIVE if rule.engine == "loki" else scrape,
+            rise=_rise(files, name, scrape, evaluation) + recorded(rule.expr, files.recordings, evaluation),
+            evaluation=files.intervals.get(name) or evaluation,
+            for_=fault_times.held(seconds(rule.for_), files.intervals.get(name) or evaluation),
+            group_wait=setting("groupWait"),
+            group_interval=setting("groupInterval"),
+        )
+        plans.append(_plan(files, name, labels, waits))
+    return plans
+
+
+def from_live(
+    files: Content,
+    prometheus: Prometheus,
+    alertmanager: Alertmanager,
+    names: Sequence[str],
+    *,
+    log_rules: LogRules | None = None,
+) -> list[AlertPlan]:
+    """The plan with the timings of the running Prometheus, Loki's ruler (where it is given) and Alertmanager.
+
+    Raises OpsError for a missing rule.
+    """
+    live = {**prometheus.alert_rules(), **(log_rules.alert_rules() if log_rules else {})}
+    recordings = {
+        name: Recording(expression=str(rule["query"]), interval=float(rule["interval"]))
+        for name, rule in prometheus.recording_rules().items()
+    }
+    config = alertmanager.config()
+    scrape = prometheus.scrape_interval(SCRAPE_POOL)
+    plans: list[AlertPlan] = []
+    for name in files.selected(names):
+        if name not in live:
+            who = "Loki" if files.rules[name].engine == "loki" else "Prometheus"
+            raise OpsError(f"{who} has no rule {name}: the stack is behind this checkout, or it disables the alert")
+        labels = {**live[name]["labels"], "alertname": name}
+        times = route_times(config, labels)
+        waits = Waits(
+            scrape=LINES_ARRIVE if files.rules[name].engine == "loki" else scrape,
+            rise=_rise(files, name, scrape, float(live[name]["interval"]))
+            + recorded(files.rules[name].expr, recordings, 0.0),
+            evaluation=float(live[name]["interval"]),
+            for_=fault_times.held(float(live[name]["duration"]), float(live[name]["interval"])),
+            group_wait=max(wait for wait, _ in times.values()),
+            group_interval=max(interval for _, interval in times.values()),
+        )
+        plans.append(_plan(files, name, labels, waits))
+    return plans
+
+
+def _rise(files: Content, name: str, scrape: float, evaluation: float) -> float:
+    more = scrape if name in simulated_series.load().second_scrape else 0.0
+    return files.rise(name) + more + fault_times.EVALUATIONS.get(name, 0) * evaluation
+
+
+def recorded(expression: str, recordings: Mapping[str, Recording], default: float) -> float:
+    """Seconds by which recording rules may delay an expression: of a chain of them, the sum of the intervals."""
+    read = fault_times.recorded_names(expression, recordings)
+    others = {name: one for name, one in recordings.items() if name not in read}
+    delays = [
+        (default if one.interval is None else one.interval) + recorded(one.expression, others, default)
+        for one in (recordings[name] for name in read)
+    ]
+    return max(delays, default=0.0)
+
+
+def route_times(config: Mapping[str, Any], labels: Mapping[str, str]) -> dict[str, tuple[float, float]]:
+    """Receiver -> (group_wait, group_interval) in seconds, of every route that an alert with these labels takes.
+
+    `config` is Alertmanager's running configuration; what it leaves out has Alertmanager's defaults.
+    """
+    return dict(_walk(config["route"], labels, {"group_wait": "30s", "group_interval": "5m"}))
+
+
+def _walk(
+    route: Mapping[str, Any], labels: Mapping[str, str], inherited: Mapping[str, Any]
+) -> list[tuple[str, tuple[float, float]]]:
+    own = {**inherited, **{key: route[key] for key in ("receiver", "group_wait", "group_interval") if key in route}}
+    found: list[tuple[str, tuple[float, float]]] = []
+    for child in route.get("routes") or []:
+        if matched(child.get("matchers") or [], labels):
+            found += _walk(child, labels, own)
+            if not child.get("continue"):
+                break
+    return found or [(own["receiver"], (seconds(own["group_wait"]), seconds(own["group_interval"])))]
+
+
+def matched(matchers: Sequence[str], labels: Mapping[str, str]) -> bool:
+    """Whether labels meet every one of Alertmanager's matchers. Raises OpsError for one that cannot be read."""
+    return all(_matches(matcher, labels) for matcher in matchers)
+
+
+def _matches(matcher: str, labels: Mapping[str, str]) -> bool:
+    parts = re.fullmatch(r'\s*"?(\w+)"?\s*(=~|!~|!=|=)\s*"?(.*?)"?\s*', matcher)
+    if not parts:
+        raise OpsError(f"Alertmanager's configuration has a matcher that this program cannot read: {matcher}")
+    name, operator, wanted = parts.groups()
+    value = labels.get(name, "")
+    same = re.fullmatch(wanted, value) is not None if "~" in operator else wanted == value
+    return same != operator.startswith("!")
+
+
+def _plan(files: Content, name: str, labels: Mapping[str, str], waits: Waits) -> AlertPlan:
+    return AlertPlan(
+        alert=name,
+        labels=labels,
+        channels=files.routing.channels_for(labels),
+        waits=waits,
+        default_for=seconds(files.rules[name].for_),
+        engine=files.rules[name].engine,
+        window=fault_times.window(
+            files.rules[name], {series: one.expression for series, one in files.recordings.items()}
+        ),
+        # A system that is shown by series alone has no telemetry before its fault.
+        probe=simulated_series.PROBE if simulated_series.makes(name) else files.telemetry.get(files.system(name), ""),
+    )

@@ -1,0 +1,239 @@
+"""Routing only: synthetic alerts straight to an Alertmanager, for stacks whose workloads must not be disturbed.
+
+Alerts that would mute each other go in batches, one after the other.
+"""
+
+import time
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from ops.clients.signals import Alertmanager, Delivery, Receiver
+from ops.drills.deployed import ALWAYS_FIRES, Content
+from ops.drills.plan import AlertPlan, Waits, matched, route_times
+from ops.errors import OpsError
+
+TICK = 0.5
+SLACK = 30.0
+"""Seconds on top of group_wait and group_interval before a notification counts as missing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Held:
+    """What Alertmanager says about an alert that it holds."""
+
+    receivers: frozenset[str]
+    muted: tuple[str, ...] = ()
+    """Time windows in which nobody is told of it."""
+    kept_back: tuple[str, ...] = ()
+    """Silences, and alerts that mute it."""
+
+
+@dataclass(kw_only=True)
+class _Told:
+    """What became of the alerts so far; None for what nobody could be asked about."""
+
+    held: dict[str, _Held] = field(default_factory=dict[str, _Held])
+    fired: dict[str, set[str]] | None = None
+    resolved: dict[str, set[str]] | None = None
+
+
+def run(console: Console, files: Content, names: Sequence[str], alertmanager_url: str, receiver_url: str | None) -> int:
+    """Post one alert per name, compare where it goes, end it again; the exit code.
+
+    Alerts carry the labels that the stack gives them; those that it disables are left out, and the one that always
+    fires: a second one of it would feed the dead man's switch. Raises OpsError.
+    """
+    disabled = [name for name in names if not files.enabled(name)]
+    chosen = [name for name in names if name not in disabled and name != ALWAYS_FIRES]
+    if not chosen:
+        why = f"the stack's alertOverrides disable {', '.join(disabled)}" if disabled else f"{ALWAYS_FIRES} is no drill"
+        raise OpsError(f"nothing to drill: {why}")
+    alertmanager = Alertmanager(alertmanager_url)
+    receiver = Receiver(receiver_url) if receiver_url else None
+    config = alertmanager.config()
+    groups = batches(_plans(files, chosen, config), config.get("inhibit_rules") or [])
+    console.print(
+        f"routing only: {len(chosen)} synthetic alerts (drill=true) in {len(groups)} batches to {alertmanager.url}"
+    )
+    if disabled:
+        console.print(f"left out, because the stack disables them: {', '.join(disabled)}")
+    if ALWAYS_FIRES in names:
+        console.print(f"left out: {ALWAYS_FIRES}; a second one would feed the dead man's switch.")
+    failed = 0
+    table = Table(title="Routing only")
+    for column in ("alert", "expected", "Alertmanager's receivers", "delivered", "resolved", "verdict"):
+        table.add_column(column, overflow="fold")
+    for number, plans in enumerate(groups, start=1):
+        console.print(f"batch {number} of {len(groups)}: {len(plans)} alerts")
+        told = _drill(files, plans, alertmanager, receiver)
+        for plan in plans:
+            held = told.held.get(plan.alert, _Held(receivers=frozenset()))
+            problems = _problems(plan, files, held, told)
+            failed += bool(problems)
+            quiet = f"; told nobody: muted by the time window {', '.join(held.muted)}" if held.muted else ""
+            table.add_row(
+                plan.alert,
+                _lines(plan.channels),
+                _lines(held.receivers),
+                "not asked" if told.fired is None else _lines(told.fired[plan.alert]),
+                "not asked" if told.resolved is None else _lines(told.resolved[plan.alert]),
+                "; ".join(problems) or f"routed as expected{quiet}",
+            )
+    console.print(table)
+    console.print(f"{len(chosen) - failed} of {len(chosen)} alerts routed as expected.")
+    if receiver is None:
+        console.print("RECEIVER_URL is not set: deliveries were not checked.")
+    return 1 if failed else 0
+
+
+def batches(plans: Sequence[AlertPlan], inhibitions: Sequence[Mapping[str, Any]]) -> list[list[AlertPlan]]:
+    """The plans in groups within which none mutes another by these `inhibit_rules` of Alertmanager."""
+    groups: list[list[AlertPlan]] = []
+    for plan in plans:
+        for group in groups:
+            if not any(_mutes(one, plan, inhibitions) or _mutes(plan, one, inhibitions) for one in group):
+                group.append(plan)
+                break
+        else:
+            groups.append([plan])
+    return groups
+
+
+def _mutes(source: AlertPlan, target: AlertPlan, inhibitions: Sequence[Mapping[str, Any]]) -> bool:
+    return any(
+        matched(rule.get("source_matchers") or [], source.labels)
+        and matched(rule.get("target_matchers") or [], target.labels)
+        and all(source.labels.get(label, "") == target.labels.get(label, "") for label in rule.get("equal") or [])
+        for rule in inhibitions
+    )
+
+
+def _plans(files: Content, names: Sequence[str], config: Mapping[str, Any]) -> list[AlertPlan]:
+    plans: list[AlertPlan] = []
+    for name in names:
+        labels = {**files.rule(name).labels.model_dump(exclude_none=True), "alertname": name, "drill": "true"}
+        times = route_times(config, labels).values()
+        waits = Waits(
+            scrape=0,
+            evaluation=0,
+            for_=0,
+            group_wait=max(wait for wait, _ in times),
+            group_interval=max(interval for _, interval in times),
+        )
+        plans.append(
+            AlertPlan(
+                alert=name, labels=labels, channels=files.routing.channels_for(labels), waits=waits, default_for=0
+            )
+        )
+    return plans
+
+
+def _drill(files: Content, plans: Sequence[AlertPlan], alertmanager: Alertmanager, receiver: Receiver | None) -> _Told:
+    """Post these alerts, watch them, and end them."""
+    begun = time.time()
+    patience = max(plan.waits.group_wait + plan.waits.group_interval for plan in plans) + SLACK
+    told = _Told()
+    try:
+        # The end lies in the future, so that an interrupted drill ends by itself.
+        _post(alertmanager, plans, ends_in=4 * patience)
+        told.held = _held(alertmanager, {plan.alert for plan in plans})
+        silent = {name for name, held in told.held.items() if held.muted or held.kept_back}
+        awaited = _Awaited(since=begun, patience=patience, silent=silent)
+        told.fired = _await(receiver, files, plans, "firing", awaited)
+    finally:
+        _post(alertmanager, plans, ends_in=0)
+    told.resolved = _await(receiver, files, plans, "resolved", awaited)
+    return told
+
+
+def _post(alertmanager: Alertmanager, plans: Sequence[AlertPlan], *, ends_in: float) -> None:
+    end = datetime.now(UTC) + timedelta(seconds=ends_in)
+    text = {"summary": "Routing drill", "description": "A drill of the notification routes; nothing is wrong."}
+    alertmanager.post([{"labels": dict(plan.labels), "annotations": text, "endsAt": end.isoformat()} for plan in plans])
+
+
+def _held(alertmanager: Alertmanager, wanted: Collection[str]) -> dict[str, _Held]:
+    """Alert name -> what Alertmanager itself says of it, once it holds all."""
+    deadline = time.monotonic() + SLACK
+    while True:
+        alerts = [one for one in alertmanager.alerts('drill="true"') if one["labels"]["alertname"] in wanted]
+        names = {one["fingerprint"]: one["labels"]["alertname"] for one in alertmanager.alerts()}
+        held = {
+            one["labels"]["alertname"]: _Held(
+                receivers=frozenset(receiver["name"] for receiver in one["receivers"]),
+                muted=tuple(one["status"].get("mutedBy") or ()),
+                kept_back=(
+                    *(f"silence {silence}" for silence in one["status"]["silencedBy"]),
+                    *(f"alert {names.get(by, by)}" for by in one["status"]["inhibitedBy"]),
+                ),
+            )
+            for one in alerts
+        }
+        if set(wanted) <= held.keys() or time.monotonic() > deadline:
+            return held
+        time.sleep(TICK)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Awaited:
+    since: float
+    """Seconds since the epoch."""
+    patience: float
+    silent: Collection[str]
+    """Alerts of which nobody will be told."""
+
+
+def _await(
+    receiver: Receiver | None, files: Content, plans: Sequence[AlertPlan], status: str, awaited: _Awaited
+) -> dict[str, set[str]] | None:
+    """Alert name -> channels that were told this status, once all were or patience ran out; None without a receiver."""
+    if receiver is None:
+        return None
+    deadline = time.monotonic() + awaited.patience
+    while True:
+        deliveries = receiver.deliveries(awaited.since)
+        told = {
+            plan.alert: {files.channel_of(one) for one in deliveries if _is_told(one, plan, status)} for plan in plans
+        }
+        complete = all(
+            _wanted(plan, files, status) <= told[plan.alert] for plan in plans if plan.alert not in awaited.silent
+        )
+        if complete or time.monotonic() > deadline:
+            return told
+        time.sleep(TICK)
+
+
+def _is_told(delivery: Delivery, plan: AlertPlan, status: str) -> bool:
+    """Whether this is about our alert; only a webhook has labels, elsewhere the name must do."""
+    return any(
+        alert["alertname"] == plan.alert
+        and alert["status"] == status
+        and (delivery.kind != "webhook" or alert["labels"].get("drill") == "true")
+        for alert in delivery.alerts
+    )
+
+
+def _wanted(plan: AlertPlan, files: Content, status: str) -> set[str]:
+    return {channel for channel in plan.channels if status == "firing" or files.resolves(channel)}
+
+
+def _problems(plan: AlertPlan, files: Content, held: _Held, told: _Told) -> list[str]:
+    problems: list[str] = []
+    if held.receivers != frozenset(plan.channels):
+        problems.append(f"Alertmanager sends it to {', '.join(sorted(held.receivers)) or 'nobody'}")
+    if held.kept_back:
+        return [*problems, f"told nobody: kept back by {', '.join(held.kept_back)}"]
+    for status, channels in (("firing", told.fired), ("resolved", told.resolved)):
+        missing = set() if channels is None or held.muted else _wanted(plan, files, status) - channels[plan.alert]
+        if missing:
+            problems.append(f"no {status} notification in {', '.join(sorted(missing))}")
+    return problems
+
+
+def _lines(names: Collection[str]) -> str:
+    return "\n".join(sorted(names)) or "-"

@@ -1,0 +1,1 @@
+"""Every query of dashboards and rules, asked of a running stack."""

@@ -1,0 +1,221 @@
+"""Runs every query of dashboards and rules and says what came back. Knows no terminal and no cluster, only sources."""
+
+from collections.abc import Callable, Mapping, Sequence, Set
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import cast
+
+from alerting import durations
+from ops.queries.dashboard_queries import DashboardQueries, PanelQuery
+from ops.queries.grafana_interpolation import Chosen, Language, Window, builtins, references, replaced, step
+from ops.queries.grafana_variables import Variable, VariableError, in_order, lookup, resolve
+from ops.queries.query_sources import QueryError, Question, Source
+from ops.queries.quiet_selectors import Quiet, Selector
+from ops.queries.rule_queries import RuleQuery, compares, fills_gaps, logql_selectors, picks_lines, promql_selectors
+
+AT_ONCE = 4
+"""Queries that run at the same time: a stack's data sources have other work."""
+
+
+class Verdict(StrEnum):
+    """What a query gave."""
+
+    DATA = "data"
+    NOTHING = "nothing"
+    ERROR = "error"
+    MISSING = "no series"
+    """A query reads something of which there was no sample, and shows or says that all is well."""
+    QUIET = "not yet"
+    """A query reads something that exists only once it has happened, as declared; that is no problem."""
+
+
+GOOD = (Verdict.DATA, Verdict.QUIET)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What one query gave."""
+
+    kind: str
+    """`panel`, `variable` or `rule`."""
+    owner: str
+    """The dashboard's uid, or the engine of the rule."""
+    where: str
+    """The panel and the query's letter, the variable, or the alert."""
+    expression: str
+    """With its variables replaced."""
+    verdict: Verdict
+    detail: str
+
+    @property
+    def good(self) -> bool:
+        """Whether nobody needs to look at it."""
+        return self.verdict in GOOD
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """Sources and settings of one run."""
+
+    sources: Mapping[str, Source]
+    """Plugin id -> source."""
+    window: Window
+    scrape_interval: float
+    """Seconds, as Grafana's data source has it: no step is smaller."""
+    quiet: Quiet
+    """What may find nothing although all is well."""
+
+    def run(
+        self, dashboards: Sequence[DashboardQueries], rules: Sequence[RuleQuery], done: Callable[[Outcome], None]
+    ) -> None:
+        """Tell `done` every outcome as it comes, in the caller's thread. What still waits is given up on Ctrl-C."""
+        pool = ThreadPoolExecutor(max_workers=AT_ONCE, thread_name_prefix="query")
+        try:
+            waiting: set[Future[list[Outcome]]] = {pool.submit(self.rule, one) for one in rules}
+            for dashboard in dashboards:
+                chosen, outcomes = self.variables(dashboard)
+                for outcome in outcomes:
+                    done(outcome)
+                waiting |= {pool.submit(self.panel, dashboard, query, chosen) for query in dashboard.queries}
+            for future in as_completed(waiting):
+                for outcome in future.result():
+                    done(outcome)
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def variables(self, dashboard: DashboardQueries) -> tuple[dict[str, Chosen], list[Outcome]]:
+        """What each variable of a dashboard holds when it is opened, and an outcome for each that asks a source."""
+        chosen: dict[str, Chosen] = {}
+        outcomes: list[Outcome] = []
+        try:
+            ordered = in_order(dashboard.variables)
+        except VariableError as error:
+            return {}, [_outcome("variable", dashboard.uid, "all", "", Verdict.ERROR, str(error))]
+        for variable in ordered:
+            outcome = self._variable(dashboard, variable, chosen)
+            outcomes += [outcome] if outcome else []
+        return chosen, outcomes
+
+    def panel(self, dashboard: DashboardQueries, query: PanelQuery, chosen: Mapping[str, Chosen]) -> list[Outcome]:
+        """One outcome for a query of a panel; where it gives nothing, or shows something for nothing, as for a rule.
+
+        An answer to `x or vector(0)` does not prove that there is an x.
+        """
+        where = f"{query.panel} {query.ref}"
+        interval = step(self.window, minimum=max(self.scrape_interval, _seconds(query.interval)))
+        own = builtins(self.window, scrape_interval=self.scrape_interval, interval=interval)
+        text = query.expression
+        try:
+            text = replaced(text, chosen, own, _language(query.source))
+            _require_complete(query.expression, chosen.keys() | own.keys())
+            question = Question(expression=text, step=interval, instant=query.instant)
+            source = self._source(query.source)
+            rows = source.rows(question, self.window)
+            found = self._parts(source, query.source, text, rows)
+        except (QueryError, ValueError) as error:
+            return [_outcome("panel", dashboard.uid, where, text, Verdict.ERROR, str(error))]
+        if found:
+            return [_outcome("panel", dashboard.uid, where, part, *verdict) for part, verdict in found]
+        verdict = Verdict.DATA if rows else Verdict.NOTHING
+        return [_outcome("panel", dashboard.uid, where, text, verdict, f"{rows} series" if rows else "no data")]
+
+    def _parts(self, source: Source, language: str, text: str, rows: int) -> list[tuple[str, tuple[Verdict, str]]]:
+        """Of an answer that does not speak for itself: each part of the query that says something, and what."""
+        if language == "prometheus" and (rows == 0 or fills_gaps(text)):
+            none_fits = [(text, (Verdict.QUIET, "its series are there, none fits the comparison"))]
+            return self._missing(source, promql_selectors(text)) or (none_fits if rows == 0 and compares(text) else [])
+        if language == "loki" and rows == 0 and picks_lines(text):
+            none_fits = [(text, (Verdict.QUIET, "its streams and labels are there, no line fits"))]
+            return self._missing(source, logql_selectors(text)) or none_fits
+        return []
+
+    def rule(self, rule: RuleQuery) -> list[Outcome]:
+        """One outcome for a rule whose parts all exist, else one for each selector that finds nothing."""
+        try:
+            source = self._source(rule.engine)
+            question = Question(expression=rule.expression, step=60, instant=True)
+            source.rows(question, self.window)
+            missing = self._missing(source, rule.selectors)
+            found = [_outcome("rule", rule.engine, rule.alert, part, *verdict) for part, verdict in missing]
+        except (QueryError, ValueError) as error:
+            return [_outcome("rule", rule.engine, rule.alert, rule.expression, Verdict.ERROR, str(error))]
+        detail = f"{len(rule.selectors)} selectors have series"
+        return found or [_outcome("rule", rule.engine, rule.alert, rule.expression, Verdict.DATA, detail)]
+
+    def _missing(self, source: Source, selectors: Sequence[Selector]) -> list[tuple[str, tuple[Verdict, str]]]:
+        """The selectors that find nothing, each with what that means."""
+        asked = [(one, self._selector(source, one)) for one in selectors]
+        return [(one.text, verdict) for one, verdict in asked if verdict is not None]
+
+    def _selector(self, source: Source, selector: Selector) -> tuple[Verdict, str] | None:
+        """None when it finds something."""
+        if source.knows(selector.text, self.window):
+            return None
+        # A metric that is there must also fit: a wrong label would otherwise hide behind "may be absent".
+        if (why := self.quiet.whole(selector)) and not source.knows(selector.bare, self.window):
+            return Verdict.QUIET, why
+        if (parts := self.quiet.parts(selector)) and source.knows(selector.loosened(parts), self.window):
+            return Verdict.QUIET, "; ".join(parts.values())
+        return Verdict.MISSING, f"no sample within {self.window.length / 60:.0f} minutes"
+
+    def _variable(self, dashboard: DashboardQueries, variable: Variable, chosen: dict[str, Chosen]) -> Outcome | None:
+        """Fills `chosen`; an outcome for a variable that asks a source."""
+        asked = variable.query
+
+        def values_of(one: Variable) -> Sequence[str]:
+            nonlocal asked
+            if one.kind == "datasource":
+                return [one.query]
+            named = replaced(one.datasource, chosen, {}, "plain") or "prometheus"
+            own = builtins(self.window, scrape_interval=self.scrape_interval, interval=self.scrape_interval)
+            asked = replaced(one.query, chosen, own, _language(named))
+            return self._source(named).values(lookup(asked), self.window)
+
+        try:
+            chosen[variable.name] = resolve(variable, values_of)
+        except (QueryError, VariableError, ValueError) as error:
+            verdict = Verdict.NOTHING if isinstance(error, VariableError) else Verdict.ERROR
+            return _outcome("variable", dashboard.uid, variable.name, asked, verdict, str(error))
+        if variable.kind != "query":
+            return None
+        # With a custom value for All a dashboard works on, but its reader has nothing to choose.
+        count = len(chosen[variable.name].values)
+        verdict = Verdict.DATA if count else Verdict.NOTHING
+        return _outcome("variable", dashboard.uid, variable.name, asked, verdict, f"{count} values")
+
+    def _source(self, kind: str) -> Source:
+        if kind not in self.sources:
+            raise QueryError(f"data source {kind!r} is not asked here; there are: {', '.join(sorted(self.sources))}")
+        return self.sources[kind]
+
+
+def kinds(dashboards: Sequence[DashboardQueries], rules: Sequence[RuleQuery]) -> set[str]:
+    """Plugin ids of all data sources that are asked anything."""
+    return {query.source for one in dashboards for query in one.queries} | {rule.engine for rule in rules}
+
+
+def in_reading_order(outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """By owner, kind and place, worst first."""
+    rank = {verdict: place for place, verdict in enumerate((Verdict.ERROR, Verdict.MISSING, Verdict.NOTHING))}
+    return sorted(outcomes, key=lambda one: (one.owner, rank.get(one.verdict, 9), one.kind, one.where))
+
+
+def _require_complete(expression: str, known: Set[str]) -> None:
+    if not expression.strip():
+        raise QueryError("the query is empty")
+    if unknown := references(expression) - known:
+        raise QueryError(f"no variable {', '.join(sorted(unknown))} in this dashboard")
+
+
+def _language(source: str) -> Language:
+    return cast(Language, source) if source in ("prometheus", "loki") else "plain"
+
+
+def _seconds(interval: str) -> float:
+    text = interval.lstrip(">").strip()
+    return durations.seconds(text) if text and not references(text) else 0.0
+
+
+def _outcome(kind: str, owner: str, where: str, expression: str, verdict: Verdict, detail: str) -> Outcome:
+    return Outcome(kind=kind, owner=owner, where=where, expression=expression, verdict=verdict, detail=detail)

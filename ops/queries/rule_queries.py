@@ -1,0 +1,162 @@
+"""What queries read: the selectors in the expressions of rules, and of panels that show 0 for nothing. Pure.
+
+That a rule gives nothing is normal; that it reads nothing is not.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Literal
+
+import promql_parser
+
+from alerting.logql_tokens import Token, tokens
+from alerting.missing_metrics import ALERT
+from alerting.model import RecordingRule, Rule
+from ops.queries.quiet_selectors import Matcher, Selector, quoted
+
+Engine = Literal["prometheus", "loki"]
+
+_OPERATORS = {"Equal": "=", "NotEqual": "!=", "Re": "=~", "NotRe": "!~"}
+# Stages of LogQL that make or change labels: what comes after them may need them.
+_PARSERS = ("json", "logfmt", "regexp", "pattern", "unpack", "label_format", "line_format", "decolorize")
+_LINE_FILTERS = ("|=", "|~", "|>", "!=", "!~", "!>")
+# What gives a value where nothing is.
+_FROM_NOTHING = ("vector", "absent", "absent_over_time")
+_COMPARISONS = ("==", "!=", ">", "<", ">=", "<=")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RuleQuery:
+    """The expression of a rule as the stack evaluates it."""
+
+    alert: str
+    """Its name, or that of the series that it records."""
+    engine: Engine
+    expression: str
+    selectors: tuple[Selector, ...]
+
+
+def read(rules: Mapping[str, Rule], recordings: Iterable[RecordingRule] = ()) -> list[RuleQuery]:
+    """Every rule by alert name, then the recording rules.
+
+    AlertsOnMissingMetrics has no selectors: it is about what is not there.
+    """
+    found: list[RuleQuery] = []
+    for alert, rule in rules.items():
+        engine: Engine = "loki" if getattr(rule, "engine", "prometheus") == "loki" else "prometheus"
+        of = logql_selectors if engine == "loki" else promql_selectors
+        selectors = () if alert == ALERT else tuple(of(rule.expr))
+        found.append(RuleQuery(alert=alert, engine=engine, expression=rule.expr, selectors=selectors))
+    for rule in recordings:
+        selectors = tuple(promql_selectors(rule.expr))
+        found.append(RuleQuery(alert=rule.record, engine="prometheus", expression=rule.expr, selectors=selectors))
+    return found
+
+
+def promql_selectors(expression: str) -> list[Selector]:
+    """Every selector in a PromQL expression once, in its order. Raises ValueError when it does not parse."""
+    found: dict[Selector, None] = {}
+
+    def visit(node: object) -> bool:
+        selector = node.vector_selector if isinstance(node, promql_parser.MatrixSelector) else node
+        if isinstance(selector, promql_parser.VectorSelector):
+            found[_promql(selector)] = None
+        return True
+
+    promql_parser.walk(promql_parser.parse(expression), visit)
+    return list(found)
+
+
+def fills_gaps(expression: str) -> bool:
+    """Whether PromQL puts something in the place of what is absent, so that an answer proves nothing.
+
+    Raises ValueError when it does not parse.
+    """
+    return _any_node(expression, _is_filler)
+
+
+def compares(expression: str) -> bool:
+    """Whether PromQL keeps only values that meet a comparison: that there are none may be good news.
+
+    Raises ValueError when it does not parse.
+    """
+    return _any_node(expression, _is_filter)
+
+
+def _any_node(expression: str, fits: Callable[[object], bool]) -> bool:
+    found = False
+
+    def visit(node: object) -> bool:
+        nonlocal found
+        found = found or fits(node)
+        return True
+
+    promql_parser.walk(promql_parser.parse(expression), visit)
+    return found
+
+
+def _is_filler(node: object) -> bool:
+    if isinstance(node, promql_parser.BinaryExpr):
+        return str(node.op) == "or"
+    return isinstance(node, promql_parser.Call) and node.func.name in _FROM_NOTHING
+
+
+def _is_filter(node: object) -> bool:
+    if not (isinstance(node, promql_parser.BinaryExpr) and str(node.op) in _COMPARISONS):
+        return False
+    return not (node.modifier and node.modifier.return_bool)
+
+
+def picks_lines(expression: str) -> bool:
+    """Whether LogQL keeps only lines with some text or label: that there are none may be good news."""
+    items = tokens(expression)
+    return any(
+        (one[:2] in (("sign", "|="), ("sign", "|~")) and after.text != "")
+        or (one[:2] == ("sign", "|") and after.kind == "word")
+        for one, after in pairwise(items)
+    )
+
+
+def logql_selectors(expression: str) -> list[Selector]:
+    """Every stream selector in a LogQL expression once, in its order, and after it each label that a filter of its
+    lines reads, with the parsers before it. Raises ValueError when it cannot be read.
+    """
+    items = tokens(expression)
+    starts = [index for index, token in enumerate(items) if token[:2] == ("sign", "{")]
+    texts = {text: None for start in starts for text in _streams(expression, items[start:])}
+    return [Selector(text=text) for text in texts]
+
+
+def _streams(expression: str, items: list[Token]) -> Iterator[str]:
+    """The selector with which `items` begin; then one text for each label that a filter of its lines reads."""
+    end = next(index for index, token in enumerate(items) if token[:2] == ("sign", "}"))
+    stream = expression[items[0].position : items[end].position + 1]
+    yield stream
+    stage, start, depth = "", 0, 0
+    for before, token, after in zip(items[end:], items[end + 1 :], [*items[end + 2 :], items[-1]], strict=False):
+        depth += {"(": 1, ")": -1}.get(token.text, 0) if token.kind == "sign" else 0
+        # What stands after a label compares it; elsewhere the same sign filters whole lines.
+        filters_lines = token.kind == "sign" and token.text in _LINE_FILTERS and before.kind != "word"
+        over = token.kind in ("range", "end") or depth < 0
+        if over or filters_lines or token[:2] == ("sign", "|"):
+            if stage in _PARSERS:
+                stream += f" {expression[start : token.position].strip()}"
+            if over:
+                return
+            stage = "lines" if filters_lines else after.text if after.kind == "keyword" else "labels"
+            start = token.position
+        elif stage in ("labels", "unwrap") and token.kind == "word" and not token.text.startswith("__"):
+            yield f'{stream} | {token.text}!=""'
+
+
+def _promql(selector: promql_parser.VectorSelector) -> Selector:
+    matchers: list[Any] = list(selector.matchers.matchers)
+    named = [one.value for one in matchers if one.name == "__name__" and _operator(one) in ("=", "=~")]
+    others = [one for one in matchers if not (named and one.name == "__name__")]
+    texts = tuple(Matcher(one.name, f"{one.name}{_operator(one)}{quoted(one.value)}") for one in others)
+    return Selector.of(selector.name or "".join(named[:1]), texts)
+
+
+def _operator(matcher: Any) -> str:  # noqa: ANN401 -- the parser has no types
+    return _OPERATORS[str(matcher.op).rsplit(".", 1)[-1]]

@@ -1,0 +1,249 @@
+"""Everything but the alerts compared: SLOs, recording rules, routes, dashboards, runbooks, budgets and settings."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, cast
+
+from alerting.disruption_budgets import DisruptionBudget
+from alerting.durations import seconds
+from alerting.model import RecordingRule
+from alerting.routing import Channel, Route, Routing
+from alerting.routing.model import values
+from alerting.slos import Slo
+from ops.review import panels
+from ops.review.alert_changes import alert_changes
+from ops.review.changes import Change, Detail, Kind, action, compared, details, diff, text
+from ops.review.snapshot import Rules, Snapshot
+from ops.review.stack_values import HIDDEN, StackValues
+
+_RETENTIONS = ("prometheusRetention", "lokiRetention", "jaegerRetention")
+# Compared as alerts and budgets, in their own terms.
+_ELSEWHERE = ("alertOverrides", "disruptionBudgets")
+
+
+def changes(before: Snapshot, after: Snapshot) -> list[Change]:
+    """All that differs, in the order of a report. A part that one side lacks is left out."""
+    found: list[Change] = []
+    if before.rules and after.rules:
+        found += alert_changes(before, after)
+        found += _slos(before.rules, after.rules)
+        found += _recordings(before.rules, after.rules)
+    if before.routing and after.routing:
+        found += _routing(before.routing, after.routing)
+    if before.dashboards is not None and after.dashboards is not None:
+        systems = tuple(after.rules.rule_set.systems) if after.rules else ()
+        found += panels.changes(before.dashboards, after.dashboards, systems)
+    found += _runbooks(before.runbooks, after.runbooks)
+    if before.rules and after.rules:
+        found += compared(_budgets(before), _budgets(after), _budget)
+    if before.values and after.values:
+        found += _settings(before.values, after.values)
+    return found
+
+
+def _slos(before: Rules, after: Rules) -> list[Change]:
+    def change(name: str, old: Slo | None, new: Slo | None) -> Change | None:
+        slo = new or old
+        if old == new or slo is None:
+            return None
+        found = details(_slo(old), _slo(new))
+        queries = [diff(getattr(old, part, ""), getattr(new, part, "")) for part in ("errors", "total")]
+        risks: list[str] = []
+        if old and not new:
+            risks.append("is gone, with its three alerts")
+        elif old and new and new.objective < old.objective:
+            risks.append(f"promises less: {text(new.objective)} %, not {text(old.objective)} %")
+        return Change(
+            kind=Kind.SLO,
+            name=name,
+            action=action(old, new),
+            system=slo.system,
+            team=slo.team,
+            details=found,
+            diff="\n".join(query for query in queries if query) if old and new else "",
+            risks=tuple(risks),
+        )
+
+    return compared(before.rule_set.slos, after.rule_set.slos, change)
+
+
+def _slo(slo: Slo | None) -> dict[str, Any]:
+    return slo.model_dump(include={"objective", "window", "minimum_errors", "description"}) if slo else {}
+
+
+def _recordings(before: Rules, after: Rules) -> list[Change]:
+    def change(name: str, old: RecordingRule | None, new: RecordingRule | None) -> Change | None:
+        if old == new:
+            return None
+        record = cast(RecordingRule, new or old).record
+        alerts = (after if new else before).deployed()
+        readers = [alert for alert, one in alerts.items() if record in one.rule.expr]
+        risk = [f"is gone, and {', '.join(readers)} read it"] if new is None and _readers(after, record) else []
+        return Change(
+            kind=Kind.RECORDING,
+            name=name,
+            action=action(old, new),
+            details=(Detail(what="read by", after=", ".join(readers)),) if readers else (),
+            diff=diff(old.expr, new.expr) if old and new else "",
+            risks=tuple(risk),
+        )
+
+    return compared(_recorded(before), _recorded(after), change)
+
+
+def _readers(rules: Rules, record: str) -> list[str]:
+    return [name for name, alert in rules.deployed().items() if record in alert.rule.expr]
+
+
+def _recorded(rules: Rules) -> dict[str, RecordingRule]:
+    return {
+        f"{rule.record}{text(rule.labels) if rule.labels else ''}": rule
+        # Those of an SLO are told with it.
+        for rule in rules.rule_set.recordings()
+        if "slo" not in (rule.labels or {})
+    }
+
+
+def _routing(before: Routing, after: Routing) -> Iterator[Change]:
+    yield from compared(_routes(before), _routes(after), _route)
+    yield from compared(before.channels, after.channels, lambda name, old, new: _channel(name, old, new, after))
+    for kind, old, new in (
+        (Kind.MUTE_WINDOW, before.mute_windows, after.mute_windows),
+        (Kind.INHIBITION, before.inhibitions, after.inhibitions),
+        (Kind.ESCALATION, before.escalation, after.escalation),
+    ):
+        yield from compared(_dumped(old), _dumped(new), lambda name, a, b, kind=kind: _plain(kind, name, a, b))
+    whole = [{"default": one.default, "group_by": one.group_by} for one in (before, after)]
+    if found := details(*whole):
+        yield Change(kind=Kind.ROUTE, name="(every alert)", action=action(before, after), details=found)
+
+
+def _routes(routing: Routing) -> dict[str, tuple[int, Route]]:
+    """What a route matches, as text -> its place and itself. Of two with one match the first takes all."""
+    found: dict[str, tuple[int, Route]] = {}
+    for index, route in enumerate(routing.routes):
+        name = ", ".join(f"{label}={'|'.join(values(wanted))}" for label, wanted in route.match.items())
+        found.setdefault(name, (index, route))
+    return found
+
+
+def _route(name: str, before: tuple[int, Route] | None, after: tuple[int, Route] | None) -> Change | None:
+    old, new = (_route_facts(side[1]) if side else {} for side in (before, after))
+    found = details(old, new)
+    if not found:
+        return None
+    route = cast(tuple[int, Route], after or before)[1]
+    return Change(
+        kind=Kind.ROUTE,
+        name=name,
+        action=action(before, after),
+        receivers=tuple(dict.fromkeys(route.all_channels())),
+        details=found,
+    )
+
+
+def _route_facts(route: Route) -> dict[str, Any]:
+    facts = route.model_dump(exclude_none=True, exclude={"match"})
+    return {**facts, "also": [part.model_dump() for part in route.also]} if route.also else facts
+
+
+def _channel(name: str, before: Channel | None, after: Channel | None, routing: Routing) -> Change | None:
+    if before == after:
+        return None
+    old, new = (_channel_facts(side) for side in (before, after))
+    used = [f"route {index + 1}" for index, route in enumerate(routing.routes) if name in route.all_channels()]
+    extra = (Detail(what="used by", after=", ".join(used)),) if used else ()
+    return Change(
+        kind=Kind.CHANNEL,
+        name=name,
+        action=action(before, after),
+        receivers=(name,),
+        details=(*details(old, new), *extra),
+    )
+
+
+def _channel_facts(channel: Channel | None) -> dict[str, Any]:
+    """Its kind and what it names; values are names of config keys, never what stands under them."""
+    if channel is None:
+        return {}
+    return {"kind": type(channel.kind).__name__, **channel.kind.model_dump()}
+
+
+def _dumped(items: Mapping[Any, Any]) -> dict[str, dict[str, Any]]:
+    return {name: item.model_dump(by_alias=True, exclude_defaults=True) for name, item in items.items()}
+
+
+def _plain(kind: Kind, name: str, before: dict[str, Any] | None, after: dict[str, Any] | None) -> Change | None:
+    found = details(before or {}, after or {})
+    return Change(kind=kind, name=name, action=action(before, after), details=found) if found else None
+
+
+def _runbooks(before: Mapping[str, str], after: Mapping[str, str]) -> list[Change]:
+    def change(name: str, old: str | None, new: str | None) -> Change | None:
+        if old == new:
+            return None
+        sizes = [str(len(page.splitlines())) if page is not None else "" for page in (old, new)]
+        return Change(
+            kind=Kind.RUNBOOK,
+            name=name,
+            action=action(old, new),
+            details=(Detail(what="lines", before=sizes[0], after=sizes[1]),),
+            risks=("is empty: who is woken finds nothing",) if new is not None and not new.strip() else (),
+        )
+
+    return compared(before, after, change)
+
+
+def _budgets(snapshot: Snapshot) -> dict[str, tuple[DisruptionBudget, bool]]:
+    """Name -> the budget, and whether the stack creates it."""
+    plain = snapshot.values.plain if snapshot.values else {}
+    there = cast(list[str], plain.get("serviceNamespaces") or [])
+    simulated = str(plain.get("simulator", "")).lower() == "true"
+    budgets = cast(Rules, snapshot.rules).budgets
+    return {name: (budget, simulated or budget.namespace in there) for name, budget in budgets.items()}
+
+
+def _budget(
+    name: str, before: tuple[DisruptionBudget, bool] | None, after: tuple[DisruptionBudget, bool] | None
+) -> Change | None:
+    old, new = ({**side[0].model_dump(), "created in this stack": side[1]} if side else {} for side in (before, after))
+    found = details(old, new)
+    if not found:
+        return None
+    risks: list[str] = []
+    if before and after is None:
+        risks.append("is gone: a node drain may stop every pod")
+    elif before and after and after[0].min_available < before[0].min_available:
+        risks.append(f"protects less: {after[0].min_available} pods, not {before[0].min_available}")
+    system = cast(tuple[DisruptionBudget, bool], after or before)[0].system
+    return Change(
+        kind=Kind.BUDGET, name=name, action=action(before, after), system=system, details=found, risks=tuple(risks)
+    )
+
+
+def _settings(before: StackValues, after: StackValues) -> Iterator[Change]:
+    for key in sorted({*before.plain, *after.plain, *before.encrypted, *after.encrypted} - set(_ELSEWHERE)):
+        sides = [side.compared(key) for side in (before, after)]
+        there = [side != (None, None) for side in sides]
+        # A default that came or went with its key says nothing about this stack.
+        chosen = all(there) or key in (after if there[1] else before).own
+        if sides[0] == sides[1] or not chosen:
+            continue
+        old, new = (side.shown(key) if is_there else "" for side, is_there in zip((before, after), there, strict=True))
+        if old == new and HIDDEN in (old, new):
+            new = f"{HIDDEN}, another one"
+        yield Change(
+            kind=Kind.SETTING,
+            name=key,
+            action=action(there[0] or None, there[1] or None),
+            details=(Detail(what="value", before=old, after=new),),
+            risks=tuple(_setting_risks(key, before.plain.get(key), after.plain.get(key))),
+        )
+
+
+def _setting_risks(key: str, before: object, after: object) -> Iterator[str]:
+    if key in _RETENTIONS and before and after and seconds(str(after)) < seconds(str(before)):
+        yield f"keeps less: what is older than {after} is deleted"
+    if key == "protect" and str(after).lower() == "false":
+        yield "is off: a delete of the namespace takes all volumes with it"
+    if key.endswith("Replicas") and isinstance(before, int) and isinstance(after, int) and after < before:
+        yield f"fewer: {after}, not {before}"

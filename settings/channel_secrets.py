@@ -1,0 +1,136 @@
+"""The values behind the channels' config keys: there, of the right form, encrypted where they are secret, reachable."""
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from alerting.routing import Form, Routing
+from settings.values import Values
+
+_OUTSIDE = (
+    "https on port 443 for a host outside the cluster, because Alertmanager may reach nothing else there; hosts inside "
+    "it end in .svc"
+)
+_MAILBOX = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9-]+)+")
+
+
+def problems(raw: Mapping[str, str], encrypted: Collection[str], routing: Routing, values: Values | None) -> list[str]:
+    """What is wrong with the values that the channels need, and with the servers that deliver for them, as `KEY: what`.
+
+    `values` is None when the stack's other settings are wrong, too.
+    """
+    forms = routing.forms()
+    found: list[str] = []
+    for key, channels in routing.secrets().items():
+        text = raw.get(key, "")
+        if not text:
+            command = f"pulumi config set {'' if forms[key] == 'address' else '--secret '}{key}"
+            users = " and ".join(channels)
+            found.append(f"{key}: required, but not set; needed by channel {users}; set it with: {command}")
+        else:
+            found += [f"{key}: {problem}" for problem in _value_problems(key, text, forms[key], encrypted, values)]
+    if values:
+        found += _server_problems(routing, values)
+    return found
+
+
+def _value_problems(
+    key: str, text: str, form: Form, encrypted: Collection[str], values: Values | None
+) -> Iterator[str]:
+    match form:
+        case "url":
+            return _url_problems(key, text, encrypted)
+        case "token":
+            return _token_problems(key, text, encrypted, _address(values.pagerduty_url) if values else None)
+        case "address":
+            return _mailbox_problems(text, shown=key not in encrypted)
+
+
+def _url_problems(key: str, text: str, encrypted: Collection[str]) -> Iterator[str]:
+    address = _address(text)
+    if not address:
+        yield _hidden("an http or https URL")
+        return
+    if address.inside:
+        return
+    if key not in encrypted:
+        yield _plain(key, "for addresses inside the cluster (they end in .svc)")
+    if not address.reachable:
+        # A channel that the network policy keeps Alertmanager from would fail only when it is needed.
+        yield _hidden(_OUTSIDE)
+
+
+def _token_problems(key: str, text: str, encrypted: Collection[str], server: "_Address | None") -> Iterator[str]:
+    if not text.strip():
+        yield _hidden("a text that is not blank")
+    if not server or server.inside:
+        return
+    if key not in encrypted:
+        yield _plain(key, "while pagerdutyUrl is inside the cluster (ends in .svc)")
+    if not re.fullmatch(r"[A-Za-z0-9]{32}", text):
+        yield _hidden("an integration key of PagerDuty's Events API v2, which has 32 letters and digits")
+
+
+def _mailbox_problems(text: str, *, shown: bool) -> Iterator[str]:
+    if not all(_MAILBOX.fullmatch(mailbox.strip()) for mailbox in text.split(",")):
+        value = repr(text) if shown else "the value (a secret, not shown)"
+        yield f"{value} is not allowed; allowed: e-mail addresses such as oncall@example.com, separated by commas"
+
+
+def _server_problems(routing: Routing, values: Values) -> Iterator[str]:
+    by_mail = " and ".join(name for name, channel in routing.channels.items() if channel.email)
+    for key, text in (("smtpSmarthost", values.smtp_smarthost), ("smtpFrom", values.smtp_from)):
+        if by_mail and not text:
+            command = f"pulumi config set {key}"
+            yield f"{key}: required, but not set; needed by channel {by_mail}; set it with: {command}"
+    if not values.smtp_require_tls and smtp_port(values.smtp_smarthost):
+        yield (
+            "smtpRequireTls: false is not allowed; allowed: true for a server outside the cluster (one inside ends in "
+            ".svc)"
+        )
+    server = _address(values.pagerduty_url)
+    if server and not server.inside and not server.reachable:
+        yield f'pagerdutyUrl: "{values.pagerduty_url}" is not allowed; allowed: {_OUTSIDE}'
+
+
+def smtp_port(smarthost: str) -> int | None:
+    """Port of an SMTP server (host:port) outside the cluster; None for one inside it, and for an empty text."""
+    host, _, port = smarthost.rpartition(":")
+    return int(port) if host and not host.endswith(".svc") else None
+
+
+def _plain(key: str, allowed: str) -> str:
+    command = f"pulumi config set --secret {key}"
+    return f"stands in the stack file as plain text, which is allowed only {allowed}; encrypt it with: {command}"
+
+
+def _hidden(allowed: str) -> str:
+    return f"the value (a secret, not shown) is not allowed; allowed: {allowed}"
+
+
+class _Address(NamedTuple):
+    scheme: str
+    host: str
+    port: int
+
+    @property
+    def inside(self) -> bool:
+        return self.host.endswith(".svc")
+
+    @property
+    def reachable(self) -> bool:
+        return (self.scheme, self.port) == ("https", 443)
+
+
+def _address(url: str) -> _Address | None:
+    """Where an http or https URL leads; None when it is none."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:  # such as an unclosed bracket, or a port that is no number
+        return None
+    default = {"http": 80, "https": 443}.get(parts.scheme)
+    if default is None or not parts.hostname:
+        return None
+    return _Address(parts.scheme, parts.hostname, default if port is None else port)

@@ -1,0 +1,55 @@
+"""Do the parts of a stack fit together: its rules, routes, dashboards and values. One line for each problem."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from pydantic.alias_generators import to_snake
+
+from alerting import routing, slos
+from dashboards import files
+from settings import stack_files
+from settings.content import Parts
+from settings.parsing import PROJECT
+from settings.stack_files import StackFileError
+from settings.values import Values
+
+_BUCKETS = ("lokiBucket", "lokiRulerBucket")
+
+
+def bucket_problems(values: Values, stack: str, folder: Path) -> Iterator[str]:
+    """Buckets that another stack's file in `folder` names, too: two Lokis in one bucket delete each other's logs."""
+    own = {key: name for key in _BUCKETS if (name := getattr(values, to_snake(key)))}
+    for name in stack_files.names(folder):
+        if name == stack:
+            continue
+        try:
+            theirs = stack_files.read(name, folder).own
+        except StackFileError:
+            continue  # that stack's own preview reports it
+        if theirs.get("lokiS3Endpoint", "") != values.loki_s3_endpoint:
+            continue
+        yield from (
+            f"{PROJECT}:{key}: {json.dumps(bucket)} is not allowed; allowed: a bucket of this stack only; "
+            f"Pulumi.{name}.yaml has it as {other}"
+            for key, bucket in own.items()
+            for other in _BUCKETS
+            if theirs.get(other) == bucket
+        )
+
+
+def problems(parts: Parts, values: Values | None) -> Iterator[str]:
+    """What does not fit. A part that is None, or no dashboard, is wrong in itself, and is left out."""
+    rule_set, routes, dashboards = parts.rule_set, parts.routing, parts.dashboards
+    if values and routes:
+        yield from routes.timing_problems(values.timing)
+    if rule_set and routes:
+        labels = {alert: rule.labels.model_dump() for alert, rule in rule_set.rules().items()}
+        yield from routing.inhibition_problems(routes, labels)
+    if rule_set and values:
+        remote_write = bool(values.remote_write_url) or values.managed_prometheus
+        yield from slos.retention_problems(rule_set.slos.values(), values.prometheus_retention, remote_write)
+    if rule_set and dashboards:
+        linked = {alert: rule.annotations.dashboard_url for alert, rule in rule_set.rules().items()}
+        yield from files.missing(dashboards, linked)
+        yield from files.unreachable(dashboards, linked)

@@ -1,0 +1,1 @@
+"""Keys, conflicts and facts that count only when cloud is eks."""

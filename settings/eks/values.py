@@ -1,0 +1,118 @@
+"""The plain values of a stack on EKS: which keys there are and what each may be.
+
+Not set is an empty text, list or object. What does not fit together is told by settings/eks/conflicts.py.
+"""
+
+from ipaddress import ip_network
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from settings.quantities import Quantity, at_least
+from settings.types import HTTPS, BucketName, OptionalHttpsUrl, allowed, quantity
+
+Page = Literal["grafana", "prometheus", "alertmanager", "jaeger"]
+"""An app that has a page for people."""
+
+
+def _cidr(text: str) -> str:
+    ip_network(text)  # raises ValueError, also for an address with bits beyond its length
+    if "/" not in text:
+        raise ValueError("has no length")
+    return text
+
+
+Cidr = Annotated[str, AfterValidator(_cidr)]
+SubnetId = Annotated[str, Field(pattern=r"^subnet-[0-9a-f]{8,17}$")]
+RoleArn = Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+$")]
+_LABEL = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+_OIDC_URL = f"{HTTPS}; required when ingress is not none, and only then"
+_CIDRS = "a list of address ranges such as 10.0.0.0/16"
+
+
+def _arn(service: str, resource: str) -> Any:  # noqa: ANN401  (what stands in Annotated has no type)
+    return Field(pattern=rf"^(arn:aws[a-z-]*:{service}:[a-z0-9-]+:\d{{12}}:{resource}[\w-]+)?$")
+
+
+class EksValues(BaseModel):
+    """The keys that count only when cloud is eks."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, alias_generator=to_camel)
+
+    owner: Annotated[str, Field(pattern=r"^([A-Za-z0-9][\w .:/=+@-]{0,127})?$")] = allowed(
+        "who answers for the stack, such as team-platform; up to 128 letters, digits, blanks and any of _.:/=+-@; "
+        "required when cloud is eks"
+    )
+    aws_account_id: Annotated[str, Field(pattern=r"^(\d{12})?$")] = allowed(
+        "the 12 digits of an AWS account; required when cloud is eks"
+    )
+    aws_profile: Annotated[str, Field(pattern=r"^\S*$")] = allowed("a profile's name without blanks")
+    offline_preview: bool = allowed("true or false")
+
+    cluster: Literal["existing", "create"] = allowed("existing or create")
+    cluster_subnet_ids: tuple[SubnetId, ...] = allowed(
+        "a list of subnets' ids; at least two when cluster is create or opensearchDomain is true, and only then"
+    )
+    cluster_version: Annotated[str, Field(pattern=r"^\d\.\d{1,3}$")] = allowed("a version of Kubernetes such as 1.34")
+    cluster_admin_role_arns: tuple[RoleArn, ...] = allowed(
+        "a list of IAM roles' ARNs; at least one when cluster is create, and only then"
+    )
+    eks_auto_mode: bool = allowed("true or false; true when cluster is create, which makes a cluster in Auto Mode")
+    eks_addons: dict[str, Any] = allowed("an object: add-on -> managed, existing or off")
+
+    kms_key_arn: Annotated[str, _arn("kms", "key/")] = allowed(
+        "the ARN of a key (no alias) in awsRegion and awsAccountId"
+    )
+    manage_loki_bucket: bool = allowed("true or false")
+    loki_ruler_bucket: BucketName = allowed(
+        "an S3 bucket's name, other than lokiBucket; only when lokiBucket is made by the program"
+    )
+    managed_prometheus: bool = allowed("true or false; true only without remoteWriteUrl, which is the workspace's then")
+    opensearch_domain: bool = allowed(
+        "true or false; true only when jaegerStorageBackend is opensearch or logIndex is true, and opensearchUrl is "
+        "not set"
+    )
+    opensearch_instance_type: Annotated[str, Field(pattern=r"^[a-z0-9]+\.[a-z0-9]+\.search$")] = allowed(
+        "an instance type of OpenSearch such as m7g.large.search"
+    )
+    opensearch_instances: Annotated[int, Field(ge=1, le=80)] = allowed(
+        "a whole number from 1 to 80; 1, or a multiple of 2 or 3, with one of clusterSubnetIds for each of its zones"
+    )
+    opensearch_storage: Annotated[Quantity, at_least("10Gi")] = quantity("100Gi", least="10Gi")
+
+    domain: Annotated[
+        str,
+        # A certificate's first name may have 64 characters, and that is the shortest host's: jaeger.<domain>.
+        Field(pattern=r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)+)?$", max_length=57),
+    ] = allowed("a domain of at most 57 characters such as staging.example.com; required when ingress is not none")
+    hosted_zone_id: Annotated[str, Field(pattern=r"^(Z[A-Z0-9]{1,31})?$")] = allowed(
+        "a Route 53 hosted zone's id such as Z0123456789ABCDEFGHIJ; required when ingress is not none, and only then"
+    )
+    certificate_arn: Annotated[str, _arn("acm", "certificate/")] = allowed(
+        "the ARN of a certificate in awsRegion and awsAccountId; only when ingress is not none"
+    )
+    ingress: Literal["none", "internal", "internet-facing"] = allowed("none, internal or internet-facing")
+    ingress_class: Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$")] = allowed(
+        "an ingress class's name"
+    )
+    ingress_allowed_cidrs: tuple[Cidr, ...] = allowed(f"{_CIDRS}; at least one when ingress is not none, and only then")
+    load_balancer_cidrs: tuple[Cidr, ...] = allowed(
+        f"{_CIDRS}, those of the load balancer's subnets; at least one when ingress is not none, and only then"
+    )
+    oidc_issuer: OptionalHttpsUrl = allowed(_OIDC_URL)
+    oidc_authorization_endpoint: OptionalHttpsUrl = allowed(_OIDC_URL)
+    oidc_token_endpoint: OptionalHttpsUrl = allowed(_OIDC_URL)
+    oidc_user_info_endpoint: OptionalHttpsUrl = allowed(_OIDC_URL)
+    oidc_client_id: Annotated[str, Field(pattern=r"^\S*$")] = allowed(
+        "a client's id without blanks; required when ingress is not none, and only then"
+    )
+    grafana_admin_group: Annotated[str, Field(pattern=r"^[^'\"`\\#;$\n]*$")] = allowed(
+        "a group's name, as the login's claim `groups` has it, without quotes and any of \\#;$; only when ingress is "
+        "not none"
+    )
+
+    @property
+    def existing_ingress_class(self) -> str:
+        """Ingress class that the cluster must have; empty for none. In Auto Mode the program makes it."""
+        return "" if self.ingress == "none" or self.eks_auto_mode else self.ingress_class

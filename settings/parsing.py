@@ -1,0 +1,102 @@
+"""From configuration as the engine hands it over, every value a text, to typed values."""
+
+import json
+import re
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any, cast
+
+from pydantic import ValidationError
+from pydantic.fields import FieldInfo
+
+from alerting.problems import closest, path
+from settings import values as setting_values
+from settings.eks import conflicts
+from settings.values import Values
+
+PROJECT = "observability"
+"""Namespace of the configuration's keys."""
+
+
+def values(given: Mapping[str, object], encrypted: Collection[str]) -> tuple[Values | None, list[str]]:
+    """The values of typed keys, None where one is wrong; and a line for each problem."""
+    try:
+        found = Values.model_validate(given)
+    except ValidationError as error:
+        problems = [_value_problem(cast(Mapping[str, Any], item), encrypted) for item in error.errors()]
+        return None, list(dict.fromkeys(problems))
+    wrong = dict.fromkeys(found.misfits(), "") | conflicts.misfits(found)
+    problems = [
+        _problem(str(Values.model_fields[name].alias), getattr(found, name), words) for name, words in wrong.items()
+    ]
+    problems += (f"{PROJECT}:eksAddons.{line}" for line in conflicts.addon_problems(found))
+    return (None if problems else found), problems
+
+
+def _value_problem(item: Mapping[str, Any], encrypted: Collection[str]) -> str:
+    location = item["loc"]
+    key = f"{PROJECT}:{path(location)}"
+    if item["type"] == "missing":
+        return f"{key}: required, but not set; allowed: {_allowed(location[0])}"
+    if location[0] in encrypted:
+        return f"{key}: the value (a secret, not shown) is not allowed; allowed: {_allowed(location[0])}"
+    return _problem(path(location), item["input"])
+
+
+def _problem(key: str, value: object, words: str = "") -> str:
+    shown = json.dumps(value, ensure_ascii=False)
+    return f"{PROJECT}:{key}: {shown} is not allowed; allowed: {_allowed(re.split(r'[.[]', key)[0])}{words}"
+
+
+def _allowed(key: object) -> str | None:
+    return next(f.description for n, f in Values.model_fields.items() if key in (f.alias, n))
+
+
+def typed(plain: Mapping[str, str]) -> dict[str, object]:
+    """Each known key with its text as the type that it has.
+
+    Unchanged where the text is none of that type, so that validation reports it as it was written.
+    """
+    return {key: _typed(field, plain[key]) for key, field in _fields().items() if key in plain}
+
+
+def _typed(field: FieldInfo, text: str) -> object:
+    if field.annotation is str or field.annotation is None or "Literal" in str(field.annotation):
+        return text
+    try:
+        value: object = json.loads(text)
+    except ValueError:
+        return text
+    return tuple(cast(list[object], value)) if isinstance(value, list) else value
+
+
+def unknown(plain: Mapping[str, str], secret: Collection[str]) -> list[str]:
+    """A line for each key that is none of ours, nor a secret."""
+    everything = (*_fields(), *secret)
+    return [f"{PROJECT}:{key}: unknown key; {closest(key, everything)}" for key in plain if key not in everything]
+
+
+def _fields() -> dict[str, FieldInfo]:
+    return {field.alias or name: field for name, field in Values.model_fields.items()}
+
+
+def credential_problems(
+    present: Collection[str], encrypted: Collection[str], needed: Mapping[str, str]
+) -> Iterator[str]:
+    """A line for each secret that is missing, or stands in plain text; `needed` says what needs each."""
+    for key, user in needed.items():
+        if key not in present:
+            command = f"pulumi config set --secret {key}"
+            yield f"{PROJECT}:{key}: required, but not set; needed by {user}; set it with: {command}"
+    for key in present:
+        if key not in encrypted:
+            command = f"pulumi config set --secret {key}"
+            yield f"{PROJECT}:{key}: stands in the stack file as plain text; encrypt it with: {command}"
+
+
+def unused(present: Collection[str], chosen: Values) -> Iterator[str]:
+    """A secret that nobody asks for is a misunderstanding, or one that can be taken back."""
+    used = {key for key, _ in chosen.secrets()} | (set() if chosen.grafana else {"grafanaAuth"})
+    for key in present:
+        if key not in used:
+            allowed = f"only when {setting_values.SECRETS[key]}"
+            yield f"{PROJECT}:{key}: set, but not used; allowed: {allowed}; remove it with: pulumi config rm {key}"

@@ -1,0 +1,76 @@
+"""The secrets of a stack: given encrypted, or as references that AWS is asked for."""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+
+from alerting.routing import Routing
+from settings import channel_secrets, parsing
+from settings import values as setting_values
+from settings.eks import opensearch, secret_references
+from settings.eks.facts import Facts, Findings
+from settings.eks.secret_references import Reference
+from settings.parsing import PROJECT
+from settings.values import Values
+
+_SEARCH = "opensearchPassword"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Secrets:
+    """The configuration with each reference replaced by what it leads to, and what AWS said besides."""
+
+    raw: Mapping[str, str] = field(repr=False)
+    present: Collection[str]
+    """Keys of values.SECRETS that are set."""
+    facts: Facts | None
+
+
+def read(
+    raw: Mapping[str, str],
+    encrypted: Collection[str],
+    routing: Routing | None,
+    values: Values | None,
+    ask: Callable[[Values, Mapping[str, Reference]], Findings],
+) -> tuple[Secrets, list[str]]:
+    """Reads the references and checks what is read; a line for each problem.
+
+    One that cannot be read, and so has a problem already, stands in with a value of the right form.
+    """
+    keys = (*(routing.secrets() if routing else ()), *setting_values.SECRETS)
+    references, malformed = secret_references.find(raw, keys)
+    problems = _keyed(malformed)
+    findings = Findings()
+    if values and values.cloud == "eks":
+        findings = ask(values, references)
+        problems += _keyed(findings.problems)
+    elif values:
+        problems += _keyed([f"{key}: a reference is not allowed; allowed only when cloud is eks" for key in references])
+    forms = routing.forms() if routing else {}
+    stood_in = {key: secret_references.stand_in(forms.get(key, ""), key) for key in keys if _is_reference(raw, key)}
+    filled = {**raw, **stood_in, **findings.secrets}
+    hidden = {*encrypted, *stood_in}
+    if routing:
+        problems += _keyed(channel_secrets.problems(filled, hidden, routing, values))
+    # As it is written: the values may be wrong elsewhere, and all problems are told at once.
+    if raw.get("opensearchDomain") == "true" and filled.get(_SEARCH):
+        problems += _keyed(_password_problems(filled[_SEARCH]))
+    present = [key for key in setting_values.SECRETS if filled.get(key)]
+    needed = dict(values.secrets()) if values else {}
+    problems += parsing.credential_problems(present, hidden, needed)
+    if values:
+        problems += parsing.unused(present, values)
+    return Secrets(raw=filled, present=present, facts=findings.facts), problems
+
+
+def _password_problems(password: str) -> list[str]:
+    misses = opensearch.password_problem(password)
+    allowed = opensearch.PASSWORD_ALLOWED
+    return [f"{_SEARCH}: the value (a secret, not shown) {misses}; allowed: {allowed}"] if misses else []
+
+
+def _is_reference(raw: Mapping[str, str], key: str) -> bool:
+    return raw.get(key, "").startswith(secret_references.PREFIX)
+
+
+def _keyed(problems: Collection[str]) -> list[str]:
+    return [f"{PROJECT}:{problem}" for problem in problems]

@@ -1,0 +1,84 @@
+"""Sizes and shares that both the configurations of the platform's programs and the capacity check use."""
+
+from alerting.durations import seconds
+
+PROMETHEUS_USABLE = 0.85
+"""Share of Prometheus' volume for blocks. The rest is for the write-ahead log, and for compaction, which writes before
+it deletes."""
+
+LOKI_RETENTION_ALLOWED = "whole days, at least 1d, such as 30d, 2w or 48h"
+LOKI_STREAMS_SHARE = 0.25
+"""Share of a replica's memory that streams may take."""
+LOKI_STREAM_BYTES = 16 * 1024
+"""Memory of one stream: 6 KiB were measured for a stream of five short lines; busy streams, which are few, hold up to
+2 MiB."""
+LOKI_MB_PER_SECOND = 10
+"""Log lines that Loki accepts."""
+LOKI_COMPACTION_MINUTES = 10
+"""Time between two runs of Loki's compactor."""
+_DAY = 86_400
+
+GATEWAY_TRACES_SHARE = 0.4
+"""Share of a gateway's memory for traces that wait for their sampling decision."""
+GATEWAY_TRACE_BYTES = 20 * 1024
+"""Memory of one waiting trace: about ten spans of 2 KiB."""
+
+REQUEST_BYTES = 4 * 2**20
+"""The largest request that a collector's receiver accepts, uncompressed."""
+# Share of an agent's memory for traces that wait for gateways. The agent refuses data above 60 % of its memory.
+_AGENT_QUEUES_SHARE = 0.25
+_LARGEST_QUEUE = 16 * 2**20
+# A request that is larger than its queue would be refused forever. Names of pods make a request slightly larger.
+_SMALLEST_QUEUE = REQUEST_BYTES * 5 // 4
+
+# Cores and bytes that each pod of an app requests, where no setting decides.
+CPU = {
+    "prometheus": 0.1,
+    "alertmanager": 0.02,
+    "loki": 0.1,
+    "jaeger": 0.05,
+    "otel-gateway": 0.05,
+    "otel-agent": 0.05,
+    "grafana": 0.05,
+    "kube-state-metrics": 0.01,
+    "node-exporter": 0.01,
+}
+MEMORY = {"alertmanager": "128Mi", "node-exporter": "64Mi"}
+
+
+def loki_retention_problem(text: str) -> str | None:
+    """Why Loki cannot keep logs for this duration; None if it can. LOKI_RETENTION_ALLOWED says what is allowed.
+
+    One day is Loki's own minimum. The compactor goes by the age of each chunk; whole days are this program's choice,
+    for all limits that are derived from the retention.
+    """
+    try:
+        kept = seconds(text)
+    except ValueError as error:
+        return str(error)
+    if kept < _DAY:
+        return "must be at least 1d: Loki keeps no less"
+    return None if kept % _DAY == 0 else "must be whole days"
+
+
+def loki_replication(replicas: int) -> int:
+    """Number of replicas that hold each line: three, or one if there are fewer than three.
+
+    With two copies both replicas would have to acknowledge each write, so the restart of either would stop ingestion.
+    """
+    return 3 if replicas >= 3 else 1
+
+
+def gateway_queue_bytes(memory_bytes: int, gateways: int) -> int:
+    """Bytes of traces that an agent with this memory limit holds for each gateway that is unavailable.
+
+    Raises ValueError if the gateways' share of the memory is too small for one request each.
+    """
+    size = int(memory_bytes * _AGENT_QUEUES_SHARE / gateways)
+    if size < _SMALLEST_QUEUE:
+        least = int(_SMALLEST_QUEUE * gateways / _AGENT_QUEUES_SHARE / 2**20)
+        raise ValueError(
+            f"an agent's memory of {memory_bytes // 2**20}Mi is too small for {gateways} gateways; "
+            f"allowed: {least}Mi or more"
+        )
+    return min(size, _LARGEST_QUEUE)

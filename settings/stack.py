@@ -1,0 +1,188 @@
+"""The settings of one stack: its values, rules, routes, dashboards and secrets, checked together.
+
+Everything is checked before the first resource, and every problem is reported at once with its full key, its value
+(never a secret's) and what is allowed. Defaults stand in Pulumi.yaml, and only there.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from alerting import loader
+from alerting.disruption_budgets import DisruptionBudget
+from alerting.model import AlertOverride, Links, RuleSet
+from alerting.routing import Mail, Routing, Timing
+from dashboards.files import DashboardFile
+from settings import checks, content, parsing, versions
+from settings import secrets as setting_secrets
+from settings import values as setting_values
+from settings.apps import SIMULATED_NAMESPACES
+from settings.eks import access
+from settings.eks import facts as aws_facts
+from settings.eks.aws import STORAGE_CLASS
+from settings.eks.facts import Facts
+from settings.values import Values
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class SettingsError(ValueError):
+    """The configuration cannot be used. `problems` has one line per problem."""
+
+    def __init__(self, problems: Collection[str]) -> None:
+        self.problems = tuple(problems)
+        count = f"{len(self.problems)} problem{'s' if len(self.problems) > 1 else ''}"
+        super().__init__(
+            f"{count} in the settings; nothing was changed.\n" + "\n".join(f"  {p}" for p in self.problems)
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Everything that differs between stacks, checked."""
+
+    values: Values
+    rule_set: RuleSet
+    overrides: Mapping[str, AlertOverride]
+    routing: Routing
+    dashboards: Sequence[DashboardFile]
+    disruption_budgets: Mapping[str, DisruptionBudget]
+    """By name, of the observed systems' workloads."""
+    secrets: Mapping[str, SecretStr]
+    """Config key -> secret, for every key that a channel names."""
+    credentials: Mapping[str, SecretStr]
+    """Config key -> secret, for what the values need besides."""
+    facts: Facts | None = None
+    """What AWS said of the account; None where cloud is not eks."""
+    stack: str = ""
+    """The stack's name, which nothing depends on: it stands in tags, and tells the stack's own file from others."""
+
+    @property
+    def kubeconfig(self) -> str | None:
+        """Absolute path of the kubeconfig, or the EKS cluster's as text; None for the one that kubectl would take."""
+        values = self.values
+        if values.kubeconfig or values.kube_context or not (self.facts and self.facts.cluster):
+            return str(ROOT / Path(values.kubeconfig).expanduser()) if values.kubeconfig else None
+        cluster = self.facts.cluster
+        return access.kubeconfig(values, cluster.endpoint, cluster.certificate_authority)
+
+    @property
+    def has_cluster(self) -> bool:
+        """Whether there is a cluster to ask: not in an offline preview, and not before it is made."""
+        made = self.facts is None or self.facts.cluster is not None
+        return made and not self.values.offline_preview
+
+    @property
+    def kube_context(self) -> str | None:
+        """Context; None for the kubeconfig's current one."""
+        return self.values.kube_context or None
+
+    @property
+    def storage_class(self) -> str | None:
+        """Storage class of every volume; None for the cluster's default, which EKS does not have."""
+        return self.values.storage_class or (STORAGE_CLASS if self.values.cloud == "eks" else None)
+
+    @property
+    def simulator_image(self) -> str:
+        """Image of the simulated workloads and of the receiver."""
+        return self.values.simulator_image or versions.SIMULATOR_IMAGE
+
+    @property
+    def agent_namespace(self) -> str:
+        """Namespace of the node agents, the only one outside Pod Security `restricted`."""
+        return f"{self.values.namespace}-agent"
+
+    @property
+    def made_namespaces(self) -> list[str]:
+        """Namespaces that the program makes."""
+        simulated = SIMULATED_NAMESPACES if self.values.simulator else ()
+        return [self.values.namespace, self.agent_namespace, *simulated]
+
+    @property
+    def grafana_api_url(self) -> str:
+        """Where this program reaches Grafana's API."""
+        return self.values.grafana_api_url or self.values.dashboard_base_url
+
+    @property
+    def grafana_auth(self) -> str:
+        """Login for a Grafana that is not this stack's; anonymous where none is set."""
+        return self.credential("grafanaAuth") if "grafanaAuth" in self.credentials else "anonymous"
+
+    def credential(self, key: str) -> str:
+        """The secret under a config key of `credentials`."""
+        return self.credentials[key].get_secret_value()
+
+    @property
+    def links(self) -> Links:
+        """Where the links of a notification lead."""
+        return Links(runbook_base_url=self.values.runbook_base_url, dashboard_base_url=self.values.dashboard_base_url)
+
+    @property
+    def mail(self) -> Mail | None:
+        """The SMTP server; None where no channel needs one."""
+        values = self.values
+        if not values.smtp_smarthost:
+            return None
+        password = self.credential("smtpPassword") if values.smtp_username else ""
+        return Mail(
+            smarthost=values.smtp_smarthost,
+            sender=values.smtp_from,
+            username=values.smtp_username,
+            password=password,
+            require_tls=values.smtp_require_tls,
+        )
+
+    @property
+    def timing(self) -> Timing:
+        """How long notifications wait."""
+        return self.values.timing
+
+    def rule_files(self) -> dict[str, str]:
+        """File name -> YAML of the rules as this stack deploys them."""
+        return loader.render(self.rule_set, self.overrides, self.links)
+
+
+def parse(
+    raw: Mapping[str, str],
+    encrypted: Collection[str],
+    rules_folder: Path = loader.RULES,
+    ask_aws: aws_facts.Check = aws_facts.offline,
+    stack: str = "",
+) -> Settings:
+    """Settings from configuration as the engine hands it over: keys without namespace, every value a text.
+
+    `encrypted` names the keys that the stack file holds encrypted. Without `ask_aws` nothing is asked, and references
+    to secrets stay unread. With `stack`, the files of the other stacks are looked at, too. Raises
+    SettingsError with every problem found.
+    """
+    parts, problems = content.load(rules_folder)
+    secret_keys = (*(parts.routing.secrets() if parts.routing else ()), *setting_values.SECRETS)
+    plain = {key: text for key, text in raw.items() if key not in secret_keys}
+    # With a broken routing.yaml nobody can tell which further keys are secrets, so none is called unknown.
+    problems += parsing.unknown(plain, secret_keys) if parts.routing else []
+    typed = parsing.typed(plain)
+    values, found = parsing.values(typed, encrypted)
+    problems += found
+    secrets, found = setting_secrets.read(raw, encrypted, parts.routing, values, partial(ask_aws, stack=stack))
+    problems += found
+    problems += checks.problems(parts, values)
+    problems += checks.bucket_problems(values, stack, ROOT) if values and stack else ()
+    changes, found = content.changes(typed, parts.rule_set)
+    problems += found
+    if problems or not (values and parts.rule_set and parts.routing):
+        raise SettingsError(problems)
+    return Settings(
+        values=values,
+        rule_set=parts.rule_set,
+        overrides=changes.alerts,
+        routing=parts.routing,
+        dashboards=parts.dashboards,
+        disruption_budgets=changes.budgets,
+        secrets={key: SecretStr(secrets.raw[key]) for key in parts.routing.secrets()},
+        credentials={key: SecretStr(secrets.raw[key]) for key in secrets.present},
+        facts=secrets.facts,
+        stack=stack,
+    )

@@ -1,0 +1,265 @@
+"""The plain values of a stack: which keys there are, what each may be, and which do not fit together."""
+
+import re
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal, get_args
+from urllib.parse import urlsplit
+
+from pydantic import Field, field_validator, model_validator
+
+from alerting.durations import Duration, PositiveDuration, seconds
+from alerting.routing import Timing
+from settings.apps import ALERTMANAGER, GRAFANA, JAEGER, PROMETHEUS, SIMULATED_NAMESPACES, App
+from settings.eks.values import EksValues, Page
+from settings.quantities import Quantity, at_least, quantity_bytes
+from settings.sizes import LOKI_RETENTION_ALLOWED, gateway_queue_bytes, loki_retention_problem
+from settings.types import (
+    BACKEND_URL,
+    URL,
+    BackendUrl,
+    BucketName,
+    DnsLabel,
+    HttpUrl,
+    OptionalBackendUrl,
+    OptionalHttpUrl,
+    allowed,
+    quantity,
+)
+
+_DURATION = "a Prometheus duration above zero such as"
+_PAGES: dict[str, App] = {
+    "prometheusUrl": PROMETHEUS,
+    "alertmanagerUrl": ALERTMANAGER,
+    "jaegerUrl": JAEGER,
+    "dashboardBaseUrl": GRAFANA,
+}
+"""Key of an address -> the app whose page it leads to."""
+
+
+class Values(EksValues):
+    """The plain values of a stack. A field's description says what is allowed, in the words of the error message."""
+
+    cloud: Literal["none", "eks"] = allowed("none or eks")
+    aws_region: Annotated[str, Field(pattern=r"^([a-z]{2}(-[a-z]+)+-\d)?$")] = allowed(
+        "an AWS region such as eu-central-1; required when cloud is eks, or logs are in S3 without an endpoint"
+    )
+    cluster_name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$")] = allowed(
+        "up to 100 letters, digits, `-`, `_` and `.`"
+    )
+    kubeconfig: str = allowed("a path")
+    kube_context: str = allowed("a context's name")
+    namespace: Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,55}[a-z0-9])?$")] = allowed(
+        "a DNS label of at most 57 characters (small letters, digits and `-`) that is no other's namespace"
+    )
+    storage_class: Annotated[str, Field(pattern=r"^([a-z0-9]([a-z0-9.-]*[a-z0-9])?)?$")] = allowed(
+        "a storage class's name"
+    )
+    protect: bool = allowed("true or false")
+
+    prometheus_replicas: Annotated[int, Field(ge=1, le=10)] = allowed("a whole number from 1 to 10")
+    prometheus_retention: PositiveDuration = allowed(f"{_DURATION} 15d, 36h or 1w2d")
+    prometheus_storage: Annotated[Quantity, at_least("64Mi")] = quantity("50Gi", least="64Mi")
+    prometheus_memory: Annotated[Quantity, at_least("128Mi")] = quantity("2Gi", least="128Mi")
+    alertmanager_replicas: Annotated[int, Field(ge=1, le=9)] = allowed("a whole number from 1 to 9")
+    alertmanager_storage: Annotated[Quantity, at_least("32Mi")] = quantity("2Gi", least="32Mi")
+    scrape_interval: PositiveDuration = allowed("a Prometheus duration above zero, at most 2m, such as 30s")
+    remote_write_url: OptionalBackendUrl = allowed(
+        BACKEND_URL + "; one of AWS is in awsRegion and ends in /workspaces/WORKSPACE/api/v1/remote_write"
+    )
+    evaluation_interval: PositiveDuration = allowed("a Prometheus duration above zero, at most 2m, such as 30s")
+    group_wait: Duration = allowed("a Prometheus duration such as 30s")
+    group_interval: PositiveDuration = allowed(f"{_DURATION} 5m")
+    repeat_interval: PositiveDuration = allowed(f"{_DURATION} 4h, longer than groupInterval")
+    smtp_smarthost: Annotated[str, Field(pattern=r"^([A-Za-z0-9][A-Za-z0-9.-]*:[1-9]\d{0,4})?$")] = allowed(
+        "host:port of an SMTP server"
+    )
+    smtp_from: Annotated[str, Field(pattern=r"^([^@\s]+@[^@\s]+)?$")] = allowed("an e-mail address")
+    smtp_username: Annotated[str, Field(pattern=r"^\S*$")] = allowed("a user's name without blanks")
+    smtp_require_tls: bool = allowed("true or false; false only for a server inside the cluster (ends in .svc)")
+    pagerduty_url: BackendUrl = allowed(BACKEND_URL)
+    mute_windows: bool = allowed("true or false")
+    kube_state_metrics: bool = allowed("true or false")
+    kube_state_metrics_memory: Annotated[Quantity, at_least("32Mi")] = quantity("128Mi", least="32Mi")
+    node_exporter: bool = allowed("true or false")
+
+    loki_storage_backend: Literal["filesystem", "s3"] = allowed("filesystem or s3")
+    loki_bucket: BucketName = allowed("an S3 bucket's name; required when lokiStorageBackend is s3, and only then")
+    loki_s3_endpoint: OptionalBackendUrl = allowed(
+        BACKEND_URL + "; only when lokiStorageBackend is s3, for a server that is not AWS"
+    )
+    loki_replicas: Annotated[int, Field(ge=1, le=9)] = allowed(
+        "a whole number from 1 to 9; 1 when lokiStorageBackend is filesystem, which replicas cannot share"
+    )
+    loki_retention: str = allowed(LOKI_RETENTION_ALLOWED)
+    loki_storage: Annotated[Quantity, at_least("64Mi")] = quantity("50Gi", least="64Mi")
+    loki_memory: Annotated[Quantity, at_least("256Mi")] = quantity("1Gi", least="256Mi")
+
+    jaeger_storage_backend: Literal["badger", "opensearch"] = allowed("badger or opensearch")
+    jaeger_replicas: Annotated[int, Field(ge=1, le=9)] = allowed(
+        "a whole number from 1 to 9; 1 when jaegerStorageBackend is badger, which replicas cannot share"
+    )
+    jaeger_retention: PositiveDuration = allowed("a Prometheus duration of at least 1h, such as 7d")
+    jaeger_storage: Annotated[Quantity, at_least("64Mi")] = quantity("20Gi", least="64Mi")
+    jaeger_memory: Annotated[Quantity, at_least("128Mi")] = quantity("1Gi", least="128Mi")
+    opensearch_url: OptionalBackendUrl = allowed(
+        BACKEND_URL
+        + "; required when jaegerStorageBackend is opensearch or logIndex true, opensearchDomain false, and only then"
+    )
+    opensearch_username: Annotated[str, Field(pattern=r"^\S*$")] = allowed(
+        "a user's name without blanks; required when jaegerStorageBackend is opensearch or logIndex true, and only then"
+    )
+    log_index: bool = allowed("true or false")
+
+    collector_replicas: Annotated[int, Field(ge=1, le=20)] = allowed("a whole number from 1 to 20")
+    collector_storage: Annotated[Quantity, at_least("64Mi")] = quantity("5Gi", least="64Mi")
+    collector_memory: Annotated[Quantity, at_least("128Mi")] = quantity("512Mi", least="128Mi")
+    collector_agent_memory: Annotated[Quantity, at_least("64Mi")] = quantity(
+        "256Mi", least="64Mi, and 20Mi for each of collectorReplicas"
+    )
+    trace_sampling_percentage: Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)] = allowed(
+        "a number from 0 to 100"
+    )
+    trace_decision_wait: PositiveDuration = allowed("a Prometheus duration from 1s to 5m, such as 10s")
+    xray: bool = allowed("true or false; true only when cloud is eks, which gives the collectors an identity")
+
+    grafana: bool = allowed("true or false")
+    grafana_storage: Annotated[Quantity, at_least("64Mi")] = quantity("5Gi", least="64Mi")
+    grafana_memory: Annotated[Quantity, at_least("128Mi")] = quantity("512Mi", least="128Mi")
+    grafana_api_url: OptionalHttpUrl = allowed(URL)
+
+    prometheus_url: HttpUrl = allowed(URL)
+    alertmanager_url: HttpUrl = allowed(URL)
+    loki_url: HttpUrl = allowed(URL)
+    jaeger_url: HttpUrl = allowed(URL)
+    runbook_base_url: HttpUrl = allowed(URL)
+    dashboard_base_url: HttpUrl = allowed(f"{URL}; without a path when grafana is true")
+
+    service_namespaces: tuple[DnsLabel, ...] = allowed("a list of namespaces")
+    simulator: bool = allowed("true or false")
+    simulator_image: str = allowed("an image reference with a tag or digest")
+    disruption_budgets: dict[str, Any] = allowed("an object: name of a budget -> minAvailable, or enabled: false")
+    alert_overrides: dict[str, Any] = allowed("an object: alert name -> what changes")
+
+    @field_validator("scrape_interval", "evaluation_interval")
+    @classmethod
+    def _short(cls, text: str) -> str:
+        # A series is stale five minutes after its last sample; two missed scrapes must fit into that.
+        if seconds(text) > 120:
+            raise ValueError("must be at most 2m")
+        return text
+
+    @field_validator("trace_decision_wait")
+    @classmethod
+    def _bounded(cls, text: str) -> str:
+        # Every span of the last `wait` is held in memory.
+        if not 1 <= seconds(text) <= 300:
+            raise ValueError("must be from 1s to 5m")
+        return text
+
+    @field_validator("jaeger_retention")
+    @classmethod
+    def _useful(cls, text: str) -> str:
+        if seconds(text) < 3600:
+            raise ValueError("must be at least 1h")
+        return text
+
+    @field_validator("loki_retention")
+    @classmethod
+    def _kept(cls, text: str) -> str:
+        if found := loki_retention_problem(text):
+            raise ValueError(found)
+        return text
+
+    @field_validator("simulator_image")
+    @classmethod
+    def _pinned(cls, text: str) -> str:
+        if text and not re.fullmatch(r"[\w./:-]+(:[\w.-]+|@sha256:[0-9a-f]{64})", text):
+            raise ValueError("must name a tag or digest")
+        return text
+
+    @model_validator(mode="before")
+    @classmethod
+    def _addresses(cls, given: dict[str, Any]) -> dict[str, Any]:
+        """Addresses that are not set: a host in the domain, which the load balancer serves, or a forwarded port."""
+        domain = given.get("domain")
+        hosts = {
+            key: f"https://{app.name}.{domain}" if domain else f"http://localhost:{app.port}"
+            for key, app in _PAGES.items()
+        }
+        return {**given, **{key: url for key, url in hosts.items() if given.get(key) == ""}}
+
+    def misfits(self) -> list[str]:
+        """Names of the fields whose value is fine alone, but not together with the others."""
+        s3 = self.loki_storage_backend == "s3"
+        others = ("default", *(SIMULATED_NAMESPACES if self.simulator else ()))
+        wrong = {
+            # Equal is no better than shorter: see Routing.timing_problems.
+            "repeat_interval": seconds(self.repeat_interval) <= seconds(self.group_interval),
+            "namespace": self.namespace.startswith("kube-") or self.namespace in others,
+            "xray": self.xray and self.cloud != "eks",
+            "dashboard_base_url": self.grafana and urlsplit(self.dashboard_base_url).path.strip("/"),
+            "loki_bucket": s3 != bool(self.loki_bucket),
+            "loki_s3_endpoint": self.loki_s3_endpoint and not s3,
+            "loki_replicas": self.loki_replicas > 1 and not s3,
+            "aws_region": not self.aws_region
+            and (
+                self.cloud == "eks" or (s3 and not self.loki_s3_endpoint) or ".amazonaws.com" in self.remote_write_url
+            ),
+            "collector_agent_memory": not self._agents_hold_traces(),
+            "jaeger_replicas": self.jaeger_replicas > 1 and self.jaeger_storage_backend != "opensearch",
+            "opensearch_url": self.opensearch != bool(self.opensearch_url or self.opensearch_domain),
+            "opensearch_username": self.opensearch != bool(self.opensearch_username),
+        }
+        return [name for name, is_wrong in wrong.items() if is_wrong]
+
+    def _agents_hold_traces(self) -> bool:
+        try:
+            gateway_queue_bytes(quantity_bytes(self.collector_agent_memory), self.collector_replicas)
+        except ValueError:
+            return False
+        return True
+
+    def secrets(self) -> Iterator[tuple[str, str]]:
+        """Config key of each secret that these values need, besides the channels' own, and what needs it."""
+        if self.loki_storage_backend == "s3" and self.loki_s3_endpoint:
+            yield "lokiS3AccessKeyId", "lokiS3Endpoint"
+            yield "lokiS3SecretAccessKey", "lokiS3Endpoint"
+        if self.opensearch:
+            traces = self.jaeger_storage_backend == "opensearch"
+            yield "opensearchPassword", "jaegerStorageBackend opensearch" if traces else "logIndex"
+        if self.ingress != "none":
+            yield "oidcClientSecret", "ingress"
+        if self.smtp_username:
+            yield "smtpPassword", "smtpUsername"
+        if not self.grafana and self.cloud == "eks":
+            yield "grafanaAuth", "the Grafana at dashboardBaseUrl, as grafana is false"
+
+    @property
+    def hosts(self) -> dict[Page, str]:
+        """App -> host, of those that the load balancer serves; none without an ingress, no Grafana that is not ours."""
+        pages: tuple[Page, ...] = get_args(Page) if self.ingress != "none" else ()
+        return {app: f"{app}.{self.domain}" for app in pages if app != "grafana" or self.grafana}
+
+    @property
+    def opensearch(self) -> bool:
+        """Whether anything is kept in an OpenSearch."""
+        return self.log_index or self.jaeger_storage_backend == "opensearch"
+
+    @property
+    def timing(self) -> Timing:
+        """How long notifications wait."""
+        return Timing(
+            group_wait=self.group_wait, group_interval=self.group_interval, repeat_interval=self.repeat_interval
+        )
+
+
+SECRETS = {
+    "lokiS3AccessKeyId": "lokiS3Endpoint is set",
+    "lokiS3SecretAccessKey": "lokiS3Endpoint is set",
+    "opensearchPassword": "jaegerStorageBackend is opensearch or logIndex true",
+    "oidcClientSecret": "ingress is not none",
+    "smtpPassword": "smtpUsername is set",
+    # `user:password` or a service account's token.
+    "grafanaAuth": "grafana is false",
+}
+"""Config key of every secret besides the channels' own -> when it is used."""

@@ -1,0 +1,1 @@
+"""Records every notification that Alertmanager delivers: ."""

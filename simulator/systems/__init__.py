@@ -1,0 +1,1 @@
+"""The simulated systems: metrics, log lines and faults of each."""

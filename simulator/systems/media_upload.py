@@ -1,0 +1,163 @@
+"""Media upload's metrics (telemetry contract, section 3) and healthy signals; see media_faults.py.
+
+One pod stands for the four services and for the exporters of PostgreSQL, NATS, Redis, MinIO and OpenSearch.
+"""
+
+from simulator.engine.signals import Durations, Events, Kind, Level, Metric, Signal
+
+SERVICES = ("ingestor", "gateway", "variant-generator", "reconciler")
+STORAGE_OPERATIONS = ("put", "get", "delete")
+GRAPHQL_OPERATIONS = ("asset", "albums", "createUpload")
+ROUTES = ("/graphql", "/uploads", "/media/{id}")
+AUTH_REASONS = ("expired", "invalid", "missing")
+CLIENTS = ("mobile", "web", "partner")
+RESOLUTIONS = ("thumbnail", "720p", "1080p")
+ASPECT_RATIOS = ("1:1", "4:3", "16:9")
+CONSUMERS = (("media.uploaded", "variant-generator"), ("media.stored", "reconciler"))
+
+_NATS = ("stream", "consumer")
+_COUNTER, _GAUGE, _HISTOGRAM = Kind.COUNTER, Kind.GAUGE, Kind.HISTOGRAM
+
+METRICS = (
+    Metric(name="media_uploads_total", kind=_COUNTER, text="Uploads that ended.", labels=("status",)),
+    Metric(
+        name="media_upload_duration_seconds",
+        kind=_HISTOGRAM,
+        text="Duration of an upload.",
+        buckets=(0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0),
+    ),
+    Metric(
+        name="media_storage_operations_total",
+        kind=_COUNTER,
+        text="Operations on the object store.",
+        labels=("operation", "status"),
+    ),
+    Metric(name="media_reconciliation_errors_total", kind=_COUNTER, text="Media that do not match their records."),
+    Metric(name="graphql_requests_total", kind=_COUNTER, text="GraphQL requests.", labels=("operation", "status")),
+    Metric(
+        name="gateway_request_duration_seconds",
+        kind=_HISTOGRAM,
+        text="Duration of a request at the gateway.",
+        labels=("route",),
+        buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
+    ),
+    Metric(name="gateway_requests_total", kind=_COUNTER, text="Requests at the gateway.", labels=("route", "code")),
+    Metric(name="gateway_auth_failures_total", kind=_COUNTER, text="Requests without a login.", labels=("reason",)),
+    Metric(name="gateway_rate_limited_total", kind=_COUNTER, text="Requests over a limit.", labels=("client",)),
+    Metric(
+        name="variant_generation_total",
+        kind=_COUNTER,
+        text="Variants that were made, or not.",
+        labels=("resolution", "aspect_ratio", "status"),
+    ),
+    Metric(
+        name="variant_generation_duration_seconds",
+        kind=_HISTOGRAM,
+        text="Duration of making a variant.",
+        labels=("resolution",),
+        buckets=(0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0),
+    ),
+    Metric(name="pg_connections", kind=_GAUGE, text="Connections to PostgreSQL."),
+    Metric(name="pg_max_connections", kind=_GAUGE, text="Connections that PostgreSQL allows."),
+    Metric(name="nats_consumer_num_pending", kind=_GAUGE, text="Messages not delivered yet.", labels=_NATS),
+    Metric(name="nats_consumer_num_ack_pending", kind=_GAUGE, text="Messages not acknowledged yet.", labels=_NATS),
+    Metric(name="redis_memory_used_bytes", kind=_GAUGE, text="Memory that Redis uses."),
+    Metric(name="redis_memory_max_bytes", kind=_GAUGE, text="Memory that Redis may use."),
+    Metric(name="redis_keyspace_hits_total", kind=_COUNTER, text="Keys that were found."),
+    Metric(name="redis_keyspace_misses_total", kind=_COUNTER, text="Keys that were not found."),
+    # MinIO's own names, without `_total`.
+    Metric(name="minio_s3_traffic_sent_bytes", kind=Kind.PLAIN_COUNTER, text="Bytes that MinIO sent."),
+    Metric(name="minio_s3_traffic_received_bytes", kind=Kind.PLAIN_COUNTER, text="Bytes that MinIO received."),
+    Metric(name="minio_cluster_usage_total_bytes", kind=_GAUGE, text="Bytes stored."),
+    Metric(name="minio_cluster_capacity_usable_total_bytes", kind=_GAUGE, text="Bytes that can be stored."),
+    Metric(name="opensearch_cluster_status", kind=_GAUGE, text="0 green, 1 yellow, 2 red."),
+    Metric(name="opensearch_cluster_shards_number", kind=_GAUGE, text="Shards by state.", labels=("type",)),
+)
+
+
+def _uploads() -> list[Signal]:
+    # One in 20,000 uploads fails and one in 1,000 requests is slow: a twentieth and a fiftieth of what the SLOs allow.
+    signals: list[Signal] = [
+        Events(metric="media_uploads_total", labels={"status": "success"}, per_second=2.0),
+        Events(metric="media_uploads_total", labels={"status": "failure"}, per_second=0.0001, bad=True),
+        Durations(metric="media_upload_duration_seconds", per_second=2.0, median=1.2),
+        Events(metric="media_reconciliation_errors_total"),
+    ]
+    for operation in STORAGE_OPERATIONS:
+        labels = {"operation": operation}
+        signals += [
+            Events(metric="media_storage_operations_total", labels={**labels, "status": "success"}, per_second=1.5),
+            Events(metric="media_storage_operations_total", labels={**labels, "status": "failure"}),
+        ]
+    for resolution, median in zip(RESOLUTIONS, (0.15, 0.9, 2.2), strict=True):
+        labels = {"resolution": resolution}
+        signals.append(
+            Durations(metric="variant_generation_duration_seconds", labels=labels, per_second=2.0, median=median)
+        )
+        for ratio in ASPECT_RATIOS:
+            both = {**labels, "aspect_ratio": ratio}
+            signals += [
+                Events(metric="variant_generation_total", labels={**both, "status": "success"}, per_second=0.66),
+                Events(metric="variant_generation_total", labels={**both, "status": "failure"}, per_second=0.002),
+            ]
+    return signals
+
+
+def _gateway() -> list[Signal]:
+    signals: list[Signal] = []
+    duration, requests = "gateway_request_duration_seconds", "gateway_requests_total"
+    for route in ROUTES:
+        labels = {"route": route}
+        signals += [
+            Durations(metric=duration, labels=labels, per_second=0.7, median=0.08),
+            Durations(metric=duration, labels=labels, per_second=0.0007, median=1.0, bad=True),
+            Events(metric=requests, labels={**labels, "code": "200"}, per_second=0.69),
+            Events(metric=requests, labels={**labels, "code": "404"}, per_second=0.01),
+            Events(metric=requests, labels={**labels, "code": "500"}, per_second=0.0005),
+        ]
+    for operation in GRAPHQL_OPERATIONS:
+        labels = {"operation": operation}
+        signals += [
+            Events(metric="graphql_requests_total", labels={**labels, "status": "ok"}, per_second=1.0),
+            Events(metric="graphql_requests_total", labels={**labels, "status": "error"}, per_second=0.0005),
+        ]
+    signals += [
+        Events(metric="gateway_auth_failures_total", labels={"reason": reason}, per_second=0.01)
+        for reason in AUTH_REASONS
+    ]
+    signals += [
+        Events(metric="gateway_rate_limited_total", labels={"client": client}, per_second=0.005) for client in CLIENTS
+    ]
+    return signals
+
+
+def _infrastructure() -> list[Signal]:
+    signals: list[Signal] = []
+    for stream, consumer in CONSUMERS:
+        labels = {"stream": stream, "consumer": consumer}
+        signals += [
+            Level(metric="nats_consumer_num_pending", labels=labels, value=40, wobble=0.5),
+            Level(metric="nats_consumer_num_ack_pending", labels=labels, value=6, wobble=0.5),
+        ]
+    shards = {"active": 24, "relocating": 0, "initializing": 0, "unassigned": 0}
+    signals += [
+        Level(metric="opensearch_cluster_shards_number", labels={"type": state}, value=number)
+        for state, number in shards.items()
+    ]
+    return [
+        *signals,
+        Level(metric="pg_connections", value=35, wobble=0.3),
+        Level(metric="pg_max_connections", value=100),
+        Level(metric="redis_memory_used_bytes", value=400e6, wobble=0.1),
+        Level(metric="redis_memory_max_bytes", value=1e9),
+        Events(metric="redis_keyspace_hits_total", per_second=90.0),
+        Events(metric="redis_keyspace_misses_total", per_second=10.0),
+        Events(metric="minio_s3_traffic_sent_bytes", per_second=4e6),
+        Events(metric="minio_s3_traffic_received_bytes", per_second=1.5e6),
+        Level(metric="minio_cluster_usage_total_bytes", value=400e9, wobble=0.001),
+        Level(metric="minio_cluster_capacity_usable_total_bytes", value=1e12),
+        Level(metric="opensearch_cluster_status", value=0),
+    ]
+
+
+HEALTHY: tuple[Signal, ...] = (*_uploads(), *_gateway(), *_infrastructure())

@@ -1,0 +1,37 @@
+"""A preview of an environment with nothing at hand: the whole program, the real engine, its providers, the policies."""
+
+import os
+
+import pytest
+
+from engine import actions
+from engine.workspace import Workspace
+from tests.mock_engine import ROOT
+
+
+@pytest.mark.usefixtures("collected")
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_staging_is_previewed_without_account_cluster_and_secrets(tmp_path, monkeypatch):
+    for name in [name for name in os.environ if name.startswith(("AWS_", "KUBE", "PULUMI_"))]:
+        monkeypatch.delenv(name)
+    for name in ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE", "KUBECONFIG"):
+        monkeypatch.setenv(name, str(tmp_path / "absent"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    lines = []
+    found = actions.preview(Workspace(stack="staging", state=tmp_path / "state", offline=True), report=lines.append)
+    assert list(found.changes) == ["create"]
+    # What the mock engine registers and no more: none was lost on the way through the providers and the policies.
+    assert {_type_and_name(urn) for urn in found.changed} == _golden() | {
+        ("pulumi:pulumi:Stack", "observability-staging")
+    }
+    assert any("observability@v" in line and "policy" in line for line in lines)
+
+
+def _type_and_name(change):
+    *_, types, name = change.split("::")
+    return types.rpartition("$")[2], name
+
+
+def _golden():
+    lines = (ROOT / "tests" / "golden" / "staging.txt").read_text().splitlines()
+    return {tuple(line.split()[:2]) for line in lines if not line.startswith("output ")}

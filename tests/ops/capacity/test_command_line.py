@@ -1,0 +1,95 @@
+"""The two commands as a person, or a job, meets them."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ops.capacity import workload
+from ops.errors import OpsError
+from tests.mock_engine import ROOT
+from tests.ops.capacity.cases import work
+from tests.ops.conftest import Done
+from tests.ops.stand_in import StandIn, result
+
+
+def test_one_stack_beside_another_in_every_form(ops: Callable[..., Done], tmp_path: Path) -> None:
+    files = [tmp_path / "cost.md", tmp_path / "cost.json"]
+
+    written = ("--markdown", str(files[0]), "--json", str(files[1]))
+
+    done = ops("cost", "--stack", "production", "--versus", "staging", *written)
+
+    assert done.returncode == 0, done.stderr
+    for text in ("production: about $", "Volumes of Prometheus", "What the settings hold", "list prices in US dollars"):
+        assert text in done.stdout
+    assert "| **Sum** |" in files[0].read_text()
+    document = json.loads(files[1].read_text())
+    assert document["difference_usd"] > 0
+    for line in document["after"]["lines"]:
+        assert line["price"]["source"].startswith("https://")
+        assert line["price"]["date"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["cost", "--stack", "moon"], "unknown environment 'moon'"),
+        (["cost", "--versus", "local", "--base", "HEAD"], "allowed: one of the two"),
+        (["cost", "--base", "no-such-commit"], "no commit 'no-such-commit'"),
+        (["cost", "--markdown", "/no/such/folder/x.md"], "/no/such/folder/x.md: cannot be written"),
+        (["preview-summary", "--base", "no-such-commit"], "no commit 'no-such-commit'"),
+        (["preview-summary", "--base", "HEAD", "--preview", "/no/such/file"], "/no/such/file: cannot be read"),
+    ],
+)
+def test_what_cannot_be_done_is_one_clear_error(ops: Callable[..., Done], arguments: list[str], said: str) -> None:
+    done = ops(*arguments)
+
+    assert done.returncode != 0
+    assert said in done.stderr
+
+
+def test_every_stack_has_a_declared_workload() -> None:
+    for file in ROOT.glob("Pulumi.*.yaml"):
+        assert workload.load(file.name.split(".")[1]).series.value > 0
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("environments: {}", "environments.staging: missing; declare it; there are: none"),
+        ("environments: {staging: {series: {value: 1}}}", "environments.staging: series.reason: required"),
+        ("environments: {staging: {serie: 1}}", "environments.staging: serie: unknown field"),
+    ],
+)
+def test_a_wrong_workload(tmp_path: Path, text: str, said: str) -> None:
+    file = tmp_path / "workload.yaml"
+    file.write_text(text)
+    with pytest.raises(OpsError) as error:
+        workload.load("staging", file)
+    assert said in str(error.value)
+
+
+def test_what_was_measured_takes_the_place_of_what_was_declared() -> None:
+    stand_in = StandIn()
+    stand_in.answers["/api/v1/query"] = result("vector", {"metric": {}, "value": [0, "1200"]})
+    try:
+        found = workload.measured(work(), stand_in.url)
+    finally:
+        stand_in.close()
+
+    assert found.series.value == 1200
+    assert found.series.reason == "measured, mean of the last hour"
+    assert found.traces_per_second.value == 100  # of 12 spans each
+    assert found.nodes == work().nodes
+
+
+def test_a_prometheus_without_its_own_metrics_measures_nothing() -> None:
+    stand_in = StandIn()
+    stand_in.answers["/api/v1/query"] = result("vector")
+    try:
+        with pytest.raises(OpsError, match="prometheus_tsdb_head_series"):
+            workload.measured(work(), stand_in.url)
+    finally:
+        stand_in.close()

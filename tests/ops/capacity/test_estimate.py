@@ -1,0 +1,187 @@
+"""What is derived from settings and workload: more of anything never costs less, and what is too small is said."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ops import environment
+from ops.capacity import estimate, pods, prices, sizing
+from ops.capacity.estimate import Estimate
+from ops.errors import OpsError
+from settings.quantities import quantity_bytes
+from tests.mock_engine import Recorded
+from tests.ops.capacity.cases import sized, work
+
+PRICES = prices.load()
+FULL: dict[str, Any] = {
+    "cluster": "create",
+    "managedPrometheus": True,
+    "opensearchDomain": True,
+    "opensearchInstances": 2,
+    "opensearchStorage": "100Gi",
+    "opensearchInstanceType": "m7g.large.search",
+    "ingress": "internet-facing",
+    "xray": True,
+}
+
+
+def cost(values: dict[str, Any] | None = None, **workload: Any) -> Estimate:
+    return estimate.estimate("staging", sized(**(values or {})), work(**workload), PRICES)
+
+
+def line(found: Estimate, price: str) -> float:
+    return sum(one.monthly for one in found.lines if one.price == price)
+
+
+# Setting -> what makes it from a number.
+GROWS: dict[str, Callable[[int], Any]] = {
+    "prometheusReplicas": int,
+    "prometheusRetention": "{}d".format,
+    "prometheusStorage": "{}Gi".format,
+    "prometheusMemory": "{}Gi".format,
+    "lokiReplicas": int,
+    "lokiRetention": "{}d".format,
+    "lokiStorage": "{}Gi".format,
+    "jaegerRetention": "{}d".format,
+    "collectorReplicas": int,
+    "collectorMemory": "{}Gi".format,
+    "traceSamplingPercentage": str,
+    "opensearchInstances": int,
+    "opensearchStorage": "{}Gi".format,
+}
+
+
+@settings(max_examples=60)
+@given(key=st.sampled_from(sorted(GROWS)), less=st.integers(1, 90), more=st.integers(0, 10), full=st.booleans())
+def test_more_of_a_setting_never_costs_less(key: str, less: int, more: int, full: bool) -> None:
+    base = FULL if full else {}
+    small, large = (cost({**base, key: GROWS[key](number)}).monthly for number in (less, less + more))
+    assert large >= small - 1e-9
+
+
+@settings(max_examples=60)
+@given(
+    key=st.sampled_from(["series", "log_gb_per_day", "log_streams", "traces_per_second", "users_gb_per_day"]),
+    less=st.floats(0, 1e6),
+    more=st.floats(0, 1e6),
+)
+def test_more_work_never_costs_less_and_never_needs_less(key: str, less: float, more: float) -> None:
+    small, large = (cost(FULL, **{key: number}) for number in (less, less + more))
+
+    assert large.monthly >= small.monthly - 1e-6
+    for flow in (
+        "samples",
+        "log_gb",
+        "log_gb_kept",
+        "puts",
+        "gets",
+        "xray_gb",
+        "spans_gb",
+        "cross_zone_gb",
+        "aws_gb",
+    ):
+        assert getattr(large.flows, flow) >= getattr(small.flows, flow) - 1e-6, flow
+    for before, after in zip(small.needs, large.needs, strict=True):
+        assert after.needed >= before.needed - 1e-9
+        assert after.given == pytest.approx(before.given)
+
+
+@settings(max_examples=40)
+@given(seconds=st.integers(1, 60), factor=st.integers(2, 4))
+def test_scraping_less_often_never_costs_more(seconds: int, factor: int) -> None:
+    often, seldom = (cost({**FULL, "scrapeInterval": f"{each}s"}) for each in (seconds, seconds * factor))
+    assert seldom.monthly <= often.monthly
+    assert seldom.flows.samples_per_second == pytest.approx(often.flows.samples_per_second / factor)
+
+
+def test_units_are_those_of_the_prices() -> None:
+    found = cost(FULL)
+
+    # 2 volumes of 50 GiB and so on; a month of 730 hours.
+    assert line(found, "eks_control_plane") == pytest.approx(73.0)
+    assert line(found, "alb_hour") == pytest.approx(730 * 0.027)
+    sizes = 2 * 50 + 3 * 2 + 50 + 2 * 5 + 5 + 20
+    assert line(found, "ebs_gp3") == pytest.approx(sizes * 0.0952)
+    # 60,000 series every 30 s are 2,000 samples a second, 5.256 billion a month.
+    assert found.flows.samples == pytest.approx(5.256e9)
+    assert line(found, "amp_samples_first") == pytest.approx(180.0)
+    assert line(found, "amp_samples_next") == pytest.approx(3.256e9 / 1e7 * 0.35)
+    # 20 traces a second, 2 % with an error and a tenth of the rest, each of 12 spans of 1,000 bytes.
+    assert line(found, "xray_spans") == pytest.approx(20 * 730 * 3600 * (0.02 + 0.98 * 0.1) * 12_000 / 1e9 * 0.35)
+    # 5 GB a day for 30 days, a quarter of it stored.
+    assert line(found, "s3_storage") == pytest.approx(37.5 * 0.0245)
+
+
+def test_disk_of_prometheus_by_its_documentation() -> None:
+    (disk,) = (need for need in cost().needs if need.part == "Prometheus" and "disk" in need.what)
+    blocks = 30 * 86_400 * 2_000 * 2 / 2**30
+    assert blocks < disk.needed < blocks * 1.05
+    assert disk.given == pytest.approx(50 * 0.85)
+
+
+@pytest.mark.parametrize(
+    ("values", "workload", "said"),
+    [
+        ({"prometheusStorage": "1Gi"}, {}, "Prometheus: disk for the whole retention: needs"),
+        ({"prometheusMemory": "256Mi"}, {}, "Prometheus: memory: needs"),
+        ({"lokiStorage": "64Mi"}, {}, "Loki: disk of each replica"),
+        ({}, {"log_streams": 1e6}, "Loki: active streams"),
+        ({}, {"log_gb_per_day": 5000.0}, "Loki: ingestion at peak"),
+        ({"collectorMemory": "128Mi"}, {"traces_per_second": 5000.0}, "Collector: traces that wait"),
+        ({"jaegerStorage": "1Gi"}, {}, "Jaeger: disk for the whole retention"),
+        ({"prometheusMemory": "20Gi"}, {}, "prometheus: memory on one node (m6i.xlarge)"),
+    ],
+)
+def test_what_is_too_small_is_said_with_the_settings_that_help(
+    values: dict[str, Any], workload: dict[str, Any], said: str
+) -> None:
+    assert not cost().warnings
+    warnings = cost(values, **workload).warnings
+    assert any(warning.startswith(said) for warning in warnings), warnings
+    assert all("; change " in warning for warning in warnings)
+
+
+def test_nothing_costs_outside_aws_and_a_cluster_of_its_own_has_whole_nodes() -> None:
+    assert cost({"cloud": "none"}).monthly == 0
+    own = cost({"cluster": "create"})
+    shared = cost()
+    assert line(own, "node_m6i_xlarge") == pytest.approx(3 * 730 * 0.23)
+    assert line(own, "eks_auto_mode_share") == pytest.approx(3 * 730 * 0.23 * 0.12)
+    assert line(shared, "node_m6i_xlarge") < line(own, "node_m6i_xlarge")
+    assert line(shared, "eks_auto_mode_share") == 0
+    assert any("exists already" in note for note in shared.notes)
+
+
+def test_an_unknown_node_type_names_the_known_ones() -> None:
+    with pytest.raises(OpsError, match="m6i_large, m6i_xlarge"):
+        cost(node_type="z1_huge")
+
+
+def test_settings_that_cannot_be_read_are_all_named() -> None:
+    with pytest.raises(OpsError) as error:
+        sized(prometheusStorage="much", lokiRetention="long", jaegerReplicas=None)
+    for key in ("prometheusStorage: 'much'", "lokiRetention: 'long'", "jaegerReplicas"):
+        assert f"observability:{key}" in str(error.value)
+
+
+def test_secrets_are_counted_once_each() -> None:
+    keys = {"slackWebhookUrl": "aws-secret:a/b#slack", "pagerdutyRoutingKey": "aws-secret:a/b#pd", "x": "aws-secret:c"}
+    assert sized(**keys).secrets == 2
+
+
+def test_pods_are_those_that_the_program_deploys(program: Callable[..., Recorded]) -> None:
+    """Requests of the local stack's own pods, without the simulator's."""
+    recorded = program("local", simulator="false")
+    expected = pods.platform(sizing.read(environment.load("local").values), nodes=1)
+
+    found: dict[str, tuple[int, float, int]] = {}
+    for one in recorded.pods:
+        (container,) = one.pod["spec"]["containers"]
+        request = container["resources"]["requests"]
+        count = 1 if one.kind == "DaemonSet" else one.inputs["spec"]["replicas"]
+        cores = int(request["cpu"].removesuffix("m")) / 1000
+        found[one.object_name] = (count, cores, quantity_bytes(request["memory"]))
+    assert found == {one.app: (one.count, one.cpu, one.memory) for one in expected}

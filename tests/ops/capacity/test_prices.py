@@ -1,0 +1,76 @@
+"""Every price says where it is from, and a wrong price list says everything that is wrong with it."""
+
+import re
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from ops.capacity import estimate, prices
+from ops.capacity.prices import load
+from ops.errors import OpsError
+from tests.ops.capacity.cases import sized, work
+
+
+def test_every_price_has_a_value_a_unit_a_region_a_source_and_a_date() -> None:
+    found = load()
+    assert len(found.regions) >= 20
+    for key, regions in found.regions.items():
+        assert found.units[key], key
+        for region, price in regions.items():
+            assert region == prices.EVERYWHERE or re.fullmatch(r"[a-z]{2}-[a-z]+-\d", region), key
+            assert price.value > 0, key
+            assert re.fullmatch(r"https://([a-z0-9-]+\.)*(aws\.amazon\.com|amazonaws\.com)/\S+", price.source), key
+            assert date(2026, 1, 1) <= price.date, key
+
+
+def test_every_price_is_used() -> None:
+    text = Path(estimate.__file__).read_text()
+    for key in load().regions:
+        assert key in text or key.startswith(("node_", "opensearch_")), key
+    for node in estimate.NODES:
+        assert f"node_{node}" in load().regions
+
+
+def test_a_region_without_a_price_takes_another_ones_and_says_so() -> None:
+    found = load()
+
+    own, other = found.quote("ebs_gp3", "eu-central-1"), found.quote("ebs_gp3", "ap-south-1")
+
+    assert own is not None
+    assert other is not None
+    assert (own.foreign, other.foreign, other.region) == (False, True, "eu-central-1")
+    kms = found.quote("kms_key", "ap-south-1")
+    assert kms is not None
+    assert not kms.foreign
+    assert found.quote("nothing", "eu-central-1") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("prices: []", "must be an object"),
+        ("prices:\n  a: {global: {value: 1}}", "prices.a: needs a unit"),
+        ("prices:\n  a: {unit: h}", "prices.a: needs a unit, and a price"),
+        ("prices:\n  a: {unit: h, global: {value: -1, source: x, date: 2026-01-01}}", "global.value"),
+        ("prices:\n  a: {unit: h, global: {value: 1, source: http://x, date: 2026-01-01}}", "global.source"),
+        ("prices:\n  a: {unit: h, global: {value: 1, source: https://x}}", "global.date: required"),
+    ],
+)
+def test_a_wrong_price_list(tmp_path: Path, text: str, said: str) -> None:
+    file = tmp_path / "prices.yaml"
+    file.write_text(text)
+    with pytest.raises(OpsError) as error:
+        load(file)
+    assert said in str(error.value)
+
+
+def test_what_is_not_confirmed_or_not_known_is_said_beside_the_sum() -> None:
+    values = {"opensearchDomain": True, "opensearchInstanceType": "x9.huge.search", "opensearchInstances": 2}
+    found = estimate.estimate("staging", sized(**values), work(), load())
+
+    notes = "\n".join(found.notes)
+    assert "no price known, so not in the sum: opensearch_x9.huge.search" in notes
+    assert "another region's stands in: opensearch_gp3 (us-east-1)" in notes
+    assert re.search("no published source confirmed: .*node_m6i_xlarge", notes)
+    assert "ebs_gp3" not in notes.split("confirmed:")[1]

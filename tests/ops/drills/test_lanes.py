@@ -1,0 +1,127 @@
+"""Which faults are on at the same time: those that do not disturb each other, and no others."""
+
+from collections.abc import Collection
+
+from ops.drills import lanes
+from ops.drills.deployed import content
+from ops.drills.faults import REAL
+from ops.drills.lanes import Order, lane
+from ops.drills.stages import Run, Stage
+from tests.ops.drills.drill_stack import WAITS, plan
+
+
+def run(alert: str, *, severity: str = "warning", subject: str = "", system: str = "job-queue", **more: object) -> Run:
+    labels = {"severity": severity, "subject": subject or alert}
+    return Run(plan=plan(alert, system=system, labels=labels, **more))  # type: ignore[arg-type]
+
+
+def begun(runs: list[Run], *, alone: Collection[str] = (), serial: bool = False) -> list[list[str]]:
+    """Alerts by the round in which their faults begin, when every fault is delivered and over within one round."""
+    work = Order(runs, alone=alone, serial=serial)
+    rounds: list[list[str]] = []
+    while not all(one.ended for one in runs):
+        firing = [one for one in runs if one.stage is Stage.FIRING]
+        started: list[str] = []
+        for one in lanes.ordered(runs):
+            if one.waiting and work.may_begin(one):
+                one.stage = Stage.FIRING
+                started.append(one.plan.alert)
+        assert started or firing, "nobody's turn would ever come"
+        for one in firing:
+            one.stage = Stage.DONE
+        if started:
+            rounds.append(started)
+    return rounds
+
+
+def test_what_does_not_disturb_is_on_at_once() -> None:
+    assert begun([run("A"), run("B"), run("C", system="api")]) == [["A", "B", "C"]]
+
+
+def test_the_warning_comes_before_the_critical_one_that_mutes_it() -> None:
+    runs = [run("Critical", severity="critical", subject="depth"), run("Warning", subject="depth"), run("Other")]
+    assert begun(runs) == [["Warning", "Other"], ["Critical"]]
+
+
+def test_one_subject_in_two_systems_is_no_reason_to_wait() -> None:
+    runs = [run("A", subject="errors"), run("B", subject="errors", system="api")]
+    assert begun(runs) == [["A", "B"]]
+
+
+def test_faults_of_the_platform_are_on_one_by_one_after_the_others() -> None:
+    runs = [run("TargetDown", system="platform"), run("GrafanaDown", system="platform"), run("A"), run("B")]
+    assert begun(runs, alone=REAL) == [["A", "B"], ["TargetDown"], ["GrafanaDown"]]
+
+
+def test_another_may_begin_while_the_one_before_resolves() -> None:
+    down, other = run("TargetDown", system="platform"), run("A")
+    work = Order([down, other], alone=REAL)
+    for stage, allowed in ((Stage.FIRING, False), (Stage.RESOLVING, True), (Stage.FAILED, True)):
+        down.stage = stage
+        assert work.may_begin(other) is allowed, stage
+
+
+def test_a_fault_that_takes_ten_minutes_holds_up_nobody() -> None:
+    slow = Run(plan=plan("A", waits=WAITS.__class__(**{**vars(WAITS), "rise": 600.0})))
+    slow.stage = Stage.FIRING
+    down = run("TargetDown", system="platform")
+    assert Order([slow, down], alone=REAL).may_begin(down)
+    slow.plan = plan("A")
+    assert not Order([slow, down], alone=REAL).may_begin(down)
+
+
+def test_refused_notifications_come_before_everything_else() -> None:
+    runs = [run("A"), run(lanes.FIRST, system="platform"), run("TargetDown", system="platform")]
+    assert begun(runs, alone=REAL) == [[lanes.FIRST], ["A"], ["TargetDown"]]
+
+
+def test_refused_notifications_that_cannot_begin_yet_hold_up_nobody() -> None:
+    first, other = run(lanes.FIRST, system="platform"), run("A")
+    first.stage = Stage.QUIET
+    assert Order([first, other], alone=REAL).may_begin(other)
+    other.stage = Stage.FIRING
+    assert not Order([first, other], alone=REAL).may_begin(first)
+
+
+def test_hidden_metrics_come_after_what_reads_them() -> None:
+    runs = [
+        run("MediaUploadAvailabilityMetricsMissing", system="media-upload"),
+        run("AlertsOnMissingMetrics", severity="info", system="platform"),
+        run("MediaUploadSlow", system="media-upload"),
+        run("JobQueueRedisErrors"),
+        run("SpecCursorOperationSlow", system="speccursor"),
+    ]
+    rounds = begun(runs)
+    assert set(rounds[0]) == {"MediaUploadSlow", "JobQueueRedisErrors", "SpecCursorOperationSlow"}
+    assert rounds[1:] == [["AlertsOnMissingMetrics"], ["MediaUploadAvailabilityMetricsMissing"]]
+
+
+def test_loki_goes_down_after_the_alerts_that_it_evaluates() -> None:
+    logs = run("SpecCursorErrorLogBurst", engine="loki", system="speccursor")
+    down = run("LokiIngestionStopped", system="platform")
+    logs.stage = Stage.RESOLVING
+    work = Order([logs, down], alone=REAL)
+    assert not work.may_begin(down)
+    logs.stage = Stage.DONE
+    assert work.may_begin(down)
+
+
+def test_serial_is_one_by_one() -> None:
+    assert begun([run("A"), run("B"), run("C")], serial=True) == [["A"], ["B"], ["C"]]
+
+
+def test_every_alert_of_the_project_has_its_turn() -> None:
+    files = content(None)
+    labels = {name: rule.labels.model_dump(exclude_none=True) for name, rule in files.rules.items()}
+    runs = [
+        Run(plan=plan(name, engine=files.rules[name].engine, system=labels[name]["system"], labels=labels[name]))
+        for name in files.rules
+        if name != "Watchdog"
+    ]
+    rounds = begun(runs, alone=REAL)
+
+    assert {alert for group in rounds for alert in group} == {one.plan.alert for one in runs}
+    where = {alert: number for number, group in enumerate(rounds) for alert in group}
+    assert len(rounds[1]) > len(runs) / 2, "most of them at once"
+    same_lane = [(one, two) for one in runs for two in runs if one is not two and lane(one) == lane(two)]
+    assert all(where[one.plan.alert] != where[two.plan.alert] for one, two in same_lane)

@@ -1,0 +1,208 @@
+"""How long an alert may take, and where it goes, read from a live configuration."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from alerting.model import AlertOverride
+from ops import environment
+from ops.clients.signals import Delivery
+from ops.drills import fault_times, faults, simulated_series
+from ops.drills.deployed import Recording, content
+from ops.drills.fault_times import ERROR_LINES, ERROR_LOG_ANOMALOUS, ERROR_LOG_BURST, LINES_ARRIVE
+from ops.drills.plan import Waits, from_files, recorded, route_times
+from ops.errors import OpsError, UsageError
+from simulator.engine.faults import Fault
+from simulator.engine.signals import Events
+from simulator.systems import series_files
+from simulator.systems.series_files import Series, SeriesError
+
+CONFIG: dict[str, Any] = {
+    "route": {
+        "receiver": "fallback",
+        "group_wait": "30s",
+        "group_interval": "5m",
+        "routes": [
+            {"receiver": "switch", "matchers": ['alertname="Watchdog"'], "group_wait": "0s"},
+            {
+                "receiver": "chat",
+                "matchers": ['system=~"job-queue|media"'],
+                "continue": True,
+                "group_wait": "10s",
+                "routes": [{"matchers": ['severity="info"'], "group_interval": "1h"}],
+            },
+            {"receiver": "hook", "matchers": ['system="job-queue"', 'page!="true"'], "group_interval": "1m"},
+            {"receiver": "never", "matchers": ['system="job-queue"']},
+        ],
+    }
+}
+
+
+@pytest.mark.parametrize(
+    ("labels", "expected"),
+    [
+        ({"alertname": "Watchdog"}, {"switch": (0, 300)}),
+        ({"alertname": "A", "system": "job-queue", "page": "false"}, {"chat": (10, 300), "hook": (30, 60)}),
+        ({"alertname": "A", "system": "job-queue", "page": "true"}, {"chat": (10, 300), "never": (30, 300)}),
+        ({"alertname": "A", "system": "media", "severity": "info"}, {"chat": (10, 3600)}),
+        ({"alertname": "A", "system": "job"}, {"fallback": (30, 300)}),
+    ],
+)
+def test_route_times_follow_the_routes_as_alertmanager_does(
+    labels: dict[str, str], expected: dict[str, tuple[float, float]]
+) -> None:
+    assert route_times(CONFIG, labels) == expected
+
+
+def test_a_matcher_that_cannot_be_read_is_an_error() -> None:
+    config = {"route": {"receiver": "a", "routes": [{"receiver": "b", "matchers": ["???"]}]}}
+
+    with pytest.raises(OpsError, match=r"\?\?\?"):
+        route_times(config, {})
+
+
+def test_the_quality_bar_is_one_scrape_and_two_seconds() -> None:
+    waits = Waits(scrape=5, evaluation=6, for_=7, group_wait=1, group_interval=9)
+
+    assert (waits.allowed, waits.limit) == (19, 26)
+
+
+def test_what_the_fault_needs_is_allowed_too() -> None:
+    waits = Waits(scrape=10, rise=100, evaluation=5, for_=5, group_wait=1, group_interval=9)
+
+    assert (waits.allowed, waits.limit) == (121, 133)
+
+
+def test_recording_rules_delay_the_alerts_that_read_them() -> None:
+    """A chain of them by the sum of their intervals; the longest counts."""
+    recordings = {
+        "a:b:rate5m": Recording(expression="rate(b_total[5m])", interval=None),
+        "a:b:ratio": Recording(expression="a:b:rate5m / a:c:rate5m", interval=60),
+        "a:c:rate5m": Recording(expression="rate(c_total[5m])", interval=120),
+    }
+
+    assert recorded("b_total > 1", recordings, 5) == 0
+    assert recorded("a:b:rate5m > 1", recordings, 5) == 5
+    assert recorded('a:b:ratio{x="y"} > 1', recordings, 5) == 180
+
+
+def test_every_alert_is_drilled_and_says_what_proves_it() -> None:
+    files = content(None)
+
+    assert set(files.selected([])) == set(files.rules)
+    for name in files.selected([]):
+        assert faults.not_caused(name, files.system(name)) is None, name
+    assert faults.kind("TargetDown") == "real"
+    assert faults.kind("LokiRequestErrors") == "simulated series"
+    assert faults.kind("AlertsOnMissingMetrics") == "simulated workload"
+    assert faults.kind("Watchdog") == "always fires"
+    assert faults.programs("AlertsOnMissingMetrics", "platform") == ("job-queue",)
+    assert faults.programs("MediaUploadSlow", "media-upload") == ("media-upload",)
+    assert faults.programs("LokiRequestErrors", "platform") == ("platform",)
+    assert faults.programs("TargetDown", "platform") == ()
+
+
+def test_a_system_that_nobody_simulates_says_so() -> None:
+    why = faults.not_caused("ShopDown", "shop")
+    assert why == "nothing makes it fire: shop has no simulated program, and simulator/series/*.yaml no series for it"
+
+
+def test_series_are_enough_to_drill_an_alert_of_any_system(monkeypatch: pytest.MonkeyPatch) -> None:
+    series = Series(faults=(Fault(alert="ShopDown", text="", signals=(Events(metric="m", burst=1),)),))
+    monkeypatch.setattr(simulated_series, "load", lambda: series)
+
+    assert faults.not_caused("ShopDown", "shop") is None
+    assert faults.programs("ShopDown", "shop") == ("platform",)
+    assert faults.kind("ShopDown") == "simulated series"
+
+
+def test_an_alert_with_simulated_series_awaits_their_program_and_the_second_sample_of_a_counter() -> None:
+    stack = environment.load("local")
+    (level,) = from_files(content(stack), stack, ["NodeMemoryHigh"])
+    (counter,) = from_files(content(stack), stack, ["NodeCPUHigh"])
+
+    assert level.probe == counter.probe == 'up{app="platform-faults"}'
+    assert (level.waits.rise, counter.waits.rise) == (0, counter.waits.scrape)
+
+
+def test_wrong_files_of_series_are_an_error_of_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> Series:
+        raise SeriesError(["simulator/series/shop.yaml: A.text: required, but missing"])
+
+    monkeypatch.setattr(series_files, "load", refuse)
+    simulated_series.load.cache_clear()
+    with pytest.raises(OpsError, match=r"shop\.yaml: A\.text"):
+        faults.kind("ShopDown")
+
+
+def test_a_selection_is_by_system_and_by_name() -> None:
+    files = content(None)
+
+    assert set(files.selected([], "api")) == {"ApiErrorRateHigh", "ApiLatencyHigh"}
+    assert files.selected(["ApiLatencyHigh", "TargetDown"], "api") == ("ApiLatencyHigh",)
+    with pytest.raises(UsageError, match=r"'moon'; there are: .*job-queue"):
+        files.selected([], "moon")
+    with pytest.raises(UsageError, match=r"unknown alert Nope; known: .*Watchdog"):
+        files.selected(["Nope"])
+
+
+def test_log_lines_need_time_to_fill_the_window_of_their_rule() -> None:
+    """Up to the limit that the stack really has."""
+    files = content(None)
+    lower = {ERROR_LOG_BURST: AlertOverride(thresholds={"lines_per_minute": 4})}
+
+    assert files.rise(ERROR_LOG_BURST) == 100
+    assert replace(files, overrides=lower).rise(ERROR_LOG_BURST) == 40
+    assert files.rise(ERROR_LOG_ANOMALOUS) == 5
+    assert files.rise("JobQueueRedisErrors") == 0
+
+
+def test_the_plan_of_an_alert_on_log_lines_waits_for_lines() -> None:
+    stack = environment.load("local")
+    lines, metric = from_files(content(stack), stack, [ERROR_LOG_BURST, "JobQueueRedisErrors"])[::-1]
+
+    assert (lines.engine, lines.waits.scrape, lines.waits.rise) == ("loki", LINES_ARRIVE, 100)
+    assert (metric.engine, metric.waits.scrape, metric.waits.rise) == ("prometheus", 5, 0)
+    assert set(ERROR_LINES) == {ERROR_LOG_BURST, ERROR_LOG_ANOMALOUS}
+
+
+def test_the_tables_of_times_name_alerts_that_exist() -> None:
+    assert {*fault_times.RISES, *fault_times.WINDOWS} <= set(content(None).rules)
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(5, "5s"), (90, "90s"), (120, "2m"), (3600, "1h"), (21600, "6h")])
+def test_durations_are_written_as_people_do(seconds: float, text: str) -> None:
+    assert fault_times.words(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("kind", "payload", "channel"),
+    [
+        ("slack", {"channel": "#platform-alerts"}, "platform-slack"),
+        ("slack", {"channel": "#somewhere"}, "path"),
+        ("webhook", {"receiver": "job-queue-webhook"}, "job-queue-webhook"),
+        ("webhook", {}, "path"),
+        ("pagerduty", {"payload": {"custom_details": {"receiver": "oncall-pagerduty"}}}, "oncall-pagerduty"),
+        ("pagerduty", {"payload": {}}, "path"),
+        ("email", {"headers": {"x-alertmanager-receiver": "media-email"}}, "media-email"),
+        ("email", {"headers": {}}, "path"),
+        ("email", "no mail at all", "path"),
+    ],
+)
+def test_the_payload_tells_the_channel(kind: str, payload: Any, channel: str) -> None:
+    delivery = Delivery(received_at=0, channel="path", kind=kind, status="firing", alerts=(), payload=payload)
+
+    assert content(None).channel_of(delivery) == channel
+
+
+def test_ranges_behind_recorded_series_count_too() -> None:
+    files = content(None)
+    recordings = {name: one.expression for name, one in files.recordings.items()}
+    assert fault_times.window(files.rules["MediaReconciliationErrors"], recordings) == 600
+    assert fault_times.window(files.rules["MediaReconciliationErrors"], {}) == 0
+
+
+@pytest.mark.parametrize(("for_", "evaluation", "held"), [(5, 120, 120), (5, 5, 5), (0, 30, 0), (90, 60, 120)])
+def test_an_alert_fires_at_the_first_evaluation_after_its_for(for_: float, evaluation: float, held: float) -> None:
+    assert fault_times.held(for_, evaluation) == held

@@ -1,0 +1,275 @@
+"""Faults of the platform against a cluster that is a dictionary: what they change, and that nothing of it is left."""
+
+from typing import Any, cast
+
+import pytest
+
+from ops.clients.cluster_api import ClusterApi
+from ops.clients.signals import Prometheus, Receiver
+from ops.drills.faults import REAL, Sources
+from ops.drills.platform_faults import PlatformFaults
+from ops.errors import OpsError
+
+CRASHING = {"containerStatuses": [{"state": {"waiting": {"reason": "CrashLoopBackOff"}}}]}
+
+
+class Cluster:
+    """A namespace that does at once what it is told."""
+
+    def __init__(self, *, grafana: bool = True) -> None:
+        self.wanted = {("StatefulSet", "loki"): 2, **({("Deployment", "grafana"): 1} if grafana else {})}
+        self.config: dict[str, str] = {}
+        self.made: dict[str, dict[str, Any]] = {}
+        self.status: dict[str, Any] = {"phase": "Running", **CRASHING}
+        self.namespace = "observability"
+        self.before: dict[tuple[str, str], int] = {}
+        self.failures = 0
+        """So many of the next changes are refused."""
+
+    def replicas(self, kind: str, name: str) -> int | None:
+        return self.wanted.get((kind, name))
+
+    def replicas_before(self, kind: str, name: str) -> int | None:
+        return self.before.get((kind, name))
+
+    def scale(self, kind: str, name: str, replicas: int, *, before: int | None) -> None:
+        self._may_fail()
+        self.wanted[kind, name] = replicas
+        if before is None:
+            self.before.pop((kind, name), None)
+        else:
+            self.before[kind, name] = before
+
+    def _may_fail(self) -> None:
+        if self.failures:
+            self.failures -= 1
+            raise OpsError("the API server says 500")
+
+    def config_map(self, name: str) -> dict[str, str]:
+        assert name == "prometheus-rules"
+        return dict(self.config)
+
+    def pods(self, app: str) -> list[dict[str, Any]]:
+        count = sum(number for (_, name), number in self.wanted.items() if name == app)
+        return [{"status": self.status}] * (count + (app in self.made))
+
+    def create_pod(self, name: str, *, script: str, annotations: dict[str, str]) -> None:
+        self.made[name] = {"script": script, "annotations": annotations}
+
+    def delete_pod(self, name: str) -> None:
+        self._may_fail()
+        self.made.pop(name, None)
+
+    def patch_config_map(self, name: str, data: dict[str, str | None]) -> None:
+        assert name == "prometheus-rules"
+        self._may_fail()
+        for key, text in data.items():
+            if text is None:
+                self.config.pop(key, None)
+            else:
+                self.config[key] = text
+
+
+class Metrics:
+    """A Prometheus that has a result for every query, or for none."""
+
+    def __init__(self, *, sees: bool = True) -> None:
+        self.sees = sees
+
+    def query(self, expression: str) -> list[dict[str, Any]]:
+        assert expression
+        return [{}] if self.sees else []
+
+
+class Refusing:
+    """A receiver that remembers what it was told to refuse."""
+
+    def __init__(self) -> None:
+        self.told: list[int] = []
+
+    def fail_next(self, count: int) -> None:
+        self.told.append(count)
+
+
+def faults(cluster: Cluster, *, sees: bool = True, receiver: Refusing | None = None) -> PlatformFaults:
+    prometheus = cast(Prometheus, Metrics(sees=sees))
+    api = cast(ClusterApi, cluster)
+    refusing = cast(Receiver, receiver or Refusing())
+    return PlatformFaults(api, prometheus, refusing, patience=0.05, retry=0.05, pause=0.01)
+
+
+def state(cluster: Cluster) -> tuple[dict[Any, Any], dict[str, str], list[str], dict[Any, Any]]:
+    return dict(cluster.wanted), dict(cluster.config), list(cluster.made), dict(cluster.before)
+
+
+def test_what_is_caused_for_real_is_known_without_a_cluster() -> None:
+    assert {fault["alert"] for fault in faults(Cluster()).faults()} == set(REAL)
+
+
+@pytest.mark.parametrize("alert", [fault["alert"] for fault in faults(Cluster()).faults()])
+def test_a_fault_changes_something_and_leaves_nothing(alert: str) -> None:
+    cluster, receiver = Cluster(), Refusing()
+    before = state(cluster)
+    source = faults(cluster, receiver=receiver)
+    assert source.switch_on(alert, seconds=60) > 0
+    assert state(cluster) != before or receiver.told == [300, 0]
+    source.switch_off(alert)
+    assert state(cluster) == before
+    assert source.end_all() == {}
+    source.switch_off(alert)  # once more does no harm
+
+
+@pytest.mark.parametrize(
+    "alert", ["PrometheusConfigReloadFailed", "PrometheusRuleFailures", "AlertmanagerNotificationsFailing"]
+)
+def test_a_fault_that_does_not_show_is_taken_back_and_said(alert: str) -> None:
+    cluster, receiver = Cluster(), Refusing()
+    before = state(cluster)
+    with pytest.raises(OpsError, match="not in place"):
+        faults(cluster, sees=False, receiver=receiver).switch_on(alert, seconds=60)
+    assert state(cluster) == before
+    assert receiver.told in ([], [300, 0])
+
+
+def test_a_pod_that_never_runs_is_removed_again() -> None:
+    cluster = Cluster()
+    cluster.status = {"phase": "Pending"}
+    for alert in ("TargetDown", "PodCrashLooping"):
+        with pytest.raises(OpsError, match="not in place"):
+            faults(cluster).switch_on(alert, seconds=60)
+    assert cluster.made == {}
+
+
+def test_what_does_not_run_cannot_go_down() -> None:
+    source = faults(Cluster(grafana=False))
+    assert source.absent() == {"GrafanaDown": "this stack runs no grafana"}
+    assert "GrafanaDown" not in {fault["alert"] for fault in source.faults()}
+
+
+def test_scaled_to_zero_comes_back_with_as_many_as_before() -> None:
+    cluster = Cluster()
+    source = faults(cluster)
+    source.switch_on("LokiIngestionStopped", seconds=60)
+    assert cluster.wanted["StatefulSet", "loki"] == 0
+    source.switch_off("LokiIngestionStopped")
+    assert cluster.wanted["StatefulSet", "loki"] == 2
+
+
+def test_sources_ask_the_one_that_knows_the_alert() -> None:
+    cluster = Cluster()
+    both = Sources(faults(cluster, sees=False), faults(Cluster()))
+    both.switch_on("TargetDown", seconds=60)
+    assert list(cluster.made) == ["fire-alerts-target"]
+    both.switch_off("TargetDown")
+    with pytest.raises(OpsError, match="nothing here can cause Nope"):
+        both.switch_off("Nope")
+
+
+CHANGING = [
+    "TargetDown",
+    "GrafanaDown",
+    "LokiIngestionStopped",
+    "PrometheusConfigReloadFailed",
+    "PrometheusRuleFailures",
+]
+
+
+@pytest.mark.parametrize("alert", CHANGING)
+def test_a_restore_that_fails_once_is_done_again(alert: str) -> None:
+    cluster = Cluster()
+    before = state(cluster)
+    source = faults(cluster)
+    source.switch_on(alert, seconds=60)
+    cluster.failures = 1
+    source.switch_off(alert)
+    assert state(cluster) == before
+
+
+@pytest.mark.parametrize("alert", CHANGING)
+def test_a_restore_that_keeps_failing_is_said_with_the_repair_and_not_forgotten(alert: str) -> None:
+    cluster = Cluster()
+    before = state(cluster)
+    source = faults(cluster)
+    source.switch_on(alert, seconds=60)
+    cluster.failures = 10_000
+    with pytest.raises(OpsError, match=r"is not repaired: the API server says 500; to do it: kubectl -n observability"):
+        source.switch_off(alert)
+    left = source.end_all()
+    assert list(left) == [alert]
+    assert left[alert].startswith("kubectl -n observability ")
+    cluster.failures = 0
+    assert source.end_all() == {}
+    assert state(cluster) == before
+
+
+def test_the_repair_of_a_workload_names_its_replicas() -> None:
+    cluster = Cluster()
+    source = faults(cluster)
+    source.switch_on("LokiIngestionStopped", seconds=60)
+    cluster.failures = 10_000
+    assert source.end_all() == {
+        "LokiIngestionStopped": "kubectl -n observability scale statefulset/loki --replicas=2",
+    }
+
+
+def test_a_fault_that_cannot_be_taken_back_while_it_is_caused_is_still_on() -> None:
+    cluster = Cluster()
+    source = faults(cluster, sees=False)
+    patch = cluster.patch_config_map
+
+    def once(name: str, data: dict[str, str | None]) -> None:
+        patch(name, data)
+        cluster.patch_config_map = patch
+        cluster.failures = 10_000
+
+    cluster.patch_config_map = once
+    with pytest.raises(OpsError, match="not in place"):
+        source.switch_on("PrometheusRuleFailures", seconds=60)
+    assert list(source.end_all()) == ["PrometheusRuleFailures"]
+    cluster.failures = 0
+    assert source.end_all() == {}
+    assert cluster.config == {}
+
+
+def test_an_interrupt_while_a_fault_is_caused_takes_it_back() -> None:
+    cluster = Cluster()
+    before = state(cluster)
+    prometheus = Metrics()
+
+    def interrupt(expression: str) -> list[dict[str, Any]]:
+        raise KeyboardInterrupt(expression)
+
+    prometheus.query = interrupt
+    source = PlatformFaults(
+        cast(ClusterApi, cluster), cast(Prometheus, prometheus), cast(Receiver, Refusing()), patience=1, pause=0.01
+    )
+    with pytest.raises(KeyboardInterrupt):
+        source.switch_on("PrometheusRuleFailures", seconds=60)
+    assert state(cluster) == before
+
+
+def test_the_next_drill_ends_what_a_killed_one_left() -> None:
+    cluster, receiver = Cluster(), Refusing()
+    before = state(cluster)
+    killed = faults(cluster)
+    for alert in ("TargetDown", "PodCrashLooping", "GrafanaDown", "LokiIngestionStopped", "PrometheusRuleFailures"):
+        killed.switch_on(alert, seconds=60)
+    following = faults(cluster, receiver=receiver)
+    assert following.absent() != {}  # would be hidden as a part that does not run
+    assert following.recover() == [
+        "pod fire-alerts-target",
+        "pod fire-alerts-crash",
+        "Deployment grafana",
+        "StatefulSet loki",
+        "fire-alerts.yaml in ConfigMap prometheus-rules",
+    ]
+    assert state(cluster) == before
+    assert receiver.told == [0]
+    assert following.absent() == {}
+    assert following.recover() == []
+
+
+def test_what_somebody_scaled_to_zero_is_no_part_that_was_never_there() -> None:
+    cluster = Cluster()
+    cluster.wanted["StatefulSet", "loki"] = 0
+    assert faults(cluster).absent() == {"LokiIngestionStopped": "somebody scaled StatefulSet loki to 0"}

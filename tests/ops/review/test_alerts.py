@@ -1,0 +1,179 @@
+"""Every kind of change to an alert, as the people who are told would put it, and what is easily overlooked."""
+
+from collections.abc import Callable
+
+import pytest
+
+from ops.review.changes import Action, Change, Detail, Kind
+from tests.ops.review.edited import Copy
+
+Changes = Callable[..., dict[str, Change]]
+JOBS = "rules/prometheus/orders.yaml"
+ROUTES = "rules/routing.yaml"
+NO_WORKERS = 'labels: {severity: critical, system: orders, team: orders, page: "true", subject: workers}'
+
+
+def risks(change: Change) -> str:
+    return "; ".join(change.risks)
+
+
+def test_nothing_changes_where_nothing_changed(changes: Changes) -> None:
+    assert changes() == {}
+
+
+def test_a_looser_threshold_is_shown_with_both_numbers_and_without_a_diff(copy: Copy, changes: Changes) -> None:
+    copy.replace("rules/systems/orders.yaml", "pending_orders: 1000", "pending_orders: 5000")
+    copy.replace(JOBS, "> 1000", "> 5000")
+
+    found = changes()
+
+    assert set(found) == {"OrdersDepthHigh"}
+    change = found["OrdersDepthHigh"]
+    assert (change.kind, change.action, change.diff) == (Kind.ALERT, Action.CHANGED, "")
+    assert change.details == (Detail(what="threshold pending_orders", before="1000", after="5000"),)
+    assert change.risks == ("is looser: threshold pending_orders: 1000 to 5000",)
+    assert (change.system, change.team) == ("orders", "orders")
+    assert change.receivers == ("orders-slack", "orders-webhook")
+
+
+def test_a_tighter_threshold_is_no_risk(copy: Copy, changes: Changes) -> None:
+    copy.replace("rules/systems/orders.yaml", "pending_orders: 1000", "pending_orders: 500")
+    copy.replace(JOBS, "> 1000", "> 500")
+
+    assert changes()["OrdersDepthHigh"].risks == ()
+
+
+def test_an_override_of_one_stack_changes_that_stack_only(copy: Copy, changes: Changes) -> None:
+    copy.set("staging", "alertOverrides: {OrdersDepthHigh: {for: 10m, thresholds: {pending_orders: 2000}}}")
+
+    change = changes()["OrdersDepthHigh"]
+
+    assert Detail(what="for", before="2m", after="10m") in change.details
+    assert Detail(what="threshold pending_orders (this stack's own)", before="1000", after="2000") in change.details
+    assert "fires later: for 10m, not 2m" in change.risks
+    assert changes("production") == {}
+
+
+def test_the_page_and_the_severity_that_are_lost(copy: Copy, changes: Changes) -> None:
+    copy.replace(JOBS, NO_WORKERS, NO_WORKERS.replace('"true"', '"false"').replace("critical", "warning"))
+
+    change = changes()["OrdersNoWorkers"]
+
+    assert "loses its page: nobody is woken any more" in change.risks
+    assert "is only warning now, not critical" in change.risks
+    assert "is no longer told to oncall-pagerduty" in change.risks
+    assert Detail(what="repeated every", before="1h", after="4h") in change.details
+
+
+def test_an_alert_that_a_stack_turns_off_is_gone(copy: Copy, changes: Changes) -> None:
+    copy.set("staging", "alertOverrides: {OrdersNoWorkers: {enabled: false}}")
+
+    change = changes()["OrdersNoWorkers"]
+
+    assert change.action is Action.REMOVED
+    assert change.risks == ("is gone, and it paged",)
+    assert "oncall-pagerduty" in change.receivers
+
+
+def test_a_new_alert_says_what_it_is_and_whom_it_reaches(copy: Copy, changes: Changes) -> None:
+    copy.replace(
+        JOBS,
+        "      # Every server reports",
+        """      - alert: OrdersNew
+        expr: orders_workers_active > 7
+        labels: {severity: critical, system: orders, team: orders, page: "true", subject: depth}
+        annotations: {summary: S, description: '{{ $value }}', dashboard_url: /d/orders-overview}
+      # Every server reports""",
+    )
+    (copy.folder / "rules/runbooks/OrdersNew.md").write_text("# What to do\n")
+
+    found = changes()
+
+    change = found["OrdersNew"]
+    assert change.action is Action.ADDED
+    assert change.receivers == ("oncall-pagerduty", "orders-slack", "orders-webhook")
+    assert Detail(what="severity", after="critical") in change.details
+    # Of the same subject, and worse: while it fires the other one is not told.
+    muted = found["OrdersDepthHigh"]
+    assert muted.action is Action.REROUTED
+    assert risks(muted) == "is muted now while OrdersNew fires (worse-severity)"
+
+
+def test_a_changed_expression_is_a_diff(copy: Copy, changes: Changes) -> None:
+    copy.replace(JOBS, 'orders_queue_depth{status="PENDING"}', 'orders_queue_depth{status=~"PENDING|RETRY"}')
+
+    change = changes()["OrdersDepthHigh"]
+
+    assert '-max by (namespace, app, queue) (orders_queue_depth{status="PENDING"}) > 1000' in change.diff
+    assert '+max by (namespace, app, queue) (orders_queue_depth{status=~"PENDING|RETRY"}) > 1000' in change.diff
+    assert change.details == ()
+
+
+def test_alerts_whose_receivers_change_by_a_route_alone_are_named(copy: Copy, changes: Changes) -> None:
+    told = "channels: [orders-slack, orders-webhook]"
+    copy.replace(ROUTES, told, "channels: [platform-slack]")
+    # Else no route would lead to the two, which is refused.
+    next_one = "  - match: {system: search}"
+    copy.replace(ROUTES, next_one, f"  - match: {{system: nobody}}\n    {told}\n{next_one}")
+
+    found = changes()
+
+    moved = [change for change in found.values() if change.kind is Kind.ALERT]
+    assert {change.system for change in moved} == {"orders"}
+    assert {change.action for change in moved} == {Action.REROUTED}
+    assert risks(found["OrdersDepthHigh"]) == "is no longer told to orders-slack, orders-webhook"
+    assert found["system=orders"].kind is Kind.ROUTE
+    assert found["system=nobody"].action is Action.ADDED
+
+
+def test_an_alert_that_only_the_default_channel_is_left_for(copy: Copy, changes: Changes) -> None:
+    copy.replace(ROUTES, "  - match: {system: orders}", "  - match: {system: orderss}")
+
+    change = changes()["OrdersNoWorkers"]
+
+    assert "loses all its receivers (oncall-pagerduty, orders-slack, orders-webhook)" in risks(change)
+    assert "only the default channel platform-slack is told" in risks(change)
+
+
+def test_a_route_by_a_label_of_the_series_is_no_certainty(copy: Copy, changes: Changes) -> None:
+    copy.replace(
+        ROUTES,
+        "  - match: {system: orders}",
+        "  - match: {system: orders, queue: mail}\n    channels: [platform-slack]\n  - match: {system: orders}",
+    )
+
+    change = changes()["OrdersDepthHigh"]
+
+    assert change.details == (Detail(what="perhaps told", after="platform-slack where queue=mail"),)
+    assert change.receivers == ("orders-slack", "orders-webhook")
+
+
+def test_a_mute_window_that_now_holds(copy: Copy, changes: Changes) -> None:
+    copy.replace(ROUTES, "  warning: {}", "  warning: {mute: [weekends]}")
+
+    change = changes()["OrdersDepthHigh"]
+
+    assert Detail(what="mute windows", after="weekends") in change.details
+    assert risks(change) == "is not told during weekends any more"
+    assert "OrdersNoWorkers" not in changes()
+
+
+def test_an_inhibition_that_mutes_more(copy: Copy, changes: Changes) -> None:
+    copy.replace(ROUTES, "source: {alertname: TargetDown, scope: app}", "source: {alertname: [TargetDown, Watchdog]}")
+
+    found = changes()
+
+    assert "is muted now while Watchdog fires (target-down)" in risks(found["OrdersDepthHigh"])
+    assert "OrdersNoWorkers" not in found  # it pages
+    assert found["target-down"].kind is Kind.INHIBITION
+
+
+@pytest.mark.parametrize("side", ["rules/prometheus/orders.yaml", "rules/runbooks/OrdersDepthHigh.md"])
+def test_files_that_cannot_be_deployed_are_said_and_nothing_else_is_lost(copy: Copy, side: str) -> None:
+    (copy.folder / side).unlink()
+
+    found = copy.read()
+
+    assert found.rules is None
+    assert found.routing is not None
+    assert any("OrdersDepthHigh" in problem for problem in found.problems)

@@ -1,0 +1,139 @@
+"""Everything but alerts: SLOs, recorded series, channels, dashboards, runbooks, budgets, settings."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from ops.review.changes import Action, Change, Detail, Kind
+from tests.ops.review.edited import Copy
+
+Changes = Callable[..., dict[str, Change]]
+SLOS = "rules/slos/uploads.yaml"
+DASHBOARD = "dashboards/rendered/orders-overview.json"
+
+
+def dashboard(copy: Copy, edit: Callable[[dict[str, Any]], object]) -> None:
+    file = copy.folder / DASHBOARD
+    document = json.loads(file.read_text())
+    edit(document)
+    file.write_text(json.dumps(document))
+
+
+def panel(document: dict[str, Any]) -> dict[str, Any]:
+    return next(one for one in document["panels"] if one.get("targets"))
+
+
+def test_an_slo_that_promises_less_and_the_alerts_made_from_it(copy: Copy, changes: Changes) -> None:
+    copy.replace(SLOS, "objective: 99.9", "objective: 99.5")
+
+    found = changes()
+
+    slo = found["upload-availability"]
+    assert slo.details == (Detail(what="objective", before="99.9", after="99.5"),)
+    assert slo.risks == ("promises less: 99.5 %, not 99.9 %",)
+    assert (slo.system, slo.team) == ("uploads", "media")
+    assert found["UploadAvailabilityBudgetBurnFast"].diff
+    assert not [change for change in found.values() if change.kind is Kind.RECORDING]
+
+
+def test_a_recorded_series_names_the_alerts_that_read_it(copy: Copy, changes: Changes) -> None:
+    file = "rules/prometheus/search.yaml"
+    record = next(line for line in (copy.folder / file).read_text().splitlines() if "- record:" in line)
+    name = record.split("record:")[1].strip()
+    text = (copy.folder / file).read_text()
+    start = text.index(record)
+    expr = text.index("expr:", start)
+    (copy.folder / file).write_text(text[:expr] + text[expr:].replace("[1h]", "[2h]", 1))
+
+    change = changes()[name]
+
+    assert change.kind is Kind.RECORDING
+    assert change.diff
+    assert change.details[0].what == "read by"
+    assert "Search" in change.details[0].after
+
+
+def test_a_channel_shows_its_kind_and_the_key_never_a_value(copy: Copy, changes: Changes) -> None:
+    before = '"#orders-alerts", url_secret: slackWebhookUrl'
+    copy.replace("rules/routing.yaml", before, '"#jobs", url_secret: jobsUrl')
+    copy.set("staging", "jobsUrl: https://hooks.slack.test/secret-of-the-test")
+
+    found = changes()
+
+    assert Detail(what="channel", before="#orders-alerts", after="#jobs") in found["orders-slack"].details
+    assert Detail(what="url_secret", before="slackWebhookUrl", after="jobsUrl") in found["orders-slack"].details
+    assert found["jobsUrl"].details == (Detail(what="value", after="(not shown)"),)
+    assert "secret-of-the-test" not in repr(found)
+
+
+def test_panels_by_what_people_see(copy: Copy, changes: Changes) -> None:
+    def edit(document: dict[str, Any]) -> None:
+        first = panel(document)
+        first["targets"][0]["expr"] = "up"
+        document["panels"].append({"type": "text", "title": "Brand new", "id": 999})
+
+    dashboard(copy, edit)
+
+    (change,) = changes().values()
+    first = panel(json.loads((copy.folder / DASHBOARD).read_text()))["title"]
+    assert (change.kind, change.system) == (Kind.DASHBOARD, "orders")
+    assert Detail(what="panel", after="Brand new") in change.details
+    assert Detail(what=f"panel {first}", before="as it was", after="other queries") in change.details
+
+
+def test_a_panel_that_only_moved_is_no_other_panel(copy: Copy, changes: Changes) -> None:
+    dashboard(copy, lambda document: panel(document)["gridPos"].update(y=99))
+
+    (change,) = changes().values()
+    assert change.details == (Detail(what="layout", before="as it was", after="moved"),)
+
+
+def test_a_dashboard_that_is_gone(copy: Copy, changes: Changes) -> None:
+    (copy.folder / DASHBOARD).unlink()
+
+    (change,) = changes().values()
+    assert (change.kind, change.action) == (Kind.DASHBOARD, Action.REMOVED)
+
+
+def test_an_empty_runbook_helps_nobody(copy: Copy, changes: Changes) -> None:
+    (copy.folder / "rules/runbooks/OrdersDepthHigh.md").write_text("\n")
+
+    assert changes()["OrdersDepthHigh"].risks == ("is empty: who is woken finds nothing",)
+
+
+def test_a_budget_that_protects_less_or_is_gone(copy: Copy, changes: Changes) -> None:
+    copy.set("staging", "disruptionBudgets: {orders-worker: {enabled: false}}")
+
+    change = changes()["orders-worker"]
+
+    assert (change.kind, change.action, change.system) == (Kind.BUDGET, Action.REMOVED, "orders")
+    assert change.risks == ("is gone: a node drain may stop every pod",)
+
+
+def test_settings_with_what_they_take_away(copy: Copy, changes: Changes) -> None:
+    copy.set("staging", "lokiRetention: 7d")
+    copy.set("staging", "collectorReplicas: 1")
+
+    found = changes()
+
+    assert found["lokiRetention"].details == (Detail(what="value", before="30d", after="7d"),)
+    assert found["lokiRetention"].risks == ("keeps less: what is older than 7d is deleted",)
+    assert found["collectorReplicas"].risks == ("fewer: 1, not 2",)
+
+
+def test_a_default_of_a_new_key_is_no_change_of_the_stack(copy: Copy, changes: Changes) -> None:
+    copy.replace("Pulumi.yaml", "config:\n", "config:\n  brandNew: {type: string, default: x, description: d}\n")
+
+    assert changes() == {}
+
+
+def test_an_address_with_a_login_and_an_encrypted_value_stay_hidden(copy: Copy, changes: Changes) -> None:
+    copy.set("staging", "runbookBaseUrl: https://somebody:hunter2@runbooks.test")
+    copy.set("staging", "grafanaAuth: {secure: AAABBB}")
+
+    found = changes()
+
+    assert found["grafanaAuth"].details == (Detail(what="value", after="(not shown)"),)
+    assert "AAABBB" not in repr(found)
+    assert "hunter2" not in repr(found)
+    assert found["runbookBaseUrl"].details[0].after == "https://…@runbooks.test"

@@ -1,0 +1,168 @@
+"""Two commits of a repository as one comment: through git, bounded, and harmless whatever the files say."""
+
+import re
+import subprocess
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from ops.errors import UsageError
+from ops.review import command, markdown
+from ops.review.changes import Action, Change, Detail, Kind
+from ops.review.commits import CHECKOUT
+from ops.review.report import Report
+from ops.review.resources import Loud, Resources
+from ops.review.terminal import show
+from tests.mock_engine import ROOT, STACKS
+from tests.ops.review.edited import Copy
+
+COMMITS = ("1" * 40, "2" * 40)
+
+
+def git(folder: Path, *arguments: str) -> None:
+    identity = ("-c", "user.name=t", "-c", "user.email=t@example.test", "-c", "commit.gpgsign=false")
+    subprocess.run(["git", "-C", str(folder), *identity, *arguments], check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_this_checkout_is_compared_with_itself(stack: str) -> None:
+    found = command.report(ROOT, base=CHECKOUT, head=CHECKOUT, stack=stack)
+
+    assert (found.base_problems, found.head_problems, found.changes) == ((), (), [])
+
+
+@pytest.fixture
+def repository(copy: Copy) -> Copy:
+    """A copy that is committed once."""
+    git(copy.folder, "init", "-q")
+    git(copy.folder, "add", ".")
+    git(copy.folder, "commit", "-q", "-m", "first")
+    return copy
+
+
+def report(*changes: Change, **more: object) -> Report:
+    return Report(stack="staging", base="main", head="topic", commits=COMMITS, changes=changes, **more)  # type: ignore[arg-type]
+
+
+def change(name: str = "OrdersDepthHigh", **more: object) -> Change:
+    return Change(kind=Kind.ALERT, name=name, action=Action.CHANGED, **more)  # type: ignore[arg-type]
+
+
+def shown(found: Report) -> str:
+    text = StringIO()
+    show(Console(file=text, width=200), found)
+    return text.getvalue()
+
+
+def test_two_commits_and_the_files_that_are_not_committed(repository: Copy) -> None:
+    repository.replace("rules/prometheus/orders.yaml", "for: 2m", "for: 3m")
+    git(repository.folder, "commit", "-q", "-am", "second")
+    repository.set("staging", "lokiReplicas: 3")
+
+    committed = command.report(repository.folder, base="HEAD~1", head="HEAD", stack="staging")
+    everything = command.report(repository.folder, base="HEAD~1", head=CHECKOUT, stack="staging", cost=True)
+
+    assert [one.name for one in committed.changes] == ["OrdersDepthHigh"]
+    assert [one.name for one in everything.changes] == ["OrdersDepthHigh", "lokiReplicas"]
+    assert everything.cost is not None
+    assert everything.cost.difference > 0
+    text = markdown.render(everything)
+    assert text.startswith("<!-- observability-preview: staging -->\n")
+    for part in ("OrdersDepthHigh", "<code>2m</code> → <code>3m</code>", "orders-slack", "a month (+$"):
+        assert part in text
+    assert "OrdersDepthHigh" in shown(everything)
+
+
+def test_a_base_that_cannot_be_read_is_said_and_not_shown_as_all_new(repository: Copy) -> None:
+    repository.replace("rules/systems/orders.yaml", "title: Orders", "heading: Orders")
+    git(repository.folder, "commit", "-q", "-am", "another format")
+    repository.replace("rules/systems/orders.yaml", "heading: Orders", "title: Orders")
+    repository.set("staging", "lokiReplicas: 3")
+
+    found = command.report(repository.folder, base="HEAD", head=CHECKOUT, stack="staging")
+
+    assert [one.name for one in found.changes] == ["lokiReplicas"]
+    assert found.base_problems
+    assert found.head_problems == ()
+    text = markdown.render(found)
+    assert "cannot be read by this code" in text
+    assert text.index("Not everything is compared") < text.index("lokiReplicas")
+    assert "heading" in text
+
+
+def test_a_head_that_cannot_be_deployed_comes_first(repository: Copy) -> None:
+    (repository.folder / "rules/runbooks/OrdersDepthHigh.md").unlink()
+
+    found = command.report(repository.folder, base="HEAD", head=CHECKOUT, stack="staging")
+
+    assert any("no runbook" in line for line in found.head_problems)
+    assert markdown.render(found).split("###")[1].startswith(" ⛔ This cannot be deployed")
+
+
+def test_what_does_not_exist(repository: Copy) -> None:
+    with pytest.raises(UsageError, match="no commit 'nope'"):
+        command.report(repository.folder, base="nope", head=CHECKOUT, stack="staging")
+    with pytest.raises(UsageError, match="no commit '--output=x'"):
+        command.report(repository.folder, base="--output=x", head=CHECKOUT, stack="staging")
+    with pytest.raises(UsageError, match="unknown stack 'moon'; there are: production, staging"):
+        command.report(repository.folder, base="HEAD", head=CHECKOUT, stack="moon")
+
+
+def test_a_long_report_is_cut_at_its_limit_and_says_so() -> None:
+    detail = Detail(what="for", before="1m", after="2m" * 100)
+    many = [change(f"Alert{index}", details=(detail,)) for index in range(900)]
+    found = report(*many, change("Risky", risks=("loses its page",)))
+
+    text = markdown.render(found)
+
+    assert len(text) <= markdown.LIMIT
+    cut = re.search(r"\*\*Cut:\*\* (\d+) entries", text)
+    assert cut
+    assert text.count("| ✏️ changed |") + int(cut[1]) == 901
+    assert "Risky" in text  # what is easily overlooked stands before what is cut
+
+
+@pytest.mark.parametrize("limit", range(1_200, 6_000, 400))
+def test_nothing_is_left_open_however_little_room_there_is(limit: int) -> None:
+    found = report(
+        *(change(f"A{index}", diff="-a\n+b\n" * 40, risks=("loses its page",)) for index in range(9)),
+        base_problems=("x" * 300,),
+    )
+
+    text = markdown.render(found, limit=limit)
+
+    assert len(text) <= limit
+    assert text.count("<details>") == text.count("</details>")
+    assert text.count("```") % 2 == 0
+
+
+def test_what_files_say_is_text_and_nothing_else() -> None:
+    evil = "</details><script>x</script> @everyone [a](javascript:b) | `x` ![i](http://t)"
+    found = report(
+        change(evil, details=(Detail(what=evil, before=evil, after=evil),), diff="-```\n+" + evil, risks=(evil,)),
+        head_problems=(evil,),
+    )
+
+    text = markdown.render(found)
+
+    outside = re.sub(r"````diff\n.*?\n````", "", text, flags=re.DOTALL)
+    for part in ("<script", "@everyone", "](javascript", "![i]"):
+        assert part not in outside
+    assert outside.count("</details>") == outside.count("<details>")
+    assert "````diff" in text  # longer than the fence inside
+
+
+def test_what_would_be_replaced_is_loud_everywhere() -> None:
+    loud = Loud(operation="replace", kind="aws:s3/bucket:Bucket", name="logs", protected=True, because=("bucket",))
+    engine = Resources(counts={"replace": {"aws:s3/bucket:Bucket": 1}}, unchanged=7, loud=(loud,), errors=("it broke",))
+    found = report(resources=engine)
+
+    text = markdown.render(found)
+
+    assert "🚨 **REPLACE** `aws:s3/bucket:Bucket` **logs**, because of bucket (protected: the engine refuses)" in text
+    assert "⛔ The preview failed" in text
+    assert "7 stay as they are" in text
+    assert "replace aws:s3/bucket:Bucket logs" in shown(found)
+    assert found.document()["resources"]["loud"][0]["protected"] is True

@@ -1,0 +1,68 @@
+"""Whom an alert reaches and what keeps it quiet, by the rules that Alertmanager's configuration is written with."""
+
+import pytest
+
+from alerting import routing
+from alerting.routing import Inhibition
+from ops.review.told import muters, told
+from tests.rules.fixed_rules import RULES
+
+ROUTING = routing.load(RULES)
+
+
+def alert(name: str, *, severity: str = "warning", page: str = "false", subject: str = "depth") -> dict[str, str]:
+    labels = {"severity": severity, "system": "orders", "team": "orders", "page": page, "subject": subject}
+    return {"alertname": name, **labels}
+
+
+def names(found: set[tuple[str, str]]) -> set[str]:
+    return {source for _, source in found}
+
+
+def test_only_a_page_mutes_a_page_whatever_the_file_says() -> None:
+    alerts = {
+        "Quiet": alert("Quiet", severity="critical"),
+        "Loud": alert("Loud", severity="critical", page="true"),
+        "Paged": alert("Paged", page="true"),
+        "Told": alert("Told"),
+    }
+    assert names(muters(ROUTING, alerts, "Paged")) == {"Loud"}
+    assert names(muters(ROUTING, alerts, "Told")) == {"Quiet", "Loud"}
+    assert muters(ROUTING, alerts, "Loud") == set()
+
+
+def test_nothing_mutes_the_heartbeat_and_no_source_its_like() -> None:
+    everything = Inhibition(source={"system": "orders"}, target={"system": "orders"}, equal=["system"])
+    all_of_it = ROUTING.model_copy(update={"inhibitions": {"all": everything}})
+    alerts = {name: alert(name) for name in ("Watchdog", "One", "Other")}
+
+    assert muters(all_of_it, alerts, "Watchdog") == set()
+    assert names(muters(all_of_it, alerts, "One")) == {"Watchdog", "Other"}
+
+
+def test_labels_that_must_be_equal_and_are_not() -> None:
+    alerts = {"Bad": alert("Bad", severity="critical", subject="workers"), "Told": alert("Told")}
+    assert muters(ROUTING, alerts, "Told") == set()
+
+
+@pytest.mark.parametrize(
+    ("labels", "on", "expected"),
+    [
+        (alert("A", severity="info"), True, ("nights", "weekends")),
+        (alert("A", severity="info", page="true"), True, ()),
+        (alert("A", severity="info"), False, ()),
+        (alert("A"), True, ()),
+        (alert("Watchdog", severity="info"), True, ()),
+    ],
+)
+def test_mute_windows_hold_for_what_pages_nobody(labels: dict[str, str], on: bool, expected: tuple[str, ...]) -> None:
+    assert told(ROUTING, labels, repeat="4h", mute_windows=on).mute == expected
+
+
+def test_how_often_it_is_repeated() -> None:
+    repeats = {
+        severity: told(ROUTING, alert("A", severity=severity), repeat="4h", mute_windows=True).repeat
+        for severity in ("info", "warning", "critical")
+    }
+    assert repeats == {"info": "24h", "warning": "4h", "critical": "1h"}
+    assert told(ROUTING, alert("Watchdog"), repeat="4h", mute_windows=True).repeat == "50s"

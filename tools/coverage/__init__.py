@@ -1,0 +1,1 @@
+"""What proves each alert, route and mute window."""

@@ -1,0 +1,78 @@
+"""The manual as a site: pages staged with the paths that they have in the checkout, and built by MkDocs, strictly.
+
+Links to files that are no pages, such as a rule file, lead nowhere on a site; their text stays, as code.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+STAGE = ROOT / ".state" / "tools/manual" / "pages"
+SITE = ROOT / ".state" / "tools/manual" / "site"
+# The theme advertises its successor.
+_QUIET = {"NO_MKDOCS_2_WARNING": "1"}
+_SHOWN = (".md", ".svg", ".png")
+_LINK = re.compile(r"(?<!!)\[([^\]]*)\]\(([^)#\s]+)(#[^)\s]*)?\)")
+
+
+def sources(root: Path = ROOT) -> Iterator[Path]:
+    """Every page and picture of the manual, relative to the checkout."""
+    yield from (Path("README.md"), Path("instrumentation/README.md"), Path("tests/observability/README.md"))
+    for folder in ("docs", "rules/runbooks"):
+        files = sorted((root / folder).rglob("*"))
+        yield from (file.relative_to(root) for file in files if file.suffix in _SHOWN and "example" not in file.parts)
+
+
+def stage(target: Path = STAGE, root: Path = ROOT) -> None:
+    """Put the pages into an empty `target`."""
+    shutil.rmtree(target, ignore_errors=True)
+    pages = set(sources(root))
+    for page in sorted(pages):
+        file = target / page
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if page.suffix == ".md":
+            file.write_text(for_site((root / page).read_text(), page, pages))
+        else:
+            shutil.copyfile(root / page, file)
+
+
+def for_site(text: str, page: Path, pages: set[Path]) -> str:
+    """The page's text, without links to files that are no pages."""
+
+    def linked(match: re.Match[str]) -> str:
+        words, target = match[1], match[2]
+        if ":" in target or _resolved(page.parent / target) in pages:
+            return match[0]
+        return words if words.startswith("`") else f"{words} (`{_resolved(page.parent / target)}`)"
+
+    return _LINK.sub(linked, text)
+
+
+def _resolved(path: Path) -> Path:
+    parts: list[str] = []
+    for part in path.parts:
+        if part == "..":
+            parts.pop()
+        elif part != ".":
+            parts.append(part)
+    return Path(*parts)
+
+
+def build() -> int:
+    """Build the site; gives MkDocs' exit code, which is not 0 for a broken link."""
+    stage()
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet"]
+    return subprocess.run(command, cwd=ROOT, env={**os.environ, **_QUIET}, check=False).returncode
+
+
+def main() -> int:
+    """Exit code of `python -m tools.manual`."""
+    code = build()
+    if code == 0:
+        sys.stdout.write(f"{SITE.relative_to(ROOT)}/index.html\n")
+    return code

@@ -1,0 +1,1 @@
+"""Changes every rule and route slightly, and counts the changes that no test notices."""

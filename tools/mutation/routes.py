@@ -1,0 +1,203 @@
+"""Mistakes in Alertmanager's routes, inhibitions and mute windows, against the cases of routes.yaml and muting.yaml.
+
+A real Alertmanager decides; what tools.mutation.semantics says of every mistake and case has to be the same.
+"""
+
+import copy
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Literal
+
+from alerting import loader, routing
+from tools.coverage import evidence
+from tools.mutation import real, semantics
+from tools.mutation.cases import Case, Part
+from tools.mutation.mutants import Mutant, without
+from tools.mutation.semantics import Config, Labels
+from tools.rule_tests.alertmanager import document
+
+ROUTING: Literal["routing"] = "routing"
+MUTING: Literal["muting"] = "muting"
+Change = Callable[[Config], None]
+
+
+def cases() -> list[Case]:
+    """The cases of both files, with the labels of every alert filled in."""
+    rules = {
+        name: {**rule.labels.model_dump(exclude_none=True), "alertname": name}
+        for name, rule in loader.load().rules().items()
+    }
+    sources = evidence.collect()
+
+    def full(labels: Labels, cluster: str) -> dict[str, str]:
+        return {**rules.get(labels["alertname"], {}), "cluster": cluster, **labels}
+
+    found = [
+        Case(
+            name=str(case),
+            part=ROUTING,
+            kind="route",
+            alerts=(rules[case["alert"]] if "alert" in case else case["labels"],),
+            expected=frozenset(case["receivers"]),
+        )
+        for case in sources.routes
+    ]
+    for case in sources.muting:
+        sides = ("alert",) if "mute_window" in case else ("source", "target")
+        found.append(
+            Case(
+                name=case["name"],
+                part=MUTING,
+                kind="window" if "mute_window" in case else "inhibition",
+                alerts=tuple(full(case[side], case["name"]) for side in sides),
+                expected=case["muted"],
+                instant=case.get("at", ""),
+            )
+        )
+    return found
+
+
+def decided(config: Config, case: Case, others: Sequence[Case]) -> frozenset[str] | bool:
+    """What semantics says, while the alerts of all the others fire, too."""
+    if case.kind == "route":
+        return frozenset(semantics.receivers(config, case.alerts[-1]))
+    if case.kind == "window":
+        return semantics.silent(config, case.alerts[-1], case.instant)
+    firing = [alert for one in others if one.kind == case.kind for alert in one.alerts]
+    return semantics.inhibited(config, firing, case.alerts[-1])
+
+
+def base() -> Config:
+    """alertmanager.yml as it is deployed, with invented addresses."""
+    return document()
+
+
+def mutants(config: Config) -> Iterator[tuple[Part, Mutant]]:
+    """Every mistake that changes who is told of any alert or what is muted."""
+    for mutant in _of_routes(config):
+        if not semantics.same(config, mutant.document):
+            yield ROUTING, mutant
+    for mutant in (*_of_inhibitions(config), *_of_levels(config), *_of_windows(config)):
+        if not semantics.same(config, mutant.document):
+            yield MUTING, mutant
+
+
+def run(parts: Sequence[str], tick: Callable[[str, Mutant, bool], None]) -> None:
+    """Try every mistake, and tell of each whether it was noticed.
+
+    RuntimeError for a case that fails without any mistake, and where Alertmanager and tools.mutation.semantics differ.
+    """
+    config = base()
+    for part in parts:
+        mine = [case for case in cases() if case.part == part]
+        made = [mutant for one, mutant in mutants(config) if one == part]
+        configs = [config, *(mutant.document for mutant in made)]
+        with TemporaryDirectory() as folder:
+            answers = real.ask(configs, mine, Path(folder))
+        problems = [
+            f"{made[number - 1].what if number else 'no mistake'}: {case.name}: Alertmanager says {answer}, "
+            f"tools.mutation.semantics {other}"
+            for number, row in enumerate(answers)
+            for case, answer in zip(mine, row, strict=True)
+            if answer != (other := decided(configs[number], case, mine))
+        ]
+        if problems:
+            raise RuntimeError("\n".join(problems[:10]))
+        if failed := [case.name for case, answer in zip(mine, answers[0], strict=True) if answer != case.expected]:
+            raise RuntimeError(f"cases fail without any mistake: {', '.join(failed)}")
+        for mutant, row in zip(made, answers[1:], strict=True):
+            tick(part, mutant, any(answer != case.expected for case, answer in zip(mine, row, strict=True)))
+
+
+def _changed(config: Config, about: str, what: str, change: Change) -> Mutant:
+    changed = copy.deepcopy(config)
+    change(changed)
+    return Mutant(about=about, what=what, document=changed)
+
+
+def _of_routes(config: Config) -> Iterator[Mutant]:
+    default = config["route"]["receiver"]
+    others = [one["name"] for one in config["receivers"]]
+    for number, route in enumerate(config["route"]["routes"]):
+        if "receiver" not in route:
+            continue  # a level of the default route: see _of_levels
+        about = f"route {route['receiver']}: {', '.join(route['matchers'])}"
+
+        def on(change: Callable[[dict[str, Any]], None], number: int = number) -> Change:
+            return lambda one: change(one["route"]["routes"][number])
+
+        yield _changed(config, about, "removed", lambda one, n=number: one["route"]["routes"].pop(n))
+        for index, matcher in enumerate(route["matchers"]):
+            rest = without(route["matchers"], index)
+            yield _changed(config, about, f"matcher {matcher} dropped", on(lambda one, r=rest: one.update(matchers=r)))
+        other = next(name for name in others if name not in (route["receiver"], default))
+        yield _changed(config, about, f"channel -> {other}", on(lambda one, o=other: one.update(receiver=o)))
+        flipped = not route["continue"]
+        what = f"continue -> {str(flipped).lower()}"
+        yield _changed(config, about, what, on(lambda one, f=flipped: one.update({"continue": f})))
+    yield _changed(config, "default", f"channel -> {others[0]}", lambda one: one["route"].update(receiver=others[0]))
+
+
+def _of_inhibitions(config: Config) -> Iterator[Mutant]:
+    routes = routing.load()
+    for name, inhibition in routes.inhibitions.items():
+        about = f"inhibition {name}"
+        for label in inhibition.equal:
+            less = inhibition.model_copy(update={"equal": [one for one in inhibition.equal if one != label]})
+            changed = routes.model_copy(update={"inhibitions": {**routes.inhibitions, name: less}})
+            yield Mutant(about=about, what=f"equal: {label} dropped", document=document(changed))
+    for number, rule in enumerate(config["inhibit_rules"]):
+        about = f"inhibit rule {number + 1}"
+        for key in ("source_matchers", "target_matchers"):
+            for index, matcher in enumerate(rule[key]):
+
+                def drop(one: Config, at: tuple[int, str, int] = (number, key, index)) -> None:
+                    changed = one["inhibit_rules"][at[0]]
+                    changed[at[1]] = without(changed[at[1]], at[2])
+
+                yield _changed(config, about, f"{key}: {matcher} dropped", drop)
+        yield _changed(config, about, "removed", lambda one, n=number: one["inhibit_rules"].pop(n))
+
+
+def _of_levels(config: Config) -> Iterator[Mutant]:
+    """Mistakes in the level that has mute windows, wherever it stands."""
+    for matcher in dict.fromkeys(m for level in _muted_levels(config["route"]) for m in level["matchers"]):
+
+        def drop(one: Config, matcher: str = matcher) -> None:
+            for level in _muted_levels(one["route"]):
+                level["matchers"] = [other for other in level["matchers"] if other != matcher]
+
+        yield _changed(config, "mute windows", f"matcher {matcher} dropped", drop)
+
+
+def _of_windows(config: Config) -> Iterator[Mutant]:
+    for number, window in enumerate(config["time_intervals"]):
+        about = f"mute window {window['name']}"
+        (interval,) = window["time_intervals"]
+
+        def on(change: Callable[[dict[str, Any]], None], number: int = number) -> Change:
+            return lambda one: change(one["time_intervals"][number]["time_intervals"][0])
+
+        for place, times in enumerate(interval.get("times") or []):
+            for side, hours in (("start_time", 1), ("start_time", -1), ("end_time", -1), ("end_time", 1)):
+                if 0 <= int(times[side][:2]) + hours <= 24:
+                    moved = f"{int(times[side][:2]) + hours:02}{times[side][2:]}"
+                    change = on(lambda one, p=place, s=side, m=moved: one["times"][p].update({s: m}))
+                    yield _changed(config, about, f"{side} {times[side]} -> {moved}", change)
+        for place, day in enumerate(interval.get("weekdays") or []):
+            rest = without(interval["weekdays"], place)
+            yield _changed(config, about, f"{day} dropped", on(lambda one, r=rest: one.update(weekdays=r)))
+
+        def unused(one: Config, name: str = window["name"]) -> None:
+            for level in _muted_levels(one["route"]):
+                level["mute_time_intervals"] = [other for other in level["mute_time_intervals"] if other != name]
+
+        yield _changed(config, about, "used nowhere", unused)
+
+
+def _muted_levels(route: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    if route.get("mute_time_intervals"):
+        yield route
+    for child in route.get("routes") or []:
+        yield from _muted_levels(child)

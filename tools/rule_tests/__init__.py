@@ -1,0 +1,1 @@
+"""Rules and routes in the programs that run them: promtool, Alertmanager, Loki."""

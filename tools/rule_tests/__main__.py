@@ -1,0 +1,26 @@
+"""`python -m tools.rule_tests`: every scenario with all rules of its files; the tests give each what it asks about.
+
+Exit code 1 when a scenario fails.
+"""
+
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from tools.rule_tests.promtool import promtool, rendered, write
+
+FOLDER = Path(__file__).resolve().parents[2] / "tests" / "rules"
+
+
+def main() -> int:
+    """Runs them, and shows what promtool says; the exit code."""
+    files = {file.name: file.read_text(encoding="utf-8") for file in sorted(FOLDER.glob("*.test.yaml"))}
+    with TemporaryDirectory() as folder:
+        write(rendered(), Path(folder))
+        result = promtool("test", "rules", *write(files, Path(folder)))
+    sys.stdout.write(result.stdout + result.stderr)
+    return int(result.returncode != 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

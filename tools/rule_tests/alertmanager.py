@@ -1,0 +1,117 @@
+"""A real Alertmanager on loopback with the project's routes, whose receivers all lead to a server that writes down."""
+
+import contextlib
+import functools
+import json
+import time
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from alerting import routing
+from local.ports import free_port
+from tools.http_server import Handler, serving
+from tools.programs import SECONDS, Server
+from tools.rule_tests import yaml_text
+
+TIMING = routing.Timing(group_wait="1s", group_interval="1h", repeat_interval="4h")
+Labels = Mapping[str, str]
+
+
+@dataclass
+class Running:
+    """Alertmanager, and what it told to whom."""
+
+    url: str
+    told: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    """Receiver and labels of each alert."""
+
+    def fire(self, *alerts: Labels) -> None:
+        """These alerts start to fire."""
+        posted = [{"labels": dict(one)} for one in alerts]
+        httpx.post(f"{self.url}/api/v2/alerts", json=posted, timeout=SECONDS).raise_for_status()
+
+    def settle(self) -> None:
+        """Until all that fires now was told, or is muted: a last alert, which nothing mutes, has been told."""
+        # Its group waits as long as the others, and starts after them.
+        last = {"alertname": "Last", "system": "unheard-of", "cluster": f"last-{time.monotonic_ns()}"}
+        time.sleep(0.2)
+        self.fire(last)
+        deadline = time.monotonic() + SECONDS
+        count, since = 0, time.monotonic()
+        # Groups are told side by side, so the last alert may overtake others by a moment.
+        while not self.receivers(last) or time.monotonic() < since + 1:
+            assert time.monotonic() < deadline, "Alertmanager told nothing, or it never ends"
+            if len(self.told) > count:
+                count, since = len(self.told), time.monotonic()
+            time.sleep(0.05)
+
+    def receivers(self, labels: Labels) -> set[str]:
+        """Who was told of the alert."""
+        return {receiver for receiver, found in self.told if found == dict(labels)}
+
+    def status(self, labels: Labels) -> dict[str, Any]:
+        """What Alertmanager's API says of the alert."""
+        groups = httpx.get(f"{self.url}/api/v2/alerts/groups").raise_for_status().json()
+        found = [one["status"] for group in groups for one in group["alerts"] if one["labels"] == dict(labels)]
+        # In the groups of all its receivers it is the same, except that a route may have no mute window.
+        assert found
+        return found[0]
+
+
+def document(routes: routing.Routing | None = None) -> dict[str, Any]:
+    """alertmanager.yml as it is deployed, with short waits."""
+    return yaml_text.load(_rendered() if routes is None else _render(routes))
+
+
+@functools.cache
+def _rendered() -> str:
+    return _render(routing.load())
+
+
+def _render(routes: routing.Routing) -> str:
+    values = {"url": "http://127.0.0.1:9", "token": "x", "address": "a@example.com"}
+    secrets = {key: values[form] for key, form in routes.forms().items()}
+    mail = routing.Mail(smarthost="127.0.0.1:9", sender="a@example.com")
+    return routing.render(routes, TIMING, secrets, mail=mail)
+
+
+@contextlib.contextmanager
+def running(config: dict[str, Any], folder: Path, *, tells: bool = True) -> Generator[Running]:
+    """Alertmanager with this configuration, until the end of the block; one that tells nobody takes more alerts."""
+    with _receiver() as (address, told):
+        config = config | {
+            "receivers": [
+                {"name": one["name"], "webhook_configs": [{"url": f"{address}/{one['name']}"}] if tells else []}
+                for one in config["receivers"]
+            ]
+        }
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "alertmanager.yml").write_text(yaml_text.dump(config))
+        (folder / routing.TEMPLATES).write_text(routing.message_templates())
+        port = free_port()
+        url = f"http://127.0.0.1:{port}"
+        arguments = [
+            f"--config.file={folder / 'alertmanager.yml'}",
+            f"--storage.path={folder / 'data'}",
+            f"--web.listen-address=127.0.0.1:{port}",
+            "--cluster.listen-address=",
+        ]
+        with Server("alertmanager", arguments, folder, f"{url}/-/ready"):
+            yield Running(url, told)
+
+
+@contextlib.contextmanager
+def _receiver() -> Generator[tuple[str, list[tuple[str, dict[str, str]]]]]:
+    told: list[tuple[str, dict[str, str]]] = []
+
+    class Receiver(Handler):
+        def respond(self) -> None:
+            told.extend((self.path[1:], alert["labels"]) for alert in json.loads(self.body())["alerts"])
+            self.answer(200)
+
+    with serving(Receiver) as url:
+        yield url, told

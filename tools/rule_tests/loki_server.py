@@ -1,0 +1,111 @@
+"""One real Loki for tests: the deployed configuration, with what needs a cluster taken out, in a folder of its own."""
+
+import json
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from components.logs import loki_config
+from local.ports import free_port
+from tools.programs import Server
+from tools.rule_tests import yaml_text
+
+Line = tuple[int, str, dict[str, str]]
+"""Nanoseconds, text, structured metadata."""
+
+
+@dataclass(frozen=True)
+class LokiServer:
+    """A running Loki. Every test uses a tenant of its own, so that none sees the lines of another."""
+
+    url: str
+
+    def push(self, tenant: str, stream: dict[str, str], lines: Iterable[Line]) -> None:
+        """Store lines of one stream, oldest first."""
+        values = [[str(at), text, metadata] for at, text, metadata in lines]
+        for start in range(0, len(values), 5000):
+            body = {"streams": [{"stream": stream, "values": values[start : start + 5000]}]}
+            self.ask("/loki/api/v1/push", tenant, json.dumps(body).encode())
+
+    def query(self, tenant: str, expression: str, at: float) -> list[dict[str, Any]]:
+        """What the ruler would get for an expression at that Unix time: series with `metric` and `value`."""
+        parameters = urllib.parse.urlencode({"query": expression, "time": f"{at:.3f}"})
+        return json.loads(self.ask(f"/loki/api/v1/query?{parameters}", tenant))["data"]["result"]
+
+    def parses(self, expression: str) -> bool:
+        """Whether Loki's own parser, which its ruler uses, takes the expression."""
+        try:
+            self.ask("/loki/api/v1/format_query?" + urllib.parse.urlencode({"query": expression}), "any")
+        except urllib.error.HTTPError as error:
+            if error.code == 400:
+                return False
+            raise
+        return True
+
+    def ask(self, path: str, tenant: str, body: bytes | None = None) -> bytes:
+        """The body of an answer; raises HTTPError for all but success."""
+        headers = {"X-Scope-OrgID": tenant, "Content-Type": "application/json"}
+        request = urllib.request.Request(self.url + path, data=body, headers=headers)  # noqa: S310
+        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+            return answer.read()
+
+
+@contextmanager
+def loki(
+    folder: Path,
+    *,
+    alertmanager: str = "127.0.0.1:9",
+    evaluation_interval: str = "1m",
+    memory_bytes: int = 512 * 1024 * 1024,
+) -> Generator[LokiServer]:
+    """A Loki that keeps all lines in memory, however old; rules are read from folder/rules/<tenant>/."""
+    port = free_port()
+    config = folder / "loki.yaml"
+    document = yaml_text.load(
+        loki_config.render(
+            loki_config.LokiConfig(
+                s3=None,
+                replicas=1,
+                retention="30d",
+                memory_bytes=memory_bytes,
+                cluster="test",
+                evaluation_interval=evaluation_interval,
+                grafana_url="http://grafana.test",
+                alertmanagers=[alertmanager],
+                peers="unused:7946",
+            )
+        )
+    )
+    _to_one_folder(document, folder, port)
+    config.write_text(yaml_text.dump(document).replace(loki_config.DATA + "/", f"{folder}/data/"))
+    url = f"http://127.0.0.1:{port}"
+    with Server("loki", ["-target=all", f"-config.file={config}"], folder, f"{url}/ready"):
+        yield LokiServer(url)
+
+
+def _to_one_folder(document: dict[str, Any], folder: Path, port: int) -> None:
+    rules = folder / "rules"
+    rules.mkdir(exist_ok=True)
+    document["auth_enabled"] = True  # tenants keep tests apart
+    document["server"] |= {
+        "http_listen_address": "127.0.0.1",
+        "http_listen_port": port,
+        "grpc_listen_address": "127.0.0.1",
+        "grpc_listen_port": free_port(),
+    }
+    document["common"] |= {
+        "path_prefix": f"{folder}/data",
+        "instance_addr": "127.0.0.1",
+        "ring": {"kvstore": {"store": "inmemory"}},
+    }
+    # Lines of yesterday: taken, kept in memory, and asked for there.
+    document["limits_config"]["reject_old_samples"] = False
+    document["ingester"] |= {"max_chunk_age": "72h", "chunk_idle_period": "72h", "flush_check_period": "1h"}
+    document["querier"] = {"query_ingesters_within": "0s"}
+    document["ruler"]["storage"]["local"]["directory"] = str(rules)
+    document["ruler"]["poll_interval"] = "1s"

@@ -7,31 +7,12 @@ from types import ModuleType
 
 import pytest
 
-from alerting import loader
+from alerting import contract, loader
 from dashboards import DASHBOARDS, FOLDER, registry
 from dashboards.builder.variables import RUNBOOKS
 from tests.dashboards.committed import Json, committed, panels, queries
 
-CONTRACT = {
-    "speccursor-system": "SpecCursor - System Overview",
-    "speccursor-upgrades": "SpecCursor - Upgrade Metrics",
-    "speccursor-ai": "SpecCursor - AI Performance",
-    "speccursor-proofs": "SpecCursor - Proof Verification",
-    "speccursor-security": "SpecCursor - Security Metrics",
-    "speccursor-infrastructure": "SpecCursor - Infrastructure",
-    "media-uploads": "Upload Overview",
-    "media-overview": "Media Overview",
-    "media-gateway": "Gateway Overview",
-    "media-gateway-security": "Gateway Security",
-    "media-infrastructure": "Media Infrastructure",
-    "media-variants": "Variant Generator",
-    "media-cluster-observability": "Media Clustering – Pipeline Health",
-    "job-queue-overview": "Job Queue - Overview",
-    "api-observability": "API Observability",
-    "platform-overview": "Platform - Overview",
-    "platform-alerting": "Platform - Alerting Pipeline",
-    "platform-slos": "Platform - SLOs",
-}
+CONTRACT = {uid: title for one in contract.load().values() for uid, title in one.dashboards.items()}
 SYSTEM = {
     "media-cluster-observability": "media-clustering",
     "job-queue-overview": "job-queue",

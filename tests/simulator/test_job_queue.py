@@ -1,7 +1,8 @@
-"""The simulated job queue exports exactly what the telemetry contract names."""
+"""The simulated job queue exports exactly what rules/contract/job-queue.yaml names."""
 
 import pytest
 
+from alerting import contract
 from simulator.__main__ import build
 from simulator.engine.app import create_app
 from simulator.engine.faults import Switchboard
@@ -11,22 +12,7 @@ from simulator.systems import job_queue
 from tests.simulator.client import Client
 from tests.simulator.pages import families
 
-# Telemetry contract, section 1: name -> (type, labels).
-CONTRACT = {
-    "jq_queue_depth": ("gauge", {"queue", "status"}),
-    "jq_jobs_submitted_total": ("counter", {"queue"}),
-    "jq_jobs_completed_total": ("counter", {"queue"}),
-    "jq_jobs_failed_total": ("counter", {"queue"}),
-    "jq_job_latency_seconds": ("histogram", {"queue"}),
-    "jq_workers_active": ("gauge", set[str]()),
-    "jq_worker_concurrency": ("gauge", {"worker"}),
-    "jq_scheduler_cycle_duration_seconds": ("histogram", set[str]()),
-    "jq_kafka_published_total": ("counter", {"topic"}),
-    "jq_kafka_publish_errors_total": ("counter", {"topic"}),
-    "jq_redis_operation_duration_seconds": ("histogram", {"operation"}),
-    "jq_redis_operation_errors_total": ("counter", {"operation"}),
-    "grpc_server_handling_seconds": ("histogram", {"grpc_service", "grpc_method"}),
-}
+CONTRACT = {name: (metric.type, set(metric.labels)) for name, metric in contract.load()["job-queue"].metrics.items()}
 ALERTS = {
     "JobQueueDepthHigh",
     "JobQueueNoWorkers",

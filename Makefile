@@ -1,117 +1,139 @@
-# `make up` sets everything up and brings the platform up; `make test` sets everything up and runs every test.
-# Both need nothing but python3, make and package registries. ARGS="..." is passed on.
+# `make up` installs the tools and starts the platform; `make test` installs the tools and runs every test.
+# Both need only python3, make and access to package registries. ARGS="..." is passed to the command.
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 ENVIRONMENT := .venv/.synced
 PYTHON := .venv/bin/python
 UV_VERSION := 0.13.8
-# uv from PATH (it reads the lock file and nothing else), else from a small environment of its own in the checkout.
+# uv from PATH (every version reads the same lock file), else from a small virtual environment in the checkout.
 UV := $(shell command -v uv 2>/dev/null || echo .venv-uv/bin/uv)
 export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/.venv-uv/bin:$(PATH)
-# Compiled once, in one place and not all over the checkout: the providers' SDKs take seconds to compile.
+# One bytecode cache for all commands: the providers' SDKs take seconds to compile.
 export PYTHONPYCACHEPREFIX := $(CURDIR)/.pycache
 export PYTHONDONTWRITEBYTECODE :=
 ARGS ?=
 STACK ?= local
 
-.PHONY: help up down test check unit e2e fmt outputs open kubectl preview drift fire-alerts kill-drill check-queries \
-	dashboards deploy-dashboards summary cost golden coverage mutants bench bench-middleware load \
-	observability docs
+.PHONY: up preview open drift down generate docs fmt check unit e2e test fire-alerts help help-all outputs \
+	kubectl deploy-dashboards check-queries kill-drill observability summary cost golden coverage mutants bench \
+	bench-middleware load
 
-help: ## this list
-	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 20
+# `make help` shows the groups with one @, `make help-all` those with two as well.
 
-up: $(ENVIRONMENT) ## bring the whole platform up (KUBE_CONTEXT=name uses a cluster of yours)
+##@ Run the platform
+
+up: $(ENVIRONMENT) ## create or update the whole platform (KUBE_CONTEXT=name uses your own cluster)
 	@$(PYTHON) -m engine up
 
-preview: $(ENVIRONMENT) ## what `make up` would change; STACK=name another stack, OFFLINE=1 without cluster, account, secrets
+preview: $(ENVIRONMENT) ## show what `make up` would change; STACK=name, OFFLINE=1 needs no cluster, account or secrets
 	@$(PYTHON) -m engine preview --stack $(STACK) $(if $(OFFLINE),--offline)
-
-drift: $(ENVIRONMENT) ## what is no longer as the last `up` left it (STACK=name); changes nothing, exit code 2 for drift
-	@$(PYTHON) -m ops drift --stack $(STACK) $(ARGS)
-
-down: $(ENVIRONMENT) ## remove the local cluster and all that this checkout made
-	@$(PYTHON) -m engine down
-
-outputs: $(ENVIRONMENT) ## stack outputs as JSON
-	@$(PYTHON) -m engine outputs $(ARGS)
 
 open: $(ENVIRONMENT) ## serve every endpoint on localhost until interrupted
 	@$(PYTHON) -m ops open $(ARGS)
 
-kubectl: $(ENVIRONMENT) ## kubectl against the cluster in use, e.g. ARGS="get pods -A"
-	@$(PYTHON) -m local kubectl $(ARGS)
+drift: $(ENVIRONMENT) ## list what changed since the last `up` (STACK=name), read only; exit code 2 when there is drift
+	@$(PYTHON) -m ops drift --stack $(STACK) $(ARGS)
 
-fire-alerts: $(ENVIRONMENT) ## make every alert fire and prove that its receivers got it
-	@$(PYTHON) -m ops fire-alerts $(ARGS)
+down: $(ENVIRONMENT) ## remove the local cluster and everything else that this checkout created
+	@$(PYTHON) -m engine down
 
-kill-drill: $(ENVIRONMENT) ## kill pods of the alert pipeline during firing alerts and count notifications
-	@$(PYTHON) -m ops kill-drill $(ARGS)
+##@ Change it
 
-check-queries: $(ENVIRONMENT) ## run every query of every dashboard and rule against the running stack
-	@$(PYTHON) -m ops check-queries $(ARGS)
+generate: $(ENVIRONMENT) ## update every generated file: dashboards, rules as deployed, pages, the network picture
+	@$(PYTHON) -m tools.generate
+	@$(PYTHON) -m pytest -q tests/manual/test_generated.py --draw
 
-dashboards: $(ENVIRONMENT) ## draw the dashboards anew into dashboards/rendered/*.json
-	@$(PYTHON) -m dashboards
+docs: $(ENVIRONMENT) ## build the manual as a site; fails on a broken link
+	@$(PYTHON) -m tools.manual
 
-deploy-dashboards: $(ENVIRONMENT) ## dashboards to the Grafana at GRAFANA_URL (with GRAFANA_API_TOKEN); ARGS="--dry-run" shows the difference
-	@$(PYTHON) -m ops deploy-dashboards $(ARGS)
+fmt: $(ENVIRONMENT) ## format, and apply the linter's fixes
+	@ruff check --fix .
+	@ruff format .
 
-summary: $(ENVIRONMENT) ## what a change means for the people who are told, e.g. ARGS="--base origin/main --stack staging"
-	@$(PYTHON) -m ops preview-summary $(ARGS)
+##@ Prove it
 
-cost: $(ENVIRONMENT) ## capacity and monthly cost of a stack, e.g. ARGS="--stack production --versus staging"
-	@$(PYTHON) -m ops cost $(ARGS)
-
-golden: $(ENVIRONMENT) ## do the stacks' resources have the names of the committed lists? ARGS=--write writes the lists anew
-	@$(PYTHON) -m pytest -q tests/golden $(ARGS)
-
-coverage: $(ENVIRONMENT) ## what proves each alert, route and window, as a table
-	@$(PYTHON) -m tools.coverage $(ARGS)
-
-mutants: $(ENVIRONMENT) ## change every rule and route a little, and count what the tests notice
-	@$(PYTHON) -m local toolchain promtool amtool loki >/dev/null
-	@$(PYTHON) -m tools.mutation $(ARGS)
-
-test: $(ENVIRONMENT) check unit ## every check and every test; in CI the cluster is removed afterwards
-	@$(MAKE) --no-print-directory e2e; outcome=$$?; \
-	if [ -n "$$CI" ]; then $(MAKE) --no-print-directory down; fi; exit $$outcome
-
-check: $(ENVIRONMENT) ## lint, format, types and workflows
+check: $(ENVIRONMENT) ## check lint, format, types, generated files and workflows
 	@ruff check .
 	@ruff format --check .
+	@$(PYTHON) -m tools.generate --check
 	@pyright
 	@"$$($(PYTHON) -m local toolchain actionlint | cut -f2)"
 
-unit: $(ENVIRONMENT) ## every test that needs no cluster
+unit: $(ENVIRONMENT) ## run every test that needs no cluster
 	@$(PYTHON) -m local toolchain pulumi pulumi-resource-kubernetes kubectl prometheus promtool alertmanager amtool \
 		loki otelcol-contrib jaeger actionlint >/dev/null
 	@$(PYTHON) -m pytest -m "not e2e" -n 2 $(ARGS)
 
-e2e: up ## tests against the running local cluster
+e2e: up ## run the tests that need the local cluster
 	@$(PYTHON) -m pytest -m e2e -n 4 --no-loadscope-reorder tests/e2e tests/observability $(ARGS)
 
-bench: up ## times and memory, as tables
+test: $(ENVIRONMENT) check unit ## run every check and every test; in CI, remove the cluster afterwards
+	@$(MAKE) --no-print-directory e2e; outcome=$$?; \
+	if [ -n "$$CI" ]; then $(MAKE) --no-print-directory down; fi; exit $$outcome
+
+fire-alerts: $(ENVIRONMENT) ## make every alert fire and prove that its receivers were notified
+	@$(PYTHON) -m ops fire-alerts $(ARGS)
+
+##@ Help
+
+help: ## list the targets that are used every day
+	@awk -v all=$(ALL) 'BEGIN {FS = ":.*## "} \
+		/^##@@? / {shown = !/^##@@ / || all; if (shown) {sub(/^##@+ /, ""); printf "\n%s\n", $$0}; next} \
+		shown && /^[a-z0-9-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+help-all: ## list every target
+	@$(MAKE) --no-print-directory help ALL=1
+
+##@@ A running stack
+
+outputs: $(ENVIRONMENT) ## print the stack outputs as JSON
+	@$(PYTHON) -m engine outputs $(ARGS)
+
+kubectl: $(ENVIRONMENT) ## run kubectl against the cluster in use, e.g. ARGS="get pods -A"
+	@$(PYTHON) -m local kubectl $(ARGS)
+
+deploy-dashboards: $(ENVIRONMENT) ## upload dashboards to GRAFANA_URL (with GRAFANA_API_TOKEN); ARGS="--dry-run" shows the diff
+	@$(PYTHON) -m ops deploy-dashboards $(ARGS)
+
+check-queries: $(ENVIRONMENT) ## run every query of every dashboard and rule against the running stack
+	@$(PYTHON) -m ops check-queries $(ARGS)
+
+kill-drill: $(ENVIRONMENT) ## kill pods of the alert pipeline while alerts fire, and count the notifications
+	@$(PYTHON) -m ops kill-drill $(ARGS)
+
+observability: $(ENVIRONMENT) ## test a service's telemetry on the running stack (API_URL=http://... for another service)
+	@$(PYTHON) -m pytest -q tests/observability $(ARGS)
+
+##@@ Before a change is merged
+
+summary: $(ENVIRONMENT) ## show how a change affects notifications, e.g. ARGS="--base origin/main --stack staging"
+	@$(PYTHON) -m ops preview-summary $(ARGS)
+
+cost: $(ENVIRONMENT) ## estimate a stack's capacity and monthly cost, e.g. ARGS="--stack production --versus staging"
+	@$(PYTHON) -m ops cost $(ARGS)
+
+golden: $(ENVIRONMENT) ## check that resource names match tests/golden/*.txt; ARGS=--write updates the lists
+	@$(PYTHON) -m pytest -q tests/golden $(ARGS)
+
+coverage: $(ENVIRONMENT) ## list the proofs of each alert, route and mute window as a table
+	@$(PYTHON) -m tools.coverage $(ARGS)
+
+mutants: $(ENVIRONMENT) ## make small mistakes in every rule and route, and count those that the tests notice
+	@$(PYTHON) -m local toolchain promtool amtool loki >/dev/null
+	@$(PYTHON) -m tools.mutation $(ARGS)
+
+##@@ Measurements
+
+bench: up ## measure times and memory of the local platform
 	@$(PYTHON) -m ops bench $(ARGS)
 	@$(PYTHON) -m instrumentation.bench middleware
 
-bench-middleware: $(ENVIRONMENT) ## what instrumentation costs a request: ours, its peers, none; needs no cluster
+bench-middleware: $(ENVIRONMENT) ## measure the cost of instrumentation per request: ours, its peers, none; needs no cluster
 	@$(PYTHON) -m instrumentation.bench middleware $(ARGS)
 
-load: $(ENVIRONMENT) ## a steady load on a service with and without instrumentation: table, plot, criteria; needs no cluster
+load: $(ENVIRONMENT) ## run a steady load on a service with and without instrumentation; needs no cluster
 	@$(PYTHON) -m instrumentation.bench load $(ARGS)
-
-observability: $(ENVIRONMENT) ## the tests of a service's telemetry against the running stack (API_URL=http://... another service)
-	@$(PYTHON) -m pytest -q tests/observability $(ARGS)
-
-docs: $(ENVIRONMENT) ## draw what follows from the program anew, and build the manual as a site, without a broken link
-	@$(PYTHON) -m pytest -q tests/manual --draw $(ARGS)
-	@$(PYTHON) -m tools.manual
-
-fmt: $(ENVIRONMENT) ## format, and fix what can be fixed
-	@ruff check --fix .
-	@ruff format .
 
 $(ENVIRONMENT): uv.lock pyproject.toml
 	@command -v $(UV) >/dev/null || (python3 -m venv .venv-uv && .venv-uv/bin/pip install --quiet uv==$(UV_VERSION))

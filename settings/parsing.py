@@ -1,4 +1,4 @@
-"""From configuration as the engine hands it over, every value a text, to typed values."""
+"""Parses the engine's configuration, in which every value is a text, into typed values."""
 
 import json
 import re
@@ -18,18 +18,26 @@ PROJECT = "observability"
 
 
 def values(given: Mapping[str, object], encrypted: Collection[str]) -> tuple[Values | None, list[str]]:
-    """The values of typed keys, None where one is wrong; and a line for each problem."""
+    """Validates typed keys. Returns the values, or None if any is wrong, and one line for each problem."""
+    validated, problems = each_value(given, encrypted)
+    if validated is None:
+        return None, problems
+    conflicting = dict.fromkeys(validated.conflicts(), "") | conflicts.conflicts(validated)
+    problems = [
+        _problem(str(Values.model_fields[name].alias), getattr(validated, name), condition)
+        for name, condition in conflicting.items()
+    ]
+    problems += (f"{PROJECT}:eksAddons.{line}" for line in conflicts.addon_problems(validated))
+    return (None if problems else validated), problems
+
+
+def each_value(given: Mapping[str, object], encrypted: Collection[str] = ()) -> tuple[Values | None, list[str]]:
+    """Like `values`, but checks each key alone: values may conflict with each other."""
     try:
-        found = Values.model_validate(given)
+        return Values.model_validate(given), []
     except ValidationError as error:
         problems = [_value_problem(cast(Mapping[str, Any], item), encrypted) for item in error.errors()]
         return None, list(dict.fromkeys(problems))
-    wrong = dict.fromkeys(found.misfits(), "") | conflicts.misfits(found)
-    problems = [
-        _problem(str(Values.model_fields[name].alias), getattr(found, name), words) for name, words in wrong.items()
-    ]
-    problems += (f"{PROJECT}:eksAddons.{line}" for line in conflicts.addon_problems(found))
-    return (None if problems else found), problems
 
 
 def _value_problem(item: Mapping[str, Any], encrypted: Collection[str]) -> str:
@@ -42,9 +50,9 @@ def _value_problem(item: Mapping[str, Any], encrypted: Collection[str]) -> str:
     return _problem(path(location), item["input"])
 
 
-def _problem(key: str, value: object, words: str = "") -> str:
+def _problem(key: str, value: object, condition: str = "") -> str:
     shown = json.dumps(value, ensure_ascii=False)
-    return f"{PROJECT}:{key}: {shown} is not allowed; allowed: {_allowed(re.split(r'[.[]', key)[0])}{words}"
+    return f"{PROJECT}:{key}: {shown} is not allowed; allowed: {_allowed(re.split(r'[.[]', key)[0])}{condition}"
 
 
 def _allowed(key: object) -> str | None:
@@ -52,9 +60,9 @@ def _allowed(key: object) -> str | None:
 
 
 def typed(plain: Mapping[str, str]) -> dict[str, object]:
-    """Each known key with its text as the type that it has.
+    """Converts the text of each known key to the key's type.
 
-    Unchanged where the text is none of that type, so that validation reports it as it was written.
+    A text that cannot be converted stays unchanged, so that validation reports it as it was written.
     """
     return {key: _typed(field, plain[key]) for key, field in _fields().items() if key in plain}
 
@@ -70,9 +78,9 @@ def _typed(field: FieldInfo, text: str) -> object:
 
 
 def unknown(plain: Mapping[str, str], secret: Collection[str]) -> list[str]:
-    """A line for each key that is none of ours, nor a secret."""
-    everything = (*_fields(), *secret)
-    return [f"{PROJECT}:{key}: unknown key; {closest(key, everything)}" for key in plain if key not in everything]
+    """One line for each key that is neither a setting nor a secret."""
+    known = (*_fields(), *secret)
+    return [f"{PROJECT}:{key}: unknown key; {closest(key, known)}" for key in plain if key not in known]
 
 
 def _fields() -> dict[str, FieldInfo]:
@@ -82,7 +90,7 @@ def _fields() -> dict[str, FieldInfo]:
 def credential_problems(
     present: Collection[str], encrypted: Collection[str], needed: Mapping[str, str]
 ) -> Iterator[str]:
-    """A line for each secret that is missing, or stands in plain text; `needed` says what needs each."""
+    """One line for each secret that is missing or stored as plain text. `needed` maps each key to its user."""
     for key, user in needed.items():
         if key not in present:
             command = f"pulumi config set --secret {key}"
@@ -90,11 +98,11 @@ def credential_problems(
     for key in present:
         if key not in encrypted:
             command = f"pulumi config set --secret {key}"
-            yield f"{PROJECT}:{key}: stands in the stack file as plain text; encrypt it with: {command}"
+            yield f"{PROJECT}:{key}: is plain text in the stack file; encrypt it with: {command}"
 
 
 def unused(present: Collection[str], chosen: Values) -> Iterator[str]:
-    """A secret that nobody asks for is a misunderstanding, or one that can be taken back."""
+    """One line for each secret that the chosen values do not use: a mistake, or a secret that can be revoked."""
     used = {key for key, _ in chosen.secrets()} | (set() if chosen.grafana else {"grafanaAuth"})
     for key in present:
         if key not in used:

@@ -1,5 +1,6 @@
-"""The only reader of the stack files, Pulumi.<stack>.yaml, and of the defaults in Pulumi.yaml."""
+"""Reads the stack files, Pulumi.<stack>.yaml, and the defaults in Pulumi.yaml. No other module does."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,43 +8,45 @@ from typing import Any, cast
 
 import yaml
 
+from settings import parsing
 from settings.parsing import PROJECT
+from settings.values import Values
 
 ROOT = Path(__file__).resolve().parent.parent
 _PREFIX = f"{PROJECT}:"
 
 
 class StackFileError(ValueError):
-    """A stack file that cannot be read; the text names the file."""
+    """A stack file cannot be read. The message names the file."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class StackFile:
-    """What is written for one stack, without the `observability:` before the keys."""
+    """The configuration of one stack. Keys lack their prefix `observability:`."""
 
     stack: str
     defaults: Mapping[str, Any]
-    """Key -> default of Pulumi.yaml."""
+    """Key -> default in Pulumi.yaml."""
     own: Mapping[str, Any]
-    """Key -> plain value of the stack's own file."""
+    """Key -> plain value in the stack's own file."""
     encrypted: Mapping[str, str]
-    """Key -> ciphertext of the stack's own file."""
+    """Key -> ciphertext in the stack's own file."""
     declared: frozenset[str]
     """Keys that Pulumi.yaml declares."""
 
     @property
     def values(self) -> dict[str, Any]:
-        """The plain values over the defaults."""
+        """The defaults, overridden by the stack's plain values."""
         return {**self.defaults, **self.own}
 
 
 def names(root: Path = ROOT) -> list[str]:
-    """The stacks that have a file."""
+    """Names of the stacks that have a file."""
     return sorted(file.name.split(".")[1] for file in root.glob("Pulumi.*.yaml"))
 
 
 def read(stack: str, root: Path = ROOT) -> StackFile:
-    """A stack's file and the defaults; a file that is missing has no values. Raises StackFileError."""
+    """Reads a stack's file and the defaults. A missing file has no values. Raises StackFileError."""
     project, own = _config(root / "Pulumi.yaml"), _config(root / f"Pulumi.{stack}.yaml")
     secure = {key: str(value["secure"]) for key, value in own.items() if _has(value, "secure")}
     return StackFile(
@@ -55,24 +58,37 @@ def read(stack: str, root: Path = ROOT) -> StackFile:
     )
 
 
+def typed(written: Mapping[str, Any]) -> Values:
+    """Values of a stack file with their types; today's defaults fill the keys that are missing.
+
+    Each value is checked alone. Unknown keys and secrets are ignored. Raises StackFileError with every problem.
+    """
+    complete = {**read("").defaults, **written}
+    texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in complete.items()}
+    found, problems = parsing.each_value(parsing.typed(texts))
+    if found is None:
+        raise StackFileError("\n".join(problems))
+    return found
+
+
 def document(file: Path) -> dict[str, Any]:
-    """The YAML of a project or stack file; empty if it is missing. Raises StackFileError."""
+    """The YAML of a project or stack file; empty if the file is missing. Raises StackFileError."""
     try:
-        found: object = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+        content: object = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise StackFileError(f"{file.name}: no valid YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(found, dict):
+    if not isinstance(content, dict):
         raise StackFileError(f"{file.name}: must be a mapping")
-    return cast(dict[str, Any], found)
+    return cast(dict[str, Any], content)
 
 
 def _config(file: Path) -> dict[str, Any]:
-    found: object = document(file).get("config") or {}
-    if not isinstance(found, dict):
+    config: object = document(file).get("config") or {}
+    if not isinstance(config, dict):
         raise StackFileError(f"{file.name}: config: must be a mapping")
-    return {str(key).removeprefix(_PREFIX): value for key, value in cast(dict[str, Any], found).items()}
+    return {str(key).removeprefix(_PREFIX): value for key, value in cast(dict[str, Any], config).items()}
 
 
 def _has(value: object, key: str) -> bool:

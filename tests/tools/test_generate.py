@@ -1,0 +1,57 @@
+"""Generated files are committed as they are drawn, and a stale one is found."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from alerting import loader
+from settings import stack_files
+from tests.mock_engine import STACKS
+from tools.generate import deployed
+from tools.generate.__main__ import files, main, stale
+
+
+def test_every_generated_file_is_up_to_date() -> None:
+    assert stale(files()) == [], "make generate"
+
+
+def test_a_stale_a_missing_and_a_forgotten_file_are_found(tmp_path: Path) -> None:
+    folder = tmp_path / deployed.FOLDER / "staging"
+    folder.mkdir(parents=True)
+    for name in ("same", "old", "forgotten"):
+        (folder / name).write_text(name)
+    prefix = f"{deployed.FOLDER}/staging"
+    wanted = {f"{prefix}/same": "same", f"{prefix}/old": "new", f"{prefix}/missing": "missing"}
+    assert stale(wanted, tmp_path) == [f"{prefix}/{name}" for name in ("forgotten", "missing", "old")]
+
+
+def test_the_check_names_the_file_and_writes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("tools.generate.__main__.files", lambda: {"docs/new.md": "new"})
+    monkeypatch.setattr("tools.generate.__main__.stale", list)
+    monkeypatch.setattr("tools.generate.__main__.ROOT", tmp_path)
+    assert main(["--check"]) == 1
+    assert "docs/new.md: stale; write it with: make generate" in capsys.readouterr().out
+    assert not (tmp_path / "docs").exists()
+    assert main([]) == 0
+    assert (tmp_path / "docs/new.md").read_text() == "new"
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_every_alert_of_a_stack_can_be_read_the_generated_ones_included(stack: str) -> None:
+    changed = stack_files.read(stack).values.get("alertOverrides") or {}
+    off = {name for name, change in changed.items() if change.get("enabled") is False}
+    documents = [yaml.safe_load(text) for path, text in deployed.files().items() if f"/{stack}/" in path]
+    groups = [group for document in documents for group in document.get("groups", [])]
+    alerts = {rule["alert"] for group in groups for rule in group["rules"] if "alert" in rule}
+    assert alerts == set(loader.load().rules()) - off
+
+
+def test_no_secret_is_in_them() -> None:
+    for path, text in deployed.files().items():
+        for line in text.splitlines():
+            key, _, value = line.strip().removeprefix("- ").partition(": ")
+            if key in ("api_url", "routing_key", "smtp_auth_password"):
+                assert value.startswith("<"), f"{path}: {line}"

@@ -1,0 +1,1 @@
+"""Draws every generated file of the repository: `python -m tools.generate`."""

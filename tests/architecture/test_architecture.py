@@ -195,7 +195,7 @@ def test_stack_files_only_pick_known_values() -> None:
 def test_storage_settings_say_how_a_running_volume_grows(key: str) -> None:
     """Changing the number alone leaves the volumes that exist as they are."""
     text = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"][key]["description"]
-    for part in ("expanded first", "kubectl patch pvc", "immutable"):
+    for part in ("Expand the volume", "first", "kubectl patch pvc", "immutable"):
         assert part in text
     assert ("size limit of Prometheus" in text) is (key == "prometheusStorage")
 

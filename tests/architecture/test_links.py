@@ -11,7 +11,14 @@ from alerting import loader
 from settings import stack
 from tests.mock_engine import ROOT, stack_config
 
-PAGES = sorted({ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "rules/runbooks").glob("*.md")})
+PAGES = sorted(
+    {
+        *ROOT.glob("*.md"),
+        *(ROOT / ".github").glob("*.md"),
+        *(ROOT / "docs").rglob("*.md"),
+        *(ROOT / "rules/runbooks").glob("*.md"),
+    }
+)
 DASHBOARDS = sorted((ROOT / "dashboards/rendered").glob("*.json"))
 ALERTS = loader.load().rules()
 _FENCE = re.compile(r"^(```|~~~).*?^\1", re.MULTILINE | re.DOTALL)

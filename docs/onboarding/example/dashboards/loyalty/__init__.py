@@ -1,0 +1,1 @@
+"""Dashboards of one system: the loyalty service."""

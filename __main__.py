@@ -29,14 +29,14 @@ kubernetes = k8s.Provider(
     "cluster",
     kubeconfig=aws.kubeconfig if aws else settings.kubeconfig,
     context=settings.kube_context,
-    # A name of our own, so that a changed kubeconfig never looks like another cluster, which would replace everything.
+    # A fixed name, because Pulumi would otherwise take a changed kubeconfig for another cluster and replace everything.
     cluster_identifier=values.cluster_name,
-    # Otherwise a changed rule would replace its ConfigMap, and with it the StatefulSets that mount it.
+    # Otherwise a changed rule would replace its ConfigMap, and so the StatefulSets that mount it.
     enable_config_map_mutable=True,
     enable_secret_mutable=True,
 )
 in_cluster = pulumi.ResourceOptions(provider=kubernetes)
-# Deleting this namespace deletes every volume claim of the platform.
+# Deleting the platform's namespace would delete all its volume claims.
 protected = pulumi.ResourceOptions.merge(in_cluster, pulumi.ResourceOptions(protect=values.protect))
 prerequisites = eks.prerequisites(settings, aws, in_cluster) if aws else []
 namespace = Namespace("platform", {"name": values.namespace, "after": prerequisites}, protected).namespace

@@ -1,1 +1,1 @@
-"""Alert rules, SLOs, routing and who is notified: the only readers of rules/. Pure: imports no SDK."""
+"""Alert rules, SLOs and notification routing. Only this package reads rules/; it is pure and imports no SDK."""

@@ -1,4 +1,4 @@
-"""What all data here is made of."""
+"""Base class and field types of all models in this package."""
 
 from typing import Annotated, Any
 
@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class Strict(BaseModel):
-    """Base of all data here: no unknown fields, no silent conversion, no later change."""
+    """Base of all models in this package: rejects unknown fields, converts no types, and is immutable."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, populate_by_name=True)
 

@@ -1,4 +1,4 @@
-"""Workloads of the observed systems that must not be drained away: those of the systems' files, as a stack has them."""
+"""Disruption budgets of the observed systems: defaults from rules/systems/, with a stack's overrides applied."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -11,7 +11,7 @@ from alerting.systems import System
 
 
 class DisruptionBudget(Strict):
-    """How many pods of one workload must stay while nodes are drained."""
+    """How many pods of one workload must keep running while nodes are drained."""
 
     namespace: Slug
     system: Slug
@@ -21,7 +21,7 @@ class DisruptionBudget(Strict):
 
 
 class BudgetOverride(Strict):
-    """What a stack changes about one budget."""
+    """A stack's changes to one budget."""
 
     min_available: Annotated[int | None, Field(ge=1, alias="minAvailable")] = None
     enabled: bool = True
@@ -34,9 +34,9 @@ class BudgetOverride(Strict):
 
 
 def of(systems: Mapping[str, System], changes: Mapping[str, Any]) -> dict[str, DisruptionBudget]:
-    """Name of the budget -> what it protects, with a stack's `disruptionBudgets` applied.
+    """Budgets by name, with a stack's `disruptionBudgets` applied.
 
-    Raises RulesError; lines start with the path in `changes`.
+    Raises RulesError; each line starts with a path in `changes`.
     """
     budgets = {
         name: DisruptionBudget(system=system, **budget.model_dump())

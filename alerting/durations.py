@@ -1,4 +1,4 @@
-"""Prometheus durations, as rules, routes and flags write them."""
+"""Prometheus durations, as written in rules, routes and flags."""
 
 import re
 from typing import Annotated
@@ -10,7 +10,7 @@ _DURATION = re.compile("".join(rf"(?:(?P<{unit}>[0-9]+){unit})?" for unit in _UN
 
 
 def seconds(text: str) -> float:
-    """Seconds of `15d`, `1h30m` or `0`. Raises ValueError for anything that Prometheus would not read."""
+    """Seconds in a duration such as `15d`, `1h30m` or `0`. Raises ValueError for text that Prometheus rejects."""
     match = _DURATION.fullmatch(text)
     if text == "0":
         return 0.0

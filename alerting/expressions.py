@@ -1,4 +1,7 @@
-"""PromQL: can Prometheus alert on it, and which of its numbers is the threshold. Works on text: its layout stays."""
+"""Checks whether Prometheus can alert on a PromQL expression, and finds and replaces its thresholds.
+
+Thresholds are replaced in the text, so the layout of the expression stays.
+"""
 
 import functools
 import re
@@ -7,7 +10,7 @@ from typing import cast
 
 import promql_parser
 
-# What stands in an expression that could hold digits: comments, strings and names are skipped, durations too.
+# Every token that can contain digits. Comments, strings, names and durations are skipped.
 _TOKEN = re.compile(
     r"""
     (?P<skip> \#[^\n]* | "(?:\\.|[^"\\])*" | '(?:\\.|[^'\\])*' | `[^`]*` | [A-Za-z_:][A-Za-z0-9_:.]*
@@ -16,8 +19,8 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE,
 )
-# What Prometheus 3.13 runs only with --enable-feature=promql-experimental-functions, which this platform does not set;
-# the parser here knows no such difference.
+# Prometheus 3.13 runs these only with --enable-feature=promql-experimental-functions, which this platform does not set.
+# The parser accepts them without the flag.
 # fmt: off
 _EXPERIMENTAL = frozenset(
     {
@@ -29,17 +32,17 @@ _EXPERIMENTAL = frozenset(
 # fmt: on
 
 _TO_ONE = ("sum", "count", "avg", "min", "max")
-_FILL = "fill"  # a modifier, with a flag of its own
+_FILL = "fill"  # a modifier that needs a different feature flag
 
 
-# Reading rules takes as long as parsing them, and a process that compares two commits or stacks reads most rules twice.
+# Parsing takes most of the time of reading rules, and a process that compares commits or stacks reads most rules twice.
 @functools.lru_cache(maxsize=4096)
 def problem(expression: str) -> str | None:
-    """Why Prometheus could not alert on an expression; None when it can."""
+    """Why Prometheus cannot alert on an expression; None when it can."""
     try:
         parsed: object = promql_parser.parse(expression)
     except ValueError as error:
-        return f"is no valid PromQL: {error}"
+        return f"is not valid PromQL: {error}"
     if used := _experimental(parsed):
         flag = "promql-binop-fill-modifiers" if used == [_FILL] else "promql-experimental-functions"
         return f"uses {', '.join(used)}, which Prometheus runs only with --enable-feature={flag}; it is not set here"
@@ -49,25 +52,28 @@ def problem(expression: str) -> str | None:
 
 
 def is_one_value(expression: str) -> bool:
-    """Whether the result of a valid expression has at most one series, without labels: sums of all, and their sums."""
+    """Whether a valid expression gives at most one series, without labels: an aggregation over everything, or numbers.
+
+    Arithmetic on such expressions counts, too.
+    """
     return _without_labels(promql_parser.parse(expression))
 
 
 def occurrences(expression: str, value: float) -> int:
-    """How often `value` stands in the expression as a number of its own, however it is written (0.1, 0.10, 1e-1)."""
+    """How often `value` appears in the expression as a number, in any notation (0.1, 0.10, 1e-1)."""
     return sum(1 for _ in _numbers(expression, value))
 
 
 def substitute(expression: str, values: dict[float, float]) -> str:
-    """The expression with each number that is a key of `values` replaced by what it maps to; all else is unchanged."""
-    found = sorted((span, new) for old, new in values.items() for span in _numbers(expression, old))
-    for (start, end), new in reversed(found):
+    """Replaces each number that is a key of `values` by its value; everything else in the expression stays."""
+    spans = sorted((span, new) for old, new in values.items() for span in _numbers(expression, old))
+    for (start, end), new in reversed(spans):
         expression = expression[:start] + number(new) + expression[end:]
     return expression
 
 
 def number(value: float) -> str:
-    """A number as PromQL reads it, without a needless `.0`."""
+    """A number in PromQL's notation, without a needless `.0`."""
     return str(int(value)) if value == int(value) and abs(value) < 1e15 else repr(float(value))
 
 
@@ -94,7 +100,7 @@ def _fills(modifier: promql_parser.BinModifier | None) -> bool:
 
 
 def _type(parsed: object) -> str:
-    """What an expression gives, in the words of Prometheus."""
+    """The type of an expression's result, as Prometheus names it, with an article."""
     if isinstance(parsed, promql_parser.ParenExpr | promql_parser.UnaryExpr):
         return _type(parsed.expr)
     if isinstance(parsed, promql_parser.BinaryExpr):

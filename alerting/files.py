@@ -1,4 +1,4 @@
-"""Where the rules are, and their YAML."""
+"""Path of the rules, and how their YAML is read and written."""
 
 from collections.abc import Hashable
 from pathlib import Path
@@ -13,26 +13,26 @@ RULES = Path(__file__).resolve().parent.parent / "rules"
 
 
 def read_yaml(file: Path, where: str) -> object:
-    """The document in a YAML file. Raises RulesError that names `where`."""
+    """The document in a YAML file. Raises RulesError with `where` as the file's name."""
     try:
         return yaml.load(file.read_text(encoding="utf-8"), Loader=_UniqueKeys)  # noqa: S506 -- a SafeLoader
     except FileNotFoundError as error:
         raise RulesError([f"{where}: missing"]) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise RulesError([f"{where}: no valid YAML: {' '.join(str(error).split())}"]) from error
+        raise RulesError([f"{where}: not valid YAML: {' '.join(str(error).split())}"]) from error
 
 
 def write_yaml(document: Document) -> str:
-    """YAML in the order of the document, with texts of several lines as blocks, so that a diff of it can be read."""
+    """YAML that diffs well: keys keep the document's order, and texts of several lines are written as blocks."""
     return yaml.dump(document, Dumper=_BlockDumper, sort_keys=False, allow_unicode=True, width=1000)
 
 
-# libyaml, where PyYAML has it, reads ten times as fast; what it gives is the same.
+# Where PyYAML was built with libyaml, its loader reads ten times as fast and gives the same result.
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class _UniqueKeys(_Loader):
-    """Refuses a key that stands twice in one mapping; YAML itself would silently keep the last."""
+    """Rejects a key that appears twice in one mapping; PyYAML itself silently keeps the last."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[object] = set()
@@ -41,7 +41,7 @@ class _UniqueKeys(_Loader):
                 key = (key_node.tag, key_node.value)
                 if key in seen:
                     raise yaml.constructor.ConstructorError(
-                        None, None, f"key {key_node.value!r} stands twice", key_node.start_mark
+                        None, None, f"key {key_node.value!r} appears twice", key_node.start_mark
                     )
                 seen.add(key)
         return super().construct_mapping(node, deep=deep)

@@ -1,6 +1,6 @@
-"""Reads the rule files, checks them, and renders them for one stack: overrides applied, links completed.
+"""Reads and checks the rule files, and renders them for one stack with overrides applied and links completed.
 
-Pure: no provider, no network. A rule file that is wrong never reaches a server, because it is refused here.
+Pure: no provider, no network. An invalid rule file never reaches a server, because loading it fails.
 """
 
 import functools
@@ -31,37 +31,35 @@ from alerting.model import (
 from alerting.problems import RulesError, closest, describe, path, reason
 
 RUNBOOKS = "runbooks"
-"""Folder of the runbooks, one for each alert: <Alert>.md."""
+"""Folder of the runbooks: one file <Alert>.md per alert."""
 
 
 def load(folder: Path = RULES) -> RuleSet:
-    """All rules under `folder`: prometheus/, loki/, and those made from slos/, with what systems/ says about them.
+    """All rules under `folder`: those of prometheus/ and loki/, and those generated from slos/, with systems/ applied.
 
-    Every alert must have its page in runbooks/.
-
-    AlertsOnMissingMetrics, which is made from the others, is among them. While no file changes, every call gives the
-    same object. Raises RulesError with every problem.
+    Includes AlertsOnMissingMetrics, which is generated from the other rules. Every alert must have a page in runbooks/.
+    While no file changes, every call returns the same object. Raises RulesError with every problem found.
     """
     return _load(folder, _contents(folder))
 
 
 _Contents = tuple[tuple[Path, bytes | None], ...]
-"""Every file that a rule set is read from, with its content; of a runbook only its name."""
+"""Every file that a rule set is read from, with its content; runbooks without content."""
 
 
 def _contents(folder: Path) -> _Contents:
     parts = (systems.FOLDER, "prometheus", "loki", slos.FOLDER)
-    read = [file for part in parts for file in sorted((folder / part).glob("*.yaml"))]
+    files = [file for part in parts for file in sorted((folder / part).glob("*.yaml"))]
     pages = sorted((folder / RUNBOOKS).glob("*.md"))
     return (
-        *((file, file.read_bytes() if file.is_file() else None) for file in read),
+        *((file, file.read_bytes() if file.is_file() else None) for file in files),
         *((page, None) for page in pages),
     )
 
 
 @functools.lru_cache(maxsize=16)
 def _load(folder: Path, _key: _Contents) -> RuleSet:
-    """`_key` is there for the cache: a rule set is read again only after a file of it has changed."""
+    """`_key` is the cache key: a rule set is read again only after one of its files has changed."""
     found, problems = systems.load(folder)
     files, metric_problems = _files(folder, "prometheus", RuleFile[MetricRule])
     loki_files, loki_problems = _files(folder, "loki", RuleFile[LogRule])
@@ -69,7 +67,8 @@ def _load(folder: Path, _key: _Contents) -> RuleSet:
     problems += [*metric_problems, *loki_problems, *slo_problems]
     generated = slo_rules.files(objectives.values())
     problems += [
-        f"rules/prometheus/{name}: the name of a file that is made from rules/slos" for name in generated.keys() & files
+        f"rules/prometheus/{name}: this name belongs to a file generated from rules/slos"
+        for name in generated.keys() & files
     ]
     rule_set = RuleSet.model_construct(
         files=files | generated,
@@ -87,12 +86,15 @@ def _load(folder: Path, _key: _Contents) -> RuleSet:
         problems = [*_alert_problems(rule_set, folder / RUNBOOKS), *_threshold_problems(rule_set)]
     if problems:
         raise RulesError(problems)
-    made = slo_rules.thresholds(objectives.values())
-    return missing_metrics.extended(rule_set.model_copy(update={"thresholds": rule_set.thresholds | made}))
+    slo_thresholds = slo_rules.thresholds(objectives.values())
+    return missing_metrics.extended(rule_set.model_copy(update={"thresholds": rule_set.thresholds | slo_thresholds}))
 
 
 def overrides(raw: Mapping[str, Any], rule_set: RuleSet) -> dict[str, AlertOverride]:
-    """A stack's `alertOverrides`, checked against the rules. Raises RulesError; lines start with the path in `raw`."""
+    """A stack's `alertOverrides`, checked against the rules.
+
+    Raises RulesError; each line starts with a path in `raw`.
+    """
     problems: list[str] = []
     checked: dict[str, AlertOverride] = {}
     rules = rule_set.rules()
@@ -117,19 +119,19 @@ def overrides(raw: Mapping[str, Any], rule_set: RuleSet) -> dict[str, AlertOverr
 
 
 def render(rule_set: RuleSet, changes: Mapping[str, AlertOverride], links: Links) -> dict[str, str]:
-    """File name -> YAML for one stack, as Prometheus reads it. Disabled alerts and empty groups are left out."""
+    """Prometheus's rule files for one stack: file name -> YAML. Disabled alerts and empty groups are left out."""
     off = [name for name, change in changes.items() if not change.enabled]
     rule_set = missing_metrics.extended(rule_set, disabled=off)
     return {name: _rendered(file, rule_set.thresholds, changes, links) for name, file in rule_set.files.items()}
 
 
 def render_loki(rule_set: RuleSet, changes: Mapping[str, AlertOverride], links: Links) -> dict[str, str]:
-    """File name -> YAML for one stack, as Loki's ruler reads it. Disabled alerts and empty groups are left out."""
+    """Rule files of Loki's ruler for one stack: file name -> YAML. Disabled alerts and empty groups are left out."""
     return {name: _rendered(file, rule_set.thresholds, changes, links) for name, file in rule_set.loki_files.items()}
 
 
 def effective(rule: AnyAlert, thresholds: Mapping[str, float], change: AlertOverride) -> AnyAlert:
-    """The rule with a stack's change applied."""
+    """The rule with a stack's override applied."""
     labels = rule.labels.model_copy(
         update={
             key: value
@@ -153,7 +155,7 @@ def effective(rule: AnyAlert, thresholds: Mapping[str, float], change: AlertOver
 def _files(
     folder: Path, engine: Engine, model: type[RuleFile[AnyRule]]
 ) -> tuple[dict[str, RuleFile[AnyRule]], list[str]]:
-    """File name -> content of one engine's folder, and the problems of the files that are left out."""
+    """The valid files of one engine's folder by name, and the problems of the others."""
     problems: list[str] = []
     files: dict[str, RuleFile[AnyRule]] = {}
     for file in sorted((folder / engine).glob("*.yaml")):
@@ -204,7 +206,7 @@ def _document(rule: Rule, links: Links) -> Document:
 
 
 def _duplicates(rule_set: RuleSet) -> list[str]:
-    """Alerts have one name over both engines: overrides, runbooks and routes go by it. The rest only within one."""
+    """Names defined twice: of alerts in both engines, because overrides use the name; of the rest within one engine."""
     problems: list[str] = []
     seen: dict[tuple[str, str], str] = {}
     named = [item for name, file in rule_set.files.items() for item in _names("prometheus", name, file)]
@@ -218,24 +220,24 @@ def _duplicates(rule_set: RuleSet) -> list[str]:
 
 
 def _names(engine: Engine, name: str, file: RuleFile[AnyRule]) -> Iterator[tuple[str, str, str, str]]:
-    """(engine, file, `group`, `alert` or `record`, name) of everything that a file defines."""
+    """(engine, file, "group", "alert" or "record", name) of everything that a file defines."""
     where = _place(engine, name)
     for group in file.groups:
         yield engine, where, "group", group.name
     for rule in file.rules():
         if isinstance(rule, Rule):
             yield engine, where, "alert", rule.alert
-        elif where.startswith("rules/prometheus/"):  # those of SLOs share their names and differ in their labels
+        elif where.startswith("rules/prometheus/"):  # recording rules of SLOs share names and differ in their labels
             yield engine, where, "record", rule.record
 
 
 def _place(engine: Engine, name: str) -> str:
-    """The file that rules come from, as messages name it."""
+    """The source file of rules, as messages name it."""
     return f"rules/slos/{name.removeprefix('slos-')}" if name.startswith("slos-") else f"rules/{engine}/{name}"
 
 
 def _alert_problems(rule_set: RuleSet, runbooks: Path) -> Iterator[str]:
-    """Alerts of systems without a file, which drills and folders would not know, and those that link to no runbook."""
+    """Alerts without a runbook, and alerts of systems without a file, which drills and Grafana's folders would miss."""
     known = tuple(rule_set.systems)
     places = [(_place("prometheus", name), file.alerts()) for name, file in rule_set.files.items()]
     places += [(_place("loki", name), file.alerts()) for name, file in rule_set.loki_files.items()]
@@ -252,33 +254,34 @@ def _alert_problems(rule_set: RuleSet, runbooks: Path) -> Iterator[str]:
 
 def _threshold_problems(rule_set: RuleSet) -> Iterator[str]:
     rules = rule_set.rules()
-    made = slo_rules.thresholds(rule_set.slos.values())
+    generated = slo_rules.thresholds(rule_set.slos.values())
     named = [
         (name, f"{systems.place(name)}: thresholds.{alert}", alert, thresholds)
         for name, system in rule_set.systems.items()
         for alert, thresholds in system.thresholds.items()
     ]
     named += [
-        (rules[one].labels.system, f"{slos.place(rules[one].labels.system)}: {one}", one, found)
-        for one, found in made.items()
+        (rules[alert].labels.system, f"{slos.place(rules[alert].labels.system)}: {alert}", alert, thresholds)
+        for alert, thresholds in generated.items()
     ]
     for system, where, alert, thresholds in named:
         if alert not in rules:
             yield f"{where}: no such alert; {closest(alert, tuple(rules))}"
             continue
         if (owner := rules[alert].labels.system) != system:
-            yield f"{where}: an alert of the system {owner}; allowed: in {systems.place(owner)}"
+            yield f"{where}: the alert belongs to the system {owner}; allowed: in {systems.place(owner)}"
             continue
-        if alert in made and thresholds is not made[alert]:
-            yield f"{where}: made from rules/slos, with the thresholds {', '.join(made[alert])}; allowed: none here"
+        if alert in generated and thresholds is not generated[alert]:
+            names = ", ".join(generated[alert])
+            yield f"{where}: generated from rules/slos, with the thresholds {names}; allowed: none here"
             continue
         for name, value in thresholds.items():
             count = expressions.occurrences(rules[alert].expr, value)
             if count != 1:
                 shown = expressions.number(value)
-                yield f"{where}.{name}: {shown} must stand exactly once in its expr, not {count} times"
+                yield f"{where}.{name}: {shown} must appear exactly once in its expr, not {count} times"
         if len(set(thresholds.values())) < len(thresholds):
-            yield f"{where}: two thresholds have the same default, so they cannot be told apart in its expr"
+            yield f"{where}: two thresholds have the same default, so its expr cannot distinguish them"
 
 
 def _override_problems(alert: str, error: ValidationError) -> list[str]:

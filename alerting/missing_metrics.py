@@ -1,7 +1,7 @@
-"""AlertsOnMissingMetrics, made from the other rules: a rule that reads a metric which does not exist can never fire.
+"""Generates AlertsOnMissingMetrics from the other rules: an alert that reads a nonexistent metric can never fire.
 
-One rule, one result per metric, so that a stack can override it by its name like any other. By the name of the metric
-alone: a value of a label may well be absent while all is well (no 5xx yet), the whole metric mostly not.
+It is one rule with one result per metric, so a stack can override it by name like any other alert. Only the metric's
+name counts: a label value may be absent while all is well (no 5xx yet), but a whole metric usually may not.
 """
 
 import functools
@@ -15,21 +15,21 @@ from alerting.model import Annotations, Group, Labels, MetricRule, Metrics, Reco
 
 ALERT = "AlertsOnMissingMetrics"
 FILE = "missing-metrics.yaml"
-"""The file of the rule set, and for Prometheus, that holds the rule."""
-# Prometheus makes these itself, for every target.
+"""Name of the rule's file, in the rule set and for Prometheus."""
+# Prometheus itself writes these for every target and alert.
 _OWN = re.compile(r"up|scrape_.+|ALERTS.*")
-# As long as a metric may be away during an upgrade of what exposes it. `absent` for an hour is far cheaper than asking
-# for an hour's samples of every series at each evaluation.
+# A metric may be absent this long while its exporter is upgraded. `absent` that holds for an hour is far cheaper than
+# reading an hour of samples of every series at each evaluation.
 _FOR = "1h"
 _INTERVAL = "1m"
 
 
 def extended(rule_set: RuleSet, *, disabled: Collection[str] = ()) -> RuleSet:
-    """The rule set with AlertsOnMissingMetrics for all its Prometheus alerts but the `disabled` ones.
+    """The rule set with AlertsOnMissingMetrics for all its Prometheus alerts except the `disabled` ones.
 
-    A rule set that has it already gets it anew. What nothing can be said about is left out: metrics that may be absent,
-    and the only metric of a system whose file names no exporter for it. A recorded series stands for what it is made
-    from.
+    Rebuilds the alert if it is already there. Skips metrics that may be absent, and a system's only metric when no
+    exporter is named for it, because nothing shows whether it should exist. Recorded series are replaced by the metrics
+    they come from.
     """
     metrics, readers = rule_set.metrics, _readers(rule_set, disabled)
     branches = [
@@ -46,14 +46,14 @@ def extended(rule_set: RuleSet, *, disabled: Collection[str] = ()) -> RuleSet:
 
 
 def names(expression: str) -> list[str]:
-    """Names of the metrics that an expression reads, each once, in its order; a selector without a name has none."""
+    """Names of the metrics that an expression reads, each once, in order; selectors without a name are skipped."""
     return list(dict.fromkeys(selector.name for selector in _selectors(expression) if selector.name))
 
 
 def read_from(expression: str, recordings: Sequence[RecordingRule]) -> Iterator[int]:
-    """Places in `recordings` of those whose series an expression reads; rules of one name are told apart by labels."""
+    """Indexes of the `recordings` whose series an expression reads. Labels distinguish rules that share a name."""
     selectors = _selectors(expression)
-    return (place for place, rule in enumerate(recordings) if any(_picks(selector, rule) for selector in selectors))
+    return (index for index, rule in enumerate(recordings) if any(_picks(selector, rule) for selector in selectors))
 
 
 @functools.lru_cache(maxsize=4096)  # see alerting.expressions.problem
@@ -74,7 +74,7 @@ _Readers = dict[str, list[Rule]]
 
 
 def _readers(rule_set: RuleSet, disabled: Collection[str]) -> _Readers:
-    """Metric -> the alerts that read it, themselves or through recorded series."""
+    """Metric -> the alerts that read it, directly or through recorded series."""
     recordings = rule_set.recordings()
     readers: _Readers = {}
     for rule in (rule for file in rule_set.files.values() for rule in file.alerts()):
@@ -87,20 +87,20 @@ def _readers(rule_set: RuleSet, disabled: Collection[str]) -> _Readers:
 
 
 def _raw(expression: str, recordings: Sequence[RecordingRule]) -> list[str]:
-    """Names of the metrics that an expression reads, with what recorded series are made from in their place.
+    """Names of the metrics that an expression reads, each once, in order.
 
-    Each once, in its order. Rules that record under the same name are told apart by their labels.
+    Recorded series are replaced by the metrics they come from. Labels distinguish rules that record the same name.
     """
     recorded = {rule.record for rule in recordings}
     found: dict[str, None] = {}
-    read: set[int] = set()  # a recording rule may read its own last result
-    left = [expression]
-    while left:
-        text = left.pop(0)
+    seen: set[int] = set()  # a recording rule may read its own last result
+    pending = [expression]
+    while pending:
+        text = pending.pop(0)
         found.update((name, None) for name in names(text) if name not in recorded)
-        new = [place for place in read_from(text, recordings) if place not in read]
-        read.update(new)
-        left += (recordings[place].expr for place in new)
+        new = [index for index in read_from(text, recordings) if index not in seen]
+        seen.update(new)
+        pending += (recordings[index].expr for index in new)
     return list(found)
 
 
@@ -109,24 +109,24 @@ def _picks(selector: promql_parser.VectorSelector, rule: RecordingRule) -> bool:
         return False
     labels, matchers = rule.labels or {}, cast(list[Any], selector.matchers.matchers)
     return not any(
-        str(one.op).endswith("Equal")
-        and not str(one.op).endswith("NotEqual")
-        and labels.get(one.name, one.value) != one.value
-        for one in matchers
+        str(matcher.op).endswith("Equal")
+        and not str(matcher.op).endswith("NotEqual")
+        and labels.get(matcher.name, matcher.value) != matcher.value
+        for matcher in matchers
     )
 
 
 def _branch(metric: str, alerts: list[Rule], readers: _Readers, metrics: Metrics) -> str | None:
-    there = _evidence(metric, alerts, readers, metrics)
-    if there is None:
+    evidence = _evidence(metric, alerts, readers, metrics)
+    if evidence is None:
         return None
     named = ", ".join(alert.alert for alert in alerts)
     labelled = f'label_replace(absent({metric}), "metric", "{metric}", "", "")'
-    return f'label_replace({labelled}, "alerts", "{named}", "", "") and on () {there}'
+    return f'label_replace({labelled}, "alerts", "{named}", "", "") and on () {evidence}'
 
 
 def _evidence(metric: str, alerts: list[Rule], readers: _Readers, metrics: Metrics) -> str | None:
-    """A query with a result where the metric ought to be: its exporter is up, or its system has other metrics."""
+    """A query with a result where the metric should exist: its exporter is up, or its system has other metrics."""
     if target := metrics.exporter(metric):
         matchers = ", ".join(f'{label}="{value}"' for label, value in target.items())
         return f"up{{{matchers}}} == 1"
@@ -134,8 +134,8 @@ def _evidence(metric: str, alerts: list[Rule], readers: _Readers, metrics: Metri
     others = [
         other
         for other, users in readers.items()
-        # What an exporter of its own exposes says nothing about the system: a node is there without any service. Nor
-        # does what alerts of other systems read as well: it may be theirs.
+        # Metrics of a separate exporter prove nothing about the system: a node exists without any service. Neither do
+        # metrics that alerts of other systems read as well, because they may belong to those systems.
         if other != metric and metrics.exporter(other) is None and {user.labels.system for user in users} <= systems
     ]
     return f'{{__name__=~"{"|".join(others)}"}}' if others else None

@@ -1,4 +1,4 @@
-"""The shape of a rule file and of what a stack may override in it."""
+"""Models of a rule file and of a stack's overrides."""
 
 from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar, cast
@@ -20,16 +20,16 @@ class Labels(Strict):
     team: Slug
     page: Literal["true", "false"]
     subject: Slug
-    """What is in trouble, within the system: alerts with one subject and several severities mute each other."""
+    """The part of the system that is in trouble. A more severe alert mutes less severe alerts with the same subject."""
 
 
 class Annotations(Strict):
-    """What a person reads. The loader adds runbook_url."""
+    """Texts and links for people. The loader adds runbook_url."""
 
     summary: Annotated[str, Field(min_length=1, max_length=120)]
     description: Annotated[str, Field(min_length=1)]
     dashboard_url: Annotated[str, Field(pattern=r"^/d/[a-z0-9-]+$")]
-    """Path on Grafana, by the dashboard's uid."""
+    """Path in Grafana, with the dashboard's uid."""
 
     @field_validator("description")
     @classmethod
@@ -40,7 +40,7 @@ class Annotations(Strict):
 
 
 Engine = Literal["prometheus", "loki"]
-"""Who evaluates a rule; also the folder that its file is in."""
+"""The program that evaluates a rule; also the name of the folder with its file."""
 
 
 class Rule(Strict):
@@ -67,7 +67,7 @@ class Rule(Strict):
     def _are_templates(cls, annotations: Annotations, info: ValidationInfo) -> Annotations:
         for name, text in annotations.model_dump().items():
             if found := cls._template_problem(text):
-                raise ValueError(f"alert {info.data.get('alert')}: {name} is no valid template: {found}")
+                raise ValueError(f"alert {info.data.get('alert')}: {name} is not a valid template: {found}")
         return annotations
 
     @classmethod
@@ -91,7 +91,7 @@ class LogRule(Rule):
     @classmethod
     def _template_problem(cls, text: str) -> str | None:
         if "$externalURL" in text:
-            return "unknown variable $externalURL: Loki's ruler has none"
+            return "unknown variable $externalURL: Loki's ruler does not define it"
         return templates.problem(text)
 
 
@@ -99,7 +99,7 @@ _LabelName = Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]*$")]
 
 
 class RecordingRule(Strict):
-    """A query whose result is kept under a name of its own, for other rules and dashboards."""
+    """A query whose result is stored as a new series, for other rules and dashboards."""
 
     record: Annotated[str, Field(pattern=r"^[a-z0-9_]+(:[a-z0-9_]+){2}$")]
     """`level:metric:operation`, such as `speccursor:upgrade_failures:ratio_rate1h`."""
@@ -124,7 +124,7 @@ class RecordingRule(Strict):
 
 
 def _kind(rule: object) -> str:
-    """Which of the two an entry of a group wants to be. The tags stand in no message: see alerting.problems.path."""
+    """The tag of an entry's model. Messages leave the tags out: see alerting.problems.path."""
     is_record = isinstance(rule, RecordingRule) or (isinstance(rule, dict) and "record" in cast(dict[str, Any], rule))
     return "<record>" if is_record else "<alert>"
 
@@ -133,13 +133,13 @@ MetricRule = Annotated[
     Annotated[Rule, Tag("<alert>")] | Annotated[RecordingRule, Tag("<record>")],
     Discriminator(_kind),
 ]
-"""What Prometheus evaluates."""
+"""An alerting or recording rule that Prometheus evaluates."""
 AnyRule = TypeVar("AnyRule", bound=Rule | RecordingRule)
 AnyAlert = TypeVar("AnyAlert", bound=Rule)
 
 
 class Group(Strict, Generic[AnyRule]):
-    """Rules that are evaluated one after the other."""
+    """Rules that are evaluated in sequence."""
 
     name: Slug
     interval: PositiveDuration | None = None
@@ -147,22 +147,22 @@ class Group(Strict, Generic[AnyRule]):
 
 
 class RuleFile(Strict, Generic[AnyRule]):
-    """One file of rules/prometheus, or, with log rules, of rules/loki."""
+    """One file of rules/prometheus or, with log rules, of rules/loki."""
 
     groups: Annotated[list[Group[AnyRule]], Field(min_length=1)]
 
     def rules(self) -> Iterator[AnyRule]:
-        """Every rule in the order of the file."""
+        """Every rule, in the order of the file."""
         for group in self.groups:
             yield from group.rules
 
     def alerts(self) -> "Iterator[Rule]":
-        """The alerting rules among them."""
+        """The alerting rules, in the order of the file."""
         return (rule for rule in self.rules() if isinstance(rule, Rule))
 
 
 class AlertOverride(Strict):
-    """What a stack changes about one alert; what is left out stays as the rule file has it."""
+    """A stack's changes to one alert; an omitted field keeps the rule file's value."""
 
     for_: Annotated[Duration | None, Field(alias="for")] = None
     severity: Literal["info", "warning", "critical"] | None = None
@@ -172,49 +172,49 @@ class AlertOverride(Strict):
 
 
 class Metrics(Strict):
-    """What the files of the systems say about metrics besides the rules that read them."""
+    """Facts about metrics from the systems' files."""
 
     exporters: dict[str, dict[str, str]]
-    """Start of a metric's name -> labels of `up` of the targets that expose it."""
+    """Prefix of a metric's name -> labels of `up` for the targets that expose it."""
     absent: dict[str, str]
-    """Metric that may be absent although all is well -> why."""
+    """Metrics that may be absent while all is well -> the reason."""
 
     def exporter(self, metric: str) -> dict[str, str] | None:
-        """Labels of the targets that expose the metric, by the longest start that fits; None when none does."""
+        """Labels of the targets that expose the metric: those of its longest prefix; None without a match."""
         fits = [start for start in self.exporters if metric.startswith(start)]
         return self.exporters[max(fits, key=len)] if fits else None
 
 
 class RuleSet(Strict):
-    """Every rule of the project with its thresholds; see alerting.loader.load."""
+    """All rules of the project with their thresholds; see alerting.loader.load."""
 
     files: dict[str, RuleFile[MetricRule]]
-    """File name (`job-queue.yaml`) -> content, of the rules that Prometheus evaluates."""
+    """Rules that Prometheus evaluates: file name (`job-queue.yaml`) -> content."""
     loki_files: dict[str, RuleFile[LogRule]]
-    """The same for those that Loki evaluates."""
+    """Rules that Loki evaluates, in the same form."""
     thresholds: Thresholds
-    """Of all systems and SLOs."""
+    """Thresholds of all systems and SLOs."""
     metrics: Metrics
-    """Of all systems."""
+    """Facts from all systems."""
     systems: dict[str, System]
-    """Name, as in the label `system` -> its file."""
+    """Value of the label `system` -> content of the system's file."""
     slos: dict[str, Slo]
-    """By name; their rules are in `files`."""
+    """SLOs by name; `files` contains their rules."""
 
     def rules(self) -> dict[str, Rule]:
-        """Alert name -> rule, of both engines (`rule.engine` tells which), in the order of the files."""
+        """Rules of both engines by alert name, in the order of the files; `rule.engine` names the engine."""
         metric_rules = [rule for file in self.files.values() for rule in file.alerts()]
         log_rules = [rule for file in self.loki_files.values() for rule in file.alerts()]
         return {rule.alert: rule for rule in (*metric_rules, *log_rules)}
 
     def recordings(self) -> tuple[RecordingRule, ...]:
-        """The recording rules, in the order of the files. Those of SLOs share names and differ in their labels."""
+        """The recording rules, in the order of the files. Rules of SLOs share names and differ in their labels."""
         rules = (rule for file in self.files.values() for rule in file.rules())
         return tuple(rule for rule in rules if isinstance(rule, RecordingRule))
 
 
 class Links(Strict):
-    """Where the links of a notification point to."""
+    """Base URLs of the links in a notification."""
 
     runbook_base_url: str
     dashboard_base_url: str

@@ -1,4 +1,4 @@
-"""The one error of this package: every problem that was found, each naming the file or key it is in."""
+"""The only error type of this package; it lists every problem found, each with its file or key."""
 
 from collections.abc import Sequence
 from difflib import get_close_matches
@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 
 class RulesError(ValueError):
-    """Rules or routing cannot be used. `problems` has one line per problem, in the order of the files."""
+    """Rules or routing are invalid. `problems` has one line per problem, in the order of the files."""
 
     def __init__(self, problems: Sequence[str]) -> None:
         self.problems = tuple(problems)
@@ -15,7 +15,7 @@ class RulesError(ValueError):
 
 
 def describe(error: ValidationError, where: str) -> list[str]:
-    """What pydantic found wrong, as lines `where: path: what; got value`."""
+    """Pydantic's errors as lines `where: path: reason; got value`."""
     return [
         f"{where}: {path(item['loc'])}: {reason(item['type'], item['msg'])}{_value(item)}" for item in error.errors()
     ]
@@ -25,14 +25,14 @@ def path(location: Sequence[int | str]) -> str:
     """`("groups", 0, "rules", 1, "expr")` as `groups[0].rules[1].expr`."""
     text = ""
     for part in location:
-        if isinstance(part, str) and part.startswith("<"):  # a tag of alerting.model, which nobody wrote
+        if isinstance(part, str) and part.startswith("<"):  # a tag of alerting.model, not a key of the file
             continue
         text += f"[{part}]" if isinstance(part, int) else f".{part}"
     return text.lstrip(".") or "(whole file)"
 
 
 def reason(kind: str, message: str) -> str:
-    """Pydantic's message in the words of this project."""
+    """Pydantic's message in this project's wording."""
     if kind == "extra_forbidden":
         return "unknown field"
     if kind == "missing":
@@ -43,7 +43,7 @@ def reason(kind: str, message: str) -> str:
 
 
 def closest(name: str, known: Sequence[str]) -> str:
-    """`did you mean X?` when one of `known` is near, else all that is known."""
+    """`did you mean X?` when a name in `known` is similar, otherwise all known names."""
     near = get_close_matches(name, known, n=1)
     return f"did you mean {near[0]}?" if near else f"known: {', '.join(sorted(known)) or '(none)'}"
 

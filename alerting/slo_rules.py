@@ -1,16 +1,17 @@
-"""The rules that are made from each SLO: its error ratio over several windows, its budget, and three alerts.
+"""Generates the rules of each SLO: its error ratio over several windows, its error budget, and three alerts.
 
-All are about the whole cluster, so every series has the labels `slo` and `system` and no others.
+All of them cover the whole cluster, so every series has only the labels `slo` and `system`.
 
-The windows up to 3d read the service's own counters. The ratio over the SLO's window would cost days of samples of
-every pod at each evaluation, so it reads two recorded series instead, the errors and the events per second of the last
-5m: it is the sum of the one by the sum of the other. Each event therefore counts the same, whenever it happened. Time
-in which the rules were not evaluated does not count, and in the first days the window is as long as there is data.
+Windows up to 3d read the service's own counters. Over the SLO's window that would cost days of samples of every pod at
+each evaluation, so its ratio reads two recorded series instead: errors and events per second over the last 5m. The sum
+of the first is divided by the sum of the second, so each event has the same weight, whenever it happened. Time without
+evaluations does not count. In the first days the window is as long as there is data.
 
-Events that no counter shows are not counted: of a series that is born with its first error that first one is lost.
+Prometheus does not count the first increment of a series that starts with it, so the first error of a new series is
+lost.
 
-A share of few events says little, so a fast burn pages only with `minimum_errors` errors in its long window. A slow one
-has no such limit: it pages nobody, and is how a service with little traffic tells of its errors.
+A ratio of few events is not significant, so a fast burn pages only with `minimum_errors` errors in its long window. A
+slow burn has no such minimum: it pages nobody, and it is how a service with little traffic reports its errors.
 """
 
 from collections.abc import Iterable, Sequence
@@ -27,18 +28,18 @@ from alerting.slos import WINDOW, Slo
 
 DASHBOARD = "/d/platform-slos"
 SHORT = ("30m", "1h")
-"""Windows that are evaluated at the stack's interval, besides 5m."""
+"""Windows besides 5m that are evaluated at the stack's interval."""
 LONG = ("6h", "3d")
-"""Windows that change slowly."""
-# Twice within the 5m after which an instant query finds no sample any more.
+"""Windows whose ratio changes slowly; they are evaluated less often."""
+# At least two samples within 5m, because an instant query ignores older samples.
 _LONG_INTERVAL = "2m"
-# Share of the budget -> the window in which it may not be used up: 2 % in an hour and 5 % in six are worth a page,
-# 10 % in three days a ticket. The second, short window lets the alert resolve soon after the errors end.
+# (share of the budget, long window, short window): spending 2 % in one hour or 5 % in six hours is worth a page, 10 %
+# in three days a ticket. The short window lets the alert resolve soon after the errors end.
 _FAST, _STEADY, _SLOW = (0.02, "1h", "5m"), (0.05, "6h", "30m"), (0.1, "3d", "6h")
 
 
 def files(slos: Iterable[Slo]) -> dict[str, RuleFile[MetricRule]]:
-    """File name -> rules of the SLOs of one system."""
+    """Rule files of the SLOs by name, one file per system."""
     ordered = sorted(slos, key=lambda slo: slo.system)
     return {
         f"slos-{system}.yaml": RuleFile[MetricRule](groups=[group for slo in own for group in _groups(slo)])
@@ -47,9 +48,9 @@ def files(slos: Iterable[Slo]) -> dict[str, RuleFile[MetricRule]]:
 
 
 def thresholds(slos: Iterable[Slo]) -> Thresholds:
-    """Alert -> threshold -> default, of the alerts that are made.
+    """Thresholds of the generated alerts: alert -> threshold -> default.
 
-    Each is how many times faster than allowed errors come: with 1 the budget lasts exactly the SLO's window.
+    Each is a burn rate: at 1 the budget lasts exactly the SLO's window, at 2 half of it.
     """
     found: Thresholds = {}
     for slo in slos:
@@ -59,7 +60,7 @@ def thresholds(slos: Iterable[Slo]) -> Thresholds:
 
 
 def alert(slo: Slo, suffix: str) -> str:
-    """Name of an alert of an SLO."""
+    """Name of one of an SLO's alerts."""
     return "".join(part.capitalize() for part in slo.name.split("-")) + suffix
 
 
@@ -106,14 +107,14 @@ def _record(slo: Slo, record: str, expression: str) -> RecordingRule:
 
 
 def _record_count(slo: Slo, burn: _Burn) -> RecordingRule:
-    """How many errors there were in the long window. Rounded, because rates are estimates: 9 errors are no 9.1."""
+    """Records the number of errors in the long window. Rates are estimates, so it is rounded: 9.1 errors mean 9."""
     _, window, _ = burn
     counted = f"round(\n  {seconds(window):.0f} *\n{_indented(_errors(slo, window))}\n)\n"
     return _record(slo, f"slo:errors:increase{window}", counted)
 
 
 def _selector(slo: Slo, series: str) -> str:
-    return f'{series}{{slo="{slo.name}"}}'  # whose name no other system may use
+    return f'{series}{{slo="{slo.name}"}}'  # names of SLOs are unique across systems
 
 
 def _series(slo: Slo, rest: str) -> str:
@@ -121,7 +122,7 @@ def _series(slo: Slo, rest: str) -> str:
 
 
 def _errors(slo: Slo, window: str) -> str:
-    """Errors per second; 0 where there are events and no series of errors, and never less (rates are estimates)."""
+    """Errors per second, at least 0, because rates are estimates; 0 where there are events but no series of errors."""
     return f"""clamp_min(
 {_indented(slo.errors.replace(WINDOW, window))}
   or
@@ -142,7 +143,7 @@ def _raw_ratio(slo: Slo, window: str) -> str:
 
 
 def _ratio(errors: str, total: str) -> str:
-    """Errors by events, at most 1. Nothing where nothing happens: 0/0 would spoil whatever reads it."""
+    """Errors divided by events, at most 1. No result without events, because 0/0 is NaN and spoils every sum."""
     return f"""clamp_max(
 {_indented(errors)}
   /
@@ -160,7 +161,7 @@ def _indented(expression: str, by: int = 2) -> str:
 
 
 def _burns(slo: Slo, burn: _Burn) -> str:
-    """How many times faster than allowed errors come, where that is too fast over both windows."""
+    """The burn rate, where it is too high over both windows."""
     _, window, brief = burn
     longer, shorter = (_series(slo, f"errors:ratio_rate{name}") for name in (window, brief))
     return f"""(
@@ -174,18 +175,18 @@ def _burns(slo: Slo, burn: _Burn) -> str:
 """
 
 
-def _is_no_chance(slo: Slo, burn: _Burn) -> str:
-    """Where the errors of a burn are too many to be one user's bad luck."""
+def _has_minimum_errors(slo: Slo, burn: _Burn) -> str:
+    """Restricts a burn to windows with enough errors to exclude one user's repeated attempts."""
     _, window, _ = burn
     return f"and\n{_series(slo, f'errors:increase{window}')} >= slo:minimum_errors:count\n"
 
 
 def _fast(slo: Slo) -> Rule:
-    burns = (_burns(slo, burn) + _is_no_chance(slo, burn) for burn in (_FAST, _STEADY))
+    burns = (_burns(slo, burn) + _has_minimum_errors(slo, burn) for burn in (_FAST, _STEADY))
     return Rule(
         alert=alert(slo, "BudgetBurnFast"),
         expr="or\n".join(burns),
-        # The short windows make it last already; this leaves out a single odd evaluation.
+        # The windows already smooth the ratio; this only ignores a single odd evaluation.
         for_="2m",
         labels=Labels(severity="critical", system=slo.system, team=slo.team, page="true", subject=f"{slo.name}-budget"),
         annotations=_burning(slo, "burns fast"),
@@ -196,7 +197,7 @@ def _slow(slo: Slo) -> Rule:
     return Rule(
         alert=alert(slo, "BudgetBurnSlow"),
         expr=_burns(slo, _SLOW),
-        # Nobody has to act within minutes, and the windows are long.
+        # The windows are long, and nobody has to act within minutes.
         for_="15m",
         labels=Labels(severity="warning", system=slo.system, team=slo.team, page="false", subject=f"{slo.name}-budget"),
         annotations=_burning(slo, f"will not last {slo.window}"),
@@ -213,12 +214,15 @@ def _burning(slo: Slo, how: str) -> Annotations:
 
 
 def _missing(slo: Slo) -> Rule:
-    """The events' metric is gone: no rule above says anything any more. After a day it counts as removed on purpose."""
-    there = "\nand on ()\n".join(f"count({selector})" for selector in _selectors(slo.total))
+    """Fires when the events' metric is gone, because no other rule of the SLO can fire then.
+
+    After a day the metric counts as removed on purpose.
+    """
+    exists = "\nand on ()\n".join(f"count({selector})" for selector in _selectors(slo.total))
     return Rule(
         alert=alert(slo, "MetricsMissing"),
-        expr=f"max_over_time({_series(slo, 'total:rate5m')}[1d])\nunless on ()\n{there}\n",
-        for_="10m",  # as long as an upgrade of a single pod may take
+        expr=f"max_over_time({_series(slo, 'total:rate5m')}[1d])\nunless on ()\n{exists}\n",
+        for_="10m",  # longer than the upgrade of a single pod
         labels=Labels(
             severity="warning", system=slo.system, team=slo.team, page="false", subject=f"{slo.name}-metrics"
         ),
@@ -233,7 +237,7 @@ def _missing(slo: Slo) -> Rule:
 
 
 def _selectors(expression: str) -> list[str]:
-    """What an expression selects, each once, without ranges."""
+    """The instant selectors in an expression, each once; ranges are dropped."""
     found: dict[str, None] = {}
 
     def visit(node: object) -> bool:

@@ -1,4 +1,4 @@
-"""Service level objectives: rules/slos/<system>.yaml, checked. What is made of them stands in alerting/slo_rules.py."""
+"""Service level objectives from rules/slos/<system>.yaml, checked. alerting/slo_rules.py generates their rules."""
 
 from collections.abc import Iterable
 from decimal import Decimal
@@ -15,31 +15,32 @@ from alerting.problems import RulesError, describe
 
 FOLDER = "slos"
 WINDOW = "$window"
-"""What stands for the range in the queries of an SLO."""
+"""Placeholder for the range in the queries of an SLO."""
 LONGEST_ALERT_WINDOW = "3d"
 
 
 class Slo(Strict):
-    """What share of a system's events has to be good, over which time."""
+    """The share of a system's events that must be good over a window of time."""
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$", max_length=50)]
     system: Slug
     team: Slug
     description: Annotated[str, Field(min_length=1, max_length=200)]
-    """What good events are, as a clause such as `uploads succeed`."""
+    """Definition of good events, as a clause such as `uploads succeed`."""
     objective: float
-    """Per cent of good events."""
+    """Percentage of good events."""
     window: PositiveDuration
-    """The time that the objective is about."""
+    """Length of the time window that the objective covers."""
     errors: str
-    """PromQL: bad events per second, with `[$window]` as range. What it does not find counts as no error."""
+    """PromQL: bad events per second, with `[$window]` as range. An empty result counts as no errors."""
     total: str
     """PromQL: all events per second, with `[$window]` as range."""
     minimum_errors: Annotated[int, Field(ge=1, le=1000)] = 10
-    """Errors in the long window of a fast burn without which nobody is paged; 1 pages for a single error as well.
+    """Least number of errors in the long window of a fast burn that pages somebody; 1 pages for a single error.
 
-    The share of few events says little: one failed upload of 60 in an hour is 16 times what 99.9 % allows. Ten are more
-    than one user's upload that is tried again and again. What stays below is still in the budget, and in the slow burn.
+    A ratio of few events is not significant: one failed upload of 60 in an hour is 16 times what 99.9 % allows. Ten
+    errors are more than one user who tries one upload again and again. Fewer errors still spend budget, and still count
+    for the slow burn.
     """
 
     @field_validator("objective")
@@ -85,7 +86,7 @@ class _File(Strict):
 
 
 def load(folder: Path) -> tuple[dict[str, Slo], list[str]]:
-    """Name -> SLO of every file in `folder`/slos, and the problems of those that are left out."""
+    """SLOs of all files in `folder`/slos by name, and the problems of those that are left out."""
     found: dict[str, Slo] = {}
     problems: list[str] = []
     for file in sorted((folder / FOLDER).glob("*.yaml")):
@@ -101,7 +102,7 @@ def load(folder: Path) -> tuple[dict[str, Slo], list[str]]:
         for index, slo in enumerate(slos):
             key = f"{where}: slos[{index}]"
             if slo.system != file.stem:
-                allowed = f"{file.stem}, as the file's name"
+                allowed = f"{file.stem}, the file's name"
                 problems.append(f"{key}.system: {slo.system!r} is not allowed; allowed: {allowed}")
             if slo.name in found:
                 taken = place(found[slo.name].system)
@@ -111,18 +112,18 @@ def load(folder: Path) -> tuple[dict[str, Slo], list[str]]:
 
 
 def place(system: str) -> str:
-    """The file of a system's SLOs, as messages name it."""
+    """Path of a system's SLO file, for messages."""
     return f"rules/{FOLDER}/{system}.yaml"
 
 
 def retention_problems(slos: Iterable[Slo], retention: str, remote_write: bool) -> list[str]:
-    """SLOs whose window is longer than metrics are kept, one line each; none where `remote_write` keeps them elsewhere.
+    """SLOs whose window is longer than `retention`, a Prometheus duration, one line each.
 
-    `retention` is a Prometheus duration.
+    None with `remote_write`, because another store then keeps the metrics.
     """
     return [
         f"observability:prometheusRetention: {retention} is shorter than the window {slo.window} of the SLO {slo.name} "
-        f"({place(slo.system)}), whose budget would be computed from less; allowed: at least {slo.window}, or a store "
+        f"({place(slo.system)}), so its budget would cover less time; allowed: at least {slo.window}, or a store "
         "that keeps metrics longer in observability:remoteWriteUrl"
         for slo in slos
         if seconds(retention) < seconds(slo.window) and not remote_write

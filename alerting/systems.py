@@ -1,4 +1,4 @@
-"""The observed systems: everything about one that is no rule, in rules/systems/<system>.yaml."""
+"""The observed systems: everything about a system except its rules, from rules/systems/<system>.yaml."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -15,7 +15,7 @@ FOLDER = "systems"
 
 
 class Budget(Strict):
-    """How many pods of one workload must stay while nodes are drained."""
+    """How many pods of one workload must keep running while nodes are drained."""
 
     namespace: Slug
     app: Slug
@@ -24,34 +24,34 @@ class Budget(Strict):
 
 
 class System(Strict):
-    """One observed system. Its name is its file's, and the label `system` of its alerts."""
+    """One observed system. Its file's name is the system's name and the label `system` of its alerts."""
 
     title: Annotated[str, Field(min_length=1)]
-    """Title of its folder in Grafana; the folder's uid is the system's name."""
+    """Title of the system's folder in Grafana; the folder's uid is the system's name."""
     telemetry: str
-    """PromQL: a gauge that says its telemetry is scraped."""
+    """PromQL: a gauge with a result while the system's telemetry is scraped."""
     thresholds: Thresholds
-    """The numbers in its alerts that a stack may change. Each stands exactly once in its alert's expression."""
+    """Numbers in the system's alerts that a stack may change. Each appears exactly once in its alert's expression."""
     exporters: dict[str, Annotated[dict[str, str], Field(min_length=1)]] = Field(default_factory=dict)
-    """Start of a metric's name (the longest that fits counts) -> labels of `up` of the targets that expose it.
+    """Prefix of a metric's name (the longest match counts) -> labels of `up` for the targets that expose it.
 
-    For AlertsOnMissingMetrics. While no such target is up, nobody misses the metric. A metric that fits none is missed
-    while another metric of its system exists.
+    Used by AlertsOnMissingMetrics: while no such target is up, the metric does not count as missing. A metric without a
+    match counts as missing while another metric of its system exists.
     """
     absent: dict[str, Annotated[str, Field(min_length=1)]] = Field(default_factory=dict)
-    """Metric that may be absent although all is well -> why. Counters of failures mostly: the first one makes them.
+    """Metrics that may be absent while all is well -> the reason; mostly counters that the first failure creates.
 
-    A rule on log lines has no metric that could be missing: no line is its usual state.
+    Rules on log lines need no entry: they read no metric, and no lines are their normal state.
     """
     disruption_budgets: dict[Slug, Budget] = Field(default_factory=dict, alias="disruptionBudgets")
-    """Workloads that a node drain must not take offline together, by the name of the budget.
+    """Workloads of which a node drain must leave some pods running, by the name of the budget.
 
-    A budget is created where its namespace is the simulator's or is listed in `serviceNamespaces`.
+    A budget is created if its namespace is the simulator's or is listed in `serviceNamespaces`.
     """
     channels: dict[str, Any] = Field(default_factory=dict)
-    """Channels of the system's own team, in the shape of rules/routing.yaml."""
+    """Channels of the system's own team, in the format of rules/routing.yaml."""
     routes: list[Any] = Field(default_factory=list)
-    """Routes of the system's own team, in the shape of rules/routing.yaml; they match this system only."""
+    """Routes of the system's own team, in the format of rules/routing.yaml; they match this system only."""
 
     @field_validator("telemetry")
     @classmethod
@@ -62,7 +62,7 @@ class System(Strict):
 
 
 def load(folder: Path) -> tuple[dict[str, System], list[str]]:
-    """Name -> system of every file in `folder`/systems that is right, and the problems of the others."""
+    """The systems of all valid files in `folder`/systems by name, and the problems of the others."""
     found: dict[str, System] = {}
     problems: list[str] = []
     for file in sorted((folder / FOLDER).glob("*.yaml")):
@@ -77,16 +77,18 @@ def load(folder: Path) -> tuple[dict[str, System], list[str]]:
 
 
 def place(system: str) -> str:
-    """A system's file, as messages name it."""
+    """Path of a system's file, for messages."""
     return f"rules/{FOLDER}/{system}.yaml"
 
 
 def _clashes(systems: Mapping[str, System]) -> Iterator[str]:
-    """Names that two files claim: they are merged, so one would silently win."""
+    """Keys that two files define. The files are merged, so one value would silently replace the other."""
     owners: dict[tuple[str, str], str] = {}
     for name, system in systems.items():
-        claimed = [("exporters", start) for start in system.exporters] + [("absent", one) for one in system.absent]
-        claimed += [("disruptionBudgets", one) for one in system.disruption_budgets] + [("title", system.title)]
+        claimed = [("exporters", prefix) for prefix in system.exporters]
+        claimed += [("absent", metric) for metric in system.absent]
+        claimed += [("disruptionBudgets", budget) for budget in system.disruption_budgets]
+        claimed.append(("title", system.title))
         for claim in claimed:
             if claim in owners:
                 key, value = claim

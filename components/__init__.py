@@ -1,1 +1,1 @@
-"""The platform's Pulumi components, in a folder for each part. Only configuration.py reads Pulumi's configuration."""
+"""The platform's Pulumi components, one folder for each part. Only configuration.py reads Pulumi's configuration."""

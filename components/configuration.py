@@ -1,4 +1,4 @@
-"""The only reader of Pulumi's configuration: hands it to settings/, and AWS' answers with it."""
+"""Passes Pulumi's configuration, and a check of the AWS account, to settings/. No other module reads it."""
 
 import pulumi
 from pulumi.runtime import config as runtime_config
@@ -10,7 +10,7 @@ from settings.stack import Settings, SettingsError
 
 
 def load() -> Settings:
-    """The settings of the selected stack. Raises pulumi.RunError with one line for every problem."""
+    """The settings of the selected stack. Raises pulumi.RunError with one line for each problem."""
     prefix = f"{PROJECT}:"
     secret = runtime_config.get_config_secret_keys_env()
     raw = {
@@ -22,5 +22,5 @@ def load() -> Settings:
     try:
         return stack.parse(raw, encrypted, ask_aws=preflight.check, stack=pulumi.get_stack())
     except SettingsError as error:
-        # The engine prints only the text of such an error, without a traceback.
+        # The engine prints only the text of a RunError, without a traceback.
         raise pulumi.RunError(str(error)) from error

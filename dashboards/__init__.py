@@ -1,7 +1,7 @@
-"""Dashboards as pure functions, a folder per system, and their JSON in rendered/; `python -m dashboards` renders all.
+"""Dashboards as pure functions, one folder per system; `python -m dashboards` renders their JSON into rendered/.
 
-A module here with a function `build` is a dashboard; nothing else has to name it. Its file is `<uid>.json`, or what its
-constant FILE says. Imports no provider: components read the rendered files.
+Every module with a function `build` is a dashboard and needs no registration. Its file is `<uid>.json`, unless its
+constant FILE names another. Imports no provider: components read the rendered files.
 """
 
 import importlib
@@ -18,9 +18,9 @@ Build = Callable[[], dict[str, Any]]
 
 
 def registry(modules: Iterator[ModuleType]) -> dict[str, Build]:
-    """File name without `.json` -> builder of that dashboard, by name; modules without a builder are passed over.
+    """File name without `.json` -> builder of the dashboard, sorted; modules without a builder are skipped.
 
-    Raises ValueError where two modules draw the same file.
+    Raises ValueError if two modules draw the same file.
     """
     found: dict[str, Build] = {}
     owners: dict[str, str] = {}
@@ -37,15 +37,15 @@ def registry(modules: Iterator[ModuleType]) -> dict[str, Build]:
 
 
 def _modules() -> Iterator[ModuleType]:
-    for one in pkgutil.walk_packages(__path__, f"{__name__}."):
-        if not one.ispkg and not one.name.endswith(".__main__"):
-            yield importlib.import_module(one.name)
+    for module in pkgutil.walk_packages(__path__, f"{__name__}."):
+        if not module.ispkg and not module.name.endswith(".__main__"):
+            yield importlib.import_module(module.name)
 
 
 DASHBOARDS: Mapping[str, Build] = MappingProxyType(registry(_modules()))
-"""File name without `.json` -> its builder."""
+"""File name without `.json` -> builder."""
 
 
 def render(document: Mapping[str, Any]) -> str:
-    """A dashboard as it is committed: sorted keys, so that a diff shows only what changed."""
+    """A dashboard's JSON in the committed form: keys are sorted, so that a diff shows only real changes."""
     return json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False) + "\n"

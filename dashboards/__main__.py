@@ -1,4 +1,4 @@
-"""`python -m dashboards`: writes every dashboard's JSON beside its builder."""
+"""`python -m dashboards`: writes the JSON of every dashboard into dashboards/rendered."""
 
 import sys
 
@@ -6,7 +6,7 @@ from dashboards import DASHBOARDS, FOLDER, render
 
 
 def main() -> None:
-    """Write what changed and say so."""
+    """Write the files that changed, and print their names."""
     for stem, build in DASHBOARDS.items():
         file = FOLDER / f"{stem}.json"
         text = render(build())

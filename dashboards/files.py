@@ -1,4 +1,4 @@
-"""The only loader of dashboards/rendered/*.json. A wrong file is refused before anything changes."""
+"""Loads dashboards/rendered/*.json, for every caller. Rejects an invalid file before anything is changed."""
 
 import json
 import re
@@ -14,16 +14,16 @@ from alerting.systems import System
 
 FOLDER = Path(__file__).resolve().parent / "rendered"
 LISTED = "observability"
-"""Tag of the dashboards that every dashboard's list of links shows."""
+"""Tag of the dashboards in the link list that every dashboard has."""
 
 _UID = re.compile(r"[A-Za-z0-9_-]{1,40}")  # Grafana's own limit
 _VARIABLE = re.compile(r"\$\{?(\w+)(?::\w+)?\}?")
-# Sources that are part of Grafana: expressions, mixed panels, other panels' results, test data.
+# Data sources that are built into Grafana: expressions, mixed panels, other panels' results, test data.
 BUILT_IN = {"grafana", "__expr__", "-- Grafana --", "-- Mixed --", "-- Dashboard --"}
 
 
 class DashboardsError(ValueError):
-    """Dashboards that cannot be used. `problems` has one line per problem, each with its file."""
+    """Dashboards are invalid. `problems` has one line per problem, each with its file."""
 
     def __init__(self, problems: Collection[str]) -> None:
         self.problems = tuple(problems)
@@ -31,7 +31,7 @@ class DashboardsError(ValueError):
 
 
 RUNBOOKS = "runbooks"
-"""Constant of a dashboard: the address under which the stack's runbooks are read."""
+"""Name of the dashboard variable with the base URL of the stack's runbooks."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,17 +41,17 @@ class DashboardFile:
     uid: str
     title: str
     system: str
-    """Name of an observed system; also the uid of its folder."""
+    """Name of an observed system; also the uid of the Grafana folder."""
     folder: str
-    """Title of that folder."""
+    """Title of the Grafana folder."""
     file: str
-    """Where it comes from, as messages name it."""
+    """Path of the file, for messages."""
     text: str
-    """Its JSON, as committed."""
+    """JSON as committed."""
     tags: tuple[str, ...] = ()
 
     def for_stack(self, *, runbook_base_url: str) -> str:
-        """Its JSON with links that lead to this stack's runbooks."""
+        """JSON whose links lead to this stack's runbooks."""
         document = json.loads(self.text)
         address = runbook_base_url.rstrip("/")
         for variable in _variables(document):
@@ -65,8 +65,8 @@ def load(
 ) -> tuple[DashboardFile, ...]:
     """Every dashboard in `folder`, by file name. Raises DashboardsError with every problem found.
 
-    A dashboard's system is the one of its tags that is in `systems`; without them, in rules/systems. Its data sources
-    are uids of `data_sources`, or variables that it defines itself.
+    Exactly one tag of a dashboard must name its system, from `systems` (default: rules/systems). Its data sources must
+    be uids in `data_sources` or variables that it defines itself.
     """
     known = system_files.load(RULES)[0] if systems is None else systems
     problems: list[str] = []
@@ -77,7 +77,7 @@ def load(
         try:
             document: Any = json.loads(text)
         except ValueError as error:
-            problems.append(f"{where}: no valid JSON: {error}")
+            problems.append(f"{where}: not valid JSON: {error}")
             continue
         if not isinstance(document, dict):
             problems.append(f"{where}: must be one JSON object")
@@ -112,18 +112,19 @@ def missing(dashboards: Sequence[DashboardFile], linked: Mapping[str, str]) -> I
     paths = tuple(f"/d/{dashboard.uid}" for dashboard in dashboards)
     for alert, path in linked.items():
         if path not in paths:
-            yield f"alert {alert}: dashboard_url: {path} is no dashboard of dashboards/rendered; {closest(path, paths)}"
+            yield f"alert {alert}: dashboard_url: {path} is not in dashboards/rendered; {closest(path, paths)}"
 
 
 def unreachable(dashboards: Sequence[DashboardFile], linked: Mapping[str, str]) -> Iterator[str]:
-    """Dashboards that nobody can reach, one line each: in no list, and no alert or other dashboard links to them."""
-    for one in dashboards:
-        link = re.compile(rf"/d/{re.escape(one.uid)}(?![A-Za-z0-9_-])")
-        others = [other.text for other in dashboards if other is not one]
-        if LISTED not in one.tags and not any(link.search(text) for text in (*linked.values(), *others)):
+    """Dashboards that are in no list and that no alert or other dashboard links to, one line each."""
+    for dashboard in dashboards:
+        uid = dashboard.uid
+        link = re.compile(rf"/d/{re.escape(uid)}(?![A-Za-z0-9_-])")
+        others = [other.text for other in dashboards if other is not dashboard]
+        if LISTED not in dashboard.tags and not any(link.search(text) for text in (*linked.values(), *others)):
             yield (
-                f"{one.file}: tags: {json.dumps(one.tags)}: nobody can reach {one.uid}; allowed: the tag {LISTED!r}, "
-                f"or a link to /d/{one.uid} in an alert or another dashboard"
+                f"{dashboard.file}: tags: {json.dumps(dashboard.tags)}: nobody can reach {uid}; allowed: the tag "
+                f"{LISTED!r}, or a link to /d/{uid} in an alert or another dashboard"
             )
 
 
@@ -146,13 +147,13 @@ def _identity_problems(dashboard: dict[str, Any], systems: Mapping[str, System])
     if len(_systems(dashboard, systems)) != 1:
         yield f"tags: {json.dumps(dashboard.get('tags'))} must name exactly one system; allowed: {', '.join(systems)}"
     if "__inputs" in dashboard:
-        yield "__inputs: an export for sharing, whose data sources are placeholders; save the dashboard's own JSON"
+        yield "__inputs: an export for sharing, with placeholders for data sources; save the dashboard's own JSON"
 
 
 def _source_problems(dashboard: dict[str, Any], data_sources: Collection[str]) -> Iterator[str]:
     allowed = f"allowed: {', '.join(data_sources)}, or a variable that the dashboard defines"
     variables = {str(item.get("name")) for item in _variables(dashboard)}
-    named = [*_references(dashboard, ""), *_chosen(dashboard)]
+    named = [*_references(dashboard, ""), *_preselected(dashboard)]
     for path, uid in dict.fromkeys(named):
         variable = _VARIABLE.fullmatch(uid)
         if variable and variable[1] not in variables:
@@ -167,8 +168,8 @@ def _variables(dashboard: dict[str, Any]) -> list[dict[str, Any]]:
     return cast(list[dict[str, Any]], items) if isinstance(items, list) else []
 
 
-def _chosen(dashboard: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """The sources that data source variables start with."""
+def _preselected(dashboard: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Path and uid of the initial selection of every data source variable."""
     for item in _variables(dashboard):
         current = item.get("current")
         value: Any = cast(dict[str, Any], current).get("value") if isinstance(current, dict) else None
@@ -177,7 +178,7 @@ def _chosen(dashboard: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _references(value: object, path: str) -> Iterator[tuple[str, str]]:
-    """Path and uid of every data source that is named anywhere."""
+    """Path and uid of every reference to a data source."""
     if isinstance(value, dict):
         for key, item in cast(dict[str, Any], value).items():
             inner = f"{path}.{key}" if path else key

@@ -1,1 +1,1 @@
-"""Runs the Pulumi program for any stack: workspace, preview, up, destroy, and what failed."""
+"""Runs the Pulumi program for any stack: workspace, preview, up, refresh, destroy, drift and error reports."""

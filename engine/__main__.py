@@ -1,6 +1,6 @@
-"""Command line of the engine: `python -m engine --help`. The Makefile's targets call it.
+"""Command line of the engine: `python -m engine --help`. The Makefile calls it.
 
-The stack `local` lives in the cluster of this checkout, which `up` starts, or in the one that KUBE_CONTEXT names.
+The stack `local` runs in the cluster of this checkout, which `up` starts, or in the one that KUBE_CONTEXT names.
 """
 
 import json
@@ -22,16 +22,16 @@ from settings import stack_files
 
 LOCAL = "local"
 TOOLS = ["pulumi", "pulumi-resource-kubernetes", "kubectl"]
-"""What a stack on any cluster needs."""
+"""Programs that a stack on any cluster needs."""
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 _Stack = Annotated[str, typer.Option("--stack", help="Stack, as in Pulumi.<stack>.yaml.")]
-_NoChanges = Annotated[bool, typer.Option("--expect-no-changes", help="Fail when something changes.")]
+_NoChanges = Annotated[bool, typer.Option("--expect-no-changes", help="Fail if there are changes.")]
 
 
 @app.command()
 def up(stack: _Stack = LOCAL, expect_no_changes: _NoChanges = False) -> None:
-    """Bring the stack, and the cluster of the local one, to what the program says; print where everything is."""
+    """Create or update the stack (and the local stack's cluster), and print its endpoints."""
     _require(stack)
     started = time.monotonic()
     _start_cluster(stack)
@@ -44,37 +44,37 @@ def up(stack: _Stack = LOCAL, expect_no_changes: _NoChanges = False) -> None:
 @app.command()
 def preview(
     stack: _Stack = LOCAL,
-    offline: Annotated[bool, typer.Option("--offline", help="Without cluster, account and secrets (EKS).")] = False,
+    offline: Annotated[bool, typer.Option("--offline", help="Needs no cluster, account or secrets (EKS).")] = False,
     expect_no_changes: _NoChanges = False,
 ) -> None:
     """Show what `up` would change; the cluster must exist."""
     _require(stack)
     if offline:
-        _tell(actions.preview(actions.offline_workspace(stack)))
+        _print_summary(actions.preview(actions.offline_workspace(stack)))
         return
     if stack == LOCAL and not os.environ.get("KUBE_CONTEXT") and node_process.current() is None:
-        raise LocalError("there is no cluster to compare with; make up starts one, KUBE_CONTEXT=name names one")
+        raise LocalError("there is no cluster to compare with; start one by `make up`, or set KUBE_CONTEXT to yours")
     toolchain.ensure(TOOLS)
-    _tell(actions.preview(actions.workspace(stack), expect_no_changes=expect_no_changes))
+    _print_summary(actions.preview(actions.workspace(stack), expect_no_changes=expect_no_changes))
 
 
 @app.command()
 def refresh(stack: _Stack = LOCAL, expect_no_changes: _NoChanges = False) -> None:
-    """Write what really exists into the state."""
+    """Update the state from the real resources."""
     _require(stack)
-    _tell(actions.refresh(actions.workspace(stack), expect_no_changes=expect_no_changes))
+    _print_summary(actions.refresh(actions.workspace(stack), expect_no_changes=expect_no_changes))
 
 
 @app.command()
 def destroy(stack: _Stack = LOCAL) -> None:
     """Delete all resources of the stack, and then the stack."""
     _require(stack)
-    _tell(actions.destroy(actions.workspace(stack)))
+    _print_summary(actions.destroy(actions.workspace(stack)))
 
 
 @app.command()
 def down() -> None:
-    """Remove the local stack and its cluster, or from a cluster of yours (KUBE_CONTEXT) the stack alone."""
+    """Remove the local stack and its cluster; from your own cluster (KUBE_CONTEXT), remove only the stack."""
     if os.environ.get("KUBE_CONTEXT"):
         workspace = actions.workspace(LOCAL)
         actions.destroy(workspace)
@@ -96,7 +96,7 @@ def outputs(
 def _require(stack: str) -> None:
     known = stack_files.names()
     if stack not in known:
-        raise LocalError(f"there is no stack {stack!r}; there are: {', '.join(known)}")
+        raise LocalError(f"unknown stack {stack!r}; there are: {', '.join(known)}")
 
 
 def _start_cluster(stack: str) -> None:
@@ -105,7 +105,10 @@ def _start_cluster(stack: str) -> None:
     elif os.environ.get("KUBE_CONTEXT"):
         toolchain.ensure(TOOLS)
         if not os.environ.get("SIMULATOR_IMAGE"):
-            print("simulator and receiver are left out: build simulator/Dockerfile, push it, and set SIMULATOR_IMAGE")
+            print(
+                "simulator and receiver are left out; to include them, build simulator/Dockerfile, push the image, "
+                "and set SIMULATOR_IMAGE"
+            )
     else:
         cluster.up()
 
@@ -118,12 +121,12 @@ def _print_endpoints(endpoints: dict[str, dict[str, Any]]) -> None:
     Console(width=120).print(table)
 
 
-def _tell(found: Summary) -> None:
-    print(f"{found}; {found.seconds:.1f} s")
+def _print_summary(summary: Summary) -> None:
+    print(f"{summary}; {summary.seconds:.1f} s")
 
 
 def main() -> None:
-    """Run the command line; of a LocalError only its text is printed."""
+    """Run the command line; a LocalError is printed without a traceback."""
     try:
         app()
     except LocalError as error:

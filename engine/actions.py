@@ -1,7 +1,8 @@
 """Runs the program with the real Pulumi engine: preview, up, refresh, destroy, outputs.
 
-The engine is the pinned CLI with a `file://` backend in `.state`; the program runs in this process (automation API), so
-no language host is needed. The Kubernetes provider is the official one; those of Grafana and AWS are when installed.
+The engine is the pinned CLI with a `file://` backend in `.state`. The program runs in this process (automation API), so
+no language host is needed. The Kubernetes provider is the official one. Grafana's and AWS's are the official ones if
+installed, else stand-ins.
 """
 
 import runpy
@@ -31,7 +32,7 @@ MASK = "[secret]"
 
 
 def preview(workspace: Workspace, *, expect_no_changes: bool = False, report: Report = print) -> Summary:
-    """What `up` would change. Raises LocalError for any problem, and for a change when none is expected."""
+    """The changes that `up` would make. Raises LocalError for any problem, and for changes if none are expected."""
     found = _run(workspace, _open(workspace, report), "preview", report)
     if expect_no_changes:
         _expect_none(found, "preview")
@@ -39,7 +40,7 @@ def preview(workspace: Workspace, *, expect_no_changes: bool = False, report: Re
 
 
 def up(workspace: Workspace, *, expect_no_changes: bool = False, report: Report = print) -> Summary:
-    """Bring the stack to what the program says; first a preview, so that a mistake is found before anything changes."""
+    """Create or update the stack. Runs a preview first, so that mistakes are found before anything changes."""
     stack = _open(workspace, report)
     _run(workspace, stack, "preview", _silent)
     found = _run(workspace, stack, "up", report)
@@ -49,7 +50,7 @@ def up(workspace: Workspace, *, expect_no_changes: bool = False, report: Report 
 
 
 def refresh(workspace: Workspace, *, expect_no_changes: bool = False, report: Report = print) -> Summary:
-    """Take what is really there into the state; its changes are the drift."""
+    """Update the state from the real resources; the changes are the drift."""
     found = _run(workspace, _open(workspace, report), "refresh", report)
     if expect_no_changes:
         _expect_none(found, "refresh")
@@ -58,14 +59,14 @@ def refresh(workspace: Workspace, *, expect_no_changes: bool = False, report: Re
 
 @dataclass(frozen=True, kw_only=True)
 class Drift:
-    """What a look at everything that the stack made gave."""
+    """The result of comparing the state with the real resources."""
 
     differences: Sequence[Difference]
     state: State
 
 
 def drift(workspace: Workspace, *, report: Report = print) -> Drift:
-    """Compare the state with what is there; neither is changed."""
+    """Compare the state with the real resources, without changing either."""
     stack, events = _open(workspace, report), Events()
     _run(workspace, stack, "preview_refresh", report, events)
     try:
@@ -81,7 +82,7 @@ def destroy(workspace: Workspace, *, report: Report = print) -> Summary:
 
 
 def outputs(workspace: Workspace, *, show_secrets: bool = False) -> dict[str, Any]:
-    """Outputs of the last `up`; a secret one is masked unless `show_secrets`."""
+    """Outputs of the last `up`; secret ones are masked unless `show_secrets`."""
     found = _stack(workspace, _silent).outputs()
     return {key: item.value if show_secrets or not item.secret else MASK for key, item in found.items()}
 
@@ -91,12 +92,12 @@ def _silent(_line: str) -> None:
 
 
 def _open(workspace: Workspace, report: Report) -> automation.Stack:
-    """The stack, ready for a run: nobody else runs it, and nothing is left of a run that was killed."""
+    """The stack, ready for a run: not in use, and cleaned up after a killed run."""
     killed = workspace.release_stale_locks()
     stack = _stack(workspace, report)
     if killed:
         report("the last run was killed; its lock is released")
-        _forget_pending(stack)
+        _drop_pending(stack)
     return stack
 
 
@@ -104,7 +105,7 @@ def _run(
     workspace: Workspace, stack: automation.Stack, action: str, report: Report, events: Events | None = None
 ) -> Summary:
     started, events = time.monotonic(), events or Events()
-    # `outputs` shows them better; and a stack without resources is none.
+    # `outputs` shows the outputs better; a destroyed stack is removed as a whole.
     options: dict[str, object] = {"remove": True} if action == "destroy" else {"suppress_outputs": True}
     if action in ("preview", "up"):
         options["policy_packs"] = workspace.policy_packs
@@ -128,7 +129,7 @@ def _run(
 
 
 def _unready_workloads(stack: automation.Stack) -> list[str]:
-    """What the provider's error leaves out: the events and last log lines of pods that did not become ready."""
+    """Details missing from the provider's error: events and last log lines of pods that did not become ready."""
     try:
         return state.read(stack).why_not_ready()
     except automation.CommandError:
@@ -136,7 +137,7 @@ def _unready_workloads(stack: automation.Stack) -> list[str]:
 
 
 def _stack(workspace: Workspace, report: Report) -> automation.Stack:
-    """The stack, made when it does not exist, in a freshly rendered workspace."""
+    """The stack, created if it does not exist, in a newly rendered workspace."""
     for name, official in workspace.render().items():
         used = f"the official plugin ({official})" if official else f"stand-in ({STAND_INS[name]})"
         report(f"{name} provider: {used}")
@@ -162,7 +163,7 @@ def _program(root: Path) -> None:
 
 
 class _Command(automation.PulumiCommand):
-    """The CLI of our toolchain; the base class only looks into `<root>/bin` or PATH, and asks for the version first."""
+    """The toolchain's CLI. The base class would search only `<root>/bin` or PATH, and run the CLI for its version."""
 
     def __init__(self, path: Path) -> None:  # pyright: ignore[reportMissingSuperCall]
         self.command = str(path)
@@ -173,8 +174,8 @@ def _command() -> automation.PulumiCommand:
     return _Command(tool("pulumi"))
 
 
-def _forget_pending(stack: automation.Stack) -> None:
-    """Drop the operations that a killed run left open: the next `up` applies the same objects once more."""
+def _drop_pending(stack: automation.Stack) -> None:
+    """Drop the pending operations of a killed run; the next `up` applies the same objects again."""
     exported = stack.export_stack()
     content = dict(exported.deployment or {})
     if content.pop("pending_operations", None):
@@ -183,10 +184,12 @@ def _forget_pending(stack: automation.Stack) -> None:
 
 @contextmanager
 def _interrupts_left_to_the_engine() -> Generator[None]:
-    """On Ctrl-C the terminal tells the engine too; it ends what is under way and saves the state. We wait for it."""
+    """Ignore Ctrl-C in this process. The terminal also sends it to the engine, which finishes its running operations
+    and saves the state.
+    """
     try:
         before = signal.signal(signal.SIGINT, _ignore)
-    except ValueError:  # not the main thread; then nobody sends us signals either
+    except ValueError:  # not the main thread, which does not receive signals
         yield
         return
     try:
@@ -212,5 +215,5 @@ def workspace(stack: str) -> Workspace:
 
 
 def offline_workspace(stack: str) -> Workspace:
-    """One for a preview without cluster, account and secrets: against an empty state of its own."""
+    """A workspace for a preview without cluster, account and secrets, with its own empty state."""
     return Workspace(stack=stack, state=OTHER_STACKS / f"{stack}-offline", offline=True)

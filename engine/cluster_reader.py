@@ -1,4 +1,4 @@
-"""Reads from the cluster of a stack: collections, and why a workload's pods are not ready."""
+"""Reads collections from the cluster of a stack, and explains why a workload's pods are not ready."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -15,7 +15,7 @@ from kubernetes.config.config_exception import ConfigException
 from local.errors import LocalError
 
 _TIMEOUT = (10, 65)
-"""Seconds to connect and to answer; the API server itself gives up on a request after 60."""
+"""Seconds to connect and to answer; the API server itself aborts a request after 60."""
 _LOG_LINES = 15
 _EVENTS = 5
 _PODS = 3
@@ -28,12 +28,15 @@ _WORKLOADS = {
 
 
 class ClusterReader:
-    """Reads objects and logs of one API server. Every call raises LocalError when the server refuses or is away."""
+    """Reads objects and logs of one API server.
+
+    Every call raises LocalError if the server rejects it or cannot be reached.
+    """
 
     def __init__(self, *, kubeconfig: str = "", context: str = "") -> None:
         """`kubeconfig`: path or content; empty for KUBECONFIG, then ~/.kube/config. Empty `context`: the current one.
 
-        Raises LocalError when the kubeconfig cannot be used. Nothing is sent yet.
+        Raises LocalError if the kubeconfig cannot be used. Sends no request yet.
         """
         chosen = context or None
         try:
@@ -51,9 +54,9 @@ class ClusterReader:
         return cast(list[dict[str, Any]], self._get(path, query).get("items") or [])
 
     def unready_pods(self, kind: str, namespace: str, name: str) -> list[str]:
-        """Why a workload is not ready, as lines of text: reason, newest events and last log lines of its first pods.
+        """Explains in lines of text why a workload is not ready: reasons, newest events and logs of its first pods.
 
-        Without an unready pod, why there is none, as the workload's own conditions and events say it. Empty for a kind
+        If it has no unready pod, the lines come from the workload's own conditions and events. Empty for a kind
         without pods.
         """
         if kind not in _WORKLOADS:
@@ -64,13 +67,13 @@ class ClusterReader:
         pods = self.items(f"/api/v1/namespaces/{namespace}/pods", labelSelector=labels)
         unready = [pod for pod in pods if not _ready(pod)]
         if not unready:
-            # Pods that the API server refuses, as Pod Security does, never exist.
-            refused = [
+            # Pods that the API server rejects, for example because of Pod Security, never exist.
+            rejected = [
                 f"{kind} {namespace}/{name}: {one.get('reason', '')}: {one.get('message', '')}"
                 for one in workload.get("status", {}).get("conditions") or []
                 if one["type"] == "ReplicaFailure" and one["status"] == "True"
             ]
-            return [*refused, *self._events(namespace, kind, name)]
+            return [*rejected, *self._events(namespace, kind, name)]
         lines = [line for pod in unready[:_PODS] for line in self._explain(namespace, pod)]
         return [*lines, f"and {len(unready) - _PODS} more pods that are not ready"] if len(unready) > _PODS else lines
 
@@ -92,7 +95,7 @@ class ClusterReader:
         for container in _containers(status):
             if container.get("ready") or ((container.get("state") or {}).get("terminated") or {}).get("exitCode") == 0:
                 continue
-            # The newest container may not have written anything yet, and the one before it may be gone already.
+            # The newest container may not have written anything yet; the log of the previous one may be gone.
             for previous in (False, True) if container.get("restartCount") else (False,):
                 try:
                     text = core.read_namespaced_pod_log(
@@ -119,7 +122,7 @@ class ClusterReader:
         except urllib3.exceptions.HTTPError as error:
             raise LocalError(f"the API server {server.host} does not answer: {error}") from error
         if answer.status != HTTPStatus.OK:
-            raise LocalError(f"the API server {server.host} answers {path} with {answer.status} {answer.reason}")
+            raise LocalError(f"the API server {server.host} answered {path} with {answer.status} {answer.reason}")
         return cast(dict[str, Any], json.loads(answer.data))
 
 
@@ -129,7 +132,7 @@ def _containers(status: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _ready(pod: Mapping[str, Any]) -> bool:
-    """Whether the pod serves, or has done its work."""
+    """Whether the pod is Ready or has succeeded."""
     status = pod.get("status") or {}
     ready = any(one["type"] == "Ready" and one["status"] == "True" for one in status.get("conditions") or [])
     return ready or status.get("phase") == "Succeeded"

@@ -1,4 +1,4 @@
-"""What a run of the Pulumi engine reports: changes, errors and notes, and a summary of them."""
+"""Collects the changes, errors and notes that a run of the Pulumi engine reports, and summarizes them."""
 
 import re
 from collections import Counter
@@ -11,15 +11,15 @@ from pulumi.automation.events import EngineEvent, PolicyEvent, StepEventMetadata
 Report = Callable[[str], None]
 UNCHANGED = {"same", "read", "refresh"}
 _UNREACHABLE = "configured Kubernetes cluster is unreachable: "
-"""How the provider's warning begins that names the server."""
+"""Start of the provider's warning that names the server."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Summary:
-    """What a run did, or a preview would do."""
+    """The changes that a run made, or that a preview predicts."""
 
     changes: Mapping[str, int]
-    """Number of resources by operation (create, update, replace, delete); those that stay as they are do not count."""
+    """Number of changed resources by operation (create, update, replace, delete)."""
     changed: tuple[str, ...]
     """Operation and URN of each change."""
     unchanged: int
@@ -37,27 +37,27 @@ class Summary:
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
-    """A resource of the state that is not as the state says; secrets are masked."""
+    """A resource whose real properties differ from the state; secrets are masked."""
 
     type: str
     id: str
     deleted: bool
     inputs: Mapping[str, object]
-    """As the last `up` set them."""
+    """Inputs of the last `up`."""
     outputs: Mapping[str, object]
     found_inputs: Mapping[str, object]
-    """As they would have to be for what is there; empty when nothing is."""
+    """Inputs that would result in the real resource; empty if it does not exist."""
     found_outputs: Mapping[str, object]
 
 
 @dataclass
 class Events:
-    """Collects what the engine reports; each text once."""
+    """Collects the engine's events; equal texts only once."""
 
     changes: Counter[str] = field(default_factory=Counter[str])
     changed: dict[str, str] = field(default_factory=dict[str, str])
     differences: list[Difference] = field(default_factory=list[Difference])
-    """What a refresh found."""
+    """The differences that a refresh found."""
     errors: dict[str, None] = field(default_factory=dict[str, None])
     notes: dict[str, None] = field(default_factory=dict[str, None])
     """Warnings of the engine and its providers."""
@@ -71,26 +71,26 @@ class Events:
         if event.res_outputs_event:
             self._compare(event.res_outputs_event.metadata)
         if event.policy_event:
-            self._judge(event.policy_event)
+            self._add_violation(event.policy_event)
         diagnostic = event.diagnostic_event
-        if diagnostic and diagnostic.ephemeral:  # progress: what a provider still waits for
+        if diagnostic and diagnostic.ephemeral:  # progress: something that a provider still waits for
             return
         if diagnostic and diagnostic.severity == "warning":
             self.notes[_plain(diagnostic.message).removeprefix("warning: ")] = None
         if diagnostic and diagnostic.severity == "error":
             text = _plain(diagnostic.message)
-            # These lines of the engine only say that there was an error.
+            # These lines of the engine only state that there was an error.
             if text not in ("update failed", "preview failed") and not text.startswith("an unhandled error occurred"):
                 urn = diagnostic.urn or ""
                 label = "" if "pulumi:pulumi:Stack" in urn else ": ".join(urn.split("::")[-2:])
                 self.errors[f"{label}: {text}" if label else text] = None
 
-    def _judge(self, broken: PolicyEvent) -> None:
-        """The engine itself repeats the rule's description before the problem; its name says it shorter."""
-        problem = _plain(broken.message).splitlines()[-1]
-        subject = ": ".join((broken.resource_urn or "").rsplit("$", 1)[-1].split("::")[-2:])
-        told = self.errors if broken.enforcement_level == "mandatory" else self.notes
-        told[f"{subject}: {broken.policy_name}: {problem}"] = None
+    def _add_violation(self, violation: PolicyEvent) -> None:
+        """Adds a policy violation with the policy's name, in place of the long description in the engine's message."""
+        problem = _plain(violation.message).splitlines()[-1]
+        subject = ": ".join((violation.resource_urn or "").rsplit("$", 1)[-1].split("::")[-2:])
+        texts = self.errors if violation.enforcement_level == "mandatory" else self.notes
+        texts[f"{subject}: {violation.policy_name}: {problem}"] = None
 
     def _compare(self, step: StepEventMetadata) -> None:
         if step.old is None or name_of(step.op) in UNCHANGED:
@@ -109,36 +109,36 @@ class Events:
         )
 
 
-# A line of the engine that only says how long something has been under way; it repeats them every second.
-_UNDER_WAY = re.compile(r"(creating|updating|deleting|refreshing|reading|replacing|importing)( \(\d+s\))?\s*$")
+# Progress lines of the engine that contain only a duration; it repeats them every second.
+_PROGRESS = re.compile(r"(creating|updating|deleting|refreshing|reading|replacing|importing)( \(\d+s\))?\s*$")
 
 
 def until_diagnostics(report: Report) -> Report:
-    """Passes the engine's lines on, each once, except the section of errors, which the caller shows.
+    """Passes the engine's lines on to `report`, each only once.
 
-    Of what is under way it passes on only what has something to say.
+    Leaves out the section of errors, which the caller shows, and progress lines that contain only a duration.
     """
-    muted, told = False, set[str]()
+    muted, reported = False, set[str]()
 
     def pass_on(line: str) -> None:
         nonlocal muted
         if line and not line.startswith(" "):
             muted = line.startswith("Diagnostics:")
-        if muted or line.startswith("@ ") or " error: " in line or _UNDER_WAY.search(line):
+        if muted or line.startswith("@ ") or " error: " in line or _PROGRESS.search(line):
             return
         news = re.sub(r" \(\d+s\)", "", line)
-        if news.strip() and news in told:
+        if news.strip() and news in reported:
             return
-        told.add(news)
+        reported.add(news)
         report(line)
 
     return pass_on
 
 
 def reason(events: Events, error: automation.CommandError) -> str:
-    """Why a run failed, in as few words as the engine allows."""
+    """The reason why a run failed, as short as possible."""
     for note in events.notes:
-        if note.startswith(_UNREACHABLE):  # each resource has an error of its own then, and none names the server
+        if note.startswith(_UNREACHABLE):  # the errors of the single resources do not name the server
             return note
     if events.errors:
         return "\n".join(events.errors)
@@ -155,6 +155,5 @@ def _plain(message: str) -> str:
 
 
 def name_of(operation: object) -> str:
-    """Name of an operation."""
-    # The automation API declares an enumeration here, and gives plain text in the summary.
+    """Name of an operation. The automation API declares an enumeration, but its summary contains plain text."""
     return str(getattr(operation, "value", operation))

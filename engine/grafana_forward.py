@@ -1,4 +1,4 @@
-"""Leads a port of this machine to Grafana inside the cluster while the engine runs, as the provider's address says."""
+"""Forwards a local port to Grafana inside the cluster while the engine runs, so that the provider can reach it."""
 
 import subprocess
 import threading
@@ -13,16 +13,16 @@ from local.toolchain import tool
 from settings.apps import GRAFANA
 
 _LOOPBACK = ("127.0.0.1", "localhost")
-# Seconds between attempts; kubectl gives up at once while there is no running pod.
+# Seconds between attempts; kubectl fails at once while there is no running pod.
 _PAUSE = 1.0
 
 
 @contextmanager
 def to_grafana(workspace: Workspace) -> Generator[None]:
-    """While the block runs, `grafanaApiUrl` leads to the stack's Grafana, where it is a port of this machine.
+    """Makes the stack's Grafana reachable at `grafanaApiUrl` while the block runs, if that is a local port.
 
-    Connections are refused until a pod runs. Does nothing for a stack without a server, or with another address.
-    Raises LocalError when the port is in use.
+    Connections are refused until a pod runs. Does nothing for a stack without Grafana, or with another address.
+    Raises LocalError if the port is in use.
     """
     port = _wanted(workspace)
     if port is None:
@@ -41,7 +41,7 @@ def to_grafana(workspace: Workspace) -> Generator[None]:
 
 
 class _Forward:
-    """One command, started again whenever it ends."""
+    """One command, restarted whenever it ends."""
 
     def __init__(self, command: list[str]) -> None:
         self._command = command
@@ -51,11 +51,11 @@ class _Forward:
         self._thread = threading.Thread(target=self._run, name="forward-grafana", daemon=True)
 
     def start(self) -> None:
-        """Begin."""
+        """Start the command."""
         self._thread.start()
 
     def stop(self) -> None:
-        """End the command; nothing is left running."""
+        """End the command and its thread."""
         with self._lock:
             self._ended.set()
             if self._process:
@@ -89,6 +89,6 @@ def _cluster(workspace: Workspace) -> list[str]:
 def _require_free(port: int) -> None:
     if not is_free(port):
         raise LocalError(
-            f"port {port} of this machine is in use, but Grafana's API is to be reached there "
-            f"(observability:grafanaApiUrl); end what listens on it, or set another port in the stack file"
+            f"local port {port} is in use, but it is needed for Grafana's API (observability:grafanaApiUrl); "
+            f"stop the program that listens on it, or set another port in the stack file"
         )

@@ -1,22 +1,22 @@
-"""What makes a preview possible without cluster, account and secrets: in pull requests of forks, on a train.
+"""Prepares a preview without cluster, account and secrets, for pull requests of forks and for work without a network.
 
-The program's own part is the setting `offlinePreview`: AWS is asked nothing, the cluster leads nowhere, and a secret
-that is a reference (`aws-secret:…`) gets a value of the right form. Here, what is encrypted becomes such a reference.
+With the setting `offlinePreview`, the program makes no calls to AWS or the cluster, and uses a well-formed placeholder
+for a secret that is a reference (`aws-secret:…`). This module replaces encrypted values by such references.
 """
 
 from typing import Any, cast
 
 CONFIG = {"observability:offlinePreview": "true"}
-"""Settings of an offline preview, over those of the stack file."""
+"""Settings of an offline preview, which override those of the stack file."""
 _REFERENCE = "aws-secret:offline"
 ENCRYPTION = ("encryptionsalt", "secretsprovider", "encryptedkey")
-"""What a stack file says of how its secrets are encrypted."""
+"""Keys of a stack file that describe how its secrets are encrypted."""
 
 Document = dict[str, Any]
 
 
 def readable(stack_file: Document) -> Document:
-    """A stack file without anything encrypted: nobody's passphrase or key is needed for it."""
+    """A copy of a stack file without encrypted values, which needs no passphrase or key."""
     config = cast(Document, stack_file.get("config") or {})
     plain = {key: _REFERENCE if _encrypted(value) else value for key, value in config.items()}
     return {**{key: value for key, value in stack_file.items() if key not in ENCRYPTION}, "config": plain}

@@ -1,4 +1,4 @@
-"""The state of a stack, as the engine exports it."""
+"""Reads the state of a stack that the engine exports."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -10,7 +10,7 @@ from pulumi import automation
 from engine.cluster_reader import ClusterReader
 from local.errors import LocalError
 
-_SECRET = "4dabf18193072939515e22adb298388d"  # noqa: S105 (the key that marks a secret in a state; the SDKs share it)
+_SECRET = "4dabf18193072939515e22adb298388d"  # noqa: S105 (key that marks a secret in a state; the same in all SDKs)
 _PROVIDER = "pulumi:providers:kubernetes"
 _SHORT = 3
 Resource = dict[str, Any]
@@ -18,14 +18,14 @@ Resource = dict[str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class State:
-    """What the last run wrote down. Its secrets are in plain text: not to be shown, and not to be written."""
+    """The state of the last run. Its secrets are in plain text: do not show or write them."""
 
     resources: Sequence[Resource]
     secrets: frozenset[str]
     """Every text that the state marks as secret."""
 
     def cluster(self) -> ClusterReader | None:
-        """Reads the cluster of the stack; None for one without. Raises LocalError when its kubeconfig is useless."""
+        """A reader for the stack's cluster; None without a cluster. Raises LocalError for an unusable kubeconfig."""
         for resource in self.resources:
             if resource["type"] == _PROVIDER:
                 given = resource.get("inputs") or {}
@@ -35,9 +35,9 @@ class State:
         return None
 
     def why_not_ready(self) -> list[str]:
-        """Pods, events and last log lines of the workloads that the last run left unready, as lines without secrets.
+        """Pods, events and last log lines of workloads that the last run left unready, with secrets masked.
 
-        Empty when the cluster cannot be asked: these lines only add to the provider's own error.
+        Empty if the cluster cannot be read, because these lines only supplement the provider's error.
         """
         failed = [one for one in self.resources if one.get("initErrors") and one["type"].startswith("kubernetes:")]
         try:
@@ -48,27 +48,27 @@ class State:
         return [self._masked(line) for line in lines]
 
     def _masked(self, line: str) -> str:
-        # Shorter texts are in every word, and masking them would only make the line unreadable.
+        # Very short texts occur everywhere; masking them would make the line unreadable.
         for secret in sorted((one for one in self.secrets if len(one) > _SHORT), key=len, reverse=True):
             line = line.replace(secret, "[secret]")
         return line
 
 
 def read(stack: automation.Stack) -> State:
-    """The state of a stack. Raises automation.CommandError when it cannot be read."""
+    """The state of a stack. Raises automation.CommandError if it cannot be read."""
     exported = (stack.export_stack().deployment or {}).get("resources") or []
     secrets: set[str] = set()
     return State(resources=[_revealed(one, secrets) for one in exported], secrets=frozenset(secrets))
 
 
 def _workload(resource: Resource) -> tuple[str, str, str]:
-    """Kind, namespace and name."""
+    """Kind, namespace and name of a Kubernetes resource."""
     namespace, _, name = str(resource.get("id", "")).rpartition("/")
     return resource["type"].rpartition(":")[2], namespace or "default", name
 
 
 def _revealed(value: Any, secrets: set[str]) -> Any:  # noqa: ANN401 (JSON in, JSON out)
-    """`value` with plain texts in place of its marked secrets, which are added to `secrets`."""
+    """`value` with its marked secrets replaced by their plain texts, which are also added to `secrets`."""
     if isinstance(value, dict):
         inner = cast(dict[str, Any], value)
         if _SECRET in inner and isinstance(inner.get("plaintext"), str):

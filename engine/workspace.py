@@ -1,6 +1,6 @@
-"""What the Pulumi engine runs in: a rendered project folder, its environment, and the lock of a state folder.
+"""The workspace of the Pulumi engine: a rendered project folder, its environment, and the lock of a state folder.
 
-The repository's own Pulumi.yaml and stack files are only read. Machine-specific values go into copies under
+The repository's Pulumi.yaml and stack files are only read. Machine-specific values go into copies under
 `.state/workspace/<stack>/`.
 """
 
@@ -32,7 +32,7 @@ STAND_INS = {
     "grafana": "the HTTP API, or provisioning files where no Grafana answers",
     "aws": "previews of new resources only",
 }
-"""Provider -> what its stand-in does; it is used where the official plugin is not installed and cannot be built."""
+"""Maps providers to a description of their stand-in, which is used if the official plugin is not installed."""
 _PACKAGES = {"kubernetes": "pulumi-kubernetes", "grafana": "pulumiverse-grafana", "aws": "pulumi-aws"}
 _SALT, _SECRETS_PROVIDER = "encryptionsalt", "secretsprovider"
 Document = dict[str, Any]
@@ -40,17 +40,17 @@ Document = dict[str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class Workspace:
-    """One stack on this machine. Keys of `config` are full ones, as in `observability:kubeContext`."""
+    """One stack on this machine. Keys of `config` include their prefix, as in `observability:kubeContext`."""
 
     stack: str
     config: Mapping[str, str] = field(default_factory=dict[str, str])
-    """Values that go over those of the stack file."""
+    """Values that override those of the stack file."""
     root: Path = ROOT
     """Folder of the program."""
     state: Path = STATE
-    """Folder for all that a run leaves behind."""
+    """Folder for all files that a run writes."""
     offline: bool = False
-    """For a preview alone: without cluster, account and secrets."""
+    """Whether this is only for a preview without cluster, account and secrets."""
 
     @property
     def folder(self) -> Path:
@@ -59,7 +59,7 @@ class Workspace:
 
     @property
     def backend(self) -> Path:
-        """The engine's state: stacks, locks, history."""
+        """Folder of the engine's state: stacks, locks, history."""
         return self.state / "pulumi"
 
     @property
@@ -69,7 +69,7 @@ class Workspace:
 
     @property
     def policy_packs(self) -> list[str]:
-        """Folders of the policies that a preview must not break."""
+        """Folders of the policy packs that the engine enforces."""
         pack = self.root / "policy"
         return [str(pack)] if (pack / "PulumiPolicy.yaml").exists() else []
 
@@ -79,24 +79,24 @@ class Workspace:
         return self.folder / f"Pulumi.{self.stack}.yaml"
 
     def render(self) -> dict[str, Path | None]:
-        """Write the project folder. Gives, by provider, the official plugin's folder, None where a stand-in is used.
+        """Write the project folder. Maps providers to the official plugin's folder, or to None for a stand-in.
 
-        Raises LocalError when the Kubernetes plugin is neither installed nor can be built.
+        Raises LocalError if the Kubernetes plugin is not installed and cannot be built.
         """
         for path in (self.folder, self.backend):
             path.mkdir(parents=True, exist_ok=True)
         official = {name: official_plugin(name) for name in _PACKAGES}
         official["kubernetes"] = official["kubernetes"] or tool("pulumi-resource-kubernetes").parent
         if self.config.get("observability:grafana") == "false":
-            official["grafana"] = None  # without a server only the stand-in has somewhere to write
+            official["grafana"] = None  # without a Grafana, only the stand-in can work: it writes files
         project = _read(self.root / "Pulumi.yaml")
-        # The program runs in this process, so the engine needs no language host, and none of its options.
+        # The program runs in this process, so the engine needs no language host and no runtime options.
         project["runtime"] = {"name": "python"}
         plugins = [
             {"name": name, "path": str(folder or PROVIDERS / name), "version": version(_PACKAGES[name])}
             for name, folder in official.items()
         ]
-        # Asked for only where no language host is installed, which starts policy packs itself.
+        # The engine uses this analyzer only if no language host is installed, which would start policy packs itself.
         analyzers = [{"name": "policy-python", "path": str(ANALYZERS)}]
         project["plugins"] = {"providers": plugins, "analyzers": analyzers}
         _write(self.folder / "Pulumi.yaml", project)
@@ -104,7 +104,7 @@ class Workspace:
         return official
 
     def setting(self, key: str) -> str:
-        """A setting of the rendered stack, or its default, as text; empty where there is none."""
+        """A setting of the rendered stack, or its default, as text; empty if it has neither."""
         value = (_read(self.stack_file).get("config") or {}).get(f"{self.project}:{key}")
         if value is None:
             value = ((_read(self.root / "Pulumi.yaml").get("config") or {}).get(key) or {}).get("default", "")
@@ -117,12 +117,12 @@ class Workspace:
         before = _read(self.stack_file) if self.stack_file.exists() else {}
         if _SALT in rendered and not _has_passphrase():
             raise LocalError(
-                f"{source.name} holds encrypted values; set PULUMI_CONFIG_PASSPHRASE (or PULUMI_CONFIG_PASSPHRASE_FILE)"
+                f"{source.name} has encrypted values; set PULUMI_CONFIG_PASSPHRASE (or PULUMI_CONFIG_PASSPHRASE_FILE)"
             )
         if _SECRETS_PROVIDER not in rendered and _SALT not in rendered and _SALT in before:
             rendered[_SALT] = before[_SALT]
-        known = offline.CONFIG if self.offline else {}
-        config: Document = {**(rendered.get("config") or {}), **self.config, **known}
+        offline_config = offline.CONFIG if self.offline else {}
+        config: Document = {**(rendered.get("config") or {}), **self.config, **offline_config}
         _write(self.stack_file, {**rendered, "config": config})
 
     def environment(self) -> dict[str, str]:
@@ -134,16 +134,16 @@ class Workspace:
             "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
             "PULUMI_AUTOMATION_API_SKIP_VERSION_CHECK": "true",
             FILES_VARIABLE: str(self.state / "grafana-provisioning"),
-            # The stand-ins are Python scripts; they must find this environment's packages.
+            # The stand-ins are Python scripts that need the packages of this virtual environment.
             "PATH": f"{Path(sys.executable).parent}:{tool('pulumi').parent}:{os.environ.get('PATH', '')}",
         }
         if not _has_passphrase():
-            _kept_text(self.state / "passphrase")
+            _ensure_passphrase(self.state / "passphrase")
             variables["PULUMI_CONFIG_PASSPHRASE_FILE"] = str(self.state / "passphrase")
         return variables
 
     def _backend_url(self) -> str:
-        """Where the state is: of a stack that others work on, too, wherever the user says."""
+        """URL of the state: for a shared stack the user's PULUMI_BACKEND_URL, if set, else the local folder."""
         named = os.environ.get("PULUMI_BACKEND_URL", "")
         own = self.offline or not named or _names_embedded(self.stack, self.root)
         return f"file://{self.backend}" if own else named
@@ -153,14 +153,14 @@ class Workspace:
         return sorted((self.backend / ".pulumi" / "locks" / "organization" / self.project / self.stack).glob("*.json"))
 
     def release_stale_locks(self) -> bool:
-        """Remove the locks of runs that were killed; true if there was one. Raises LocalError while a run is alive."""
+        """Remove the locks of killed runs; returns whether there were any. Raises LocalError while a run is alive."""
         found = self.locks()
         for path in found:
             holder = json.loads(path.read_text())
             if holder["hostname"] != socket.gethostname() or _is_pulumi(int(holder["pid"])):
                 raise LocalError(
                     f"stack {self.stack} is in use by process {holder['pid']} of {holder['username']}@"
-                    f"{holder['hostname']} since {holder['timestamp']}; wait for it or end it, then run again"
+                    f"{holder['hostname']} since {holder['timestamp']}; wait for it or end it, then try again"
                 )
             path.unlink()
             path.with_name(path.name + ".attrs").unlink(missing_ok=True)
@@ -176,10 +176,10 @@ class Workspace:
 
 
 def machine_config(stack: str, root: Path = ROOT) -> dict[str, str]:
-    """What this machine decides: KUBE_CONTEXT takes the place of the embedded cluster where a stack names that one.
+    """Settings that depend on this machine: KUBE_CONTEXT replaces the embedded cluster if the stack uses that one.
 
-    The simulator's image is in no registry: on another cluster it runs only when SIMULATOR_IMAGE names one.
-    Grafana's image is in one that the embedded cluster does not reach: there it runs when GRAFANA_HOME gave an image.
+    The simulator's image is in no registry, so on another cluster it runs only if SIMULATOR_IMAGE names an image. The
+    embedded cluster cannot pull Grafana's image, so Grafana runs there only if GRAFANA_HOME provides its files.
     """
     context = os.environ.get("KUBE_CONTEXT", "")
     if not _names_embedded(stack, root):
@@ -198,7 +198,7 @@ def machine_config(stack: str, root: Path = ROOT) -> dict[str, str]:
 
 
 def state_folder(stack: str, root: Path = ROOT) -> Path:
-    """Where the engine keeps what it knows of a stack: apart for each cluster that KUBE_CONTEXT names."""
+    """Folder for the engine's state of a stack; separate for each cluster that KUBE_CONTEXT names."""
     context = os.environ.get("KUBE_CONTEXT", "")
     if not _names_embedded(stack, root):
         return OTHER_STACKS / stack
@@ -212,9 +212,9 @@ def _names_embedded(stack: str, root: Path) -> bool:
 
 
 def official_plugin(name: str) -> Path | None:
-    """Folder of an official plugin of its SDK's version in Pulumi's home; None without one.
+    """Folder of the official plugin with its SDK's version in Pulumi's home; None if it is not installed.
 
-    One in PATH is not taken: a plugin cannot be asked for its version.
+    A plugin in PATH is not used, because its version cannot be determined.
     """
     folder = _user_plugins() / f"resource-{name}-v{version(_PACKAGES[name])}"
     return folder if (folder / f"pulumi-resource-{name}").is_file() else None
@@ -228,13 +228,12 @@ def _has_passphrase() -> bool:
     return "PULUMI_CONFIG_PASSPHRASE" in os.environ or "PULUMI_CONFIG_PASSPHRASE_FILE" in os.environ
 
 
-def _kept_text(path: Path) -> str:
-    """A random text that is made once and that only this user can read."""
+def _ensure_passphrase(path: Path) -> None:
+    """Create a file with a random passphrase, readable only for this user, unless it exists."""
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch(mode=0o600)
         path.write_text(secrets.token_urlsafe(32))
-    return path.read_text()
 
 
 def _is_pulumi(pid: int) -> bool:

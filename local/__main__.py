@@ -1,4 +1,4 @@
-"""Command line of the cluster on this machine and of its tools: `python -m local --help`."""
+"""Command line of the local cluster and its tools: `python -m local --help`."""
 
 import os
 import sys
@@ -11,25 +11,25 @@ from local.errors import LocalError
 from local.paths import KUBECONFIG
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-cluster_app = typer.Typer(no_args_is_help=True, help="The one-node Kubernetes of this checkout.")
+cluster_app = typer.Typer(no_args_is_help=True, help="Manage the one-node Kubernetes of this checkout.")
 app.add_typer(cluster_app, name="cluster")
 
 
 @cluster_app.command("up")
 def cluster_up() -> None:
-    """Bring the cluster up; again changes nothing."""
+    """Start the cluster; does nothing if it runs."""
     cluster.up()
 
 
 @cluster_app.command("down")
 def cluster_down() -> None:
-    """Remove the cluster and all that this checkout made (the tool cache stays)."""
+    """Remove the cluster and everything else that this checkout created, except the tool cache."""
     cluster.down()
 
 
 @app.command("toolchain")
 def toolchain_command(names: Annotated[list[str] | None, typer.Argument()] = None) -> None:
-    """Build what is missing (all tools, or those named) and print where each program is."""
+    """Build the missing tools (all, or those given) and print the path of each program."""
     toolchain.ensure(names or None)
     for name in names or sorted(program for module in toolchain.MODULES for program in module.programs):
         print(f"{name}\t{toolchain.tool(name)}")
@@ -45,7 +45,7 @@ def kubectl(context: typer.Context) -> None:
 
 
 def main() -> None:
-    """Run the command line; a LocalError is printed as its text alone."""
+    """Run the command line; a LocalError is printed without a traceback."""
     try:
         app()
     except LocalError as error:

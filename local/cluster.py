@@ -1,4 +1,4 @@
-"""A real one-node Kubernetes in its own namespaces: up, again without change, and down without a trace."""
+"""Starts and removes a real one-node Kubernetes in its own Linux namespaces."""
 
 import json
 import os
@@ -17,23 +17,23 @@ from local.node_process import NODE_ROOT, Node
 from local.paths import KUBECONFIG, OTHER_STACKS, ROOT, STATE, cache
 from settings import versions
 
-# What the node's root folder is unpacked from.
+# Debian packages for the node's root folder.
 _PACKAGES = (
     *("bash", "coreutils", "dash", "util-linux", "mount", "grep", "sed", "procps", "iproute2", "tini", "runit"),
     *("iptables", "conntrack", "ipset", "ethtool", "socat", "kmod"),
     *("containerd", "runc", "containernetworking-plugins"),
 )
 _READY = STATE / "cluster-ready"
-# Go keeps what it downloaded and compiled: 22 GiB for all tools, which `go clean -cache -modcache` gives back.
+# Go keeps downloads and compiled packages: 22 GiB for all tools, which `go clean -cache -modcache` frees.
 _FREE_TO_BUILD_GIB = 24
 _FREE_TO_RUN_GIB = 3
 _VOLUMES = 40
 
 
 def up() -> None:
-    """Bring the cluster up; one that runs is left as it is but for missing images and used-up volumes.
+    """Start the cluster. A running cluster only gets missing images and new volumes for released ones.
 
-    Raises LocalError when this machine cannot run it, with what to do instead.
+    Raises LocalError, with an alternative, if this machine cannot run it.
     """
     _check_machine()
     toolchain.ensure()
@@ -60,31 +60,31 @@ def up() -> None:
 
 
 def down() -> None:
-    """End the cluster and remove all that belongs to it; can be run at any time, also twice.
+    """End the cluster and remove everything that belongs to it. Safe to repeat.
 
-    What the engine knows of stacks on other clusters stays, because only it could remove them from there.
+    Keeps the engine's state of stacks on other clusters, because it is needed to remove them there.
     """
     node_process.stop()
     if not STATE.exists():
         return
-    kept = OTHER_STACKS.exists() and any(OTHER_STACKS.iterdir())
+    keep_other_stacks = OTHER_STACKS.exists() and any(OTHER_STACKS.iterdir())
     for entry in STATE.iterdir():
-        if kept and entry == OTHER_STACKS:
+        if keep_other_stacks and entry == OTHER_STACKS:
             continue
         if entry.is_dir():
             shutil.rmtree(entry)
         else:
             entry.unlink()
-    if not kept:
+    if not keep_other_stacks:
         STATE.rmdir()
 
 
 def _check_machine() -> None:
-    instead = "Name a cluster of yours instead: KUBE_CONTEXT=name make up"
+    instead = "Use your own cluster instead: KUBE_CONTEXT=name make up"
     if platform.system() != "Linux":
         raise LocalError(f"the embedded cluster runs on Linux only; this is {platform.system()}. {instead}")
     if os.geteuid() != 0:
-        raise LocalError(f"the embedded cluster needs root (it makes namespaces, mounts and cgroups). {instead}")
+        raise LocalError(f"the embedded cluster needs root (it creates namespaces, mounts and cgroups). {instead}")
     building = bool(toolchain.missing())
     for folder, needed in ((cache(), _FREE_TO_BUILD_GIB if building else 1), (ROOT, _FREE_TO_RUN_GIB)):
         free = shutil.disk_usage(folder).free / 2**30
@@ -93,7 +93,7 @@ def _check_machine() -> None:
 
 
 def _create() -> Node:
-    _say("cluster: making the node")
+    _say("cluster: creating the node")
     shutil.copytree(debian.root("node", _PACKAGES), NODE_ROOT, symlinks=True)
     for name in ("kubelet", "kubeadm", "kubectl", "kube-proxy", "kube-router"):
         target = NODE_ROOT / "usr/local/bin" / name
@@ -109,7 +109,7 @@ def _create() -> Node:
     for name in ("passwd", "group"):
         (etc / name).write_text("root:x:0:0:root:/root:/bin/bash\n" if name == "passwd" else "root:x:0:\n")
     node = node_process.start()
-    # No resolver beyond the cluster: the node reaches nothing but the host's end of its link.
+    # No resolver outside the cluster: the node reaches only the host's end of its link.
     (etc / "resolv.conf").write_text(f"nameserver {node.host_address}\n")
     (etc / "hosts").write_text(f"127.0.0.1 localhost\n{node.address} local\n")
     kubeadm = _rendered(
@@ -128,17 +128,17 @@ def _initialise(node: Node) -> None:
     _say("cluster: kubeadm init")
     node.run(
         *("kubeadm", "init", "--config=/etc/kubeadm.yaml", "--ignore-preflight-errors=all"),
-        # kube-proxy and the NetworkPolicy controller run as services of the node.
+        # kube-proxy and the NetworkPolicy controller run as services of the node, not as pods.
         "--skip-phases=preflight,addon/kube-proxy,show-join-command",
     )
     shutil.copy2(NODE_ROOT / "etc/kubernetes/admin.conf", KUBECONFIG)
     KUBECONFIG.chmod(0o600)
-    # One node needs one DNS server, and two cores are better spent on the platform.
+    # One node needs only one DNS server; this leaves more of the CPU for the platform.
     _kubectl("scale", "--namespace=kube-system", "deployment/coredns", "--replicas=1")
 
 
 def _storage() -> None:
-    """The default StorageClass and its volumes; a released volume is emptied and offered again."""
+    """Create the default StorageClass and its volumes; a released volume is replaced by an empty one."""
     manifests = [_STORAGE_CLASS]
     answer = json.loads(_kubectl("get", "persistentvolumes", "--output=json"))
     phases: dict[str, str] = {item["metadata"]["name"]: item["status"].get("phase", "") for item in answer["items"]}
@@ -165,8 +165,8 @@ _STORAGE_CLASS: dict[str, object] = {
 
 
 def _volume(name: str, path: str) -> dict[str, object]:
-    """A `local` volume: unlike a host path, the kubelet hands it to the pod's group (fsGroup)."""
-    here = {"key": "kubernetes.io/hostname", "operator": "In", "values": ["local"]}
+    """A `local` volume. Unlike for a host path, the kubelet changes its group to the pod's fsGroup."""
+    on_this_node = {"key": "kubernetes.io/hostname", "operator": "In", "values": ["local"]}
     return {
         "apiVersion": "v1",
         "kind": "PersistentVolume",
@@ -177,7 +177,7 @@ def _volume(name: str, path: str) -> dict[str, object]:
             "persistentVolumeReclaimPolicy": "Retain",
             "storageClassName": "local",
             "local": {"path": path},
-            "nodeAffinity": {"required": {"nodeSelectorTerms": [{"matchExpressions": [here]}]}},
+            "nodeAffinity": {"required": {"nodeSelectorTerms": [{"matchExpressions": [on_this_node]}]}},
         },
     }
 
@@ -204,7 +204,7 @@ def _api_ready() -> bool:
 
 
 def _system_ready() -> bool:
-    """Whether the node takes pods and cluster DNS answers."""
+    """Whether the node is Ready and cluster DNS is Available."""
     try:
         answer = json.loads(_kubectl("get", "nodes,deployments", "--namespace=kube-system", "--output=json"))
     except LocalError:

@@ -1,7 +1,7 @@
-"""Folders unpacked from Debian packages: what the node and the images need beside our own builds.
+"""Unpacks Debian packages into folders, for programs of the node and the images that are not built from source.
 
-Nothing is installed on the host: apt resolves and downloads into the cache with a package state of its own, and the
-packages are unpacked, not configured. The host's /etc/apt says where packages come from.
+Nothing is installed on the host: apt uses its own package state to resolve the packages and downloads them into the
+cache, where they are unpacked but not configured. The host's /etc/apt names the package sources.
 """
 
 import hashlib
@@ -14,9 +14,9 @@ from tempfile import TemporaryDirectory
 from local.errors import LocalError
 from local.paths import cache
 
-# What every unpacked root needs before a program can start in it.
+# Packages that every unpacked root needs before a program can start in it.
 _BASE = ("base-files", "libc6", "libc-bin")
-# Debian chooses these by update-alternatives, which unpacking does not run.
+# Links that update-alternatives would create, which does not run when packages are only unpacked.
 _ALTERNATIVES = {
     "usr/sbin/iptables": "iptables-nft",
     "usr/sbin/iptables-save": "iptables-nft-save",
@@ -28,14 +28,14 @@ _ALTERNATIVES = {
 
 
 def root(name: str, packages: tuple[str, ...]) -> Path:
-    """A folder in the cache with `packages` and all they depend on, unpacked; made on first use.
+    """A folder in the cache with `packages` and their dependencies, unpacked; created on first use.
 
-    Raises LocalError when the host has no apt or a package cannot be had.
+    Raises LocalError if the host has no apt or a package cannot be downloaded.
     """
     if not shutil.which("apt-get") or not shutil.which("dpkg-deb"):
         raise LocalError(
             "the embedded cluster is made from Debian packages and this system has no apt-get; "
-            "name a cluster of yours instead: KUBE_CONTEXT=name make up"
+            "use your own cluster instead: KUBE_CONTEXT=name make up"
         )
     wanted = (*_BASE, *packages)
     key = hashlib.sha256("\n".join((_release(), *wanted)).encode()).hexdigest()[:12]
@@ -54,7 +54,7 @@ def _release() -> str:
 
 
 def _download(scratch: Path, packages: tuple[str, ...]) -> list[Path]:
-    """All .deb files for `packages`, resolved as on an empty system."""
+    """The .deb files of `packages` and all their dependencies, resolved as on an empty system."""
     state, archives = scratch / "state", scratch / "archives"
     for folder in (state / "lists" / "partial", archives / "archives" / "partial"):
         folder.mkdir(parents=True)
@@ -85,7 +85,7 @@ def _download(scratch: Path, packages: tuple[str, ...]) -> list[Path]:
 
 def _unpack(files: list[Path], target: Path) -> None:
     target.mkdir(mode=0o755)
-    for name in ("bin", "sbin", "lib", "lib64"):  # the merged /usr that base packages expect
+    for name in ("bin", "sbin", "lib", "lib64"):  # base packages expect the merged /usr
         (target / "usr" / name).mkdir(parents=True, exist_ok=True)
         (target / name).symlink_to(f"usr/{name}")
     for file in files:

@@ -1,5 +1,5 @@
-"""The one kind of error that `local/` shows to a person: what is wrong, and what to do."""
+"""The error that `local/` and `engine/` show to users: what is wrong, and what to do."""
 
 
 class LocalError(Exception):
-    """A problem that the reader can solve; its text is all that the command line prints."""
+    """A problem that the user can solve; the command line prints only its text."""

@@ -1,6 +1,6 @@
 """The programs that are built from the Go module proxy: module, version and packages of each. Pure data.
 
-The modules' own requirements stand in `local/tools/<folder>/go.mod`, the checksums in its go.sum.
+`local/tools/<folder>/go.mod` contains the requirements of each module, go.sum the checksums.
 """
 
 from dataclasses import dataclass
@@ -11,13 +11,13 @@ from settings import versions
 
 @dataclass(frozen=True, kw_only=True)
 class GoModule:
-    """One Go module of `local/tools/` and the programs that come out of it."""
+    """One Go module in `local/tools/` and the programs that are built from it."""
 
     folder: str
     path: str
-    """Go module path, as go.mod requires it."""
+    """Go module path in go.mod."""
     version: str
-    """Go module version, with the v."""
+    """Go module version, with the `v`."""
     packages: tuple[str, ...]
     """Packages below the module path; the last element of each (or of the module) names the program. `.` is our own
     main package in `local/tools/<folder>/`."""
@@ -25,27 +25,27 @@ class GoModule:
     tags: tuple[str, ...] = ()
     """Build tags."""
     program: str = ""
-    """Name of the one program, where its package path does not tell it."""
+    """Name of the single program, if it differs from the end of the package path."""
     embedded: tuple[str, ...] = ()
-    """Files of the module, relative to its root, that our main package embeds: copied beside it before the build."""
+    """Files of the module, relative to its root, that our main package embeds; copied beside it before the build."""
     cpu_seconds: int
-    """CPU time of its build in one run from empty caches, on slow cores; the longest builds start first."""
+    """CPU time of the build, measured once from empty caches on slow cores; the longest builds start first."""
     cluster: bool = True
-    """Whether `make up` needs it; the rest is for tests and checks."""
+    """Whether `make up` needs the module; the others are for tests and checks."""
 
     @property
     def programs(self) -> tuple[str, ...]:
-        """File names that the build gives."""
+        """File names of the built programs."""
         if self.program:
             return (self.program,)
         return tuple(Path(f"{self.path}/{package}").name for package in self.packages)
 
     @property
     def build_arguments(self) -> tuple[str, ...]:
-        """Arguments of `go build` that decide the bytes of the programs.
+        """Arguments of `go build` that affect the bytes of the programs.
 
-        Symbols and DWARF are left out: nobody debugs these programs here, and without DWARF the compiler needs a fifth
-        less CPU time (etcd with empty caches: 102 s instead of 127 s).
+        Symbols and DWARF are left out: they are not needed here, and without DWARF the compiler needs a fifth less CPU
+        time (etcd with empty caches: 102 s instead of 127 s).
         """
         tags = ("-tags", ",".join(self.tags)) if self.tags else ()
         ldflags = f"-s -w {self.ldflags}".strip()
@@ -111,7 +111,7 @@ MODULES = (
     GoModule(
         folder="jaeger",
         path="github.com/jaegertracing/jaeger",
-        # The last tag of Jaeger 1 holds Jaeger 2.13, too: both lines were released together.
+        # The last tag of Jaeger 1 also contains Jaeger 2.13: both were released together.
         version="v1.76.0",
         packages=("cmd/jaeger",),
         ldflags=f"-X github.com/jaegertracing/jaeger/internal/version.latestVersion=v{versions.JAEGER}",
@@ -131,7 +131,7 @@ MODULES = (
         # Prometheus releases 3.x.y are tagged v0.3xx.y as Go modules.
         version="v0.{}{:02d}.{}".format(*map(int, versions.PROMETHEUS.split("."))),
         packages=("cmd/prometheus", "cmd/promtool"),
-        # Targets are found in Kubernetes and in files; the SDKs of all the clouds would be half of the build.
+        # Only Kubernetes and file discovery: the SDKs of all clouds would be half of the build.
         tags=("remove_all_sd", "enable_kubernetes_sd"),
         ldflags=_BUILDINFO + versions.PROMETHEUS,
         cpu_seconds=391,

@@ -1,6 +1,6 @@
 """GRAFANA_HOME: an unpacked Grafana distribution, from which the embedded cluster's image is made.
 
-Grafana is in no package registry, and its image is in a container registry that not everybody reaches.
+Grafana is in no package registry, and its image is in a container registry that not everybody can reach.
 """
 
 import json
@@ -14,12 +14,12 @@ from settings import versions
 
 VARIABLE = "GRAFANA_HOME"
 _INSIDE = "/usr/share/grafana"
-# Of a release's tar file; conf holds the defaults of every setting, public the web pages.
+# Files of a release: conf has the defaults of all settings, public the web pages.
 _NEEDED = ("conf/defaults.ini", "public")
 
 
 def home() -> Path | None:
-    """The distribution's folder; None without GRAFANA_HOME. Raises LocalError when it names something else."""
+    """The distribution's folder; None without GRAFANA_HOME. Raises LocalError if it is not a distribution."""
     text = os.environ.get(VARIABLE, "")
     if not text:
         return None
@@ -29,26 +29,26 @@ def home() -> Path | None:
         missing.insert(0, "bin/grafana")
     if missing:
         raise LocalError(
-            f"{VARIABLE}={text} is no unpacked Grafana distribution: it has no {', '.join(missing)}; "
-            "allowed: the folder that a release's tar.gz contains, such as grafana-13.1.3"
+            f"{VARIABLE}={text} is not an unpacked Grafana distribution: it has no {', '.join(missing)}; "
+            "allowed: the folder in a release's tar.gz, such as grafana-13.1.3"
         )
     return folder
 
 
 def version(folder: Path) -> str:
-    """The distribution's version as its VERSION file says; empty when it has none."""
+    """The version in the distribution's VERSION file; empty without that file."""
     file = folder / "VERSION"
     return file.read_text().strip().removeprefix("v") if file.is_file() else ""
 
 
 def available() -> bool:
-    """Whether the embedded cluster can run Grafana: GRAFANA_HOME, or an image that was made from it before."""
+    """Whether the embedded cluster can run Grafana: from GRAFANA_HOME, or from an image made earlier."""
     imported = STATE / "images.json"
     return home() is not None or (imported.exists() and versions.GRAFANA_IMAGE in json.loads(imported.read_text()))
 
 
 def files() -> dict[str, Path]:
-    """What goes into the image: the distribution, and what its programs and their https connections need."""
+    """Maps paths in the image to the distribution and to the files that its programs and HTTPS need."""
     folder = home()
     if folder is None:
         raise LocalError(f"{VARIABLE} is not set")
@@ -56,7 +56,7 @@ def files() -> dict[str, Path]:
 
 
 def entrypoint(folder: Path) -> tuple[str, ...]:
-    """How a container of the image starts; releases before 9.4 have a program of its own for the server."""
+    """The image's entrypoint. Releases before 9.4 have a separate program for the server."""
     program = _programs(folder)[0]
     server = () if program == "grafana-server" else ("server",)
     return (f"{_INSIDE}/bin/{program}", *server, f"--homepath={_INSIDE}", "--config=/etc/grafana/grafana.ini")

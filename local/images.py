@@ -1,7 +1,7 @@
-"""Container images for the embedded cluster, made from our own builds and Debian packages, under their official names.
+"""Container images for the embedded cluster, made from local builds and Debian packages, with their official names.
 
-An image is one layer and a configuration in the format that `docker save` writes; containerd imports it. The pods that
-run here name the same images, entrypoints and users as in production.
+An image is one layer and a configuration in the format of `docker save`, which containerd imports. The pods use the
+same image names, entrypoints and users as in production.
 """
 
 import hashlib
@@ -28,11 +28,11 @@ _NOBODY = "65534:65534"
 
 @dataclass(frozen=True, kw_only=True)
 class Image:
-    """One image: what goes into its layer, and how it starts."""
+    """One image: the files in its layer, and its configuration."""
 
     reference: str
     files: Callable[[], dict[str, Path]]
-    """Absolute path in the image -> file or folder here; called only when the image has to be made."""
+    """Returns a map from absolute paths in the image to files or folders on this machine."""
     entrypoint: tuple[str, ...] = ()
     user: str = "0:0"
     environment: dict[str, str] = field(default_factory=dict[str, str])
@@ -60,9 +60,12 @@ def _simulator_files() -> dict[str, Path]:
 
 
 def _simulator_packages(python_version: str) -> Path:
-    """The simulator's Python packages as `uv.lock` pins them, in the cache."""
+    """A cached folder with the simulator's Python packages, in the versions that `uv.lock` pins."""
     export = [UV, "export", "--frozen", "--quiet", "--only-group", "simulator"]
-    export += ["--no-emit-project", "--no-emit-local"]  # of ours there are files, and no version that would change
+    export += [
+        "--no-emit-project",
+        "--no-emit-local",
+    ]  # local packages are copied as files; their version does not change with their content
     wanted = _output(export)
     key = hashlib.sha256(f"{python_version}\n{wanted}".encode()).hexdigest()[:12]
     target = cache() / "python" / f"simulator-{key}"
@@ -81,7 +84,7 @@ def _simulator_packages(python_version: str) -> Path:
 def _output(command: list[str]) -> str:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise LocalError(f"the simulator's packages cannot be had from PyPI (uv {command[1]}): {done.stderr.strip()}")
+        raise LocalError(f"cannot download the simulator's packages from PyPI (uv {command[1]}): {done.stderr.strip()}")
     return done.stdout
 
 
@@ -155,7 +158,7 @@ IMAGES = (
 
 
 def images() -> tuple[Image, ...]:
-    """All images; Grafana's, too, where GRAFANA_HOME names a distribution. Raises LocalError when it is none."""
+    """All images, with Grafana's if GRAFANA_HOME is set. Raises LocalError if that is not a distribution."""
     home = grafana_home.home()
     if home is None:
         return IMAGES
@@ -164,14 +167,14 @@ def images() -> tuple[Image, ...]:
         files=grafana_home.files,
         entrypoint=grafana_home.entrypoint(home),
         user="472:0",
-        # Part of the image's key: another version is another image, although the pods ask for the pinned one.
+        # Makes the version part of the image's key: a new version is a new image, although the reference stays.
         environment={"GRAFANA_HOME_VERSION": grafana_home.version(home)},
     )
     return (*IMAGES, grafana)
 
 
 def ensure(node: Node) -> list[str]:
-    """Import what the node does not have as it is now; gives the references of what was imported."""
+    """Import new and changed images into the node. Returns their references."""
     known: dict[str, str] = json.loads(_IMPORTED.read_text()) if _IMPORTED.exists() else {}
     imported: list[str] = []
     for image in images():
@@ -191,7 +194,9 @@ def ensure(node: Node) -> list[str]:
 
 
 def _key(image: Image, files: dict[str, Path]) -> str:
-    """Changes when the image would: cached sources are named by their content, our own folders are read."""
+    """A hash that changes with the image: of the paths of cached sources, whose names contain a hash of their content,
+    and of the content of files in this checkout.
+    """
     digest = hashlib.sha256(repr((image.entrypoint, image.user, image.environment, image.workdir)).encode())
     for target, source in sorted(files.items()):
         digest.update(f"{target}={source}".encode())
@@ -241,5 +246,5 @@ def _owned_by_root(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
 
 
 def _full_name(reference: str) -> str:
-    """Kubernetes reads a name without a registry as one of Docker Hub; the imported name must say so."""
+    """The reference with its registry; Kubernetes adds docker.io to a name without one, so the import must, too."""
     return reference if "." in reference.split("/", maxsplit=1)[0] else f"docker.io/{reference}"

@@ -1,4 +1,4 @@
-"""The node's namespaces: start them, enter them, end them. Leaves the host as it was found."""
+"""Starts, enters and ends the node's Linux namespaces. Afterwards, the host is as it was before."""
 
 import fcntl
 import hashlib
@@ -18,20 +18,20 @@ from local.paths import ROOT, STATE
 
 NODE_ROOT = STATE / "node"
 _RECORD = NODE_ROOT / "var/lib/node.json"  # written by node/init.sh
-# What all checkouts of this machine share while clusters run: which link each one has, and the kernel's own settings.
+# Shared by all checkouts on this machine while clusters run: the link of each cluster, and original kernel settings.
 _MACHINE = Path("/run/observability-platform")
-# The kubelet sets these for the whole kernel; they are noted before the first node and restored after the last.
+# The kubelet changes these for the whole kernel; they are saved before the first node and restored after the last.
 _SYSCTLS = ("vm/overcommit_memory", "kernel/panic", "kernel/panic_on_oops")
 _CGROUPS = Path("/sys/fs/cgroup")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Node:
-    """A running node, as the host sees it."""
+    """A running node, seen from the host."""
 
     pid: int
     namespace: int
-    """Inode of the node's PID namespace: tells this process from a later one with the same pid."""
+    """Inode of the node's PID namespace, which distinguishes this process from a later one with the same pid."""
     interface: str
     host_address: str
     address: str
@@ -45,7 +45,7 @@ class Node:
             return False
 
     def run(self, *command: str, stdin: bytes | None = None, check: bool = True) -> subprocess.CompletedProcess[bytes]:
-        """Run a command inside the node. Raises LocalError with its last lines when it fails and `check` is set."""
+        """Run a command inside the node. If it fails and `check` is set, raises LocalError with its last lines."""
         entered = ["nsenter", f"--target={self.pid}", "--mount", "--uts", "--ipc", "--net", "--pid", "--root", "--wd"]
         environment = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root"}
         done = subprocess.run([*entered, *command], input=stdin, capture_output=True, check=False, env=environment)
@@ -56,7 +56,7 @@ class Node:
 
 
 def current() -> Node | None:
-    """The node of this checkout, if it runs."""
+    """The node of this checkout; None if it does not run."""
     node = _recorded()
     return node if node and node.alive() else None
 
@@ -69,14 +69,14 @@ def _recorded() -> Node | None:
 
 
 def start() -> Node:
-    """Start the node from the folder NODE_ROOT, with the address that it had before.
+    """Start the node from the folder NODE_ROOT, with its previous address if it had one.
 
-    Raises LocalError with the log's end when it does not come up.
+    Raises LocalError with the end of the log if it does not start.
     """
     before = _recorded()
     slot = _claim_slot(int(before.address.split(".")[2]) if before else None)
     cgroup = _cgroup_name()
-    _remove_cgroups(cgroup)  # what a node left that was killed, or it keeps the kubelet busy
+    _remove_cgroups(cgroup)  # remains of a killed node, which would keep the kubelet busy
     _make_cgroups(cgroup)
     _RECORD.unlink(missing_ok=True)
     log = STATE / "node.log"
@@ -103,10 +103,10 @@ def start() -> Node:
 
 
 def stop() -> None:
-    """End the node and all that runs in it; remove its cgroups, its link and what was noted of the kernel."""
+    """End the node with all its processes, remove its cgroups and its link, and restore the kernel's settings."""
     node = current()
     if node:
-        os.kill(node.pid, signal.SIGKILL)  # the first process of a PID namespace takes all others with it
+        os.kill(node.pid, signal.SIGKILL)  # ends all processes of the PID namespace
         deadline = time.monotonic() + 30
         while node.alive() and time.monotonic() < deadline:
             time.sleep(0.05)
@@ -115,7 +115,7 @@ def stop() -> None:
 
 
 def _claim_slot(wanted: int | None) -> int:
-    """The number of a free /30 link below 10.213.0.0/16: the `wanted` one, or else any."""
+    """The number of a free /30 link in 10.213.0.0/16: `wanted` if it is given, else any."""
     with _machine_lock():
         slots = _MACHINE / "slots"
         slots.mkdir(exist_ok=True)
@@ -126,14 +126,14 @@ def _claim_slot(wanted: int | None) -> int:
         if wanted is not None and taken.get(wanted, str(ROOT)) != str(ROOT):
             raise LocalError(
                 f"10.213.{wanted}.2, the address in this cluster's certificates, is now used by {taken[wanted]}; "
-                "make down there, or make down here to start afresh"
+                "run `make down` there, or here to start with a new cluster"
             )
         routes = Path("/proc/net/fib_trie").read_text()
         free = (slot for slot in range(1, 255) if slot not in taken and f" 10.213.{slot}.0" not in routes)
         ours = (slot for slot, owner in taken.items() if owner == str(ROOT))
         slot = wanted if wanted is not None else next(ours, None) or next(free, None)
         if slot is None:
-            raise LocalError("no free address range below 10.213.0.0/16 for the node's link: 254 are in use")
+            raise LocalError("no free address range in 10.213.0.0/16 for the node's link: 254 are in use")
         (slots / str(slot)).write_text(str(ROOT))
         return slot
 
@@ -146,15 +146,15 @@ def _release_slot() -> None:
                 file.unlink()
         if not slots.exists() or not any(slots.iterdir()):
             for name in _SYSCTLS:
-                noted = _MACHINE / name.replace("/", ".")
-                if noted.exists():
-                    Path("/proc/sys", name).write_text(noted.read_text())
+                saved = _MACHINE / name.replace("/", ".")
+                if saved.exists():
+                    Path("/proc/sys", name).write_text(saved.read_text())
             shutil.rmtree(_MACHINE)
 
 
 @contextmanager
 def _machine_lock() -> Generator[None]:
-    handle = os.open("/run", os.O_RDONLY)  # not our own folder: the last one out removes that
+    handle = os.open("/run", os.O_RDONLY)  # not _MACHINE, which the last cluster removes
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
         _MACHINE.mkdir(exist_ok=True)
@@ -168,7 +168,7 @@ def _cgroup_name() -> str:
 
 
 def _hierarchies() -> list[Path]:
-    """Where a cgroup has to be made: the unified mount, or one folder per controller on cgroup v1."""
+    """Folders in which a cgroup must be created: the unified mount, or one per controller on cgroup v1."""
     if (_CGROUPS / "cgroup.controllers").exists():
         return [_CGROUPS]
     return [folder for folder in _CGROUPS.iterdir() if folder.is_dir() and not folder.is_symlink()]
@@ -178,7 +178,7 @@ def _make_cgroups(cgroup: str) -> None:
     for hierarchy in _hierarchies():
         folder = hierarchy / cgroup.lstrip("/")
         folder.mkdir(exist_ok=True)
-        for name in ("cpuset.cpus", "cpuset.mems"):  # on v1 a new cpuset is empty and takes no process
+        for name in ("cpuset.cpus", "cpuset.mems"):  # on v1 a new cpuset is empty and accepts no process
             if (folder / name).exists() and (hierarchy / name).exists():
                 (folder / name).write_text((hierarchy / name).read_text())
 
@@ -194,7 +194,7 @@ def _remove_cgroups(cgroup: str) -> None:
 
 
 def _remove_cgroup(folder: Path) -> None:
-    for _ in range(50):  # the kernel needs a moment after the last process has gone
+    for _ in range(50):  # the kernel needs a moment after the last process has ended
         try:
             folder.rmdir()
         except OSError:

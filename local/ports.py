@@ -1,4 +1,4 @@
-"""Ports of the loopback address, for programs that must be told theirs before they start."""
+"""Free ports of the loopback address, for programs that need their port before they start."""
 
 import errno
 import itertools
@@ -8,14 +8,14 @@ import socket
 from local.errors import LocalError
 
 _PORTS = range(20_000, 28_000)
-"""Below the ephemeral ports of every system: no outgoing connection takes one between its choice and its use."""
+"""Below the ephemeral ports of every system, so that no outgoing connection takes one between choice and use."""
 _STRIDE = 1009
-"""Between the first ports of two processes that start one after the other, as the workers of a test run do."""
+"""Distance between the first ports of two processes with consecutive ids, such as the workers of a test run."""
 _steps = itertools.count()
 
 
 def is_free(port: int) -> bool:
-    """Whether nobody listens on this port. Raises OSError if that cannot be told."""
+    """Whether no program listens on this port. Raises OSError if this cannot be determined."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -28,9 +28,9 @@ def is_free(port: int) -> bool:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on; this process gets none of them again until it had all others.
+    """Free ports. This process gets the same port again only after all others.
 
-    Raises LocalError when there are not as many.
+    Raises LocalError if there are not enough.
     """
     first = os.getpid() * _STRIDE
     tried = (_PORTS[(first + next(_steps)) % len(_PORTS)] for _ in _PORTS)

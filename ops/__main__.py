@@ -1,4 +1,4 @@
-"""Command line of the operations tools: `python -m ops --help`. The Makefile's targets call it."""
+"""Command line of the operations tools: `python -m ops --help`. The Makefile calls it."""
 
 import logging
 import signal
@@ -33,12 +33,12 @@ app.command("drift")(drift)
 
 @app.callback()
 def _tools() -> None:
-    """Drills and checks against a running stack, and what a change means before it runs."""
+    """Drill and check a running stack, and review a change before it is applied."""
 
 
 def main() -> None:
-    """Run the command line; an OpsError is printed as its text alone."""
-    # However a drill is ended, it switches its faults off and ends its port-forwards.
+    """Run the command line; an OpsError is printed without a traceback."""
+    # Both signals raise KeyboardInterrupt, so that a drill switches its faults off and ends its port-forwards.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))

@@ -1,6 +1,6 @@
-"""`bench`: how long the engine takes for a growing number of services, and how much memory each component has.
+"""`bench`: measures how long the engine takes as the number of services grows, and each component's memory.
 
-Fault-to-delivery times are measured by `fire-alerts`; `bench` shows those of its last report.
+`fire-alerts` measures fault-to-delivery times; `bench` prints those of its last report.
 """
 
 import json
@@ -24,7 +24,7 @@ from ops.clients.kube import kubectl
 from ops.environment import LOCAL, load
 from ops.errors import OpsError
 
-PROGRAM = ROOT / "local" / "bench_program"
+PROGRAM = ROOT / "ops" / "bench_program"
 FIRE_REPORT = STATE / "fire-alerts" / "report.json"
 MIB = 2**20
 STEPS = {
@@ -33,14 +33,14 @@ STEPS = {
     "up without change": actions.up,
     "destroy": actions.destroy,
 }
-"""What is measured, in this order, on one stack; an `up` begins with a preview."""
+"""The measured steps, in this order, on one stack; an `up` begins with a preview."""
 
 
 def bench(
     services: Annotated[str, typer.Option(help="Numbers of onboarded services to measure.")] = "1,100,1000",
-    fire_report: Annotated[Path, typer.Option(help="What `fire-alerts --json` wrote.")] = FIRE_REPORT,
+    fire_report: Annotated[Path, typer.Option(help="Report that `fire-alerts --json` wrote.")] = FIRE_REPORT,
 ) -> None:
-    """Measure against the running local cluster and print tables."""
+    """Measure the running local cluster and print tables."""
     console = Console(width=120)
     console.print(_machine())
     console.print(_engine_times([int(number) for number in services.split(",")], console))
@@ -48,7 +48,7 @@ def bench(
     if fire_report.is_file():
         console.print(_deliveries(json.loads(fire_report.read_text())))
     else:
-        console.print(f"No fault-to-delivery times: {fire_report} is not there; `make fire-alerts` writes it.")
+        console.print(f"No fault-to-delivery times: {fire_report} does not exist; `make fire-alerts` writes it.")
 
 
 def _machine() -> str:
@@ -64,14 +64,14 @@ def _engine_times(counts: list[int], console: Console) -> Table:
         with TemporaryDirectory() as state, console.status(f"{count} services"):
             config = {"bench:kubeconfig": str(KUBECONFIG), "bench:services": str(count)}
             workspace = Workspace(stack="bench", config=config, root=PROGRAM, state=Path(state))
-            found = {name: _seconds(step, workspace) for name, step in STEPS.items()}
-        least = least or found
+            times = {name: _seconds(step, workspace) for name, step in STEPS.items()}
+        least = least or times
         further = count - min(counts)
         table.add_row(
             str(count),
             *(
                 f"{seconds:.1f}" + (f" ({(seconds - least[name]) / further * 1000:.0f})" if further else "")
-                for name, seconds in found.items()
+                for name, seconds in times.items()
             ),
         )
     return table
@@ -88,7 +88,7 @@ def _silent(_line: str) -> None:
 
 
 def _memory() -> Table:
-    """Memory in use by component, as the kubelet counts it (working set; resident without page cache)."""
+    """Memory in use by component, as the kubelet reports it (working set; resident excludes the page cache)."""
     cluster = load(LOCAL).cluster()
     nodes = json.loads(_kubectl(cluster.arguments(), "get", "nodes", "--output=json"))["items"]
     used: dict[tuple[str, str], list[tuple[int, int]]] = defaultdict(list)

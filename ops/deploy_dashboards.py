@@ -1,6 +1,6 @@
-"""`deploy-dashboards`: the committed dashboards into a Grafana over its API, without a run of Pulumi.
+"""`deploy-dashboards`: uploads the committed dashboards to a Grafana through its API, without Pulumi.
 
-What is there already as it should be is not written, so an interrupted run is simply repeated.
+Dashboards that are up to date are not written, so an interrupted run can simply be repeated.
 """
 
 import difflib
@@ -23,18 +23,18 @@ from ops.environment import LOCAL, load
 from ops.errors import OpsError, UsageError
 from settings.apps import DATA_SOURCES
 
-# Grafana's own: other numbers say nothing about the dashboard.
-_OWN = ("id", "version")
+# Grafana sets these two, so a difference in them is not a difference between dashboards.
+_SET_BY_GRAFANA = ("id", "version")
 
 
 Uids = Annotated[list[str] | None, typer.Option("--dashboard", help="Only this dashboard (uid); may be repeated.")]
 Stack = Annotated[str, typer.Option("--environment", help="Stack whose runbooks the dashboards link to.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would change as a diff, and change nothing.")]
-Runbooks = Annotated[str | None, typer.Option(help="Where runbooks are read, instead of the stack's runbookBaseUrl.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the changes as a diff without applying them.")]
+Runbooks = Annotated[str | None, typer.Option(help="Base URL of the runbooks, instead of the stack's runbookBaseUrl.")]
 
 
 class Change(StrEnum):
-    """What happens to one dashboard."""
+    """The result for one dashboard."""
 
     CREATED = "created"
     UPDATED = "updated"
@@ -45,7 +45,7 @@ class Change(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Dashboard:
-    """One committed dashboard, as this Grafana should have it."""
+    """One committed dashboard with its folder, in the form that is uploaded."""
 
     uid: str
     folder: Folder
@@ -59,9 +59,9 @@ def deploy_dashboards(
     dry_run: DryRun = False,
     runbook_base_url: Runbooks = None,
 ) -> None:
-    """Write the committed dashboards to the Grafana at GRAFANA_URL, by the token in GRAFANA_API_TOKEN.
+    """Upload the committed dashboards to the Grafana at GRAFANA_URL with the token in GRAFANA_API_TOKEN.
 
-    Exit code: 0 all are there, 1 something is not (with Grafana's own words), 2 bad usage.
+    Exit code: 0 all dashboards are up to date, 1 a dashboard failed (with Grafana's message), 2 bad usage.
     """
     url, token = _variable("GRAFANA_URL"), _variable("GRAFANA_API_TOKEN")
     runbooks = runbook_base_url or load(environment).values.get("runbookBaseUrl")
@@ -73,7 +73,10 @@ def deploy_dashboards(
 
 
 def read(runbook_base_url: str, uids: Sequence[str] = (), folder: Path = files.FOLDER) -> list[Dashboard]:
-    """The committed dashboards, or those with these uids. Raises UsageError for an unknown uid, else OpsError."""
+    """The committed dashboards, or only those in `uids`.
+
+    Raises UsageError for an unknown uid, OpsError for a dashboard that cannot be read.
+    """
     try:
         found = files.load(DATA_SOURCES, folder)
     except DashboardsError as error:
@@ -93,7 +96,7 @@ def read(runbook_base_url: str, uids: Sequence[str] = (), folder: Path = files.F
 
 
 def deploy(console: Console, grafana: Grafana, wanted: Sequence[Dashboard], *, dry_run: bool = False) -> int:
-    """Bring the dashboards to Grafana and print what happens; the exit code."""
+    """Upload the dashboards and print each result. Returns the exit code."""
     sources, folders = grafana.data_sources(), grafana.folders()
     missing = False
     for one in wanted:
@@ -109,7 +112,7 @@ def deploy(console: Console, grafana: Grafana, wanted: Sequence[Dashboard], *, d
     try:
         for number, one in enumerate(wanted, start=1):
             try:
-                change, text = _bring(grafana, folders, one, dry_run=dry_run)
+                change, text = _upload(grafana, folders, one, dry_run=dry_run)
             except GrafanaError as error:
                 change, text = Change.FAILED, str(error)
             counts[change] += 1
@@ -118,31 +121,34 @@ def deploy(console: Console, grafana: Grafana, wanted: Sequence[Dashboard], *, d
             if text:
                 console.print(text, soft_wrap=True, markup=False, highlight=False)
     except KeyboardInterrupt:
-        console.print("Interrupted; run it again to go on.")
+        console.print("Interrupted; run the command again to continue.")
         return INTERRUPTED
-    told = ", ".join(f"{count} {change.value}" for change, count in counts.items() if count)
-    console.print(f"{'Nothing was changed; it would be: ' if dry_run else ''}{told or 'no dashboards'}.")
+    totals = ", ".join(f"{count} {change.value}" for change, count in counts.items() if count)
+    console.print(f"{'Nothing was changed; it would be: ' if dry_run else ''}{totals or 'no dashboards'}.")
     return 1 if missing or counts[Change.FAILED] else 0
 
 
-def _bring(grafana: Grafana, folders: dict[str, Folder], wanted: Dashboard, *, dry_run: bool) -> tuple[Change, str]:
-    """What happens to one dashboard, and in a dry run its difference. Raises GrafanaError."""
-    present = folders.get(wanted.folder.uid)
-    there = grafana.dashboard(wanted.uid)
-    before, place = there or ({}, "")
-    same, here = _comparable(before) == _comparable(wanted.document), place == wanted.folder.uid
-    if there is None:
+def _upload(grafana: Grafana, folders: dict[str, Folder], wanted: Dashboard, *, dry_run: bool) -> tuple[Change, str]:
+    """The result for one dashboard, and in a dry run its diff. Raises GrafanaError."""
+    current_folder = folders.get(wanted.folder.uid)
+    current = grafana.dashboard(wanted.uid)
+    before, folder_before = current or ({}, "")
+    same_content = _comparable(before) == _comparable(wanted.document)
+    same_folder = folder_before == wanted.folder.uid
+    if current is None:
         change = Change.CREATED
-    elif not same:
+    elif not same_content:
         change = Change.UPDATED
     else:
-        change = Change.UNCHANGED if here else Change.MOVED
+        change = Change.UNCHANGED if same_folder else Change.MOVED
     if dry_run:
-        moved = "" if here or there is None else f"folder: {place or 'General'} -> {wanted.folder.uid}\n"
+        moved = (
+            "" if same_folder or current is None else f"folder: {folder_before or 'General'} -> {wanted.folder.uid}\n"
+        )
         return change, (moved + "".join(_difference(before, wanted))).rstrip()
-    if present is None:
+    if current_folder is None:
         grafana.create_folder(wanted.folder)
-    elif present.title != wanted.folder.title:
+    elif current_folder.title != wanted.folder.title:
         grafana.rename_folder(wanted.folder)
     folders[wanted.folder.uid] = wanted.folder
     if change is not Change.UNCHANGED:
@@ -158,12 +164,12 @@ def _difference(before: Mapping[str, Any], wanted: Dashboard) -> Iterator[str]:
 
 
 def _comparable(document: Mapping[str, Any]) -> str:
-    own = {key: value for key, value in document.items() if key not in _OWN}
-    return json.dumps(own, indent=2, sort_keys=True) + "\n"
+    compared = {key: value for key, value in document.items() if key not in _SET_BY_GRAFANA}
+    return json.dumps(compared, indent=2, sort_keys=True) + "\n"
 
 
 def _sources(value: object) -> set[str]:
-    """uids of the data sources that are named anywhere, but those that a variable chooses."""
+    """uids of all data sources in the document, except those that a variable selects."""
     found: set[str] = set()
     if isinstance(value, dict):
         items = cast(dict[str, Any], value)
@@ -187,5 +193,5 @@ def _variable(name: str) -> str:
         what = (
             "the address, such as https://grafana.example.com" if name == "GRAFANA_URL" else "a service account's token"
         )
-        raise UsageError(f"{name} is not set; it must hold {what}")
+        raise UsageError(f"{name} is not set; it must contain {what}")
     return value

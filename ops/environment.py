@@ -1,4 +1,4 @@
-"""Which cluster a stack lives in, read from its stack file; no engine is asked."""
+"""The settings of a stack and the cluster it runs in, read from its stack file without the engine."""
 
 import os
 from dataclasses import dataclass, field
@@ -18,15 +18,15 @@ _PREFIX = "observability:"
 
 @dataclass(frozen=True, kw_only=True)
 class Environment:
-    """What a drill must know about a stack."""
+    """One stack and its settings."""
 
     stack: str
     root: Path
     values: dict[str, Any] = field(default_factory=dict[str, Any])
-    """The stack's values over the project's defaults, without the `observability:` before the keys."""
+    """The stack's values merged over the project's defaults; keys without the prefix `observability:`."""
 
     def cluster(self) -> Cluster:
-        """Where the stack runs. Raises OpsError when its kubeconfig is no file."""
+        """The cluster that the stack runs in. Raises OpsError when its kubeconfig does not exist."""
         return _cluster(self.stack, self.values, self.root)
 
     @property
@@ -36,15 +36,15 @@ class Environment:
 
     @property
     def namespace(self) -> str:
-        """Where Prometheus and Alertmanager run."""
+        """Namespace of Prometheus and Alertmanager."""
         return str(self.values.get("namespace", "observability"))
 
     def service(self, app: App) -> Service:
-        """An app of the platform."""
+        """The Kubernetes service of a platform app."""
         return Service(namespace=self.namespace, name=app.name, port=app.port)
 
     def services(self) -> dict[str, Service]:
-        """Prometheus, Alertmanager and the receiver of notifications."""
+        """Services of Prometheus, Alertmanager and the notification receiver."""
         return {
             "prometheus": self.service(PROMETHEUS),
             "alertmanager": self.service(ALERTMANAGER),
@@ -53,7 +53,10 @@ class Environment:
 
 
 def load(stack: str, *, root: Path = ROOT) -> Environment:
-    """Read `Pulumi.<stack>.yaml` over the defaults of `Pulumi.yaml`. Raises UsageError for an unknown stack."""
+    """Read `Pulumi.<stack>.yaml` merged over the defaults of `Pulumi.yaml`.
+
+    Raises UsageError for an unknown stack, OpsError for an unreadable file.
+    """
     known = stack_files.names(root)
     if stack not in known:
         raise UsageError(f"unknown environment {stack!r}; there are: {', '.join(known) or 'none (no Pulumi.*.yaml)'}")
@@ -61,7 +64,7 @@ def load(stack: str, *, root: Path = ROOT) -> Environment:
         values = stack_files.read(stack, root).values
     except StackFileError as error:
         raise OpsError(str(error)) from error
-    if stack == LOCAL and os.environ.get("KUBE_CONTEXT"):  # as `make up` decided with the same variables
+    if stack == LOCAL and os.environ.get("KUBE_CONTEXT"):  # `make up` decides in the same way
         values["simulator"] = "true" if os.environ.get("SIMULATOR_IMAGE") else "false"
     return Environment(stack=stack, root=root, values=values)
 
@@ -69,23 +72,26 @@ def load(stack: str, *, root: Path = ROOT) -> Environment:
 def _cluster(stack: str, values: dict[str, Any], root: Path) -> Cluster:
     kubeconfig, context = values.get("kubeconfig"), values.get("kubeContext")
     named = os.environ.get("KUBE_CONTEXT")
-    if stack == LOCAL and named:  # what `make up` did with the same variable
+    if stack == LOCAL and named:  # `make up` uses the same variable
         return Cluster(context=named)
     path = Path(str(kubeconfig)).expanduser() if kubeconfig else None
     if path and not (root / path).is_file():
-        hint = "; `make up` makes it" if stack == LOCAL else ""
-        raise OpsError(f"{_PREFIX}kubeconfig of stack {stack} names {path}, which is no file{hint}")
+        hint = "; `make up` creates it" if stack == LOCAL else ""
+        raise OpsError(f"{_PREFIX}kubeconfig of stack {stack} names {path}, which does not exist{hint}")
     if values.get("cloud") == "eks" and not path and not context:
         return _eks_cluster(stack, values, named)
     return Cluster(kubeconfig=root / path if path else None, context=str(context) if context else None)
 
 
 def _eks_cluster(stack: str, values: dict[str, Any], named: str | None) -> Cluster:
-    """The program finds the cluster through AWS; kubectl needs a context, and its current one may be of any cluster."""
+    """The context in KUBE_CONTEXT. kubectl's current context may belong to another cluster, so it is not used.
+
+    Raises OpsError, with the command that creates a context, when the variable is not set.
+    """
     if named:
         return Cluster(context=named)
     command = f"aws eks update-kubeconfig --name {values.get('clusterName')} --region {values.get('awsRegion')}"
     raise OpsError(
-        f"stack {stack} names no {_PREFIX}kubeContext; set KUBE_CONTEXT to the context of its cluster, which this "
-        f"makes: {command} --alias {values.get('clusterName')}"
+        f"stack {stack} does not set {_PREFIX}kubeContext; set KUBE_CONTEXT to the context of its cluster, which "
+        f"this command creates: {command} --alias {values.get('clusterName')}"
     )

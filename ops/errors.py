@@ -1,9 +1,9 @@
-"""Errors that end a command with one clear text instead of a traceback."""
+"""Errors that end a command with one clear message instead of a traceback."""
 
 
 class OpsError(Exception):
-    """Something outside this program is not as it must be: unreachable, missing, not ready. Exit code 1."""
+    """Something that the command needs is unreachable, missing, not ready or invalid. Exit code 1."""
 
 
 class UsageError(OpsError):
-    """The command was asked for something that does not exist. Exit code 2."""
+    """The command line or the environment is wrong, such as an unknown stack. Exit code 2."""

@@ -1,4 +1,4 @@
-"""`open`: every endpoint of a stack on this machine's own ports, until interrupted."""
+"""`open`: serves every endpoint of a stack on local ports until interrupted."""
 
 import threading
 from contextlib import ExitStack
@@ -20,21 +20,21 @@ from settings.apps import ALERTMANAGER, GRAFANA, JAEGER, LOKI, PROMETHEUS, SIMUL
 
 def open_endpoints(
     environment: Annotated[str, typer.Option(help="Stack, as in Pulumi.<stack>.yaml.")] = LOCAL,
-    offset: Annotated[int, typer.Option(help="Added to every port, when some are in use.", min=0, max=50_000)] = 0,
+    offset: Annotated[int, typer.Option(help="Number added to every port, if some are in use.", min=0, max=50_000)] = 0,
 ) -> None:
-    """Serve every endpoint on localhost until Ctrl-C. Nothing is started when one of the ports is in use."""
+    """Serve every endpoint on localhost until Ctrl-C. Starts nothing when one of the ports is in use."""
     stack = load(environment)
     found = endpoints(stack)
     taken = [f"{port + offset} ({name})" for name, (_, port) in found.items() if not is_free(port + offset)]
     if taken:
-        raise OpsError(f"port in use: {', '.join(taken)}; end what uses it, or choose others: --offset 10000")
+        raise OpsError(f"port in use: {', '.join(taken)}; stop the program using it, or add --offset 10000")
     console = Console(width=120)
     with ExitStack() as forwards:
         table = Table("endpoint", "open", box=None, pad_edge=False)
         for name, (service, port) in sorted(found.items()):
             table.add_row(name, _forward(forwards, stack.cluster(), service, port + offset))
         console.print(table)
-        console.print("Ctrl-C ends it.")
+        console.print("Press Ctrl-C to stop.")
         try:
             threading.Event().wait()
         except KeyboardInterrupt:
@@ -43,18 +43,18 @@ def open_endpoints(
 
 
 def endpoints(stack: Environment) -> dict[str, tuple[Service, int]]:
-    """Name of each endpoint of a stack -> its service, and the port on this machine."""
-    own = [PROMETHEUS, ALERTMANAGER, LOKI, JAEGER]
-    wanted = str(stack.values.get("grafana")).lower() == "true"
-    if wanted and (stack.stack != LOCAL or grafana_home.available()):
-        own.append(GRAFANA)
-    found = {one.name: (Service(namespace=stack.namespace, name=one.name, port=one.port), one.port) for one in own}
+    """Maps the name of each endpoint of a stack to its service and its port on this machine."""
+    apps = [PROMETHEUS, ALERTMANAGER, LOKI, JAEGER]
+    wants_grafana = str(stack.values.get("grafana")).lower() == "true"
+    if wants_grafana and (stack.stack != LOCAL or grafana_home.available()):
+        apps.append(GRAFANA)
+    ports = {app.name: (Service(namespace=stack.namespace, name=app.name, port=app.port), app.port) for app in apps}
     if stack.has_simulator:
         receiver = stack.services()["receiver"]
-        found["receiver"] = (receiver, receiver.port)
+        ports["receiver"] = (receiver, receiver.port)
         programs = enumerate(PROGRAMS.items(), SIMULATED_PORT)
-        found |= {f"simulator-{system}": (program, port) for port, (system, program) in programs}
-    return found
+        ports |= {f"simulator-{system}": (program, port) for port, (system, program) in programs}
+    return ports
 
 
 def _forward(forwards: ExitStack, cluster: Cluster, service: Service, port: int) -> str:

@@ -1,1 +1,1 @@
-"""What no stack may do: rules over resources, run by the engine (policy pack) and by the tests over every stack."""
+"""Rules for the resources of every stack. The engine runs them as a policy pack, and the tests run them, too."""

@@ -1,11 +1,11 @@
-"""Data: stays when a resource goes, and is nobody else's to see."""
+"""Rules for data: it outlives its resource and is not public."""
 
 from collections.abc import Iterator, Sequence
 
 from policy.iam import statements
 from policy.resource import UNKNOWN, Resource, Rule, StackRule, at, belonging, is_true, of
 
-# What nobody must be able to delete by a change of the program.
+# Types of resources that a change to the program must not delete.
 _PROTECTED = {
     "aws:s3/bucket:Bucket",
     "aws:kms/key:Key",
@@ -20,7 +20,7 @@ _BUCKET = "aws:s3/bucket:Bucket"
 _PUBLIC_BLOCK = "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock"
 _BLOCKS = ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
 _PUBLIC_ACLS = ("public-read", "public-read-write", "authenticated-read", "website")
-_LEAST_DAYS = 30
+_MIN_DELETION_DAYS = 30
 
 
 def _protected(resource: Resource) -> Iterator[str]:
@@ -28,14 +28,17 @@ def _protected(resource: Resource) -> Iterator[str]:
         yield "protect is not set"
 
 
-def _kept(resource: Resource) -> Iterator[str]:
+def _retained(resource: Resource) -> Iterator[str]:
     props = resource.props
     if resource.type == _BUCKET and props.get("forceDestroy") is True:
-        yield "forceDestroy deletes what is in the bucket"
+        yield "forceDestroy deletes the bucket's objects"
     if resource.type == "aws:kms/key:Key":
         days = props.get("deletionWindowInDays")
-        if isinstance(days, int | float) and days < _LEAST_DAYS:
-            yield f"deletionWindowInDays is {days:.0f}; allowed: {_LEAST_DAYS}, because what it encrypts goes with it"
+        if isinstance(days, int | float) and days < _MIN_DELETION_DAYS:
+            yield (
+                f"deletionWindowInDays is {days:.0f}; allowed: {_MIN_DELETION_DAYS}, because the data that it encrypts "
+                "is lost with the key"
+            )
     if resource.type == "kubernetes:storage.k8s.io/v1:StorageClass":
         policy = props.get("reclaimPolicy")
         if policy not in ("Retain", UNKNOWN):
@@ -48,10 +51,10 @@ def _kept(resource: Resource) -> Iterator[str]:
 
 
 def _namespaces(resources: Sequence[Resource]) -> Iterator[tuple[Resource, str]]:
-    holding = {at(resource.props, "metadata", "namespace") for resource in resources if _has_volume(resource)}
+    with_volumes = {at(resource.props, "metadata", "namespace") for resource in resources if _has_volume(resource)}
     for namespace in of(resources, "kubernetes:core/v1:Namespace"):
-        if at(namespace.props, "metadata", "name") in holding - {UNKNOWN} and not namespace.protect:
-            yield namespace, "protect is not set, and volumes go with the namespace"
+        if at(namespace.props, "metadata", "name") in with_volumes - {UNKNOWN} and not namespace.protect:
+            yield namespace, "protect is not set, and deleting the namespace deletes its volumes"
 
 
 def _has_volume(resource: Resource) -> bool:
@@ -63,14 +66,14 @@ def _private(resources: Sequence[Resource]) -> Iterator[tuple[Resource, str]]:
     for bucket in of(resources, _BUCKET):
         blocks = belonging(resources, _PUBLIC_BLOCK, bucket, "bucket")
         if not blocks:
-            yield bucket, "no BucketPublicAccessBlock belongs to it"
+            yield bucket, "has no BucketPublicAccessBlock"
         for block in blocks:
             for key in _BLOCKS:
                 if not is_true(block.props.get(key)):
                     yield block, f"{key} is not true"
         policies = belonging(resources, "aws:s3/bucketPolicy:BucketPolicy", bucket, "bucket")
         if not any(policy.props.get("policy") is UNKNOWN or _tls_only(policy) for policy in policies):
-            yield bucket, "no BucketPolicy that refuses calls without TLS belongs to it"
+            yield bucket, "has no BucketPolicy that refuses calls without TLS"
 
 
 def _tls_only(policy: Resource) -> bool:
@@ -84,7 +87,7 @@ def _tls_only(policy: Resource) -> bool:
 
 def _logs_end(resource: Resource) -> Iterator[str]:
     if resource.type == "aws:cloudwatch/logGroup:LogGroup" and not resource.props.get("retentionInDays"):
-        yield "retentionInDays is not set: what is logged stays, and is paid for, for ever"
+        yield "retentionInDays is not set: the logs are stored, and billed, forever"
 
 
 def _acl(resource: Resource) -> Iterator[str]:
@@ -94,23 +97,23 @@ def _acl(resource: Resource) -> Iterator[str]:
         yield "a website is public"
 
 
-# Advisory is what `protect: false` breaks: to take a stack away begins with an `up` without protection, which must be
-# possible. That staging and production have it, the suite demands.
+# Rules that `protect: false` breaks are advisory, because destroying a stack starts with an `up` without protection.
+# A test requires protection in staging and production.
 RULES = (
     Rule(
         name="data-protected",
-        description="What holds data is not deleted by a change.",
+        description="A change does not delete a resource that holds data.",
         check=_protected,
         advisory=True,
     ),
-    Rule(name="data-kept", description="Data stays when its resource goes.", check=_kept, advisory=True),
-    Rule(name="logs-end", description="A log group keeps its logs for a time that somebody chose.", check=_logs_end),
-    Rule(name="bucket-acl-private", description="No bucket is shared by its ACL.", check=_acl),
+    Rule(name="data-kept", description="Data outlives its resource.", check=_retained, advisory=True),
+    Rule(name="logs-end", description="A log group has an explicit retention.", check=_logs_end),
+    Rule(name="bucket-acl-private", description="No ACL shares a bucket.", check=_acl),
 )
 STACK_RULES = (
     StackRule(
         name="namespace-protected",
-        description="A namespace with volumes is not deleted by a change.",
+        description="A change does not delete a namespace with volumes.",
         check=_namespaces,
         advisory=True,
     ),

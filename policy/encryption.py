@@ -1,11 +1,11 @@
-"""Encryption at rest and on the way, with a key of ours that is rotated."""
+"""Rules for encryption at rest and in transit, with a rotated key of the stack's own."""
 
 from collections.abc import Iterator, Sequence
 
 from policy.resource import UNKNOWN, Resource, Rule, StackRule, at, belonging, elements, is_true, of
 
 _BUCKET_ENCRYPTION = "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration"
-# Type -> inputs of which one must be set.
+# Type -> inputs that must be set.
 _KEYS = {
     "aws:amp/workspace:Workspace": ("kmsKeyArn",),
     "aws:secretsmanager/secret:Secret": ("kmsKeyId",),
@@ -60,15 +60,17 @@ def _buckets(resources: Sequence[Resource]) -> Iterator[tuple[Resource, str]]:
             for rule in elements(side.props.get("rules"))
         ]
         if not any(at(rule, "sseAlgorithm") in ("aws:kms", UNKNOWN) and at(rule, "kmsMasterKeyId") for rule in rules):
-            yield bucket, "no BucketServerSideEncryptionConfiguration with aws:kms and a key belongs to it"
+            yield bucket, "has no BucketServerSideEncryptionConfiguration with aws:kms and a key"
 
 
 RULES = (
-    Rule(name="encrypted-at-rest", description="What is stored is encrypted with a rotated key.", check=_at_rest),
+    Rule(name="encrypted-at-rest", description="Stored data is encrypted with a rotated key.", check=_at_rest),
     Rule(
         name="search-domain-encrypted",
-        description="An OpenSearch domain encrypts what it stores and what its nodes and clients say.",
+        description="An OpenSearch domain encrypts its data and the traffic of its nodes and clients.",
         check=_search_domain,
     ),
 )
-STACK_RULES = (StackRule(name="bucket-encrypted", description="A bucket encrypts with a key of ours.", check=_buckets),)
+STACK_RULES = (
+    StackRule(name="bucket-encrypted", description="A bucket encrypts with the stack's key.", check=_buckets),
+)

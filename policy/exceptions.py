@@ -1,4 +1,4 @@
-"""The reasoned list of what a rule may be broken for."""
+"""The list of exceptions to the rules, each with its reason."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,8 @@ from policy.resource import Resource
 
 FILE = Path(__file__).with_name("exceptions.yaml")
 _REQUIRED = {"rule", "type", "name", "problem", "reason"}
-_LEAST_REASON = 20  # letters; less is no reason
+_MIN_REASON = 20
+"""Characters. A shorter text explains nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +28,7 @@ class Exemption:
     stacks: Sequence[str] = ()
 
     def covers(self, rule: str, resource: Resource, problem: str, stack: str) -> bool:
-        """Whether it allows what a rule found."""
+        """Whether this entry allows a problem that a rule reports."""
         return (
             (self.rule, self.type) == (rule, resource.type)
             and fnmatchcase(resource.name, self.name)
@@ -37,7 +38,7 @@ class Exemption:
 
 
 def load(path: Path = FILE, *, rules: Sequence[str]) -> list[Exemption]:
-    """The list of `path`. Raises ValueError with every problem: an unknown rule or key, a missing key or reason."""
+    """Reads the list at `path`. Raises ValueError with all problems, such as unknown rules, missing keys or reasons."""
     entries = cast(list[dict[str, Any]], yaml.safe_load(path.read_text()) or [])
     problems = [
         f"{path.name}[{number}]: {problem}" for number, entry in enumerate(entries) for problem in _check(entry, rules)
@@ -53,6 +54,6 @@ def _check(entry: dict[str, Any], rules: Sequence[str]) -> list[str]:
     problems += [f"{key}: unknown; allowed: {', '.join(sorted(allowed))}" for key in sorted(entry.keys() - allowed)]
     if "rule" in entry and entry["rule"] not in rules:
         problems.append(f"rule: {entry['rule']!r} is unknown; allowed: {', '.join(sorted(rules))}")
-    if len(str(entry.get("reason", ""))) < _LEAST_REASON and "reason" in entry:
-        problems.append(f"reason: {entry['reason']!r}; allowed: a sentence that says why")
+    if len(str(entry.get("reason", ""))) < _MIN_REASON and "reason" in entry:
+        problems.append(f"reason: {entry['reason']!r}; allowed: a sentence that explains the exception")
     return problems

@@ -1,4 +1,4 @@
-"""Rights: no action and no resource by wildcard, nobody in particular, in AWS and in the cluster."""
+"""Rules for permissions in AWS and in the cluster: no wildcard as action, resource or principal."""
 
 import json
 import re
@@ -7,7 +7,8 @@ from typing import Any, cast
 
 from policy.resource import UNKNOWN, Resource, Rule, elements
 
-# Type -> input with a policy document, and whether a document of the type belongs to one object, which "*" then names.
+# Type -> (input with a policy document, whether the document belongs to one object). In such a document, the resource
+# "*" means that object.
 _DOCUMENTS = {
     "aws:iam/policy:Policy": ("policy", False),
     "aws:iam/rolePolicy:RolePolicy": ("policy", False),
@@ -20,14 +21,14 @@ _DOCUMENTS = {
     "aws:sns/topicPolicy:TopicPolicy": ("policy", False),
 }
 _INVERTED = ("NotAction", "NotResource", "NotPrincipal")
-# Of AWS' own policies those that give a whole service, or everything.
+# AWS managed policies that grant a whole service, or everything.
 _BROAD = re.compile(r"/(AdministratorAccess|PowerUserAccess|IAMFullAccess|\w*FullAccess)$")
 _ROLES = ("kubernetes:rbac.authorization.k8s.io/v1:ClusterRole", "kubernetes:rbac.authorization.k8s.io/v1:Role")
 _TAKEOVER = {"escalate", "bind", "impersonate"}
 
 
 def statements(document: Any) -> list[Mapping[str, Any]]:  # noqa: ANN401 (text, or an object)
-    """The statements of a policy document; none when it is not known yet. Raises ValueError for one that is no JSON."""
+    """The statements of a policy document; empty if the document is unknown. Raises ValueError if it is not JSON."""
     if document is None or document is UNKNOWN:
         return []
     parsed = json.loads(document) if isinstance(document, str) else document
@@ -39,18 +40,18 @@ def _wildcards(resource: Resource) -> Iterator[str]:
         return
     key, of_one_object = _DOCUMENTS[resource.type]
     try:
-        found = statements(resource.props.get(key))
+        document = statements(resource.props.get(key))
     except ValueError:
         yield f"{key} is not JSON"
         return
-    for number, statement in enumerate(found):
+    for number, statement in enumerate(document):
         if statement.get("Effect") == "Allow":
-            named = statement.get("Sid") or number
-            yield from (f"statement {named}: {problem}" for problem in _too_broad(statement, of_one_object))
+            label = statement.get("Sid") or number
+            yield from (f"statement {label}: {problem}" for problem in _too_broad(statement, of_one_object))
 
 
 def _too_broad(statement: Mapping[str, Any], of_one_object: bool) -> Iterator[str]:
-    yield from (f"{key} allows all but a few" for key in _INVERTED if key in statement)
+    yield from (f"{key} allows everything except a few" for key in _INVERTED if key in statement)
     for action in elements(statement.get("Action")):
         if "*" in str(action):
             yield f"action {action}"
@@ -58,8 +59,8 @@ def _too_broad(statement: Mapping[str, Any], of_one_object: bool) -> Iterator[st
         if _unbounded(str(target)) and not of_one_object:
             yield f"resource {target}"
     principal = statement.get("Principal")
-    named = elements(principal) if not isinstance(principal, Mapping) else _members(cast(Mapping[str, Any], principal))
-    if "*" in named:
+    principals = _members(cast(Mapping[str, Any], principal)) if isinstance(principal, Mapping) else elements(principal)
+    if "*" in principals:
         yield "principal *"
 
 
@@ -68,7 +69,7 @@ def _members(principal: Mapping[str, Any]) -> list[Any]:
 
 
 def _unbounded(target: str) -> bool:
-    """Whether an ARN names more than one thing with what is inside it: a wildcard elsewhere than in a last `/*`."""
+    """Whether an ARN covers more than one resource and its contents: it has a wildcard other than a final `/*`."""
     if target == "*":
         return True
     if not target.startswith("arn:"):
@@ -82,7 +83,7 @@ def _managed(resource: Resource) -> Iterator[str]:
         return
     arn = resource.props.get("policyArn")
     if isinstance(arn, str) and _BROAD.search(arn):
-        yield f"policyArn {arn}; allowed: a policy of the actions that are used"
+        yield f"policyArn {arn}; allowed: a policy that names the actions in use"
 
 
 def _cluster(resource: Resource) -> Iterator[str]:
@@ -93,15 +94,19 @@ def _cluster(resource: Resource) -> Iterator[str]:
             if "*" in elements(rule.get(key)):
                 yield f"{key} has *; allowed: names"
         for verb in sorted(_TAKEOVER & set(elements(rule.get("verbs")))):
-            yield f"verb {verb} gives rights beyond these"
+            yield f"verb {verb} allows privilege escalation"
 
 
 RULES = (
     Rule(
         name="iam-no-wildcard",
-        description="An AWS policy names each action and each resource, and whom it allows.",
+        description="An AWS policy names each action, resource and principal.",
         check=_wildcards,
     ),
-    Rule(name="iam-no-broad-policy", description="No role has a policy for a whole service.", check=_managed),
-    Rule(name="rbac-no-wildcard", description="A role in the cluster names what it may do.", check=_cluster),
+    Rule(name="iam-no-broad-policy", description="No role has a policy that grants a whole service.", check=_managed),
+    Rule(
+        name="rbac-no-wildcard",
+        description="A role in the cluster names its API groups, resources and verbs.",
+        check=_cluster,
+    ),
 )

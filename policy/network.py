@@ -1,4 +1,4 @@
-"""What the world can reach: nothing but TLS through the ingress."""
+"""Rules for the network: the internet reaches the stack only through the ingress, in TLS."""
 
 import json
 import re
@@ -9,7 +9,7 @@ from policy.resource import UNKNOWN, Resource, Rule, StackRule, at, elements
 
 _ALB = "alb.ingress.kubernetes.io/"
 _ANYWHERE = {"0.0.0.0/0", "::/0"}
-# Policies of load balancers that take nothing older than TLS 1.2.
+# Security policies of load balancers that accept only TLS 1.2 or later.
 _MODERN = re.compile(r"^ELBSecurityPolicy-(TLS13-1-[23](?!\d)|TLS-1-2)|^ELBSecurityPolicy-FS-1-2")
 _SECURITY_GROUP = "aws:ec2/securityGroup:SecurityGroup"
 _INGRESS_RULES = {
@@ -74,13 +74,13 @@ def _ingress(resources: Sequence[Resource]) -> Iterator[tuple[Resource, str]]:
 
 
 def _unencrypted(annotations: Mapping[str, Any], shared: Sequence[Resource]) -> Iterator[str]:
-    """What an ingress lacks for TLS only; EKS Auto Mode reads certificate and policy from the class' parameters."""
-    certificate = annotations.get(f"{_ALB}certificate-arn") or _of_class(shared, "certificateARNs")
-    policy = annotations.get(f"{_ALB}ssl-policy") or _of_class(shared, "sslPolicy")
+    """Reasons why an ingress is not TLS only. EKS Auto Mode reads certificate and policy from the class parameters."""
+    certificate = annotations.get(f"{_ALB}certificate-arn") or _class_parameter(shared, "certificateARNs")
+    policy = annotations.get(f"{_ALB}ssl-policy") or _class_parameter(shared, "sslPolicy")
     if not certificate:
         yield "no certificate"
     if policy is not UNKNOWN and not _MODERN.search(str(policy)):
-        yield f"ssl-policy is {policy}; allowed: one that takes nothing older than TLS 1.2"
+        yield f"ssl-policy is {policy}; allowed: one that accepts only TLS 1.2 or later"
     listening = annotations.get(f"{_ALB}listen-ports")
     if listening is UNKNOWN:
         return
@@ -88,10 +88,10 @@ def _unencrypted(annotations: Mapping[str, Any], shared: Sequence[Resource]) -> 
     if "HTTPS" not in protocols:
         yield f"listen-ports is {listening}; allowed: HTTPS, with HTTP only as a redirect to it"
     if "HTTP" in protocols and not annotations.get(f"{_ALB}ssl-redirect"):
-        yield "HTTP is answered; allowed: a redirect (ssl-redirect)"
+        yield "HTTP is served; allowed: a redirect (ssl-redirect)"
 
 
-def _of_class(shared: Sequence[Resource], key: str) -> Any:  # noqa: ANN401 (inputs have no static type)
+def _class_parameter(shared: Sequence[Resource], key: str) -> Any:  # noqa: ANN401 (inputs have no static type)
     return next((value for params in shared if (value := at(params.props, "spec", key))), None)
 
 
@@ -105,10 +105,8 @@ def _ports(listening: str | None) -> list[dict[str, int]]:
 RULES = (
     Rule(name="service-not-public", description="No Service is reachable from outside the cluster.", check=_service),
     Rule(name="network-not-public", description="No address is open to the whole internet.", check=_reachable),
-    Rule(name="listener-tls", description="A load balancer answers in TLS.", check=_listener),
+    Rule(name="listener-tls", description="A load balancer serves TLS only.", check=_listener),
 )
 STACK_RULES = (
-    StackRule(
-        name="ingress-tls", description="What comes in from outside is TLS of version 1.2 or later.", check=_ingress
-    ),
+    StackRule(name="ingress-tls", description="Traffic from outside uses TLS 1.2 or later.", check=_ingress),
 )

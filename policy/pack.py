@@ -1,4 +1,4 @@
-"""The rules as a policy pack of the engine: a preview that breaks one fails, unless it is advisory."""
+"""The rules as a policy pack of the engine. A preview that violates a rule fails, unless the rule is advisory."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
@@ -23,7 +23,7 @@ _Policy = ResourceValidationPolicy | StackValidationPolicy
 
 
 def known(value: Any) -> Any:  # noqa: ANN401 (inputs have no static type)
-    """A value of the engine without its guards: one that a preview does not know is UNKNOWN instead of an error."""
+    """Copies a value of the engine, with UNKNOWN for each value that a preview does not know and cannot read."""
     if isinstance(value, Mapping):
         return {key: _element(cast(Mapping[str, Any], value), key) for key in cast(Mapping[str, Any], value)}
     if isinstance(value, Sequence) and not isinstance(value, str):
@@ -39,7 +39,7 @@ def _element(container: Any, key: Any) -> Any:  # noqa: ANN401 (inputs have no s
 
 
 def _resource(source: ResourceValidationArgs | PolicyResource) -> Resource:
-    """The engine says which of its inputs are secret to no policy pack, and dependencies to rules of a stack only."""
+    """Converts a resource. The engine never reports secret inputs, and reports dependencies to stack rules only."""
     dependencies: list[PolicyResource] = getattr(source, "dependencies", [])
     return Resource(
         type=source.resource_type,
@@ -79,7 +79,7 @@ def _is_allowed(allowed: Sequence[rules.Exemption], rule: str, resource: Resourc
 
 
 def policies() -> list[_Policy]:
-    """All rules as policies of the engine."""
+    """All rules, as policies of the engine."""
     allowed = rules.exemptions()
     return [
         *(_resource_policy(rule, allowed) for rule in rules.RULES),
@@ -88,5 +88,5 @@ def policies() -> list[_Policy]:
 
 
 def serve() -> None:
-    """Answer the engine until it ends this process."""
+    """Answers the engine until it ends this process."""
     PolicyPack(name="observability", policies=cast(Any, policies()), enforcement_level=EnforcementLevel.MANDATORY)

@@ -1,4 +1,4 @@
-"""Secrets: in a Secret or behind a reference, never where everyone who may look at a pod or a ConfigMap reads them."""
+"""Rules for secrets: they are in a Secret or behind a reference, never readable in a pod or ConfigMap."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -8,14 +8,15 @@ from policy.pods import containers, pod_spec
 from policy.resource import Resource, Rule, at, elements
 
 _CONFIG_MAP = "kubernetes:core/v1:ConfigMap"
-# What a secret looks like, and what to call it: the value itself is never in a message.
+# Description -> pattern of a secret. Messages contain the description and never the value.
 _SHAPES = {
     "an AWS access key": re.compile(r"\b(AKIA|ASIA)[A-Z0-9]{16}\b"),
     "a private key": re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----"),
     "a Slack webhook": re.compile(r"https://hooks\.slack\.com/services/\w"),
     "a PagerDuty key": re.compile(r"routing_?key[\"']?[ \t]*[:=][ \t]*[\"']?\w{30,}", re.IGNORECASE),
     "a login inside a URL": re.compile(r"\bhttps?://[^\s/:@$\"']+:[^\s/@$\"']+@"),
-    # A key that names a secret, with a literal: no reference ($VAR, ${...}, $__file{...}, <secret>), no file, no block.
+    # A key that names a secret, with a literal value. References ($VAR, ${...}, $__file{...}, <secret>), files and
+    # blocks do not match.
     "a literal password or token": re.compile(
         r"(?im)^[\s\"'\-]*[\w.-]*(password|passwd|secret|token|api[_-]?key)[\"']?[ \t]*[:=]"
         r"(?![ \t]*([\"']?(\$|<|/|\{|\[|true\b|false\b|null\b|$)|[#|>]))[ \t]*[\"']?[^\s\"']{4,}"
@@ -28,7 +29,7 @@ def _config_map(resource: Resource) -> Iterator[str]:
     if resource.type != _CONFIG_MAP:
         return
     if "data" in resource.secret:
-        yield "data comes from a secret; allowed: a Secret"
+        yield "data is derived from a secret; allowed: a Secret"
     for name, text in sorted(_texts(resource.props.get("data"))):
         yield from (f"data[{name}] has {shape}; allowed: a Secret" for shape in shapes(text))
 
@@ -39,14 +40,14 @@ def _texts(data: Any) -> list[tuple[str, str]]:  # noqa: ANN401 (inputs have no 
 
 
 def shapes(text: str) -> list[str]:
-    """What in a text looks like a secret."""
+    """Descriptions of the secrets that a text seems to contain."""
     return [shape for shape, pattern in _SHAPES.items() if pattern.search(text)]
 
 
 def _pod(resource: Resource) -> Iterator[str]:
     pod = pod_spec(resource)
     if pod is not None and "spec" in resource.secret:
-        yield "spec comes from a secret; allowed: a reference to a Secret"
+        yield "spec is derived from a secret; allowed: a reference to a Secret"
     for container in containers(pod):
         name = at(container, "name")
         for variable in elements(at(container, "env")):
@@ -65,8 +66,10 @@ def _variable(variable: Any) -> Iterator[str]:  # noqa: ANN401 (inputs have no s
 
 
 RULES = (
-    Rule(name="config-map-no-secret", description="A ConfigMap carries no secret.", check=_config_map),
+    Rule(name="config-map-no-secret", description="A ConfigMap contains no secret.", check=_config_map),
     Rule(
-        name="pod-no-secret", description="A pod names secrets; its environment and arguments carry none.", check=_pod
+        name="pod-no-secret",
+        description="A pod refers to secrets; its environment and arguments contain none.",
+        check=_pod,
     ),
 )

@@ -1,4 +1,4 @@
-"""Pods: Pod Security `restricted` and a little more, resources on every container, images of one release."""
+"""Rules for pods: more than Pod Security `restricted`, resources on every container, and pinned images."""
 
 import re
 from collections.abc import Iterator
@@ -22,13 +22,13 @@ _TAG = re.compile(r":([\w][\w.-]*)$")
 
 
 def pod_spec(resource: Resource) -> Any:  # noqa: ANN401 (inputs have no static type)
-    """The pod's specification of a kind that makes pods; None for other kinds."""
+    """The pod specification of a resource that creates pods; None for other resources."""
     path = _TEMPLATES.get(resource.kind) if resource.kubernetes else None
     return at(resource.props, *path) if path else None
 
 
 def containers(pod: Any) -> list[Any]:  # noqa: ANN401 (inputs have no static type)
-    """Every container of a pod, those that prepare it included."""
+    """All containers of a pod, including init containers."""
     return [container for key in ("initContainers", "containers") for container in elements(at(pod, key))]
 
 
@@ -36,15 +36,15 @@ def _host(resource: Resource) -> Iterator[str]:
     pod = pod_spec(resource)
     for switch in _HOST_SWITCHES:
         if at(pod, switch) is True:
-            yield f"{switch} is true; a pod has its own"
+            yield f"{switch} is true; allowed: false"
     for volume in elements(at(pod, "volumes")):
         path = at(volume, "hostPath", "path")
         if path not in (None, UNKNOWN):
-            yield f"hostPath {path}; a pod reads and writes volumes of its own"
+            yield f"hostPath {path}; allowed: the pod's own volumes"
     for container in containers(pod):
         for port in elements(at(container, "ports")):
             if at(port, "hostPort"):
-                yield f"container {at(container, 'name')}: hostPort {port['hostPort']}; a Service leads to a pod"
+                yield f"container {at(container, 'name')}: hostPort {port['hostPort']}; allowed: none, use a Service"
 
 
 def _non_root(resource: Resource) -> Iterator[str]:
@@ -58,7 +58,7 @@ def _non_root(resource: Resource) -> Iterator[str]:
 
 
 def _effective(pod: Any, container: Any, key: str) -> Any:  # noqa: ANN401 (inputs have no static type)
-    """What counts for a container: its own setting goes over the pod's."""
+    """The setting in effect for a container: its own overrides the pod's."""
     own = at(container, "securityContext", key)
     return at(pod, "securityContext", key) if own is None else own
 
@@ -98,30 +98,30 @@ def _image(resource: Resource) -> Iterator[str]:
     for container in containers(pod_spec(resource)):
         image = at(container, "image")
         if image is not UNKNOWN and not _pinned(str(image or "")):
-            yield f"container {at(container, 'name')}: image {image!r}; allowed: one with a release as tag, or a digest"
+            yield f"container {at(container, 'name')}: image {image!r}; allowed: a release as tag, or a digest"
 
 
 def _pinned(image: str) -> bool:
     if "@" in image:
         return bool(_DIGEST.search(image))
     tag = _TAG.search(image)
-    # A tag without a number moves: latest, stable, main.
+    # Tags without a number, such as latest, stable and main, move from release to release.
     return bool(tag and re.search(r"\d", tag[1]))
 
 
 RULES = (
     Rule(name="pod-host", description="A pod shares nothing with its node.", check=_host),
-    Rule(name="pod-non-root", description="No program of a pod runs as root.", check=_non_root),
+    Rule(name="pod-non-root", description="No container runs as root.", check=_non_root),
     Rule(
         name="pod-hardened",
-        description="A container gains no rights: none escalated, none beyond a plain process, nothing writable.",
+        description="A container has no privileges or capabilities, cannot gain any, and has a read-only file system.",
         check=_hardened,
     ),
     Rule(
         name="container-resources",
-        # A CPU limit is left out on purpose (components/kubernetes/pods.py).
-        description="Every container says what CPU and memory it needs, and has a limit of memory.",
+        # CPU limits are omitted on purpose (components/kubernetes/pods.py).
+        description="Every container requests CPU and memory, and has a memory limit.",
         check=_resources,
     ),
-    Rule(name="image-pinned", description="An image is one release, today and tomorrow.", check=_image),
+    Rule(name="image-pinned", description="An image is pinned to a release or digest.", check=_image),
 )

@@ -1,4 +1,4 @@
-"""A resource as a rule sees it, and the two kinds of rules. Knows neither the engine nor the tests."""
+"""The resources that rules check, and the two types of rules. Independent of the engine and of the tests."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from typing import Any, Final, cast
 
 
 class Unknown:
-    """Stands for a value that a preview cannot know yet."""
+    """Type of UNKNOWN, which replaces a value that a preview cannot know yet."""
 
     def __repr__(self) -> str:
         return "(known after the update)"
@@ -17,46 +17,46 @@ UNKNOWN: Final = Unknown()
 
 @dataclass(frozen=True, kw_only=True)
 class Resource:
-    """One resource before it is created or changed."""
+    """A resource before it is created or changed."""
 
     type: str
-    """Type token, as in `kubernetes:apps/v1:Deployment`."""
+    """Type token, such as `kubernetes:apps/v1:Deployment`."""
     name: str
     """Logical name."""
     props: Mapping[str, Any]
-    """Inputs with the provider's names (camelCase); what a preview does not know is UNKNOWN."""
+    """Inputs under the provider's names (camelCase). A value that a preview does not know is UNKNOWN."""
     protect: bool = False
     secret: frozenset[str] = frozenset()
-    """Inputs that carry a secret. The engine does not tell a policy pack; the tests know."""
+    """Inputs that contain a secret. The engine does not report them to a policy pack; the tests fill them in."""
     dependencies: frozenset[str] = field(default=frozenset[str]())
-    """Logical names of the resources whose outputs the inputs come from."""
+    """Logical names of the resources whose outputs the inputs use."""
 
     @property
     def kind(self) -> str:
-        """The type without package and version."""
+        """The type without its package and version."""
         return self.type.rsplit(":", 1)[-1]
 
     @property
     def kubernetes(self) -> bool:
-        """Whether it is an object of the cluster."""
+        """Whether the resource is a Kubernetes object."""
         return self.type.startswith("kubernetes:")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """A rule that one resource alone keeps or breaks."""
+    """A rule that checks one resource at a time."""
 
     name: str
     description: str
     check: Callable[[Resource], Iterator[str]]
-    """Gives the problems: what is there, and what is allowed."""
+    """Yields the problems: each names the current value, and what is allowed."""
     advisory: bool = False
-    """Told, but no preview fails: there are times when it is broken on purpose."""
+    """Whether violations are reported without failing the preview, for rules that may be broken on purpose."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class StackRule:
-    """A rule that needs more than one resource to judge."""
+    """A rule that checks all resources of a stack together."""
 
     name: str
     description: str
@@ -65,7 +65,7 @@ class StackRule:
 
 
 def at(value: Any, *path: str) -> Any:  # noqa: ANN401 (inputs have no static type)
-    """What stands in nested objects under `path`: None where it is not set, UNKNOWN where a part is not known yet."""
+    """The value at `path` in nested objects. None if it is not set, UNKNOWN if a part of the path is unknown."""
     for key in path:
         if value is UNKNOWN:
             return UNKNOWN
@@ -76,7 +76,7 @@ def at(value: Any, *path: str) -> Any:  # noqa: ANN401 (inputs have no static ty
 
 
 def elements(value: Any) -> list[Any]:  # noqa: ANN401 (inputs have no static type)
-    """The known elements of a list; a single value counts as a list of one, nothing and UNKNOWN as empty."""
+    """The known elements of a list. A single value counts as a list of one; None and UNKNOWN count as empty."""
     if value is None or value is UNKNOWN:
         return []
     if isinstance(value, Sequence) and not isinstance(value, str):
@@ -85,7 +85,7 @@ def elements(value: Any) -> list[Any]:  # noqa: ANN401 (inputs have no static ty
 
 
 def is_true(value: Any) -> bool:  # noqa: ANN401 (inputs have no static type)
-    """Whether a value is true, or may be."""
+    """Whether a value is true, or may become true because it is unknown."""
     return value is UNKNOWN or value is True or value == "true"
 
 
@@ -95,7 +95,7 @@ def of(resources: Sequence[Resource], type_: str) -> list[Resource]:
 
 
 def belonging(resources: Sequence[Resource], type_: str, owner: Resource, key: str) -> list[Resource]:
-    """The resources of a type that name `owner` in the input `key`, by its own physical name or by its output."""
+    """The resources of a type that refer to `owner` in the input `key`, by its physical name or by an output."""
     physical = owner.props.get(key)
     return [
         side

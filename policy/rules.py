@@ -1,4 +1,4 @@
-"""All rules, and what they say of a stack."""
+"""All rules, and the violations that they find in a stack."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ NAMES = tuple(rule.name for rule in (*RULES, *STACK_RULES))
 
 @dataclass(frozen=True, kw_only=True)
 class Violation:
-    """A rule that a resource breaks."""
+    """A violation of a rule by a resource."""
 
     rule: str
     resource: Resource
@@ -32,12 +32,12 @@ class Violation:
 
 
 def exemptions() -> list[Exemption]:
-    """The list of this folder."""
+    """The exceptions in this folder's list."""
     return exceptions.load(rules=NAMES)
 
 
 def found(resources: Sequence[Resource]) -> Iterator[Violation]:
-    """Everything that breaks a rule, allowed or not."""
+    """Yields all violations, including those that the exceptions allow."""
     for rule in RULES:
         for resource in resources:
             for problem in rule.check(resource):
@@ -48,7 +48,7 @@ def found(resources: Sequence[Resource]) -> Iterator[Violation]:
 
 
 def violations(resources: Sequence[Resource], *, stack: str, allowed: Sequence[Exemption]) -> list[Violation]:
-    """What breaks a rule in a stack and is not on the list `allowed`."""
+    """Violations in a stack, except those that `allowed` covers."""
     return [
         violation
         for violation in found(resources)

@@ -1,4 +1,4 @@
-"""Name and port of each program that the platform runs, and the catalogue of the simulated systems."""
+"""Names and ports of the platform's programs, and the catalogue of the simulated systems."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,9 +10,9 @@ class App:
     """A program of the platform."""
 
     name: str
-    """Of its Service, its pods' label and its service account."""
+    """Name of its Service and service account, and the value of its pods' label."""
     port: int
-    """Of its HTTP API; its Service has the same."""
+    """Port of its HTTP API and of its Service."""
 
 
 PROMETHEUS = App(name="prometheus", port=9090)
@@ -23,18 +23,18 @@ GRAFANA = App(name="grafana", port=3000)
 KUBE_STATE_METRICS = App(name="kube-state-metrics", port=8080)
 NODE_EXPORTER = App(name="node-exporter", port=9100)
 RECEIVER = App(name="receiver", port=8080)
-"""Takes the notifications of a test cluster; its namespace has its name."""
+"""Receives the notifications of a test cluster. Its namespace has the same name."""
 
 DATA_SOURCES = (PROMETHEUS.name, LOKI.name, JAEGER.name, ALERTMANAGER.name)
-"""Uids of Grafana's data sources, the only ones that a dashboard may name."""
+"""Uids of Grafana's data sources. A dashboard may name no other."""
 
 AGENT, GATEWAY = "otel-agent", "otel-gateway"
 """Names of the two layers of collectors."""
 
 SIMULATED_PORT = 8000
-"""Port of metrics, requests and fault switches of each simulated program."""
+"""Port on which each simulated program serves metrics, requests and fault switches."""
 SIMULATED_WORKERS = 2
-"""Workers of the job queue."""
+"""Replicas of the job queue's worker."""
 SimulatedSystem = Literal["job-queue", "speccursor", "api", "media-upload", "media-clustering", "platform-faults"]
 
 
@@ -44,10 +44,10 @@ class Program:
 
     app: str
     role: str
-    """Argument of `python3 -m simulator`, and the suffix of the logical names."""
+    """Argument of `python3 -m simulator`, and suffix of the logical names."""
     replicas: int = 1
     switches: bool = True
-    """Whether it has fault switches, and therefore a Service."""
+    """Whether the program has fault switches, and therefore a Service."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,17 +58,17 @@ class Simulated:
     """Logical name of the component."""
     namespace: str
     programs: tuple[Program, ...]
-    """The first one has the fault switches."""
+    """The first program has the fault switches."""
 
 
 def _single(system: str, namespace: str, app: str) -> Simulated:
     return Simulated(resource=f"simulator-{system}", namespace=namespace, programs=(Program(app=app, role=app),))
 
 
-# In the order of the local ports.
+# The order determines the local ports.
 SIMULATED: Mapping[SimulatedSystem, Simulated] = {
     "job-queue": Simulated(
-        resource="simulator",  # from the time when it was the only one; another name would replace its resources
+        resource="simulator",  # has no suffix because it was the first system; a new name would replace its resources
         namespace="job-queue",
         programs=(
             Program(app="jq-server", role="server"),
@@ -81,5 +81,5 @@ SIMULATED: Mapping[SimulatedSystem, Simulated] = {
     "media-clustering": _single("media-clustering", "media", "sploot-cluster"),
     "platform-faults": _single("platform-faults", "platform-faults", "platform-faults"),
 }
-SIMULATED_NAMESPACES = (*dict.fromkeys(one.namespace for one in SIMULATED.values()), RECEIVER.name)
-"""Namespaces that the simulator adds."""
+SIMULATED_NAMESPACES = (*dict.fromkeys(system.namespace for system in SIMULATED.values()), RECEIVER.name)
+"""Namespaces of the simulated systems and of the receiver."""

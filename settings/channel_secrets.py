@@ -1,4 +1,4 @@
-"""The values behind the channels' config keys: there, of the right form, encrypted where they are secret, reachable."""
+"""Checks the values that channels refer to: each must be set, well-formed, encrypted if secret, and reachable."""
 
 import re
 from collections.abc import Collection, Iterator, Mapping
@@ -10,29 +10,30 @@ from settings.values import Values
 
 _OUTSIDE = (
     "https on port 443 for a host outside the cluster, because Alertmanager may reach nothing else there; hosts inside "
-    "it end in .svc"
+    "the cluster end in .svc"
 )
 _MAILBOX = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9-]+)+")
 
 
 def problems(raw: Mapping[str, str], encrypted: Collection[str], routing: Routing, values: Values | None) -> list[str]:
-    """What is wrong with the values that the channels need, and with the servers that deliver for them, as `KEY: what`.
+    """Problems with the channels' values and with the servers that deliver for the channels, as `KEY: problem`.
 
-    `values` is None when the stack's other settings are wrong, too.
+    `values` is None if the stack's other settings have problems, too.
     """
     forms = routing.forms()
-    found: list[str] = []
+    problems_found: list[str] = []
     for key, channels in routing.secrets().items():
         text = raw.get(key, "")
         if not text:
             command = f"pulumi config set {'' if forms[key] == 'address' else '--secret '}{key}"
             users = " and ".join(channels)
-            found.append(f"{key}: required, but not set; needed by channel {users}; set it with: {command}")
+            problems_found.append(f"{key}: required, but not set; needed by channel {users}; set it with: {command}")
         else:
-            found += [f"{key}: {problem}" for problem in _value_problems(key, text, forms[key], encrypted, values)]
+            value_problems = _value_problems(key, text, forms[key], encrypted, values)
+            problems_found += [f"{key}: {problem}" for problem in value_problems]
     if values:
-        found += _server_problems(routing, values)
-    return found
+        problems_found += _server_problems(routing, values)
+    return problems_found
 
 
 def _value_problems(
@@ -57,13 +58,13 @@ def _url_problems(key: str, text: str, encrypted: Collection[str]) -> Iterator[s
     if key not in encrypted:
         yield _plain(key, "for addresses inside the cluster (they end in .svc)")
     if not address.reachable:
-        # A channel that the network policy keeps Alertmanager from would fail only when it is needed.
+        # The network policy blocks Alertmanager from any other port. The channel would fail only when it is needed.
         yield _hidden(_OUTSIDE)
 
 
 def _token_problems(key: str, text: str, encrypted: Collection[str], server: "_Address | None") -> Iterator[str]:
     if not text.strip():
-        yield _hidden("a text that is not blank")
+        yield _hidden("a non-blank text")
     if not server or server.inside:
         return
     if key not in encrypted:
@@ -95,14 +96,14 @@ def _server_problems(routing: Routing, values: Values) -> Iterator[str]:
 
 
 def smtp_port(smarthost: str) -> int | None:
-    """Port of an SMTP server (host:port) outside the cluster; None for one inside it, and for an empty text."""
+    """Port of an SMTP server (host:port) outside the cluster. None if the server is inside, or the text is empty."""
     host, _, port = smarthost.rpartition(":")
     return int(port) if host and not host.endswith(".svc") else None
 
 
 def _plain(key: str, allowed: str) -> str:
     command = f"pulumi config set --secret {key}"
-    return f"stands in the stack file as plain text, which is allowed only {allowed}; encrypt it with: {command}"
+    return f"is plain text in the stack file, which is allowed only {allowed}; encrypt it with: {command}"
 
 
 def _hidden(allowed: str) -> str:
@@ -124,11 +125,11 @@ class _Address(NamedTuple):
 
 
 def _address(url: str) -> _Address | None:
-    """Where an http or https URL leads; None when it is none."""
+    """Scheme, host and port of an http or https URL; None for any other text."""
     try:
         parts = urlsplit(url)
         port = parts.port
-    except ValueError:  # such as an unclosed bracket, or a port that is no number
+    except ValueError:  # for example an unclosed bracket or a port that is not a number
         return None
     default = {"http": 80, "https": 443}.get(parts.scheme)
     if default is None or not parts.hostname:

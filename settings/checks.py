@@ -1,4 +1,4 @@
-"""Do the parts of a stack fit together: its rules, routes, dashboards and values. One line for each problem."""
+"""Checks that the rules, routes, dashboards and values of a stack are consistent. Yields one line for each problem."""
 
 import json
 from collections.abc import Iterator
@@ -18,7 +18,10 @@ _BUCKETS = ("lokiBucket", "lokiRulerBucket")
 
 
 def bucket_problems(values: Values, stack: str, folder: Path) -> Iterator[str]:
-    """Buckets that another stack's file in `folder` names, too: two Lokis in one bucket delete each other's logs."""
+    """Reports buckets that another stack file in `folder` names, too.
+
+    Two Lokis that share a bucket delete each other's logs.
+    """
     own = {key: name for key in _BUCKETS if (name := getattr(values, to_snake(key)))}
     for name in stack_files.names(folder):
         if name == stack:
@@ -26,12 +29,12 @@ def bucket_problems(values: Values, stack: str, folder: Path) -> Iterator[str]:
         try:
             theirs = stack_files.read(name, folder).own
         except StackFileError:
-            continue  # that stack's own preview reports it
+            continue  # that stack's own preview reports the error
         if theirs.get("lokiS3Endpoint", "") != values.loki_s3_endpoint:
             continue
         yield from (
             f"{PROJECT}:{key}: {json.dumps(bucket)} is not allowed; allowed: a bucket of this stack only; "
-            f"Pulumi.{name}.yaml has it as {other}"
+            f"Pulumi.{name}.yaml uses it as {other}"
             for key, bucket in own.items()
             for other in _BUCKETS
             if theirs.get(other) == bucket
@@ -39,7 +42,7 @@ def bucket_problems(values: Values, stack: str, folder: Path) -> Iterator[str]:
 
 
 def problems(parts: Parts, values: Values | None) -> Iterator[str]:
-    """What does not fit. A part that is None, or no dashboard, is wrong in itself, and is left out."""
+    """Reports inconsistencies. Skips parts that are None or empty: their own problems have already been reported."""
     rule_set, routes, dashboards = parts.rule_set, parts.routing, parts.dashboards
     if values and routes:
         yield from routes.timing_problems(values.timing)

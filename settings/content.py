@@ -1,4 +1,4 @@
-"""The files that a stack is made of: rules, routes and dashboards, and what a stack changes about them."""
+"""The rules, routes and dashboards of a stack, loaded from files, and the stack's changes to them."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from settings.parsing import PROJECT
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:
-    """What was loaded; None, or no dashboard, is what is wrong in itself."""
+    """The loaded parts. A part that has problems is None, or has no dashboards."""
 
     rule_set: RuleSet | None
     routing: Routing | None
@@ -28,7 +28,7 @@ class Parts:
 
 @dataclass(frozen=True, kw_only=True)
 class Changes:
-    """What a stack changes, by name of the alert and of the budget."""
+    """Changes of a stack, by name of the alert or of the disruption budget."""
 
     alerts: Mapping[str, AlertOverride]
     budgets: Mapping[str, DisruptionBudget]
@@ -38,7 +38,7 @@ _Item = TypeVar("_Item")
 
 
 def load(folder: Path) -> tuple[Parts, list[str]]:
-    """The parts, with rules and routes from `folder`; and a line for each problem."""
+    """Loads rules and routes from `folder`, and the dashboards. Also returns one line for each problem."""
     problems: list[str] = []
     rule_set, routes = None, None
     try:
@@ -58,18 +58,21 @@ def load(folder: Path) -> tuple[Parts, list[str]]:
 
 
 def changes(typed: Mapping[str, object], rule_set: RuleSet | None) -> tuple[Changes, list[str]]:
-    """What the typed keys change about these rules; and a line for each problem."""
+    """The changes that a stack's typed keys make to these rules. Also returns one line for each problem."""
     if not rule_set:
         return Changes(alerts={}, budgets={}), []
-    alerts, problems = _changed(typed, "alertOverrides", partial(loader.overrides, rule_set=rule_set))
-    budgets, found = _changed(typed, "disruptionBudgets", partial(disruption_budgets.of, rule_set.systems))
-    return Changes(alerts=alerts, budgets=budgets), [*problems, *found]
+    alerts, alert_problems = _changed(typed, "alertOverrides", partial(loader.overrides, rule_set=rule_set))
+    budgets, budget_problems = _changed(typed, "disruptionBudgets", partial(disruption_budgets.of, rule_set.systems))
+    return Changes(alerts=alerts, budgets=budgets), [*alert_problems, *budget_problems]
 
 
 def _changed(
     typed: Mapping[str, object], key: str, apply: Callable[[dict[str, Any]], dict[str, _Item]]
 ) -> tuple[dict[str, _Item], list[str]]:
-    """What `apply` makes of an object key, and its problems; a value that is no object is reported elsewhere."""
+    """Applies `apply` to the object under `key`, and returns the result and its problems.
+
+    Any other value counts as empty here; settings/parsing.py reports it.
+    """
     value = typed.get(key)
     if not isinstance(value, dict):
         return {}, []

@@ -13,7 +13,7 @@ _QUANTITY = re.compile(r"([0-9]+(?:\.[0-9]+)?)(Ki|Mi|Gi|Ti|Pi|k|M|G|T|P|)")
 
 
 def quantity_bytes(text: str) -> int:
-    """Bytes of a quantity such as `50Gi`. Raises ValueError for what is none, or is zero."""
+    """Bytes of a quantity such as `50Gi`. Raises ValueError if the text is not a quantity, or is zero."""
     match = _QUANTITY.fullmatch(text)
     size = int(Decimal(match[1]) * _UNITS[match[2]]) if match else 0
     if size <= 0:
@@ -27,11 +27,11 @@ def _checked(text: str) -> str:
 
 
 Quantity = Annotated[str, AfterValidator(_checked)]
-"""Text such as `50Gi`."""
+"""A quantity as text, such as `50Gi`."""
 
 
 def at_least(minimum: str) -> AfterValidator:
-    """Refuses quantities below `minimum`: mostly a number whose unit was forgotten."""
+    """Refuses quantities below `minimum`, which mostly lack their unit."""
 
     def check(text: str) -> str:
         if quantity_bytes(text) < quantity_bytes(minimum):

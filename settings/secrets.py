@@ -1,4 +1,4 @@
-"""The secrets of a stack: given encrypted, or as references that AWS is asked for."""
+"""The secrets of a stack: either encrypted in the configuration, or references that are read from AWS."""
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ _SEARCH = "opensearchPassword"
 
 @dataclass(frozen=True, kw_only=True)
 class Secrets:
-    """The configuration with each reference replaced by what it leads to, and what AWS said besides."""
+    """The configuration with each reference replaced by its value, and the facts that AWS reported."""
 
     raw: Mapping[str, str] = field(repr=False)
     present: Collection[str]
@@ -32,9 +32,10 @@ def read(
     values: Values | None,
     ask: Callable[[Values, Mapping[str, Reference]], Findings],
 ) -> tuple[Secrets, list[str]]:
-    """Reads the references and checks what is read; a line for each problem.
+    """Reads the references and checks their values. Also returns one line for each problem.
 
-    One that cannot be read, and so has a problem already, stands in with a value of the right form.
+    An unreadable reference has already been reported. A well-formed placeholder takes its place, so that the other
+    checks can run.
     """
     keys = (*(routing.secrets() if routing else ()), *setting_values.SECRETS)
     references, malformed = secret_references.find(raw, keys)
@@ -46,12 +47,13 @@ def read(
     elif values:
         problems += _keyed([f"{key}: a reference is not allowed; allowed only when cloud is eks" for key in references])
     forms = routing.forms() if routing else {}
-    stood_in = {key: secret_references.stand_in(forms.get(key, ""), key) for key in keys if _is_reference(raw, key)}
-    filled = {**raw, **stood_in, **findings.secrets}
-    hidden = {*encrypted, *stood_in}
+    unread = [key for key in keys if _is_reference(raw, key)]
+    placeholders = {key: secret_references.placeholder(forms.get(key, ""), key) for key in unread}
+    filled = {**raw, **placeholders, **findings.secrets}
+    hidden = {*encrypted, *placeholders}
     if routing:
         problems += _keyed(channel_secrets.problems(filled, hidden, routing, values))
-    # As it is written: the values may be wrong elsewhere, and all problems are told at once.
+    # Reads the raw text: `values` may be None because of another key, and all problems are reported at once.
     if raw.get("opensearchDomain") == "true" and filled.get(_SEARCH):
         problems += _keyed(_password_problems(filled[_SEARCH]))
     present = [key for key in setting_values.SECRETS if filled.get(key)]
@@ -63,9 +65,9 @@ def read(
 
 
 def _password_problems(password: str) -> list[str]:
-    misses = opensearch.password_problem(password)
+    problem = opensearch.password_problem(password)
     allowed = opensearch.PASSWORD_ALLOWED
-    return [f"{_SEARCH}: the value (a secret, not shown) {misses}; allowed: {allowed}"] if misses else []
+    return [f"{_SEARCH}: the value (a secret, not shown) {problem}; allowed: {allowed}"] if problem else []
 
 
 def _is_reference(raw: Mapping[str, str], key: str) -> bool:

@@ -1,19 +1,19 @@
-"""Sizes and shares that both the configurations of the platform's programs and the capacity check use."""
+"""Sizes and shares that the programs' configurations and the capacity check have in common."""
 
 from alerting.durations import seconds
 
 PROMETHEUS_USABLE = 0.85
-"""Share of Prometheus' volume for blocks. The rest is for the write-ahead log, and for compaction, which writes before
-it deletes."""
+"""Share of Prometheus' volume for blocks. The rest is for the write-ahead log and for compaction, which writes new
+blocks before it deletes the old ones."""
 
 LOKI_RETENTION_ALLOWED = "whole days, at least 1d, such as 30d, 2w or 48h"
 LOKI_STREAMS_SHARE = 0.25
 """Share of a replica's memory that streams may take."""
 LOKI_STREAM_BYTES = 16 * 1024
-"""Memory of one stream: 6 KiB were measured for a stream of five short lines; busy streams, which are few, hold up to
+"""Memory of one stream. A stream of five short lines took 6 KiB when measured; the few busy streams hold up to
 2 MiB."""
 LOKI_MB_PER_SECOND = 10
-"""Log lines that Loki accepts."""
+"""Volume of log lines that Loki accepts, in MB/s."""
 LOKI_COMPACTION_MINUTES = 10
 """Time between two runs of Loki's compactor."""
 _DAY = 86_400
@@ -28,10 +28,10 @@ REQUEST_BYTES = 4 * 2**20
 # Share of an agent's memory for traces that wait for gateways. The agent refuses data above 60 % of its memory.
 _AGENT_QUEUES_SHARE = 0.25
 _LARGEST_QUEUE = 16 * 2**20
-# A request that is larger than its queue would be refused forever. Names of pods make a request slightly larger.
+# A request larger than the queue would be refused forever. The pod names that the agent adds enlarge it slightly.
 _SMALLEST_QUEUE = REQUEST_BYTES * 5 // 4
 
-# Cores and bytes that each pod of an app requests, where no setting decides.
+# CPU cores and memory that each pod of an app requests, where no setting decides.
 CPU = {
     "prometheus": 0.1,
     "alertmanager": 0.02,
@@ -49,16 +49,16 @@ MEMORY = {"alertmanager": "128Mi", "node-exporter": "64Mi"}
 def loki_retention_problem(text: str) -> str | None:
     """Why Loki cannot keep logs for this duration; None if it can. LOKI_RETENTION_ALLOWED says what is allowed.
 
-    One day is Loki's own minimum. The compactor goes by the age of each chunk; whole days are this program's choice,
-    for all limits that are derived from the retention.
+    One day is Loki's own minimum. The compactor deletes by the age of each chunk. This program requires whole days
+    because other limits are derived from the retention.
     """
     try:
-        kept = seconds(text)
+        retention = seconds(text)
     except ValueError as error:
         return str(error)
-    if kept < _DAY:
+    if retention < _DAY:
         return "must be at least 1d: Loki keeps no less"
-    return None if kept % _DAY == 0 else "must be whole days"
+    return None if retention % _DAY == 0 else "must be whole days"
 
 
 def loki_replication(replicas: int) -> int:

@@ -1,7 +1,7 @@
 """The settings of one stack: its values, rules, routes, dashboards and secrets, checked together.
 
-Everything is checked before the first resource, and every problem is reported at once with its full key, its value
-(never a secret's) and what is allowed. Defaults stand in Pulumi.yaml, and only there.
+All checks run before the first resource is created. All problems are reported at once, each with its full key, its
+value (never a secret's) and the allowed values. Pulumi.yaml is the only place that holds defaults.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -30,7 +30,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 class SettingsError(ValueError):
-    """The configuration cannot be used. `problems` has one line per problem."""
+    """The configuration cannot be used. `problems` has one line for each problem."""
 
     def __init__(self, problems: Collection[str]) -> None:
         self.problems = tuple(problems)
@@ -42,7 +42,7 @@ class SettingsError(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """Everything that differs between stacks, checked."""
+    """The checked settings of a stack: everything that differs between stacks."""
 
     values: Values
     rule_set: RuleSet
@@ -50,19 +50,19 @@ class Settings:
     routing: Routing
     dashboards: Sequence[DashboardFile]
     disruption_budgets: Mapping[str, DisruptionBudget]
-    """By name, of the observed systems' workloads."""
+    """Disruption budgets of the observed systems' workloads, by name."""
     secrets: Mapping[str, SecretStr]
     """Config key -> secret, for every key that a channel names."""
     credentials: Mapping[str, SecretStr]
-    """Config key -> secret, for what the values need besides."""
+    """Config key -> secret, for every other key that the values need."""
     facts: Facts | None = None
-    """What AWS said of the account; None where cloud is not eks."""
+    """What AWS reported about the account; None if cloud is not eks."""
     stack: str = ""
-    """The stack's name, which nothing depends on: it stands in tags, and tells the stack's own file from others."""
+    """Name of the stack. It is used only in tags and to tell the stack's own file from the others."""
 
     @property
     def kubeconfig(self) -> str | None:
-        """Absolute path of the kubeconfig, or the EKS cluster's as text; None for the one that kubectl would take."""
+        """Absolute path of the kubeconfig file, or the EKS cluster's kubeconfig as text. None: kubectl's default."""
         values = self.values
         if values.kubeconfig or values.kube_context or not (self.facts and self.facts.cluster):
             return str(ROOT / Path(values.kubeconfig).expanduser()) if values.kubeconfig else None
@@ -71,18 +71,18 @@ class Settings:
 
     @property
     def has_cluster(self) -> bool:
-        """Whether there is a cluster to ask: not in an offline preview, and not before it is made."""
-        made = self.facts is None or self.facts.cluster is not None
-        return made and not self.values.offline_preview
+        """Whether a cluster can be queried: not in an offline preview, and not before the cluster is created."""
+        exists = self.facts is None or self.facts.cluster is not None
+        return exists and not self.values.offline_preview
 
     @property
     def kube_context(self) -> str | None:
-        """Context; None for the kubeconfig's current one."""
+        """Context in the kubeconfig; None for its current context."""
         return self.values.kube_context or None
 
     @property
     def storage_class(self) -> str | None:
-        """Storage class of every volume; None for the cluster's default, which EKS does not have."""
+        """Storage class of every volume; None for the cluster's default. EKS has no default class."""
         return self.values.storage_class or (STORAGE_CLASS if self.values.cloud == "eks" else None)
 
     @property
@@ -92,37 +92,37 @@ class Settings:
 
     @property
     def agent_namespace(self) -> str:
-        """Namespace of the node agents, the only one outside Pod Security `restricted`."""
+        """Namespace of the node agents, the only namespace that Pod Security `restricted` does not cover."""
         return f"{self.values.namespace}-agent"
 
     @property
     def made_namespaces(self) -> list[str]:
-        """Namespaces that the program makes."""
+        """Namespaces that the program creates."""
         simulated = SIMULATED_NAMESPACES if self.values.simulator else ()
         return [self.values.namespace, self.agent_namespace, *simulated]
 
     @property
     def grafana_api_url(self) -> str:
-        """Where this program reaches Grafana's API."""
+        """URL at which this program reaches Grafana's API."""
         return self.values.grafana_api_url or self.values.dashboard_base_url
 
     @property
     def grafana_auth(self) -> str:
-        """Login for a Grafana that is not this stack's; anonymous where none is set."""
+        """Login for a Grafana outside this stack; `anonymous` if it is not set."""
         return self.credential("grafanaAuth") if "grafanaAuth" in self.credentials else "anonymous"
 
     def credential(self, key: str) -> str:
-        """The secret under a config key of `credentials`."""
+        """The secret for a config key in `credentials`."""
         return self.credentials[key].get_secret_value()
 
     @property
     def links(self) -> Links:
-        """Where the links of a notification lead."""
+        """Base URLs of the links in a notification."""
         return Links(runbook_base_url=self.values.runbook_base_url, dashboard_base_url=self.values.dashboard_base_url)
 
     @property
     def mail(self) -> Mail | None:
-        """The SMTP server; None where no channel needs one."""
+        """The SMTP server; None if smtpSmarthost is not set."""
         values = self.values
         if not values.smtp_smarthost:
             return None
@@ -137,11 +137,11 @@ class Settings:
 
     @property
     def timing(self) -> Timing:
-        """How long notifications wait."""
+        """Waiting times of notifications."""
         return self.values.timing
 
     def rule_files(self) -> dict[str, str]:
-        """File name -> YAML of the rules as this stack deploys them."""
+        """File name -> YAML of the rules that this stack deploys."""
         return loader.render(self.rule_set, self.overrides, self.links)
 
 
@@ -152,26 +152,26 @@ def parse(
     ask_aws: aws_facts.Check = aws_facts.offline,
     stack: str = "",
 ) -> Settings:
-    """Settings from configuration as the engine hands it over: keys without namespace, every value a text.
+    """Parses the engine's configuration, in which keys have no namespace and every value is a text.
 
-    `encrypted` names the keys that the stack file holds encrypted. Without `ask_aws` nothing is asked, and references
-    to secrets stay unread. With `stack`, the files of the other stacks are looked at, too. Raises
-    SettingsError with every problem found.
+    `encrypted` names the keys that the stack file holds encrypted. Without `ask_aws`, AWS is not contacted and
+    references to secrets stay unread. With `stack`, the other stacks' files are checked for conflicts, too. Raises
+    SettingsError with every problem.
     """
     parts, problems = content.load(rules_folder)
     secret_keys = (*(parts.routing.secrets() if parts.routing else ()), *setting_values.SECRETS)
     plain = {key: text for key, text in raw.items() if key not in secret_keys}
-    # With a broken routing.yaml nobody can tell which further keys are secrets, so none is called unknown.
+    # Without a valid routing.yaml the secret keys of the channels are not known, so no key is reported as unknown.
     problems += parsing.unknown(plain, secret_keys) if parts.routing else []
     typed = parsing.typed(plain)
-    values, found = parsing.values(typed, encrypted)
-    problems += found
-    secrets, found = setting_secrets.read(raw, encrypted, parts.routing, values, partial(ask_aws, stack=stack))
-    problems += found
-    problems += checks.problems(parts, values)
+    values, value_problems = parsing.values(typed, encrypted)
+    secrets, secret_problems = setting_secrets.read(
+        raw, encrypted, parts.routing, values, partial(ask_aws, stack=stack)
+    )
+    problems += [*value_problems, *secret_problems, *checks.problems(parts, values)]
     problems += checks.bucket_problems(values, stack, ROOT) if values and stack else ()
-    changes, found = content.changes(typed, parts.rule_set)
-    problems += found
+    changes, change_problems = content.changes(typed, parts.rule_set)
+    problems += change_problems
     if problems or not (values and parts.rule_set and parts.routing):
         raise SettingsError(problems)
     return Settings(

@@ -1,4 +1,4 @@
-"""Types of plain values that several keys share; each knows what is allowed in the words of the error message."""
+"""Types of plain values that several keys share, and the texts that describe their allowed values in messages."""
 
 import re
 from collections.abc import Callable
@@ -13,7 +13,7 @@ BACKEND_URL = HTTPS + "; http only for a host inside the cluster (ends in .svc)"
 
 
 def _url(text: str) -> str:
-    # A login would end up in ConfigMaps and in the state; urlsplit itself refuses a bad port or address.
+    # A login would end up in ConfigMaps and in the state. urlsplit itself rejects an invalid port or address.
     parts = urlsplit(text)
     fits = parts.scheme in ("http", "https") and parts.hostname and (parts.port or 1) > 0
     if not fits or "@" in parts.netloc or parts.query or parts.fragment or re.search(r"\s", text):
@@ -45,7 +45,7 @@ BackendUrl = Annotated[str, AfterValidator(_backend_url)]
 OptionalBackendUrl = Annotated[str, _optional(_backend_url)]
 DnsLabel = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
 BucketName = Annotated[str, Field(pattern=r"^([a-z0-9](-?\.?[a-z0-9]|--){1,61}[a-z0-9])?$")]
-"""An S3 bucket's name, or empty."""
+"""The name of an S3 bucket, or an empty text."""
 
 
 def quantity(example: str, *, least: str) -> Any:  # noqa: ANN401
@@ -54,5 +54,5 @@ def quantity(example: str, *, least: str) -> Any:  # noqa: ANN401
 
 
 def allowed(text: str) -> Any:  # noqa: ANN401  (pydantic's own Field is untyped here, too)
-    """A field whose error message ends in this text."""
+    """A field whose error message ends with this text."""
     return Field(description=text)

@@ -1,4 +1,4 @@
-"""The plain values of a stack: which keys there are, what each may be, and which do not fit together."""
+"""The plain values of a stack: the keys, the values that each allows, and the conflicts between them."""
 
 import re
 from collections.abc import Iterator
@@ -33,11 +33,11 @@ _PAGES: dict[str, App] = {
     "jaegerUrl": JAEGER,
     "dashboardBaseUrl": GRAFANA,
 }
-"""Key of an address -> the app whose page it leads to."""
+"""Key of an address -> the app that serves the page."""
 
 
 class Values(EksValues):
-    """The plain values of a stack. A field's description says what is allowed, in the words of the error message."""
+    """The plain values of a stack. A field's description is the text after `allowed:` in its error message."""
 
     cloud: Literal["none", "eks"] = allowed("none or eks")
     aws_region: Annotated[str, Field(pattern=r"^([a-z]{2}(-[a-z]+)+-\d)?$")] = allowed(
@@ -49,7 +49,7 @@ class Values(EksValues):
     kubeconfig: str = allowed("a path")
     kube_context: str = allowed("a context's name")
     namespace: Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,55}[a-z0-9])?$")] = allowed(
-        "a DNS label of at most 57 characters (small letters, digits and `-`) that is no other's namespace"
+        "a DNS label of at most 57 characters (small letters, digits and `-`) that nothing else uses"
     )
     storage_class: Annotated[str, Field(pattern=r"^([a-z0-9]([a-z0-9.-]*[a-z0-9])?)?$")] = allowed(
         "a storage class's name"
@@ -64,7 +64,7 @@ class Values(EksValues):
     alertmanager_storage: Annotated[Quantity, at_least("32Mi")] = quantity("2Gi", least="32Mi")
     scrape_interval: PositiveDuration = allowed("a Prometheus duration above zero, at most 2m, such as 30s")
     remote_write_url: OptionalBackendUrl = allowed(
-        BACKEND_URL + "; one of AWS is in awsRegion and ends in /workspaces/WORKSPACE/api/v1/remote_write"
+        BACKEND_URL + "; on AWS, a workspace in awsRegion, ending in /workspaces/WORKSPACE/api/v1/remote_write"
     )
     evaluation_interval: PositiveDuration = allowed("a Prometheus duration above zero, at most 2m, such as 30s")
     group_wait: Duration = allowed("a Prometheus duration such as 30s")
@@ -74,7 +74,7 @@ class Values(EksValues):
         "host:port of an SMTP server"
     )
     smtp_from: Annotated[str, Field(pattern=r"^([^@\s]+@[^@\s]+)?$")] = allowed("an e-mail address")
-    smtp_username: Annotated[str, Field(pattern=r"^\S*$")] = allowed("a user's name without blanks")
+    smtp_username: Annotated[str, Field(pattern=r"^\S*$")] = allowed("a user name without blanks")
     smtp_require_tls: bool = allowed("true or false; false only for a server inside the cluster (ends in .svc)")
     pagerduty_url: BackendUrl = allowed(BACKEND_URL)
     mute_windows: bool = allowed("true or false")
@@ -106,7 +106,7 @@ class Values(EksValues):
         + "; required when jaegerStorageBackend is opensearch or logIndex true, opensearchDomain false, and only then"
     )
     opensearch_username: Annotated[str, Field(pattern=r"^\S*$")] = allowed(
-        "a user's name without blanks; required when jaegerStorageBackend is opensearch or logIndex true, and only then"
+        "a user name without blanks; required when jaegerStorageBackend is opensearch or logIndex true, and only then"
     )
     log_index: bool = allowed("true or false")
 
@@ -138,12 +138,12 @@ class Values(EksValues):
     simulator: bool = allowed("true or false")
     simulator_image: str = allowed("an image reference with a tag or digest")
     disruption_budgets: dict[str, Any] = allowed("an object: name of a budget -> minAvailable, or enabled: false")
-    alert_overrides: dict[str, Any] = allowed("an object: alert name -> what changes")
+    alert_overrides: dict[str, Any] = allowed("an object: alert name -> its changes")
 
     @field_validator("scrape_interval", "evaluation_interval")
     @classmethod
     def _short(cls, text: str) -> str:
-        # A series is stale five minutes after its last sample; two missed scrapes must fit into that.
+        # A series is stale five minutes after its last sample, and must survive two missed scrapes.
         if seconds(text) > 120:
             raise ValueError("must be at most 2m")
         return text
@@ -151,7 +151,7 @@ class Values(EksValues):
     @field_validator("trace_decision_wait")
     @classmethod
     def _bounded(cls, text: str) -> str:
-        # Every span of the last `wait` is held in memory.
+        # The gateways hold every span in memory for this long.
         if not 1 <= seconds(text) <= 300:
             raise ValueError("must be from 1s to 5m")
         return text
@@ -165,9 +165,9 @@ class Values(EksValues):
 
     @field_validator("loki_retention")
     @classmethod
-    def _kept(cls, text: str) -> str:
-        if found := loki_retention_problem(text):
-            raise ValueError(found)
+    def _retainable(cls, text: str) -> str:
+        if problem := loki_retention_problem(text):
+            raise ValueError(problem)
         return text
 
     @field_validator("simulator_image")
@@ -180,7 +180,7 @@ class Values(EksValues):
     @model_validator(mode="before")
     @classmethod
     def _addresses(cls, given: dict[str, Any]) -> dict[str, Any]:
-        """Addresses that are not set: a host in the domain, which the load balancer serves, or a forwarded port."""
+        """Fills in addresses that are not set: a host in the domain, served by the load balancer, or a local port."""
         domain = given.get("domain")
         hosts = {
             key: f"https://{app.name}.{domain}" if domain else f"http://localhost:{app.port}"
@@ -188,12 +188,12 @@ class Values(EksValues):
         }
         return {**given, **{key: url for key, url in hosts.items() if given.get(key) == ""}}
 
-    def misfits(self) -> list[str]:
-        """Names of the fields whose value is fine alone, but not together with the others."""
+    def conflicts(self) -> list[str]:
+        """Names of the fields whose value is valid alone, but conflicts with other fields."""
         s3 = self.loki_storage_backend == "s3"
         others = ("default", *(SIMULATED_NAMESPACES if self.simulator else ()))
-        wrong = {
-            # Equal is no better than shorter: see Routing.timing_problems.
+        conflicting = {
+            # An equal interval is as wrong as a shorter one: see Routing.timing_problems.
             "repeat_interval": seconds(self.repeat_interval) <= seconds(self.group_interval),
             "namespace": self.namespace.startswith("kube-") or self.namespace in others,
             "xray": self.xray and self.cloud != "eks",
@@ -210,7 +210,7 @@ class Values(EksValues):
             "opensearch_url": self.opensearch != bool(self.opensearch_url or self.opensearch_domain),
             "opensearch_username": self.opensearch != bool(self.opensearch_username),
         }
-        return [name for name, is_wrong in wrong.items() if is_wrong]
+        return [name for name, is_conflicting in conflicting.items() if is_conflicting]
 
     def _agents_hold_traces(self) -> bool:
         try:
@@ -220,7 +220,7 @@ class Values(EksValues):
         return True
 
     def secrets(self) -> Iterator[tuple[str, str]]:
-        """Config key of each secret that these values need, besides the channels' own, and what needs it."""
+        """Yields the config key and the user of each secret that these values need, except the channels' secrets."""
         if self.loki_storage_backend == "s3" and self.loki_s3_endpoint:
             yield "lokiS3AccessKeyId", "lokiS3Endpoint"
             yield "lokiS3SecretAccessKey", "lokiS3Endpoint"
@@ -236,18 +236,18 @@ class Values(EksValues):
 
     @property
     def hosts(self) -> dict[Page, str]:
-        """App -> host, of those that the load balancer serves; none without an ingress, no Grafana that is not ours."""
+        """App -> host that the load balancer serves. Empty without an ingress; Grafana only if this stack runs it."""
         pages: tuple[Page, ...] = get_args(Page) if self.ingress != "none" else ()
         return {app: f"{app}.{self.domain}" for app in pages if app != "grafana" or self.grafana}
 
     @property
     def opensearch(self) -> bool:
-        """Whether anything is kept in an OpenSearch."""
+        """Whether traces or log lines are stored in OpenSearch."""
         return self.log_index or self.jaeger_storage_backend == "opensearch"
 
     @property
     def timing(self) -> Timing:
-        """How long notifications wait."""
+        """Waiting times of notifications."""
         return Timing(
             group_wait=self.group_wait, group_interval=self.group_interval, repeat_interval=self.repeat_interval
         )
@@ -259,7 +259,7 @@ SECRETS = {
     "opensearchPassword": "jaegerStorageBackend is opensearch or logIndex true",
     "oidcClientSecret": "ingress is not none",
     "smtpPassword": "smtpUsername is set",
-    # `user:password` or a service account's token.
+    # `user:password`, or the token of a service account.
     "grafanaAuth": "grafana is false",
 }
-"""Config key of every secret besides the channels' own -> when it is used."""
+"""Config key -> condition under which the secret is used. Excludes the channels' secrets."""

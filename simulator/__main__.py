@@ -2,7 +2,7 @@
 
 Environment: SIMULATOR_ROLE (`server` or `worker` of the job queue, `speccursor`, `api`, `media-upload`,
 `sploot-cluster`, `platform-faults`), SIMULATOR_WORKERS (workers that the job queue's server reports; default 2),
-SIMULATOR_PORT (default 8000), OTEL_EXPORTER_OTLP_ENDPOINT (base URL of the OpenTelemetry agent; without it no traces
+SIMULATOR_PORT (default 8000), OTEL_EXPORTER_OTLP_ENDPOINT (base URL of the OpenTelemetry agent; if unset, no traces
 are sent).
 """
 
@@ -20,7 +20,7 @@ from simulator.systems.series_files import SeriesError
 
 
 def build(role: str, tracing: Tracing | None = None) -> FastAPI:
-    """The application of a pod with this role; without `tracing` no traces are sent."""
+    """The application of a pod with this role; without `tracing` it sends no traces."""
     _, make = ROLES[role]
     return make(tracing or Tracing())
 

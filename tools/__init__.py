@@ -1,1 +1,1 @@
-"""Programs for developers of this project: mutation runs, proofs of coverage, the manual."""
+"""Programs for developers of this project: mutation runs, coverage of alerts by tests, and the manual."""

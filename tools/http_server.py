@@ -1,4 +1,4 @@
-"""HTTP on this machine's loopback, for what stands where another server is: what it answers is its test's affair."""
+"""HTTP servers on loopback that take the place of another server; each test decides what its server answers."""
 
 import ssl
 import threading
@@ -9,23 +9,23 @@ from typing import Any
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers a request, whatever its method, and logs nothing."""
+    """Handles requests of all methods in one function, and logs nothing."""
 
     def respond(self) -> None:
-        """A subclass looks at `command`, `path`, `headers` and the body, and then calls `answer`."""
+        """Handle a request: subclasses read `command`, `path`, `headers` and the body, and then call `answer`."""
         raise NotImplementedError
 
     def do_GET(self) -> None:
         self.respond()
 
-    do_DELETE = do_HEAD = do_POST = do_PUT = do_GET  # noqa: N815 -- the base class calls them so
+    do_DELETE = do_HEAD = do_POST = do_PUT = do_GET  # noqa: N815 -- names of the base class
 
     def body(self) -> bytes:
-        """The request's."""
+        """The body of the request."""
         return self.rfile.read(int(self.headers.get("Content-Length") or 0))
 
     def answer(self, status: int, body: bytes = b"", kind: str = "application/json") -> None:
-        """Sends all of an answer."""
+        """Send a complete answer."""
         self.send_response(status)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
@@ -33,17 +33,17 @@ class Handler(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(body)
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 -- the base class calls it so
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 -- name of the base class
         del format, args
 
 
 class _Server(ThreadingHTTPServer):
-    request_queue_size = 200  # an Alertmanager tells all groups at once
+    request_queue_size = 200  # an Alertmanager sends the notifications of all groups at once
 
 
 @contextmanager
 def serving(handler: type[Handler], port: int = 0, tls: ssl.SSLContext | None = None) -> Generator[str]:
-    """URL of a server that asks `handler`, without a slash at the end; nothing is left of it."""
+    """Runs a server with this handler while the block runs. Yields its URL without a slash at the end."""
     server = _Server(("127.0.0.1", port), handler)
     if tls:
         server.socket = tls.wrap_socket(server.socket, server_side=True)

@@ -1,4 +1,4 @@
-"""The platform's real programs on this machine's loopback."""
+"""Runs the platform's real programs on loopback, for tests."""
 
 import os
 import signal
@@ -15,7 +15,7 @@ import pytest
 from local.toolchain import tool
 
 SECONDS = 120.0
-"""For anything that takes a second on an idle machine."""
+"""Timeout for anything that takes a second on an idle machine."""
 
 
 def eventually(
@@ -26,9 +26,9 @@ def eventually(
     pause: float = 0.2,
     not_yet: tuple[type[Exception], ...] = (httpx.HTTPError, KeyError),
 ) -> Any:
-    """The first true answer of `condition`; fails with `what` when there is none in time.
+    """The first true result of `condition`, which is called every `pause` seconds; fails with `what` after `seconds`.
 
-    It is asked every `pause` seconds; the errors of `not_yet` are no answer, and the last one is part of the failure.
+    The errors in `not_yet` count as no result; the failure contains the last result or error.
     """
     deadline = time.monotonic() + seconds
     last: Any = None
@@ -40,31 +40,31 @@ def eventually(
         except not_yet as error:
             last = error
         time.sleep(pause)
-    return pytest.fail(f"{what}; last answer after {seconds:.0f} s: {last!r}")
+    return pytest.fail(f"{what}; last result after {seconds:.0f} s: {last!r}")
 
 
 @dataclass
 class Server:
-    """A program in a folder of its own, which can be ended, killed and started again.
+    """A program with its own folder, which can be ended, killed and restarted.
 
-    As a context manager it is started and answers; none is left.
+    As a context manager, it starts the program, waits until it is ready, and kills it at the end.
     """
 
     name: str
     arguments: Sequence[object]
     folder: Path
     health: str
-    """URL that answers 200 when it is ready."""
+    """URL that answers 200 when the program is ready."""
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
     process: subprocess.Popen[bytes] | None = None
 
     @property
     def log(self) -> str:
-        """All that it wrote, of every start."""
+        """The output of all starts."""
         return (self.folder / "log").read_text(errors="replace")
 
     def launch(self) -> None:
-        """Starts it, and waits for nothing."""
+        """Start the program without waiting."""
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
@@ -77,14 +77,14 @@ class Server:
             )
 
     def ready(self) -> bool:
-        """Whether it says so."""
+        """Whether the health URL answers with success."""
         try:
             return httpx.get(self.health, timeout=5).is_success
         except httpx.HTTPError:
             return False
 
     def start(self) -> None:
-        """Starts it and waits until it is ready."""
+        """Start the program and wait until it is ready."""
         self.launch()
         assert self.process
         deadline = time.monotonic() + SECONDS
@@ -94,7 +94,7 @@ class Server:
             time.sleep(0.1)
 
     def end(self, how: signal.Signals = signal.SIGTERM) -> None:
-        """Ends it, and waits until it is gone."""
+        """Send the signal and wait until the program has ended."""
         if self.process is None:
             return
         self.process.send_signal(how)
@@ -118,7 +118,7 @@ class Server:
 
 
 def configured(name: str, config: str, folder: Path, health: str, flags: Sequence[str] = ()) -> Server:
-    """The program with this text as its configuration file, not yet started."""
+    """A program with this text as its configuration file, not yet started."""
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "config.yaml"
     file.write_text(config)

@@ -1,7 +1,7 @@
-"""Who is told: routing.yaml and the service teams' own channels and routes, read and checked.
+"""Reads and checks who is notified: routing.yaml, and the channels and routes of the service teams.
 
-A service team's file, rules/systems/<system>.yaml, may bring channels and routes for its own system; they are asked
-after the routes of routing.yaml and before the default.
+A service team's file, rules/systems/<system>.yaml, may define channels and routes for its own system. Its routes come
+after those of routing.yaml and before the default.
 """
 
 import re
@@ -45,9 +45,9 @@ FILE = "rules/routing.yaml"
 
 
 def load(folder: Path = RULES, *, today: date | None = None) -> Routing:
-    """What `folder`/routing.yaml and the systems' files say. Raises RulesError with every problem found.
+    """The routing in `folder`/routing.yaml and the systems' files. Raises RulesError with every problem found.
 
-    `today` (default: the date in UTC) decides whether a mute window is over for good.
+    A mute window without a match from `today` (default: the date in UTC) on is a problem.
     """
     try:
         file = RoutingFile.model_validate(read_yaml(folder / "routing.yaml", FILE))
@@ -96,17 +96,17 @@ def load(folder: Path = RULES, *, today: date | None = None) -> Routing:
 
 
 def message_templates(folder: Path = RULES) -> str:
-    """Text of the messages' templates, which stand beside alertmanager.yml under the name TEMPLATES."""
+    """Text of the notification templates; Alertmanager reads them from the file TEMPLATES beside alertmanager.yml."""
     return (folder / TEMPLATES).read_text(encoding="utf-8")
 
 
 def inhibition_problems(routing: Routing, alerts: Mapping[str, Mapping[str, str]]) -> list[str]:
-    """Inhibitions whose source or target is none of `alerts` (name -> labels), one line each."""
+    """Inhibitions whose source or target matches none of `alerts` (name -> labels), one line each."""
     problems: list[str] = []
     for name, inhibition in routing.inhibitions.items():
         for side, match in (("source", inhibition.source), ("target", inhibition.target)):
             named = [{"alertname": alert, **labels} for alert, labels in alerts.items()]
-            # Labels that come with the series are not known here.
+            # Labels that come from an alert's series are unknown here, so they count as a match.
             if not any(
                 all(labels[label] in values(wanted) for label, wanted in match.items() if label in labels)
                 for labels in named
@@ -116,7 +116,7 @@ def inhibition_problems(routing: Routing, alerts: Mapping[str, Mapping[str, str]
 
 
 def _system_files(folder: Path, problems: list[str]) -> Iterator[tuple[str, str, SystemRouting]]:
-    """System, file and its part about routing; what is wrong with the other parts is the loader's matter."""
+    """System, file and routing of each system's file; alerting.loader reports problems in the other keys."""
     for file in sorted((folder / "systems").glob("*.yaml")):
         where = f"rules/systems/{file.name}"
         try:
@@ -148,7 +148,7 @@ def _channel_problems(routing: Routing, origin: Mapping[str, str]) -> Iterator[s
             if name not in known:
                 yield f"{key}: no channel {name!r}; {closest(name, known)}"
             elif name in seen:
-                yield f"{key}: {name} stands twice in this route, so it would be told twice"
+                yield f"{key}: {name} appears twice in this route, so it would be notified twice"
             seen.add(name)
         used |= seen
     for name in known:
@@ -162,7 +162,7 @@ def _form_problems(routing: Routing, origin: Mapping[str, str]) -> Iterator[str]
         for key, form in channel.kind.keys().items():
             first, other = seen.setdefault(key, (form, name))
             if first != form:
-                clash = f"{key} would be {_FORMS[form]}, and is {_FORMS[first]} of {other}"
+                clash = f"{key} cannot be {_FORMS[form]}, because it is {_FORMS[first]} of {other}"
                 yield f"{origin[name]}: channels.{name}: {clash}"
 
 
@@ -192,10 +192,10 @@ def _mute_problems(routing: Routing, today: date) -> Iterator[str]:
             yield f"{where}: {_shown(level.mute)} is not allowed; allowed: none, because critical alerts page"
         named = [routing.mute_windows[name] for name in level.mute if name in known]
         if len(named) > 1 and not any(window.problem(today) for window in named) and always(named, today):
-            yield f"{where}: {_shown(level.mute)} together always match, so {severity} alerts would never be told"
+            yield f"{where}: {_shown(level.mute)} together always match, so {severity} alerts would never be notified"
     for name, window in routing.mute_windows.items():
         if name not in used:
-            yield f"{FILE}: mute_windows.{name}: used nowhere"
+            yield f"{FILE}: mute_windows.{name}: not used by any severity"
         if found := window.problem(today):
             yield f"{FILE}: mute_windows.{name}: {found}"
 
@@ -203,17 +203,20 @@ def _mute_problems(routing: Routing, today: date) -> Iterator[str]:
 def _inhibition_problems(routing: Routing) -> Iterator[str]:
     for name, inhibition in routing.inhibitions.items():
         source, target = inhibition.source, inhibition.target
-        apart = any(not set(values(source[label])) & set(values(target[label])) for label in source if label in target)
-        if not apart and "alertname" not in source:
+        disjoint = any(
+            not set(values(source[label])) & set(values(target[label])) for label in source if label in target
+        )
+        if not disjoint and "alertname" not in source:
             yield (
-                f"{FILE}: inhibitions.{name}: an alert can match source and target, so two of its kind would mute each "
-                "other; allowed: sides that differ in the values of one label, or a source that names its alerts"
+                f"{FILE}: inhibitions.{name}: an alert can match both source and target, so two instances of it would "
+                "mute each other; allowed: source and target with different values of one label, or a source with "
+                "alertname"
             )
         if target.get("alertname") == "Watchdog":
             yield f"{FILE}: inhibitions.{name}.target: Watchdog is not allowed; allowed: any other alert"
 
 
-# Alertmanager's functions besides Go's own, of the pinned 0.28.
+# Template functions of Go and of the pinned Alertmanager, 0.28.
 # fmt: off
 _FUNCTIONS = frozenset(
     {
@@ -233,7 +236,7 @@ def _template_problems(folder: Path) -> Iterator[str]:
         yield f"{where}: missing"
         return
     if found := templates.problem(text, functions=_FUNCTIONS, variables=frozenset({"$"})):
-        yield f"{where}: no valid template: {found}"
+        yield f"{where}: not a valid template: {found}"
     defined = set(re.findall(r'\{\{-? *define "([^"]+)"', text))
     for name in sorted(set(re.findall(r'template "([^"]+)"', text)) - defined):
         yield f"{where}: no template {name!r}; {closest(name, tuple(defined))}"

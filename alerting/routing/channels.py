@@ -1,7 +1,7 @@
-"""Where people and programs are told: one typed definition per channel, rendered to an Alertmanager receiver.
+"""Channels that notify people and programs: one typed definition each, rendered to an Alertmanager receiver.
 
-A new kind of channel is a class with `keys` and `receiver`, a field of Channel, and a contact point in
-components/grafana/contact_points.py. What the messages say stands in notifications.tmpl.
+A new kind of channel needs a class with `keys` and `receiver`, a field of Channel, and a contact point in
+components/grafana/contact_points.py. rules/notifications.tmpl contains the texts of the messages.
 """
 
 from abc import ABC, abstractmethod
@@ -13,33 +13,33 @@ from pydantic import Field, model_validator
 from alerting.base import Document, Strict
 
 ConfigKey = Annotated[str, Field(pattern=r"^[a-z][A-Za-z0-9]*$")]
-"""Key of this project's configuration that holds the value, so that the value itself stands in no file."""
+"""Key of this project's configuration that holds a secret value, so that rules/ does not contain it."""
 Form = Literal["url", "token", "address"]
-"""What the value under a config key looks like: a URL, a PagerDuty routing key, or e-mail addresses."""
+"""Form of the value under a config key: a URL, a PagerDuty routing key, or e-mail addresses."""
 RECEIVER_HEADER = "X-Alertmanager-Receiver"
-"""Header of every e-mail; tells a mailbox's filters, and whoever reads it, which channel it came through."""
+"""Header of every e-mail with the name of its channel, for readers and the filters of a mailbox."""
 
 
-class Kind(Strict, ABC):
-    """What all kinds share."""
+class ChannelKind(Strict, ABC):
+    """Base of all kinds of channels."""
 
     send_resolved: bool = True
 
     @abstractmethod
     def keys(self) -> dict[str, Form]:
-        """Config key that this channel needs -> form of its value."""
+        """Config keys that this channel needs -> form of the value."""
 
     @abstractmethod
     def receiver(self, name: str, secrets: Mapping[str, str]) -> Document:
-        """The part of an Alertmanager receiver that tells the channel `name`; `secrets` has a value per config key."""
+        """The integration in the Alertmanager receiver of the channel `name`; `secrets`: value of each config key."""
 
     def secrets(self) -> tuple[str, ...]:
         """Config keys that this channel needs."""
         return tuple(self.keys())
 
 
-class Slack(Kind):
-    """A Slack channel, told by an incoming webhook."""
+class Slack(ChannelKind):
+    """A Slack channel, notified through an incoming webhook."""
 
     channel: Annotated[str, Field(pattern=r"^#[a-z0-9_-]+$")]
     url_secret: ConfigKey
@@ -61,8 +61,8 @@ class Slack(Kind):
         return {"slack_configs": [slack]}
 
 
-class Webhook(Kind):
-    """Anything that takes Alertmanager's own JSON."""
+class Webhook(ChannelKind):
+    """A program that accepts Alertmanager's webhook JSON."""
 
     url_secret: ConfigKey
 
@@ -73,8 +73,8 @@ class Webhook(Kind):
         return {"webhook_configs": [{"url": secrets[self.url_secret], "send_resolved": self.send_resolved}]}
 
 
-class Email(Kind):
-    """One or more mailboxes, told through the stack's SMTP server."""
+class Email(ChannelKind):
+    """One or more mailboxes, notified through the stack's SMTP server."""
 
     to: ConfigKey
     """Config key of the addresses, separated by commas."""
@@ -93,7 +93,7 @@ class Email(Kind):
         return {"email_configs": [email]}
 
 
-class PagerDuty(Kind):
+class PagerDuty(ChannelKind):
     """A PagerDuty service with an integration of the type Events API v2."""
 
     routing_key: ConfigKey
@@ -106,7 +106,7 @@ class PagerDuty(Kind):
             "routing_key": secrets[self.routing_key],
             "send_resolved": self.send_resolved,
             "description": _template("subject"),
-            # PagerDuty knows these words, and `error`; it refuses an event with any other.
+            # PagerDuty accepts info, warning, critical and error, and rejects events with any other severity.
             "severity": '{{ or .CommonLabels.severity "error" }}',
             "source": "{{ .CommonLabels.cluster }}",
             "class": "{{ .CommonLabels.alertname }}",
@@ -121,7 +121,7 @@ class PagerDuty(Kind):
                 "firing": '{{ template "pagerduty.alerts" .Alerts.Firing }}',
                 "resolved": '{{ template "pagerduty.alerts" .Alerts.Resolved }}',
             },
-            # An empty address leaves its link out.
+            # Alertmanager leaves out links with an empty URL.
             "links": [
                 {"href": "{{ .CommonAnnotations.runbook_url }}", "text": "Runbook"},
                 {"href": "{{ .CommonAnnotations.dashboard_url }}", "text": "Dashboard"},
@@ -133,7 +133,7 @@ class PagerDuty(Kind):
 
 
 class Channel(Strict):
-    """A place where a person, or a program, is told. Exactly one kind is set."""
+    """A destination of notifications. Exactly one kind is set."""
 
     slack: Slack | None = None
     webhook: Webhook | None = None
@@ -151,7 +151,7 @@ class Channel(Strict):
 
     @property
     def kind(self) -> Slack | Webhook | Email | PagerDuty:
-        """The one kind that is set."""
+        """The kind that is set."""
         return self._kinds()[0]
 
 

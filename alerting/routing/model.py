@@ -1,4 +1,4 @@
-"""The shape of routing.yaml: channels, routes, escalation, mute windows and inhibitions."""
+"""Models of routing.yaml: channels, routes, escalation, mute windows and inhibitions."""
 
 from collections.abc import Mapping
 from typing import Annotated, Literal
@@ -12,21 +12,21 @@ from alerting.routing.mute_windows import MuteWindow
 
 Severity = Literal["info", "warning", "critical"]
 LabelName = Annotated[str, Field(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$")]
-# Nothing that means something in a regular expression: several values become one.
+# No characters with a meaning in regular expressions, because several values become one expression.
 _Value = Annotated[str, Field(pattern=r"^[A-Za-z0-9_/:-]+$")]
 Match = Annotated[dict[LabelName, _Value | Annotated[list[_Value], Field(min_length=1)]], Field(min_length=1)]
-"""Label -> the value, or the values, that it must have."""
+"""Label -> its required value, or a list of accepted values."""
 
 
 class Also(Strict):
-    """More channels for those of a route's alerts that match."""
+    """Additional channels for those of a route's alerts that match."""
 
     match: Match
     channels: Annotated[list[str], Field(min_length=1)]
 
 
 class Route(Strict):
-    """Alerts that match go to every channel; times left out are those of their severity, or the stack's."""
+    """Sends matching alerts to every channel. An omitted time is that of the alert's severity, or else the stack's."""
 
     match: Match
     channels: Annotated[list[str], Field(min_length=1)]
@@ -34,26 +34,26 @@ class Route(Strict):
     group_wait: Duration | None = None
     group_interval: PositiveDuration | None = None
     repeat_interval: PositiveDuration | None = None
-    """A route with its own pace takes no part in the escalation."""
+    """If set, the escalation does not apply to this route."""
 
     def all_channels(self) -> list[str]:
-        """Channels of any of its alerts, those of a part first."""
+        """Every channel of the route, those in `also` first."""
         return [name for more in self.also for name in more.channels] + self.channels
 
 
 class Level(Strict):
-    """How insistently the alerts of one severity are told."""
+    """How often alerts of one severity are repeated, and when they are muted."""
 
     repeat_interval: PositiveDuration | None = None
-    """Not set: the stack's."""
+    """Default: the stack's."""
     mute: list[str] = Field(default_factory=list[str])
-    """Mute windows in which they are not told; never holds for what pages."""
+    """Mute windows in which these alerts are not notified; alerts that page are never muted."""
 
 
 class Inhibition(Strict):
-    """While an alert matches `source`, those that match `target` with the same `equal` labels are not notified.
+    """While an alert matches `source`, alerts that match `target` and agree in all `equal` labels are not notified.
 
-    A page is only ever muted by a page, Watchdog by nothing, and the alert that `source` names never mutes its like.
+    Only a page mutes a page, nothing mutes Watchdog, and alerts named in `source` never mute alerts of the same name.
     """
 
     source: Match
@@ -62,7 +62,7 @@ class Inhibition(Strict):
 
 
 class Timing(Strict):
-    """How long notifications wait for company, in a stack (Alertmanager's route settings)."""
+    """A stack's times for grouping and repeating notifications (settings of Alertmanager's root route)."""
 
     group_wait: Duration
     group_interval: PositiveDuration
@@ -70,7 +70,7 @@ class Timing(Strict):
 
 
 class RoutingFile(Strict):
-    """Everything that routing.yaml says."""
+    """Content of routing.yaml."""
 
     channels: dict[Slug, Channel]
     default: str
@@ -82,24 +82,24 @@ class RoutingFile(Strict):
 
 
 class SystemRouting(Strict):
-    """The channels and routes that a service team brings in its own file, rules/systems/<system>.yaml."""
+    """The channels and routes in a service team's file, rules/systems/<system>.yaml."""
 
     channels: dict[Slug, Channel] = Field(default_factory=dict[str, Channel])
     routes: list[Route] = Field(default_factory=list[Route])
 
 
 class Routing(RoutingFile):
-    """Who is told, of all files; see alerting.routing.load."""
+    """The merged routing of all files; see alerting.routing.load."""
 
     places: tuple[str, ...] = ()
     """File and key of each route."""
 
     def forms(self) -> dict[str, Form]:
-        """Config key of each value that the channels need -> its form."""
+        """Config keys that the channels need -> form of the value."""
         return {key: form for channel in self.channels.values() for key, form in channel.kind.keys().items()}
 
     def secrets(self) -> dict[str, list[str]]:
-        """Config key of each value that is needed -> the channels that need it."""
+        """Config keys that the channels need -> names of the channels that need it."""
         needed: dict[str, list[str]] = {}
         for name, channel in self.channels.items():
             for key in channel.kind.secrets():
@@ -107,7 +107,7 @@ class Routing(RoutingFile):
         return needed
 
     def channels_for(self, labels: Mapping[str, str]) -> tuple[str, ...]:
-        """Names of the channels that an alert with these labels goes to."""
+        """Names of the channels that receive an alert with these labels."""
         route = next((route for route in self.routes if matches(route.match, labels)), None)
         if route is None:
             return (self.default,)
@@ -117,11 +117,10 @@ class Routing(RoutingFile):
     def timing_problems(self, timing: Timing | None = None) -> list[str]:
         """Routes that would skip every second repetition, one line each.
 
-        With `timing`, routes that take one of the two intervals from the stack; without, those that have both.
+        With `timing`: routes that take one of the two intervals from the stack. Without: routes that define both.
 
-        Alertmanager looks at a group every group_interval, and repeats only what it notified longer ago than
-        repeat_interval. A notification is recorded after it was sent, so with equal intervals the next look comes just
-        too early.
+        Every group_interval, Alertmanager repeats a notification if the last one is older than repeat_interval. It
+        records a notification after sending it, so with equal intervals the next check comes slightly too early.
         """
         problems: list[str] = []
         for place, group_own, repeat_own in self._paces():
@@ -139,7 +138,7 @@ class Routing(RoutingFile):
         return problems
 
     def _paces(self) -> list[tuple[str, str | None, str | None]]:
-        """Where, group_interval and repeat_interval of everything that sets one of them."""
+        """(place, group_interval, repeat_interval) of every route and level that sets one of the two."""
         levels = {
             f"rules/routing.yaml: escalation.{severity}": level.repeat_interval
             for severity, level in self.escalation.items()
@@ -156,10 +155,10 @@ class Routing(RoutingFile):
 
 
 def matches(match: Mapping[str, str | list[str]], labels: Mapping[str, str]) -> bool:
-    """Whether an alert with these labels matches."""
+    """Whether an alert with these labels matches; a missing label counts as empty."""
     return all(labels.get(label, "") in values(wanted) for label, wanted in match.items())
 
 
 def values(wanted: str | list[str]) -> list[str]:
-    """The values that a label may have."""
+    """The accepted values of a label, as a list."""
     return [wanted] if isinstance(wanted, str) else wanted

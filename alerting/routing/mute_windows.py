@@ -1,6 +1,6 @@
-"""Times in which alerts that nobody would act on are not told: typed, and refused when they mean nothing.
+"""Mute windows: times without notifications of alerts that nobody would act on. Windows without effect are rejected.
 
-One window becomes one time interval of Alertmanager and one mute timing of Grafana.
+Each window becomes one time interval of Alertmanager and one mute timing of Grafana.
 """
 
 import calendar
@@ -17,7 +17,7 @@ from alerting.base import Document, Strict
 _WEEKDAYS = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
 _MONTHS = tuple(name.lower() for name in calendar.month_name)
 _DAY = 24 * 60
-# After 28 years the calendar repeats itself.
+# Dates and weekdays repeat after 28 years.
 _HORIZON = timedelta(days=28 * 366)
 _YEARS_SHOWN = 28
 
@@ -39,7 +39,7 @@ _Time = Annotated[str, AfterValidator(_time)]
 
 
 class TimeRange(Strict):
-    """From the first minute up to, and without, the last."""
+    """A range of times on one day; `from` is included, `to` is not."""
 
     from_: Annotated[_Time, Field(alias="from")]
     to: _Time
@@ -48,14 +48,14 @@ class TimeRange(Strict):
     def _forward(self) -> "TimeRange":
         if self.minutes[0] >= self.minutes[1]:
             raise ValueError(
-                f"{self.from_} to {self.to} never matches; allowed: `from` before `to`; a night is two ranges, "
-                "before and after midnight"
+                f"{self.from_} to {self.to} never matches; allowed: `from` before `to`; a night needs two ranges, "
+                "one before and one after midnight"
             )
         return self
 
     @property
     def minutes(self) -> tuple[int, int]:
-        """Both as minutes of the day."""
+        """`from` and `to` in minutes since midnight."""
         first, last = ((int(text[:2]) * 60 + int(text[3:])) for text in (self.from_, self.to))
         return first, last
 
@@ -65,7 +65,7 @@ _Item = str | int
 
 
 def _ranges(items: Sequence[_Item], number: Callable[[str], int]) -> list[_Range]:
-    """`monday:friday` or `5` as first and last number. Raises ValueError for what is no number."""
+    """First and last number of items such as `monday:friday` or `5`. Raises ValueError if `number` rejects one."""
     found: list[_Range] = []
     for item in items:
         first, _, last = str(item).partition(":")
@@ -109,7 +109,7 @@ def _year(text: str) -> int:
 
 
 def number(text: str, least: int, most: int) -> int:
-    """The whole number in `text`. Raises ValueError when it is none, or out of bounds."""
+    """The integer in `text`. Raises ValueError if it is not an integer or out of bounds."""
     found = int(text)
     if not least <= found <= most:
         raise ValueError
@@ -121,13 +121,13 @@ def _is_backwards(found: _Range) -> bool:
 
 
 def _days_are_backwards(found: _Range) -> bool:
-    """As Alertmanager: a range that is empty even in the shortest month, or that goes from the end to the start."""
+    """Alertmanager's rule: a range is invalid if it is empty in February, or runs from a negative to a positive day."""
     first, last = (day if day > 0 else 28 + day for day in found)
     return first > last or (found[0] < 0 < found[1])
 
 
 class MuteWindow(Strict):
-    """When nothing is told: each part that is set must match. Ranges such as `monday:friday` include both ends."""
+    """A time without notifications; every field that is set must match. Ranges (`monday:friday`) include both ends."""
 
     weekdays: Annotated[
         list[_Item], AfterValidator(_checked("a day such as monday, or monday:friday", _weekday, _is_backwards))
@@ -157,20 +157,20 @@ class MuteWindow(Strict):
         )
 
     def problem(self, today: date) -> str | None:
-        """Why the window is of no use from `today` on; None when it is."""
+        """Why the window has no useful effect from `today` on; None for a valid window."""
         if not any(self.holds_on(day) for day in self._coming_days(today)):
-            return "never matches: no such day is to come"
+            return "never matches: no such day in the future"
         if always([self], today):
             return "always matches; allowed: a window that ends, or no route to the channel"
         return None
 
     def document(self) -> Document:
-        """The window as Alertmanager's time interval, which is Grafana's, too."""
+        """The window as a time interval, in the format that Alertmanager and Grafana share."""
         interval: Document = {
-            "times": [{"start_time": one.from_, "end_time": one.to} for one in self.times],
+            "times": [{"start_time": span.from_, "end_time": span.to} for span in self.times],
             "weekdays": [str(item).lower() for item in self.weekdays],
             "days_of_month": [str(item) for item in self.days_of_month],
-            # By name, as Grafana gives them back.
+            # Grafana's API returns the names of months, not their numbers.
             "months": [
                 ":".join(_MONTHS[number] for number in ends) for ends in map(_ends, _ranges(self.months, _month))
             ],
@@ -187,7 +187,7 @@ class MuteWindow(Strict):
         return not ranges or any(first <= day.day <= last for first, last in ranges)
 
     def _coming_days(self, today: date) -> Iterator[date]:
-        """Enough days to see every kind of day that is still to come."""
+        """Future days: enough to include every combination of weekday and date that can still match."""
         if not self.years:
             yield from _days(today, today + _HORIZON)
         for first, last in _ranges(self.years, _year):
@@ -201,7 +201,7 @@ def _ends(found: _Range) -> _Range | tuple[int]:
 
 
 def always(windows: Iterable[MuteWindow], today: date) -> bool:
-    """Whether the windows together, all in one location, leave no minute of the coming years."""
+    """Whether the windows, if all share one location, together cover every minute of the next 28 years."""
     windows = list(windows)
     if len({window.location for window in windows}) != 1:
         return False
@@ -212,7 +212,7 @@ def always(windows: Iterable[MuteWindow], today: date) -> bool:
 
 def _cover_a_day(windows: Iterable[MuteWindow]) -> bool:
     reached = 0
-    ranges = [one.minutes for window in windows for one in window.times]
+    ranges = [span.minutes for window in windows for span in window.times]
     ranges += [(0, _DAY) for window in windows if not window.times]
     for first, last in sorted(ranges):
         if first > reached:

@@ -1,4 +1,4 @@
-"""alertmanager.yml of one stack."""
+"""Renders alertmanager.yml for one stack."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -10,13 +10,13 @@ from alerting.routing.model import Inhibition, Routing, Timing, values
 from alerting.routing.tree import NO_HEARTBEAT, Branch, Matcher, matchers, tree
 
 TEMPLATES = "notifications.tmpl"
-"""File with the messages' templates; stands beside alertmanager.yml."""
+"""File with the notification templates, beside alertmanager.yml."""
 PAGERDUTY_URL = "https://events.pagerduty.com/v2/enqueue"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Mail:
-    """The SMTP server that takes the stack's mail."""
+    """The SMTP server for the stack's e-mails."""
 
     smarthost: str
     """host:port."""
@@ -37,10 +37,10 @@ def render(
     pagerduty_url: str = PAGERDUTY_URL,
     mute_windows: bool = True,
 ) -> str:
-    """alertmanager.yml for one stack. It contains `secrets` in plain text, so the result is one, too.
+    """alertmanager.yml for one stack. The result is secret, because it contains `secrets` in plain text.
 
-    `mail` is needed when a channel is an e-mail address; raises ValueError without. TEMPLATES must stand beside the
-    file.
+    Alertmanager expects TEMPLATES in the same folder. Raises ValueError if a channel is an e-mail address and `mail` is
+    None.
     """
     kinds = {name: channel.kind for name, channel in routing.channels.items()}
     if mail is None and any(channel.email for channel in routing.channels.values()):
@@ -86,21 +86,22 @@ def _branch(branch: Branch) -> dict[str, Any]:
 
 
 def _inhibit_rules(inhibition: Inhibition) -> Iterator[Document]:
-    """One rule for what does not page, and one by which pages mute pages."""
+    """One rule that mutes alerts without a page, and one by which pages mute pages."""
     source, target = matchers(inhibition.source), matchers(inhibition.target)
-    kept = [NO_HEARTBEAT]
-    # Of an alert that matches both sides Alertmanager knows that it must not mute itself; its like it might.
-    kept += [Matcher("alertname", "!=", name) for name in values(inhibition.source.get("alertname", []))]
-    target = (*target, *kept)
+    exclusions = [NO_HEARTBEAT]
+    # Alertmanager never lets an alert inhibit itself, but it may inhibit another alert of the same name. Therefore the
+    # names in the source are excluded from the target.
+    exclusions += [Matcher("alertname", "!=", name) for name in values(inhibition.source.get("alertname", []))]
+    target = (*target, *exclusions)
     no_page, page = Matcher("page", "!=", "true"), Matcher("page", "=", "true")
     by_page = "true" in values(inhibition.source.get("page", "true"))
     of_page = "true" in values(inhibition.target.get("page", "true"))
-    sides = [(source, (*target, no_page))]
+    pairs = [(source, (*target, no_page))]
     if by_page and of_page:
-        sides.append(((*source, page), (*target, page)))
-    for one, other in sides:
+        pairs.append(((*source, page), (*target, page)))
+    for source_side, target_side in pairs:
         yield {
-            "source_matchers": [str(matcher) for matcher in one],
-            "target_matchers": [str(matcher) for matcher in other],
+            "source_matchers": [str(matcher) for matcher in source_side],
+            "target_matchers": [str(matcher) for matcher in target_side],
             "equal": inhibition.equal,
         }

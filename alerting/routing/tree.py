@@ -1,4 +1,4 @@
-"""The routes as one flat list with one receiver each, from which Alertmanager's tree and Grafana's are written."""
+"""The routing tree that Alertmanager and Grafana share: one branch per route and receiver."""
 
 from collections.abc import Iterator, Mapping
 from typing import Literal, NamedTuple
@@ -21,18 +21,18 @@ class Branch(NamedTuple):
     """One route of the tree."""
 
     channel: str | None
-    """None: its parent's."""
+    """None: the parent's channel."""
     matchers: tuple[Matcher, ...]
     goes_on: bool = False
-    """Whether later siblings are asked, too."""
+    """Whether an alert also tries the later siblings (Alertmanager's `continue`)."""
     times: Mapping[str, str] = {}
-    """group_wait, group_interval and repeat_interval, where they differ from its parent's."""
+    """group_wait, group_interval and repeat_interval, where they differ from the parent's."""
     mute: tuple[str, ...] = ()
     """Names of mute windows."""
     branches: "tuple[Branch, ...]" = ()
 
 
-# Whatever else a file says: a page is told at once, and the heartbeat goes on.
+# No file can change this: pages are notified at once, and the heartbeat never stops.
 NO_PAGE = Matcher("page", "!=", "true")
 NO_HEARTBEAT = Matcher("alertname", "!=", "Watchdog")
 
@@ -40,8 +40,9 @@ NO_HEARTBEAT = Matcher("alertname", "!=", "Watchdog")
 def tree(routing: Routing, *, mute_windows: bool) -> tuple[Branch, ...]:
     """The branches below the root, whose channel is the default.
 
-    One branch per channel, so that a receiver has the name of its channel. Those for a part of a route's alerts come
-    first and go on; its last channel ends the search. So nothing is told twice, and nothing reaches the next route.
+    Each branch has one channel, so that a receiver has the name of its channel. The branches of `also` come first, and
+    every branch continues except that of the route's last channel. So each channel is notified once, and no alert
+    reaches the next route.
     """
     levels = tuple(_levels(routing, mute_windows=mute_windows))
     routes = (branch for route in routing.routes for branch in _route(route, levels))
@@ -49,7 +50,7 @@ def tree(routing: Routing, *, mute_windows: bool) -> tuple[Branch, ...]:
 
 
 def matchers(match: Mapping[str, str | list[str]]) -> tuple[Matcher, ...]:
-    """The conditions of a `match`."""
+    """A `match` as Alertmanager's matchers."""
     return tuple(
         Matcher(label, "=", wanted) if isinstance(wanted, str) else Matcher(label, "=~", "|".join(values(wanted)))
         for label, wanted in match.items()

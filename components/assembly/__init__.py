@@ -1,1 +1,1 @@
-"""From the settings of a stack to the arguments of its components, and to the stack's outputs."""
+"""Converts a stack's settings to the arguments of its components and to the stack's outputs."""

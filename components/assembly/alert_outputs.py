@@ -1,4 +1,4 @@
-"""What a stack promises about its alerts, as stack outputs: a drill learns whom each must reach, and how fast."""
+"""Stack outputs about alerts. Drills read which channels each alert must notify, and how quickly."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from settings.stack import Settings
 
 
 def alerts(settings: Settings) -> dict[str, dict[str, Any]]:
-    """Alert name -> severity, page, `for` (a Prometheus duration) and its channels; disabled ones are left out."""
+    """Alert name -> severity, system, page, `for` (a Prometheus duration) and channels. Omits disabled alerts."""
     outputs: dict[str, dict[str, Any]] = {}
     for name, rule in settings.rule_set.rules().items():
         change = settings.overrides.get(name, AlertOverride())
@@ -27,7 +27,7 @@ def alerts(settings: Settings) -> dict[str, dict[str, Any]]:
 
 
 def timing(settings: Settings) -> dict[str, str]:
-    """The intervals that a notification waits for, as Prometheus durations."""
+    """The intervals that delay a notification, as Prometheus durations."""
     values = settings.values
     return {
         "scrapeInterval": values.scrape_interval,

@@ -1,4 +1,4 @@
-"""Backends outside the cluster, and the identities that reach them: from AWS, or from the settings alone."""
+"""Backends outside the cluster, and the identities that access them, from AWS or from the settings alone."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,16 +11,16 @@ from settings.values import Values
 
 @dataclass(frozen=True, kw_only=True)
 class Backends:
-    """Identities and addresses that are known only once something in the cloud exists."""
+    """Identities and addresses. On AWS they become known only when the cloud resources exist."""
 
     identities: Mapping[str, PodIdentity]
-    """By service account."""
+    """Service account -> its identity."""
     remote_write_url: pulumi.Input[str]
-    """Empty for nowhere."""
+    """Empty if samples are not copied anywhere."""
     opensearch_url: pulumi.Input[str]
-    """Empty for none."""
+    """Empty if there is no OpenSearch."""
 
 
 def without_cloud(values: Values) -> Backends:
-    """No identities, and the addresses of the settings."""
+    """No identities, and the addresses in the settings."""
     return Backends(identities={}, remote_write_url=values.remote_write_url, opensearch_url=values.opensearch_url)

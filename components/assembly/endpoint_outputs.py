@@ -1,4 +1,4 @@
-"""The platform's own endpoints, as stack outputs: the links that a person needs first."""
+"""The platform's own endpoints, as stack outputs: the links that people need first."""
 
 from collections.abc import Mapping
 
@@ -15,7 +15,7 @@ from settings.values import Values
 def platform(
     values: Values, namespace: pulumi.Output[str], urls: Mapping[str, pulumi.Output[str]]
 ) -> dict[str, Endpoint]:
-    """An endpoint for each of `urls`: app -> address inside the cluster."""
+    """App -> endpoint, for each app in `urls` (app -> address inside the cluster)."""
     ports_and_addresses = {
         prometheus.APP: (prometheus.PORT, values.prometheus_url),
         alertmanager.APP: (alertmanager.PORT, values.alertmanager_url),

@@ -1,4 +1,4 @@
-"""Grafana of one stack and all that it shows: server, data sources, dashboards and channels, from the settings."""
+"""Creates a stack's Grafana from the settings: server, data sources, dashboards and channels."""
 
 from collections.abc import Mapping, Sequence
 
@@ -19,7 +19,7 @@ from settings.stack import Settings
 
 
 def server(settings: Settings, namespace: pulumi.Output[str], opts: pulumi.ResourceOptions) -> Grafana | None:
-    """Grafana itself; None where the stack runs none."""
+    """The Grafana server; None if the stack does not run one."""
     values = settings.values
     if not values.grafana:
         return None
@@ -52,18 +52,18 @@ def content(
     settings: Settings,
     grafana_server: Grafana | None,
     urls: Mapping[str, pulumi.Output[str]],
-    way_in: Sequence[pulumi.Resource] = (),
+    ingress: Sequence[pulumi.Resource] = (),
 ) -> None:
-    """Data sources, folders, dashboards, contact points and notification policy in Grafana.
+    """Creates data sources, folders, dashboards, contact points and the notification policy in Grafana.
 
-    `urls` are the addresses of Prometheus, Alertmanager, Loki and Jaeger inside the cluster, by app; `way_in` is what
-    must exist before Grafana is reached from here.
+    `urls` maps Prometheus, Alertmanager, Loki and Jaeger to their addresses inside the cluster. `ingress` lists the
+    resources that must exist before this machine can reach Grafana.
     """
     values = settings.values
     server = grafana_server.server if grafana_server else None
     auth = grafana_server.auth if grafana_server else settings.grafana_auth
-    provider = grafana_content.grafana_provider("grafana-api", settings.grafana_api_url, auth, server, way_in)
-    there = pulumi.ResourceOptions(provider=provider)
+    provider = grafana_content.grafana_provider("grafana-api", settings.grafana_api_url, auth, server, ingress)
+    in_grafana = pulumi.ResourceOptions(provider=provider)
     DataSources(
         "data-sources",
         {
@@ -74,12 +74,12 @@ def content(
             "scrape_interval": values.scrape_interval,
             "server": server,
         },
-        there,
+        in_grafana,
     )
     Dashboards(
         "dashboards",
         {"dashboards": settings.dashboards, "runbook_base_url": values.runbook_base_url, "server": server},
-        there,
+        in_grafana,
     )
     ContactPoints(
         "contact-points",
@@ -91,7 +91,7 @@ def content(
             "mute_windows": values.mute_windows,
             "server": server,
         },
-        there,
+        in_grafana,
     )
 
 

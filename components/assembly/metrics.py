@@ -1,4 +1,4 @@
-"""Metrics and alerts of one stack, wired to each other: from the stack's settings to its components."""
+"""Creates a stack's components for metrics and alerts from the settings."""
 
 import pulumi
 
@@ -50,7 +50,7 @@ def prometheus(
     backends: Backends,
     opts: pulumi.ResourceOptions,
 ) -> Prometheus:
-    """Prometheus with the stack's rules, sending to these Alertmanagers."""
+    """Prometheus with the stack's rules. It sends alerts to `alertmanagers`."""
     values = settings.values
     return Prometheus(
         "prometheus",
@@ -77,7 +77,7 @@ def prometheus(
 
 
 def cluster_state(settings: Settings, namespace: pulumi.Output[str], opts: pulumi.ResourceOptions) -> None:
-    """kube-state-metrics, unless the cluster has it already."""
+    """kube-state-metrics, unless kubeStateMetrics is false."""
     if settings.values.kube_state_metrics:
         KubeStateMetrics(
             "kube-state-metrics",
@@ -87,7 +87,7 @@ def cluster_state(settings: Settings, namespace: pulumi.Output[str], opts: pulum
 
 
 def node_state(settings: Settings, namespace: pulumi.Output[str], opts: pulumi.ResourceOptions) -> None:
-    """node_exporter in the namespace of the node agents, unless the cluster has it already."""
+    """node_exporter in the namespace of the node agents, unless nodeExporter is false."""
     if settings.values.node_exporter:
         NodeExporter(
             "node-exporter",

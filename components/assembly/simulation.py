@@ -1,4 +1,4 @@
-"""The simulated systems of a test cluster and the receiver of its notifications, each in a namespace of its own."""
+"""Creates the simulated systems of a test cluster and the receiver of its notifications, in their own namespaces."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,27 +18,27 @@ from settings.stack import Settings
 
 @dataclass(frozen=True, kw_only=True)
 class Simulation:
-    """What runs."""
+    """The running simulation."""
 
     endpoints: dict[str, Endpoint]
-    """The fault switches of each system and the receiver."""
+    """Endpoints of each system's fault switches and of the receiver."""
     namespaces: Mapping[str, pulumi.Input[str]]
-    """Namespace's name -> namespace that exists."""
+    """Name of a namespace -> the namespace, once it exists."""
 
 
 def simulation(settings: Settings, otlp_url: pulumi.Output[str], opts: pulumi.ResourceOptions) -> Simulation:
-    """Every simulated system, sending traces to `otlp_url`, and the receiver."""
+    """Creates every simulated system, which sends traces to `otlp_url`, and the receiver."""
     values = settings.values
     scraper = app_in(values.namespace, prometheus.APP)
     agent = app_in(settings.agent_namespace, collector_agent.APP)
     endpoints: dict[str, Endpoint] = {}
     namespaces: dict[str, pulumi.Output[str]] = {}
     for number, (system, simulated) in enumerate(SIMULATED.items()):
-        name, place = simulated.resource, simulated.namespace
-        # Two systems may share one.
-        if place not in namespaces:
-            namespaces[place] = Namespace(place, {"name": place}, opts).namespace
-        namespace = namespaces[place]
+        name, namespace_name = simulated.resource, simulated.namespace
+        # Systems may share a namespace.
+        if namespace_name not in namespaces:
+            namespaces[namespace_name] = Namespace(namespace_name, {"name": namespace_name}, opts).namespace
+        namespace = namespaces[namespace_name]
         programs = simulator.Simulator(
             name,
             {
@@ -53,15 +53,15 @@ def simulation(settings: Settings, otlp_url: pulumi.Output[str], opts: pulumi.Re
         app = simulated.programs[0].app
         local_port = SIMULATED_PORT + number
         endpoints[name] = endpoint(app, SIMULATED_PORT, namespace, programs.url, local_port=local_port)
-    receiving = Namespace(receiver.APP, {"name": receiver.APP}, opts).namespace
+    receiver_namespace = Namespace(receiver.APP, {"name": receiver.APP}, opts).namespace
     notifications = receiver.Receiver(
         "notifications",
         {
-            "namespace": receiving,
+            "namespace": receiver_namespace,
             "image": settings.simulator_image,
             "senders": [scraper, *(app_in(values.namespace, app) for app in (alertmanager.APP, server.APP))],
         },
         opts,
     )
-    endpoints["receiver"] = endpoint(receiver.APP, receiver.PORT, receiving, notifications.url)
+    endpoints["receiver"] = endpoint(receiver.APP, receiver.PORT, receiver_namespace, notifications.url)
     return Simulation(endpoints=endpoints, namespaces=namespaces)

@@ -1,4 +1,4 @@
-"""Logs and traces of one stack: Loki, Jaeger and the collectors that feed them, from the stack's settings."""
+"""Creates a stack's components for logs and traces from the settings: Loki, Jaeger and the collectors."""
 
 from typing import NamedTuple
 
@@ -21,7 +21,7 @@ from settings.stack import Settings
 
 
 class Namespaces(NamedTuple):
-    """Where the collectors run."""
+    """Namespaces of the gateways (platform) and of the agents."""
 
     platform: pulumi.Output[str]
     agents: pulumi.Output[str]
@@ -34,7 +34,7 @@ def log_store(
     backends: Backends,
     opts: pulumi.ResourceOptions,
 ) -> Loki:
-    """Loki with the stack's rules, sending to these Alertmanagers."""
+    """Loki with the stack's rules. It sends alerts to `alertmanagers`."""
     values = settings.values
     args: LokiArgs = {
         "namespace": namespace,
@@ -71,7 +71,7 @@ def trace_store(
     backends: Backends,
     opts: pulumi.ResourceOptions,
 ) -> Jaeger:
-    """Jaeger, which reads the span metrics from this Prometheus."""
+    """Jaeger, which reads span metrics from the Prometheus at `prometheus_url`."""
     values = settings.values
     args: JaegerArgs = {
         "namespace": namespace,
@@ -98,7 +98,7 @@ def trace_store(
 def _log_index(
     settings: Settings, namespace: pulumi.Output[str], backends: Backends, opts: pulumi.ResourceOptions
 ) -> LogIndexTarget | None:
-    """Where the gateways send the lines of requests to; None where the log index is off."""
+    """The log index to which gateways send the lines of requests; None if logIndex is false."""
     if not settings.values.log_index:
         return None
     args: LogIndexArgs = {
@@ -118,7 +118,7 @@ def collectors(
     backends: Backends,
     opts: pulumi.ResourceOptions,
 ) -> CollectorAgent:
-    """Gateways that feed these stores, and the agents that feed the gateways."""
+    """The gateways, which send to these stores, and the agents, which send to the gateways."""
     values = settings.values
     gateway = CollectorGateway(
         "gateway",

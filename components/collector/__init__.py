@@ -1,19 +1,19 @@
 """The OpenTelemetry Collector in two layers: an agent on every node, and gateways that sample and deliver.
 
-What a restart costs:
+Losses at a restart:
 
-- An agent, killed or updated: no log line. It goes on at its checkpoint, which moves only when lines are in its queue
-  on disk. What was in flight is sent again: at least once, at each restart. Of traces, what waits in its memory for a
-  gateway that is away at the same time.
-- A gateway: no log line. It acknowledges a line when it is in the queue on its volume. Of traces, those that wait for
-  their sampling decision, if it is killed; told to end, it decides with what it has. Its share of the traces waits in
-  the agents until it is back, so they stay whole.
-- Loki or Jaeger: nothing. The gateways' queues hold everything and send it again, while their volume has room. After
-  that, logs wait in the agents' queues and then in the log files, and traces are dropped and counted.
+- An agent, killed or updated, loses no log lines. It continues at its checkpoint, which advances only when lines are in
+  its queue on disk. Each restart sends requests in flight again, so delivery is at least once. It loses the traces in
+  its memory that wait for a gateway, if that gateway is unavailable at the same time.
+- A gateway loses no log lines. It acknowledges a line when the line is in the queue on its volume. If it is killed, it
+  loses the traces that wait for their sampling decision; on a clean shutdown it decides with the spans that it has. Its
+  share of the traces waits in the agents until it is back, so traces stay complete.
+- Loki or Jaeger lose nothing. The gateways' queues hold the data and send it again, as long as their volumes have room.
+  Beyond that, logs wait in the agents' queues and then in the log files, and traces are dropped and counted.
 
-Span metrics count a span each time it arrives. While a gateway refuses because it is full, agents send requests again
-of which it has taken a part: then rates are too high, until it has room.
+Span metrics count a span each time it arrives. A full gateway may count some spans of a request before it rejects the
+request. Agents retry the whole request, so rates read too high until the gateway has room.
 
-A line that Loki refuses for good (too old, too long) is dropped and counted. Containers' logs that were rotated away
-(two files of 10 MiB each, by the kubelet's default of five) before an agent came back are gone.
+A line that Loki rejects permanently (too old, too long) is dropped and counted. Container logs that the kubelet rotates
+away before an agent is back are lost (by default it keeps five files of 10 MiB for each container).
 """

@@ -1,7 +1,7 @@
-"""The agent: on every node one pod that reads the pods' log files, takes OTLP from programs, and adds who they are.
+"""The agent: one pod on each node that reads the pods' log files, accepts OTLP and adds the senders' identity.
 
-The only pod of the platform outside Pod Security `restricted`: it mounts folders of its node. It reads the log files
-and writes its checkpoints and queues, nothing else: root without any capability, because root owns both folders.
+It is outside Pod Security `restricted`, because it mounts folders of its node. It only reads the log files and writes
+its checkpoints and queues. It runs as root, without capabilities, because root owns both folders.
 """
 
 from collections.abc import Sequence
@@ -33,9 +33,9 @@ class CollectorAgentArgs(TypedDict):
     """Arguments of CollectorAgent."""
 
     namespace: pulumi.Input[str]
-    """A namespace that already exists, for the agent alone; Pod Security must be `privileged`: folders of the node."""
+    """An existing namespace for node agents. Pod Security must be `privileged`: the agent mounts host folders."""
     platform_namespace: str
-    """Where gateways and Prometheus are."""
+    """Namespace of the gateways and Prometheus."""
     gateway: str
     """App of the gateways."""
     gateway_port: int
@@ -44,16 +44,16 @@ class CollectorAgentArgs(TypedDict):
     log_target: pulumi.Input[str]
     """gRPC target of all gateways."""
     prometheus: str
-    """App that scrapes."""
+    """App that scrapes the agents."""
     memory: str
-    """Request and limit of each agent; see settings.sizes.gateway_queue_bytes for the least."""
+    """Request and limit of each agent. settings.sizes.gateway_queue_bytes determines the minimum."""
 
 
 class CollectorAgent(pulumi.ComponentResource):
-    """Logs of all pods, and the address that programs send traces to."""
+    """The agents, which collect the logs of all pods and accept traces from programs."""
 
     otlp_url: pulumi.Output[str]
-    """OTLP over HTTP, answered by the agent of the caller's own node."""
+    """URL for OTLP over HTTP, served by the agent on the caller's own node."""
 
     def __init__(self, name: str, args: CollectorAgentArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("observability:index:CollectorAgent", name, {}, opts)
@@ -76,7 +76,7 @@ class CollectorAgent(pulumi.ComponentResource):
             metadata={"name": APP, "namespace": namespace, "labels": labels(APP)},
             spec={
                 "type": "ClusterIP",
-                # The agent knows the pods of its own node only. While it restarts, programs on the node try again.
+                # An agent has metadata of the pods on its own node only. During its restart, programs there retry.
                 "internal_traffic_policy": "Local",
                 "selector": selector(APP),
                 "ports": _service_ports(),
@@ -88,7 +88,7 @@ class CollectorAgent(pulumi.ComponentResource):
             metadata={"name": APP, "namespace": namespace, "labels": labels(APP, versions.OTEL_COLLECTOR)},
             spec={
                 "selector": {"match_labels": selector(APP)},
-                # Two agents on one node would read the same files with the same checkpoints: the old one ends first.
+                # The old agent stops first, because two on a node would read the same files with the same checkpoints.
                 "update_strategy": {"type": "RollingUpdate", "rolling_update": {"max_unavailable": 1, "max_surge": 0}},
                 "template": {
                     "metadata": {
@@ -133,10 +133,10 @@ def _pod(args: CollectorAgentArgs) -> PodSpecArgsDict:
         "service_account_name": APP,
         "automount_service_account_token": True,
         "enable_service_links": False,
-        # Also nodes that other pods keep away from have logs.
+        # Tainted nodes have logs, too.
         "tolerations": [{"operator": "Exists"}],
         "affinity": {"node_affinity": REAL_NODES},
-        # A full node makes room for it. Kubernetes allows the class in any namespace, unless a quota limits it.
+        # A full node evicts other pods for the agent. Any namespace may use this class, unless a quota limits it.
         "priority_class_name": "system-node-critical",
         "security_context": {"run_as_user": 0, "run_as_group": 0, "seccomp_profile": {"type": "RuntimeDefault"}},
         "termination_grace_period_seconds": 30,
@@ -172,7 +172,7 @@ def _container(args: CollectorAgentArgs) -> ContainerArgsDict:
             {"name": "health", "container_port": LISTEN.health, "protocol": "TCP"},
         ],
         "resources": pods.resources(cores=sizes.CPU[APP], memory=args["memory"]),
-        # The first look at the pods of the node, and compacting large queues, take a while.
+        # Listing the node's pods for the first time and compacting large queues take a while.
         "startup_probe": pods.http_probe("/", "health", failures=60),
         "liveness_probe": pods.http_probe("/", "health", failures=6),
         "readiness_probe": pods.http_probe("/", "health"),
@@ -185,7 +185,7 @@ def _container(args: CollectorAgentArgs) -> ContainerArgsDict:
 
 
 def _rights(name: str, namespace: pulumi.Input[str], child: pulumi.ResourceOptions) -> pulumi.Resource:
-    """Read access to pods. Kubernetes cannot limit it to those of one node; the agent asks for no others."""
+    """Read access to pods. Kubernetes cannot limit it to a node; the agent requests only the pods of its own node."""
     return cluster_rights(
         name,
         f"{name}-pods",
@@ -207,7 +207,7 @@ def _network(args: CollectorAgentArgs) -> network_policies.AppNetworkArgs:
         ],
         "egress": [
             {"to": [network_policies.app_in(platform, args["gateway"])], "ports": tcp(args["gateway_port"])},
-            # The API server, which no selector can name: its address is not a pod's.
+            # The API server. It is not a pod, so no selector can name it.
             {"ports": tcp(443, 6443)},
         ],
     }

@@ -1,6 +1,6 @@
-"""The agent's configuration: what it reads on its node, what it makes of a log line, and where it sends it.
+"""The agent's configuration: inputs on its node, processing of log lines, and delivery to the gateways.
 
-Pure: settings in, YAML out.
+Pure: converts settings to YAML.
 """
 
 from dataclasses import dataclass, field
@@ -11,45 +11,46 @@ from components.collector import shared_config
 from components.collector.shared_config import Listen
 from settings import sizes
 
-# Without it lines are collected in memory for 100 ms after the checkpoint has moved: a kill loses them.
+# Without this flag, lines are buffered in memory for 100 ms after the checkpoint has advanced, and a kill loses them.
 FLAGS = ("--feature-gates=stanza.synchronousLogEmitter",)
-"""Of the command line, without which the configuration does not keep its promises."""
+"""Command line flags that this configuration requires."""
 
 LOG_FIELDS = ("level", "trace_id", "span_id", "correlation_id", "request_id", "project_id", "operation", "duration_ms")
-"""Fields of a JSON line that stay searchable beside the line; the gateway decides whether `service` is a label."""
+"""Fields of a JSON line that stay searchable beside the line. The gateway decides whether `service` becomes a label."""
 
-# Who sent it is said by the connection, never by the sender. `service.name` is what a program may say of itself.
+# Attributes that identify the sender. They come from the connection, never from the sender, except `service.name`.
 _CLAIMS = "^(k8s[.].*|namespace|app|service|service_name|pod|container|node)$"
 
 
 @dataclass(frozen=True, kw_only=True)
 class AgentConfig:
-    """What one agent needs to know."""
+    """Inputs of the agent's configuration."""
 
     namespace: str
-    """Its own namespace."""
+    """Namespace of the agent."""
     app: str
-    """Its own name; its pods' log files are not read."""
+    """Name of the agent. It does not read the log files of its own pods."""
     trace_gateways: list[str]
-    """host:port of every gateway, always in the same order: a trace belongs to one of them by its id."""
+    """host:port of each gateway. The order must be stable: a trace's id selects its gateway."""
     log_gateway: str
-    """gRPC target of all gateways together."""
+    """gRPC target that resolves to all gateways."""
     memory_bytes: int
     """The container's limit."""
     log_folder: str = "/var/log/pods"
     data_folder: str = "/var/lib/otel-agent"
     queue_bytes: int = 256 * 1024 * 1024
-    """On disk for logs, and as much for traces."""
+    """Size of the queue on disk for logs, and of the one for traces."""
     kubernetes: bool = True
-    """False where no Kubernetes API is: then a line knows only what its path tells."""
+    """False if there is no Kubernetes API. A line then has only the metadata in its file's path."""
     listen: Listen = field(default_factory=Listen)
 
 
 def render(config: AgentConfig) -> str:
-    """The YAML that the collector reads. Raises ValueError where memory is too small for so many gateways.
+    """The YAML that the collector reads. Raises ValueError if memory is too small for this number of gateways.
 
-    Order of processors: the memory limiter refuses before work is done; Kubernetes' names come next because they need
-    the sender's address, which queues lose. There is no batch processor: see shared_config.persistent_queue.
+    Order of processors: the memory limiter rejects requests before they cause work. Kubernetes metadata comes next,
+    because it needs the sender's address, which queues do not keep. See shared_config.persistent_queue for the reason
+    why there is no batch processor.
     """
     by_path, by_connection = ["k8s_attributes/files"], ["k8s_attributes/programs"]
     if not config.kubernetes:
@@ -72,8 +73,8 @@ def render(config: AgentConfig) -> str:
         },
         "exporters": {
             "otlp_grpc/gateway": {
-                # A Service's address would tie all logs of this node to one gateway: it balances connections, and there
-                # is one. This name gives every gateway, and requests take turns.
+                # A Service balances connections, and an agent has only one: all logs of the node would go to one
+                # gateway. This name resolves to all gateways, and requests alternate between them.
                 "endpoint": config.log_gateway,
                 "balancer_name": "round_robin",
                 **shared_config.grpc_client(),
@@ -110,36 +111,36 @@ def render(config: AgentConfig) -> str:
 def _pod_logs(config: AgentConfig) -> Document:
     files = f"{config.log_folder}/*/*/*.log"
     return {
-        # The kubelet renames a full file to `0.log.20261121-120000`. It is read on under its new name, also by an agent
-        # that was away meanwhile.
+        # The kubelet renames a full file to `0.log.20261121-120000`. The agent continues to read it under the new name,
+        # even if it was not running during the rename.
         "include": [files, f"{files}.*"],
         "exclude": [
-            # A line about a line that could not be sent would be a line to send.
+            # Otherwise a log line about a failed delivery would itself have to be delivered.
             f"{config.log_folder}/{config.namespace}_{config.app}-*/*/*",
             f"{files}.*.gz",
             f"{files}.*.tmp",
         ],
-        # Whole files, also of pods that ended before the first look at them; the checkpoint keeps a restarted agent
-        # from reading them again.
+        # Reads whole files, including those of pods that ended before the agent found them. The checkpoint prevents a
+        # restarted agent from reading them again.
         "start_at": "beginning",
         "storage": "file_storage",
         "include_file_path": True,
         "include_file_name": False,
-        # The parts of a long line are joined as they are.
+        # The parts of a long line are joined without changes.
         "preserve_trailing_whitespaces": True,
         "max_concurrent_files": 256,
-        # When memory or the queue is full, reading waits: the log files are the largest queue of all.
+        # Reading pauses while memory or the queue is full. The log files are the largest queue of all.
         "retry_on_failure": shared_config.retry_for_ever(),
         "operators": [
-            # Takes the line out of its envelope (time, stream), joins parts, and reads pod and namespace from the path.
+            # Removes the line's envelope (time, stream), joins parts, and reads pod and namespace from the path.
             {"type": "container"},
             {
                 "type": "json_parser",
                 "if": r'body matches "^\\s*{"',
                 "parse_to": "attributes",
-                # An identifier of 17 digits is not a float.
+                # A float cannot represent an identifier of 17 digits.
                 "parse_ints": True,
-                # A line that only looks like JSON is a line all the same.
+                # A line that only looks like JSON is sent as text.
                 "on_error": "send_quiet",
             },
             {
@@ -155,32 +156,32 @@ def _pod_logs(config: AgentConfig) -> Document:
                 "mapping": {"warn": ["warning"], "error": ["err"], "fatal": ["critical", "panic", "emergency"]},
                 "on_error": "send_quiet",
             },
-            # All else stays readable in the line itself.
+            # All other fields remain readable in the line itself.
             {"type": "retain", "fields": [f"attributes.{name}" for name in LOG_FIELDS]},
         ],
     }
 
 
 def _trace_context() -> Document:
-    """Valid ids become the record's trace context, invalid ones stay what they are: fields of a line."""
+    """Moves valid ids to the record's trace context. Invalid ids remain attributes of the line."""
     statements: list[str] = []
     for name, digits in (("trace_id", 32), ("span_id", 16)):
         valid = f'IsMatch(log.attributes["{name}"], "^[0-9a-fA-F]{{{digits}}}$")'
         statements += [
             f'set(log.{name}.string, log.attributes["{name}"]) where {valid}',
-            # Loki writes the trace context beside the line under the same names; one is enough.
+            # Loki stores the trace context beside the line under the same names.
             f'delete_key(log.attributes, "{name}") where {valid}',
         ]
     return {"error_mode": "silent", "log_statements": [{"statements": statements}]}
 
 
 def _no_claims() -> Document:
-    """Deletes what a program says about its place in the cluster: it could write into the logs of another."""
+    """Deletes attributes with which a program could claim another identity, and so write to another app's logs."""
     statements = [{"statements": [f'delete_matching_keys(resource.attributes, "{_CLAIMS}")']}]
     return {"log_statements": statements, "trace_statements": statements}
 
 
-# Log files: the path has the uid of the pod. Programs: whoever connects.
+# The pod of a log line is found by the uid in the file's path, and the pod of a program by its connection.
 _BY_PATH: Document = {"from": "resource_attribute", "name": "k8s.pod.uid"}
 _BY_CONNECTION: Document = {"from": "connection"}
 
@@ -188,24 +189,25 @@ _BY_CONNECTION: Document = {"from": "connection"}
 def _kubernetes_names(source: Document) -> Document:
     return {
         "auth_type": "serviceAccount",
-        # Only pods of this node: the API server would otherwise tell every agent about every pod.
+        # Limits the watch to pods of this node. Otherwise the API server would send every pod to every agent.
         "filter": {"node_from_env_var": "KUBE_NODE_NAME"},
         "extract": {
             "metadata": ["k8s.namespace.name", "k8s.pod.name", "k8s.pod.uid", "k8s.node.name"],
             "labels": [{"tag_name": "app", "key": "app.kubernetes.io/name", "from": "pod"}],
         },
         "pod_association": [{"sources": [source]}],
-        # Lines wait in their files meanwhile; sent too early they would lack their app.
+        # Lines that are sent before the metadata arrives would lack their app. Meanwhile they wait in their files.
         "wait_for_metadata": True,
         "wait_for_metadata_timeout": "60s",
     }
 
 
 def _by_trace(config: AgentConfig) -> Document:
-    """Every span of a trace to the same gateway, whoever sends it and from whichever node.
+    """Sends all spans of a trace to the same gateway, from whichever program and node they come.
 
-    The list is fixed: a gateway that restarts keeps its share, which waits here, and no trace is torn. What waits for
-    one gateway is in memory, so that the others' traces go on meanwhile; the queue on disk is in front of it.
+    The list of gateways is fixed. A restarting gateway keeps its share of the traces, which waits here, so that no
+    trace is split. Each gateway has a queue in memory, so that one does not delay the others. The queue on disk comes
+    before these.
     """
     return {
         "routing_key": "traceID",
@@ -216,7 +218,7 @@ def _by_trace(config: AgentConfig) -> Document:
                 "sending_queue": {
                     "sizer": "bytes",
                     "queue_size": sizes.gateway_queue_bytes(config.memory_bytes, len(config.trace_gateways)),
-                    # Full: the queue on disk fills.
+                    # While this queue is full, data stays in the queue on disk.
                     "block_on_overflow": True,
                     "num_consumers": 2,
                     "batch": shared_config.batch(),
@@ -224,7 +226,7 @@ def _by_trace(config: AgentConfig) -> Document:
             }
         },
         "resolver": {"static": {"hostnames": config.trace_gateways}},
-        # How long a request waits for room in memory. An error would send it again, also to the gateways that have it.
+        # Time that a request waits for room in memory. A failure would repeat it, even to gateways that have it.
         "timeout": "10m",
         "retry_on_failure": shared_config.retry_for_ever(),
         "sending_queue": {

@@ -1,4 +1,4 @@
-"""Gateways: span metrics of every trace, the decision which traces are kept, and delivery to Loki, Jaeger and X-Ray."""
+"""The gateways: they compute span metrics, sample traces, and deliver to Loki, Jaeger, X-Ray and the log index."""
 
 from typing import NotRequired, TypedDict
 
@@ -31,55 +31,55 @@ class CollectorGatewayArgs(TypedDict):
     """Arguments of CollectorGateway."""
 
     namespace: pulumi.Input[str]
-    """Namespace that already exists."""
+    """An existing namespace."""
     agent_namespace: str
-    """Where the agents are."""
+    """Namespace of the agents."""
     agent: str
     """App of the agents."""
     replicas: int
-    """Each takes an equal share of the traces, by their ids."""
+    """Each replica receives an equal share of the traces, by their ids."""
     memory: str
-    """Request and limit of each replica; 40 % of it is for traces that wait for their decision."""
+    """Request and limit of each replica; 40 % of it is for traces that wait for their sampling decision."""
     storage: str
-    """Size of each replica's volume; it holds what a backend that is away has not taken."""
+    """Size of each replica's volume, which holds data for backends that are unavailable."""
     storage_class: str | None
     """None for the cluster's default."""
     sampling_percentage: float
-    """Of the traces without an error, 0 to 100."""
+    """Percentage of the traces without an error that is kept, 0 to 100."""
     decision_wait: str
-    """Prometheus duration from a trace's first span to its decision."""
+    """Prometheus duration from a trace's first span to its sampling decision."""
     scrape_interval: str
     """Prometheus duration between two scrapes of the span metrics."""
     loki: pulumi.Input[str]
-    """URL of Loki's OTLP, without `/v1/logs`."""
+    """URL of Loki's OTLP endpoint, without `/v1/logs`."""
     loki_app: str
     loki_port: int
     jaeger: pulumi.Input[str]
-    """host:port of Jaeger's OTLP over gRPC."""
+    """host:port of Jaeger's endpoint for OTLP over gRPC."""
     jaeger_app: str
     jaeger_port: int
     prometheus: str
-    """App, in the same namespace, that scrapes."""
+    """App in the same namespace that scrapes the gateways."""
     xray_region: str | None
-    """Also sends kept traces to X-Ray in this region, with the identity of the service account; None sends none.
+    """Region in which X-Ray also receives the kept traces, with the identity of the service account. None for no X-Ray.
 
-    Without an identity, so outside AWS, gateways do not start.
+    Gateways do not start without an identity, and therefore not outside AWS.
     """
     log_index: NotRequired[LogIndexTarget | None]
-    """Also sends the lines of requests there; None, or left out: nowhere."""
+    """Log index that also receives the lines of requests; none by default."""
     identity: NotRequired[PodIdentity | None]
-    """In AWS, of the service account; None, or left out: made elsewhere."""
+    """AWS identity of the service account. None, or absent, if it is created elsewhere."""
 
 
 class CollectorGateway(pulumi.ComponentResource):
-    """The place through which all logs and traces of a cluster go."""
+    """The gateways, through which all logs and traces of a cluster pass."""
 
     trace_targets: pulumi.Output[list[str]]
-    """host:port of every replica, by names that stay: a trace belongs to one of them."""
+    """host:port of each replica. The names are stable, because each trace belongs to one replica."""
     log_target: pulumi.Output[str]
-    """gRPC target of all replicas that run."""
+    """gRPC target that resolves to all running replicas."""
     service_account: str | None
-    """Needs the right to write to X-Ray; None where nothing is sent there."""
+    """Service account that needs permission to write to X-Ray; None without X-Ray."""
 
     def __init__(self, name: str, args: CollectorGatewayArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("observability:index:CollectorGateway", name, {}, opts)
@@ -116,9 +116,9 @@ class CollectorGateway(pulumi.ComponentResource):
             "volumes": [{"name": "config", "config_map": {"name": f"{APP}-config"}}],
             "storage": args["storage"],
             "storage_class": args["storage_class"],
-            # The collector reads its configuration at its start.
+            # The collector reads its configuration only when it starts.
             "annotations": {ANNOTATION: checksum(config, salt=name)},
-            # To decide on the traces that wait, and to write them to the queue.
+            # Time to decide on the waiting traces and to write them to the queue.
             "termination_seconds": 60,
         }
         if self.service_account is not None:
@@ -173,12 +173,12 @@ def _container(args: CollectorGatewayArgs) -> ContainerArgsDict:
             {"name": "http", "container_port": LISTEN.http, "protocol": "TCP"},
             {"name": "otlp-grpc", "container_port": LISTEN.grpc, "protocol": "TCP"},
             {"name": "metrics", "container_port": LISTEN.metrics, "protocol": "TCP"},
-            # Prometheus finds span metrics by this name.
+            # Prometheus discovers span metrics by this port name.
             {"name": "span-metrics", "container_port": LISTEN.span_metrics, "protocol": "TCP"},
             {"name": "health", "container_port": LISTEN.health, "protocol": "TCP"},
         ],
         "resources": pods.resources(cores=sizes.CPU[APP], memory=args["memory"]),
-        # Compacting large queues takes a while at the start.
+        # Compacting large queues at the start takes a while.
         "startup_probe": pods.http_probe("/", "health", failures=60),
         "liveness_probe": pods.http_probe("/", "health", failures=6),
         "readiness_probe": pods.http_probe("/", "health"),

@@ -1,6 +1,6 @@
 """The gateway's configuration: span metrics of every trace, the sampling decision, and delivery to the backends.
 
-Pure: settings in, YAML out.
+Pure: converts settings to YAML.
 """
 
 from dataclasses import dataclass, field
@@ -12,36 +12,36 @@ from components.collector.shared_config import Listen
 from settings import sizes
 
 LOG_INDEX_ENV = "LOG_INDEX_AUTHORIZATION"
-"""Environment variable with the header that the log index wants."""
+"""Environment variable with the Authorization header for the log index."""
 
 INDEX_LABELS = ("namespace", "app", "service")
-"""Resource attributes of a log line that Loki makes labels of its streams."""
+"""Resource attributes of a log line that become labels of its stream in Loki."""
 LOG_ATTRIBUTES = ("pod", "container", "node", "service_name")
-"""Resource attributes that Loki keeps beside the line, unindexed."""
+"""Resource attributes that Loki stores beside the line, unindexed."""
 
-# Boundaries in seconds: the thresholds that rules and objectives ask about (0.5, 1, 5, 10 and 30 s) are among them,
-# because a quantile or a share is exact only at a boundary; below, the steps of a fast service.
+# Bucket boundaries. They include the thresholds of rules and objectives (0.5, 1, 5, 10 and 30 s), because a quantile or
+# a share is exact only at a boundary. The boundaries below 0.5 s resolve fast services.
 _BUCKETS = ("5ms", "10ms", "25ms", "50ms", "100ms", "250ms", "500ms", "1s", "2.5s", "5s", "10s", "30s", "60s")
-# What may become a label of a stream. Loki's streams are limited, and a name per request, user or pod would use them
-# up: digits and hexadecimal digits in such numbers are an identifier.
+# Values that may become a label of a stream: names, but not identifiers. Loki limits the number of streams, and a name
+# for each request, user or pod would exhaust it. Seven hexadecimal digits in a row, or seven digits, are an identifier.
 _NAME = "^[a-z][a-z0-9._-]{0,62}$"
 _IDENTIFIER = "[0-9a-f]{7}|([0-9][^0-9]*){7}"
-# Of the volume, when every queue is full: half is left for the files' own overhead and compaction.
+# Share of the volume for full queues. The other half is for file overhead and compaction.
 _QUEUES_SHARE = 1 / 2
-# Fewer do not get more, so that a queue keeps its size when X-Ray is switched on.
-_LEAST_QUEUES = 3
-# Requests at a time to the log index, each of one line.
+# The volume is divided by at least this number of queues, so that enabling X-Ray does not shrink them.
+_MIN_QUEUES = 3
+# Concurrent requests to the log index, each with one line.
 _INDEX_REQUESTS = 16
 
 
 @dataclass(frozen=True, kw_only=True)
 class GatewayConfig:
-    """What the gateways need to know; all of them read the same."""
+    """Inputs of the configuration, which is the same for all gateways."""
 
     sampling_percentage: float
-    """Of the traces without an error, 0 to 100. Those with an error are all kept."""
+    """Percentage of the traces without an error that is kept, 0 to 100. All traces with an error are kept."""
     decision_wait: str
-    """Prometheus duration from a trace's first span to the decision: longer than most traces take."""
+    """Prometheus duration from a trace's first span to its sampling decision; longer than most traces last."""
     scrape_interval: str
     """Prometheus duration between two scrapes of the span metrics."""
     memory_bytes: int
@@ -49,16 +49,16 @@ class GatewayConfig:
     storage_bytes: int
     """The volume's size."""
     jaeger: str
-    """host:port of Jaeger's OTLP over gRPC."""
+    """host:port of Jaeger's endpoint for OTLP over gRPC."""
     loki: str
-    """URL of Loki's OTLP; `/v1/logs` is appended."""
+    """URL of Loki's OTLP endpoint; the collector appends `/v1/logs`."""
     xray_region: str | None = None
-    """Also sends kept traces to X-Ray in this region; None sends none.
+    """Region in which X-Ray also receives the kept traces; None for no X-Ray.
 
-    The collector looks for AWS credentials when it starts, and ends when it finds none.
+    The collector looks for AWS credentials when it starts, and exits if it finds none.
     """
     log_index: str | None = None
-    """URL of the log index' OpenSearch that takes one line a request; None for no log index."""
+    """URL of the OpenSearch endpoint that indexes one line for each request; None for no log index."""
     data_folder: str = "/var/lib/otel-gateway"
     listen: Listen = field(default_factory=Listen)
 
@@ -66,8 +66,8 @@ class GatewayConfig:
 def render(config: GatewayConfig) -> str:
     """The YAML that the collector reads.
 
-    Order: the memory limiter first, as it must refuse before anything is done with the data; span metrics before
-    sampling, since afterwards only one trace in ten is left to count; labels last. Batching is behind the queues.
+    Order: the memory limiter comes first, because it must reject data before any processing. Span metrics come before
+    sampling, which by default leaves one trace in ten. Labels come last. Batching happens after the queues.
     """
     x_ray = config.xray_region is not None
     document: Document = {
@@ -122,13 +122,13 @@ def _sampling(config: GatewayConfig) -> Document:
     return {
         "decision_wait": shared_config.go_duration(config.decision_wait),
         "num_traces": traces,
-        # Full: senders wait, and their queues hold what comes. Otherwise the oldest traces go, errors among them.
+        # When it is full, senders wait and queue their data. Otherwise the oldest traces, even with errors, are lost.
         "block_on_overflow": True,
-        # A span that comes after its trace's decision follows it. An id takes some 100 bytes.
+        # A span that arrives after its trace's decision follows that decision. An id takes about 100 bytes.
         "decision_cache": {"sampled_cache_size": 10 * traces, "non_sampled_cache_size": 10 * traces},
-        # At a shutdown, what is there is decided.
+        # At shutdown, the gateway decides on the pending traces with the spans that it has.
         "drop_pending_traces_on_shutdown": False,
-        # A trace is kept when one of them says so.
+        # A trace is kept if at least one policy samples it.
         "policies": [
             {"name": "errors", "type": "status_code", "status_code": {"status_codes": ["ERROR"]}},
             {
@@ -143,33 +143,33 @@ def _sampling(config: GatewayConfig) -> Document:
 def _span_metrics(config: GatewayConfig) -> Document:
     return {
         "histogram": {"unit": "s", "explicit": {"buckets": list(_BUCKETS)}},
-        # Links a bucket to a trace. Of traces without an error most are not kept: their link leads nowhere.
+        # Links a bucket to a trace. Most traces without an error are not kept, and their links lead nowhere.
         "exemplars": {"enabled": True, "max_per_data_point": 2},
-        # Dimensions are service, span name, kind and status: no attribute of a span, which anybody may fill. The
-        # gateway that counted is in the label `pod` that Prometheus adds.
+        # Dimensions are service, span name, kind and status. Span attributes are excluded, because their values are
+        # arbitrary. The label `pod`, which Prometheus adds, identifies the gateway that counted.
         "exclude_dimensions": ["collector.instance.id"],
-        # All pods of a service count into the same series. With a series for each, those with equal labels would
-        # overwrite each other.
+        # All pods of a service share the same series. Separate series would have equal labels and overwrite each other.
         "resource_metrics_key_attributes": ["service.name"],
-        # Series per service; what is above counts into one named `otel_metric_overflow`.
+        # Series for each service. Further spans count into a series named `otel_metric_overflow`.
         "aggregation_cardinality_limit": 1000,
-        # An exemplar lives for one interval: as long as from scrape to scrape, each is seen once.
+        # An exemplar lasts for one interval. An interval equal to the scrape interval exposes each exemplar once.
         "metrics_flush_interval": shared_config.go_duration(config.scrape_interval),
-        # A deleted service disappears. Much longer than a pause between calls: after it counting begins at zero.
+        # Removes the series of deleted services. Counting restarts at zero after an expiry, so the time is much longer
+        # than usual pauses between calls.
         "metrics_expiration": "6h",
         "series_expiration": "6h",
     }
 
 
 def _no_resource() -> Document:
-    """Drops resource attributes of span metrics: the exporter would make them labels `job` and `instance`."""
+    """Drops resource attributes of span metrics, which the exporter would turn into the labels `job` and `instance`."""
     return {"metric_statements": [{"statements": ['delete_matching_keys(resource.attributes, ".*")']}]}
 
 
 def _loki_labels() -> Document:
-    """Names in LogQL are short: `{namespace="speccursor", app="speccursor", service="controller"}`.
+    """Sets short labels for LogQL: `{namespace="speccursor", app="speccursor", service="controller"}`.
 
-    A service that no stream may be named after stays beside the line as `service_name`, and the label is its app.
+    A service name that must not become a label is stored beside the line as `service_name`; the app replaces it.
     """
     attribute = 'resource.attributes["{}"]'.format
     service = attribute("service")
@@ -184,7 +184,7 @@ def _loki_labels() -> Document:
     def fallback(to: str, source: str) -> str:
         return f"set({attribute(to)}, {attribute(source)}) where {attribute(to)} == nil and {attribute(source)} != nil"
 
-    kept = ", ".join(f'"{name}"' for name in (*INDEX_LABELS, *LOG_ATTRIBUTES))
+    retained = ", ".join(f'"{name}"' for name in (*INDEX_LABELS, *LOG_ATTRIBUTES))
     resource = [
         *(f"set({attribute(to)}, {attribute(source)}) where {attribute(source)} != nil" for to, source in renamed),
         fallback("app", "k8s.container.name"),
@@ -192,24 +192,24 @@ def _loki_labels() -> Document:
         f"set({attribute('service_name')}, {service}) where {service} != nil and ({unfit})",
         f'delete_key(resource.attributes, "service") where {unfit}',
         fallback("service", "app"),
-        # Loki refuses a stream without a label: a program on the node's own network, which no pod's address tells.
+        # Loki rejects streams without labels. Programs on the host network have none, as no pod has their address.
         f'set({service}, "unknown") where {service} == nil and {attribute("namespace")} == nil',
-        # All others would be stored with every line.
-        f"keep_keys(resource.attributes, [{kept}])",
+        # Loki would store all other attributes with every line.
+        f"keep_keys(resource.attributes, [{retained}])",
     ]
-    # When the agent saw the line is no use to anybody, and different on each.
+    # The time at which the agent read the line differs for every line and is of no use.
     record = ["set(log.observed_time_unix_nano, 0) where log.time_unix_nano != 0"]
     return {"error_mode": "ignore", "log_statements": [{"statements": resource}, {"statements": record}]}
 
 
-# Loki has every line. The index has those that belong to a request, which is what one looks up there.
+# Loki has every line. The index has only lines that belong to a request, because it serves to look up requests.
 _INDEX_PROCESSORS: Document = {
     "filter/requests": {
         "error_mode": "ignore",
         "logs": {"log_record": ['log.attributes["request_id"] == nil or log.attributes["request_id"] == ""']},
     },
-    # Acknowledges what it takes, so that an index that is away for long never keeps lines from Loki: when its queue is
-    # full, lines are dropped here, and counted in otelcol_exporter_enqueue_failed_log_records.
+    # This processor acknowledges lines at once, so that a long outage of the index never delays lines to Loki. When the
+    # index queue is full, lines are dropped here and counted in otelcol_exporter_enqueue_failed_log_records.
     "batch/index": {"timeout": "200ms", "send_batch_size": 512},
 }
 _INDEX_PIPELINE: Document = {
@@ -220,11 +220,11 @@ _INDEX_PIPELINE: Document = {
 
 
 def _log_index(endpoint: str, queue_bytes: int) -> Document:
-    """One document is one request: OTLP's JSON, which the pipeline in OpenSearch takes apart.
+    """Sends each document as one request in OTLP's JSON, which the ingest pipeline in OpenSearch parses.
 
-    No exporter of the collector's speaks to OpenSearch's bulk API and can be had from the Go module proxy: the one for
-    OpenSearch is not served, and the one for Elasticsearch refuses any other server. What OpenSearch cannot take (400)
-    is final, and so is a login that it refuses.
+    No exporter for OpenSearch's bulk API is usable: the Go module proxy does not serve the one for OpenSearch, and the
+    one for Elasticsearch rejects any other server. Documents that OpenSearch rejects (400) are not retried, and neither
+    are rejected logins.
     """
     return {
         "logs_endpoint": endpoint,
@@ -244,7 +244,7 @@ def _log_index(endpoint: str, queue_bytes: int) -> Document:
 
 def _exporters(config: GatewayConfig) -> Document:
     queues = 2 + (config.xray_region is not None) + (config.log_index is not None)
-    queue = int(config.storage_bytes * _QUEUES_SHARE / max(queues, _LEAST_QUEUES))
+    queue = int(config.storage_bytes * _QUEUES_SHARE / max(queues, _MIN_QUEUES))
 
     def delivery() -> Document:
         return {
@@ -254,16 +254,16 @@ def _exporters(config: GatewayConfig) -> Document:
 
     exporters: Document = {
         "otlp_grpc/jaeger": {"endpoint": config.jaeger, **shared_config.grpc_client(), **delivery()},
-        # 429, 502, 503 and 504 are tried again (Loki's OTLP gives 503 for its 500s): a request with a stream above
-        # Loki's limit of streams too, see loki_config. 400 is final: a line too old or too long is dropped, and counted
-        # in otelcol_exporter_send_failed_log_records.
+        # 429, 502, 503 and 504 are retried (Loki's OTLP endpoint returns 503 for its 500s), and so are requests that
+        # exceed Loki's limit of streams, see loki_config. 400 is not retried: lines that are too old or too long are
+        # dropped and counted in otelcol_exporter_send_failed_log_records.
         "otlp_http/loki": {"endpoint": config.loki, "timeout": "30s", **delivery()},
         "prometheus": {
             "endpoint": f"{config.listen.host}:{config.listen.span_metrics}",
-            # Exemplars exist in this format only.
+            # Only this format has exemplars.
             "enable_open_metrics": True,
             "without_scope_info": True,
-            # The connector decides when a series ends.
+            # Not shorter than the connector's expiry, so that the connector decides when a series ends.
             "metric_expiration": "6h",
         },
     }
@@ -271,7 +271,7 @@ def _exporters(config: GatewayConfig) -> Document:
         exporters["otlp_http/xray"] = {
             "traces_endpoint": f"https://xray.{config.xray_region}.{_dns_suffix(config.xray_region)}/v1/traces",
             "auth": {"authenticator": "sigv4auth"},
-            # The signature covers the body as it is sent.
+            # The signature covers the body in the form in which it is sent.
             "compression": "none",
             **delivery(),
         }
@@ -281,5 +281,5 @@ def _exporters(config: GatewayConfig) -> Document:
 
 
 def _dns_suffix(region: str) -> str:
-    """Of AWS' endpoints in this region; China has its own."""
+    """DNS suffix of AWS endpoints in this region; China has its own."""
     return "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"

@@ -1,4 +1,4 @@
-"""What the configurations of both collectors have in common: addresses, telemetry of their own, queues, retries."""
+"""Common parts of both collectors' configurations: addresses, own telemetry, queues and retries."""
 
 from dataclasses import dataclass
 
@@ -9,10 +9,10 @@ from settings import sizes
 
 @dataclass(frozen=True, kw_only=True)
 class Listen:
-    """Addresses that a collector listens on. In a pod the defaults hold; ports differ where two share a machine."""
+    """Addresses that a collector listens on. Pods use the defaults; collectors on one machine need different ports."""
 
-    host: str = "0.0.0.0"  # noqa: S104 -- a pod; network policies decide who may talk to it
-    """To Go this means every address, of IPv6 too, where the kernel has it; `::` fails where the kernel has none."""
+    host: str = "0.0.0.0"  # noqa: S104 -- a pod; network policies decide who may connect to it
+    """For Go this means all addresses, including IPv6 if the kernel has it. `::` fails on kernels without IPv6."""
     grpc: int = 4317
     """OTLP over gRPC."""
     http: int = 4318
@@ -20,32 +20,32 @@ class Listen:
     metrics: int = 8888
     """The collector's own metrics."""
     span_metrics: int = 8889
-    """RED metrics made of spans; gateways only."""
+    """RED metrics computed from spans; gateways only."""
     health: int = 13133
 
 
 def go_duration(duration: str) -> str:
-    """A Prometheus duration as Go reads it, in whole milliseconds: Go knows neither days nor weeks nor exponents."""
+    """Converts a Prometheus duration to whole milliseconds, because Go supports neither days, weeks nor exponents."""
     return f"{round(seconds(duration) * 1000)}ms"
 
 
 def otlp_receiver(listen: Listen) -> Document:
-    """OTLP by both protocols."""
+    """A receiver of OTLP over gRPC and HTTP."""
     return {
         "protocols": {
             "grpc": {
                 "endpoint": f"{listen.host}:{listen.grpc}",
                 "keepalive": {
-                    # Clients ping to notice a node that died without a word; gRPC takes more than one ping in 5 minutes
-                    # for an attack unless told otherwise.
+                    # Clients ping to detect dead nodes. By default, gRPC treats more than one ping in 5 minutes as an
+                    # attack.
                     "enforcement_policy": {"min_time": "10s", "permit_without_stream": True},
-                    # A client learns of new gateways when it connects again.
+                    # A client discovers new gateways when it reconnects.
                     "server_parameters": {"max_connection_age": "10m", "max_connection_age_grace": "30s"},
                 },
             },
             "http": {
                 "endpoint": f"{listen.host}:{listen.http}",
-                # As gRPC's default: what is taken must fit into every queue behind it.
+                # Equal to gRPC's default. An accepted request must fit into every queue.
                 "max_request_body_size": sizes.REQUEST_BYTES,
             },
         }
@@ -53,34 +53,34 @@ def otlp_receiver(listen: Listen) -> Document:
 
 
 def grpc_client() -> Document:
-    """Settings of every gRPC client inside the cluster, where network policies decide who may talk."""
+    """Settings of all gRPC clients inside the cluster, where network policies control connections."""
     return {
         "tls": {"insecure": True},
         "timeout": "30s",
-        # Without pings a connection to a dead node hangs until the kernel gives it up, after a quarter of an hour.
+        # Without pings, a connection to a dead node hangs until the kernel closes it after a quarter of an hour.
         "keepalive": {"time": "20s", "timeout": "10s", "permit_without_stream": True},
     }
 
 
 def memory_limiter() -> Document:
-    """First in every pipeline: refusing is better than being killed, because whoever is refused sends again.
+    """The first processor of every pipeline. It rejects requests, which senders retry, before the kernel kills.
 
-    Percentages are of the container's limit.
+    Percentages refer to the container's limit.
     """
     return {"check_interval": "1s", "limit_percentage": 80, "spike_limit_percentage": 20}
 
 
 def retry_for_ever() -> Document:
-    """A backend that is away is waited for; how much may wait is the queue's decision."""
+    """Retries without a time limit while a backend is unavailable. The queue limits the amount of waiting data."""
     return {"enabled": True, "initial_interval": "1s", "max_interval": "15s", "max_elapsed_time": "0s"}
 
 
 def persistent_queue(size: int) -> Document:
-    """A queue of `size` bytes on disk that batches what it sends.
+    """A queue of `size` bytes on disk, whose consumers send in batches.
 
-    Data is acknowledged when it is in this queue and leaves it when the backend has it: what a restart interrupts is
-    sent again, so delivery is at least once. Batching must therefore happen behind the queue: a `batch` processor
-    before it would acknowledge what only memory holds.
+    Data is acknowledged when it is in this queue, and removed when the backend has it. Requests that a restart
+    interrupts are sent again, so delivery is at least once. Batching must therefore happen after the queue: a `batch`
+    processor before it would acknowledge data that is only in memory.
     """
     return {
         "storage": "file_storage",
@@ -92,7 +92,7 @@ def persistent_queue(size: int) -> Document:
 
 
 def batch() -> Document:
-    """Requests of a quarter to two MiB: backends work per request, and Loki's default message limit is 4 MiB."""
+    """Batches of 0.25 to 2 MiB: few requests mean less work for backends, and Loki accepts 4 MiB by default."""
     return {
         "sizer": "bytes",
         "flush_timeout": "500ms",
@@ -102,28 +102,28 @@ def batch() -> Document:
 
 
 def file_storage(folder: str) -> Document:
-    """Checkpoints and queues in `folder`.
+    """Stores checkpoints and queues in `folder`.
 
-    Nothing is lost when the process is killed. Without fsync a node that loses power may lose the last seconds; with it
-    every request would wait for the disk.
+    A killed process loses nothing. Without fsync, a node that loses power may lose the last seconds; with fsync, every
+    request would wait for the disk.
     """
     return {
         "directory": folder,
         "create_directory": True,
-        # Files never shrink by themselves: after a long outage they would fill the volume for ever.
+        # Files never shrink without compaction: after a long outage they would fill the volume forever.
         "compaction": {"directory": folder, "on_start": True, "on_rebound": True, "cleanup_on_start": True},
     }
 
 
 def health_check(listen: Listen) -> Document:
-    """Answers probes."""
+    """The endpoint for probes."""
     return {"endpoint": f"{listen.host}:{listen.health}"}
 
 
 def own_telemetry(host: str, port: int) -> Document:
-    """Own metrics of a collector or Jaeger, named as rules and dashboards ask for them, and warnings.
+    """Own metrics of a collector or Jaeger, under the names in rules and dashboards, and logs from level warn.
 
-    A request that is tried again is no warning: the size of the queue and its alert tell of it, not these logs.
+    A retried request is not logged as a warning. The metric of the queue's size, and its alert, show it.
     """
     return {
         "metrics": {
@@ -149,5 +149,5 @@ def own_telemetry(host: str, port: int) -> Document:
 
 
 def go_memory_limit(memory_bytes: int) -> str:
-    """GOMEMLIMIT for a container of this size: above it Go collects garbage more often, before the kernel kills."""
+    """GOMEMLIMIT for a container of this size. Above it, Go collects garbage more often to avoid an OOM kill."""
     return str(int(memory_bytes * 0.8))

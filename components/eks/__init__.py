@@ -1,1 +1,1 @@
-"""What only Amazon EKS has: access to the cluster, storage, identities, and the AWS services behind the platform."""
+"""Components for Amazon EKS: cluster access, storage, identities, and the AWS services that the platform uses."""

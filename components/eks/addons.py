@@ -13,11 +13,11 @@ from settings import versions
 from settings.eks import addons
 from settings.eks.addons import EBS_CSI_DRIVER, POD_IDENTITY_AGENT, Mode
 
-# Where the EBS CSI add-on runs what creates volumes.
+# Namespace and service account of the EBS CSI add-on's controller, which creates volumes.
 DRIVER_NAMESPACE = "kube-system"
 DRIVER_ACCOUNT = "ebs-csi-controller-sa"
-# Of AWS' three policies for the driver the one that fits any cluster: limited to volumes that the driver made. The one
-# that is limited to a cluster attaches volumes only to nodes with a tag that only managed node groups have.
+# The only one of AWS' three policies for the driver that suits every cluster. It is limited to volumes that the driver
+# created. The policy that is limited to a cluster attaches volumes only to nodes with a tag of managed node groups.
 _DRIVER_POLICY = "AmazonEBSCSIDriverPolicyV2"
 
 
@@ -26,18 +26,18 @@ class AddonsArgs(TypedDict):
 
     cluster: ClusterIdentity
     cluster_name: pulumi.Input[str]
-    """The cluster's name; an output of the cluster where the program makes it, so that it exists first."""
+    """Name of the cluster; an output if the program creates the cluster, so that the cluster exists first."""
     modes: Mapping[str, Mode]
     """See settings/eks/addons.py."""
     volume_key_arn: pulumi.Input[str]
-    """Key of the volumes that the EBS CSI driver creates."""
+    """KMS key of the volumes that the EBS CSI driver creates."""
 
 
 class Addons(pulumi.ComponentResource):
     """The managed add-ons, each at its pinned version. Needs the provider aws."""
 
     installed: Mapping[str, aws.eks.Addon]
-    """Add-on -> its resource. Volumes need EBS_CSI_DRIVER, identities POD_IDENTITY_AGENT."""
+    """Add-on -> its resource. Volumes need EBS_CSI_DRIVER, and identities need POD_IDENTITY_AGENT."""
 
     def __init__(self, name: str, args: AddonsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("observability:index:Addons", name, {}, opts)
@@ -52,7 +52,7 @@ class Addons(pulumi.ComponentResource):
 
 
 def _driver(name: str, args: AddonsArgs, agent: list[aws.eks.Addon], child: pulumi.ResourceOptions) -> aws.eks.Addon:
-    """The EBS CSI driver with its identity. EKS makes the association before the driver's pods: there is no race."""
+    """The EBS CSI driver with its identity. EKS creates the association before the driver's pods: there is no race."""
     role, rights = pod_role(
         f"{name}-{EBS_CSI_DRIVER}",
         {
@@ -80,9 +80,9 @@ def _addon(
         cluster_name=args["cluster_name"],
         addon_name=addon,
         addon_version=versions.EKS_ADDONS[addon],
-        # What someone installed by hand is not taken over: it is an error that says so.
+        # Reports software that was installed by hand as an error, instead of taking it over.
         resolve_conflicts_on_create="NONE",
-        # What someone tuned by hand survives an update.
+        # Manual changes survive an update.
         resolve_conflicts_on_update="PRESERVE",
         preserve=addons.preserved(addon),
         pod_identity_associations=[{"role_arn": driver_role.arn, "service_account": DRIVER_ACCOUNT}]

@@ -1,4 +1,4 @@
-"""The one provider of everything in AWS: this region, this account, these tags; nothing of it from the environment."""
+"""The provider of all AWS resources. It sets region, account and tags independently of the environment."""
 
 import pulumi_aws as aws
 
@@ -6,17 +6,17 @@ from settings.eks.facts import Facts
 from settings.values import Values
 
 MANAGED_BY = "pulumi"
-# Neither secret nor of any account: an offline preview signs nothing, and the provider wants something to sign with.
+# Neither a secret nor valid in any account. The provider requires credentials, but an offline preview signs nothing.
 _DUMMY = "offline"
 
 
 def tags(values: Values, stack: str) -> dict[str, str]:
-    """What everything in AWS carries: who answers for it, and which stack it belongs to."""
+    """Tags of all AWS resources: their owner and their stack."""
     return {"owner": values.owner, "stack": stack, "managed-by": MANAGED_BY}
 
 
 def aws_provider(name: str, values: Values, facts: Facts, stack: str) -> aws.Provider:
-    """Access to the account of `facts`; any other account's credentials are refused by the provider, too."""
+    """A provider for the account of `facts`. It rejects credentials of any other account, as preflight does."""
     if values.offline_preview:
         return aws.Provider(
             name,
@@ -26,7 +26,7 @@ def aws_provider(name: str, values: Values, facts: Facts, stack: str) -> aws.Pro
             skip_credentials_validation=True,
             skip_metadata_api_check=True,
             skip_region_validation=True,
-            # Without this the account would be asked for; and with it none can be compared to those allowed.
+            # Otherwise the provider would query the account. With this setting it cannot compare allowed accounts.
             skip_requesting_account_id=True,
             default_tags={"tags": tags(values, stack)},
         )

@@ -1,4 +1,4 @@
-"""The certificate of the load balancer: one that exists, or one that is made and validated by records in the zone."""
+"""The certificate of the load balancer: an existing one, or a new one that records in the zone validate."""
 
 from collections.abc import Mapping
 from typing import TypedDict
@@ -9,37 +9,37 @@ import pulumi_aws as aws
 from settings.eks.values import Page
 
 _TTL = 300
-"""Seconds; ACM reads the records again at each renewal, and they never change."""
+"""Seconds. ACM reads the records at each renewal, and they never change."""
 
 
 class CertificateArgs(TypedDict):
     """Arguments of Certificate."""
 
     hosts: Mapping[Page, str]
-    """App -> host; each stands in the certificate by its own name, none by a wildcard."""
+    """App -> host. The certificate contains each host by name, without wildcards."""
     zone_id: str
-    """Route 53 hosted zone of the hosts, a public one: ACM asks the internet's DNS."""
+    """Route 53 hosted zone of the hosts. It must be public, because ACM queries public DNS."""
     certificate_arn: str
-    """One that exists and covers the hosts; empty to make it."""
+    """An existing certificate that covers the hosts; empty to create one."""
 
 
 class Certificate(pulumi.ComponentResource):
     """A certificate that a load balancer can use."""
 
     arn: pulumi.Output[str]
-    """Known once it is issued."""
+    """Known once the certificate is issued."""
 
     def __init__(self, name: str, args: CertificateArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("observability:index:Certificate", name, {}, opts)
-        given = args["certificate_arn"]
-        self.arn = pulumi.Output.from_input(given) if given else _issued(name, args, self)
+        existing = args["certificate_arn"]
+        self.arn = pulumi.Output.from_input(existing) if existing else _issued(name, args, self)
         self.register_outputs({"arn": self.arn})
 
 
 def _issued(name: str, args: CertificateArgs, parent: pulumi.Resource) -> pulumi.Output[str]:
     child = pulumi.ResourceOptions(parent=parent)
-    # The shortest comes first, because the first may have 64 characters at most. Another order of the hosts makes no
-    # other certificate.
+    # The shortest host comes first, because the first name may have at most 64 characters. Sorting also ensures that
+    # the order of the hosts does not change the certificate.
     first, *others = sorted(args["hosts"].values(), key=lambda host: (len(host), host))
     certificate = aws.acm.Certificate(
         f"{name}-certificate",
@@ -63,7 +63,7 @@ def _issued(name: str, args: CertificateArgs, parent: pulumi.Resource) -> pulumi
 def _validation(
     name: str, certificate: aws.acm.Certificate, host: str, args: CertificateArgs, opts: pulumi.ResourceOptions
 ) -> aws.route53.Record:
-    # AWS gives the records in any order.
+    # AWS returns the records in any order.
     option = certificate.domain_validation_options.apply(
         lambda options: next(option for option in options if option.domain_name == host)
     )
@@ -74,7 +74,7 @@ def _validation(
         type=option.resource_record_type,
         records=[option.resource_record_value],
         ttl=_TTL,
-        # An account's certificates of one host share one record, so one that exists says the same.
+        # All certificates of an account for the same host share a record, so an existing record has the same value.
         allow_overwrite=True,
         opts=opts,
     )

@@ -1,4 +1,4 @@
-"""An EKS cluster of the platform's own, in Auto Mode: AWS runs nodes, volumes, load balancers and their add-ons."""
+"""A dedicated EKS cluster in Auto Mode, in which AWS manages nodes, volumes, load balancers and their add-ons."""
 
 from collections.abc import Sequence
 from typing import NotRequired, TypedDict
@@ -9,7 +9,7 @@ import pulumi_aws as aws
 from components.eks import policies
 from components.eks.policies import ClusterIdentity
 
-# Exactly what Auto Mode asks for (EKS user guide, "Create an EKS Auto Mode Cluster").
+# Exactly the policies that Auto Mode requires (EKS user guide, "Create an EKS Auto Mode Cluster").
 _CONTROL_PLANE_POLICIES = (
     "AmazonEKSBlockStoragePolicy",
     "AmazonEKSClusterPolicy",
@@ -19,7 +19,7 @@ _CONTROL_PLANE_POLICIES = (
 )
 _NODE_POLICIES = ("AmazonEC2ContainerRegistryPullOnly", "AmazonEKSWorkerNodeMinimalPolicy")
 _LOGS = ("api", "audit", "authenticator", "controllerManager", "scheduler")
-# As long as CloudTrail shows an account's events: whoever looks into an incident reads the two together.
+# Equal to CloudTrail's event history, because an incident's investigation needs both.
 _LOG_DAYS = 90
 
 
@@ -28,30 +28,30 @@ class ClusterArgs(TypedDict):
 
     identity: ClusterIdentity
     version: str
-    """Of Kubernetes, such as 1.34. It can only grow, one minor at a time."""
+    """Version of Kubernetes, such as 1.34. Updates can only raise it, one minor at a time."""
     subnet_ids: Sequence[str]
     """Private subnets in at least two zones."""
     admin_role_arns: Sequence[str]
-    """IAM roles that may do everything in the cluster. Whoever runs `pulumi up` must have one of them."""
+    """IAM roles of the cluster's administrators. `pulumi up` must run with one of them."""
     key_arn: pulumi.Input[str]
-    """Key of the cluster's secrets, of its volumes and of its logs."""
+    """KMS key of the cluster's secrets, volumes and logs."""
     public_access_cidrs: NotRequired[Sequence[str]]
-    """From where its API may be reached over the internet; from nowhere if left out."""
+    """CIDRs that may reach the API over the internet; none by default."""
     protect: bool
-    """Whether Pulumi and EKS refuse to delete it, and its logs stay in AWS when they leave the program."""
+    """Whether Pulumi and EKS refuse to delete the cluster, and AWS retains its logs when they leave the program."""
 
 
 class Cluster(pulumi.ComponentResource):
-    """A private cluster with encrypted secrets, all logs, and no administrators but the named ones."""
+    """A private cluster with encrypted secrets and all control plane logs. Only the named roles administer it."""
 
     name: pulumi.Output[str]
     arn: pulumi.Output[str]
     endpoint: pulumi.Output[str]
-    """URL of its API, once the administrators may use it."""
+    """URL of its API. Known once the administrators have access."""
     certificate_authority: pulumi.Output[str]
-    """Base64 of the PEM that signs its API's certificate."""
+    """PEM of the authority that signs the API's certificate, in Base64."""
     security_group_id: pulumi.Output[str]
-    """The group that EKS gives to control plane, nodes and pods."""
+    """The security group that EKS attaches to the control plane, nodes and pods."""
     vpc_id: pulumi.Output[str]
 
     def __init__(self, name: str, args: ClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -72,7 +72,7 @@ class Cluster(pulumi.ComponentResource):
                 "endpoint_public_access": bool(public),
                 "public_access_cidrs": public or None,
             },
-            # The three switches of Auto Mode, which EKS takes only together; its add-ons come with it.
+            # The three switches of Auto Mode, which EKS accepts only together. Auto Mode includes its add-ons.
             compute_config={"enabled": True, "node_pools": ["general-purpose", "system"], "node_role_arn": nodes.arn},
             storage_config={"block_storage": {"enabled": True}},
             kubernetes_network_config={"elastic_load_balancing": {"enabled": True}},
@@ -80,13 +80,13 @@ class Cluster(pulumi.ComponentResource):
             access_config={"authentication_mode": "API", "bootstrap_cluster_creator_admin_permissions": False},
             encryption_config={"provider": {"key_arn": args["key_arn"]}, "resources": ["secrets"]},
             enabled_cluster_log_types=list(_LOGS),
-            # The version changes when the settings say so, never by itself, even if the old one costs more then.
+            # Only a changed setting updates the version, even when extended support of the old one costs more.
             upgrade_policy={"support_type": "EXTENDED"},
             deletion_protection=args["protect"],
             opts=pulumi.ResourceOptions(
                 parent=self,
                 protect=args["protect"],
-                # Also the other way: without its rights EKS cannot remove what Auto Mode created.
+                # Also orders the deletion: without these policies EKS cannot remove resources that Auto Mode created.
                 depends_on=[*control_plane_rights, *node_rights, logs],
             ),
         )
@@ -101,7 +101,7 @@ class Cluster(pulumi.ComponentResource):
 
 
 def _logs(name: str, args: ClusterArgs, parent: pulumi.Resource) -> aws.cloudwatch.LogGroup:
-    """The log group of the control plane. EKS makes one that nothing ever leaves, unless it is there before."""
+    """The log group of the control plane. If it did not exist, EKS would create one that never expires."""
     return aws.cloudwatch.LogGroup(
         f"{name}-logs",
         name=args["identity"].log_group,
@@ -114,7 +114,7 @@ def _logs(name: str, args: ClusterArgs, parent: pulumi.Resource) -> aws.cloudwat
 def _control_plane_role(
     name: str, args: ClusterArgs, child: pulumi.ResourceOptions
 ) -> tuple[aws.iam.Role, list[pulumi.Resource]]:
-    """The role of EKS itself, which in Auto Mode also creates the volumes."""
+    """The role of EKS itself, with which Auto Mode also creates volumes."""
     identity = args["identity"]
     role = aws.iam.Role(
         f"{name}-control-plane-role",
@@ -136,7 +136,7 @@ def _control_plane_role(
 def _node_role(
     name: str, identity: ClusterIdentity, child: pulumi.ResourceOptions
 ) -> tuple[aws.iam.Role, list[pulumi.Resource]]:
-    """The role of the nodes: joining the cluster and pulling images. Pods have roles of their own."""
+    """The role of the nodes, for joining the cluster and pulling images. Pods have their own roles."""
     role = aws.iam.Role(
         f"{name}-node-role",
         name=identity.role_name("node"),
@@ -161,7 +161,7 @@ def _attached(
 def _admin(
     name: str, cluster: aws.eks.Cluster, identity: ClusterIdentity, role_arn: str, child: pulumi.ResourceOptions
 ) -> aws.eks.AccessPolicyAssociation:
-    """Everything in the cluster, for one IAM role."""
+    """Makes an IAM role administrator of the cluster."""
     role = role_arn.rsplit("/", 1)[-1]
     entry = aws.eks.AccessEntry(
         f"{name}-admin-{role}", cluster_name=cluster.name, principal_arn=role_arn, type="STANDARD", opts=child

@@ -1,4 +1,4 @@
-"""Names of the platform's pages in Route 53."""
+"""DNS records of the platform's pages in Route 53."""
 
 from collections.abc import Mapping
 from typing import TypedDict
@@ -9,7 +9,7 @@ import pulumi_aws as aws
 from settings.eks.values import Page
 
 _TTL = 60
-"""Seconds that a new load balancer is unknown to who has asked for the old one."""
+"""Seconds during which resolvers may return the old load balancer after a change."""
 
 
 class DnsRecordsArgs(TypedDict):
@@ -24,7 +24,7 @@ class DnsRecordsArgs(TypedDict):
 
 
 class DnsRecords(pulumi.ComponentResource):
-    """A record for each host that leads to the load balancer; a name that exists already is an error."""
+    """A record for each host that points to the load balancer. A record that already exists is an error."""
 
     names: list[str]
     """The hosts."""
@@ -37,8 +37,8 @@ class DnsRecords(pulumi.ComponentResource):
                 f"{name}-{app}",
                 zone_id=args["zone_id"],
                 name=host,
-                # Not an alias: that needs the load balancer's own zone, which only a question to AWS tells, and
-                # previews without credentials ask nothing. A host is never the top of a zone, where no CNAME may be.
+                # Not an alias, which needs the load balancer's own zone: finding that zone takes a call to AWS, and
+                # offline previews make none. A CNAME is valid because a host is never the apex of its zone.
                 type="CNAME",
                 records=[args["target"]],
                 ttl=_TTL,

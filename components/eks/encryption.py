@@ -1,4 +1,4 @@
-"""The platform's own KMS key: volumes, buckets, metrics, traces and secrets at rest."""
+"""The platform's own KMS key, which encrypts volumes, buckets, metrics, traces and secrets at rest."""
 
 from collections.abc import Sequence
 from typing import TypedDict
@@ -8,10 +8,10 @@ import pulumi_aws as aws
 
 from components.eks.policies import ClusterIdentity, Document, volume_statements
 
-# Longest that KMS offers: time to notice that a key was deleted, before what it encrypted is lost.
+# The longest window of KMS: time to notice a deleted key before the data that it encrypts is lost.
 _DELETION_DAYS = 30
-# Services that encrypt with the key, for whoever may ask them to: the workspace of metrics, EBS volumes (ec2), the
-# search domain, buckets, and secrets that channels refer to. EKS encrypts the cluster's Secrets by a grant.
+# Services that encrypt with the key on behalf of their callers: the metrics workspace, EBS volumes (ec2), the search
+# domain, buckets, and secrets that channels refer to. EKS uses a grant to encrypt the cluster's Secrets.
 _SERVICES = ("aps", "ec2", "es", "s3", "secretsmanager")
 _ADMINISTRATION = (
     "kms:CancelKeyDeletion",
@@ -52,17 +52,17 @@ class EncryptionKeyArgs(TypedDict):
     """Arguments of EncryptionKey."""
 
     identity: ClusterIdentity
-    """Its cluster names the key."""
+    """The key is named after this cluster."""
     volume_role_arns: Sequence[str]
-    """Roles of others that make volumes with the key, such as an existing driver's; they must exist."""
+    """Existing roles outside this program that create volumes with the key, such as that of an existing driver."""
     cluster_admin_role_arns: Sequence[str]
-    """Roles of which one makes the cluster, its secrets and its logs with the key; none where the cluster exists."""
+    """Roles that may create the cluster, its secrets and its logs with the key; empty if the cluster exists."""
     protect: bool
-    """Whether Pulumi refuses to delete it, and leaves it in AWS when it leaves the program."""
+    """Whether Pulumi refuses to delete the key, and AWS retains it when it leaves the program."""
 
 
 class EncryptionKey(pulumi.ComponentResource):
-    """A symmetric key that rotates every year. Without it all that the platform stored is unreadable."""
+    """A symmetric key with yearly rotation. Without it, all stored data is unreadable."""
 
     arn: pulumi.Output[str]
     alias: pulumi.Output[str]
@@ -71,30 +71,30 @@ class EncryptionKey(pulumi.ComponentResource):
     def __init__(self, name: str, args: EncryptionKeyArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("observability:index:EncryptionKey", name, {}, opts)
         identity = args["identity"]
-        kept = pulumi.ResourceOptions(parent=self, protect=args["protect"], retain_on_delete=args["protect"])
+        protected = pulumi.ResourceOptions(parent=self, protect=args["protect"], retain_on_delete=args["protect"])
         key = aws.kms.Key(
             f"{name}-key",
             description=f"Data at rest of the observability platform in the EKS cluster {identity.name}",
             enable_key_rotation=True,
             deletion_window_in_days=_DELETION_DAYS,
             policy=pulumi.Output.json_dumps(key_policy(args)),
-            opts=kept,
+            opts=protected,
         )
         alias = aws.kms.Alias(
             f"{name}-alias",
             name=f"alias/{identity.name}-observability",
             target_key_id=key.key_id,
-            opts=kept,
+            opts=protected,
         )
         self.arn, self.alias = key.arn, alias.name
         self.register_outputs({"arn": self.arn, "alias": self.alias})
 
 
 def key_policy(args: EncryptionKeyArgs) -> Document:
-    """Who may do what with the key; in a key's policy the resource `*` is the key itself.
+    """The key's policy. In it, the resource `*` means the key itself.
 
-    Where the principal is the account, that means: whoever of this account has the right by an IAM policy, too. Nobody
-    may decrypt directly, only through a service that encrypts with the key, and nobody of another account may at all.
+    A statement whose principal is the account applies to identities in this account that an IAM policy also permits.
+    Nobody may decrypt directly, only through a service that encrypts with the key. Other accounts have no access.
     """
     identity = args["identity"]
     account = {"AWS": f"arn:{identity.partition}:iam::{identity.account_id}:root"}
@@ -104,9 +104,9 @@ def key_policy(args: EncryptionKeyArgs) -> Document:
         "Statement": [
             _allow(account, "Administration", _ADMINISTRATION),
             _allow(account, "UseThroughServices", _USE, {"StringEquals": {"kms:ViaService": services}}),
-            # A service that works by itself later (an attached volume, a cluster, a domain) needs a grant for that
-            # long, and asks for it in the name of whoever created the thing. Nobody can grant to anyone else; who makes
-            # the cluster is told of below.
+            # A service that later uses the key on its own (for an attached volume, a cluster, a domain) needs a grant,
+            # which it requests in the name of the resource's creator. Only services can receive such grants; _cluster
+            # has the exception for the roles that create the cluster.
             _allow(account, "GrantsToServices", ("kms:CreateGrant",), {"Bool": {"kms:GrantIsForAWSResource": "true"}}),
             *_volumes(args),
             *_cluster(args, account),
@@ -115,17 +115,17 @@ def key_policy(args: EncryptionKeyArgs) -> Document:
 
 
 def _volumes(args: EncryptionKeyArgs) -> list[Document]:
-    """The rights of policies.volumes for roles that are not ours to give a policy to."""
+    """The permissions of policies.volumes for roles outside this program, to which it cannot attach a policy."""
     roles = sorted(args["volume_role_arns"])
     statements = volume_statements(["*"], args["identity"].region) if roles else []
     return [{**statement, "Principal": {"AWS": roles}} for statement in statements]
 
 
 def _cluster(args: EncryptionKeyArgs, account: Document) -> list[Document]:
-    """What a cluster needs that is made with the key.
+    """Statements for creating a cluster with the key.
 
-    EKS gets its grant when the cluster is made, and does so without saying that it is for a service (EKS user guide,
-    "Encrypt Kubernetes secrets with KMS"). So whoever makes it may grant to anyone.
+    EKS requests its grant when the cluster is created, but does not mark it as a grant for a service (EKS user guide,
+    "Encrypt Kubernetes secrets with KMS"). The roles that may create the cluster may therefore grant to anybody.
     """
     roles = sorted(args["cluster_admin_role_arns"])
     if not roles:
@@ -135,7 +135,7 @@ def _cluster(args: EncryptionKeyArgs, account: Document) -> list[Document]:
 
 
 def _logs(identity: ClusterIdentity) -> Document:
-    """CloudWatch, which encrypts as itself and names the log group each time: for this one only."""
+    """Lets CloudWatch encrypt this log group only. It acts as itself and names the log group in each request."""
     suffix = "amazonaws.com.cn" if identity.partition == "aws-cn" else "amazonaws.com"
     return _allow(
         {"Service": f"logs.{identity.region}.{suffix}"},

@@ -1,4 +1,4 @@
-"""Identities of pods in AWS (EKS Pod Identity): a role, its tie to a service account, and proof that pods get it."""
+"""AWS identities of pods (EKS Pod Identity): a role, its association with a service account, and a check of both."""
 
 from collections.abc import Sequence
 from typing import NotRequired, TypedDict
@@ -15,13 +15,13 @@ from components.kubernetes.labels import labels
 from settings import versions
 
 ANNOTATION = "observability/pod-identity"
-"""Of pods: the association that they were admitted with. They get no other later, so a new one must restart them."""
+"""Annotation of pods with the association at their admission. Running pods keep it, so a new one must restart them."""
 
-# Several servers admit pods, and each learns of an association by itself: pods in a row meet more than one.
+# Successive pods with credentials. Several servers admit pods, and each learns of an association independently.
 _PROOFS = 3
-# Less than the ten minutes that Pulumi waits, so that the Job's own word is what one reads.
+# Less than the ten minutes that Pulumi waits, so that Pulumi reports the Job's own message.
 _DEADLINE_SECONDS = 540
-# What EKS adds to a pod whose service account has an association.
+# Checks for the variables and the token that EKS adds to a pod whose service account has an association.
 _CHECK = (
     'if [ -n "$AWS_CONTAINER_CREDENTIALS_FULL_URI" ] && [ -s "$AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE" ]; '
     "then echo 'EKS gives this pod an identity'; "
@@ -30,19 +30,19 @@ _CHECK = (
 
 
 class PodRoleArgs(TypedDict):
-    """What the pods of one service account may do in AWS."""
+    """AWS permissions of a service account's pods."""
 
     cluster: ClusterIdentity
     namespace: str
     service_account: str
     policy: NotRequired[pulumi.Input[Document]]
-    """A document of components.eks.policies; none if left out."""
+    """A document from components.eks.policies; none by default."""
     managed_policy_arns: NotRequired[Sequence[str]]
-    """Policies that AWS maintains; none if left out."""
+    """AWS managed policies; none by default."""
 
 
 def pod_role(name: str, args: PodRoleArgs, child: pulumi.ResourceOptions) -> tuple[aws.iam.Role, list[pulumi.Resource]]:
-    """The role, and what must exist before it may do all it should."""
+    """Returns the role, and the resources that must exist before it has all its permissions."""
     cluster = args["cluster"]
     role = aws.iam.Role(
         f"{name}-role",
@@ -74,27 +74,27 @@ class IdentityArgs(PodRoleArgs):
     """Arguments of Identity."""
 
     cluster_name: pulumi.Input[str]
-    """The cluster's name; an output of the cluster where the program makes it, so that it exists first."""
+    """Name of the cluster; an output if the program creates the cluster, so that the cluster exists first."""
     check_namespace: pulumi.Input[str]
-    """The same namespace as an output of the object, so that it exists before the Job that checks."""
+    """The same namespace as an output of the object, so that it exists before the Job."""
 
 
 class Identity(pulumi.ComponentResource):
-    """The identity of one service account; `ready` once new pods get it. Needs the providers aws and kubernetes.
+    """The identity of a service account. `ready` exists once new pods get it. Needs the providers aws and kubernetes.
 
-    EKS takes seconds until it knows an association, a pod that it admits meanwhile never gets credentials, and nothing
-    reports it. Therefore a Job starts pods until several in a row got theirs, and workloads wait for the Job.
+    A new association takes seconds to reach EKS' servers. A pod that is admitted earlier never gets credentials, and
+    nothing reports this. A Job therefore starts pods until several have credentials, and workloads wait for the Job.
 
-    The service account belongs to its workload, which comes after the Job, so the Job has one of its own. Its
-    association is made last: who knows it knows the workload's. It gives no rights, for the role trusts only the
-    workload's service account.
+    The service account belongs to its workload, which is created after the Job, so the Job has its own account. The
+    Job's association is created last, so once its pods get credentials, EKS also knows the workload's association. It
+    grants no permissions, because the role trusts only the workload's service account.
     """
 
     role_arn: pulumi.Output[str]
     association_id: pulumi.Output[str]
-    """For the annotation ANNOTATION of the workload's pods."""
+    """Value of ANNOTATION for the workload's pods."""
     ready: pulumi.Resource
-    """What the workload must depend on."""
+    """The resource that the workload must depend on."""
 
     def __init__(self, name: str, args: IdentityArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("observability:index:Identity", name, {}, opts)
@@ -104,7 +104,7 @@ class Identity(pulumi.ComponentResource):
         association = aws.eks.PodIdentityAssociation(
             f"{name}-association",
             cluster_name=args["cluster_name"],
-            # Literal names: neither has to exist, and a replaced namespace must not take the identity along.
+            # Literal names: neither object has to exist, and replacing the namespace must not replace the identity.
             namespace=args["namespace"],
             service_account=args["service_account"],
             role_arn=role.arn,
@@ -132,14 +132,14 @@ class Identity(pulumi.ComponentResource):
             spec={
                 "completions": _PROOFS,
                 "parallelism": 1,
-                # One pod cannot try twice: it has an identity from the start, or never.
+                # A pod cannot retry: it has an identity from the start, or never.
                 "backoff_limit": 12,
                 "active_deadline_seconds": _DEADLINE_SECONDS,
-                # No ttlSecondsAfterFinished: a Job that removes itself would be created again by each `pulumi up`.
+                # No ttlSecondsAfterFinished: each `pulumi up` would recreate a Job that deletes itself.
                 "template": {
                     "metadata": {
                         "labels": labels(check, versions.PROMETHEUS),
-                        # A Job's template cannot change: with a new association comes a new Job, and after it.
+                        # A Job's template is immutable: a new association replaces the Job, which is created after it.
                         "annotations": {
                             ANNOTATION: pulumi.Output.format(
                                 "{0} {1}", association.association_id, checked.association_id
@@ -161,7 +161,7 @@ class Identity(pulumi.ComponentResource):
 def _pod(check: str) -> PodSpecArgsDict:
     return {
         "service_account_name": check,
-        # The token of the identity is another one, which EKS adds.
+        # EKS adds the identity's own token.
         "automount_service_account_token": False,
         "enable_service_links": False,
         "security_context": pods.pod_security(),
@@ -170,7 +170,7 @@ def _pod(check: str) -> PodSpecArgsDict:
             pods.secured(
                 {
                     "name": "check",
-                    # An image with a shell that the nodes need anyway.
+                    # An image that has a shell and that the nodes need anyway.
                     "image": versions.PROMETHEUS_IMAGE,
                     "command": ["/bin/sh", "-c", _CHECK],
                     "resources": pods.resources(cores=0.01, memory="32Mi"),

@@ -1,12 +1,12 @@
-"""The one load balancer in front of the platform's pages: a host for each, TLS, login, and the way to the pods.
+"""The load balancer in front of the platform's pages: a host for each, TLS, login, and network access to the pods.
 
-Grafana, Prometheus, Alertmanager and Jaeger share one Application Load Balancer. Grafana logs people in itself, because
-its API also takes the program's own logins, and a load balancer's login is for browsers only. The others have no login
-of their own, so the load balancer asks. Loki has no page: its API is for machines, which are in the cluster, and people
-read logs in Grafana; so it gets no host.
+Grafana, Prometheus, Alertmanager and Jaeger share one Application Load Balancer. Grafana has its own login, because its
+API must also accept the program's logins, and the load balancer's login is for browsers only. The others have no login,
+so the load balancer requires one. Loki gets no host: its API is for programs in the cluster, and people read logs in
+Grafana.
 
-The controller (the AWS Load Balancer Controller, or Auto Mode's own) must be there: each Ingress waits until it has its
-address, ten minutes at most, and is gone only when the controller has taken the load balancer away.
+The controller (the AWS Load Balancer Controller, or Auto Mode's own) must exist. Each Ingress waits up to ten minutes
+for its address, and its deletion completes only when the controller has deleted the load balancer.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,38 +30,38 @@ class IngressArgs(TypedDict):
     """Arguments of Ingress."""
 
     namespace: pulumi.Input[str]
-    """Where the apps' Services are; exists already."""
+    """An existing namespace, which contains the apps' Services."""
     hosts: Mapping[Page, str]
     """App -> host."""
     ports: Mapping[Page, int]
-    """App -> port of its Service, on which its pods listen, too."""
+    """App -> port of its Service and of its pods."""
     scheme: Literal["internal", "internet-facing"]
     ingress_class: str
-    """In Auto Mode it is made here, else it exists."""
+    """Name of the ingress class. This component creates it in Auto Mode; otherwise it must exist."""
     auto_mode: bool
     """Whether the cluster runs in EKS Auto Mode."""
     certificate_arn: pulumi.Input[str]
     login: Login
-    """Of all hosts but Grafana's."""
+    """Login for all hosts except Grafana's."""
     allowed_cidrs: Sequence[str]
-    """Addresses that the load balancer listens to; at least one."""
+    """CIDRs that may connect to the load balancer; at least one."""
     load_balancer_cidrs: Sequence[str]
-    """Addresses that it has itself, which are those of its subnets; at least one."""
+    """CIDRs of the load balancer's own subnets; at least one."""
     protect: bool
-    """Whether Pulumi, the controller and AWS refuse to delete it, or one of its hosts."""
+    """Whether Pulumi, the controller and AWS refuse to delete the load balancer or one of its hosts."""
     tags: Mapping[str, str]
-    """Of the load balancer; without commas. Left out in Auto Mode, see ingress_annotations."""
+    """Tags of the load balancer, without commas. Not applied in Auto Mode, see ingress_annotations."""
 
 
 class Ingress(pulumi.ComponentResource):
-    """The load balancer, its hosts, and the way from it to the pods."""
+    """The load balancer, its hosts, and its network access to the pods."""
 
     hostname: pulumi.Output[str]
-    """Of the load balancer, as AWS names it."""
+    """Host name that AWS gives the load balancer."""
     urls: dict[str, str]
-    """App -> address for people."""
+    """App -> URL for people."""
     redirects: list[str]
-    """Redirect URLs that the client must have at the issuer."""
+    """Redirect URLs to register for the client at the issuer."""
 
     def __init__(self, name: str, args: IngressArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("observability:index:Ingress", name, {}, opts)
@@ -70,11 +70,12 @@ class Ingress(pulumi.ComponentResource):
         needed: list[pulumi.Resource] = [args["login"]]
         if args["auto_mode"]:
             needed.append(_auto_mode_class(name, args, self))
-        needed += [_way_in(f"{name}-{app}-network", app, args, self) for app in args["hosts"]]
-        # The controller refuses to delete an Ingress of a protected load balancer, which shows after ten minutes.
+        needed += [_network_access(f"{name}-{app}-network", app, args, self) for app in args["hosts"]]
+        # The controller refuses to delete an Ingress of a protected load balancer, but that appears only after ten
+        # minutes.
         child = pulumi.ResourceOptions(parent=self, depends_on=needed, protect=args["protect"])
         ingresses = [_ingress(f"{name}-{app}", app, args, child) for app in args["hosts"]]
-        # They share one load balancer, so every one of them has its address.
+        # They share a load balancer, so each Ingress has its address.
         self.hostname = ingresses[0].status.apply(_address)
         self.register_outputs({"hostname": self.hostname, "urls": self.urls, "redirects": self.redirects})
 
@@ -121,14 +122,14 @@ def _paths(app: Page, port: int) -> list[HTTPIngressPathArgsDict]:
         {"path": "/", "path_type": "Prefix", "backend": {"service": {"name": app, "port": {"number": port}}}}
     ]
     if app == "grafana":
-        # The action of the Service's own name: the wait for the Ingress looks for a Service of every name.
+        # The action has the Service's name, because Pulumi waits until a Service of each named backend exists.
         action: IngressBackendArgsDict = {"service": {"name": app, "port": {"name": "use-annotation"}}}
         paths.insert(0, {"path": "/metrics", "path_type": "Prefix", "backend": action})
     return paths
 
 
 def _auto_mode_class(name: str, args: IngressArgs, parent: pulumi.Resource) -> pulumi.Resource:
-    """Class of Auto Mode's own controller, with what that one takes from the class only."""
+    """The class of Auto Mode's controller, with the parameters that the controller reads only from a class."""
     parameters = k8s.apiextensions.CustomResource(
         f"{name}-class-params",
         api_version="eks.amazonaws.com/v1",
@@ -157,8 +158,8 @@ def _auto_mode_class(name: str, args: IngressArgs, parent: pulumi.Resource) -> p
     )
 
 
-def _way_in(name: str, app: Page, args: IngressArgs, parent: pulumi.Resource) -> pulumi.Resource:
-    """Lets the load balancer's addresses reach the app's pods; it talks to them directly."""
+def _network_access(name: str, app: Page, args: IngressArgs, parent: pulumi.Resource) -> pulumi.Resource:
+    """Allows traffic from the load balancer, which connects to pods directly, to the app's pods."""
     return network_policies.app_network(
         name,
         {
@@ -177,8 +178,8 @@ def _way_in(name: str, app: Page, args: IngressArgs, parent: pulumi.Resource) ->
 
 
 def _address(status: IngressStatus | None) -> str:
-    """Raises RunError where there is none, as behind `pulumi.com/skipAwait`."""
-    found = status.load_balancer.ingress if status and status.load_balancer else None
-    if not found or not found[0].hostname:
-        raise pulumi.RunError("The load balancer has no address; `kubectl describe ingress` tells what it waits for.")
-    return found[0].hostname
+    """The load balancer's host name. Raises RunError if there is none, for example with `pulumi.com/skipAwait`."""
+    addresses = status.load_balancer.ingress if status and status.load_balancer else None
+    if not addresses or not addresses[0].hostname:
+        raise pulumi.RunError("The load balancer has no address; `kubectl describe ingress` shows the reason.")
+    return addresses[0].hostname

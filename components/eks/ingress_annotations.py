@@ -1,9 +1,10 @@
-"""What the load balancer's controller is told, and where: annotations of an Ingress, or parameters of its class. Pure.
+"""Configuration of the load balancer's controller, as annotations of an Ingress or parameters of its class. Pure.
 
-Facts are from the guide of the AWS Load Balancer Controller (docs/guide/ingress/annotations.md, August 2026) and from
-the EKS user guide ("Create an IngressClass to configure an Application Load Balancer"), which says what Auto Mode, a
-fork of the controller, does otherwise: it refuses `group.name` as an annotation, calls the certificates
-`certificateARNs`, and its parameters are of another API group. What both understand as an annotation stays one.
+The sources are the guide of the AWS Load Balancer Controller (docs/guide/ingress/annotations.md, August 2026) and the
+EKS user guide ("Create an IngressClass to configure an Application Load Balancer"). The latter describes the
+differences in Auto Mode, whose controller is a fork: it rejects the annotation `group.name`, its key for certificates
+is `certificateARNs`, and its parameters belong to another API group. Settings that both accept as annotations are
+annotations here.
 """
 
 import json
@@ -15,13 +16,13 @@ import pulumi
 from settings.eks.values import Page
 
 _PREFIX = "alb.ingress.kubernetes.io"
-# TLS 1.3 and 1.2 with forward secrecy and authenticated ciphers only; the default of an ALB still offers TLS 1.0.
+# TLS 1.3 and 1.2, only with forward secrecy and authenticated ciphers. The default of an ALB still offers TLS 1.0.
 _TLS = "ELBSecurityPolicy-TLS13-1-2-Res-2021-06"
 _HEALTH: Mapping[Page, str] = {
     "grafana": "/api/health",
     "prometheus": "/-/ready",
     "alertmanager": "/-/ready",
-    # Its health is told on another port, which the load balancer has no way to.
+    # Jaeger serves its health on another port, which the load balancer cannot reach.
     "jaeger": "/",
 }
 _DROPS_BAD_HEADERS = "routing.http.drop_invalid_header_fields.enabled"
@@ -33,14 +34,14 @@ _NOT_FOUND = {
 
 LOGS_IN_ITSELF = {
     f"{_PREFIX}/auth-type": "none",
-    # Grafana tells its metrics to everybody. Prometheus reads them inside the cluster.
+    # Grafana serves its metrics without login. Prometheus reads them inside the cluster.
     f"{_PREFIX}/actions.grafana": json.dumps(_NOT_FOUND, sort_keys=True),
 }
-"""Annotations of Grafana's Ingress; its path /metrics is to use the action `grafana`."""
+"""Annotations of Grafana's Ingress. Its path /metrics must use the action `grafana`."""
 
 
 def common(allowed_cidrs: Sequence[str]) -> dict[str, str]:
-    """Of every Ingress. Ingresses that share a load balancer must agree on them, or it is not changed any more."""
+    """Annotations of every Ingress. The controller stops updating a load balancer whose Ingresses differ in them."""
     return {
         f"{_PREFIX}/listen-ports": json.dumps([{"HTTP": 80}, {"HTTPS": 443}]),
         f"{_PREFIX}/ssl-redirect": "443",
@@ -50,12 +51,12 @@ def common(allowed_cidrs: Sequence[str]) -> dict[str, str]:
 
 
 def target(app: Page) -> dict[str, str]:
-    """Of the Ingress of one app: how its pods are reached and known to be well."""
+    """Annotations of an app's Ingress: target type, health check and stickiness of its pods."""
     return {
-        # The Services are ClusterIP and have no port on the nodes.
+        # The Services are of type ClusterIP and have no node ports.
         f"{_PREFIX}/target-type": "ip",
         f"{_PREFIX}/healthcheck-path": _HEALTH[app],
-        # Two Prometheus scrape at different moments; a page that is read from both shows graphs that jump.
+        # Replicas of Prometheus scrape at different times. Graphs would jump if a page queried both.
         f"{_PREFIX}/target-group-attributes": "stickiness.enabled=true,stickiness.type=lb_cookie",
     }
 
@@ -68,10 +69,10 @@ def load_balancer(
     protect: bool,
     tags: Mapping[str, str],
 ) -> dict[str, pulumi.Input[str]]:
-    """Of every Ingress where the AWS Load Balancer Controller runs: the load balancer that they share."""
+    """Annotations of every Ingress for the AWS Load Balancer Controller, which configure the shared load balancer."""
     return {
         f"{_PREFIX}/scheme": scheme,
-        # Whoever may write Ingresses may join a group by its name, and answer for its hosts.
+        # Anybody who may create Ingresses can join the group by its name, and serve its hosts.
         f"{_PREFIX}/group.name": group,
         f"{_PREFIX}/certificate-arn": certificate_arn,
         f"{_PREFIX}/load-balancer-attributes": _pairs(_attributes(protect)),
@@ -82,14 +83,14 @@ def load_balancer(
 def class_parameters(
     *, scheme: str, namespace: pulumi.Input[str], certificate_arn: pulumi.Input[str], protect: bool
 ) -> dict[str, Any]:
-    """Spec of Auto Mode's IngressClassParams, which says the same.
+    """Spec of Auto Mode's IngressClassParams, with the same configuration.
 
-    Without tags: Auto Mode may set some only once the cluster's role has a further policy, and makes no load balancer
-    until then (EKS user guide, "Learn about identity and access in EKS Auto Mode").
+    It has no tags: with tags, Auto Mode creates no load balancer until the cluster's role has a further policy (EKS
+    user guide, "Learn about identity and access in EKS Auto Mode").
     """
     return {
         "scheme": scheme,
-        # Nobody else's Ingress can join.
+        # Ingresses in other namespaces cannot join.
         "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}},
         "group": {"name": namespace},
         "certificateARNs": [certificate_arn],
@@ -98,7 +99,7 @@ def class_parameters(
 
 
 def _attributes(protect: bool) -> dict[str, str]:
-    # Said in both cases: what is left out stays as it was, so protection would never go.
+    # Set even if false: an omitted attribute keeps its value, so protection could never be disabled.
     return {_PROTECTED: str(protect).lower(), _DROPS_BAD_HEADERS: "true"}
 
 

@@ -1,14 +1,14 @@
-"""S3 buckets of Loki: private, encrypted with the platform's key, and emptied by nobody but Loki.
+"""S3 buckets of Loki: private, encrypted with the platform's key, and writable only by Loki.
 
-**No expiry of objects.** Retention is the compactor's work: a rule by age would take index files and Loki's own seed
-file from under it. S3 only tidies what nobody sees: parts of uploads that were never finished, and old versions.
+**No expiry of objects.** Loki's compactor enforces the retention. A rule by age would delete index files and Loki's own
+seed file. S3 deletes only invisible data: parts of unfinished uploads, and old versions.
 
-**No versions.** Loki never changes a chunk, and a chunk that the compactor deletes has to be gone: with versions it
-would stay, be paid for, and outlive the retention that was promised. Against deleting by mistake there is `protect`,
-and only Loki's role may delete objects. Should somebody switch versions on by hand, the old ones go after a week.
+**No versions.** Loki never changes a chunk, and a chunk that the compactor deletes must be gone. With versions it would
+remain, cost money, and outlive the promised retention. `protect` prevents accidental deletion of a bucket, and only
+Loki's role may delete objects. If somebody enables versions by hand, old versions expire after a week.
 
-**No server access log.** It would write more objects than Loki does, into one more bucket that cannot have this key.
-Who needs to know who read what takes CloudTrail's data events, once for the whole account.
+**No server access log.** It would write more objects than Loki does, to another bucket that cannot use this key. For an
+audit of reads, enable CloudTrail's data events, once for the whole account.
 """
 
 from collections.abc import Mapping
@@ -28,24 +28,24 @@ class LogBucketsArgs(TypedDict):
     chunks: str
     """Name of the bucket of chunks and index; unique in all of AWS."""
     ruler: str
-    """Name of a second bucket for rule groups that teams bring through Loki's API; empty for none.
+    """Name of a second bucket for rule groups that teams create through Loki's API; empty for none.
 
-    Nothing of the platform uses it: its rules are files that are checked before they are deployed, and Loki takes
-    rules from one place only. It is for a stack that changes Loki's `ruler.storage`.
+    The platform does not use it: its rules are files that are checked before deployment, and Loki reads rules from one
+    place only. It is for stacks that change Loki's `ruler.storage`.
     """
     key_arn: pulumi.Input[str]
     protect: bool
-    """Whether Pulumi refuses to delete them, and leaves them in AWS when they leave the program.
+    """Whether Pulumi refuses to delete the buckets, and AWS retains them when they leave the program.
 
-    Without it a destroyed stack takes its logs along.
+    Without it, destroying the stack deletes its logs.
     """
 
 
 class LogBuckets(pulumi.ComponentResource):
-    """The buckets that Loki keeps its data in."""
+    """The buckets that store Loki's data."""
 
     arns: Mapping[str, pulumi.Output[str]]
-    """Name -> ARN, once the bucket is private, encrypted and closed to all but TLS."""
+    """Name -> ARN. Known once the bucket is private, encrypted and limited to TLS."""
 
     def __init__(self, name: str, args: LogBucketsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("observability:index:LogBuckets", name, {}, opts)
@@ -69,7 +69,7 @@ class LogBuckets(pulumi.ComponentResource):
 def _configured(
     name: str, bucket: aws.s3.Bucket, key_arn: pulumi.Input[str], child: pulumi.ResourceOptions
 ) -> list[pulumi.CustomResource]:
-    """All that makes it safe, before anything is written to it."""
+    """The bucket's security and lifecycle configuration, which must exist before the first write."""
     closed = aws.s3.BucketPublicAccessBlock(
         f"{name}-public-access",
         bucket=bucket.bucket,
@@ -82,7 +82,7 @@ def _configured(
     owned = aws.s3.BucketOwnershipControls(
         f"{name}-ownership",
         bucket=bucket.bucket,
-        # No access control lists: who may do what is in policies alone.
+        # Disables access control lists, so that only policies grant permissions.
         rule={"object_ownership": "BucketOwnerEnforced"},
         opts=child,
     )
@@ -92,13 +92,13 @@ def _configured(
         rules=[
             {
                 "apply_server_side_encryption_by_default": {"sse_algorithm": "aws:kms", "kms_master_key_id": key_arn},
-                # One request to KMS for many objects, instead of one for each.
+                # One request to KMS for many objects instead of one request for each.
                 "bucket_key_enabled": True,
             }
         ],
         opts=child,
     )
-    # One lifecycle for each bucket: S3 knows no second one, it would replace the first.
+    # A bucket has a single lifecycle configuration: a second one would replace the first.
     tidied = aws.s3.BucketLifecycleConfiguration(
         f"{name}-lifecycle",
         bucket=bucket.bucket,
@@ -123,14 +123,14 @@ def _configured(
         f"{name}-policy",
         bucket=bucket.bucket,
         policy=pulumi.Output.json_dumps(pulumi.Output.all(bucket.arn, key_arn).apply(lambda known: policy_of(*known))),
-        # S3 refuses a policy while it changes who may see the bucket.
+        # S3 rejects a policy while it changes the public access block.
         opts=pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(depends_on=[closed])),
     )
     return [closed, owned, encrypted, tidied, policy]
 
 
 def policy_of(bucket_arn: str, key_arn: str) -> Document:
-    """The bucket's policy. It allows nothing, that is up to roles; it forbids, even to administrators."""
+    """The bucket's policy. It only denies, even to administrators; roles grant permissions."""
     everything = [bucket_arn, f"{bucket_arn}/*"]
     encryption = "s3:x-amz-server-side-encryption"
     return {
@@ -138,15 +138,15 @@ def policy_of(bucket_arn: str, key_arn: str) -> Document:
         "Statement": [
             _deny("PlainText", ["s3:*"], everything, {"Bool": {"aws:SecureTransport": "false"}}),
             _deny("OldTls", ["s3:*"], everything, {"NumericLessThan": {"s3:TlsVersion": "1.2"}}),
-            # Who asks for no encryption gets the bucket's, which is right. Who asks for one must name this key: the
-            # comparison is also true where no key is named, as for keys of S3's own.
+            # Requests without encryption headers get the bucket's encryption. Requests with them must name this key:
+            # the comparison also matches if no key is named, as with S3's own keys.
             _deny(
                 "OtherKey",
                 ["s3:PutObject"],
                 everything[1:],
                 {"Null": {encryption: "false"}, "StringNotEquals": {f"{encryption}-aws-kms-key-id": key_arn}},
             ),
-            # A key that comes with the request, and that nobody else has.
+            # Denies keys that the client sends with the request, because nobody else has them.
             _deny(
                 "CustomerKey", ["s3:PutObject"], everything[1:], {"Null": {f"{encryption}-customer-algorithm": "false"}}
             ),

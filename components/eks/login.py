@@ -1,7 +1,7 @@
-"""Login at the load balancer by OpenID Connect: the client's Secret, and the right of the controller to read it.
+"""OpenID Connect login at the load balancer: the client's Secret, and the controller's permission to read it.
 
-The load balancer itself sends the browser to the issuer, and asks the token and user info endpoints on its own; an
-internal one needs a way to them, such as a NAT gateway. Every host needs its entry of `redirects` at the issuer.
+The load balancer redirects the browser to the issuer, and calls the token and user info endpoints itself. An internal
+load balancer needs a route to them, such as a NAT gateway. The issuer must have the entry of each host in `redirects`.
 """
 
 import json
@@ -21,22 +21,22 @@ from settings.eks.values import Page
 SECRET = "oidc-client"  # noqa: S105 (a Secret's name)
 _APP = "login"
 _ANNOTATION = "alb.ingress.kubernetes.io/auth"
-# Installed by its chart under this name, and without a right to read Secrets since 2.4.1
+# The controller's chart installs it under this name. Since 2.4.1 it has no permission to read Secrets
 # (kubernetes-sigs/aws-load-balancer-controller, docs/examples/secrets_access.md, read August 2026).
 _CONTROLLER: SubjectArgsDict = {
     "kind": "ServiceAccount",
     "name": "aws-load-balancer-controller",
     "namespace": "kube-system",
 }
-# Auto Mode's controllers run outside the cluster and are known in it as this group. Whoever is in it reads this one
-# Secret (EKS user guide, "Grant the EKS Auto Mode load balancer controller access to a specific Secret"; older
-# editions say that OIDC is not supported).
+# Auto Mode's controllers run outside the cluster and belong to this group in it. All members of the group may read this
+# one Secret (EKS user guide, "Grant the EKS Auto Mode load balancer controller access to a specific Secret"; older
+# editions state that OIDC is not supported).
 _AUTO_MODE: SubjectArgsDict = {"kind": "Group", "name": "eks:managed", "api_group": "rbac.authorization.k8s.io"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Oidc:
-    """An OpenID Connect issuer, as its discovery document describes it; https URLs."""
+    """An OpenID Connect issuer: https URLs from its discovery document."""
 
     issuer: str
     authorization_endpoint: str
@@ -48,20 +48,20 @@ class LoginArgs(TypedDict):
     """Arguments of Login."""
 
     namespace: pulumi.Input[str]
-    """Of the Ingresses; exists already."""
+    """The existing namespace of the Ingresses."""
     oidc: Oidc
     client_id: pulumi.Input[str]
     client_secret: pulumi.Input[str]
-    """Kept in a Secret only."""
+    """Stored only in a Secret."""
     auto_mode: bool
-    """Whether the cluster runs in EKS Auto Mode, whose controller has another identity."""
+    """Whether the cluster runs in EKS Auto Mode, whose controller has a different identity."""
 
 
 class Login(pulumi.ComponentResource):
-    """What an Ingress needs so that only people of the issuer get through."""
+    """The resources and annotations with which an Ingress admits only people who log in at the issuer."""
 
     annotations: Mapping[str, str]
-    """Of such an Ingress; it must be created after the login and deleted before it."""
+    """Annotations of an Ingress with login. The Ingress must be created after the login and deleted before it."""
 
     def __init__(self, name: str, args: LoginArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("observability:index:Login", name, {}, opts)
@@ -83,7 +83,7 @@ class Login(pulumi.ComponentResource):
                     "api_groups": [""],
                     "resources": ["secrets"],
                     "resource_names": [SECRET],
-                    # A changed client secret reaches the load balancer because its controller watches.
+                    # The controller watches the Secret to apply a changed client secret to the load balancer.
                     "verbs": ["get", "list", "watch"],
                 }
             ],
@@ -100,7 +100,7 @@ class Login(pulumi.ComponentResource):
 
 
 def annotations(oidc: Oidc) -> dict[str, str]:
-    """Annotations of an Ingress whose visitors must log in at the issuer."""
+    """Annotations of an Ingress that requires login at the issuer."""
     idp = {
         "issuer": oidc.issuer,
         "authorizationEndpoint": oidc.authorization_endpoint,
@@ -112,13 +112,13 @@ def annotations(oidc: Oidc) -> dict[str, str]:
         f"{_ANNOTATION}-type": "oidc",
         f"{_ANNOTATION}-idp-oidc": json.dumps(idp, sort_keys=True),
         f"{_ANNOTATION}-on-unauthenticated-request": "authenticate",
-        # Who somebody is counts; the applications behind it read no further claims.
+        # Identity is sufficient, because the applications behind the load balancer read no further claims.
         f"{_ANNOTATION}-scope": "openid",
         f"{_ANNOTATION}-session-timeout": str(SESSION_HOURS * 3600),
     }
 
 
 def redirects(hosts: Mapping[Page, str]) -> list[str]:
-    """The redirect URLs that the client must have at the issuer; `hosts` is app -> host."""
+    """The redirect URLs to register for the client at the issuer. `hosts` maps app to host."""
     paths = {app: "login/generic_oauth" if app == server.APP else "oauth2/idpresponse" for app in hosts}
     return [f"https://{host}/{paths[app]}" for app, host in hosts.items()]

@@ -1,4 +1,5 @@
-"""A workspace of Amazon Managed Prometheus: where every sample is copied to, and kept for 150 days (AWS' default)."""
+"""A workspace of Amazon Managed Prometheus, which receives a copy of every sample and keeps it for 150 days (AWS'
+default)."""
 
 from typing import TypedDict
 
@@ -12,15 +13,15 @@ class MetricsWorkspaceArgs(TypedDict):
     """Arguments of MetricsWorkspace."""
 
     identity: ClusterIdentity
-    """Its cluster names the workspace."""
+    """The workspace is named after this cluster."""
     key_arn: pulumi.Input[str]
-    """Key of the samples. Another key means another workspace, and is refused where the workspace is protected."""
+    """KMS key of the samples. A changed key replaces the workspace, which `protect` prevents."""
     protect: bool
-    """Whether Pulumi refuses to delete it, and leaves it in AWS when it leaves the program."""
+    """Whether Pulumi refuses to delete the workspace, and AWS retains it when it leaves the program."""
 
 
 class MetricsWorkspace(pulumi.ComponentResource):
-    """Metrics that outlive the cluster. Writing needs policies.remote_write on `arn`, and signed requests."""
+    """Metrics that outlive the cluster. Writing requires policies.remote_write on `arn`, and signed requests."""
 
     id: pulumi.Output[str]
     """ws-…"""

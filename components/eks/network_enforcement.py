@@ -1,7 +1,7 @@
-"""Whether network policies mean anything: Amazon's network plugin ignores them all until a ConfigMap tells it not to.
+"""Enforcement of network policies. Amazon's network plugin ignores all policies until a ConfigMap enables them.
 
-The same one in Auto Mode (EKS user guide, "Use network policies with EKS Auto Mode") and for the VPC CNI, whose add-on
-writes it (`enableNetworkPolicy`).
+The ConfigMap is the same in Auto Mode (EKS user guide, "Use network policies with EKS Auto Mode") and for the VPC CNI,
+whose add-on writes it (`enableNetworkPolicy`).
 """
 
 from http import HTTPStatus
@@ -13,7 +13,7 @@ from kubernetes import client
 from components.kubernetes.labels import labels
 
 _NAMESPACE, _NAME, _KEY, _ON = "kube-system", "amazon-vpc-cni", "enable-network-policy-controller", "true"
-# Only a cluster in Auto Mode has it.
+# API group that only clusters in Auto Mode have.
 _AUTO_MODE_GROUP = "eks.amazonaws.com"
 
 
@@ -32,12 +32,12 @@ class NetworkEnforcement(pulumi.ComponentResource):
 
 
 def doubt(api: client.ApiClient, *, timeout: float) -> str | None:
-    """Why the cluster's network policies may mean nothing; None where that is not known of its plugin.
+    """Why the cluster may not enforce network policies; None if there is no reason for doubt.
 
-    `timeout` is in seconds. Raises ApiException, and what urllib3 raises.
+    `timeout` is in seconds. Raises ApiException and the exceptions of urllib3.
     """
     try:
-        found = client.CoreV1Api(api).read_namespaced_config_map(_NAME, _NAMESPACE, _request_timeout=timeout)
+        config_map = client.CoreV1Api(api).read_namespaced_config_map(_NAME, _NAMESPACE, _request_timeout=timeout)
     except client.ApiException as error:
         if error.status != HTTPStatus.NOT_FOUND:
             raise
@@ -45,5 +45,5 @@ def doubt(api: client.ApiClient, *, timeout: float) -> str | None:
         if all(group.name != _AUTO_MODE_GROUP for group in groups):
             return None
         return f"it is in Auto Mode, and has no ConfigMap {_NAMESPACE}/{_NAME} with {_KEY}: {_ON!r}"
-    value = (found.data or {}).get(_KEY)
+    value = (config_map.data or {}).get(_KEY)
     return None if value == _ON else f"{_KEY} is {value!r} in ConfigMap {_NAMESPACE}/{_NAME}; allowed: {_ON!r}"

@@ -1,4 +1,4 @@
-"""The platform's part in EKS and AWS, in the order of its creation: foundation, prerequisites, identities, ingress."""
+"""Creates the platform's resources in EKS and AWS, in this order: foundation, prerequisites, identities, ingress."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -41,34 +41,34 @@ _PORTS: Mapping[Page, int] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Foundation:
-    """What must exist before anything in the cluster."""
+    """The AWS resources that must exist before any object in the cluster."""
 
     provider: aws.Provider
     cluster: ClusterIdentity
     cluster_name: pulumi.Input[str]
-    """An output of the cluster where the program makes it."""
+    """An output of the cluster if the program creates it."""
     kubeconfig: pulumi.Input[str] | None
-    """None where the settings name one."""
+    """As text, or the path in the settings; None for kubectl's default."""
     addons: Addons
     stores: Stores
 
 
 def foundation(settings: Settings) -> Foundation | None:
-    """Provider, data stores, cluster and add-ons; None where cloud is not eks."""
+    """Creates provider, data stores, cluster and add-ons. Returns None if cloud is not eks."""
     values, facts = settings.values, settings.facts
     if facts is None:
         return None
     identity = ClusterIdentity(values.cluster_name, facts.region, facts.account_id)
     provider = aws_provider("aws", values, facts, settings.stack)
-    there = pulumi.ResourceOptions(provider=provider)
-    key_arn = stores.key(settings, identity, there)
+    in_aws = pulumi.ResourceOptions(provider=provider)
+    key_arn = stores.key(settings, identity, in_aws)
     cluster_name: pulumi.Input[str] = values.cluster_name
     kubeconfig: pulumi.Input[str] | None = settings.kubeconfig
     network = stores.Network(vpc_id="", security_group_id="")
     if facts.cluster:
         network = stores.Network(vpc_id=facts.cluster.vpc_id, security_group_id=facts.cluster.security_group_id)
     if values.cluster == "create":
-        made = Cluster(
+        created = Cluster(
             "eks",
             {
                 "identity": identity,
@@ -78,18 +78,18 @@ def foundation(settings: Settings) -> Foundation | None:
                 "key_arn": key_arn,
                 "protect": values.protect,
             },
-            there,
+            in_aws,
         )
-        cluster_name = made.name
-        network = stores.Network(vpc_id=made.vpc_id, security_group_id=made.security_group_id)
-        kubeconfig = pulumi.Output.all(made.endpoint, made.certificate_authority).apply(
+        cluster_name = created.name
+        network = stores.Network(vpc_id=created.vpc_id, security_group_id=created.security_group_id)
+        kubeconfig = pulumi.Output.all(created.endpoint, created.certificate_authority).apply(
             lambda known: access.kubeconfig(values, *known)
         )
     modes = eks_addons.modes(values.eks_addons, auto_mode=values.eks_auto_mode)
     installed = Addons(
         "addons",
         {"cluster": identity, "cluster_name": cluster_name, "modes": modes, "volume_key_arn": key_arn},
-        there,
+        in_aws,
     )
     return Foundation(
         provider=provider,
@@ -97,23 +97,23 @@ def foundation(settings: Settings) -> Foundation | None:
         cluster_name=cluster_name,
         kubeconfig=kubeconfig,
         addons=installed,
-        stores=stores.stores(settings, identity, key_arn, network, there),
+        stores=stores.stores(settings, identity, key_arn, network, in_aws),
     )
 
 
-def prerequisites(settings: Settings, base: Foundation, opts: pulumi.ResourceOptions) -> list[pulumi.Resource]:
+def prerequisites(settings: Settings, foundation: Foundation, opts: pulumi.ResourceOptions) -> list[pulumi.Resource]:
     """Prerequisites of the platform's namespace: enforced network policies, and the storage class and CSI driver, which
     must outlive every volume in it.
     """
     enforced = [NetworkEnforcement("network", opts)] if settings.values.cluster == "create" else []
     if settings.values.storage_class:
         return [*enforced]
-    driver = base.addons.installed.get(eks_addons.EBS_CSI_DRIVER)
+    driver = foundation.addons.installed.get(eks_addons.EBS_CSI_DRIVER)
     volumes = StorageClass(
         "volumes",
         {
             "auto_mode": settings.values.eks_auto_mode,
-            "key_arn": base.stores.key_arn,
+            "key_arn": foundation.stores.key_arn,
             "protect": settings.values.protect,
         },
         opts,
@@ -122,17 +122,17 @@ def prerequisites(settings: Settings, base: Foundation, opts: pulumi.ResourceOpt
 
 
 def pod_identities(
-    settings: Settings, base: Foundation, namespace: pulumi.Output[str], opts: pulumi.ResourceOptions
+    settings: Settings, foundation: Foundation, namespace: pulumi.Output[str], opts: pulumi.ResourceOptions
 ) -> Mapping[str, Identity]:
-    """Service account -> its role in AWS, for each that needs one; `opts` carries the provider kubernetes."""
-    agent = base.addons.installed.get(eks_addons.POD_IDENTITY_AGENT)
-    needed = pulumi.ResourceOptions(providers=[base.provider], depends_on=[agent] if agent else [])
+    """Service account -> its AWS identity, for each account that needs one. `opts` contains the kubernetes provider."""
+    agent = foundation.addons.installed.get(eks_addons.POD_IDENTITY_AGENT)
+    needed = pulumi.ResourceOptions(providers=[foundation.provider], depends_on=[agent] if agent else [])
     return {
         account: Identity(
             f"{account}-identity",
             {
-                "cluster": base.cluster,
-                "cluster_name": base.cluster_name,
+                "cluster": foundation.cluster,
+                "cluster_name": foundation.cluster_name,
                 "namespace": settings.values.namespace,
                 "check_namespace": namespace,
                 "service_account": account,
@@ -140,35 +140,35 @@ def pod_identities(
             },
             pulumi.ResourceOptions.merge(opts, needed),
         )
-        for account, policy in _policies(settings, base.stores).items()
+        for account, policy in _policies(settings, foundation.stores).items()
     }
 
 
-def backends(base: Foundation, roles: Mapping[str, Identity]) -> Backends:
-    """Identities and addresses for the workloads."""
+def backends(foundation: Foundation, roles: Mapping[str, Identity]) -> Backends:
+    """Identities and backend addresses for the workloads."""
     return Backends(
         identities={
             account: PodIdentity(ready=role.ready, annotations={identities.ANNOTATION: role.association_id})
             for account, role in roles.items()
         },
-        remote_write_url=base.stores.remote_write_url,
-        opensearch_url=base.stores.opensearch_url,
+        remote_write_url=foundation.stores.remote_write_url,
+        opensearch_url=foundation.stores.opensearch_url,
     )
 
 
 def ingress(
-    settings: Settings, base: Foundation, namespace: pulumi.Output[str], opts: pulumi.ResourceOptions
+    settings: Settings, foundation: Foundation, namespace: pulumi.Output[str], opts: pulumi.ResourceOptions
 ) -> Sequence[pulumi.Resource]:
-    """Load balancer, certificate, login and names; what to wait for before a page is opened from outside."""
+    """Creates load balancer, certificate, login and DNS records. Returns the resources that pages need outside."""
     values = settings.values
     if values.ingress == "none":
         return []
-    there = pulumi.ResourceOptions(provider=base.provider)
+    in_aws = pulumi.ResourceOptions(provider=foundation.provider)
     hosts = values.hosts
     certificate = Certificate(
         "certificate",
         {"hosts": hosts, "zone_id": values.hosted_zone_id, "certificate_arn": values.certificate_arn},
-        there,
+        in_aws,
     )
     login = Login(
         "login",
@@ -204,20 +204,22 @@ def ingress(
         },
         opts,
     )
-    names = DnsRecords(
-        "dns", {"zone_id": values.hosted_zone_id, "hosts": hosts, "target": load_balancer.hostname}, there
+    records = DnsRecords(
+        "dns", {"zone_id": values.hosted_zone_id, "hosts": hosts, "target": load_balancer.hostname}, in_aws
     )
-    return [load_balancer, names]
+    return [load_balancer, records]
 
 
-def _policies(settings: Settings, kept: Stores) -> dict[str, pulumi.Input[Document]]:
-    values = settings.values
-    found: dict[str, pulumi.Input[Document]] = {}
-    if kept.loki_buckets:
-        arns = pulumi.Output.all(*kept.loki_buckets.values())
-        found[loki.APP] = pulumi.Output.all(arns, kept.loki_key_arn).apply(lambda known: policies.loki(*known))
-    if kept.workspace:
-        found[prometheus.APP] = pulumi.Output.from_input(kept.workspace.arn).apply(policies.remote_write)
-    if values.xray:
-        found[gateway.APP] = policies.xray()
-    return found
+def _policies(settings: Settings, data_stores: Stores) -> dict[str, pulumi.Input[Document]]:
+    """Service account -> IAM policy of its role."""
+    documents: dict[str, pulumi.Input[Document]] = {}
+    if data_stores.loki_buckets:
+        arns = pulumi.Output.all(*data_stores.loki_buckets.values())
+        documents[loki.APP] = pulumi.Output.all(arns, data_stores.loki_key_arn).apply(
+            lambda known: policies.loki(*known)
+        )
+    if data_stores.workspace:
+        documents[prometheus.APP] = pulumi.Output.from_input(data_stores.workspace.arn).apply(policies.remote_write)
+    if settings.values.xray:
+        documents[gateway.APP] = policies.xray()
+    return documents

@@ -1,6 +1,6 @@
-"""IAM policies as documents: what each role may do, and who may take it on. Pure, so that every action is tested.
+"""IAM policies as documents: the permissions of each role, and its trust. Pure, so that every action is tested.
 
-No action and no resource has a wildcard, but for objects of a bucket and where AWS knows no resource; both say so.
+Actions and resources have no wildcards, except for the objects of a bucket and for actions without resource types.
 """
 
 import hashlib
@@ -11,14 +11,14 @@ from typing import Any
 from settings.eks.aws import partition
 
 Document = dict[str, Any]
-"""A policy as IAM takes it, once it is JSON."""
+"""A policy in IAM's form, before its conversion to JSON."""
 
 _ROLE_NAME_LENGTH = 64
 
 
 @dataclass(frozen=True)
 class ClusterIdentity:
-    """What names one EKS cluster in the whole of AWS. Known before the cluster exists."""
+    """Identifies an EKS cluster in all of AWS. Known before the cluster exists."""
 
     name: str
     region: str
@@ -27,7 +27,7 @@ class ClusterIdentity:
 
     @property
     def partition(self) -> str:
-        """The part of AWS that the region belongs to."""
+        """The AWS partition of the region."""
         return partition(self.region)
 
     @property
@@ -37,7 +37,7 @@ class ClusterIdentity:
 
     @property
     def log_group(self) -> str:
-        """Name of the CloudWatch log group that EKS writes the control plane's logs to."""
+        """Name of the CloudWatch log group of the control plane."""
         return f"/aws/eks/{self.name}/cluster"
 
     @property
@@ -46,11 +46,11 @@ class ClusterIdentity:
         return f"arn:{self.partition}:logs:{self.region}:{self.account_id}:log-group:{self.log_group}"
 
     def managed_policy(self, name: str) -> str:
-        """ARN of a policy that AWS itself maintains."""
+        """ARN of an AWS managed policy."""
         return f"arn:{self.partition}:iam::aws:policy/{name}"
 
     def role_name(self, user: str) -> str:
-        """Name of the role of `user`, unique in the account. Long names end in a hash: IAM takes 64 characters."""
+        """Name of the role of `user`, unique in the account. Names of more than IAM's 64 characters end in a hash."""
         name = f"{self.name}-observability-{user}"
         if len(name) <= _ROLE_NAME_LENGTH:
             return name
@@ -58,14 +58,14 @@ class ClusterIdentity:
 
 
 def loki(bucket_arns: Sequence[str], key_arn: str | None) -> Document:
-    """Reading, writing and (the compactor's) deleting of objects in these buckets; their key, where one is named."""
+    """Permission to read, write and (for the compactor) delete objects in these buckets, and to use a given key."""
     statements = [
         _allow("ListBuckets", ["s3:ListBucket"], list(bucket_arns)),
         # Loki chooses the names of its objects.
         _allow("Objects", ["s3:DeleteObject", "s3:GetObject", "s3:PutObject"], [f"{arn}/*" for arn in bucket_arns]),
     ]
     if key_arn is not None:
-        # GenerateDataKey to write, Decrypt to read; only for what S3 stores.
+        # GenerateDataKey is for writes and Decrypt for reads, both only through S3.
         statements.append(
             _allow("ObjectKey", ["kms:Decrypt", "kms:GenerateDataKey"], [key_arn], _via("s3", _region(key_arn))),
         )
@@ -73,31 +73,31 @@ def loki(bucket_arns: Sequence[str], key_arn: str | None) -> Document:
 
 
 def remote_write(workspace_arn: str) -> Document:
-    """Writing to one workspace of Amazon Managed Prometheus. No reading: dashboards ask our own Prometheus."""
+    """Permission to write to a workspace of Amazon Managed Prometheus. Dashboards read the platform's Prometheus."""
     return _document(_allow("RemoteWrite", ["aps:RemoteWrite"], [workspace_arn]))
 
 
 def xray() -> Document:
-    """Sending traces to X-Ray's OTLP endpoint. No sampling rules: the collectors decide what to keep."""
+    """Permission to send traces to X-Ray's OTLP endpoint. Excludes sampling rules, because the collectors sample."""
     return _document(
         _allow(
             "SendTraces",
-            # AWS' guide to the endpoint names a policy with the last one, its reference of actions the first two for
-            # OTLP. None of them reads.
+            # AWS' guide to the endpoint names a policy with the last action, and its reference of actions names the
+            # first two for OTLP. None of them reads.
             ["xray:PutSpans", "xray:PutSpansForIndexing", "xray:PutTraceSegments"],
-            # X-Ray knows no resources for these actions.
+            # These actions have no resource types.
             ["*"],
         )
     )
 
 
 def volumes(key_arn: str) -> Document:
-    """The key of encrypted EBS volumes, for whoever creates and attaches them. Only through EC2."""
+    """Permission to create and attach EBS volumes that are encrypted with the key. Only through EC2."""
     return _document(*volume_statements([key_arn], _region(key_arn)))
 
 
 def volume_statements(keys: list[str], region: str) -> list[Document]:
-    """What `volumes` allows, as statements, which a key's own policy can say, too."""
+    """The statements of `volumes`, which a key policy can use, too."""
     via = _via("ec2", region)
     return [
         _allow(
@@ -106,20 +106,20 @@ def volume_statements(keys: list[str], region: str) -> list[Document]:
                 "kms:Decrypt",
                 "kms:DescribeKey",
                 "kms:GenerateDataKeyWithoutPlaintext",
-                # For a volume from a snapshot that another key encrypted.
+                # For a volume from a snapshot with another key.
                 "kms:ReEncryptFrom",
                 "kms:ReEncryptTo",
             ],
             keys,
             via,
         ),
-        # An attached volume needs the key for as long as it is attached; EC2 gets a grant for that, and nobody else.
+        # An attached volume needs the key as long as it is attached, for which only EC2 may get a grant.
         _allow("VolumeGrant", ["kms:CreateGrant"], keys, {**via, "Bool": {"kms:GrantIsForAWSResource": "true"}}),
     ]
 
 
 def pod_trust(cluster: ClusterIdentity, namespace: str, service_account: str) -> Document:
-    """Trust in the pods of one service account of one cluster, by EKS Pod Identity."""
+    """Trust policy for the pods of a service account in a cluster, with EKS Pod Identity."""
     return _trust(
         "pods.eks.amazonaws.com",
         # EKS tags the session with the names of cluster, namespace, service account and pod.
@@ -127,7 +127,7 @@ def pod_trust(cluster: ClusterIdentity, namespace: str, service_account: str) ->
         {
             "StringEquals": {
                 "aws:SourceAccount": cluster.account_id,
-                # Says the same as aws:SourceArn, of whose form for this service there are contradicting reports.
+                # Equivalent to aws:SourceArn, about whose form for this service there are contradicting reports.
                 "aws:RequestTag/eks-cluster-arn": cluster.arn,
                 "aws:RequestTag/kubernetes-namespace": namespace,
                 "aws:RequestTag/kubernetes-service-account": service_account,
@@ -137,10 +137,10 @@ def pod_trust(cluster: ClusterIdentity, namespace: str, service_account: str) ->
 
 
 def control_plane_trust(cluster: ClusterIdentity) -> Document:
-    """Trust in EKS, for one cluster in Auto Mode."""
+    """Trust policy for EKS, limited to a cluster in Auto Mode."""
     return _trust(
         "eks.amazonaws.com",
-        # Auto Mode tags its sessions with the cluster's name, by which its managed policies tell clusters apart.
+        # Auto Mode tags its sessions with the cluster's name, by which its managed policies distinguish clusters.
         ["sts:AssumeRole", "sts:TagSession"],
         {
             "StringEquals": {"aws:SourceAccount": cluster.account_id},
@@ -150,7 +150,7 @@ def control_plane_trust(cluster: ClusterIdentity) -> Document:
 
 
 def node_trust() -> Document:
-    """Trust in EC2, for the nodes."""
+    """Trust policy for EC2, for the nodes."""
     return _trust("ec2.amazonaws.com", ["sts:AssumeRole"])
 
 

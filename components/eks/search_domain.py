@@ -1,6 +1,6 @@
-"""An OpenSearch domain for Jaeger's traces and the index of logs: inside the VPC, encrypted, with one user.
+"""An OpenSearch domain for Jaeger's traces and the log index: inside the VPC, encrypted, with one user.
 
-Making one takes half an hour, sometimes more than a whole; changing its size up to three.
+Creating a domain takes half an hour, sometimes more than an hour. Changing its size takes up to three hours.
 """
 
 import hashlib
@@ -25,14 +25,14 @@ class SearchDomainArgs(TypedDict):
     """Arguments of SearchDomain."""
 
     identity: ClusterIdentity
-    """Its cluster names the domain."""
+    """The domain is named after this cluster."""
     key_arn: pulumi.Input[str]
-    """Key of indices and snapshots. It stays for the life of the domain."""
+    """KMS key of indices and snapshots. It cannot change during the life of the domain."""
     vpc_id: pulumi.Input[str]
     subnet_ids: Sequence[str]
-    """Private subnets of that VPC, each in another zone; at least as many as `zones` gives."""
+    """Private subnets of that VPC, each in a different zone; at least opensearch.zones(instances)."""
     cluster_security_group_id: pulumi.Input[str]
-    """The group of the cluster's nodes and pods, who alone may speak to the domain."""
+    """Security group of the cluster's nodes and pods. Only its members may connect to the domain."""
     instance_type: str
     instances: int
     """See settings.eks.opensearch.instances_problem."""
@@ -42,27 +42,27 @@ class SearchDomainArgs(TypedDict):
     password: pulumi.Input[str]
     """See settings.eks.opensearch.password_problem."""
     protect: bool
-    """Whether Pulumi refuses to delete it, and leaves it in AWS when it leaves the program."""
+    """Whether Pulumi refuses to delete the domain, and AWS retains it when it leaves the program."""
 
 
 class SearchDomain(pulumi.ComponentResource):
-    """A store of traces and of the index of logs, for as many Jaegers as one likes.
+    """A store of traces and of the log index, for any number of Jaeger replicas.
 
-    The account must have OpenSearch's service-linked role, which lets it into a VPC; preflight asks for it.
+    The account must have OpenSearch's service-linked role, which gives access to a VPC. Preflight checks for it.
 
-    Its one user may do everything in it. Users with less are made by the domain's own API, which only the cluster
-    reaches, and not the machine that runs `pulumi up`.
+    The domain's only user has all permissions. Only the domain's API can create users with fewer permissions, and the
+    machine that runs `pulumi up` cannot reach that API.
     """
 
     name: str
-    """Of the domain, see domain_name."""
+    """Name of the domain, see domain_name."""
     arn: pulumi.Output[str]
     url: pulumi.Output[str]
-    """https URL, once requests are let in."""
+    """https URL. Known once the domain accepts requests."""
 
     def __init__(self, name: str, args: SearchDomainArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        if found := opensearch.instances_problem(args["instances"], len(args["subnet_ids"])):
-            raise ValueError(f"OpenSearch instances: {args['instances']} {found}")
+        if problem := opensearch.instances_problem(args["instances"], len(args["subnet_ids"])):
+            raise ValueError(f"OpenSearch instances: {args['instances']} {problem}")
         super().__init__("observability:index:SearchDomain", name, {}, opts)
         child = pulumi.ResourceOptions(parent=self)
         self.name = domain_name(args["identity"])
@@ -70,7 +70,7 @@ class SearchDomain(pulumi.ComponentResource):
         domain = aws.opensearch.Domain(
             f"{name}-domain",
             domain_name=self.name,
-            # The release that the tests run Jaeger against.
+            # The release with which the tests run Jaeger.
             engine_version=f"OpenSearch_{'.'.join(versions.OPENSEARCH.split('.')[:2])}",
             cluster_config=_instances(args),
             ebs_options={
@@ -101,7 +101,7 @@ class SearchDomain(pulumi.ComponentResource):
                 custom_timeouts=_TIMES,
             ),
         )
-        # Beside the domain and not in it: it names the domain's ARN.
+        # A separate resource, because the policy contains the domain's ARN.
         policy = aws.opensearch.DomainPolicy(
             f"{name}-policy",
             domain_name=domain.domain_name,
@@ -114,9 +114,9 @@ class SearchDomain(pulumi.ComponentResource):
 
 
 def domain_name(identity: ClusterIdentity) -> str:
-    """Name of the cluster's domain: at most 28 characters, small letters, digits and `-`, a letter first.
+    """Name of the cluster's domain: a letter, then small letters, digits and `-`, at most 28 characters.
 
-    What does not fit ends in a hash of the whole.
+    A name that has to be changed or cut ends in a hash of the original.
     """
     whole = f"{identity.name}-observability"
     name = re.sub("[^a-z0-9-]", "-", whole.lower())
@@ -128,10 +128,10 @@ def domain_name(identity: ClusterIdentity) -> str:
 
 
 def access_policy(domain_arn: str) -> Document:
-    """Requests of everybody, who then must log in: Jaeger signs nothing, so to IAM it is nobody.
+    """Permits everybody's requests, which still need a login. Jaeger signs no requests, so IAM sees no principal.
 
-    From where they come is up to the security group. Reading, writing and deleting of documents and indices, and no
-    action on the domain itself.
+    The security group limits the sources. The policy permits reading, writing and deleting documents and indices, and
+    no action on the domain itself.
     """
     return {
         "Version": "2012-10-17",
@@ -162,7 +162,7 @@ def _instances(args: SearchDomainArgs) -> aws.opensearch.DomainClusterConfigArgs
 def _security_group(
     name: str, args: SearchDomainArgs, child: pulumi.ResourceOptions
 ) -> tuple[aws.ec2.SecurityGroup, aws.vpc.SecurityGroupIngressRule]:
-    """HTTPS from the cluster, and nothing out."""
+    """Permits HTTPS from the cluster, and no outgoing traffic."""
     group = aws.ec2.SecurityGroup(
         f"{name}-group",
         name=f"{args['identity'].name}-observability-search",
@@ -184,8 +184,8 @@ def _security_group(
 
 
 def _checked(password: str) -> str:
-    if found := opensearch.password_problem(password):
+    if problem := opensearch.password_problem(password):
         raise ValueError(
-            f"the password of OpenSearch's user (opensearchPassword) {found}; allowed: {opensearch.PASSWORD_ALLOWED}"
+            f"the password of OpenSearch's user (opensearchPassword) {problem}; allowed: {opensearch.PASSWORD_ALLOWED}"
         )
     return password

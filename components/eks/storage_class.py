@@ -1,4 +1,4 @@
-"""The storage class of the platform's volumes on EKS, which has none of its own that is encrypted, kept and gp3."""
+"""The storage class of the platform's volumes on EKS, which has no default class with gp3, encryption and retention."""
 
 from typing import TypedDict
 
@@ -16,18 +16,18 @@ class StorageClassArgs(TypedDict):
     """Arguments of StorageClass."""
 
     auto_mode: bool
-    """Whether the cluster is in Auto Mode, which has a driver of its own."""
+    """Whether the cluster is in Auto Mode, which has its own driver."""
     key_arn: pulumi.Input[str]
-    """Key of the volumes; whoever creates them needs policies.volumes(key)."""
+    """KMS key of the volumes. The role that creates volumes needs policies.volumes(key)."""
     protect: bool
-    """Whether Pulumi refuses to delete it."""
+    """Whether Pulumi refuses to delete the class."""
 
 
 class StorageClass(pulumi.ComponentResource):
-    """gp3 volumes that are encrypted with one key, can grow, and outlive their claims. Not the cluster's default."""
+    """A class of encrypted gp3 volumes that can grow and outlive their claims. It is not the cluster's default."""
 
     name: pulumi.Output[str]
-    """Its name, which is STORAGE_CLASS, once it exists."""
+    """STORAGE_CLASS. Known once the class exists."""
 
     def __init__(self, name: str, args: StorageClassArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("observability:index:StorageClass", name, {}, opts)
@@ -36,12 +36,12 @@ class StorageClass(pulumi.ComponentResource):
             metadata={"name": STORAGE_CLASS, "labels": labels(STORAGE_CLASS)},
             provisioner=_AUTO_MODE_DRIVER if args["auto_mode"] else _DRIVER,
             parameters={"type": "gp3", "encrypted": "true", "kmsKeyId": args["key_arn"]},
-            # A deleted namespace must not take the data along.
+            # Deleting a namespace must not delete its data.
             reclaim_policy="Retain",
-            # In the zone where its pod runs.
+            # Creates the volume in the zone of its pod.
             volume_binding_mode="WaitForFirstConsumer",
             allow_volume_expansion=True,
-            # Kubernetes cannot change the parameters: another key means another class, and is refused where protected.
+            # Parameters are immutable: a changed key replaces the class, which `protect` prevents.
             opts=pulumi.ResourceOptions(parent=self, protect=args["protect"]),
         )
         self.name = storage_class.metadata.apply(lambda metadata: metadata.name or STORAGE_CLASS)

@@ -1,4 +1,4 @@
-"""What keeps the platform's data in AWS: key, buckets, workspace of metrics, search domain. Made or named."""
+"""The platform's data stores in AWS: key, buckets, metrics workspace and search domain, either created or existing."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ import pulumi
 
 from components.eks.encryption import EncryptionKey
 from components.eks.log_buckets import LogBuckets
-from components.eks.metrics_workspace import MetricsWorkspace
+from components.eks.metrics_workspace import MetricsWorkspace, MetricsWorkspaceArgs
 from components.eks.policies import ClusterIdentity
 from components.eks.search_domain import SearchDomain
 from settings.eks import conflicts
@@ -25,34 +25,34 @@ class Workspace:
 
 @dataclass(frozen=True, kw_only=True)
 class Stores:
-    """Where the data goes. What is not made here is as the settings say."""
+    """The data stores of a stack. Stores that are not created here come from the settings."""
 
     key_arn: pulumi.Input[str]
     loki_buckets: Mapping[str, pulumi.Input[str]]
-    """Name -> ARN; none with another S3 server, or with a volume."""
+    """Name -> ARN; empty with another S3 server, or with a volume."""
     loki_key_arn: pulumi.Input[str] | None
-    """Key of the buckets; None where they have S3's own."""
+    """KMS key of the buckets; None if they use S3's own key."""
     remote_write_url: pulumi.Input[str]
-    """Empty for nowhere."""
+    """Empty if samples are not copied anywhere."""
     workspace: Workspace | None
-    """Where the remote write URL leads, if that is in AWS."""
+    """Workspace of the remote write URL; None if it is not on AWS."""
     opensearch_url: pulumi.Input[str]
-    """Empty for none."""
+    """Empty if there is no OpenSearch."""
     search_domain: str | None
-    """Name of the domain that is made here."""
+    """Name of the search domain; None if it is not created here."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Network:
-    """Where the cluster is."""
+    """The cluster's network."""
 
     vpc_id: pulumi.Input[str]
     security_group_id: pulumi.Input[str]
-    """Of its nodes and pods."""
+    """Security group of its nodes and pods."""
 
 
 def key(settings: Settings, cluster: ClusterIdentity, opts: pulumi.ResourceOptions) -> pulumi.Input[str]:
-    """ARN of the key of everything that is stored, made unless the settings name one."""
+    """ARN of the KMS key of all stored data. Creates the key unless the settings name one."""
     values, facts = settings.values, settings.facts
     if values.kms_key_arn:
         return values.kms_key_arn
@@ -75,7 +75,7 @@ def stores(
     network: Network,
     opts: pulumi.ResourceOptions,
 ) -> Stores:
-    """The stores of one stack; `opts` carries the provider aws."""
+    """Creates the stores of a stack. `opts` contains the aws provider."""
     values = settings.values
     workspace, remote_write_url = _workspace(values, cluster, key_arn, opts)
     domain = _search_domain(settings, cluster, key_arn, network, opts) if values.opensearch_domain else None
@@ -97,7 +97,7 @@ def _buckets(
         return {}
     if not conflicts.makes_loki_bucket(values):
         return {values.loki_bucket: f"arn:{cluster.partition}:s3:::{values.loki_bucket}"}
-    made = LogBuckets(
+    created = LogBuckets(
         "log-buckets",
         {
             "chunks": values.loki_bucket,
@@ -107,21 +107,22 @@ def _buckets(
         },
         opts,
     )
-    return made.arns
+    return created.arns
 
 
 def _workspace(
     values: Values, cluster: ClusterIdentity, key_arn: pulumi.Input[str], opts: pulumi.ResourceOptions
 ) -> tuple[Workspace | None, pulumi.Input[str]]:
-    """The workspace, if any, and where samples are copied to."""
+    """The workspace, if any, and the remote write URL."""
     if values.managed_prometheus:
-        made = MetricsWorkspace("metrics", {"identity": cluster, "key_arn": key_arn, "protect": values.protect}, opts)
-        return Workspace(id=made.id, arn=made.arn), made.remote_write_url
-    found = conflicts.workspace(values.remote_write_url)
-    if not found:
+        args: MetricsWorkspaceArgs = {"identity": cluster, "key_arn": key_arn, "protect": values.protect}
+        created = MetricsWorkspace("metrics", args, opts)
+        return Workspace(id=created.id, arn=created.arn), created.remote_write_url
+    existing = conflicts.workspace(values.remote_write_url)
+    if not existing:
         return None, values.remote_write_url
-    arn = f"arn:{cluster.partition}:aps:{cluster.region}:{cluster.account_id}:workspace/{found}"
-    return Workspace(id=found, arn=arn), values.remote_write_url
+    arn = f"arn:{cluster.partition}:aps:{cluster.region}:{cluster.account_id}:workspace/{existing}"
+    return Workspace(id=existing, arn=arn), values.remote_write_url
 
 
 def _search_domain(

@@ -1,7 +1,7 @@
 """The notification channels in Grafana, for alerts that Grafana itself evaluates.
 
-Paging lives in Prometheus, Loki and Alertmanager. This is the one module that touches Grafana's alerting API, which is
-being replaced (its provisioning endpoints are deprecated since Grafana 13).
+Prometheus, Loki and Alertmanager do the paging. No other module uses Grafana's alerting API, which is being replaced
+(its provisioning endpoints are deprecated since Grafana 13).
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ from alerting.routing.tree import Branch, tree
 from components.grafana.content import content_options
 from components.grafana.server import GrafanaServer
 
-# All start like Alertmanager's own notifications, so that people and the local receiver read one form.
+# Titles have the form of Alertmanager's notifications, so that people and the local receiver read a single form.
 _TITLE = (
     '[{{ .Status | toUpper }}{{ if eq .Status "firing" }}:{{ len .Alerts.Firing }}{{ end }}] '
     "{{ .CommonLabels.alertname }} ({{ .CommonLabels.severity }})"
@@ -39,15 +39,15 @@ class ContactPointsArgs(TypedDict):
     secrets: Mapping[str, str]
     """Config key -> URL, routing key or addresses, for every key that a channel names."""
     pagerduty_url: str
-    """Where PagerDuty takes events."""
+    """URL of PagerDuty's Events API."""
     mute_windows: bool
-    """Whether this stack keeps to the mute windows."""
+    """Whether this stack applies the mute windows."""
     server: NotRequired[GrafanaServer | None]
-    """The Grafana of this stack, if it has one."""
+    """The Grafana server of this stack, if it runs one."""
 
 
 class ContactPoints(pulumi.ComponentResource):
-    """A contact point per channel and the whole notification policy; Grafana has one tree, and this owns it."""
+    """A contact point for each channel, and Grafana's notification policy. It owns the entire policy tree."""
 
     def __init__(self, name: str, args: ContactPointsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("observability:index:ContactPoints", name, {}, opts)
@@ -62,7 +62,8 @@ class ContactPoints(pulumi.ComponentResource):
         }
         alerting.NotificationPolicy(
             f"{name}-policy",
-            # By the resources' own names: what a route uses cannot be deleted, so the tree has to change first.
+            # Refers to outputs of the contact points. Grafana refuses to delete a contact point that is in use, so the
+            # tree must be updated first.
             contact_point=points[routing.default].name,
             group_bies=["grafana_folder", *routing.group_by],
             group_wait=_duration(timing.group_wait),
@@ -94,7 +95,7 @@ def _contact_point(
             return alerting.ContactPoint(name, name=title, slacks=[slack], opts=opts)
         case Webhook():
             webhook: alerting.ContactPointWebhookArgsDict = {
-                # The provider does not know that this address is a secret; said here it stays one in the state.
+                # The provider does not mark this address as secret. Marked here, it is encrypted in the state.
                 "url": pulumi.Output.secret(secrets[kind.url_secret]),
                 "http_method": "POST",
                 "disable_resolve_message": quiet,
@@ -130,7 +131,7 @@ def _mute_timing(name: str, title: str, window: MuteWindow, opts: pulumi.Resourc
     parts = window.document()
     interval: alerting.MuteTimingIntervalArgsDict = {"location": window.location}
     if window.times:
-        interval["times"] = [{"start": one.from_, "end": one.to} for one in window.times]
+        interval["times"] = [{"start": times.from_, "end": times.to} for times in window.times]
     if window.weekdays:
         interval["weekdays"] = parts["weekdays"]
     if window.days_of_month:
@@ -147,22 +148,24 @@ def _policy(
 ) -> NotificationPolicyPolicyArgsDict:
     channel = branch.channel or default
     policy: NotificationPolicyPolicyArgsDict = {**_inner_policy(branch, points[channel], mutes)}
-    below: Sequence[NotificationPolicyPolicyPolicyArgsDict] = [
-        _inner_policy(one, points[one.channel or channel], mutes) for one in branch.branches
+    children: Sequence[NotificationPolicyPolicyPolicyArgsDict] = [
+        _inner_policy(child, points[child.channel or channel], mutes) for child in branch.branches
     ]
-    if below:
-        policy["policies"] = below
+    if children:
+        policy["policies"] = children
     return policy
 
 
 def _inner_policy(
     branch: Branch, point: alerting.ContactPoint, mutes: Mapping[str, alerting.MuteTiming]
 ) -> NotificationPolicyPolicyPolicyArgsDict:
-    """What a policy of any depth has."""
+    """The part of a policy that is the same at any depth."""
     policy: NotificationPolicyPolicyPolicyArgsDict = {
-        # Always said, although it may be its parent's: Grafana 9 refuses a policy without.
+        # Set even if it equals the parent's, because Grafana 9 rejects a policy without a contact point.
         "contact_point": point.name,
-        "matchers": [{"label": one.label, "match": one.operator, "value": one.value} for one in branch.matchers],
+        "matchers": [
+            {"label": matcher.label, "match": matcher.operator, "value": matcher.value} for matcher in branch.matchers
+        ],
         "continue_": branch.goes_on,
     }
     if "group_wait" in branch.times:
@@ -177,9 +180,9 @@ def _inner_policy(
 
 
 def _duration(text: str) -> str:
-    """The duration as Grafana gives it back, so that a refresh finds no difference between 90s and 1m30s."""
-    rest, found = round(seconds(text) * 1000), ""
-    # Unit, milliseconds, and whether Grafana takes it only when nothing is left over.
+    """Formats a duration in Grafana's way, so that a refresh finds no difference between 90s and 1m30s."""
+    rest, formatted = round(seconds(text) * 1000), ""
+    # Unit, its milliseconds, and whether Grafana uses it only if it divides the rest evenly.
     for unit, size, whole in (
         ("y", 31_536_000_000, True),
         ("w", 604_800_000, True),
@@ -190,6 +193,6 @@ def _duration(text: str) -> str:
         ("ms", 1, False),
     ):
         if rest >= size and not (whole and rest % size):
-            found += f"{rest // size}{unit}"
+            formatted += f"{rest // size}{unit}"
             rest %= size
-    return found or "0s"
+    return formatted or "0s"

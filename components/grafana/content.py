@@ -1,10 +1,10 @@
-"""What all content of Grafana has in common: the provider, and its order against the server of the same stack.
+"""Common parts of Grafana's content: the provider, and the order of content and server in a stack.
 
-Creation: content depends on the workload, each resource by itself (children do not inherit it from their component).
-Deletion: content goes first. `deleted_with` the volume spares the calls when the volume goes as well: all of the
-content lives there, so `destroy` works with a Grafana that is down. `retain_on_delete` would be wrong: a dashboard
-that leaves the program must leave Grafana, too. A replaced volume is an empty one, so its content is replaced with it.
-Refresh: the official provider must reach Grafana; while it is down use `pulumi refresh --exclude '**grafana:**'`.
+Creation: each resource depends on the workload itself, because children do not inherit dependencies from components.
+Deletion: content is deleted before the server. `deleted_with` skips the calls if the volume, which holds all content,
+is deleted as well, so that `destroy` works while Grafana is down. `retain_on_delete` would be wrong: a dashboard that
+is removed from the program must be removed from Grafana, too. A new volume is empty, so replacing it replaces content.
+Refresh: the official provider must reach Grafana. While it is down, use `pulumi refresh --exclude '**grafana:**'`.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,8 @@ import pulumiverse_grafana as grafana
 
 from components.grafana.server import GrafanaServer
 
-# Seconds, together a minute: a new pod is ready a little before a port-forward or a load balancer leads to it.
+# Number of retries and seconds between them: a minute in total. A new pod is ready slightly before a port-forward or a
+# load balancer reaches it.
 _RETRIES, _RETRY_WAIT = 10, 6
 
 
@@ -23,13 +24,13 @@ def grafana_provider(
     url: str,
     auth: pulumi.Input[str],
     server: GrafanaServer | None = None,
-    way_in: Sequence[pulumi.Resource] = (),
+    ingress: Sequence[pulumi.Resource] = (),
 ) -> grafana.Provider:
-    """Access to the Grafana whose API answers at `url`, as this machine reaches it.
+    """A provider for the Grafana whose API this machine reaches at `url`.
 
-    `auth` is `user:password` or a service account's token. With a `server` of the same stack it is waited for;
-    without one the Grafana has to be there already, and is not waited for. `way_in` is what leads there from this
-    machine; content, which comes after its provider, comes after it, too.
+    `auth` is `user:password` or the token of a service account. With a `server` of this stack, the provider retries
+    until it answers; without one, Grafana must already be running. `ingress` lists the resources that this machine
+    needs to reach Grafana. Content depends on its provider, and so on them.
     """
     return grafana.Provider(
         name,
@@ -38,12 +39,12 @@ def grafana_provider(
         org_id=1,
         retries=_RETRIES if server else 0,
         retry_wait=_RETRY_WAIT,
-        opts=pulumi.ResourceOptions(depends_on=list(way_in)),
+        opts=pulumi.ResourceOptions(depends_on=list(ingress)),
     )
 
 
 def content_options(parent: pulumi.Resource, server: GrafanaServer | None) -> pulumi.ResourceOptions:
-    """Options of one resource in Grafana."""
+    """Options of a resource in Grafana."""
     if server is None:
         return pulumi.ResourceOptions(parent=parent)
     return pulumi.ResourceOptions(

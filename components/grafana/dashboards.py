@@ -15,15 +15,15 @@ class DashboardsArgs(TypedDict):
     """Arguments of Dashboards."""
 
     dashboards: Sequence[DashboardFile]
-    """As dashboards.files.load checked them."""
+    """Dashboards that dashboards.files.load has checked."""
     runbook_base_url: str
-    """Where their links to runbooks lead."""
+    """Base URL of their links to runbooks."""
     server: NotRequired[GrafanaServer | None]
-    """The Grafana of this stack, if it has one."""
+    """The Grafana server of this stack, if it runs one."""
 
 
 class Dashboards(pulumi.ComponentResource):
-    """One folder per system that has dashboards, and the dashboards in them; links to both are stable."""
+    """A folder for each system that has dashboards, with the dashboards in it. Links to both are stable."""
 
     def __init__(self, name: str, args: DashboardsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("observability:index:Dashboards", name, {}, opts)
@@ -38,7 +38,7 @@ class Dashboards(pulumi.ComponentResource):
                 f"{name}-{dashboard.uid}",
                 config_json=dashboard.for_stack(runbook_base_url=args["runbook_base_url"]),
                 folder=folders[dashboard.system].uid,
-                # On purpose: the file is the dashboard, and what somebody saved under its uid meanwhile is drift.
+                # Intended: the file defines the dashboard, and any change that people save under its uid is drift.
                 overwrite=True,
                 message="deployed by Pulumi",
                 opts=content_options(self, server),

@@ -1,4 +1,4 @@
-"""Grafana's data sources and the links between them: number to trace, log line to trace, trace to logs and numbers."""
+"""Grafana's data sources and their links: metrics to traces, log lines to traces, traces to logs and metrics."""
 
 import json
 from typing import Any, NotRequired, TypedDict
@@ -14,22 +14,22 @@ PROMETHEUS, LOKI, JAEGER, ALERTMANAGER = DATA_SOURCES
 
 Json = dict[str, Any]
 
-# 32 hexadecimal digits, as W3C trace context writes them, in a line that is JSON.
+# A trace id of W3C trace context, 32 hexadecimal digits, in a JSON line.
 _TRACE_ID_IN_TEXT = r'"trace_id":\s*"([0-9a-f]{32})"'
 
 
 class DataSourcesArgs(TypedDict):
-    """Arguments of DataSources: addresses as the Grafana server reaches them."""
+    """Arguments of DataSources. The Grafana server uses these addresses."""
 
     prometheus_url: pulumi.Input[str]
     alertmanager_url: pulumi.Input[str]
     loki_url: pulumi.Input[str]
     jaeger_url: pulumi.Input[str]
-    """Of the query API (port 16686)."""
+    """URL of the query API (port 16686)."""
     scrape_interval: str
-    """Prometheus duration; Grafana never asks for a smaller step."""
+    """Prometheus duration. Grafana never queries with a smaller step."""
     server: NotRequired[GrafanaServer | None]
-    """The Grafana of this stack, if it has one."""
+    """The Grafana server of this stack, if it runs one."""
 
 
 class DataSources(pulumi.ComponentResource):
@@ -46,7 +46,7 @@ class DataSources(pulumi.ComponentResource):
         for uid, (title, url, options) in sources.items():
             oss.DataSource(
                 f"{name}-{uid}",
-                type=uid,  # the four plugins happen to have the names that we use
+                type=uid,  # the uids equal the ids of the four plugins
                 uid=uid,
                 name=title,
                 url=url,
@@ -59,7 +59,7 @@ class DataSources(pulumi.ComponentResource):
 
 
 def prometheus_json(scrape_interval: str) -> Json:
-    """Options of the Prometheus source: an exemplar's `trace_id` opens the trace."""
+    """Options of the Prometheus source. The `trace_id` of an exemplar links to its trace."""
     return {
         "httpMethod": "POST",  # long queries do not fit into a URL
         "timeInterval": scrape_interval,
@@ -71,9 +71,9 @@ def prometheus_json(scrape_interval: str) -> Json:
 
 
 def loki_json() -> Json:
-    """Options of the Loki source: a line's trace id opens the trace.
+    """Options of the Loki source. The trace id of a line links to its trace.
 
-    The id comes from structured metadata; lines that were stored without it are searched for the JSON field.
+    The id comes from structured metadata. In lines without it, a pattern finds the JSON field.
     """
     link: Json = {"url": "${__value.raw}", "datasourceUid": JAEGER, "urlDisplayLabel": "Trace"}
     return {
@@ -88,8 +88,8 @@ def loki_json() -> Json:
 
 
 def jaeger_json() -> Json:
-    """Options of the Jaeger source: a span opens its service's log lines with this trace id, and its span metrics."""
-    # Lines are written, and scraped numbers counted, a little beside the span's own time.
+    """Options of the Jaeger source. A span links to its service's log lines with its trace id, and to span metrics."""
+    # Log lines and scraped samples have times slightly outside the span.
     around: Json = {"spanStartTimeShift": "-5m", "spanEndTimeShift": "5m"}
     calls, seconds = "traces_span_metrics_calls_total", "traces_span_metrics_duration_seconds_bucket"
     return {
@@ -125,5 +125,5 @@ def jaeger_json() -> Json:
 
 
 def alertmanager_json() -> Json:
-    """Options of the Alertmanager source: it shows alerts and silences, and takes none of Grafana's own alerts."""
+    """Options of the Alertmanager source. It shows alerts and silences, and receives no alerts of Grafana itself."""
     return {"implementation": "prometheus", "handleGrafanaManagedAlerts": False}

@@ -1,4 +1,4 @@
-"""Secrets that Grafana reads as files at its start: its password for mail, and its client where people log in."""
+"""Secrets that Grafana reads from files when it starts: the SMTP password and the OpenID Connect client."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,38 +14,38 @@ from components.kubernetes.labels import labels
 
 
 class OAuthClient(TypedDict):
-    """One Grafana's client at an OpenID Connect issuer."""
+    """Grafana's client at an OpenID Connect issuer."""
 
     issuer: server_config.OAuth
     client_id: str
     client_secret: str
-    """Kept in a Secret only."""
+    """Stored only in a Secret."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SecretFolder:
-    """A Secret and where its files are in Grafana's container."""
+    """A Secret and the folder in Grafana's container where it is mounted."""
 
     name: str
-    """What comes after the app's name in the Secret's; also the volume's name."""
+    """Suffix of the Secret's name, after the app; also the name of the volume."""
     path: str
     files: Mapping[str, str]
 
 
 def folders(smtp_password: str, oauth: OAuthClient | None) -> list[SecretFolder]:
-    """The folders that a Grafana with these settings needs; an empty password is none."""
-    found: list[SecretFolder] = []
+    """The folders that Grafana needs with these settings. An empty password needs none."""
+    needed: list[SecretFolder] = []
     if smtp_password:
         files = {server_config.PASSWORD: smtp_password}
-        found.append(SecretFolder(name="smtp", path=server_config.SMTP_FOLDER, files=files))
+        needed.append(SecretFolder(name="smtp", path=server_config.SMTP_FOLDER, files=files))
     if oauth:
         files = {server_config.CLIENT_ID: oauth["client_id"], server_config.CLIENT_SECRET: oauth["client_secret"]}
-        found.append(SecretFolder(name="oauth", path=server_config.OAUTH_FOLDER, files=files))
-    return found
+        needed.append(SecretFolder(name="oauth", path=server_config.OAUTH_FOLDER, files=files))
+    return needed
 
 
 def texts(secret_folders: Sequence[SecretFolder]) -> str:
-    """All that stands in the files; secret."""
+    """The concatenated contents of all files; secret."""
     return "".join(text for folder in secret_folders for text in folder.files.values())
 
 
@@ -63,11 +63,11 @@ def secret(
 
 
 def volume(app: str, name: str) -> VolumeArgsDict:
-    """Volume of the Secret `<app>-<name>`, readable by the container's group alone."""
+    """Volume of the Secret `<app>-<name>`, readable only by its owner and the container's group."""
     return {"name": name, "secret": {"secret_name": f"{app}-{name}", "default_mode": 0o440}}
 
 
 def issuer_ports(oauth: OAuthClient | None) -> set[int]:
-    """Ports of the endpoints that Grafana itself asks, which are https."""
-    asked = [oauth["issuer"].token_endpoint, oauth["issuer"].user_info_endpoint] if oauth else []
-    return {urlsplit(url).port or 443 for url in asked}
+    """Ports of the https endpoints that Grafana itself calls."""
+    endpoints = [oauth["issuer"].token_endpoint, oauth["issuer"].user_info_endpoint] if oauth else []
+    return {urlsplit(url).port or 443 for url in endpoints}

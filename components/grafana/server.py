@@ -1,8 +1,8 @@
 """Grafana: dashboards and Explore over metrics, logs and traces. One server with its database on a volume.
 
-There is one replica, because several need a shared database; so there is no disruption budget either: it could only
-block every node drain. Dashboards, data sources and channels are resources of the program, so a lost volume loses
-accounts and preferences, never content: the next `up` after a refresh writes it again.
+There is one replica, because several need a shared database. There is no disruption budget, because with one replica
+it would block every node drain. Dashboards, data sources and channels are resources of the program, so a lost volume
+loses accounts and preferences, but no content: the next `up` after a refresh creates the content again.
 """
 
 import base64
@@ -34,7 +34,7 @@ class GrafanaArgs(TypedDict):
     """Arguments of Grafana."""
 
     namespace: pulumi.Input[str]
-    """Namespace that already exists."""
+    """An existing namespace."""
     storage: str
     """Size of the volume for the database."""
     storage_class: str | None
@@ -42,41 +42,41 @@ class GrafanaArgs(TypedDict):
     memory: str
     """Memory request and limit."""
     external_url: str
-    """Where people open it, without a path of its own."""
+    """URL at which people open Grafana, without a path."""
     protect: bool
-    """Whether Pulumi refuses to delete password and volume. They belong together: only an empty database takes the
-    password."""
+    """Whether Pulumi refuses to delete password and volume. They belong together, because Grafana sets the password
+    only in an empty database."""
     prometheus: str
-    """App in the same namespace that scrapes it."""
+    """App in the same namespace that scrapes Grafana."""
     backends: Mapping[str, int]
-    """App in the same namespace that it queries -> port."""
+    """App in the same namespace that Grafana queries -> port."""
     smtp: server_config.Smtp | None
-    """None: it sends no mail."""
+    """None if Grafana sends no mail."""
     smtp_password: str
-    """Secret; empty without a login."""
+    """Secret; empty if the SMTP server needs no login."""
     smtp_port: int | None
-    """Port of an SMTP server outside the cluster that it sends to."""
+    """Port of an SMTP server outside the cluster; None if it is inside."""
     oauth: NotRequired[grafana_secrets.OAuthClient | None]
-    """Where people log in; None, or left out: with the administrator's password only."""
+    """Client for people's logins. None, or absent, if only the administrator logs in, with a password."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class GrafanaServer:
-    """The server of this stack, as its content needs to know it."""
+    """The resources of this stack's server that its content depends on."""
 
     workload: pulumi.Resource
-    """Answers once it exists; content is created after it and deleted before it."""
+    """Serves the API once it exists. Content is created after it and deleted before it."""
     volume: pulumi.Resource
-    """Holds the content: whoever deletes it need not delete each dashboard."""
+    """Holds the content. Deleting the volume deletes all content."""
 
 
 class Grafana(pulumi.ComponentResource):
-    """One Grafana."""
+    """A Grafana server."""
 
     url: pulumi.Output[str]
     """Address inside the cluster."""
     auth: pulumi.Output[str]
-    """`user:password` of the administrator; secret. The same in every run."""
+    """`user:password` of the administrator; secret, and the same in every run."""
     server: GrafanaServer
 
     def __init__(self, name: str, args: GrafanaArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -120,7 +120,7 @@ class Grafana(pulumi.ComponentResource):
             metadata={"name": APP, "namespace": namespace, "labels": labels(APP, versions.GRAFANA)},
             spec={
                 "replicas": 1,
-                # Two servers must not share one SQLite file, nor wait for a volume that the other one holds.
+                # Two servers must not share a SQLite file, and one must not wait for a volume that the other holds.
                 "strategy": {"type": "Recreate"},
                 "selector": {"match_labels": selector(APP)},
                 "template": {
@@ -141,10 +141,10 @@ class Grafana(pulumi.ComponentResource):
 
 
 def _admin(name: str, args: GrafanaArgs, parent: pulumi.Resource) -> k8s.core.v1.Secret:
-    """Secret with the administrator's password and the key of the database.
+    """The Secret with the administrator's password and the encryption key of the database.
 
-    Every run makes new texts and `ignore_changes` keeps the first ones: the engine puts the inputs of the last run in
-    the place of ignored ones, before the provider sees them.
+    Every run generates new values, and `ignore_changes` keeps the first ones: the engine replaces ignored inputs by
+    those of the last run before the provider sees them.
     """
     texts = {key: secrets.token_urlsafe(32) for key in (server_config.PASSWORD, server_config.SECRET_KEY)}
     return k8s.core.v1.Secret(
@@ -157,13 +157,13 @@ def _admin(name: str, args: GrafanaArgs, parent: pulumi.Resource) -> k8s.core.v1
 
 
 def _password(admin: k8s.core.v1.Secret) -> pulumi.Output[str]:
-    """What the Secret holds, not what this run made up.
+    """The password in the existing Secret, not the one that this run generated.
 
-    The API server, and so the official provider, gives back `data` only.
+    The API server, and so the official provider, returns `data` only.
     """
 
-    def read(found: list[Any]) -> str:
-        data, texts = found
+    def read(outputs: list[Any]) -> str:
+        data, texts = outputs
         if data and server_config.PASSWORD in data:
             return base64.b64decode(data[server_config.PASSWORD]).decode()
         return texts[server_config.PASSWORD]
@@ -199,13 +199,13 @@ def _pod(args: GrafanaArgs, folders: Sequence[SecretFolder]) -> PodSpecArgsDict:
 
 
 def _container(args: GrafanaArgs, folders: Sequence[SecretFolder]) -> ContainerArgsDict:
-    # The image's own entrypoint: it differs between the official image and one made from a distribution.
+    # No command: the entrypoint differs between the official image and one built from a distribution.
     return {
         "name": APP,
         "image": versions.GRAFANA_IMAGE,
         "ports": [{"name": "http", "container_port": PORT, "protocol": "TCP"}],
         "resources": pods.resources(cores=sizes.CPU[APP], memory=args["memory"]),
-        # A first start runs some 600 migrations; five minutes are for a slow disk.
+        # The first start runs about 600 migrations; five minutes suffice on a slow disk.
         "startup_probe": pods.http_probe("/api/health", "http", failures=60),
         "liveness_probe": pods.http_probe("/api/health", "http", period=10, failures=6),
         "readiness_probe": pods.http_probe("/api/health", "http"),
@@ -230,7 +230,7 @@ def _network(args: GrafanaArgs) -> network_policies.AppNetworkArgs:
         ],
         "egress": [
             *({"to": [here(app)], "ports": tcp(port)} for app, port in args["backends"].items()),
-            # Channels outside the cluster are reached by https only, mailboxes by the stack's SMTP server.
+            # Channels outside the cluster use https, and mail uses the stack's SMTP server.
             {"ports": tcp(*sorted({443, *grafana_secrets.issuer_ports(args.get("oauth"))}))},
             *([{"ports": tcp(args["smtp_port"])}] if args["smtp_port"] else []),
             {"to": [network_policies.pods_with(RECEIVER)]},

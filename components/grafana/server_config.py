@@ -1,4 +1,4 @@
-"""grafana.ini for one server. Pure: text in, text out; what is secret is named by file and read by Grafana itself."""
+"""Renders grafana.ini. Pure: converts settings to text. Secrets are file names here; Grafana itself reads the files."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,45 +14,45 @@ SMTP_FOLDER = "/etc/grafana-smtp"
 OAUTH_FOLDER = "/etc/grafana-oauth"
 CLIENT_ID, CLIENT_SECRET = "client-id", "client-secret"
 SESSION_HOURS = 12
-"""A login at the issuer lasts a working day: who has left is out the next."""
+"""Lifetime of a login: a working day. Somebody who leaves the organization has no access on the next day."""
 _Section = Mapping[str, str | bool | int]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Smtp:
-    """The server that takes Grafana's mail."""
+    """The SMTP server for Grafana's mail."""
 
     smarthost: str
     """host:port."""
     sender: str
     username: str
-    """Empty: no login. The password is the file PASSWORD in SMTP_FOLDER."""
+    """Empty for no login. The password is in the file PASSWORD in SMTP_FOLDER."""
     require_tls: bool
 
 
 @dataclass(frozen=True, kw_only=True)
 class OAuth:
-    """An OpenID Connect issuer that knows the people. The client's id and secret are files in OAUTH_FOLDER."""
+    """The OpenID Connect issuer at which people log in. The client's id and secret are files in OAUTH_FOLDER."""
 
     authorization_endpoint: str
     token_endpoint: str
     user_info_endpoint: str
     admin_group: str
-    """Who has it in the claim `groups` (or Cognito's `cognito:groups`) is Admin; empty for nobody. Without quotes."""
+    """Group of the admins in the claim `groups` (Cognito: `cognito:groups`); empty for no admins. Without quotes."""
 
 
 def ini(*, external_url: str, port: int, smtp: Smtp | None = None, oauth: OAuth | None = None) -> str:
     """The configuration of a server that people open at `external_url`.
 
-    It sends mail if it has `smtp`, and people log in at the issuer of `oauth`, if there is one, only there.
+    It sends mail if `smtp` is set. If `oauth` is set, people can log in only at its issuer.
 
-    Paths of programs and of provisioning are left to the image, so that the official image and one made from an
-    unpacked distribution start with the same file. Keys that an older Grafana does not know are ignored by it.
+    The image determines the paths of programs and provisioning, so that the official image and one built from an
+    unpacked distribution start with the same file. Older versions of Grafana ignore unknown keys.
     """
     sections: dict[str, _Section] = {
         "paths": {"data": DATA, "logs": LOGS, "plugins": f"{DATA}/plugins"},
         "server": {"http_port": port, "root_url": f"{external_url.rstrip('/')}/", "enable_gzip": True},
-        # Readers never wait for the one writer that SQLite has.
+        # With a write-ahead log, readers never wait for SQLite's single writer.
         "database": {"type": "sqlite3", "wal": True},
         "log": {"mode": "console", "level": "info"},
         "log.console": {"format": "json"},
@@ -73,16 +73,16 @@ def ini(*, external_url: str, port: int, smtp: Smtp | None = None, oauth: OAuth 
         "auth": _auth(oauth),
         "auth.generic_oauth": _oauth(oauth),
         "auth.anonymous": {"enabled": False},
-        # Basic authentication is how Pulumi's provider logs in.
+        # Pulumi's provider logs in with basic authentication.
         "auth.basic": {"enabled": True},
         "snapshots": {"enabled": False, "external_enabled": False},
         "public_dashboards": {"enabled": False},
-        # An Enterprise feature; said for images that carry it.
+        # An Enterprise feature, disabled for images that contain it.
         "reporting": {"enabled": False},
         "unified_alerting": {"enabled": True},
         "plugins": {
-            # Since 11.3 Grafana downloads apps at its start. All four data sources are part of the pinned 13.1; Jaeger
-            # leaves the core after it, and 13.2.0 and 13.2.1 do not find bundled plugins without the internet
+            # Since 11.3, Grafana downloads apps when it starts. The pinned 13.1 contains all four data sources. Later
+            # versions do not contain Jaeger, and 13.2.0 and 13.2.1 do not find bundled plugins without internet access
             # (grafana/grafana issues 131490 and 131956).
             "preinstall_disabled": True,
             "plugin_admin_enabled": False,
@@ -97,11 +97,11 @@ def _security(external_url: str) -> _Section:
     https = urlsplit(external_url).scheme == "https"
     return {
         "admin_user": ADMIN,
-        # A file, not an environment variable: the environment shows in `kubectl describe`, in /proc and in crash dumps.
-        # Grafana itself reads it; `GF_..__FILE` would need the official image's start script. Only a first start with
-        # an empty database takes the password; later `grafana cli admin reset-admin-password` changes it.
+        # A file, because environment variables are visible in `kubectl describe`, /proc and crash dumps. Grafana itself
+        # reads it; `GF_..__FILE` would need the official image's start script. Grafana sets the password only at the
+        # first start with an empty database; afterwards, `grafana cli admin reset-admin-password` changes it.
         "admin_password": f"$__file{{{SECRETS_FOLDER}/{PASSWORD}}}",
-        # Encrypts data sources' passwords in the database; the built-in default is the same in every Grafana.
+        # Encrypts data sources' passwords in the database. The built-in default is the same in every Grafana.
         "secret_key": f"$__file{{{SECRETS_FOLDER}/{SECRET_KEY}}}",
         "disable_gravatar": True,
         "allow_embedding": False,
@@ -117,7 +117,7 @@ def _security(external_url: str) -> _Section:
 def _auth(oauth: OAuth | None) -> _Section:
     if oauth is None:
         return {}
-    # The form only. The API still takes the administrator's password, which the program and nobody else has.
+    # Disables only the form. The API still accepts the administrator's password, which only the program has.
     return {"disable_login_form": True, "login_maximum_lifetime_duration": f"{SESSION_HOURS}h"}
 
 
@@ -134,10 +134,10 @@ def _oauth(oauth: OAuth | None) -> _Section:
         "token_url": oauth.token_endpoint,
         "api_url": oauth.user_info_endpoint,
         "use_pkce": True,
-        # Who the issuer lets in is made a user at the first login; users.allow_sign_up is about the public form.
+        # The first login at the issuer creates the user. users.allow_sign_up, in contrast, controls the public form.
         "allow_sign_up": True,
-        # A role follows the groups at each login. Who gets none is not let in: with the lenient way, who has left all
-        # groups keeps what they had (seen with 9.4).
+        # Each login sets the role from the groups. Strict mode rejects logins without a role. Otherwise people who have
+        # left all groups would keep their role (observed with 9.4).
         "role_attribute_path": _role(oauth.admin_group),
         "role_attribute_strict": True,
         "allow_assign_grafana_admin": False,
@@ -145,11 +145,11 @@ def _oauth(oauth: OAuth | None) -> _Section:
 
 
 def _role(admin_group: str) -> str:
-    """JMESPath over the claims of the tokens, and where that gives nothing, over the user info, which always gives one.
+    """The JMESPath of the role. Grafana applies it to the token's claims, then to the user info, until it gives a role.
 
-    The first that gives a role decides, and issuers put groups into the one or the other. Both have `sub`, tokens alone
-    have `exp`; in between Grafana asks a document that has neither. Each group is compared as a whole: `contains` would
-    take a claim that is one text, with the group's name inside another's.
+    Issuers put groups into either of the two. Both have `sub`, and only tokens have `exp`: tokens give a role only to
+    admins, and the user info gives one to everybody. In between, Grafana applies the path to a document that has
+    neither. Each group is compared as a whole: in a claim that is a text, `contains` would match parts of other names.
     """
     if not admin_group:
         return "'Viewer'"

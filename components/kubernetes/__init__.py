@@ -1,1 +1,1 @@
-"""Building blocks for every workload: namespaces, pods, network policies, rights, labels, budgets."""
+"""Building blocks of workloads: namespaces, pods, network policies, permissions, labels and disruption budgets."""

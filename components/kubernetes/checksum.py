@@ -1,4 +1,4 @@
-"""A fingerprint of configuration that a program reads only at its start, so that a change restarts its pods."""
+"""A checksum of configuration that a program reads only when it starts, so that a change restarts its pods."""
 
 import hashlib
 
@@ -8,10 +8,10 @@ ANNOTATION = "observability/config-checksum"
 
 
 def checksum(text: pulumi.Input[str], salt: str) -> pulumi.Output[str]:
-    """A fingerprint that may be shown although `text` may be secret.
+    """A checksum that may be public although `text` may be secret.
 
-    Whoever may read a pod, but not the Secret, could try guesses against a plain hash. This one is as slow as a
-    password's (some 50 ms a guess), and the addresses in the text are long and random.
+    Somebody who may read the pod, but not the Secret, could test guesses against a fast hash. This hash is as slow as
+    one for passwords (about 50 ms for each guess), and the addresses in the text are long and random.
     """
     return pulumi.Output.unsecret(pulumi.Output.from_input(text).apply(lambda plain: _slow_hash(plain, salt)))
 

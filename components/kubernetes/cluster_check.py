@@ -1,6 +1,6 @@
-"""Asks the cluster who it is before the first resource.
+"""Checks the cluster before the first resource is created.
 
-Pulumi's Kubernetes provider shows a green preview when the cluster cannot be reached; this check does not.
+Pulumi's Kubernetes provider shows a successful preview even if it cannot reach the cluster. This check fails instead.
 """
 
 import json
@@ -20,28 +20,28 @@ from components.kubernetes.labels import PART_OF, PLATFORM
 from settings import versions
 
 TIMEOUT = 10.0
-"""Seconds that the API server has to answer."""
+"""Seconds until a request to the API server times out."""
 _LOAD_BALANCER_CONTROLLER = "ingress.k8s.aws/alb"
 
 
 class ClusterError(pulumi.RunError):
-    """The cluster cannot be reached, or its version is not one that this program is made for."""
+    """The cluster cannot be reached, has an unsupported version, or lacks a prerequisite."""
 
 
 def require_cluster(
     kubeconfig: str | None, context: str | None, ingress_class: str = "", namespaces: Sequence[str] = ()
 ) -> str:
-    """Version of the cluster, such as `v1.34.4`; `kubeconfig` is a path, or the text of one as JSON.
+    """Checks the cluster and returns its version, such as `v1.34.4`. `kubeconfig` is a path, or a kubeconfig as JSON.
 
-    With `ingress_class`, the AWS Load Balancer Controller must serve one of that name. `namespaces` are those that the
-    program makes: one that exists must be the platform's. Warns of network policies that nothing enforces. Raises
-    ClusterError that names server, context and kubeconfig.
+    With `ingress_class`, the AWS Load Balancer Controller must serve a class of that name. `namespaces` are those that
+    the program creates: any that exist must belong to the platform. Warns if network policies may not be enforced.
+    Raises ClusterError, which names server, context and kubeconfig.
     """
     text = kubeconfig if kubeconfig and kubeconfig.startswith("{") else None
     file = "of the EKS cluster" if text else kubeconfig or "(KUBECONFIG or ~/.kube/config)"
     where = f"context {context or '(current)'} of kubeconfig {file}"
     try:
-        # The client writes nothing back: a refreshed token stays in memory.
+        # The client does not write to the file: a refreshed token stays in memory.
         if text:
             api = config.new_client_from_config_dict(json.loads(text), context, persist_config=False)
         else:
@@ -53,12 +53,12 @@ def require_cluster(
     try:
         version = client.VersionApi(client.ApiClient(api.configuration)).get_code(_request_timeout=TIMEOUT)
     except (client.ApiException, HTTPError, OSError) as error:
-        raise ClusterError(f"{server} does not tell its version: {_line(error)}. Nothing was changed.") from error
-    found = version.git_version
+        raise ClusterError(f"{server} does not report its version: {_line(error)}. Nothing was changed.") from error
+    release = version.git_version
     if not supported(version.major, version.minor):
         low, below = (".".join(map(str, bound)) for bound in (versions.KUBERNETES_MIN, versions.KUBERNETES_BELOW))
         raise ClusterError(
-            f"{server} runs Kubernetes {found}; allowed: {low} <= version < {below}. Nothing was changed."
+            f"{server} runs Kubernetes {release}; allowed: {low} <= version < {below}. Nothing was changed."
         )
     _require_login(api, server)
     if ingress_class:
@@ -66,11 +66,11 @@ def require_cluster(
     for namespace in namespaces:
         _require_own_namespace(api, server, namespace)
     _warn_of_open_network(api, server)
-    return found
+    return release
 
 
 def _require_login(api: client.ApiClient, where: str) -> None:
-    """Raises ClusterError unless the server knows us: it tells its version to anybody."""
+    """Raises ClusterError unless the server accepts the login. It reports its version even to anonymous clients."""
     review = client.V1SelfSubjectReview()
     try:
         client.AuthenticationV1Api(api).create_self_subject_review(review, _request_timeout=TIMEOUT)
@@ -79,55 +79,55 @@ def _require_login(api: client.ApiClient, where: str) -> None:
 
 
 def _require_ingress_class(api: client.ApiClient, where: str, name: str) -> None:
-    """Raises ClusterError unless the class is there; without it an Ingress waits ten minutes for its address."""
+    """Raises ClusterError unless the class exists. Without it, an Ingress would wait ten minutes for its address."""
     try:
         classes = client.NetworkingV1Api(api).list_ingress_class(_request_timeout=TIMEOUT).items
     except (client.ApiException, HTTPError, OSError) as error:
         raise ClusterError(
-            f"{where} does not tell its ingress classes: {_line(error)}. Nothing was changed."
+            f"{where} does not list its ingress classes: {_line(error)}. Nothing was changed."
         ) from error
     controllers = {item.metadata.name: item.spec.controller for item in classes if item.metadata and item.spec}
     if controllers.get(name) != _LOAD_BALANCER_CONTROLLER:
-        there = ", ".join(f"{other} ({controller})" for other, controller in sorted(controllers.items())) or "none"
+        existing = ", ".join(f"{other} ({controller})" for other, controller in sorted(controllers.items())) or "none"
         raise ClusterError(
             f"{where} has no ingress class {json.dumps(name)} (observability:ingressClass) of the AWS Load Balancer "
-            f"Controller ({_LOAD_BALANCER_CONTROLLER}); there are: {there}. Nothing was changed."
+            f"Controller ({_LOAD_BALANCER_CONTROLLER}); there are: {existing}. Nothing was changed."
         )
 
 
 def _require_own_namespace(api: client.ApiClient, where: str, name: str) -> None:
-    """Raises ClusterError for a namespace that is there and is not the platform's.
+    """Raises ClusterError if the namespace exists and does not belong to the platform.
 
-    The provider would take it over without a word, deny its pods all traffic, and delete it with the stack.
+    The provider would silently adopt the namespace, block all traffic of its pods, and delete it with the stack.
     """
     try:
-        found = client.CoreV1Api(api).read_namespace(name, _request_timeout=TIMEOUT)
+        namespace = client.CoreV1Api(api).read_namespace(name, _request_timeout=TIMEOUT)
     except (client.ApiException, HTTPError, OSError) as error:
         if isinstance(error, client.ApiException) and error.status == HTTPStatus.NOT_FOUND:
             return
-        problem = f"{where} does not show its namespace {name}: {_line(error)}. Nothing was changed."
+        problem = f"{where} does not return its namespace {name}: {_line(error)}. Nothing was changed."
         raise ClusterError(problem) from error
-    given = (found.metadata.labels if found.metadata else None) or {}
-    if given.get(PART_OF) != PLATFORM:
+    labels = (namespace.metadata.labels if namespace.metadata else None) or {}
+    if labels.get(PART_OF) != PLATFORM:
         raise ClusterError(
-            f"{where} has a namespace {json.dumps(name)} that this platform did not make. Allowed: another name "
-            f"(observability:namespace; for a simulated system, observability:simulator false), or this one, with all "
-            f"that is in it, once it has the label {PART_OF}={PLATFORM}. Nothing was changed."
+            f"{where} has a namespace {json.dumps(name)} that this platform did not create. Allowed: another name "
+            f"(observability:namespace; for a simulated system, observability:simulator false), or this namespace with "
+            f"everything in it, once it has the label {PART_OF}={PLATFORM}. Nothing was changed."
         )
 
 
 def _warn_of_open_network(api: client.ApiClient, where: str) -> None:
-    """No error, because another plugin may enforce them beside Amazon's."""
+    """Warns instead of failing, because a plugin other than Amazon's may enforce network policies."""
     try:
         doubt = network_enforcement.doubt(api, timeout=TIMEOUT)
     except (client.ApiException, HTTPError, OSError) as error:
-        doubt = f"it does not tell: {_line(error)}"
+        doubt = f"it does not report its network plugin: {_line(error)}"
     if doubt:
-        pulumi.log.warn(f"{where} may enforce no network policy, so that every pod reaches every other: {doubt}")
+        pulumi.log.warn(f"{where} may not enforce network policies, so that every pod reaches every other: {doubt}")
 
 
 def supported(major: str, minor: str) -> bool:
-    """Whether the program is made for this version; EKS writes its minor as `33+`."""
+    """Whether the program supports this version. EKS writes its minor as `33+`."""
     numbers = tuple(int(match[0]) if (match := re.match(r"\d+", part)) else -1 for part in (major, minor))
     return versions.KUBERNETES_MIN <= numbers < versions.KUBERNETES_BELOW
 

@@ -1,4 +1,4 @@
-"""Rights of one app over the whole cluster: its service account, and a role for it. For who asks the API server."""
+"""Cluster-wide permissions for apps that query the API server: a service account and its ClusterRole."""
 
 from collections.abc import Sequence
 
@@ -18,7 +18,7 @@ def cluster_rights(
     rules: Sequence[PolicyRuleArgsDict],
     child: pulumi.ResourceOptions,
 ) -> k8s.rbac.v1.ClusterRoleBinding:
-    """The binding, which is created last: once it exists, the service account `app` has these rights.
+    """Returns the binding, which is created last: when it exists, the service account `app` has these permissions.
 
     `name` and `role_name` are the logical names of the component and of the role.
     """

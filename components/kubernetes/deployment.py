@@ -1,4 +1,4 @@
-"""A stateless program of ours: Deployment, Service where wanted, network policy. For simulator and receiver."""
+"""A stateless program of this project: Deployment, optional Service, network policy. For simulator and receiver."""
 
 from collections.abc import Mapping, Sequence
 from typing import NotRequired, TypedDict
@@ -15,30 +15,30 @@ from settings import versions
 
 
 class AppArgs(TypedDict):
-    """One program of the simulator's image."""
+    """A program in the simulator's image."""
 
     app: str
     namespace: pulumi.Input[str]
     image: str
     module: str
-    """Python module that is run."""
+    """Python module to run."""
     replicas: int
     port: int
     more_ports: NotRequired[Mapping[str, int]]
-    """Name -> further TCP port, for whoever may reach the first."""
+    """Name -> further TCP port, open to the same peers as the first."""
     env: NotRequired[Mapping[str, pulumi.Input[str]]]
     data: NotRequired[str]
-    """Folder that the program may write; lost with the pod."""
+    """Folder that the program may write to; lost with the pod."""
     pod_labels: NotRequired[Mapping[str, str]]
     with_service: bool
     allowed: Sequence[NetworkPolicyPeerArgsDict]
-    """Who may reach its ports."""
+    """Peers that may connect to its ports."""
     egress: NotRequired[Sequence[NetworkPolicyEgressRuleArgsDict]]
-    """Whom it may reach, beside DNS; nobody if left out."""
+    """Egress besides DNS; none by default."""
 
 
 def app_deployment(name: str, args: AppArgs, parent: pulumi.Resource) -> None:
-    """Creates the objects of one program as children of `parent`."""
+    """Creates the objects of a program as children of `parent`."""
     child = pulumi.ResourceOptions(parent=parent)
     app, namespace = args["app"], args["namespace"]
     app_network(

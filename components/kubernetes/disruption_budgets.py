@@ -1,4 +1,4 @@
-"""Budgets that keep a node drain from taking all pods of a workload at once."""
+"""Disruption budgets, which prevent a node drain from evicting all pods of a workload at once."""
 
 from collections.abc import Mapping
 from typing import TypedDict
@@ -14,13 +14,13 @@ class DisruptionBudgetsArgs(TypedDict):
     """Arguments of DisruptionBudgets."""
 
     budgets: Mapping[str, DisruptionBudget]
-    """Name of the budget -> what it protects."""
+    """Budgets by name."""
     namespaces: Mapping[str, pulumi.Input[str]]
-    """Namespaces that exist here, by name; budgets of others are left out."""
+    """Namespaces in this cluster, by name. Budgets of other namespaces are not created."""
 
 
 class DisruptionBudgets(pulumi.ComponentResource):
-    """One PodDisruptionBudget per workload of the observed systems."""
+    """A PodDisruptionBudget for each workload of the observed systems."""
 
     def __init__(self, name: str, args: DisruptionBudgetsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("observability:index:DisruptionBudgets", name, {}, opts)
@@ -36,7 +36,7 @@ class DisruptionBudgets(pulumi.ComponentResource):
                 spec={
                     "min_available": budget.min_available,
                     "selector": {"match_labels": selector(budget.app)},
-                    # A pod that is not ready protects nothing, so it may always be moved.
+                    # A pod that is not ready does not serve, so it may always be evicted.
                     "unhealthy_pod_eviction_policy": "AlwaysAllow",
                 },
                 opts=pulumi.ResourceOptions(parent=self),
@@ -45,7 +45,7 @@ class DisruptionBudgets(pulumi.ComponentResource):
 
 
 def own_budget(name: str, app: str, namespace: pulumi.Input[str], opts: pulumi.ResourceOptions) -> None:
-    """Budget of one of the platform's own replicated apps: one pod at a time."""
+    """The budget of a replicated app of the platform: one unavailable pod at a time."""
     k8s.policy.v1.PodDisruptionBudget(
         name,
         metadata={"name": app, "namespace": namespace, "labels": labels(app)},

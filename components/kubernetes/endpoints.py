@@ -1,4 +1,4 @@
-"""Where to find what the stack runs: addresses, and the commands that open them from outside."""
+"""Endpoints of the stack's programs: addresses, and commands that open them from outside the cluster."""
 
 from typing import TypedDict
 
@@ -6,14 +6,14 @@ import pulumi
 
 
 class Endpoint(TypedDict):
-    """One endpoint, as `pulumi stack output endpoints` prints it."""
+    """An endpoint, as `pulumi stack output endpoints` prints it."""
 
     url: pulumi.Output[str]
-    """Inside the cluster."""
+    """Address inside the cluster."""
     external_url: str
-    """Where people open it."""
+    """Address that people open."""
     open: pulumi.Output[str]
-    """Command after which it answers on this machine."""
+    """Command that forwards a port of this machine to the endpoint."""
 
 
 def endpoint(
@@ -25,13 +25,14 @@ def endpoint(
     *,
     local_port: int | None = None,
 ) -> Endpoint:
-    """The endpoint of one Service; without an external address it is the port that the command opens.
+    """The endpoint of a Service. Without `external_url`, people open the forwarded port.
 
-    `local_port` is that port on this machine, where another endpoint has the Service's own.
+    `local_port` is the port on this machine; defaults to the Service's port. It is needed if another endpoint uses
+    that port.
     """
-    opened = local_port or port
+    forwarded = local_port or port
     return {
         "url": url,
-        "external_url": external_url or f"http://localhost:{opened}",
-        "open": pulumi.Output.format("kubectl -n {0} port-forward svc/{1} {2}:{3}", namespace, app, opened, port),
+        "external_url": external_url or f"http://localhost:{forwarded}",
+        "open": pulumi.Output.format("kubectl -n {0} port-forward svc/{1} {2}:{3}", namespace, app, forwarded, port),
     }

@@ -1,17 +1,17 @@
-"""Labels and annotations that objects of the platform carry."""
+"""Labels and annotations of the platform's objects."""
 
 NAME = "app.kubernetes.io/name"
 PART_OF = "app.kubernetes.io/part-of"
 PLATFORM = "observability"
 """Value of PART_OF on every object of the platform."""
-# Namespaces whose pods may open Prometheus and Alertmanager.
+# Label of namespaces whose pods may connect to Prometheus, Alertmanager, Loki, Jaeger and Grafana.
 ACCESS = "observability/access"
-# Pods inside the cluster that Alertmanager may notify.
+# Label of pods inside the cluster that Alertmanager and Grafana may notify.
 RECEIVER = "observability/notification-receiver"
 
 
 def selector(app: str) -> dict[str, str]:
-    """Labels that find the pods of an app. Without a version: a selector cannot change."""
+    """Labels that select the pods of an app. They exclude the version, because selectors are immutable."""
     return {NAME: app}
 
 
@@ -26,5 +26,5 @@ def labels(app: str, version: str | None = None) -> dict[str, str]:
 
 
 def scrape(port: int, path: str = "/metrics") -> dict[str, str]:
-    """Annotations of a pod whose metrics Prometheus finds by itself."""
+    """Annotations of a pod that make Prometheus scrape it."""
     return {"prometheus.io/scrape": "true", "prometheus.io/port": str(port), "prometheus.io/path": path}

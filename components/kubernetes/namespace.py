@@ -1,4 +1,4 @@
-"""A namespace as the platform wants it: Pod Security enforced, and no traffic but DNS unless a policy allows it."""
+"""A namespace with enforced Pod Security and a policy that denies all traffic except DNS."""
 
 from collections.abc import Mapping, Sequence
 from typing import Literal, NotRequired, TypedDict
@@ -16,18 +16,18 @@ class NamespaceArgs(TypedDict):
     name: str
     """Name of the Kubernetes namespace."""
     security: NotRequired[Literal["restricted", "privileged"]]
-    """Pod Security level; `restricted` if left out. Only the node agent needs the other, for its node's log files."""
+    """Pod Security level; defaults to `restricted`. Only the node agents need `privileged`, to mount host folders."""
     labels: NotRequired[Mapping[str, str]]
     """Further labels."""
     after: NotRequired[Sequence[pulumi.Resource]]
-    """What all that is in the namespace needs, and outlives it."""
+    """Prerequisites of everything in the namespace; they are deleted after it."""
 
 
 class Namespace(pulumi.ComponentResource):
-    """A namespace in which nothing talks unasked and, unless said otherwise, nothing runs as root."""
+    """A namespace that denies all traffic except DNS and, by default, containers that run as root."""
 
     namespace: pulumi.Output[str]
-    """Its name; objects that use it are created after, and deleted before, the namespace."""
+    """Name of the namespace. Objects that use it are created after the namespace and deleted before it."""
 
     def __init__(self, name: str, args: NamespaceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("observability:index:Namespace", name, {}, opts)

@@ -1,4 +1,4 @@
-"""Building blocks of network policies: who may talk to whom, in the words of this project."""
+"""Building blocks of network policies: peers, ports and the policy of an app."""
 
 from collections.abc import Sequence
 from typing import NotRequired, TypedDict
@@ -18,7 +18,7 @@ _NAMESPACE_NAME = "kubernetes.io/metadata.name"
 
 
 def app_in(namespace: str, app: str) -> NetworkPolicyPeerArgsDict:
-    """The pods of one app in one namespace."""
+    """The pods of an app in a namespace."""
     return {
         "namespace_selector": {"match_labels": {_NAMESPACE_NAME: namespace}},
         "pod_selector": {"match_labels": selector(app)},
@@ -26,17 +26,17 @@ def app_in(namespace: str, app: str) -> NetworkPolicyPeerArgsDict:
 
 
 def app_here(app: str) -> NetworkPolicyPeerArgsDict:
-    """The pods of one app in the policy's own namespace."""
+    """The pods of an app in the policy's own namespace."""
     return {"pod_selector": {"match_labels": selector(app)}}
 
 
 def namespaces_with(label: str) -> NetworkPolicyPeerArgsDict:
-    """Every pod in namespaces that carry `label: "true"`."""
+    """All pods in namespaces with `label: "true"`."""
     return {"namespace_selector": {"match_labels": {label: "true"}}}
 
 
 def pods_with(label: str) -> NetworkPolicyPeerArgsDict:
-    """Pods of any namespace that carry `label: "true"`."""
+    """Pods with `label: "true"` in any namespace."""
     return {"namespace_selector": {}, "pod_selector": {"match_labels": {label: "true"}}}
 
 
@@ -44,7 +44,7 @@ ANY_POD: NetworkPolicyPeerArgsDict = {"namespace_selector": {}}
 
 
 def addresses(*cidrs: str) -> list[NetworkPolicyPeerArgsDict]:
-    """Address ranges outside the cluster, of what has no pod."""
+    """Address ranges of peers that are not pods."""
     return [{"ip_block": {"cidr": cidr}} for cidr in cidrs]
 
 
@@ -72,18 +72,18 @@ DNS: NetworkPolicyEgressRuleArgsDict = {
 
 
 class AppNetworkArgs(TypedDict):
-    """What one app may hear and say; everything else is denied by its namespace."""
+    """Allowed traffic of an app. The default policy of its namespace denies everything else."""
 
     app: str
     name: NotRequired[str]
-    """Of the policy, where the app has another one already, to which this one adds; the app's if left out."""
+    """Name of the policy; defaults to the app. Needed for a second policy, which adds to the first."""
     namespace: pulumi.Input[str]
     ingress: NotRequired[Sequence[NetworkPolicyIngressRuleArgsDict]]
     egress: NotRequired[Sequence[NetworkPolicyEgressRuleArgsDict]]
 
 
 def app_network(name: str, args: AppNetworkArgs, opts: pulumi.ResourceOptions) -> k8s.networking.v1.NetworkPolicy:
-    """The policy of one app."""
+    """The network policy of an app."""
     return k8s.networking.v1.NetworkPolicy(
         name,
         metadata={

@@ -1,8 +1,8 @@
-"""Which nodes a pod for every node runs on."""
+"""Node affinity of pods that run on every node."""
 
 from pulumi_kubernetes.core.v1 import NodeAffinityArgsDict
 
-# A "node" of AWS Fargate is one pod, and runs no DaemonSet: its agent would wait for ever.
+# AWS Fargate presents each pod as a node, which cannot run a DaemonSet: its pod would stay pending forever.
 REAL_NODES: NodeAffinityArgsDict = {
     "required_during_scheduling_ignored_during_execution": {
         "node_selector_terms": [

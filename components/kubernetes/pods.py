@@ -1,4 +1,4 @@
-"""What every pod of the platform has in common: Pod Security `restricted`, resources, probes, spreading."""
+"""Common parts of the platform's pods: Pod Security `restricted`, resources, probes and topology spread."""
 
 from pulumi_kubernetes.core.v1 import (
     ContainerArgsDict,
@@ -12,24 +12,24 @@ from pulumi_kubernetes.core.v1 import (
 from components.kubernetes.labels import selector
 
 NOBODY = 65534
-"""User and group of the official images."""
+"""User and group id in the official images."""
 
 
 def pod_security(user: int = NOBODY) -> PodSecurityContextArgsDict:
-    """What the `restricted` standard wants of a pod; volumes belong to the user's group."""
+    """The pod's security context for the `restricted` standard. Volumes belong to the user's group."""
     return {
         "run_as_non_root": True,
         "run_as_user": user,
         "run_as_group": user,
         "fs_group": user,
-        # Large volumes start slowly when every file's owner is checked each time.
+        # Checking the owner of every file at each start would delay pods with large volumes.
         "fs_group_change_policy": "OnRootMismatch",
         "seccomp_profile": {"type": "RuntimeDefault"},
     }
 
 
 def container_security() -> SecurityContextArgsDict:
-    """What the `restricted` standard wants of a container, and a root file system that nobody can write."""
+    """The container's security context for the `restricted` standard, with a read-only root file system."""
     return {
         "allow_privilege_escalation": False,
         "read_only_root_filesystem": True,
@@ -38,12 +38,13 @@ def container_security() -> SecurityContextArgsDict:
 
 
 def resources(*, cores: float, memory: str) -> ResourceRequirementsArgsDict:
-    """CPU is a request only, because a CPU limit throttles in bursts; memory is request and limit, so it is certain."""
+    """Requests CPU and memory. CPU has no limit, because a limit throttles bursts; memory has a limit equal to its
+    request, so that it is guaranteed."""
     return {"requests": {"cpu": f"{round(cores * 1000)}m", "memory": memory}, "limits": {"memory": memory}}
 
 
 def http_probe(path: str, port: str, *, period: int = 5, failures: int = 3) -> ProbeArgsDict:
-    """A probe every `period` seconds that gives up after `failures` of them."""
+    """An HTTP probe every `period` seconds, which fails after `failures` failed attempts."""
     return {
         "http_get": {"path": path, "port": port},
         "period_seconds": period,
@@ -53,7 +54,7 @@ def http_probe(path: str, port: str, *, period: int = 5, failures: int = 3) -> P
 
 
 def spread(app: str) -> list[TopologySpreadConstraintArgsDict]:
-    """Over nodes and zones where there are several; one node alone takes all."""
+    """Spreads the pods over nodes and zones if there are several; a single node runs them all."""
     return [
         {
             "max_skew": 1,
@@ -66,5 +67,5 @@ def spread(app: str) -> list[TopologySpreadConstraintArgsDict]:
 
 
 def secured(container: ContainerArgsDict) -> ContainerArgsDict:
-    """The container with the security that all have."""
+    """The container with the common security context and pull policy."""
     return {**container, "security_context": container_security(), "image_pull_policy": "IfNotPresent"}

@@ -1,4 +1,4 @@
-"""What the backends have in common: a replicated program with a disk and two Services."""
+"""Common part of the backends: a replicated program with a volume and two Services."""
 
 from typing import NotRequired, TypedDict
 
@@ -19,7 +19,7 @@ from components.kubernetes.labels import labels, scrape, selector
 
 
 class StatefulAppArgs(TypedDict):
-    """One app; its container listens on a port named `http` and keeps its data in the volume `data`."""
+    """A stateful app. Its container listens on a port named `http` and stores its data in the volume `data`."""
 
     app: str
     """Name of the StatefulSet and of its Service."""
@@ -28,31 +28,31 @@ class StatefulAppArgs(TypedDict):
     replicas: int
     port: int
     metrics_port: NotRequired[int]
-    """Where Prometheus scrapes; the app's own port if left out."""
+    """Port that Prometheus scrapes; defaults to the app's port."""
     service_ports: NotRequired[list[ServicePortArgsDict]]
     """Further ports of both Services."""
     container: ContainerArgsDict
     user: NotRequired[int]
-    """User and group of the image; `nobody` if left out."""
+    """User and group id of the image; defaults to `nobody`."""
     volumes: list[VolumeArgsDict]
     storage: str
     """Size of each replica's volume."""
     storage_class: str | None
     """None for the cluster's default."""
     peer_ports: NotRequired[list[ServicePortArgsDict]]
-    """Ports, besides the app's own, under which replicas find each other."""
+    """Further ports that replicas use among themselves."""
     annotations: NotRequired[dict[str, pulumi.Input[str]]]
-    """Of the pods; a change restarts them one by one."""
+    """Annotations of the pods. A change restarts the pods one by one."""
     service_account: NotRequired[str]
-    """Only who has one gets a token."""
+    """Without one, pods get no token."""
     api_token: NotRequired[bool]
-    """False where the account is an identity for the cloud only; True if left out."""
+    """False if the account is an identity for the cloud only; defaults to True."""
     termination_seconds: int
-    """Time to end cleanly before being killed."""
+    """Time to shut down cleanly before the pod is killed."""
 
 
 def peers(app: str, replicas: int, namespace: pulumi.Input[str], port: int) -> pulumi.Output[list[str]]:
-    """host:port of each replica, by the names that the headless Service gives them."""
+    """host:port of each replica, with its host name from the headless Service."""
     return pulumi.Output.from_input(namespace).apply(
         lambda name: [f"{app}-{index}.{app}-peers.{name}.svc:{port}" for index in range(replicas)]
     )
@@ -75,7 +75,7 @@ def stateful_app(name: str, args: StatefulAppArgs, parent: pulumi.Resource, depe
         metadata={"name": f"{app}-peers", "namespace": namespace, "labels": labels(app)},
         spec={
             "cluster_ip": "None",
-            # Replicas must find each other before they are ready: finding each other is what makes them so.
+            # Replicas must find each other before they are ready, because they become ready by joining each other.
             "publish_not_ready_addresses": True,
             "selector": selector(app),
             "ports": [*ports, *args.get("peer_ports", [])],
@@ -89,7 +89,7 @@ def stateful_app(name: str, args: StatefulAppArgs, parent: pulumi.Resource, depe
             "replicas": args["replicas"],
             "service_name": f"{app}-peers",
             "selector": {"match_labels": selector(app)},
-            # Replicas need nothing of each other to start. Updates go one by one all the same.
+            # Replicas can start independently. Updates still proceed one replica at a time.
             "pod_management_policy": "Parallel",
             "update_strategy": {"type": "RollingUpdate"},
             "min_ready_seconds": 10,

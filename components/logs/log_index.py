@@ -1,9 +1,9 @@
-"""The log index: the lines of requests in an OpenSearch, found by request id, project and service.
+"""The log index: the log lines of requests in OpenSearch, searchable by request id, project and service.
 
-It is a second copy for looking things up: Loki has every line. The pipeline that shapes a document and the template
-that gives its fields their types stand in `index_job/`, and a Job puts them into OpenSearch before the gateways send
-the first line. OpenSearch is a service of the cloud or another team's, reached from inside the cluster only: hence a
-Job and not this program. Old days go by an index policy of OpenSearch; see docs/operations.md.
+It is a second copy for look-ups; Loki has every line. `index_job/` contains the ingest pipeline, which builds a
+document, and the index template, which types its fields. A Job installs both before the gateways send the first line.
+OpenSearch is a cloud service or another team's, and reachable only from inside the cluster, so this program cannot
+install them itself. An index policy of OpenSearch deletes old days; see docs/operations.md.
 """
 
 import base64
@@ -26,43 +26,43 @@ from settings import versions
 
 APP = "log-index"
 NAME = "observability-logs"
-"""Of the pipeline and the template; indices are called NAME-2026.11.21."""
+"""Name of the pipeline and of the template. Indices are named NAME-2026.11.21."""
 AUTHORIZATION_KEY = "authorization"
-"""In the Secret: the header that the gateways send."""
+"""Key in the Secret of the Authorization header that the gateways send."""
 
 _FOLDER = Path(__file__).resolve().parent / "index_job"
 _FILES = ("apply.py", "index-template.json", "ingest-pipeline.json")
-# A day's first OpenSearch of the cloud takes half an hour, but it is made before; this one only has to be reached.
+# Time to reach OpenSearch. A new cloud domain takes half an hour, but it exists before the Job starts.
 _DEADLINE_SECONDS = 540
 _MOUNT = "/log-index"
 
 
 @dataclass(frozen=True, kw_only=True)
 class LogIndexTarget:
-    """Where gateways send lines to."""
+    """The destination to which gateways send lines."""
 
     endpoint: pulumi.Output[str]
-    """URL that takes one line a request."""
+    """URL that accepts one line in each request."""
     secret: str
     """Name of the Secret that has AUTHORIZATION_KEY."""
     ready: pulumi.Resource
-    """What the gateways must depend on: a line sent before would be refused for good."""
+    """Resource that the gateways must depend on. OpenSearch would permanently reject lines that are sent earlier."""
 
 
 class LogIndexArgs(TypedDict):
     """Arguments of LogIndex."""
 
     namespace: pulumi.Input[str]
-    """Namespace that already exists."""
+    """An existing namespace."""
     url: pulumi.Input[str]
-    """`https://host:port` of the OpenSearch; its certificate must be of a public authority."""
+    """`https://host:port` of OpenSearch. A public authority must have issued its certificate."""
     username: pulumi.Input[str]
     password: pulumi.Input[str]
-    """Kept in a Secret only."""
+    """Stored only in a Secret."""
 
 
 class LogIndex(pulumi.ComponentResource):
-    """Pipeline, template and login of the log index in an OpenSearch that exists."""
+    """Pipeline, template and login of the log index in an existing OpenSearch."""
 
     target: LogIndexTarget
 
@@ -102,11 +102,11 @@ class LogIndex(pulumi.ComponentResource):
             spec={
                 "backoff_limit": 0,
                 "active_deadline_seconds": _DEADLINE_SECONDS,
-                # No ttlSecondsAfterFinished: a Job that removes itself would be created again by each `pulumi up`.
+                # No ttlSecondsAfterFinished: each `pulumi up` would recreate a Job that deletes itself.
                 "template": {
                     "metadata": {
                         "labels": labels(APP, versions.PYTHON),
-                        # A Job's template cannot change: with other files, or another OpenSearch, comes a new Job.
+                        # A Job's template is immutable: changed files or another OpenSearch replace the Job.
                         "annotations": {ANNOTATION: checksum("\n".join(files.values()), salt=name)},
                     },
                     "spec": _pod(url),
@@ -119,19 +119,20 @@ class LogIndex(pulumi.ComponentResource):
                 custom_timeouts=pulumi.CustomTimeouts(create="10m"),
             ),
         )
-        # A line that the pipeline cannot read stays in this index; all others go to their day's. The template names the
-        # pipeline, and the address does not: an OpenSearch that starts as a whole knows neither for a moment, and would
-        # refuse the name for good. So it keeps the line as it came, which docs/operations.md tells how to read again.
-        # And `index`, for a second delivery would be a conflict otherwise, and count as lost.
+        # Lines that the pipeline cannot parse stay in this index; all others move to the index of their day. The
+        # template names the pipeline, and this URL does not: for a moment after a full cluster restart, OpenSearch does
+        # not apply either, and would permanently reject a request that names the pipeline. Without the name it stores
+        # the line unparsed; docs/operations.md describes how to parse it later. `op_type=index` is set because a second
+        # delivery would otherwise be a conflict and count as lost.
         endpoint = pulumi.Output.concat(url, f"/{NAME}-unparsed/_doc?op_type=index")
         self.target = LogIndexTarget(endpoint=endpoint, secret=APP, ready=ready)
         self.register_outputs({"endpoint": endpoint})
 
 
 def ports(urls: Sequence[str]) -> list[NetworkPolicyPortArgsDict]:
-    """Ports of these OpenSearches. They have no pods that a selector could name."""
-    addresses = [urlsplit(url) for url in urls]
-    return network_policies.tcp(*sorted({one.port or (443 if one.scheme == "https" else 80) for one in addresses}))
+    """Ports of OpenSearch at these URLs. It has no pods that a selector could name."""
+    parts = [urlsplit(url) for url in urls]
+    return network_policies.tcp(*sorted({part.port or (443 if part.scheme == "https" else 80) for part in parts}))
 
 
 def _basic(login: Sequence[str]) -> str:
@@ -159,7 +160,7 @@ def _pod(url: pulumi.Output[str]) -> PodSpecArgsDict:
                         from_secret("OPENSEARCH_PASSWORD", "password"),
                     ],
                     "resources": pods.resources(cores=0.01, memory="64Mi"),
-                    # Its last words are the reason that one reads.
+                    # Shows the last lines of the log as the reason of a failure.
                     "termination_message_policy": "FallbackToLogsOnError",
                     "volume_mounts": [{"name": "files", "mount_path": _MOUNT, "read_only": True}],
                 }

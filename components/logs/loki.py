@@ -1,10 +1,10 @@
-"""Loki: keeps log lines, answers queries, and alerts on them. Every replica does all of it; a ring shares the streams.
+"""Loki: stores log lines, answers queries, and alerts on lines. Every replica has all roles; a ring assigns streams.
 
-A changed rule restarts nothing; a changed configuration restarts the replicas one by one. A line that was acknowledged
-survives a restart: it is in the write-ahead log on the replica's volume.
+A changed rule restarts nothing. A changed configuration restarts the replicas one by one. An acknowledged line survives
+a restart, because it is in the write-ahead log on the replica's volume.
 
-Retention goes by age, so logs may fill the volume. From nine tenths of it Loki takes no more lines: they wait in the
-gateways' queues, and go on by themselves when there is room. A larger volume is the way out.
+Retention depends on age, so logs may fill the volume. When nine tenths are full, Loki rejects lines. They wait in the
+gateways' queues, which deliver them once there is room. The remedy is a larger volume.
 """
 
 from typing import NotRequired, TypedDict
@@ -29,12 +29,12 @@ from settings.quantities import quantity_bytes
 
 APP = LOKI.name
 _USER = 10001  # of the official image
-# Of the memory limit; Go collects garbage harder instead of being killed.
+# Share of the memory limit. Above it, Go collects garbage more often to avoid an OOM kill.
 _GO_MEMORY = 0.9
 
 
 class S3Credentials(TypedDict):
-    """Key of an S3 server that is not AWS."""
+    """Access key of an S3 server that is not AWS."""
 
     access_key_id: pulumi.Input[str]
     secret_access_key: pulumi.Input[str]
@@ -44,42 +44,42 @@ class LokiArgs(TypedDict):
     """Arguments of Loki."""
 
     namespace: pulumi.Input[str]
-    """Namespace that already exists."""
+    """An existing namespace."""
     replicas: int
-    """More than one only with `s3`; three or more keep three copies of each line, fewer keep one."""
+    """More than one only with `s3`. Three or more store three copies of each line; fewer store one."""
     retention: str
     """Whole days, see sizes.loki_retention_problem."""
     storage: str
-    """Size of each replica's volume: write-ahead log and index, and without `s3` all logs."""
+    """Size of each replica's volume for write-ahead log and index, and without `s3` for all logs."""
     storage_class: str | None
     """None for the cluster's default."""
     memory: str
     """Request and limit of each replica."""
     s3: S3 | None
-    """Where chunks and index are kept; None for the volume."""
+    """Bucket of chunks and index; None to store them on the volume."""
     s3_credentials: NotRequired[S3Credentials]
-    """For an endpoint that is not AWS. Left out, the identity of the service account `loki` is used."""
+    """For an endpoint that is not AWS. Without it, Loki uses the identity of the service account `loki`."""
     identity: NotRequired[PodIdentity | None]
-    """In AWS, of the service account `loki`; None, or left out: made elsewhere."""
+    """AWS identity of the service account `loki`. None, or absent, if it is created elsewhere."""
     evaluation_interval: str
-    """Prometheus duration between two looks at a rule."""
+    """Prometheus duration between two evaluations of a rule."""
     cluster: str
     """Value of the label `cluster` on every alert."""
     grafana_url: str
-    """Where people open Grafana; an alert links to its query there."""
+    """URL at which people open Grafana. An alert links to its query there."""
     rule_files: dict[str, str]
     """File name -> YAML."""
     alertmanagers: pulumi.Input[list[str]]
-    """host:port of every Alertmanager."""
+    """host:port of each Alertmanager."""
     clients: list[str]
-    """Apps in the same namespace that push, query or scrape."""
+    """Apps in the same namespace that push to, query or scrape Loki."""
 
 
 class Loki(pulumi.ComponentResource):
-    """Logs of one cluster, and the alerts on them."""
+    """The logs of a cluster, and the alerts on them."""
 
     url: pulumi.Output[str]
-    """Address inside the cluster; OpenTelemetry's exporters append /v1/logs to `url`/otlp."""
+    """Address inside the cluster. OpenTelemetry's exporters append /v1/logs to `url`/otlp."""
 
     def __init__(self, name: str, args: LokiArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("observability:index:Loki", name, {}, opts)
@@ -112,7 +112,7 @@ class Loki(pulumi.ComponentResource):
             "volumes": [
                 {"name": "config", "config_map": {"name": f"{APP}-config"}},
                 {"name": "rules", "config_map": {"name": f"{APP}-rules"}},
-                # The compactor writes its marks here before it moves them.
+                # The compactor writes deletion marks here before it moves them.
                 {"name": "tmp", "empty_dir": {"size_limit": "1Gi"}},
             ],
             "storage": args["storage"],
@@ -124,7 +124,7 @@ class Loki(pulumi.ComponentResource):
             "annotations": {
                 ANNOTATION: checksum(pulumi.Output.all(*read_at_start).apply("\n".join), salt=name),
             },
-            # With a bucket it uploads all that it holds in memory before it ends.
+            # With a bucket, Loki uploads all chunks in memory before it exits.
             "termination_seconds": 300,
         }
         if args["s3"] and "s3_credentials" not in args:
@@ -155,7 +155,7 @@ def _config(args: LokiArgs, namespace: str, alertmanagers: list[str]) -> str:
 
 
 def _account(name: str, namespace: pulumi.Input[str], child: pulumi.ResourceOptions) -> k8s.core.v1.ServiceAccount:
-    """The identity that AWS knows; it may do nothing in Kubernetes."""
+    """The service account for the AWS identity; it has no permissions in Kubernetes."""
     return k8s.core.v1.ServiceAccount(
         f"{name}-account",
         metadata={"name": APP, "namespace": namespace, "labels": labels(APP)},
@@ -171,7 +171,7 @@ def _credentials(
         f"{name}-s3",
         metadata={"name": f"{APP}-s3", "namespace": namespace, "labels": labels(APP)},
         type="Opaque",
-        # The names under which the AWS SDK in Loki looks for them.
+        # Names of the environment variables that Loki's AWS SDK reads.
         string_data={
             "AWS_ACCESS_KEY_ID": pulumi.Output.secret(credentials["access_key_id"]),
             "AWS_SECRET_ACCESS_KEY": pulumi.Output.secret(credentials["secret_access_key"]),
@@ -196,9 +196,9 @@ def _container(args: LokiArgs) -> ContainerArgsDict:
             {"name": "gossip", "container_port": GOSSIP, "protocol": "TCP"},
         ],
         "resources": pods.resources(cores=sizes.CPU[APP], memory=args["memory"]),
-        # Replaying a large write-ahead log takes minutes: a quarter of an hour until Kubernetes gives up.
+        # Replaying a large write-ahead log takes minutes. Kubernetes gives up after a quarter of an hour.
         "startup_probe": pods.http_probe("/ready", "http", period=2, failures=450),
-        # /ready fails while the ring changes; only a program that does not answer at all is restarted.
+        # /ready fails while the ring changes. Only a program that accepts no connections is restarted.
         "liveness_probe": {
             "tcp_socket": {"port": "http"},
             "period_seconds": 10,

@@ -1,11 +1,12 @@
-"""loki.yaml, rendered: one program that does everything, a ring of its replicas, and what a tenant may use. Pure.
+"""Renders loki.yaml: one program with all roles, a ring of its replicas, and the limits of the tenant. Pure.
 
-At a limit, Loki answers 429 for the whole request, stores those of its streams that are within, and gets the request
-again until all are. Rates recover by themselves. The limit of streams does when streams fall silent (half an hour);
-until then requests with a new stream wait, and in the end all logs behind them: so labels must be few. The gateways see
-to that (components/collector/gateway_config.py), and `loki_discarded_samples_total` tells.
+At a limit, Loki stores the streams of a request that are within the limit and answers 429. Senders retry the request
+until Loki has stored all streams. Rate limits recover on their own. The limit of streams recovers when streams become
+idle (half an hour). Until then, requests with a new stream wait, and finally all logs behind them. Labels must
+therefore have few values, which the gateways ensure (components/collector/gateway_config.py).
+`loki_discarded_samples_total` counts the rejected lines.
 
-A stack that changes from the volume to a bucket, or back, starts with no logs: its schema names one store.
+A stack that changes from the volume to a bucket, or back, starts without logs, because its schema names one store.
 """
 
 from collections.abc import Sequence
@@ -25,85 +26,86 @@ DATA = "/loki"
 CONFIG_FOLDER = "/etc/loki/config"
 RULES_FOLDER = "/etc/loki/rules"
 TENANT = "fake"
-"""What Loki calls the only tenant when nobody logs in; the ruler looks for rules in a folder of that name."""
+"""Loki's name for the only tenant without authentication. The ruler reads rules from a folder of that name."""
 
-# Collectors and programs that catch up after an outage send lines of that age; older ones are a broken clock.
+# Collectors and programs that catch up after an outage send lines of this age. Older lines come from a wrong clock.
 _OLDEST_LINE_DAYS = 7
 
 
 @dataclass(frozen=True, kw_only=True)
 class S3:
-    """A bucket that exists."""
+    """An existing bucket."""
 
     bucket: str
     region: str
-    """Empty for a server that has none, or S3's first."""
+    """Empty for a server without regions, and for us-east-1."""
     endpoint: str = ""
-    """http or https URL of an S3 server that is not AWS; it is spoken to in path style."""
+    """http or https URL of an S3 server that is not AWS; requests to it use path style."""
 
 
 def endpoint_port(s3: S3) -> int:
-    """TCP port under which the bucket is reached."""
+    """TCP port of the bucket's server."""
     parts = urlsplit(s3.endpoint)
     return parts.port or (80 if parts.scheme == "http" else 443)
 
 
 @dataclass(frozen=True, kw_only=True)
 class LokiConfig:
-    """What differs between stacks."""
+    """Inputs of the configuration that differ between stacks."""
 
     s3: S3 | None
-    """None: chunks and index are files on the volume, which replicas cannot share."""
+    """None to store chunks and index on the volume, which replicas cannot share."""
     replicas: int
     retention: str
     """Prometheus duration, see sizes.loki_retention_problem."""
     memory_bytes: int
-    """What a replica may use."""
+    """Memory limit of a replica."""
     cluster: str
     """Value of the label `cluster` on every alert."""
     evaluation_interval: str
     """Prometheus duration."""
     grafana_url: str
-    """Where people open Grafana; an alert links to its query there."""
+    """URL at which people open Grafana. An alert links to its query there."""
     alertmanagers: Sequence[str]
-    """host:port of every Alertmanager."""
+    """host:port of each Alertmanager."""
     peers: str
-    """host:port of the Service that names all Lokis."""
+    """host:port of the Service that resolves to all replicas."""
 
 
 def render(config: LokiConfig) -> str:
-    """The configuration of every replica; POD_IP is put in when Loki starts with `-config.expand-env=true`.
+    """The configuration of all replicas. Loki inserts POD_IP when it starts with `-config.expand-env=true`.
 
     Raises ValueError for several replicas without a bucket, for a bucket without a name, and for a retention that
-    sizes.loki_retention_problem refuses.
+    sizes.loki_retention_problem rejects.
     """
     s3, replicas, retention = config.s3, config.replicas, config.retention
     if s3 is None and replicas != 1:
         raise ValueError(f"{replicas} replicas of Loki need an S3 bucket: they cannot share a file system")
     if s3 is not None and not s3.bucket:
         raise ValueError("Loki's S3 storage needs a bucket")
-    if found := sizes.loki_retention_problem(retention):
-        raise ValueError(f"Loki's retention {retention!r} {found}; allowed: {sizes.LOKI_RETENTION_ALLOWED}")
+    if problem := sizes.loki_retention_problem(retention):
+        raise ValueError(f"Loki's retention {retention!r} {problem}; allowed: {sizes.LOKI_RETENTION_ALLOWED}")
     store: Literal["s3", "filesystem"] = "s3" if s3 else "filesystem"
     document: dict[str, Any] = {
-        # One tenant: who may write and read is decided by the network policy.
+        # One tenant. The network policy controls who may write and read.
         "auth_enabled": False,
         "server": _server(),
         "common": {
             "path_prefix": DATA,
-            # Not by the names of network interfaces: those differ between clusters, and the wrong one gives 127.0.0.1.
+            # Names of network interfaces differ between clusters, and a wrong name results in 127.0.0.1.
             "instance_addr": "${POD_IP}",
             "replication_factor": sizes.loki_replication(replicas),
-            # A restarted replica takes its old place in the ring, so streams stay where their chunks are.
+            # A restarted replica returns to its place in the ring, so streams stay with the replica of their chunks.
             "persist_tokens": True,
-            # One replica has nobody to look for.
+            # A single replica has no peers.
             "ring": {"kvstore": {"store": "memberlist" if replicas > 1 else "inmemory"}},
         },
         **({"memberlist": _memberlist(config.peers)} if replicas > 1 else {}),
         "schema_config": {"configs": [_schema(store)]},
         "storage_config": _storage(s3),
         "ingester": _ingester(config),
-        # How soon its own parts find each other; /ready waits for that. The default of 10 s is nearly all of a start.
+        # Interval at which Loki's own parts look for each other, on which /ready depends. The default of 10 s would be
+        # most of the start time.
         "frontend": {"scheduler_dns_lookup_period": "1s"},
         "frontend_worker": {"dns_lookup_duration": "1s"},
         "compactor": _compactor(store),
@@ -117,9 +119,9 @@ def render(config: LokiConfig) -> str:
 def _memberlist(peers: str) -> dict[str, Any]:
     return {
         "join_members": [peers],
-        # On every address, of IPv6 too; it tells the others common.instance_addr.
+        # Binds to all addresses, including IPv6, and advertises common.instance_addr.
         "bind_port": GOSSIP,
-        # All addresses of the Service are looked up again, so that two halves of a split ring find each other.
+        # Resolves the Service again at this interval, so that two halves of a split ring find each other.
         "rejoin_interval": "1m",
     }
 
@@ -130,14 +132,14 @@ def _server() -> dict[str, Any]:
         "http_listen_port": PORT,
         "grpc_listen_port": GRPC,
         "log_level": "warn",
-        # A batch of the collector, and what a query collects from the other replicas; the default is 4 MB.
+        # Fits a batch of the collector, and the results that a query collects from other replicas. The default is 4 MB.
         "grpc_server_max_recv_msg_size": message,
         "grpc_server_max_send_msg_size": message,
     }
 
 
 def _schema(store: str) -> dict[str, Any]:
-    # Never changes: another schema is a further entry with a date in the future.
+    # Must not change. A new schema needs a further entry with a date in the future.
     return {
         "from": "2024-01-01",
         "store": "tsdb",
@@ -150,31 +152,31 @@ def _schema(store: str) -> dict[str, Any]:
 def _storage(s3: S3 | None) -> dict[str, Any]:
     if s3 is None:
         return {"filesystem": {"directory": f"{DATA}/chunks"}}
-    # Without a region Loki signs for one called `dummy`. Servers that have none do not look, and the others that nobody
-    # told a region take S3's first.
+    # Without a region, Loki signs requests for a region named `dummy`. Servers without regions ignore it; all others
+    # default to us-east-1.
     aws: dict[str, Any] = {"bucketnames": s3.bucket, "region": s3.region or "us-east-1"}
     if s3.endpoint:
-        # Other servers seldom have a name per bucket.
+        # Other servers rarely have a host name for each bucket.
         aws |= {"endpoint": s3.endpoint, "s3forcepathstyle": True, "insecure": s3.endpoint.startswith("http://")}
     return {"aws": aws}
 
 
 def _ingester(config: LokiConfig) -> dict[str, Any]:
     return {
-        # What was acknowledged is in the write-ahead log on the volume before it is in a chunk: a restart replays it.
+        # Acknowledged lines are in the write-ahead log on the volume before they are in a chunk. A restart replays it.
         "wal": {
             "enabled": True,
             "dir": f"{DATA}/wal",
             "replay_memory_ceiling": f"{config.memory_bytes // 2}B",
-            # Of the volume: above it lines are refused, and tried again by who sends them. Without a rest the log of
-            # what memory holds would end, and a restart would lose it.
+            # Share of the volume above which Loki rejects lines, which senders retry. Without a reserve, Loki could not
+            # log the lines in memory any more, and a restart would lose them.
             "disk_full_threshold": 0.9,
-            # With a bucket the other replicas can then answer for what this one held, and scaling down loses nothing.
+            # With a bucket, other replicas can then serve the chunks of this one, and scaling down loses nothing.
             "flush_on_shutdown": config.s3 is not None,
         },
-        # Ready as soon as it is: the StatefulSet already waits between two replicas (its minReadySeconds).
+        # No additional delay: the StatefulSet already waits between two replicas (minReadySeconds).
         "lifecycler": {"min_ready_duration": "0s", "join_after": "0s"},
-        # A replica that is gone for good does not stop reads and writes for ever.
+        # A replica that is gone permanently must not block reads and writes forever.
         "autoforget_unhealthy": config.replicas > 1,
         "chunk_encoding": "snappy",
     }
@@ -185,12 +187,12 @@ def _compactor(store: str) -> dict[str, Any]:
         "working_directory": f"{DATA}/compactor",
         "compaction_interval": f"{sizes.LOKI_COMPACTION_MINUTES}m",
         "retention_enabled": True,
-        # Queriers may hold an index that still names a chunk; after two hours none does.
+        # Queriers may have an index that still names a deleted chunk; after two hours, none does.
         "retention_delete_delay": "2h",
         "delete_request_store": store,
     }
     if store == "s3":
-        # What is to be deleted outlives the replica that found it: another one may compact the next time.
+        # Deletion marks must outlive the replica that wrote them, because another replica may compact the next time.
         document["deletion_marker_object_store_prefix"] = "deletion-markers/"
     return document
 
@@ -200,32 +202,33 @@ def _limits(config: LokiConfig) -> dict[str, Any]:
     streams = int(config.memory_bytes * sizes.LOKI_STREAMS_SHARE / sizes.LOKI_STREAM_BYTES)
     return {
         "retention_period": f"{days * 24}h",
-        # Nobody logs in, so nobody may delete; retention does not need it. Loki asks itself all the same, and logs an
-        # `error loading cache generation numbers` with each query; it means nothing, and no setting ends it.
+        # There is no login, so nobody may delete; retention does not need this API. Loki still calls it and logs
+        # `error loading cache generation numbers` with each query. The message is harmless, and no setting removes it.
         "deletion_mode": "disabled",
-        # Of memory and work, not of the volume, which 10 MB a second fill within hours.
+        # Limits memory and load, not the volume, which 10 MB a second fill within hours.
         "ingestion_rate_mb": sizes.LOKI_MB_PER_SECOND,
         "ingestion_burst_size_mb": 20,
         "per_stream_rate_limit": "5MB",
         "per_stream_rate_limit_burst": "20MB",
-        # Of all replicas together. namespace x app x service: thousands mean that a label is unbounded after all.
+        # Limit for all replicas together. Thousands of streams (namespace x app x service) mean that a label is
+        # unbounded.
         "max_global_streams_per_user": streams * config.replicas // sizes.loki_replication(config.replicas),
         "max_label_names_per_series": 10,
-        # A longer line is cut, not lost. Half of a stack trace is better than none.
+        # A longer line is truncated, not dropped. Half of a stack trace is better than none.
         "max_line_size": "256KB",
         "max_line_size_truncate": True,
         "reject_old_samples": True,
         "reject_old_samples_max_age": f"{min(days, _OLDEST_LINE_DAYS) * 24}h",
         "creation_grace_period": "10m",
-        # Queries: as far back as there are logs, and an end to the ones that would take the whole memory.
+        # Limits of queries: back to the oldest logs, and below the size that would exhaust the memory.
         "max_query_lookback": f"{days * 24}h",
         "max_query_length": f"{days * 24 + 1}h",
         "max_query_series": 1000,
         "max_entries_limit_per_query": 5000,
         "query_timeout": "1m",
-        # Grafana's bars above the log lines.
+        # For Grafana's histogram above the log lines.
         "volume_enabled": True,
-        # The collector names the service; Loki's guess would add one more index label to every stream.
+        # The collector sets the service. Loki's guess would add another index label to every stream.
         "discover_service_name": [],
         "allow_structured_metadata": True,
         "otlp_config": {
@@ -241,12 +244,12 @@ def _ruler(config: LokiConfig) -> dict[str, Any]:
     return {
         "storage": {"type": "local", "local": {"directory": RULES_FOLDER}},
         "rule_path": f"{DATA}/rules-temp",
-        # How soon a changed rule file counts, after the kubelet brought it. Nothing restarts.
+        # Interval at which Loki reloads rule files, which the kubelet updates. No restart is needed.
         "poll_interval": "10s",
         "evaluation_interval": config.evaluation_interval,
-        # Each replica evaluates every rule, as each Prometheus does: no alert waits for another replica to be missed.
+        # Each replica evaluates every rule, as each Prometheus does, so that no alert depends on a single replica.
         "enable_sharding": False,
-        # Every Alertmanager gets every alert; they gossip about what they notified, not about alerts.
+        # Loki sends each alert to every Alertmanager, because they gossip about notifications, not about alerts.
         "alertmanager_url": ",".join(f"http://{address}" for address in config.alertmanagers),
         "enable_alertmanager_v2": True,
         "external_labels": {"cluster": config.cluster},

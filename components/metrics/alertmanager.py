@@ -1,7 +1,7 @@
-"""Alertmanager: groups alerts, mutes what others explain, and notifies the channels. Replicas agree on who does it.
+"""Alertmanager: groups alerts, inhibits those that others explain, and notifies the channels.
 
-It promises at least one notification: when a replica dies after it notified and before it told the others, another
-notifies again.
+The replicas coordinate so that one of them notifies. A notification is sent at least once: if a replica fails after it
+has notified and before it informs the others, another replica notifies again.
 """
 
 from collections.abc import Mapping
@@ -30,31 +30,31 @@ class AlertmanagerArgs(TypedDict):
     """Arguments of Alertmanager."""
 
     namespace: pulumi.Input[str]
-    """Namespace that already exists."""
+    """An existing namespace."""
     replicas: int
     storage: str
     """Size of each replica's volume."""
     storage_class: str | None
     """None for the cluster's default."""
     external_url: str
-    """Where people open it; stands in notifications."""
+    """URL at which people open Alertmanager; notifications contain it."""
     group_interval: str
-    """Prometheus duration after which a group is looked at again."""
+    """Prometheus duration after which Alertmanager processes a group again."""
     files: pulumi.Input[Mapping[str, str]]
-    """alertmanager.yml and what it names beside it, by name; secret, because they contain the channels' addresses."""
+    """Name -> text of alertmanager.yml and the files that it names. Secret: they contain the channels' addresses."""
     smtp_port: int | None
-    """Port of an SMTP server outside the cluster that it sends to."""
+    """Port of an SMTP server outside the cluster; None if it is inside."""
     prometheus: str
-    """App whose pods, in the same namespace, send alerts and scrape."""
+    """App in the same namespace that sends alerts and scrapes."""
 
 
 class Alertmanager(pulumi.ComponentResource):
-    """Notifications of one cluster."""
+    """The notifications of a cluster."""
 
     url: pulumi.Output[str]
-    """Address inside the cluster; for people and silences. Prometheus sends to every one of `targets`."""
+    """Address inside the cluster, for people and silences. Prometheus sends to all `targets`."""
     targets: pulumi.Output[list[str]]
-    """host:port of every replica."""
+    """host:port of each replica."""
 
     def __init__(self, name: str, args: AlertmanagerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("observability:index:Alertmanager", name, {}, opts)
@@ -86,7 +86,7 @@ class Alertmanager(pulumi.ComponentResource):
                     {"name": f"gossip-{protocol.lower()}", "port": _GOSSIP, "protocol": protocol}
                     for protocol in ("TCP", "UDP")
                 ],
-                # Alertmanager reads its configuration at its start; only a restart makes sure that all read the same.
+                # Alertmanager reads its configuration when it starts. A restart ensures that all replicas read it.
                 "annotations": {
                     ANNOTATION: checksum(pulumi.Output.json_dumps(args["files"], sort_keys=True), salt=name)
                 },
@@ -109,12 +109,12 @@ def _container(args: AlertmanagerArgs) -> ContainerArgsDict:
             f"--web.listen-address=:{PORT}",
             f"--web.external-url={args['external_url']}",
             "--web.route-prefix=/",
-            # Experimental by name only: without it nobody can tell which channel fails.
+            # Formally experimental. Without it, metrics do not show which channel fails.
             "--enable-feature=receiver-name-in-metrics",
             f"--cluster.listen-address=0.0.0.0:{_GOSSIP}",
             f"--cluster.advertise-address=$(POD_IP):{_GOSSIP}",
             f"--cluster.peer-timeout={_peer_timeout(args):.3g}s",
-            # A restarted peer has a new address, so its name is looked up again for this long.
+            # A restarted peer has a new address. Alertmanager resolves its name again during this time.
             "--cluster.reconnect-timeout=5m",
             *(
                 pulumi.Output.format("--cluster.peer={0}", gossip.apply(lambda hosts, index=index: hosts[index]))
@@ -139,10 +139,10 @@ def _container(args: AlertmanagerArgs) -> ContainerArgsDict:
 
 
 def _peer_timeout(args: AlertmanagerArgs) -> float:
-    """Seconds that each replica gives the one before it to notify, before it does so itself.
+    """Seconds that each replica waits for the previous one to notify, before it notifies itself.
 
-    Alertmanager's default is 15 s. All replicas must have had their turn before the group is looked at again, or a late
-    one would notify of what is over.
+    Alertmanager's default is 15 s. All replicas must have had their turn before the group is processed again. Otherwise
+    a late replica would send an outdated notification.
     """
     return min(15.0, seconds(args["group_interval"]) / (args["replicas"] + 1))
 
@@ -155,7 +155,7 @@ def _network(args: AlertmanagerArgs) -> network_policies.AppNetworkArgs:
         "namespace": args["namespace"],
         "ingress": [
             {
-                # Loki's ruler sends the alerts on logs.
+                # Loki's ruler sends alerts on logs.
                 "from_": [
                     here(args["prometheus"]),
                     here("loki"),
@@ -168,7 +168,7 @@ def _network(args: AlertmanagerArgs) -> network_policies.AppNetworkArgs:
         ],
         "egress": [
             {"to": [here(APP)], "ports": gossip},
-            # Channels outside the cluster are reached by https only, mailboxes by the stack's SMTP server.
+            # Channels outside the cluster use https, and mail uses the stack's SMTP server.
             {"ports": network_policies.tcp(443)},
             *([{"ports": network_policies.tcp(args["smtp_port"])}] if args["smtp_port"] else []),
             {"to": [network_policies.pods_with(RECEIVER)]},

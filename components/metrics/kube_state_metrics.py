@@ -1,4 +1,4 @@
-"""kube-state-metrics: what Kubernetes knows of pods and replicas, as metrics. Only what rules and dashboards read."""
+"""kube-state-metrics: metrics of the state of pods and workloads, limited to those that rules and dashboards read."""
 
 from typing import TypedDict
 
@@ -15,7 +15,7 @@ from settings.apps import KUBE_STATE_METRICS
 APP = KUBE_STATE_METRICS.name
 PORT = KUBE_STATE_METRICS.port
 _TELEMETRY_PORT = 8081
-# Kind of object -> (API group, metrics). Each metric costs a series per object, or per container, of the whole cluster.
+# Resource -> (API group, metrics). Each metric adds a series for each object, or container, in the whole cluster.
 _METRICS = {
     "pods": (
         "",
@@ -35,22 +35,22 @@ _METRICS = {
     ),
 }
 METRICS = tuple(metric for _, metrics in _METRICS.values() for metric in metrics)
-"""Every metric that it exposes."""
+"""All exposed metrics."""
 
 
 class KubeStateMetricsArgs(TypedDict):
     """Arguments of KubeStateMetrics."""
 
     namespace: pulumi.Input[str]
-    """Namespace that already exists."""
+    """An existing namespace."""
     memory: str
-    """Request and limit. It holds every pod of the cluster: about 60 MiB and 10 MiB more per 1,000 pods."""
+    """Request and limit. It caches all pods of the cluster: about 60 MiB, and 10 MiB more for every 1,000 pods."""
     prometheus: str
-    """App whose pods, in the same namespace, scrape it."""
+    """App in the same namespace that scrapes it."""
 
 
 class KubeStateMetrics(pulumi.ComponentResource):
-    """State of the cluster's objects, read from the API server."""
+    """Exposes the state of the cluster's objects, which it reads from the API server."""
 
     def __init__(self, name: str, args: KubeStateMetricsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("observability:index:KubeStateMetrics", name, {}, opts)
@@ -68,7 +68,7 @@ class KubeStateMetrics(pulumi.ComponentResource):
                         "ports": network_policies.tcp(PORT, _TELEMETRY_PORT),
                     }
                 ],
-                # The API server, which no selector can name: its address is not a pod's.
+                # The API server. It is not a pod, so no selector can name it.
                 "egress": [{"ports": network_policies.tcp(443, 6443)}],
             },
             child,
@@ -77,14 +77,15 @@ class KubeStateMetrics(pulumi.ComponentResource):
             f"{name}-deployment",
             metadata={"name": APP, "namespace": namespace, "labels": labels(APP, versions.KUBE_STATE_METRICS)},
             spec={
-                # One: it only repeats what the API server says, and two would expose every series twice.
+                # One replica: it only repeats the API server's state, and two would expose every series twice.
                 "replicas": 1,
                 "strategy": {"type": "Recreate"},
                 "selector": {"match_labels": selector(APP)},
                 "template": {
                     "metadata": {
                         "labels": labels(APP, versions.KUBE_STATE_METRICS),
-                        # Its own metrics like those of any pod; what it says of others in a job that keeps their names.
+                        # Prometheus scrapes its own metrics like any pod's, and its metrics of other pods in a job that
+                        # keeps those pods' names.
                         "annotations": {**scrape(_TELEMETRY_PORT), HONOR_LABELS: "true"},
                     },
                     "spec": _pod(args),
@@ -107,7 +108,7 @@ def _pod(args: KubeStateMetricsArgs) -> k8s.core.v1.PodSpecArgsDict:
                 {
                     "name": APP,
                     "image": versions.KUBE_STATE_METRICS_IMAGE,
-                    # The image's entrypoint names the ports, too; ours come last and count.
+                    # The image's entrypoint sets the ports, too. These come last and take precedence.
                     "args": [
                         f"--port={PORT}",
                         f"--telemetry-port={_TELEMETRY_PORT}",
@@ -120,7 +121,7 @@ def _pod(args: KubeStateMetricsArgs) -> k8s.core.v1.PodSpecArgsDict:
                     ],
                     "resources": pods.resources(cores=sizes.CPU[APP], memory=args["memory"]),
                     "startup_probe": pods.http_probe("/healthz", "http", failures=24),
-                    # Not /livez: that one asks the API server, whose outage a restart here does not end.
+                    # Not /livez, which depends on the API server: a restart here does not end its outage.
                     "liveness_probe": pods.http_probe("/healthz", "http", failures=6),
                     "readiness_probe": pods.http_probe("/readyz", "telemetry"),
                 }
@@ -130,17 +131,18 @@ def _pod(args: KubeStateMetricsArgs) -> k8s.core.v1.PodSpecArgsDict:
 
 
 def _rights(name: str, namespace: pulumi.Input[str], child: pulumi.ResourceOptions) -> pulumi.Resource:
-    """Listing and watching the kinds of _METRICS, cluster-wide; nothing else."""
+    """Cluster-wide permission to list and watch the resources in _METRICS."""
     groups: dict[str, list[str]] = {}
-    for kind, (group, _) in _METRICS.items():
-        groups.setdefault(group, []).append(kind)
+    for resource, (group, _) in _METRICS.items():
+        groups.setdefault(group, []).append(resource)
     return cluster_rights(
         name,
         f"{name}-reader",
         app=APP,
         namespace=namespace,
         rules=[
-            {"api_groups": [group], "resources": kinds, "verbs": ["list", "watch"]} for group, kinds in groups.items()
+            {"api_groups": [group], "resources": resources, "verbs": ["list", "watch"]}
+            for group, resources in groups.items()
         ],
         child=child,
     )

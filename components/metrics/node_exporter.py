@@ -1,4 +1,4 @@
-"""node_exporter: on every node one pod that says how busy and how full the node is."""
+"""node_exporter: one pod on each node that exposes the node's load and the usage of its resources."""
 
 from typing import TypedDict
 
@@ -16,8 +16,8 @@ APP = NODE_EXPORTER.name
 PORT = NODE_EXPORTER.port
 _ROOT = "/host/root"
 _COLLECTORS = ("cpu", "diskstats", "filesystem", "loadavg", "meminfo", "pressure", "uname", "vmstat")
-# Not disks of the node: what the kernel makes up, what containers see of a disk that is counted already, and images,
-# which are full by nature.
+# File systems that are not disks of the node: virtual ones of the kernel, containers' views of disks that are already
+# counted, and images, which are always full.
 _NO_FILE_SYSTEMS = (
     "autofs|binfmt_misc|bpf|cgroup2?|configfs|debugfs|devpts|devtmpfs|fusectl|fuse.*|hugetlbfs|iso9660|mqueue|nsfs|overlay|"
     "proc|procfs|pstore|rpc_pipefs|securityfs|selinuxfs|squashfs|erofs|sysfs|tmpfs|tracefs"
@@ -29,10 +29,10 @@ class NodeExporterArgs(TypedDict):
     """Arguments of NodeExporter."""
 
     namespace: pulumi.Input[str]
-    """Namespace that already exists; Pod Security must be `privileged`: the node's root is mounted, read-only."""
+    """An existing namespace. Pod Security must be `privileged`, because the node's root is mounted, read-only."""
     prometheus_namespace: str
     prometheus: str
-    """App that scrapes, in `prometheus_namespace`."""
+    """App in `prometheus_namespace` that scrapes it."""
 
 
 class NodeExporter(pulumi.ComponentResource):
@@ -76,7 +76,7 @@ def _pod() -> PodSpecArgsDict:
     return {
         "automount_service_account_token": False,
         "enable_service_links": False,
-        # Also nodes that other pods keep away from run full.
+        # Tainted nodes can run full, too.
         "tolerations": [{"operator": "Exists"}],
         "affinity": {"node_affinity": REAL_NODES},
         "security_context": pods.pod_security(),
@@ -106,7 +106,7 @@ def _container() -> ContainerArgsDict:
         "liveness_probe": pods.http_probe("/", "http", failures=6),
         "readiness_probe": pods.http_probe("/", "http"),
         "volume_mounts": [
-            # The mounts of the node that come later are seen, too.
+            # Later mounts on the node become visible, too.
             {"name": "root", "mount_path": _ROOT, "read_only": True, "mount_propagation": "HostToContainer"}
         ],
     }

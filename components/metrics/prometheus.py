@@ -1,6 +1,6 @@
-"""Prometheus: scrapes pods that ask for it, evaluates the rules, and tells Alertmanager. Every replica does all of it.
+"""Prometheus: scrapes annotated pods, evaluates the rules, and sends alerts to Alertmanager. All replicas do the same.
 
-A changed rule or scrape configuration restarts nothing: both are mounted as folders that Prometheus watches.
+A changed rule or scrape configuration restarts nothing, because Prometheus watches the mounted folders of both.
 """
 
 from collections.abc import Sequence
@@ -28,10 +28,10 @@ _DATA = "/prometheus"
 
 
 class PrometheusArgs(TypedDict):
-    """Arguments of Prometheus; intervals and the retention are Prometheus durations."""
+    """Arguments of Prometheus. Intervals and the retention are Prometheus durations."""
 
     namespace: pulumi.Input[str]
-    """Namespace that already exists."""
+    """An existing namespace."""
     replicas: int
     retention: str
     storage: str
@@ -45,23 +45,23 @@ class PrometheusArgs(TypedDict):
     cluster: str
     """Value of the label `cluster` on every alert."""
     external_url: str
-    """Where people open it; stands in notifications."""
+    """URL at which people open Prometheus; notifications contain it."""
     rule_files: dict[str, str]
     """File name -> YAML."""
     alertmanagers: pulumi.Input[list[str]]
-    """host:port of every Alertmanager."""
+    """host:port of each Alertmanager."""
     remote_write_url: pulumi.Input[str]
-    """Where every sample is copied to; empty for nowhere."""
+    """Receives a copy of every sample; empty for none."""
     aws_region: str
-    """What is sent to AWS is signed for this region."""
+    """Region for which requests to AWS are signed."""
     identity: NotRequired[PodIdentity | None]
-    """In AWS, for a copy that is signed; None, or left out, without."""
+    """AWS identity that signs requests to AWS; none by default."""
     scrape_addons: NotRequired[Sequence[str]]
-    """EKS add-ons whose pods are asked, see prometheus_config.ADDONS; none if left out."""
+    """EKS add-ons to scrape, see prometheus_config.ADDONS; none by default."""
 
 
 class Prometheus(pulumi.ComponentResource):
-    """Metrics and alerts of one cluster."""
+    """The metrics and alerts of a cluster."""
 
     url: pulumi.Output[str]
     """Address inside the cluster."""
@@ -103,7 +103,7 @@ class Prometheus(pulumi.ComponentResource):
                 "storage_class": args["storage_class"],
                 "service_account": APP,
                 "annotations": {**identity.annotations} if identity else {},
-                # Prometheus writes what it holds in memory before it ends.
+                # Prometheus writes its data in memory to disk before it exits.
                 "termination_seconds": 300,
             },
             parent=self,
@@ -130,7 +130,7 @@ def _container(args: PrometheusArgs) -> ContainerArgsDict:
         "image": versions.PROMETHEUS_IMAGE,
         "args": [
             f"--config.file={CONFIG_FOLDER}/prometheus.yml",
-            # The kubelet brings a changed ConfigMap within a minute or so; this adds at most the interval.
+            # The kubelet updates a changed ConfigMap within about a minute; this adds at most its interval.
             "--config.auto-reload",
             "--config.auto-reload-interval=5s",
             f"--storage.tsdb.path={_DATA}",
@@ -140,13 +140,13 @@ def _container(args: PrometheusArgs) -> ContainerArgsDict:
             "--enable-feature=exemplar-storage",
             f"--web.listen-address=:{PORT}",
             f"--web.external-url={args['external_url']}",
-            # The external URL may have a path; probes, scrapes and other programs use the root.
+            # The external URL may have a path, but probes, scrapes and other programs use the root.
             "--web.route-prefix=/",
         ],
         "env": [{"name": "POD_NAME", "value_from": {"field_ref": {"field_path": "metadata.name"}}}],
         "ports": [{"name": "http", "container_port": PORT, "protocol": "TCP"}],
         "resources": pods.resources(cores=sizes.CPU[APP], memory=args["memory"]),
-        # Replaying a large write-ahead log takes minutes: a quarter of an hour until Kubernetes gives up.
+        # Replaying a large write-ahead log takes minutes. Kubernetes gives up after a quarter of an hour.
         "startup_probe": pods.http_probe("/-/ready", "http", failures=180),
         "liveness_probe": pods.http_probe("/-/healthy", "http", failures=6),
         "readiness_probe": pods.http_probe("/-/ready", "http"),
@@ -159,7 +159,7 @@ def _container(args: PrometheusArgs) -> ContainerArgsDict:
 
 
 def _discovery_rights(name: str, namespace: pulumi.Input[str], child: pulumi.ResourceOptions) -> pulumi.Resource:
-    """Cluster-wide, because discovery is: finding pods and nodes, and reading the kubelets' metrics; nothing else."""
+    """Permission to discover pods and nodes and to read kubelet metrics, cluster-wide because discovery is."""
     return cluster_rights(
         name,
         f"{name}-discovery",
@@ -168,7 +168,7 @@ def _discovery_rights(name: str, namespace: pulumi.Input[str], child: pulumi.Res
         rules=[
             {"api_groups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]},
             {"api_groups": [""], "resources": ["nodes"], "verbs": ["list", "watch"]},
-            # The kubelet asks for this when its /metrics are read. Never nodes/proxy, which can run commands in pods.
+            # The kubelet requires this for its /metrics. nodes/proxy would permit running commands in pods.
             {"api_groups": [""], "resources": ["nodes/metrics"], "verbs": ["get"]},
         ],
         child=child,
@@ -177,22 +177,22 @@ def _discovery_rights(name: str, namespace: pulumi.Input[str], child: pulumi.Res
 
 def _network(args: PrometheusArgs) -> network_policies.AppNetworkArgs:
     here = network_policies.app_here
-    # Add-ons may run on their nodes' own addresses, which are not a pod's.
+    # Add-ons may use the host network, whose addresses no pod selector matches.
     addons = [prometheus_config.ADDONS[addon].port for addon in args.get("scrape_addons", ())]
     return {
         "app": APP,
         "namespace": args["namespace"],
         "ingress": [
             {
-                # Jaeger's query reads its service performance from span metrics.
+                # Jaeger reads span metrics for its page on service performance.
                 "from_": [here(APP), here("grafana"), here("jaeger"), network_policies.namespaces_with(ACCESS)],
                 "ports": network_policies.tcp(PORT),
             }
         ],
         "egress": [
-            # Targets may be any pod on any port; Alertmanager is one of them.
+            # Targets may be any pod on any port, including Alertmanager.
             {"to": [network_policies.ANY_POD]},
-            # The API server and the kubelets, which no selector can name: their addresses are not a pod's.
+            # The API server and the kubelets. They are not pods, so no selector can name them.
             {"ports": network_policies.tcp(443, 6443, KUBELET_PORT, *addons)},
             *([pod_identity.egress()] if args.get("identity") else []),
         ],

@@ -1,4 +1,4 @@
-"""prometheus.yml, rendered: what is scraped, which labels series get, and who is told of alerts. Pure."""
+"""Renders prometheus.yml: scrape jobs, labels of series, Alertmanagers and remote write. Pure."""
 
 import re
 from collections.abc import Sequence
@@ -13,35 +13,35 @@ RULES_FOLDER = "/etc/prometheus/rules"
 CONFIG_FOLDER = "/etc/prometheus/config"
 
 HONOR_LABELS = "observability/honor-labels"
-"""Annotation ("true") of pods in Prometheus' own namespace whose port `http` speaks of other pods."""
+"""Annotation ("true") of pods in Prometheus' own namespace whose port `http` exposes metrics of other pods."""
 SPAN_METRICS_PORT = "span-metrics"
-"""Name of the container port that exposes metrics of spans, in Prometheus' own namespace."""
+"""Name of the container port that exposes span metrics, in Prometheus' own namespace."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class AddOn:
-    """What an EKS add-on exposes, in the namespace of its name."""
+    """An EKS add-on that exposes metrics. Its namespace has its name."""
 
     port: int
     app: str
     """The platform's own exporter that it replaces."""
     honor_labels: bool
-    """Whether it speaks of other pods."""
+    """Whether it exposes metrics of other pods."""
 
 
 ADDONS = {
     "kube-state-metrics": AddOn(port=8080, app="kube-state-metrics", honor_labels=True),
     "prometheus-node-exporter": AddOn(port=9100, app="node-exporter", honor_labels=False),
 }
-"""EKS add-on -> how it is asked."""
+"""EKS add-on -> how to scrape it."""
 
 _POD = "__meta_kubernetes_pod_"
 _ANNOTATION = f"{_POD}annotation_prometheus_io_"
 _LONGEST_SCRAPE = 10.0
-_TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount/token"  # noqa: S105 -- where it is, not what
+_TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount/token"  # noqa: S105 -- a path
 
 
-def render(  # noqa: PLR0913 -- each is a line of the configuration
+def render(  # noqa: PLR0913 -- each sets a part of the configuration
     *,
     cluster: str,
     scrape_interval: str,
@@ -51,10 +51,10 @@ def render(  # noqa: PLR0913 -- each is a line of the configuration
     aws_region: str = "",
     addons: Sequence[str] = (),
 ) -> str:
-    """The configuration for servers of one cluster; `alertmanagers` are host:port of every replica.
+    """The configuration of a cluster's servers. `alertmanagers` are host:port of each replica.
 
-    `remote_write_url` is where every sample is copied to, signed for `aws_region` if it is AWS; empty for nowhere.
-    `addons` are EKS add-ons of ADDONS that do the job of the platform's own exporters.
+    `remote_write_url` receives a copy of every sample, signed for `aws_region` if it is on AWS; empty for none.
+    `addons` are the EKS add-ons in ADDONS that replace the platform's own exporters.
     """
     timeout = scrape_interval if seconds(scrape_interval) < _LONGEST_SCRAPE else f"{_LONGEST_SCRAPE:.0f}s"
     document: dict[str, Any] = {
@@ -62,7 +62,7 @@ def render(  # noqa: PLR0913 -- each is a line of the configuration
             "scrape_interval": scrape_interval,
             "scrape_timeout": timeout,
             "evaluation_interval": evaluation_interval,
-            # Targets that have native histograms send both forms: rules and dashboards name the classic buckets.
+            # Targets with native histograms send both forms, because rules and dashboards use the classic buckets.
             "scrape_native_histograms": True,
             "always_scrape_classic_histograms": True,
             "external_labels": {"cluster": cluster, "prometheus_replica": "${POD_NAME}"},
@@ -70,9 +70,9 @@ def render(  # noqa: PLR0913 -- each is a line of the configuration
         "storage": {"exemplars": {"max_exemplars": 100_000}},
         "rule_files": [f"{RULES_FOLDER}/*.yaml"],
         "alerting": {
-            # Both servers send each alert; without the replica's name the two are one alert to Alertmanager.
+            # All servers send each alert. Without the replica's name, Alertmanager recognizes them as one alert.
             "alert_relabel_configs": [{"action": "labeldrop", "regex": "prometheus_replica"}],
-            # Every replica gets every alert: they gossip about what they notified, not about alerts.
+            # Each alert goes to every Alertmanager, because they gossip about notifications, not about alerts.
             "alertmanagers": [{"static_configs": [{"targets": list(alertmanagers)}]}],
         },
         "scrape_configs": [
@@ -94,20 +94,20 @@ def _remote_write(url: str, aws_region: str) -> dict[str, Any]:
         "name": "long-term",
         "url": url,
         "send_exemplars": True,
-        # Servers that store for many take one of the replicas by these two labels.
+        # Multi-tenant servers use these two labels to accept the samples of only one replica.
         "write_relabel_configs": [
             {"source_labels": ["prometheus_replica"], "target_label": "__replica__"},
             {"action": "labeldrop", "regex": "prometheus_replica"},
         ],
-        # By the identity of the service account.
+        # Signs with the identity of the service account.
         **({"sigv4": {"region": aws_region}} if signed else {}),
     }
 
 
 def _exporters() -> dict[str, Any]:
-    """Exporters that speak of other pods: the labels `namespace` and `pod` of their metrics win over the target's.
+    """Exporters of other pods' metrics, whose labels `namespace` and `pod` take precedence over the target's.
 
-    Whoever may set these labels can pass for any other pod, so only Prometheus' own namespace is asked.
+    An exporter with this right can impersonate any pod, so only those in Prometheus' own namespace are scraped.
     """
     annotation = f"{_POD}annotation_{re.sub('[^a-zA-Z0-9]', '_', HONOR_LABELS)}"
     return {
@@ -123,9 +123,9 @@ def _exporters() -> dict[str, Any]:
 
 
 def _addon(name: str, addon: AddOn) -> dict[str, Any]:
-    """An EKS add-on, which carries no annotations. Its series get the labels of the exporter that it replaces.
+    """An EKS add-on, which has no annotations. Its series get the labels of the exporter that it replaces.
 
-    Only its own namespace is asked, see _exporters.
+    Only pods in its own namespace are scraped, see _exporters.
     """
     discovered = [f"{_POD}label_app_kubernetes_io_name", f"{_POD}container_port_number"]
     return {
@@ -143,7 +143,7 @@ def _addon(name: str, addon: AddOn) -> dict[str, Any]:
 
 
 def _span_metrics() -> dict[str, Any]:
-    """What the Collector's gateways make of spans, with exemplars. Its other metrics come with the job `pods`."""
+    """Span metrics of the gateways, with exemplars. The job `pods` scrapes the gateways' other metrics."""
     return {
         "job_name": "span-metrics",
         "kubernetes_sd_configs": _own_pods(),
@@ -156,14 +156,13 @@ def _span_metrics() -> dict[str, Any]:
 
 
 def _kubelet() -> dict[str, Any]:
-    """How full volumes are, which only the kubelet knows; all else that it exposes is left out."""
+    """Usage of volumes, which only the kubelet exposes. Its other metrics are dropped."""
     return {
         "job_name": "kubelet",
         "scheme": "https",
         "authorization": {"credentials_file": _TOKEN},
-        # The CA that pods get does not sign the kubelets' serving certificates in most clusters (they sign their own),
-        # so there is nothing to verify them with. At stake is the token: a false kubelet could read pods, nodes and
-        # kubelet metrics with it.
+        # In most clusters, kubelets sign their own serving certificates, which the CA in pods cannot verify. The token
+        # is at risk: a fake kubelet could use it to read pods, nodes and kubelet metrics.
         "tls_config": {"insecure_skip_verify": True},
         "kubernetes_sd_configs": [{"role": "node"}],
         "relabel_configs": [
@@ -177,10 +176,10 @@ def _kubelet() -> dict[str, Any]:
 
 
 def _pod_relabeling() -> list[dict[str, Any]]:
-    """Pods that ask for it by the annotations prometheus.io/scrape, port, path and scheme.
+    """Selects pods by the annotations prometheus.io/scrape, port, path and scheme.
 
-    Discovery gives one target per port that a pod declares. None of the labels below depends on the declared port, so
-    with the port annotation all of them become the same target, and a pod that declares none is scraped, too.
+    Discovery returns a target for each port that a pod declares. No label below depends on the declared port, so the
+    port annotation merges them into one target. A pod that declares no port is scraped, too.
     """
     return [
         {"action": "keep", "source_labels": [f"{_ANNOTATION}scrape"], "regex": "true"},
@@ -212,7 +211,7 @@ def _running() -> dict[str, Any]:
 
 
 def _pod_labels() -> list[dict[str, Any]]:
-    """What every series of a pod carries besides `job`."""
+    """Labels of every series of a pod, besides `job`."""
     return [
         _set("namespace", "__meta_kubernetes_namespace"),
         _set("pod", f"{_POD}name"),

@@ -1,1 +1,1 @@
-"""Simulated workloads and the receiver of notifications, for test clusters."""
+"""Simulated workloads and a receiver of notifications, for test clusters."""

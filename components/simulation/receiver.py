@@ -1,4 +1,4 @@
-"""The receiver: records every notification that Alertmanager delivers, as proof of it. For test clusters."""
+"""The receiver: records every delivered notification as proof of delivery. For test clusters."""
 
 from collections.abc import Sequence
 from typing import TypedDict
@@ -19,17 +19,17 @@ class ReceiverArgs(TypedDict):
     """Arguments of Receiver."""
 
     namespace: pulumi.Input[str]
-    """Namespace that already exists."""
+    """An existing namespace."""
     image: str
     senders: Sequence[NetworkPolicyPeerArgsDict]
-    """Pods that may deliver to it, and scrape it."""
+    """Pods that may deliver to the receiver and scrape it."""
 
 
 class Receiver(pulumi.ComponentResource):
-    """A stand-in for Slack, PagerDuty, mailboxes and other channels inside the cluster."""
+    """Replaces Slack, PagerDuty, mailboxes and other channels inside the cluster."""
 
     url: pulumi.Output[str]
-    """Address inside the cluster; channels are below /deliver/. Mail goes to the same host, port 2525."""
+    """Address inside the cluster. Channels are below /deliver/; mail is accepted on port 2525 of the same host."""
 
     def __init__(self, name: str, args: ReceiverArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("observability:index:Receiver", name, {}, opts)
@@ -40,7 +40,7 @@ class Receiver(pulumi.ComponentResource):
                 "namespace": args["namespace"],
                 "image": args["image"],
                 "module": "simulator.receiver",
-                # One, because it keeps what it received.
+                # One replica only, because each would have its own deliveries.
                 "replicas": 1,
                 "port": PORT,
                 "more_ports": {"smtp": SMTP_PORT},

@@ -1,4 +1,4 @@
-"""The simulated programs of one observed system: they emit its telemetry and can be told to fail. For test clusters."""
+"""The simulated programs of an observed system. They emit its telemetry and fail on demand. For test clusters."""
 
 from typing import NotRequired, TypedDict
 
@@ -11,14 +11,14 @@ from settings.apps import SIMULATED, SIMULATED_PORT, SIMULATED_WORKERS, Simulate
 
 PORT = SIMULATED_PORT
 OTLP_PORT = 4318
-"""OTLP over HTTP at the agent."""
+"""Port of the agent for OTLP over HTTP."""
 
 
 class Traces(TypedDict):
-    """Where traces go."""
+    """The destination of traces."""
 
     endpoint: pulumi.Input[str]
-    """Base URL of the agent, for OTLP over HTTP."""
+    """Base URL of the agent for OTLP over HTTP."""
     agent: NetworkPolicyPeerArgsDict
     """The agent's pods."""
 
@@ -27,18 +27,18 @@ class SimulatorArgs(TypedDict):
     """Arguments of Simulator."""
 
     system: NotRequired[SimulatedSystem]
-    """Which system's programs; the job queue's if left out."""
+    """The system to simulate; defaults to the job queue."""
     namespace: pulumi.Input[str]
-    """Namespace that already exists."""
+    """An existing namespace."""
     image: str
     scraper: NetworkPolicyPeerArgsDict
     """Pods that may read the metrics."""
     traces: NotRequired[Traces]
-    """If left out, no traces are sent."""
+    """Without it, no traces are sent."""
 
 
 class Simulator(pulumi.ComponentResource):
-    """Workloads that emit one system's telemetry and can be told to fail."""
+    """Workloads that emit the telemetry of a system and fail on demand."""
 
     url: pulumi.Output[str]
     """Address of the fault switches inside the cluster."""

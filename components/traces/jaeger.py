@@ -1,9 +1,9 @@
-"""Jaeger: stores the traces that the gateways keep, shows them, and shows the services' rates, errors and durations.
+"""Jaeger: stores and shows the sampled traces, and shows the services' rates, errors and durations.
 
-With `badger` traces are on the volume of one pod. That is **not highly available**: while the pod restarts nothing can
-be looked up, and new traces wait in the gateways' queues. A StatefulSet of one replica never runs two pods, so no two
-of them ever open the same files; and a lost volume is a lost history. With `opensearch` any number of replicas share
-one store, and keeping it is OpenSearch's work.
+With `badger`, traces are on the volume of one pod. That is **not highly available**: while the pod restarts, traces
+cannot be queried, and new traces wait in the gateways' queues. A StatefulSet with one replica never runs two pods, so
+two processes never open the same files. If the volume is lost, so are its traces. With `opensearch`, any number of
+replicas share one store, and OpenSearch is responsible for the data.
 """
 
 from typing import NotRequired, TypedDict
@@ -39,32 +39,32 @@ _USER = 10001
 _CONFIG = "/etc/jaeger"
 _DATA = "/var/lib/jaeger"
 _SECRET = f"{APP}-opensearch"
-# Of the memory limit: above it Go collects garbage more often, before the kernel kills.
+# Share of the memory limit. Above it, Go collects garbage more often to avoid an OOM kill.
 _GO_SHARE = 0.8
 
 
 class OpenSearchArgs(TypedDict):
-    """An OpenSearch that already exists."""
+    """An existing OpenSearch."""
 
     urls: pulumi.Input[list[str]]
-    """`https://host:port` of its nodes; certificates must be of a public authority."""
+    """`https://host:port` of its nodes. A public authority must have issued their certificates."""
     username: pulumi.Input[str]
     password: pulumi.Input[str]
-    """Kept in a Secret only."""
+    """Stored only in a Secret."""
     index_prefix: NotRequired[str]
-    """`observability` if left out."""
+    """Defaults to `observability`."""
     index_replicas: NotRequired[int]
-    """Copies of each shard; 1 if left out."""
+    """Copies of each shard; defaults to 1."""
 
 
 class JaegerArgs(TypedDict):
     """Arguments of Jaeger."""
 
     namespace: pulumi.Input[str]
-    """Namespace that already exists."""
+    """An existing namespace."""
     storage_backend: StorageBackend
     retention: str
-    """Prometheus duration. OpenSearch must delete its indices itself; see components/traces/jaeger_config.py."""
+    """Prometheus duration. OpenSearch must delete old indices itself; see components/traces/jaeger_config.py."""
     memory: str
     """Request and limit of each replica."""
     storage: str
@@ -72,24 +72,24 @@ class JaegerArgs(TypedDict):
     storage_class: str | None
     """None for the cluster's default."""
     replicas: int
-    """With `opensearch`; `badger` always has one."""
+    """Applies to `opensearch`; `badger` always has one replica."""
     opensearch: NotRequired[OpenSearchArgs]
-    """Needed with `opensearch`."""
+    """Required if storage_backend is `opensearch`."""
     prometheus: str
-    """App, in the same namespace, that has the span metrics and scrapes."""
+    """App in the same namespace that has the span metrics and scrapes Jaeger."""
     prometheus_url: pulumi.Input[str]
     prometheus_port: int
     gateway: str
-    """App, in the same namespace, that sends traces."""
+    """App in the same namespace that sends traces."""
 
 
 class Jaeger(pulumi.ComponentResource):
-    """Traces of one cluster."""
+    """The traces of a cluster."""
 
     url: pulumi.Output[str]
-    """UI and API inside the cluster."""
+    """URL of UI and API inside the cluster."""
     otlp: pulumi.Output[str]
-    """host:port that takes OTLP over gRPC."""
+    """host:port for OTLP over gRPC."""
 
     def __init__(self, name: str, args: JaegerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         opensearch = _store(args)
@@ -131,7 +131,7 @@ class Jaeger(pulumi.ComponentResource):
                     "storage": args["storage"],
                     "storage_class": args["storage_class"],
                     "annotations": annotations,
-                    # Badger writes what it holds in memory before it ends.
+                    # Badger writes its data in memory to disk before it exits.
                     "termination_seconds": 60,
                 },
                 parent=self,
@@ -141,7 +141,7 @@ class Jaeger(pulumi.ComponentResource):
 
 
 def _store(args: JaegerArgs) -> OpenSearchArgs | None:
-    """The OpenSearch in use, or None. Raises ValueError before anything is created."""
+    """The OpenSearch in use; None for badger. Raises ValueError before any resource is created."""
     backend, opensearch = args["storage_backend"], args.get("opensearch")
     if backend not in jaeger_config.STORAGE_BACKENDS:
         allowed = ", ".join(jaeger_config.STORAGE_BACKENDS)
@@ -149,7 +149,7 @@ def _store(args: JaegerArgs) -> OpenSearchArgs | None:
     if backend == "badger":
         return None
     if opensearch is None or opensearch["urls"] == []:
-        raise ValueError("Jaeger's storage_backend is 'opensearch', and opensearch.urls names none")
+        raise ValueError("Jaeger's storage_backend is 'opensearch', and opensearch.urls is empty or not set")
     return opensearch
 
 
@@ -196,7 +196,7 @@ def _container(args: JaegerArgs) -> ContainerArgsDict:
             {"name": "health", "container_port": _LISTEN.health, "protocol": "TCP"},
         ],
         "resources": pods.resources(cores=sizes.CPU[APP], memory=args["memory"]),
-        # Badger replays its log at the start.
+        # Badger replays its log when it starts.
         "startup_probe": pods.http_probe("/status", "health", failures=60),
         "liveness_probe": pods.http_probe("/status", "health", failures=6),
         "readiness_probe": pods.http_probe("/status", "health"),
@@ -269,7 +269,7 @@ def _network(args: JaegerArgs) -> network_policies.AppNetworkArgs:
     ]
     opensearch = _store(args)
     if opensearch:
-        # It has no pod that a selector could name: it is a service of the cloud, or another team's.
+        # OpenSearch is a cloud service or another team's, and has no pods that a selector could name.
         egress.append({"ports": pulumi.Output.from_input(opensearch["urls"]).apply(log_index.ports)})
     return {
         "app": APP,

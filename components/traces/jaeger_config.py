@@ -1,6 +1,6 @@
-"""Jaeger's configuration: where traces come in, where they are stored and for how long, and what the UI asks.
+"""Jaeger's configuration: receivers, storage and retention of traces, and the UI's data sources.
 
-Pure: settings in, YAML out. Jaeger 2 is made of the collector's parts and reads the collector's format.
+Pure: converts settings to YAML. Jaeger 2 is built from the collector's parts and reads the collector's format.
 """
 
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from settings.apps import JAEGER
 
 StorageBackend = Literal["badger", "opensearch"]
 STORAGE_BACKENDS: tuple[StorageBackend, ...] = ("badger", "opensearch")
-"""What traces can be stored in."""
+"""Supported storage backends of traces."""
 
 USERNAME_ENV = "OPENSEARCH_USERNAME"
 PASSWORD_ENV = "OPENSEARCH_PASSWORD"  # noqa: S105 -- a name
@@ -21,10 +21,10 @@ PASSWORD_ENV = "OPENSEARCH_PASSWORD"  # noqa: S105 -- a name
 
 @dataclass(frozen=True, kw_only=True)
 class Listen:
-    """Addresses that Jaeger listens on. In a pod the defaults hold; ports differ where several share a machine."""
+    """Addresses that Jaeger listens on. Pods use the defaults; several Jaegers on one machine need different ports."""
 
-    host: str = "0.0.0.0"  # noqa: S104 -- a pod; network policies decide who may talk to it
-    """To Go this means every address, of IPv6 too, where the kernel has it; `::` fails where the kernel has none."""
+    host: str = "0.0.0.0"  # noqa: S104 -- a pod; network policies decide who may connect to it
+    """For Go this means all addresses, including IPv6 if the kernel has it. `::` fails on kernels without IPv6."""
     grpc: int = 4317
     """OTLP over gRPC."""
     http: int = 4318
@@ -38,28 +38,28 @@ class Listen:
 
 @dataclass(frozen=True, kw_only=True)
 class JaegerConfig:
-    """What Jaeger needs to know."""
+    """Inputs of Jaeger's configuration."""
 
     retention: str
-    """Prometheus duration after which a trace is gone."""
+    """Prometheus duration after which a trace is deleted."""
     prometheus: str
-    """URL of the Prometheus that has the span metrics; for the page `Monitor`."""
+    """URL of the Prometheus with the span metrics, for the page `Monitor`."""
     storage: StorageBackend = "badger"
     opensearch_urls: list[str] = field(default_factory=list[str])
     opensearch_index_prefix: str = "observability"
     """Indices are named PREFIX-jaeger-span-2026-11-21 and the like."""
     opensearch_replicas: int = 1
-    """Copies of each shard; an OpenSearch of one node has room for none."""
+    """Copies of each shard. An OpenSearch with one node cannot place any."""
     data_folder: str = "/var/lib/jaeger"
-    """Badger's files."""
+    """Folder of Badger's files."""
     listen: Listen = field(default_factory=Listen)
 
 
 def render(config: JaegerConfig) -> str:
     """The YAML that Jaeger reads.
 
-    There is no batch processor and no queue: a request is acknowledged when its spans are stored, and the gateways,
-    which batch and queue, send again what was not.
+    There is no batch processor and no queue. Jaeger acknowledges a request when its spans are stored. The gateways
+    batch, queue and retry.
     """
     listen = config.listen
     document: Document = {
@@ -71,8 +71,8 @@ def render(config: JaegerConfig) -> str:
                     "span_metrics": {
                         "prometheus": {
                             "endpoint": config.prometheus,
-                            # Together: traces_span_metrics_calls_total and traces_span_metrics_duration_seconds_bucket,
-                            # as Prometheus has them from the gateways.
+                            # These settings result in the names of the gateways' metrics:
+                            # traces_span_metrics_calls_total and traces_span_metrics_duration_seconds_bucket.
                             "metric_namespace": "traces_span_metrics",
                             "normalize_calls": True,
                             "normalize_duration": True,
@@ -83,7 +83,7 @@ def render(config: JaegerConfig) -> str:
             },
             "jaeger_query": {
                 "storage": {"traces": "traces", "metrics": "span_metrics"},
-                # Jaeger would add traces of its own queries, past the sampling.
+                # Otherwise Jaeger would store traces of its own queries, without sampling.
                 "enable_tracing": False,
                 "http": {"endpoint": f"{listen.host}:{listen.query}"},
                 "grpc": {"endpoint": f"{listen.host}:{listen.query_grpc}"},
@@ -122,13 +122,13 @@ def _backend(config: JaegerConfig) -> Document:
     index: Document = {"replicas": config.opensearch_replicas}
     return {
         "server_urls": config.opensearch_urls,
-        # From the environment, so that they stand in a Secret only.
+        # From the environment, so that only a Secret contains them.
         "auth": {"basic": {"username": f"${{env:{USERNAME_ENV}}}", "password": f"${{env:{PASSWORD_ENV}}}"}},
-        # One index a day and kind. OpenSearch deletes them: give `PREFIX-jaeger-span-*` and `PREFIX-jaeger-service-*`
-        # an Index State Management policy with the same age. Jaeger only stops looking further back.
+        # One index for each day and category. OpenSearch must delete them: give `PREFIX-jaeger-span-*` and
+        # `PREFIX-jaeger-service-*` an Index State Management policy with the same age. Jaeger only limits its queries.
         "indices": {
             "index_prefix": config.opensearch_index_prefix,
-            **{kind: dict(index) for kind in ("spans", "services", "dependencies", "sampling")},
+            **{category: dict(index) for category in ("spans", "services", "dependencies", "sampling")},
         },
         "max_span_age": retention,
     }

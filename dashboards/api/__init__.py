@@ -1,1 +1,1 @@
-"""Dashboards of one system: The FastAPI services."""
+"""Dashboards of the FastAPI services."""

@@ -1,25 +1,25 @@
-"""API Observability: rate, errors and duration of any service that uses the FastAPI instrumentation package."""
+"""API Observability: rate, errors and duration of every service that uses the FastAPI instrumentation package."""
 
 from typing import Any
 
 from dashboards.builder import units
 from dashboards.builder.dashboard import About, dashboard
 from dashboards.builder.layout import Row, line, row
-from dashboards.builder.links import explore_traces
+from dashboards.builder.links import KEPT_TRACES, explore_traces
 from dashboards.builder.look import Limits, Look
 from dashboards.builder.panels import buckets, lines, log_levels, log_lines, single
-from dashboards.builder.queries import logs, or_zero, prom, prom_buckets, prom_exemplars, quantile
+from dashboards.builder.queries import logs, or_zero, prom, prom_buckets, prom_exemplars, quantile, ratio
 from dashboards.builder.tables import Column, ranking
 from dashboards.builder.variables import choice, label_values, search
 
 _OF = 'namespace=~"$namespace", service=~"$service", endpoint=~"$endpoint", project_id=~"$project"'
-_FAILED = f'{_OF}, status=~"5.."'
+_SERVER_ERROR = 'status=~"5.."'
+_FAILED = f"{_OF}, {_SERVER_ERROR}"
 _BUCKETS = f"request_duration_seconds_bucket{{{_OF}}}"
 _SPANS = 'service_name=~"$service", span_kind="SPAN_KIND_SERVER"'
 _LOGS = '{namespace=~"$namespace", service=~"$service"} | project_id=~"$project" | level=~"$level"'
 _ERROR_LIMITS = Limits(warning=0.01, critical=0.1, why="ApiErrorRateHigh pages above 10 %, 1 % is worth a look.")
 _SLOW = Limits(warning=1, why="ApiLatencyHigh alerts when 1 % of a service's requests take longer than 1 s.")
-_KEPT = "if that was kept: all with an error are, and a share of the others (10 % unless the stack says otherwise)."
 
 
 def build() -> dict[str, Any]:
@@ -28,8 +28,8 @@ def build() -> dict[str, Any]:
         uid="api-observability",
         title="API Observability",
         system="api",
-        purpose="How many requests, how many fail, how long they take: by service, endpoint and project. "
-        f"A point on a latency graph leads to the trace of one request, a log line to its trace, {_KEPT}",
+        purpose="Number, failures and duration of requests, by service, endpoint and project. "
+        f"Points on latency graphs and log lines link to the trace of their request. {KEPT_TRACES}",
         runbooks=["ApiErrorRateHigh", "ApiLatencyHigh"],
         logs='{namespace=~"${namespace:pipe}"}',
         links={"traces of api in Explore": explore_traces("api")},
@@ -46,14 +46,7 @@ def build() -> dict[str, Any]:
         choice("level", ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]),
         search("text", "Text, request id or trace id in logs"),
     ]
-    return dashboard(about, variables, [_summary(), _requests(), _latency(), _who(), _log(), _traces()])
-
-
-def _ratio(by: str = "") -> str:
-    """Failed requests of all; a service without a single failure has no failed series, and counts as 0."""
-    clause = f" by ({by})" if by else ""
-    total = f"sum{clause} (rate(request_count{{{_OF}}}[$__rate_interval]))"
-    return f"(sum{clause} (rate(request_count{{{_FAILED}}}[$__rate_interval])) or 0 * {total}) / {total}"
+    return dashboard(about, variables, [_summary(), _requests(), _latency(), _rankings(), _log(), _traces()])
 
 
 def _summary() -> Row:
@@ -62,14 +55,14 @@ def _summary() -> Row:
         line(
             single(
                 "Requests",
-                "Requests per second, everything chosen above together.",
+                "Requests per second, over everything selected above.",
                 prom(f"sum(rate(request_count{{{_OF}}}[$__rate_interval]))", "requests"),
                 Look(unit=units.REQUESTS_PER_SECOND),
             ),
             single(
                 "Error ratio",
-                "Share of the requests that were answered with 5xx.",
-                prom(_ratio(), "5xx"),
+                "Share of the requests that were answered with 5xx. Empty without requests.",
+                prom(ratio("request_count", _SERVER_ERROR, _OF), "5xx"),
                 Look(unit=units.RATIO, limits=_ERROR_LIMITS),
             ),
             single(
@@ -102,8 +95,8 @@ def _requests() -> Row:
             ),
             lines(
                 "Error ratio by service",
-                "Share of each service's requests that were answered with 5xx.",
-                [prom(_ratio("service"), "{{service}}")],
+                "Share of each service's requests that were answered with 5xx. Empty without requests.",
+                [prom(ratio("request_count", _SERVER_ERROR, _OF, by="service"), "{{service}}")],
                 Look(unit=units.RATIO, limits=_ERROR_LIMITS),
             ),
             lines(
@@ -122,25 +115,26 @@ def _latency() -> Row:
         line(
             lines(
                 "Percentiles",
-                "50 %, 95 % and 99 % of the requests are answered within this time. A point is one request: it opens "
-                f"its trace, {_KEPT}",
+                "50 %, 95 % and 99 % of the requests are answered within this time. A point is one request and links "
+                f"to its trace. {KEPT_TRACES}",
                 [
                     prom(quantile(0.5, _BUCKETS), "p50"),
                     prom(quantile(0.95, _BUCKETS), "p95"),
-                    # The points are the same for every percentile.
+                    # All percentiles have the same exemplars.
                     prom_exemplars(quantile(0.99, _BUCKETS), "p99"),
                 ],
                 Look(unit=units.SECONDS, limits=_SLOW),
             ),
             lines(
                 "p95 by endpoint",
-                f"95 % of the requests of an endpoint are answered within this time. A point opens a trace, {_KEPT}",
+                "95 % of the requests of an endpoint are answered within this time. Points link to traces. "
+                f"{KEPT_TRACES}",
                 [prom_exemplars(quantile(0.95, _BUCKETS, "service, endpoint"), "{{service}} {{endpoint}}")],
                 Look(unit=units.SECONDS),
             ),
             buckets(
                 "Latency distribution",
-                "How many requests took how long. Two bands are two kinds of requests, which a percentile hides.",
+                "Requests by duration. Two bands indicate two types of requests, which a percentile hides.",
                 prom_buckets(f"sum by (le) (increase({_BUCKETS}[$__rate_interval]))"),
                 Look(unit=units.SECONDS),
             ),
@@ -148,7 +142,7 @@ def _latency() -> Row:
     )
 
 
-def _who() -> Row:
+def _rankings() -> Row:
     labels = "service, endpoint, method"
     requests = f"sum by ({labels}) (rate(request_count{{{_OF}}}[$__range]))"
     failed = f"sum by ({labels}) (rate(request_count{{{_FAILED}}}[$__range])) or 0 * {requests}"
@@ -181,8 +175,8 @@ def _log() -> Row:
             log_levels(_LOGS),
             log_lines(
                 "Log lines",
-                "Lines of the chosen services, projects and levels that contain the text above. An opened line shows "
-                "request_id and trace_id, and leads to its trace, if that was kept.",
+                "Lines of the selected services, projects and levels that contain the text above. An opened line shows "
+                "request_id and trace_id, and links to its trace if that was kept.",
                 logs(f'{_LOGS} |= "$text"'),
             ),
             height=10,
@@ -201,14 +195,14 @@ def _traces() -> Row:
         line(
             lines(
                 "Calls by operation",
-                "Calls per second, counted from all spans before sampling: also those whose trace is not kept. What "
-                "has no request metrics of its own, such as api-gateway, is seen in the traces only.",
+                "Calls per second, counted from all spans before sampling, so traces that are not kept count as well. "
+                "Services without request metrics, such as api-gateway, appear only here.",
                 [prom(spans.format(of=_SPANS), "{{span_name}}")],
                 Look(unit=units.REQUESTS_PER_SECOND),
             ),
             lines(
                 "Failed calls",
-                "Server spans with an error status per second. Their traces are all kept.",
+                "Server spans with an error status per second. All of their traces are kept.",
                 [
                     prom(
                         or_zero(failed, "service_name"),
@@ -219,7 +213,8 @@ def _traces() -> Row:
             ),
             lines(
                 "p95 by operation",
-                f"95 % of the calls end within this time, from spans. A point is one call: it opens its trace, {_KEPT}",
+                "95 % of the calls end within this time, according to spans. A point is one call and links to its "
+                f"trace. {KEPT_TRACES}",
                 [prom_exemplars(slow, "{{span_name}} p95")],
                 Look(unit=units.SECONDS),
             ),

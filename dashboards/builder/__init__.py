@@ -1,1 +1,1 @@
-"""The house style of all dashboards: panels, units, limits, data sources, variables, links, layout."""
+"""Building blocks of all dashboards: panels, units, limits, data sources, variables, links, layout."""

@@ -1,4 +1,4 @@
-"""A whole dashboard: what all of them have in common, around the rows of one."""
+"""Assembles a dashboard: the parts that all dashboards share, around the rows of one."""
 
 import json
 from collections.abc import Sequence
@@ -19,40 +19,40 @@ from dashboards.builder import variables
 from dashboards.builder.layout import Row, line, place, row
 from dashboards.builder.links import TAG, dashboards_with, explore_logs, runbook
 from dashboards.builder.look import CRITICAL, GOOD, WARNING, Look, Word
-from dashboards.builder.panels import alerts_of, states, words
+from dashboards.builder.panels import alerts_of, states, text_panel
 from dashboards.builder.queries import prom
 from dashboards.builder.sources import JAEGER, LOKI, PROMETHEUS
 from dashboards.builder.units import EXACT
 
 _RANGE, _REFRESH = "now-1h", "30s"
-# Letters in a line of the header, and pixels: of a line, of title and gaps between paragraphs, of a grid unit.
+# Characters per line of the header; then heights in pixels: a line, title and paragraph gaps together, a grid unit.
 _LETTERS, _LINE, _FRAME, _GRID_UNIT = 76, 22, 85, 38
 
 
 @dataclass(frozen=True, kw_only=True)
 class About:
-    """What a dashboard is for, and where a reader goes from it."""
+    """Identity, purpose and header links of a dashboard."""
 
     uid: str
     title: str
     system: str
-    """Label `system` of its alerts; also its tag and the uid of its folder."""
+    """Label `system` of its alerts; also the dashboard's tag and the uid of its folder."""
     purpose: str
     """One or two sentences."""
     runbooks: Sequence[str]
-    """Alerts whose runbooks the header links; none while the system has no alerts."""
+    """Alerts whose runbooks the header links; empty while the system has no alerts."""
     logs: str
     """LogQL of the system's own log lines."""
     links: dict[str, str] = field(default_factory=dict[str, str])
-    """More links of the header: text -> address."""
+    """More links of the header: text -> URL."""
     alerts: str = ""
-    """Matchers of the alerts whose state it shows, without braces; empty: those of the system."""
+    """Matchers of the alerts whose state the dashboard shows, without braces; empty: the alerts of the system."""
     height: int = 6
-    """Grid units that the first line has at least; what the header needs is added by itself."""
+    """Minimum height of the first line in grid units; it grows with the header's text."""
 
 
 def dashboard(about: About, own_variables: Sequence[VariableModel], rows: Sequence[Row]) -> dict[str, Any]:
-    """The dashboard as Grafana's JSON model, under a first line with its header and the state of its alerts."""
+    """Grafana's JSON model of a dashboard: `rows` below a first line with the header and the state of the alerts."""
     builder = (
         Dashboard(about.title)
         .uid(about.uid)
@@ -66,7 +66,7 @@ def dashboard(about: About, own_variables: Sequence[VariableModel], rows: Sequen
         .annotations([])
     )
     model = builder.build()
-    shared = [variables.source(one) for one in (PROMETHEUS, LOKI, JAEGER)]
+    shared = [variables.source(data_source) for data_source in (PROMETHEUS, LOKI, JAEGER)]
     model.templating = DashboardDashboardTemplating(list_val=[*shared, *own_variables, variables.runbooks()])
     model.links = [dashboards_with(about.system, about.system), dashboards_with(TAG, "All dashboards")]
     first = line(_header(about), *_alerts(about), height=max(about.height, _height(about)), widths=(10, 6, 8))
@@ -75,7 +75,7 @@ def dashboard(about: About, own_variables: Sequence[VariableModel], rows: Sequen
 
 
 def _height(about: About) -> int:
-    """Grid units in which the header can be read without scrolling on a screen that is 1600 pixels wide."""
+    """Grid units that show the whole header without scrolling on a screen of 1600 pixels."""
     paragraphs = (about.purpose, " · ".join(about.runbooks), " · ".join(_places(about)))
     lines = sum(ceil(len(text) / _LETTERS) for text in paragraphs)
     return ceil((_FRAME + lines * _LINE) / _GRID_UNIT)
@@ -89,13 +89,13 @@ def _header(about: About) -> Panel:
     books = " · ".join(runbook(alert) for alert in about.runbooks)
     elsewhere = " · ".join(f"[{text}]({address})" for text, address in _places(about).items())
     first = f"**Runbooks:** {books}\n\n" if books else ""
-    return words(about.title, f"{about.purpose}\n\n{first}**Go to:** {elsewhere}\n")
+    return text_panel(about.title, f"{about.purpose}\n\n{first}**Go to:** {elsewhere}\n")
 
 
 def _alerts(about: About) -> tuple[Panel, Panel]:
-    # Watchdog fires always; whether it does is a panel of its own.
+    # Watchdog always fires; a separate panel of the alerting dashboard shows its state.
     labels = about.alerts or f'system="{about.system}", alertname!="Watchdog"'
-    which = "that this dashboard is for" if about.alerts else f"of system {about.system}"
+    which = "that this dashboard covers" if about.alerts else f"of the system {about.system}"
     history = prom(
         f"""
         max by (alertname) (1 * ALERTS{{{labels}, alertstate="pending"}} or 2 * ALERTS{{{labels}, alertstate="firing"}})
@@ -116,7 +116,7 @@ def _alerts(about: About) -> tuple[Panel, Panel]:
         alerts_of("Alerts now", f"Pending and firing alerts {which}.", f"{{{labels}}}"),
         states(
             "Alert states",
-            f"When alerts {which} that Prometheus evaluates were pending or firing.",
+            f"Times when alerts {which} were pending or firing; only alerts that Prometheus evaluates.",
             [history],
             look,
         ),

@@ -1,4 +1,4 @@
-"""Places panels on Grafana's grid: rows of lines, each line 24 columns wide. Nothing is placed by hand."""
+"""Computes the position of every panel on Grafana's grid: rows of lines, each line 24 columns wide."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,12 +8,12 @@ from grafana_foundation_sdk.models.dashboard import GridPos, Panel, RowPanel
 WIDTH = 24
 """Columns of Grafana's grid."""
 HEIGHT = 9
-"""Grid units of a line, about 36 pixels each, unless it says another."""
+"""Default height of a line in grid units of about 36 pixels."""
 
 
 @dataclass(frozen=True)
 class Line:
-    """Panels side by side, all equally high."""
+    """Panels side by side, all with the same height."""
 
     panels: tuple[Panel, ...]
     height: int
@@ -22,14 +22,14 @@ class Line:
 
 @dataclass(frozen=True)
 class Row:
-    """Lines under a heading; without a title there is no heading."""
+    """Lines under a heading; an empty title means no heading."""
 
     title: str
     lines: tuple[Line, ...]
 
 
 def line(*panels: Panel, height: int = HEIGHT, widths: Iterable[int] = ()) -> Line:
-    """A line whose panels share the width equally, or have these widths. Raises ValueError when 24 is exceeded."""
+    """A line whose panels have equal widths, or the given `widths`. Raises ValueError if they exceed 24 together."""
     shares = tuple(widths) or _equal(len(panels))
     if len(shares) != len(panels) or sum(shares) > WIDTH or min(shares) < 1:
         raise ValueError(f"{len(panels)} panels cannot have the widths {shares}: one each, together at most {WIDTH}")
@@ -42,20 +42,20 @@ def row(title: str, *lines: Line) -> Row:
 
 
 def place(rows: Iterable[Row]) -> list[Panel | RowPanel]:
-    """Every panel with its position and its id, from the top left; ids count from 1 in reading order."""
+    """Every panel with its position and id; ids count from 1 in reading order."""
     placed: list[Panel | RowPanel] = []
     y = 0
-    for one in rows:
-        if one.title:
-            placed.append(RowPanel(title=one.title, grid_pos=GridPos(h=1, w=WIDTH, x=0, y=y)))
+    for group in rows:
+        if group.title:
+            placed.append(RowPanel(title=group.title, grid_pos=GridPos(h=1, w=WIDTH, x=0, y=y)))
             y += 1
-        for these in one.lines:
+        for entry in group.lines:
             x = 0
-            for panel, width in zip(these.panels, these.widths, strict=True):
-                panel.grid_pos = GridPos(h=these.height, w=width, x=x, y=y)
+            for panel, width in zip(entry.panels, entry.widths, strict=True):
+                panel.grid_pos = GridPos(h=entry.height, w=width, x=x, y=y)
                 placed.append(panel)
                 x += width
-            y += these.height
+            y += entry.height
     for number, panel in enumerate(placed, start=1):
         panel.id_val = number
     return placed

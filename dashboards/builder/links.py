@@ -1,4 +1,4 @@
-"""Links: between dashboards, to runbooks, and into Explore with a query filled in."""
+"""Links to other dashboards, to runbooks, and to Explore with a prepared query."""
 
 import json
 import re
@@ -12,11 +12,14 @@ from dashboards.builder.sources import JAEGER, LOKI, Source
 from dashboards.builder.variables import RUNBOOKS
 
 TAG = "observability"
-"""On every dashboard of this project, beside its system's own tag."""
+"""Tag of every dashboard of this project, in addition to the tag of its system."""
+
+KEPT_TRACES = "All traces with an error are kept, and a share of the others (10 % unless the stack sets another share)."
+"""Sentence for every panel that links to traces, because tail sampling keeps only some of them."""
 
 
 def dashboards_with(tag: str, title: str) -> Link:
-    """A list of all dashboards with this tag; they open with the same time range and the variables they share."""
+    """A list of all dashboards with this tag; they open with the same time range and the same shared variables."""
     return (
         DashboardLink(title)
         .type(DashboardLinkType.DASHBOARDS)
@@ -29,31 +32,31 @@ def dashboards_with(tag: str, title: str) -> Link:
 
 
 def runbook(alert: str) -> str:
-    """Markdown that opens an alert's runbook."""
+    """Markdown link to an alert's runbook."""
     return f"[{alert}](${{{RUNBOOKS}}}/{alert}.md)"
 
 
 def explore_logs(expression: str) -> str:
-    """Address of Explore with a LogQL query and the dashboard's time range."""
+    """URL of Explore with a LogQL query and the dashboard's time range."""
     return _explore(LOKI, {"refId": "A", "expr": expression})
 
 
 def explore_traces(service: str) -> str:
-    """Address of Explore with the newest traces of a service."""
+    """URL of Explore with the newest traces of a service."""
     return _explore(JAEGER, {"refId": "A", "queryType": "search", "service": service})
 
 
 def _explore(source: Source, query: dict[str, str]) -> str:
-    # `left` is read by every Grafana from 7 on; newer ones turn it into their own form.
+    # Grafana 7 and later understand `left`; newer versions convert it to their own format.
     state = {
         "datasource": f"${{{source.name}}}",
         "queries": [query],
         "range": {"from": "${__from}", "to": "${__to}"},
     }
     encoded = quote(json.dumps(state, separators=(",", ":")), safe="")
-    # Grafana replaces ${name} before the address is opened, so these must stay readable.
-    return "/explore?left=" + re.sub(r"%24%7B(\w+)(?:%3A(\w+))?%7D", _readable, encoded)
+    # Grafana replaces ${name} before it opens the URL, so these placeholders must not be percent-encoded.
+    return "/explore?left=" + re.sub(r"%24%7B(\w+)(?:%3A(\w+))?%7D", _placeholder, encoded)
 
 
-def _readable(match: re.Match[str]) -> str:
+def _placeholder(match: re.Match[str]) -> str:
     return f"${{{match[1]}:{match[2]}}}" if match[2] else f"${{{match[1]}}}"

@@ -1,4 +1,4 @@
-"""How values are shown: unit, range, colours at limits, texts for values."""
+"""Presentation of values: unit, range, colours at limits, texts for values."""
 
 from dataclasses import dataclass
 
@@ -17,17 +17,17 @@ GOOD, WARNING, CRITICAL, NEUTRAL = "green", "orange", "red", "blue"
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """Values from which a colour changes. Where low is bad, `low_is_bad` turns the order round."""
+    """Values at which the colour changes; `low_is_bad` reverses the order."""
 
     warning: float | None = None
     critical: float | None = None
     low_is_bad: bool = False
-    """Then values *below* a limit have its colour."""
+    """If True, values below a limit get its colour, not values above it."""
     why: str
-    """Where the numbers come from; stands in the panel's description."""
+    """Source of the numbers; appended to the panel's description."""
 
     def steps(self) -> list[Threshold]:
-        """From the lowest value up, as Grafana wants them."""
+        """Grafana's thresholds, in ascending order."""
         if self.low_is_bad:
             pairs = [(self.critical, CRITICAL), (self.warning, WARNING)]
             present = [(value, colour) for value, colour in pairs if value is not None]
@@ -40,7 +40,7 @@ class Limits:
 
 @dataclass(frozen=True, kw_only=True)
 class Word:
-    """A text and a colour in place of one value."""
+    """A text and a colour that replace one value."""
 
     value: int
     text: str
@@ -49,22 +49,22 @@ class Word:
 
 @dataclass(frozen=True, kw_only=True)
 class Look:
-    """Everything about values that is not the query."""
+    """Everything about a panel's values except the query."""
 
     unit: str
     limits: Limits | None = None
     words: tuple[Word, ...] = ()
     minimum: float | None = 0
-    """None where values may be negative."""
+    """None if values may be negative."""
     maximum: float | None = None
     at_least: float | None = None
-    """The scale reaches this at least; None leaves it to the unit, see units.SCALE."""
+    """Minimum upper end of the scale; None: that of the unit, see units.SCALE."""
     decimals: int | None = None
     stacked: bool = False
-    """Areas on top of each other: only where the sum means something."""
+    """Stacked areas; use them only where the sum is meaningful."""
 
     def mappings(self) -> list[ValueMapping]:
-        """Texts for values."""
+        """Grafana's value mappings for `words`."""
         if not self.words:
             return []
         options = {
@@ -74,14 +74,14 @@ class Look:
         return [ValueMap(options=options)]
 
     def thresholds(self) -> ThresholdsConfig:
-        """Colours at limits; without limits one neutral colour, because green would say "good"."""
+        """Colours at limits; without limits one neutral colour, because green would mean "good"."""
         steps = self.limits.steps() if self.limits else [Threshold(None, NEUTRAL)]
         return ThresholdsConfig().mode(ThresholdsMode.ABSOLUTE).steps(steps)
 
     def colour(self, *, by_series: bool) -> FieldColor:
-        """One colour per series, or the colour of the limit that the value has reached, or of its word.
+        """One colour per series with `by_series`, otherwise the colour of the reached limit or of the value's word.
 
-        With words the mode is a fixed one: a state timeline would name and colour the limits instead of the words.
+        With words the mode is fixed, because a state timeline would otherwise show the limits instead of the words.
         """
         if self.words and not by_series:
             return FieldColor().mode(FieldColorModeId.FIXED).fixed_color(NEUTRAL)

@@ -1,7 +1,7 @@
-"""Panels in the house style. Each function gives one panel without a place; `layout` places it.
+"""Panels in a uniform style. Each function returns one panel without a position; `layout` adds that.
 
-Panel kinds and options are those of Grafana 9.4 and later. A title is short; the description says what the panel shows
-and what a bad picture means.
+Panel types and options work with Grafana 9.4 and later. Titles are short; a description explains what the panel shows
+and how to interpret unusual values.
 """
 
 import string
@@ -32,7 +32,7 @@ _LAST = "lastNotNull"
 
 
 def lines(title: str, description: str, queries: list[Query], look: Look) -> Panel:
-    """Values over time; the legend lists largest and last value."""
+    """Values over time; the legend lists the maximum and the last value of each series."""
     builder = (
         timeseries.Panel()
         .unit(look.unit)
@@ -69,7 +69,7 @@ def lines(title: str, description: str, queries: list[Query], look: Look) -> Pan
 
 
 def single(title: str, description: str, query: Query, look: Look) -> Panel:
-    """One number, its colour from the limits, with a small graph of its past where the query is one over time."""
+    """One number, coloured by its limits, with a small graph of its past if the query covers the time range."""
     graph = model.BigValueGraphMode.NONE if query.form == "last" or look.words else model.BigValueGraphMode.AREA
     builder = (
         stat.Panel()
@@ -106,7 +106,7 @@ def dials(title: str, description: str, query: Query, look: Look) -> Panel:
 
 
 def bars(title: str, description: str, query: Query, look: Look) -> Panel:
-    """One bar per series, its name beside it: for more of them than dials have room for."""
+    """One bar per series with its name; for more series than fit as dials."""
     builder = (
         bargauge.Panel()
         .unit(look.unit)
@@ -126,14 +126,14 @@ def bars(title: str, description: str, query: Query, look: Look) -> Panel:
 
 
 def buckets(title: str, description: str, query: Query, look: Look) -> Panel:
-    """A heatmap of a histogram: how many observations fell into each bucket."""
+    """A heatmap of a histogram: the number of observations in each bucket."""
     builder = (
         heatmap.Panel()
         .calculate(False)
         .color(heatmap.HeatmapColorOptions().mode(HeatmapColorMode.SCHEME).scheme("Oranges").exponent(0.5).steps(64))
         .y_axis(heatmap.YAxisConfig().unit(look.unit).axis_placement(model.AxisPlacement.LEFT))
         .cell_gap(1)
-        # The smallest value that gets a colour: an empty bucket stays empty.
+        # Cells with smaller values are not drawn, so empty buckets stay empty.
         .filter_values(heatmap.FilterValueRange().le(1e-9))
         .unit(look.unit)
         .show_legend()
@@ -142,7 +142,7 @@ def buckets(title: str, description: str, query: Query, look: Look) -> Panel:
 
 
 def states(title: str, description: str, queries: list[Query], look: Look) -> Panel:
-    """One band per series, coloured by state; the look's words name the states."""
+    """One band per series, coloured by state; the words of `look` name the states."""
     builder = (
         statetimeline.Panel()
         .unit(look.unit)
@@ -165,7 +165,7 @@ def states(title: str, description: str, queries: list[Query], look: Look) -> Pa
 
 
 def log_lines(title: str, description: str, query: Query) -> Panel:
-    """The lines themselves, newest first; a line opens to its fields and the link to its trace."""
+    """Log lines, newest first; an opened line shows its fields and a link to its trace."""
     builder = (
         logs.Panel()
         .show_time(True)
@@ -179,20 +179,20 @@ def log_lines(title: str, description: str, query: Query) -> Panel:
 
 
 def log_levels(selector: str) -> Panel:
-    """How many log lines of each level there are; `selector` is LogQL without a range."""
+    """Rate of log lines by level; `selector` is LogQL without a range."""
     rate = log_rate(f"sum by (level) (rate({selector} [$__interval]))", "{{level}}")
     return lines("Log lines by level", "Lines per second.", [rate], Look(unit=PER_SECOND, stacked=True))
 
 
-def words(title: str, markdown: str) -> Panel:
-    """A text; it may use the dashboard's variables."""
+def text_panel(title: str, markdown: str) -> Panel:
+    """A Markdown text, which may use the dashboard's variables."""
     panel = text.Panel().title(title).mode(TextMode.MARKDOWN).content(markdown).build()
-    panel.description = "What this dashboard is for, and where to go from here."
+    panel.description = "Purpose of this dashboard, and links to related pages."
     return panel
 
 
 def alerts_of(title: str, description: str, labels: str) -> Panel:
-    """Pending and firing alerts whose labels meet `labels` ({name="value"}), from every rule source of this Grafana."""
+    """Pending and firing alerts that match `labels` ({name="value"}), from every rule source of this Grafana."""
     builder = (
         AnyPanel()
         .type("alertlist")
@@ -214,7 +214,7 @@ def alerts_of(title: str, description: str, labels: str) -> Panel:
 
 
 def over(panel: Panel, past: str) -> Panel:
-    """The same panel, always over this much of the past (such as 30d), whatever the dashboard's range is."""
+    """The same panel with a fixed time range up to now, such as 30d, independent of the dashboard's range."""
     panel.time_from = past
     return panel
 
@@ -224,7 +224,7 @@ def _described(description: str, look: Look) -> str:
 
 
 def finish(panel: Panel, title: str, description: str, queries: list[Query], *, source: Source | None = None) -> Panel:
-    """The panel with what every kind has: texts, data source and queries A, B, C in order."""
+    """Adds what every panel has: title, description, data source, and queries A, B, C in order."""
     panel.title = title
     panel.description = description
     panel.datasource = (source or queries[0].source).ref

@@ -1,4 +1,4 @@
-"""Queries of a panel, in the language of their data source."""
+"""Queries of a panel, in the query language of their data source."""
 
 from dataclasses import dataclass
 from textwrap import dedent
@@ -18,7 +18,7 @@ _FORMATS = {"heatmap": PromQueryFormat.HEATMAP, "table": PromQueryFormat.TABLE}
 
 @dataclass(frozen=True, kw_only=True)
 class Query:
-    """One query; `legend` is Grafana's template over labels."""
+    """One query; `legend` is Grafana's template over its labels."""
 
     source: Source
     expression: str
@@ -27,7 +27,7 @@ class Query:
     exemplars: bool = False
 
     def build(self, ref: str) -> Builder[Dataquery]:
-        """The SDK's form of it, as query `ref` of its panel."""
+        """The query as an SDK object, with the letter `ref` in its panel."""
         return _loki(self, ref) if self.source is LOKI else _prometheus(self, ref)
 
 
@@ -37,7 +37,7 @@ def prom(expression: str, legend: str) -> Query:
 
 
 def prom_exemplars(expression: str, legend: str) -> Query:
-    """PromQL over the time range, with the exemplars of its buckets: points that lead to traces."""
+    """PromQL over the time range, with the exemplars of its buckets: points that link to traces."""
     return Query(source=PROMETHEUS, expression=_text(expression), legend=legend, form="series", exemplars=True)
 
 
@@ -47,7 +47,7 @@ def prom_last(expression: str, legend: str) -> Query:
 
 
 def prom_buckets(expression: str) -> Query:
-    """PromQL that keeps `le`: the rows of a heatmap. Without exemplars: their points would cover it."""
+    """PromQL that keeps `le`, for a heatmap. Without exemplars, because their points would cover the cells."""
     return Query(source=PROMETHEUS, expression=_text(expression), legend="{{le}}", form="heatmap")
 
 
@@ -57,47 +57,57 @@ def prom_table(expression: str, column: str) -> Query:
 
 
 def logs(expression: str) -> Query:
-    """LogQL that gives lines."""
+    """LogQL that returns log lines."""
     return Query(source=LOKI, expression=_text(expression), legend="lines", form="series")
 
 
 def log_rate(expression: str, legend: str) -> Query:
-    """LogQL that gives numbers over the time range."""
+    """LogQL that returns numbers over the time range."""
     return Query(source=LOKI, expression=_text(expression), legend=legend, form="series")
 
 
 def or_zero(expression: str, by: str = "") -> str:
-    """The expression, or 0 where it gives nothing at all: for things whose series only exist once they happened.
+    """The expression, or 0 if its result is empty: for counters that only exist after their first event.
 
-    The 0 is no row beside others, and where the legend shows label `by`, it says `none`. Whether the metric exists
-    at all, a panel cannot say then; `check-queries` does.
+    The 0 never appears beside other series; with `by` its label has the value `none`. Such a panel cannot show whether
+    the metric exists at all; `check-queries` checks that.
     """
     zero = f'label_replace(vector(0), "{by}", "none", "", "")' if by else "vector(0)"
     return f"{_text(expression)}\nor on ()\n{zero}"
 
 
 def quantile(level: float, buckets: str, by: str = "") -> str:
-    """A quantile of a classic histogram: `buckets` is a selector of its `_bucket` series, `by` more labels to keep."""
+    """A quantile of a classic histogram. `buckets` selects its `_bucket` series; `by` lists more labels to keep."""
     labels = f"{by}, le" if by else "le"
     return f"histogram_quantile({level:g}, sum by ({labels}) (rate({buckets}[$__rate_interval])))"
 
 
 def share(part: str, whole: str) -> str:
-    """Part of the whole, 0 to 1, both summed by the same labels. Where the part has no series it counts as 0."""
+    """Part of the whole, 0 to 1; both have the same labels. A part without a series counts as 0."""
     return f"({_text(part)} or 0 * {_text(whole)}) / {_text(whole)}"
 
 
-def grown(counter: str, window: str, by: str = "") -> str:
-    """How much the counters of a selector grew within the window, `by` labels to keep.
+def ratio(metric: str, bad: str, of: str, by: str = "") -> str:
+    """Share (0 to 1) of a counter's growth that matches `bad`, among its series that match `of`.
 
-    A counter that was not there before grew from nothing to its largest value: `increase` alone misses its first step.
+    `by` lists labels to keep. The result is 0 without a series that matches `bad`, and empty without traffic.
+    """
+    total = f"sum{_by(by)} (rate({metric}{{{of}}}[$__rate_interval]))"
+    failed = f"sum{_by(by)} (rate({metric}{{{of}, {bad}}}[$__rate_interval]))"
+    return share(failed, f"({total} > 0)")
+
+
+def grown(counter: str, window: str, by: str = "") -> str:
+    """Growth of the selected counters within the window; `by` lists labels to keep.
+
+    A counter that did not exist before counts with its largest value, because `increase` alone misses its first step.
     """
     born = f"max_over_time({counter}[{window}]) unless last_over_time({counter}[1d] offset {window})"
     return f"sum{_by(by)} (({born}) or increase({counter}[{window}]))"
 
 
 def counted(counter: str, window: str, by: str = "") -> str:
-    """As `grown`, in whole numbers, as alerts on single events count; a counter may restart once within the window."""
+    """As `grown`, but exact, as in alerts on single events; correct for at most one restart within the window."""
     now = f"last_over_time({counter}[{window}])"
     return f"sum{_by(by)} (({now} - last_over_time({counter}[1d] offset {window})) >= 0 or {now})"
 
@@ -135,8 +145,8 @@ def _text(expression: str) -> str:
 
 
 def otelcol(metric: str, matchers: str = "") -> str:
-    """Selector of a counter of the Collector's own.
+    """Selector of an internal counter of the Collector.
 
-    The Collector leaves `_total` away unless told otherwise; the older one inside Jaeger appends it.
+    By default the Collector omits the suffix `_total`; the older version inside Jaeger appends it.
     """
     return f'{{__name__=~"otelcol_{metric}(_total)?"{", " if matchers else ""}{matchers}}}'

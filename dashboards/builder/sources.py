@@ -1,4 +1,4 @@
-"""Data sources: every panel names a dashboard variable, so that one JSON works in every Grafana."""
+"""Data sources. Panels refer to them through dashboard variables, so that one JSON works in every Grafana."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from grafana_foundation_sdk.models.dashboard import DataSourceRef
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """A data source variable; `name` is at once its name and the uid that it starts with."""
+    """A data source variable; `name` is both the variable's name and the uid of its initial selection."""
 
     name: str
     title: str
@@ -16,7 +16,7 @@ class Source:
 
     @property
     def ref(self) -> DataSourceRef:
-        """What panels and queries carry."""
+        """The reference in panels and queries."""
         return DataSourceRef(type_val=self.kind, uid=f"${{{self.name}}}")
 
 

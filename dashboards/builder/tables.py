@@ -1,4 +1,4 @@
-"""A table of the newest values: one row per combination of labels, one column per query."""
+"""Tables of the newest values: one row per combination of labels, one column per query."""
 
 from dataclasses import dataclass
 
@@ -13,13 +13,13 @@ _WIDE = 230  # pixels: about 30 letters
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
-    """One query; all columns of a table give the same labels."""
+    """One query; all columns of a table must have the same labels."""
 
     title: str
     expression: str
     unit: str
     decimals: int | None = None
-    """None leaves it to the size of the value."""
+    """None: depends on the size of the value."""
 
 
 def ranking(
@@ -31,11 +31,11 @@ def ranking(
     smallest_first: bool = False,
     wide: str = "",
 ) -> Panel:
-    """Rows sorted by the first column, largest first unless told. `labels`: label of the queries -> its column's title.
+    """A table sorted by the first column, descending unless `smallest_first`.
 
-    `wide` is the title of a column with long names.
+    `labels` maps labels of the queries to titles of their columns. `wide` is the title of a column with long names.
     """
-    # Grafana names a query's column after its letter; one query alone is just "Value".
+    # Grafana names a query's column after its letter, or just "Value" if there is only one query.
     names = [f"Value #{chr(ord('A') + index)}" for index in range(len(columns))] if len(columns) > 1 else ["Value"]
     titles = labels | dict(zip(names, (column.title for column in columns), strict=True))
     builder = (

@@ -1,4 +1,4 @@
-"""Template variables: data sources, and what narrows a dashboard down."""
+"""Template variables: data sources and filters."""
 
 from grafana_foundation_sdk.builders.dashboard import (
     ConstantVariable,
@@ -17,25 +17,26 @@ from grafana_foundation_sdk.models.dashboard import (
 from dashboards.builder.sources import PROMETHEUS, Source
 
 RUNBOOKS = "runbooks"
-"""Name of the hidden variable with the address of the runbooks; each stack puts its own there."""
+"""Name of the hidden variable with the base URL of the runbooks; each stack sets its own."""
 RUNBOOKS_DEFAULT = "https://github.com/example/observability-platform/blob/main/rules/runbooks"
 
 _ALL = VariableOption(selected=True, text=["All"], value=["$__all"])
 
 
-def source(one: Source) -> VariableModel:
-    """Which data source of its kind."""
-    current = VariableOption(selected=True, text=one.name, value=one.name)
-    return DatasourceVariable(one.name).label(one.title).type(one.kind).current(current).build()
+def source(data_source: Source) -> VariableModel:
+    """Selects a data source of one type."""
+    name = data_source.name
+    current = VariableOption(selected=True, text=name, value=name)
+    return DatasourceVariable(name).label(data_source.title).type(data_source.kind).current(current).build()
 
 
 def label_values(
     name: str, label: str, selector: str, *, only_these: bool = False, first: str | None = None
 ) -> VariableModel:
-    """The values that label `label` has in the series of `selector`; `first` is chosen at first, else All.
+    """Offers the values of `label` in the series of `selector`; the initial selection is `first`, or else All.
 
-    All is `.*`: a short query, and a series without the label is not lost. With `only_these` All is every value
-    joined: for a label that other systems' series and log lines have, too.
+    All means `.*`, which keeps queries short and includes series without the label. With `only_these`, All means all
+    offered values, for labels that series and log lines of other systems have, too.
     """
     query: dict[str, object] = {"query": f"label_values({selector}, {label})", "refId": name}
     variable = (
@@ -53,7 +54,7 @@ def label_values(
 
 
 def choice(name: str, values: list[str]) -> VariableModel:
-    """Some of these values; All at first."""
+    """Offers fixed values; the initial selection is All."""
     return (
         CustomVariable(name)
         .label(name.capitalize())
@@ -67,12 +68,12 @@ def choice(name: str, values: list[str]) -> VariableModel:
 
 
 def search(name: str, label: str) -> VariableModel:
-    """A text that the reader types; empty at first."""
+    """A text field, initially empty."""
     return TextBoxVariable(name).label(label).default_value("").current(VariableOption(text="", value="")).build()
 
 
 def runbooks() -> VariableModel:
-    """The address under which runbooks are read; hidden."""
+    """The base URL of the runbooks; hidden."""
     variable = ConstantVariable(RUNBOOKS).value(RUNBOOKS_DEFAULT).build()
     variable.current = VariableOption(text=RUNBOOKS_DEFAULT, value=RUNBOOKS_DEFAULT)
     return variable

@@ -1,1 +1,1 @@
-"""Dashboards of one system: The job queue."""
+"""Dashboards of the job queue."""

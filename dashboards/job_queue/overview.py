@@ -1,4 +1,4 @@
-"""Job Queue - Overview: is anything working, is work piling up, is work failing, do the parts below fail."""
+"""Job Queue - Overview: is anything working, is work piling up, is work failing, do the dependencies fail."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from dashboards.builder.queries import prom, prom_buckets, prom_exemplars, quant
 from dashboards.builder.variables import label_values
 
 _QUEUE = 'queue=~"$queue"'
-_PENDING_LIMIT = 1000  # as JobQueueDepthHigh
+_PENDING_LIMIT = 1000  # the threshold of JobQueueDepthHigh
 
 
 def build() -> dict[str, Any]:
@@ -21,7 +21,7 @@ def build() -> dict[str, Any]:
         title="Job Queue - Overview",
         system="job-queue",
         purpose="Is anything working, is work piling up, is work failing, and do the parts below fail: "
-        "scheduler, Kafka, Redis, gRPC.",
+        "scheduler, Kafka, Redis, gRPC?",
         runbooks=[
             "JobQueueNoWorkers",
             "JobQueueDepthHigh",
@@ -38,7 +38,7 @@ def build() -> dict[str, Any]:
 def _work() -> Row:
     depth = dials(
         "Queue depth by queue and status",
-        "Jobs that wait (PENDING) or run. Every server reports the whole queue, so the largest report counts.",
+        "Jobs that wait (PENDING) or run. Every server reports the whole queue, so the maximum counts.",
         prom(f"max by (queue, status) (jq_queue_depth{{{_QUEUE}}})", "{{queue}} {{status}}"),
         Look(
             unit=units.COUNT,
@@ -48,7 +48,7 @@ def _work() -> Row:
     )
     throughput = lines(
         "Throughput",
-        "Jobs submitted, completed and failed per second. Submitted above the sum of the others fills the queue.",
+        "Jobs submitted, completed and failed per second. The queue grows while more are submitted than finish.",
         [
             prom(f"sum(rate(jq_jobs_{event}_total{{{_QUEUE}}}[$__rate_interval]))", event)
             for event in ("submitted", "completed", "failed")
@@ -58,13 +58,13 @@ def _work() -> Row:
     buckets_of = f"jq_job_latency_seconds_bucket{{{_QUEUE}}}"
     latency = lines(
         "End-to-end latency",
-        "From submit to finish: half, 95 % and 99 % of the jobs are done within this time.",
+        "From submission to completion: 50 %, 95 % and 99 % of the jobs finish within this time.",
         [prom_exemplars(quantile(level / 100, buckets_of), f"p{level}") for level in (50, 95, 99)],
         Look(unit=units.SECONDS),
     )
     workers = lines(
         "Active workers and concurrency",
-        "Workers that take jobs, and how many jobs each runs at once. JobQueueNoWorkers pages when none is left.",
+        "Workers that take jobs, and the number of jobs each runs at once. JobQueueNoWorkers pages when none is left.",
         [
             prom("sum(jq_workers_active)", "active workers"),
             prom("max by (worker) (jq_worker_concurrency)", "concurrency of {{worker}}"),
@@ -77,7 +77,7 @@ def _work() -> Row:
 def _parts() -> Row:
     scheduler = buckets(
         "Scheduler cycle duration",
-        "How long cycles take; the scheduler runs once a second. JobQueueSchedulerSlow alerts when 5 % of the cycles "
+        "Duration of cycles; the scheduler runs once a second. JobQueueSchedulerSlow alerts when 5 % of the cycles "
         "take longer than 0.2 s.",
         prom_buckets("sum by (le) (increase(jq_scheduler_cycle_duration_seconds_bucket[$__rate_interval]))"),
         Look(unit=units.SECONDS),
@@ -95,7 +95,7 @@ def _parts() -> Row:
     )
     redis = lines(
         "Redis operation duration",
-        "95 % of the operations are done within this time. Redis is local: milliseconds are normal.",
+        "95 % of the operations finish within this time. Redis is local, so milliseconds are normal.",
         [
             prom_exemplars(
                 quantile(0.95, "jq_redis_operation_duration_seconds_bucket", "operation"), "{{operation}} p95"
@@ -105,7 +105,7 @@ def _parts() -> Row:
     )
     grpc = lines(
         "gRPC duration by method",
-        "95 % of the calls are answered within this time, on the server.",
+        "95 % of the calls are answered within this time, measured on the server.",
         [prom_exemplars(quantile(0.95, "grpc_server_handling_seconds_bucket", "grpc_method"), "{{grpc_method}} p95")],
         Look(unit=units.SECONDS),
     )

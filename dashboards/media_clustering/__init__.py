@@ -1,1 +1,1 @@
-"""Dashboards of one system: Media clustering."""
+"""Dashboards of media clustering."""

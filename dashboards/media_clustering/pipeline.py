@@ -1,4 +1,4 @@
-"""Media Clustering – Pipeline Health: do jobs succeed, how long do they take, is feedback safe, does work wait."""
+"""Media Clustering – Pipeline Health: success and duration of jobs, feedback, backlog."""
 
 from typing import Any
 
@@ -7,15 +7,15 @@ from grafana_foundation_sdk.models.dashboard import Panel
 from dashboards.builder import units
 from dashboards.builder.dashboard import About, dashboard
 from dashboards.builder.layout import Row, line, row
-from dashboards.builder.links import explore_logs, explore_traces
+from dashboards.builder.links import KEPT_TRACES, explore_logs, explore_traces
 from dashboards.builder.look import Limits, Look
-from dashboards.builder.panels import dials, lines, log_lines, single, words
+from dashboards.builder.panels import dials, lines, log_lines, single, text_panel
 from dashboards.builder.queries import grown, logs, or_zero, prom, prom_last
 from dashboards.builder.variables import label_values, search
 from dashboards.media_upload import signals as media
 
 FILE = "media-clustering-redis-streams"
-"""Name of the JSON without its ending, as the seed has it."""
+"""Name of the JSON file without its extension, as in the telemetry contract."""
 
 _JOBS, _SUCCEEDED, _FAILED = (
     f"cluster_jobs_total{{{media.HERE}{more}}}" for more in ("", ', outcome="success"', ', outcome!="success"')
@@ -47,19 +47,19 @@ _LAG_LIMITS = Limits(
     critical=30,
     why="MediaClusterStreamLagHigh alerts above 10 s for 5 minutes, MediaClusterStreamLagCritical above 30 s.",
 )
-_LEGACY = "The legacy worker exporter is not everywhere: empty means that it is not deployed, not that nothing waits."
+_LEGACY = "Empty means that the legacy worker exporter is not deployed, not that nothing waits."
 _REDIS = """
-Without the legacy worker exporter, or to see who holds what, ask Redis itself:
+Without the legacy worker exporter, or to see the jobs of each consumer, query Redis directly:
 
 ```bash
-# How many wait for an acknowledgement, the oldest one, and how many each consumer holds
+# Number of unacknowledged entries, the oldest one, and the number per consumer
 redis-cli -u "$(printenv REDIS_URL)" XPENDING streams:embedding.ingested cluster-workers
-# Groups and their lag; consumers and how long each has been idle (ms)
+# Groups and their lag; consumers and their idle time (ms)
 redis-cli -u "$(printenv REDIS_URL)" XINFO GROUPS streams:embedding.ingested
 redis-cli -u "$(printenv REDIS_URL)" XINFO CONSUMERS streams:embedding.ingested cluster-workers
 ```
 
-A consumer with pending entries that stays idle is stuck: the runbook of MediaClusterBacklogHigh says what to do.
+A consumer that has pending entries and stays idle is stuck: follow the runbook of MediaClusterBacklogHigh.
 """
 
 
@@ -70,7 +70,7 @@ def build() -> dict[str, Any]:
         title="Media Clustering – Pipeline Health",
         system="media-clustering",
         purpose="Do clustering jobs succeed and keep up with the uploads, how long do they take, does feedback "
-        "(merge, split) arrive, does work wait?",
+        "(merge, split) succeed, does work wait?",
         runbooks=[
             "MediaClusterJobsStalled",
             "MediaClusterJobFailures",
@@ -106,26 +106,26 @@ def build() -> dict[str, Any]:
 def _outcomes() -> Row:
     failing = single(
         "Failures per minute",
-        "Failed jobs per minute, whatever the kind of failure: the mean of the last 5.",
+        "Failed jobs per minute, of every outcome except success: the mean of the last 5 minutes.",
         prom(or_zero(f"{grown(_FAILED, '5m')} / 5"), "failures/min"),
         Look(unit=units.COUNT, limits=_FAILURE_LIMITS),
     )
     failed = single(
         "Failed jobs",
-        "Jobs of the time range that ended otherwise than with success.",
+        "Jobs that failed within the time range.",
         prom_last(or_zero(grown(_FAILED, "$__range")), "failed"),
         Look(unit=units.EXACT, decimals=0),
     )
     succeeded = single(
         "Successful jobs",
-        "Jobs of the time range that ended with success.",
+        "Jobs that succeeded within the time range.",
         prom_last(or_zero(grown(_SUCCEEDED, "$__range")), "successful"),
         Look(unit=units.EXACT, decimals=0),
     )
     noise = f"cluster_last_noise_count{{{media.HERE}}}"
     gauge = dials(
         "Noise after the last run",
-        "Points that belong to no cluster, of the worst instance. Below 15 is usual; a spike means embeddings of low "
+        "Points that belong to no cluster, on the worst instance. Below 15 is normal; a spike means embeddings of low "
         "quality.",
         prom(f"max({noise})", "noise points"),
         Look(unit=units.EXACT, maximum=60, limits=_NOISE_LIMITS),
@@ -139,7 +139,7 @@ def _outcomes() -> Row:
     failures = log_lines(
         "Log lines of failed jobs",
         "Lines of sploot-cluster.queue with level ERROR that contain the pet_id above. An opened line shows pet_id "
-        "and trace_id, and leads to its trace.",
+        "and trace_id, and links to its trace.",
         logs(f'{_LINES} | level="ERROR" |= "$pet"'),
     )
     return row(
@@ -157,14 +157,13 @@ def _throughput() -> Row:
     by_outcome = f"{grown(_FAILED, '5m', 'outcome')} / 5"
     failures = lines(
         "Failures per minute by outcome",
-        "Failed jobs per minute by kind of failure, each point the mean of the 5 minutes before it. The alerts take "
-        "the sum.",
+        "Failed jobs per minute by outcome; each point is the mean of the 5 minutes before it. The alerts use the sum.",
         [prom(or_zero(by_outcome, "outcome"), "{{outcome}}")],
         Look(unit=units.COUNT, at_least=1.2, limits=_FAILURE_LIMITS),
     )
     jobs = lines(
         "Job throughput",
-        "Jobs per minute that end with success, and otherwise.",
+        "Jobs per minute that succeed and that fail.",
         [
             prom(or_zero(per_minute(_SUCCEEDED)), "success/min"),
             prom(or_zero(per_minute(_FAILED)), "failures/min"),
@@ -173,21 +172,21 @@ def _throughput() -> Row:
     )
     arrivals = lines(
         "Successful uploads",
-        "Uploads per minute: the work that arrives. MediaClusterJobsStalled alerts when uploads go on and no job has "
-        "succeeded for 10 minutes.",
+        "Uploads per minute, which create the work. MediaClusterJobsStalled alerts when uploads continue and no job "
+        "has succeeded for 10 minutes.",
         [prom(per_minute(uploads), "uploads/min")],
         Look(unit=units.COUNT, at_least=1),
     )
     duration = lines(
         "Job duration by backend",
-        "50 % and 95 % of a backend's jobs are done within this time; a healthy p95 is below 3 s. A p95 that rises "
-        f"alone: few jobs are slow. A point is one job: it opens its trace, {media.KEPT}",
+        "50 % and 95 % of a backend's jobs finish within this time; a healthy p95 is below 3 s. If only the p95 rises, "
+        f"few jobs are slow. A point is one job and links to its trace. {KEPT_TRACES}",
         media.percentiles(f"cluster_job_duration_seconds_bucket{{{_BACKENDS}}}", "backend", 50, 95),
         Look(unit=units.SECONDS, limits=_DURATION_LIMITS),
     )
     backends = lines(
         "Jobs per minute by backend",
-        "Which backend does the work. A CPU backend that appears where GPUs are expected explains a rising duration.",
+        "Jobs by backend. A CPU backend where GPUs are expected explains a rising duration.",
         [
             prom(
                 f"60 * sum by (backend) (rate(cluster_job_duration_seconds_count{{{_BACKENDS}}}[$__rate_interval]))",
@@ -217,11 +216,11 @@ def _feedback() -> Row:
             total(
                 "Failed feedback operations",
                 'outcome!="success"',
-                "Merges and splits of the time range that failed: what a person decided is lost or half done.",
+                "Merges and splits that failed within the time range: a person's decision is lost or half applied.",
                 any_failed,
             ),
-            total("Merge successes", 'operation="merge", outcome="success"', "All of the time range together."),
-            total("Split successes", 'operation="split", outcome="success"', "All of the time range together."),
+            total("Merge successes", 'operation="merge", outcome="success"', "Within the time range."),
+            total("Split successes", 'operation="split", outcome="success"', "Within the time range."),
             lines(
                 "Feedback by operation and outcome",
                 "Operations within the 10 minutes before each point.",
@@ -236,19 +235,19 @@ def _feedback() -> Row:
 def _backlog() -> Row:
     pending = lines(
         "Pending jobs",
-        f"Entries of the consumer group that are delivered and not acknowledged; below 50 is usual. {_LEGACY}",
+        f"Entries of the consumer group that are delivered but not acknowledged; below 50 is normal. {_LEGACY}",
         [prom(f"max by (namespace, app) (media_cluster_pending_jobs{{{media.HERE}}})", "{{namespace}} {{app}}")],
         Look(unit=units.COUNT, at_least=120, limits=_PENDING_LIMITS),
     )
     lag = lines(
         "Stream lag",
-        f"How long the oldest pending job has been idle; below 5 s is usual. {_LEGACY}",
+        f"Idle time of the oldest pending job; below 5 s is normal. {_LEGACY}",
         [prom(f"max by (namespace, app) (media_cluster_stream_lag_seconds{{{media.HERE}}})", "{{namespace}} {{app}}")],
         Look(unit=units.SECONDS, at_least=12, limits=_LAG_LIMITS),
     )
     for panel in (pending, lag):
         if panel.field_config:
             panel.field_config.defaults.no_value = "the legacy worker exporter is not deployed"
-    by_hand = words("Backlog in Redis", _REDIS)
-    by_hand.description = "How to look at the backlog with redis-cli, where the legacy worker exporter is not deployed."
+    by_hand = text_panel("Backlog in Redis", _REDIS)
+    by_hand.description = "How to inspect the backlog with redis-cli where the legacy worker exporter is not deployed."
     return row("Backlog", line(pending, lag, by_hand, height=12, widths=(7, 7, 10)))

@@ -1,1 +1,1 @@
-"""Dashboards of one system: Media upload."""
+"""Dashboards of media upload."""

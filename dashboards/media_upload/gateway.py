@@ -5,10 +5,10 @@ from typing import Any
 from dashboards.builder import units
 from dashboards.builder.dashboard import About, dashboard
 from dashboards.builder.layout import Row, line, row
-from dashboards.builder.links import explore_traces
+from dashboards.builder.links import KEPT_TRACES, explore_traces
 from dashboards.builder.look import Limits, Look
 from dashboards.builder.panels import buckets, lines, single
-from dashboards.builder.queries import prom, prom_buckets, prom_exemplars, quantile, share
+from dashboards.builder.queries import prom, prom_buckets, prom_exemplars, quantile, ratio, share
 from dashboards.builder.tables import Column, ranking
 from dashboards.builder.variables import label_values
 from dashboards.media_upload import signals as media
@@ -30,7 +30,7 @@ def build() -> dict[str, Any]:
         uid="media-gateway",
         title="Gateway Overview",
         system="media-upload",
-        purpose="Do the gateway's requests succeed, and are they answered in time: by route, and by GraphQL operation?",
+        purpose="Do the gateway's requests succeed, and are they answered in time, by route and by GraphQL operation?",
         runbooks=["HighGraphQLErrorRate"],
         logs='{namespace=~"${namespace:pipe}", service="gateway"}',
         links={"traces of gateway in Explore": explore_traces("gateway")} | media.places(without="media-gateway"),
@@ -42,9 +42,9 @@ def build() -> dict[str, Any]:
         *media.log_variables(),
     ]
     promise = row(
-        "Is the promise kept?",
+        "Service level objective",
         media.objective(
-            "media-gateway-latency", "The objective: 95 % of the requests of 30 days are answered in 500 ms."
+            "media-gateway-latency", "Objective: 95 % of the requests of 30 days are answered within 500 ms."
         ),
     )
     return dashboard(about, variables, [_now(), promise, _graphql(), _routes(), _latency(), media.log_row("gateway")])
@@ -57,22 +57,22 @@ def _now() -> Row:
             single(
                 "GraphQL errors",
                 "Share of the GraphQL requests that end with an error. Empty without requests.",
-                prom(media.ratio("graphql_requests_total", 'status="error"', of=_OPERATION), "errors"),
+                prom(ratio("graphql_requests_total", 'status="error"', of=_OPERATION), "errors"),
                 Look(unit=units.RATIO, limits=media.GRAPHQL_ERRORS),
             ),
             single(
                 "Server errors",
                 "Share of the requests that the gateway answers with 5xx. Empty without requests.",
-                prom(media.ratio("gateway_requests_total", _SERVER_ERRORS, of=_ROUTE), "5xx"),
+                prom(ratio("gateway_requests_total", _SERVER_ERRORS, of=_ROUTE), "5xx"),
                 Look(unit=units.RATIO),
             ),
             single(
                 "Answered within 500 ms",
-                "Share of the requests, as the SLO media-gateway-latency counts it.",
+                "Share of the requests, as defined by the SLO media-gateway-latency.",
                 prom(_FAST, "within 500 ms"),
                 Look(
                     unit=units.RATIO,
-                    limits=Limits(warning=0.95, low_is_bad=True, why="the SLO media-gateway-latency wants 95 %."),
+                    limits=Limits(warning=0.95, low_is_bad=True, why="the SLO media-gateway-latency requires 95 %."),
                 ),
             ),
             single(
@@ -83,7 +83,7 @@ def _now() -> Row:
             ),
             single(
                 "Requests",
-                "Requests per second over the chosen routes.",
+                "Requests per second over the selected routes.",
                 prom(f"sum(rate(gateway_requests_total{{{_ROUTE}}}[$__rate_interval]))", "requests"),
                 Look(unit=units.REQUESTS_PER_SECOND),
             ),
@@ -100,10 +100,10 @@ def _graphql() -> Row:
             lines(
                 "GraphQL errors of all",
                 "Share of the GraphQL requests that end with an error, all operations together. GraphQL answers 200 "
-                "all the same, so the status codes do not show it.",
+                "even for errors, so status codes do not show them.",
                 [
                     prom(
-                        media.ratio("graphql_requests_total", 'status="error"', by="namespace, app"),
+                        ratio("graphql_requests_total", 'status="error"', media.HERE, by="namespace, app"),
                         "{{namespace}} {{app}}",
                     )
                 ],
@@ -111,10 +111,11 @@ def _graphql() -> Row:
             ),
             lines(
                 "GraphQL errors by operation",
-                "Share of an operation's requests that end with an error. A rare operation jumps with a single one.",
+                "Share of an operation's requests that end with an error. For a rare operation, one error is a large "
+                "share.",
                 [
                     prom(
-                        media.ratio("graphql_requests_total", 'status="error"', of=_OPERATION, by="operation"),
+                        ratio("graphql_requests_total", 'status="error"', of=_OPERATION, by="operation"),
                         "{{operation}}",
                     )
                 ],
@@ -148,7 +149,7 @@ def _routes() -> Row:
             lines(
                 "Server errors by route",
                 "Share of a route's requests that are answered with 5xx.",
-                [prom(media.ratio("gateway_requests_total", _SERVER_ERRORS, of=_ROUTE, by="route"), "{{route}}")],
+                [prom(ratio("gateway_requests_total", _SERVER_ERRORS, of=_ROUTE, by="route"), "{{route}}")],
                 Look(unit=units.RATIO),
             ),
             lines(
@@ -172,20 +173,20 @@ def _latency() -> Row:
         line(
             lines(
                 "Percentiles",
-                "50 %, 95 % and 99 % of the requests are answered within this time. A point is one request: it opens "
-                f"its trace, {media.KEPT}",
+                "50 %, 95 % and 99 % of the requests are answered within this time. A point is one request and links "
+                f"to its trace. {KEPT_TRACES}",
                 media.percentiles(_DURATION),
                 Look(unit=units.SECONDS, limits=media.GATEWAY_SLOW),
             ),
             lines(
                 "p95 by route",
-                f"95 % of a route's requests are answered within this time. A point opens a trace, {media.KEPT}",
+                f"95 % of a route's requests are answered within this time. Points link to traces. {KEPT_TRACES}",
                 [prom_exemplars(quantile(0.95, _DURATION, "route"), "{{route}}")],
                 Look(unit=units.SECONDS, limits=media.GATEWAY_SLOW),
             ),
             buckets(
                 "Latency distribution",
-                "How many requests took how long. Two bands are two kinds of requests, which a percentile hides.",
+                "Requests by duration. Two bands indicate two types of requests, which a percentile hides.",
                 prom_buckets(f"sum by (le) (increase({_DURATION}[$__rate_interval]))"),
                 Look(unit=units.SECONDS),
             ),

@@ -1,4 +1,4 @@
-"""Gateway Security: who is turned away at the gateway, why, and how often."""
+"""Gateway Security: requests that the gateway refuses, by client, reason and route."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from dashboards.builder.dashboard import About, dashboard
 from dashboards.builder.layout import Row, line, row
 from dashboards.builder.look import Look
 from dashboards.builder.panels import lines, single
-from dashboards.builder.queries import grown, or_zero, prom, prom_last
+from dashboards.builder.queries import grown, or_zero, prom, prom_last, ratio
 from dashboards.builder.tables import Column, ranking
 from dashboards.builder.variables import label_values
 from dashboards.media_upload import signals as media
@@ -26,8 +26,8 @@ def build() -> dict[str, Any]:
         uid="media-gateway-security",
         title="Gateway Security",
         system="media-upload",
-        purpose="Who is turned away at the gateway, why, and how often: failed authentication by reason, rate-limited "
-        "clients, refused requests by route. No alert stands behind these numbers: compare them with an earlier day.",
+        purpose="Requests that the gateway refuses: failed authentication by reason, rate-limited clients, refused "
+        "requests by route. No alert uses these numbers: compare them with an earlier day.",
         runbooks=[],
         logs='{namespace=~"${namespace:pipe}", service="gateway"} | level=~"WARNING|ERROR"',
         links=media.places(without="media-gateway-security"),
@@ -68,7 +68,7 @@ def _now() -> Row:
             single(
                 "Refused of all",
                 "Share of the requests that are answered with 401, 403 or 429. Empty without requests.",
-                prom(media.ratio("gateway_requests_total", _REFUSED, of=_ROUTE), "refused"),
+                prom(ratio("gateway_requests_total", _REFUSED, of=_ROUTE), "refused"),
                 Look(unit=units.RATIO),
             ),
             height=4,
@@ -84,8 +84,8 @@ def _authentication() -> Row:
         line(
             lines(
                 "Failed authentications by reason",
-                "Failures per second. Many with one reason at once: a client with a wrong or outdated secret, or "
-                "somebody who tries secrets out.",
+                "Failures per second. Many failures with one reason: a client has a wrong or outdated secret, or "
+                "somebody guesses secrets.",
                 [prom(or_zero(rate, "reason"), "{{reason}}")],
                 Look(unit=units.PER_SECOND, stacked=True),
             ),
@@ -108,13 +108,13 @@ def _limits() -> Row:
         line(
             lines(
                 "Rate-limited requests by client",
-                "Requests per second that were turned away, of the ten clients with most of them at each moment.",
+                "Refused requests per second, of the ten clients with most of them at each point in time.",
                 [prom(or_zero(rate, "client"), "{{client}}")],
                 Look(unit=units.PER_SECOND),
             ),
             ranking(
                 "Clients",
-                "Requests turned away within the time range.",
+                "Requests refused within the time range.",
                 columns,
                 {"client": "Client", "namespace": "Namespace"},
             ),
@@ -131,13 +131,13 @@ def _refused() -> Row:
             lines(
                 "Refused by route",
                 "Share of a route's requests that are answered with 401, 403 or 429.",
-                [prom(media.ratio("gateway_requests_total", _REFUSED, of=_ROUTE, by="route"), "{{route}}")],
+                [prom(ratio("gateway_requests_total", _REFUSED, of=_ROUTE, by="route"), "{{route}}")],
                 Look(unit=units.RATIO),
             ),
             lines(
                 "Client errors by status code",
-                "Responses per second: 401 is no valid login, 403 not allowed, 404 not there (many: somebody looks for "
-                "ways in), 429 rate-limited.",
+                "Responses per second: 401 is a missing or invalid login, 403 not allowed, 404 not found (many: "
+                "somebody probes the API), 429 rate-limited.",
                 [prom(or_zero(by_code, "code"), "{{code}}")],
                 Look(unit=units.REQUESTS_PER_SECOND, stacked=True),
             ),

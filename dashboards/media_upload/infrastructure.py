@@ -1,4 +1,4 @@
-"""Media Infrastructure: PostgreSQL, NATS, Redis, MinIO and OpenSearch below the media services."""
+"""Media Infrastructure: PostgreSQL, NATS, Redis, MinIO and OpenSearch, which the media services use."""
 
 from typing import Any
 
@@ -22,8 +22,8 @@ def build() -> dict[str, Any]:
         uid="media-infrastructure",
         title="Media Infrastructure",
         system="media-upload",
-        purpose="Do the parts below the media services have room: PostgreSQL's connections, NATS' consumers, Redis' "
-        "memory, MinIO's storage, OpenSearch's shards? Where an exporter is not deployed, its panels stay empty.",
+        purpose="Do the dependencies of the media services have room: PostgreSQL's connections, NATS' consumers, "
+        "Redis' memory, MinIO's storage, OpenSearch's shards? Where an exporter is not deployed, panels stay empty.",
         runbooks=["DatabasePoolExhausted", "OpenSearchClusterRed", "ConsumerLag", "RedisMemoryHigh"],
         logs='{namespace=~"${namespace:pipe}", service=~"ingestor|gateway|variant-generator|reconciler"}',
         links=media.places(without="media-infrastructure"),
@@ -65,13 +65,14 @@ def _postgres() -> Row:
         line(
             lines(
                 "Connection pool in use",
-                "Share of the allowed connections that are open. Above the limit new requests soon wait for one.",
+                "Share of the allowed connections that are open. Above the limit, new requests soon wait for a "
+                "connection.",
                 [prom(media.POOL, "{{pod}}")],
                 Look(unit=units.RATIO, at_least=1, limits=media.POOL_FULL),
             ),
             lines(
                 "Connections",
-                "Open connections, and how many may be open.",
+                "Open connections, and the allowed maximum.",
                 [
                     prom(f"sum by ({by}) (pg_connections{{{media.HERE}}})", "{{pod}} open"),
                     prom(f"max by ({by}) (pg_max_connections{{{media.HERE}}})", "{{pod}} allowed"),
@@ -90,19 +91,19 @@ def _nats() -> Row:
         line(
             lines(
                 "Messages that wait",
-                "Not yet delivered to the consumer. Growing: it takes fewer than arrive.",
+                "Messages not yet delivered to the consumer. They grow while more arrive than it takes.",
                 [prom(f"max by ({labels}) (nats_consumer_num_pending{{{_CONSUMER}}})", name)],
                 Look(unit=units.COUNT, at_least=100, limits=media.PENDING),
             ),
             lines(
                 "Delivered, not acknowledged",
-                "The consumer has them and is not done. At its limit (max_ack_pending) it gets no more.",
+                "Messages that the consumer has not finished. At its limit (max_ack_pending) it gets no more.",
                 [prom(f"max by ({labels}) (nats_consumer_num_ack_pending{{{_CONSUMER}}})", name)],
                 Look(unit=units.COUNT, at_least=10),
             ),
             lines(
                 "Growth of the lag",
-                "By how many messages per second the number that waits grows; below 0 the consumer catches up.",
+                "Growth of the waiting messages per second; below 0 the consumer catches up.",
                 [prom(f"max by ({labels}) (deriv(nats_consumer_num_pending{{{_CONSUMER}}}[$__rate_interval]))", name)],
                 Look(unit=units.PER_SECOND, minimum=None),
             ),
@@ -120,13 +121,13 @@ def _redis() -> Row:
         line(
             lines(
                 "Memory in use",
-                "Share of the allowed memory. Empty where none is set (maxmemory 0).",
+                "Share of the allowed memory. Empty without a limit (maxmemory 0).",
                 [prom(f"max by (namespace, app, pod) ({media.MEMORY})", "{{pod}}")],
                 Look(unit=units.RATIO, at_least=1, limits=media.MEMORY_HIGH),
             ),
             lines(
                 "Memory",
-                "In use, and allowed; 0 allowed means that there is no limit.",
+                "Memory in use and the allowed maximum; 0 means no limit.",
                 [
                     prom(f"max by (namespace, app, pod) (redis_memory_{kind}_bytes{{{media.HERE}}})", legend)
                     for kind, legend in (("used", "{{pod}} used"), ("max", "{{pod}} allowed"))
@@ -135,8 +136,8 @@ def _redis() -> Row:
             ),
             lines(
                 "Hit rate",
-                "Share of the look-ups that find their key. A drop after a restart is a cold cache; without one keys "
-                "are evicted too early. Empty without look-ups.",
+                "Share of the lookups that find their key. A drop after a restart is a cold cache; a drop without a "
+                "restart means that keys are evicted too early. Empty without lookups.",
                 [prom(f"{hits} / ({hits} + {misses} > 0)", "{{namespace}} {{app}}")],
                 Look(unit=units.RATIO, at_least=1),
             ),
@@ -160,7 +161,7 @@ def _minio() -> Row:
             ),
             lines(
                 "Storage",
-                "In use, and usable. Every server reports the whole cluster, so the largest report counts.",
+                "Storage in use and usable. Every server reports the whole cluster, so the maximum counts.",
                 [
                     prom(f"max by (namespace, app) ({_STORED})", "{{app}} used"),
                     prom(f"max by (namespace, app) ({_USABLE})", "{{app}} usable"),
@@ -169,7 +170,7 @@ def _minio() -> Row:
             ),
             single(
                 "Storage is full in",
-                "At the pace of the time range. Empty while it does not grow.",
+                "Extrapolated from the time range. Empty while usage does not grow.",
                 prom_last(f"min(({_USABLE} - {_STORED}) / (deriv({_STORED}[$__range]) > 0))", "full in"),
                 Look(unit=units.SECONDS),
             ),
@@ -186,14 +187,14 @@ def _opensearch() -> Row:
         line(
             states(
                 "Cluster status",
-                "Green: every shard has its copies. Yellow: a copy is missing. Red: a primary shard is missing, and so "
-                "are its documents; OpenSearchClusterRed pages after 2 minutes.",
+                "Green: every shard has its copies. Yellow: a copy is missing. Red: a primary shard and its documents "
+                "are missing; OpenSearchClusterRed pages after 2 minutes.",
                 [prom(status, "{{namespace}} {{app}}")],
                 Look(unit=units.EXACT, words=media.OPENSEARCH),
             ),
             lines(
                 "Shards by type",
-                "Unassigned belongs nowhere: the status is then yellow or red. Relocating and initializing pass.",
+                "Unassigned shards make the status yellow or red. Relocating and initializing are temporary.",
                 [prom(shards, "{{type}}")],
                 Look(unit=units.EXACT),
             ),

@@ -1,4 +1,4 @@
-"""Media Overview: all services of media-upload at a glance, and the way to the dashboard of each."""
+"""Media Overview: all services of media-upload at a glance, with links to the dashboard of each."""
 
 from typing import Any
 
@@ -7,12 +7,12 @@ from dashboards.builder.dashboard import About, dashboard
 from dashboards.builder.layout import Line, Row, line, row
 from dashboards.builder.look import CRITICAL, GOOD, Look, Word
 from dashboards.builder.panels import lines, single, states
-from dashboards.builder.queries import Query, grown, or_zero, prom, prom_last, quantile
+from dashboards.builder.queries import Query, grown, or_zero, prom, prom_last, quantile, ratio
 from dashboards.builder.variables import choice, label_values
 from dashboards.media_upload import signals as media
 
 _SERVICES = ("ingestor", "gateway", "variant-generator", "reconciler")
-# What a service counts -> (metric, its failures).
+# Type of work -> (counter, matcher of its failures).
 _WORK = {
     "uploads": ("media_uploads_total", 'status="failure"'),
     "gateway requests": ("gateway_requests_total", 'code=~"5.."'),
@@ -33,8 +33,8 @@ def build() -> dict[str, Any]:
         uid="media-overview",
         title="Media Overview",
         system="media-upload",
-        purpose="Does every service of media do its work: uploads, gateway, variants, reconciliation? And do the parts "
-        "below have room? Each number leads to the dashboard that explains it.",
+        purpose="Does every media service do its work: uploads, gateway, variants, reconciliation? And do their "
+        "dependencies have room? Each number links to the dashboard that explains it.",
         runbooks=["MediaReconciliationErrors"],
         logs='{namespace=~"${namespace:pipe}", service=~"ingestor|gateway|variant-generator|reconciler"}',
         links=media.places(without="media-overview"),
@@ -53,34 +53,34 @@ def build() -> dict[str, Any]:
 
 
 def _failures() -> Line:
-    def share(work: str) -> Query:
+    def failed_share(work: str) -> Query:
         metric, bad = _WORK[work]
-        return prom(media.ratio(metric, bad), "failed")
+        return prom(ratio(metric, bad, media.HERE), "failed")
 
     storage = f'media_storage_operations_total{{{media.HERE}, status="failure"}}'
     reconciliation = f"media_reconciliation_errors_total{{{media.HERE}}}"
     uploads = single(
         "Failed uploads",
         "Share of the uploads that fail. Empty without uploads.",
-        share("uploads"),
+        failed_share("uploads"),
         Look(unit=units.RATIO, limits=media.UPLOAD_FAILURES),
     )
     graphql = single(
         "GraphQL errors",
         "Share of the GraphQL requests that end with an error. Empty without requests.",
-        share("GraphQL requests"),
+        failed_share("GraphQL requests"),
         Look(unit=units.RATIO, limits=media.GRAPHQL_ERRORS),
     )
     server = single(
         "Gateway 5xx",
         "Share of the gateway's requests that it answers with 5xx. Empty without requests.",
-        share("gateway requests"),
+        failed_share("gateway requests"),
         Look(unit=units.RATIO),
     )
     variants = single(
         "Failed variants",
-        "Share of the variants that fail. Empty while none is made.",
-        share("variants"),
+        "Share of the variants that fail. Empty while no variants are generated.",
+        failed_share("variants"),
         Look(unit=units.RATIO),
     )
     stored = single(
@@ -119,7 +119,7 @@ def _room() -> Line:
 
 def _services() -> Row:
     shares = [
-        prom(media.ratio(metric, bad, by="namespace"), f"{{{{namespace}}}} {work}")
+        prom(ratio(metric, bad, media.HERE, by="namespace"), f"{{{{namespace}}}} {work}")
         for work, (metric, bad) in _WORK.items()
     ]
     rates = [
@@ -129,9 +129,9 @@ def _services() -> Row:
     return row(
         "Services",
         line(
-            lines("Failures", "Share of each kind of work that fails.", shares, Look(unit=units.RATIO)),
-            lines("Traffic", "How much is done per second.", rates, Look(unit=units.PER_SECOND)),
-            lines("Duration", "95 % of each kind of work is done within this time.", slow, Look(unit=units.SECONDS)),
+            lines("Failures", "Share of each type of work that fails.", shares, Look(unit=units.RATIO)),
+            lines("Traffic", "Operations per second, by type of work.", rates, Look(unit=units.PER_SECOND)),
+            lines("Duration", "95 % of each type of work finishes within this time.", slow, Look(unit=units.SECONDS)),
             height=12,
         ),
     )
@@ -145,7 +145,7 @@ def _pods() -> Row:
         line(
             states(
                 "Targets by app",
-                "Whether all targets of an app answer when Prometheus asks for their metrics.",
+                "Whether all targets of an app answer Prometheus' scrapes.",
                 [prom(f"min by (namespace, app) (up{{{media.HERE}}})", "{{namespace}} {{app}}")],
                 Look(unit=units.EXACT, words=up_words),
             ),

@@ -1,6 +1,6 @@
-"""What the dashboards of the media systems share: selectors, ratios, limits, the state of an SLO, log lines, links.
+"""Shared parts of the dashboards of media upload and media clustering: selectors, limits, SLOs, log lines, links.
 
-No dashboard by itself. Metrics and thresholds are those of the telemetry contract, sections 3 and 4.
+This module is not a dashboard.
 """
 
 from grafana_foundation_sdk.builders.dashboard import DashboardLink
@@ -11,26 +11,25 @@ from dashboards.builder.layout import Line, Row, line, row
 from dashboards.builder.links import explore_logs
 from dashboards.builder.look import CRITICAL, GOOD, WARNING, Limits, Look, Word
 from dashboards.builder.panels import lines, log_lines, single
-from dashboards.builder.queries import Query, log_rate, logs, prom, prom_exemplars, quantile, share
+from dashboards.builder.queries import Query, log_rate, logs, prom, prom_exemplars, quantile
 from dashboards.builder.variables import choice, search
 
 HERE = 'namespace=~"$namespace"'
-KEPT = "if that was kept: all with an error are, and a share of the others (10 % unless the stack says otherwise)."
 UPLOAD_FAILURES = Limits(critical=0.05, why="MediaUploadFailureRateHigh pages above 5 %.")
 UPLOAD_SLOW = Limits(critical=10, why="MediaUploadSlow pages when 5 % of the uploads take longer than 10 s.")
-STORAGE_FAILURES = Limits(critical=1, why="MediaStorageOperationFailures pages for any that goes on for 5 minutes.")
+STORAGE_FAILURES = Limits(critical=1, why="MediaStorageOperationFailures pages when failures continue for 5 minutes.")
 RECONCILIATION = Limits(critical=1, why="MediaReconciliationErrors alerts on any within 10 minutes.")
 GRAPHQL_ERRORS = Limits(warning=0.01, why="HighGraphQLErrorRate alerts above 1 %.")
-GATEWAY_SLOW = Limits(warning=0.5, why="the SLO media-gateway-latency wants 95 % of the requests under 500 ms.")
+GATEWAY_SLOW = Limits(warning=0.5, why="the SLO media-gateway-latency requires 95 % of the requests below 500 ms.")
 PENDING = Limits(warning=10_000, why="ConsumerLag alerts when more than 10,000 messages of a consumer wait.")
-# An exporter that counts the connections by database or state has several series and one limit.
+# An exporter that counts connections by database or state has several series of connections and one limit.
 POOL = f"""
 sum by (namespace, app, pod) (pg_connections{{{HERE}}})
 /
 max by (namespace, app, pod) (pg_max_connections{{{HERE}}})
 """.strip()
 POOL_FULL = Limits(critical=0.8, why="DatabasePoolExhausted pages above 80 %.")
-# Without a limit (0) there is no share.
+# A limit of 0 means that Redis has none; then the share has no result.
 MEMORY = f"redis_memory_used_bytes{{{HERE}}} / (redis_memory_max_bytes{{{HERE}}} > 0)"
 MEMORY_HIGH = Limits(warning=0.9, why="RedisMemoryHigh alerts above 90 %.")
 OPENSEARCH = (
@@ -51,30 +50,19 @@ _PLACES = {
 
 
 def places(*, without: str) -> dict[str, str]:
-    """Links of a header to the other dashboards of media: text -> address. `without` is the uid of the one at hand."""
+    """Header links to the other media dashboards: text -> path. `without` is the uid of the current dashboard."""
     return {text: f"/d/{uid}" for uid, text in _PLACES.items() if uid != without}
 
 
-def ratio(metric: str, bad: str, *, of: str = HERE, by: str = "") -> str:
-    """Share of a counter's growth that meets matcher `bad`, 0 to 1, of what meets `of`; nothing without traffic.
-
-    What never failed has no failed series, and counts as 0.
-    """
-    clause = f" by ({by})" if by else ""
-    total = f"sum{clause} (rate({metric}{{{of}}}[$__rate_interval]))"
-    failed = f"sum{clause} (rate({metric}{{{of}, {bad}}}[$__rate_interval]))"
-    return share(failed, f"({total} > 0)")
-
-
 def percentiles(buckets: str, by: str = "", *levels: int) -> list[Query]:
-    """Percentiles of a histogram, its exemplars with the last one: the points are the same for all."""
+    """Percentiles of a histogram. Only the last has exemplars, because all percentiles have the same."""
     name = "".join(f"{{{{{label}}}}} " for label in by.split(", ") if label)
     *first, last = [(quantile(level / 100, buckets, by), f"{name}p{level}") for level in levels or (50, 95, 99)]
-    return [*(prom(*one) for one in first), prom_exemplars(*last)]
+    return [*(prom(expression, legend) for expression, legend in first), prom_exemplars(*last)]
 
 
 def linked(panel: Panel, title: str, uid: str) -> Panel:
-    """The panel with a link to another dashboard in its corner; the time range goes along."""
+    """The panel with a link to another dashboard in its corner; the link keeps the time range."""
     panel.links = [
         DashboardLink(title).type(DashboardLinkType.LINK).url(f"/d/{uid}?${{__url_time_range}}").keep_time(True).build()
     ]
@@ -82,10 +70,10 @@ def linked(panel: Panel, title: str, uid: str) -> Panel:
 
 
 def budget(title: str, slo: str) -> Panel:
-    """How much of an SLO's error budget is left, with a link to all SLOs."""
+    """The rest of an SLO's error budget, with a link to all SLOs."""
     panel = single(
         title,
-        f"What is left of the error budget of {slo} over its window: 100 % is untouched, below 0 it is overspent.",
+        f"Rest of the error budget of {slo} over its window: 100 % is unspent, below 0 is overspent.",
         prom(f'min(slo:budget_remaining:ratio{{slo="{slo}"}})', "budget left"),
         Look(
             unit=units.RATIO,
@@ -101,7 +89,7 @@ def budget(title: str, slo: str) -> Panel:
 
 
 def objective(slo: str, promise: str) -> Line:
-    """Budget of an SLO now and over time, and how fast it burns. `promise` is one sentence with the objective."""
+    """Error budget of an SLO now and over time, and its burn rate. `promise` is one sentence with the objective."""
     of = f'{{slo="{slo}"}}'
     burns = [
         prom(f"max(slo:errors:ratio_rate{window}{of} / on (slo, system) (1 - slo:objective:ratio{of}))", window)
@@ -109,20 +97,18 @@ def objective(slo: str, promise: str) -> Line:
     ]
     burning = lines(
         "Budget burn rate",
-        "How many times faster than evenly the error budget is spent, by the window that it is measured over. "
+        "Speed at which the error budget is spent, by window; at 1 it lasts exactly the SLO's window. "
         "A page needs both windows of a pair: 5m and 1h above 14.4, or 30m and 6h above 6.",
         burns,
         Look(
             unit=units.COUNT,
             at_least=2,
-            limits=Limits(
-                warning=1, critical=14.4, why="at 1 the budget lasts its window; at 14.4 an hour takes 2 % of 30 days."
-            ),
+            limits=Limits(warning=1, critical=14.4, why="at 14.4 one hour spends 2 % of the budget of 30 days."),
         ),
     )
     past = lines(
         "Budget over time",
-        f"{promise} What is left of the error budget; below 0 it is overspent.",
+        f"{promise} Rest of the error budget; below 0 it is overspent.",
         [prom(f"min(slo:budget_remaining:ratio{of})", "budget left")],
         Look(unit=units.RATIO, minimum=None, at_least=1),
     )
@@ -135,7 +121,7 @@ def pool_tile() -> Panel:
     """The fullest pool of PostgreSQL connections."""
     return single(
         "Database pool",
-        "Share of the allowed connections that are open, of the fullest database.",
+        "Share of the allowed connections that are open, on the database with the highest share.",
         prom(f"max({POOL})", "in use"),
         Look(unit=units.RATIO, limits=POOL_FULL),
     )
@@ -145,7 +131,7 @@ def pending_tile() -> Panel:
     """The longest queue of a NATS consumer."""
     return single(
         "Messages that wait",
-        "Of the NATS consumer with most of them.",
+        "Pending messages of the NATS consumer that has the most.",
         prom(f"max(nats_consumer_num_pending{{{HERE}}})", "pending"),
         Look(unit=units.COUNT, limits=PENDING),
     )
@@ -155,7 +141,7 @@ def memory_tile() -> Panel:
     """The fullest Redis."""
     return single(
         "Redis memory",
-        "Share of the allowed memory in use, of the fullest server. Empty where none is set (maxmemory 0).",
+        "Share of the allowed memory in use, on the fullest server. Empty without a limit (maxmemory 0).",
         prom(f"max({MEMORY})", "in use"),
         Look(unit=units.RATIO, limits=MEMORY_HIGH),
     )
@@ -165,14 +151,14 @@ def opensearch_tile() -> Panel:
     """The worst status of an OpenSearch cluster."""
     return single(
         "OpenSearch",
-        "Worst status of a cluster: yellow lacks copies, red lacks documents.",
+        "Worst status of all clusters: yellow lacks copies, red lacks documents.",
         prom(f"max(opensearch_cluster_status{{{HERE}}})", "status"),
         Look(unit=units.EXACT, words=OPENSEARCH),
     )
 
 
 def log_variables() -> list[VariableModel]:
-    """What narrows the log lines down."""
+    """Filters for log lines: level and text."""
     return [
         choice("level", ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]),
         search("text", "Text, request id or trace id in logs"),
@@ -180,7 +166,7 @@ def log_variables() -> list[VariableModel]:
 
 
 def log_row(services: str, group: str = "level", more: str = "") -> Row:
-    """Log lines of services (a regular expression) of the chosen namespaces and levels; `more` are more matchers."""
+    """Log lines of services (a regular expression) in the selected namespaces and levels; `more`: more matchers."""
     chosen = f'{{namespace=~"$namespace", service=~"{services}"{more}}} | level=~"$level"'
     return row(
         "Logs",
@@ -193,8 +179,8 @@ def log_row(services: str, group: str = "level", more: str = "") -> Row:
             ),
             log_lines(
                 "Log lines",
-                "Lines of the chosen levels that contain the text above. An opened line shows its trace_id, and leads "
-                "to its trace, if that was kept.",
+                "Lines of the selected levels that contain the text above. An opened line shows its trace_id, and "
+                "links to its trace if that was kept.",
                 logs(f'{chosen} |= "$text"'),
             ),
             height=10,
@@ -204,6 +190,6 @@ def log_row(services: str, group: str = "level", more: str = "") -> Row:
 
 
 def explore(service: str) -> dict[str, str]:
-    """Link of a header to the error lines of a service: text -> address."""
+    """Header link to the error lines of a service: text -> URL."""
     lines_of = f'{{namespace=~"${{namespace:pipe}}", service="{service}"}} | level="ERROR"'
     return {f"error lines of {service} in Explore": explore_logs(lines_of)}

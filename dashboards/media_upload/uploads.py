@@ -1,19 +1,20 @@
-"""Upload Overview: do uploads succeed, how long do they take, do storage and reconciliation below them work."""
+"""Upload Overview: success and duration of uploads, storage operations, reconciliation."""
 
 from typing import Any
 
 from dashboards.builder import units
 from dashboards.builder.dashboard import About, dashboard
 from dashboards.builder.layout import Row, line, row
+from dashboards.builder.links import KEPT_TRACES
 from dashboards.builder.look import Look
 from dashboards.builder.panels import buckets, lines, single
-from dashboards.builder.queries import grown, or_zero, prom, prom_buckets, prom_last, quantile
+from dashboards.builder.queries import grown, or_zero, prom, prom_buckets, prom_last, quantile, ratio
 from dashboards.builder.variables import label_values
 from dashboards.media_upload import signals as media
 
 _DURATION = f"media_upload_duration_seconds_bucket{{{media.HERE}}}"
-_STORAGE = f'{media.HERE}, operation=~"$operation"'
-_STORAGE_FAILED = f'media_storage_operations_total{{{_STORAGE}, status="failure"}}'
+_OPERATIONS = f'{media.HERE}, operation=~"$operation"'
+_STORAGE_FAILED = f'media_storage_operations_total{{{_OPERATIONS}, status="failure"}}'
 _RECONCILIATION = f"media_reconciliation_errors_total{{{media.HERE}}}"
 
 
@@ -23,8 +24,7 @@ def build() -> dict[str, Any]:
         uid="media-uploads",
         title="Upload Overview",
         system="media-upload",
-        purpose="Do uploads succeed, how long does an upload take, and do the storage below it and the reconciler "
-        "behind it work?",
+        purpose="Do uploads succeed, how long do they take, and do storage and the reconciler work?",
         runbooks=[
             "MediaUploadFailureRateHigh",
             "MediaUploadSlow",
@@ -40,10 +40,10 @@ def build() -> dict[str, Any]:
         *media.log_variables(),
     ]
     promise = row(
-        "Is the promise kept?",
-        media.objective("media-upload-availability", "The objective: 99.9 % of the uploads of 30 days succeed."),
+        "Service level objective",
+        media.objective("media-upload-availability", "Objective: 99.9 % of the uploads of 30 days succeed."),
     )
-    rows = [_now(), promise, _uploads(), _below(), media.log_row("ingestor|reconciler", "level")]
+    rows = [_now(), promise, _uploads(), _storage(), media.log_row("ingestor|reconciler", "level")]
     return dashboard(about, variables, rows)
 
 
@@ -54,12 +54,12 @@ def _now() -> Row:
             single(
                 "Failed uploads",
                 "Share of the uploads that fail. Empty without uploads.",
-                prom(media.ratio("media_uploads_total", 'status="failure"'), "failed"),
+                prom(ratio("media_uploads_total", 'status="failure"', media.HERE), "failed"),
                 Look(unit=units.RATIO, limits=media.UPLOAD_FAILURES),
             ),
             single(
                 "95th percentile",
-                "95 % of the uploads are done within this time.",
+                "95 % of the uploads finish within this time.",
                 prom(quantile(0.95, _DURATION), "p95"),
                 Look(unit=units.SECONDS, limits=media.UPLOAD_SLOW),
             ),
@@ -71,7 +71,7 @@ def _now() -> Row:
             ),
             single(
                 "Reconciliation errors",
-                "Errors of the reconciler within the time range: a record and its object disagree.",
+                "Errors of the reconciler within the time range: a record and its object are inconsistent.",
                 prom_last(or_zero(grown(_RECONCILIATION, "$__range")), "errors"),
                 Look(unit=units.EXACT, decimals=0, limits=media.RECONCILIATION),
             ),
@@ -96,7 +96,7 @@ def _uploads() -> Row:
                 "Share of the uploads that fail, by namespace and app.",
                 [
                     prom(
-                        media.ratio("media_uploads_total", 'status="failure"', by="namespace, app"),
+                        ratio("media_uploads_total", 'status="failure"', media.HERE, by="namespace, app"),
                         "{{namespace}} {{app}}",
                     )
                 ],
@@ -112,14 +112,14 @@ def _uploads() -> Row:
         line(
             lines(
                 "Upload duration",
-                "50 %, 95 % and 99 % of the uploads are done within this time. A point is one upload: it opens its "
-                f"trace, {media.KEPT}",
+                "50 %, 95 % and 99 % of the uploads finish within this time. A point is one upload and links to its "
+                f"trace. {KEPT_TRACES}",
                 media.percentiles(_DURATION),
                 Look(unit=units.SECONDS, limits=media.UPLOAD_SLOW),
             ),
             buckets(
                 "Distribution of the duration",
-                "How many uploads took how long. Two bands are two kinds of uploads, which a percentile hides.",
+                "Uploads by duration. Two bands indicate two types of uploads, which a percentile hides.",
                 prom_buckets(f"sum by (le) (increase({_DURATION}[$__rate_interval]))"),
                 Look(unit=units.SECONDS),
             ),
@@ -127,8 +127,8 @@ def _uploads() -> Row:
     )
 
 
-def _below() -> Row:
-    operations = f"sum by (operation) (rate(media_storage_operations_total{{{_STORAGE}}}[$__rate_interval]))"
+def _storage() -> Row:
+    operations = f"sum by (operation) (rate(media_storage_operations_total{{{_OPERATIONS}}}[$__rate_interval]))"
     failed = grown(_STORAGE_FAILED, "5m", "operation")
     errors = grown(_RECONCILIATION, "10m", "namespace, pod")
     return row(
@@ -136,7 +136,7 @@ def _below() -> Row:
         line(
             lines(
                 "Failed storage operations",
-                "How many failed within the 5 minutes before each point, by operation. None is normal.",
+                "Failures within the 5 minutes before each point, by operation. None is normal.",
                 [prom(or_zero(failed, "operation"), "{{operation}}")],
                 Look(unit=units.COUNT, at_least=1),
             ),

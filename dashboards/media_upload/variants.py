@@ -1,14 +1,24 @@
-"""Variant Generator: are variants made, how long does one take, which shapes fail, does work wait."""
+"""Variant Generator: success and duration of variants, failures by shape, waiting work."""
 
 from typing import Any
 
 from dashboards.builder import units
 from dashboards.builder.dashboard import About, dashboard
 from dashboards.builder.layout import Row, line, row
-from dashboards.builder.links import explore_traces
+from dashboards.builder.links import KEPT_TRACES, explore_traces
 from dashboards.builder.look import Look
 from dashboards.builder.panels import buckets, lines, single
-from dashboards.builder.queries import grown, or_zero, prom, prom_buckets, prom_exemplars, prom_last, quantile, share
+from dashboards.builder.queries import (
+    grown,
+    or_zero,
+    prom,
+    prom_buckets,
+    prom_exemplars,
+    prom_last,
+    quantile,
+    ratio,
+    share,
+)
 from dashboards.builder.tables import Column, ranking
 from dashboards.builder.variables import label_values
 from dashboards.media_upload import signals as media
@@ -24,8 +34,9 @@ def build() -> dict[str, Any]:
         uid="media-variants",
         title="Variant Generator",
         system="media-upload",
-        purpose="Are variants made, how long does one take, which resolutions and aspect ratios fail, and does work "
-        "wait? No alert counts failed variants: they show here, and a generator that stands still as ConsumerLag.",
+        purpose="Does the generator succeed, how long does a variant take, which resolutions and aspect ratios fail, "
+        "and does work wait? No alert counts failed variants, so they only show here; a stalled generator fires "
+        "ConsumerLag.",
         runbooks=["ConsumerLag"],
         logs='{namespace=~"${namespace:pipe}", service="variant-generator"}',
         links={"traces of variant-generator in Explore": explore_traces("variant-generator")}
@@ -49,8 +60,8 @@ def _now() -> Row:
         line(
             single(
                 "Failed of all",
-                "Share of the variants that fail. Empty while none is made.",
-                prom(media.ratio("variant_generation_total", _FAILED, of=_MADE), "failed"),
+                "Share of the variants that fail. Empty while no variants are generated.",
+                prom(ratio("variant_generation_total", _FAILED, of=_MADE), "failed"),
                 Look(unit=units.RATIO),
             ),
             single(
@@ -67,7 +78,7 @@ def _now() -> Row:
             ),
             single(
                 "95th percentile",
-                "95 % of the variants of the chosen resolutions are made within this time.",
+                "95 % of the variants of the selected resolutions are generated within this time.",
                 prom(quantile(0.95, _DURATION), "p95"),
                 Look(unit=units.SECONDS),
             ),
@@ -79,7 +90,7 @@ def _now() -> Row:
 
 def _failures() -> Row:
     def failing(by: str) -> str:
-        return media.ratio("variant_generation_total", _FAILED, of=_MADE, by=by)
+        return ratio("variant_generation_total", _FAILED, of=_MADE, by=by)
 
     return row(
         "Failures",
@@ -129,8 +140,7 @@ def _rate() -> Row:
             ),
             ranking(
                 "Shapes",
-                "Which resolutions and aspect ratios fail most, and how many variants are made of each, over the whole "
-                "time range.",
+                "Failures and number of variants by resolution and aspect ratio, over the whole time range.",
                 columns,
                 {"resolution": "Resolution", "aspect_ratio": "Aspect ratio"},
             ),
@@ -146,20 +156,20 @@ def _duration() -> Row:
         line(
             lines(
                 "Duration by resolution, p95",
-                "95 % of the variants of a resolution are made within this time. A point is one variant: it opens its "
-                f"trace, {media.KEPT}",
+                "95 % of the variants of a resolution are generated within this time. A point is one variant and links "
+                f"to its trace. {KEPT_TRACES}",
                 [prom_exemplars(quantile(0.95, _DURATION, "resolution"), "{{resolution}}")],
                 Look(unit=units.SECONDS),
             ),
             lines(
                 "Duration by resolution, median",
-                "Half of the variants of a resolution are made within this time.",
+                "Half of the variants of a resolution are generated within this time.",
                 [prom(quantile(0.5, _DURATION, "resolution"), "{{resolution}}")],
                 Look(unit=units.SECONDS),
             ),
             buckets(
                 "Distribution of the duration",
-                "How many variants took how long. Two bands are two kinds of work, which a percentile hides.",
+                "Variants by duration. Two bands indicate two types of work, which a percentile hides.",
                 prom_buckets(f"sum by (le) (increase({_DURATION}[$__rate_interval]))"),
                 Look(unit=units.SECONDS),
             ),

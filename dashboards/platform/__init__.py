@@ -1,1 +1,1 @@
-"""Dashboards of one system: The platform itself."""
+"""Dashboards of the platform itself."""

@@ -1,4 +1,4 @@
-"""Platform - Alerting Pipeline: from the evaluation of a rule to the notification that somebody reads."""
+"""Platform - Alerting Pipeline: from the evaluation of a rule to the notification."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from dashboards.platform import rule_steps as steps
 from dashboards.platform import signals
 
 _FINE = (Word(value=1, text="yes", colour=GOOD), Word(value=0, text="no", colour=CRITICAL))
-# Loki writes its levels in small letters, the other two in capitals; its other parts have nothing to do with alerts.
+# Loki writes levels in lower case, the other two in upper case. Of Loki's lines only those about alerts are relevant.
 _PIPELINE_LOG = """
 {app=~"alertmanager|prometheus|loki"}
   |~ "level=(WARN|ERROR)|level=(warn|error).*(?i:ruler|rule group|alert|notifier)|(Loading|Failed).*configuration file"
@@ -25,8 +25,8 @@ def build() -> dict[str, Any]:
         uid="platform-alerting",
         title="Platform - Alerting Pipeline",
         system="platform",
-        purpose="Follows an alert: Prometheus and Loki evaluate the rules, Prometheus and Loki send alerts to every "
-        "Alertmanager, one Alertmanager notifies. Each row is one step; the first broken row is the cause.",
+        purpose="The path of an alert: Prometheus and Loki evaluate rules and send alerts to every Alertmanager, and "
+        "one Alertmanager notifies. Each row is one step; the first broken row is the cause.",
         runbooks=[
             "Watchdog",
             "TargetDown",
@@ -45,37 +45,38 @@ def build() -> dict[str, Any]:
 
 def _heartbeat() -> Row:
     return row(
-        "Does the whole chain work?",
+        "Whole chain",
         line(
             single(
                 "Heartbeat",
-                "Watchdog fires always. When it is silent, no alert can be trusted, and the dead man's switch outside "
-                "the cluster must notice.",
+                "Watchdog always fires. If it does not, no alert is reliable, and the dead man's switch outside the "
+                "cluster must raise the alarm.",
                 prom(or_zero('max(ALERTS{alertname="Watchdog", alertstate="firing"})'), "Watchdog fires"),
                 Look(unit=units.EXACT, words=_FINE),
             ),
             signals.alerts_firing(),
             single(
                 "Alerts pending",
-                "Alerts of Prometheus' rules whose condition holds, but not yet for long enough; Loki does not tell.",
+                "Alerts whose condition holds, but not yet for long enough. Only Prometheus' rules; Loki does not "
+                "report pending alerts.",
                 prom(or_zero('count(ALERTS{alertstate="pending"})'), "pending"),
                 Look(unit=units.EXACT),
             ),
             single(
                 "Silences",
-                "Active silences: alerts under them notify nobody.",
+                "Active silences; silenced alerts notify nobody.",
                 prom('max(alertmanager_silences{state="active"})', "active"),
                 Look(unit=units.EXACT, limits=Limits(warning=1, why="a forgotten silence hides real alerts.")),
             ),
             single(
                 "Prometheus configuration",
-                "Whether every server runs the newest configuration and rules; otherwise it goes on with the old ones.",
+                "Whether every server runs the newest configuration and rules; otherwise it keeps the old ones.",
                 prom("min(prometheus_config_last_reload_successful)", "reloaded"),
                 Look(unit=units.EXACT, words=_FINE),
             ),
             single(
                 "Alertmanager configuration",
-                "Whether every replica runs the newest routes; otherwise it goes on with the old ones.",
+                "Whether every replica runs the newest routes; otherwise it keeps the old ones.",
                 prom("min(alertmanager_config_last_reload_successful)", "reloaded"),
                 Look(unit=units.EXACT, words=_FINE),
             ),
@@ -85,7 +86,7 @@ def _heartbeat() -> Row:
             lines(
                 "Alerts by name",
                 "Pending and firing alerts of Prometheus' rules in all systems; one alert may have several instances. "
-                "Loki's are among the alerts held, below.",
+                "Alerts held, below, includes those of Loki.",
                 [prom("count by (alertname, alertstate) (ALERTS)", "{{alertname}} {{alertstate}}")],
                 Look(unit=units.EXACT, stacked=True),
             ),
@@ -105,19 +106,19 @@ def _notifications() -> Row:
         line(
             lines(
                 "Alerts received",
-                "Alerts that the replicas got, firing and resolved. Every replica gets every alert.",
+                "Firing and resolved alerts per second. Every replica receives every alert.",
                 [prom(received, "{{status}}")],
                 steps.RATE,
             ),
             lines(
                 "Notifications by channel kind",
-                "Notifications per second, by the kind of receiver; kinds that never sent one are left out.",
+                "Notifications per second, by type of receiver; types without any notification are left out.",
                 [prom(f"{total}\n{used}", "{{integration}}")],
                 steps.RATE,
             ),
             lines(
                 "Failed notifications",
-                "Notifications that could not be delivered after all repetitions, by the kind of receiver.",
+                "Notifications that failed after all retries, by type of receiver.",
                 [prom(f"{failed}\n{used}", "{{integration}}")],
                 steps.ERRORS,
             ),
@@ -125,7 +126,7 @@ def _notifications() -> Row:
         line(
             lines(
                 "Notification time",
-                "95 % of the notifications were taken by the receiver within this time.",
+                "95 % of the notifications were accepted by the receiver within this time.",
                 [prom(f"(\n  {slow}\n)\n{used}", "{{integration}} p95")],
                 Look(unit=units.SECONDS),
             ),
@@ -137,7 +138,7 @@ def _notifications() -> Row:
             ),
             lines(
                 "Alerts held",
-                "What the replicas hold: active alerts notify, suppressed ones do not. The replicas should agree.",
+                "Alerts in each replica: active alerts notify, suppressed ones do not. The replicas should agree.",
                 [prom("sum by (pod, state) (alertmanager_alerts)", "{{pod}} {{state}}")],
                 Look(unit=units.EXACT),
             ),
@@ -145,8 +146,8 @@ def _notifications() -> Row:
         line(
             log_lines(
                 "Log of the pipeline",
-                "Warnings and errors of Prometheus and Alertmanager, those of Loki about rules and alerts, and when a "
-                "configuration was read. No line at all is good.",
+                "Warnings and errors of Prometheus and Alertmanager, those of Loki about rules and alerts, and loaded "
+                "configurations. No lines are normal.",
                 logs(_PIPELINE_LOG),
             ),
         ),
@@ -160,13 +161,14 @@ def _cluster() -> Row:
         line(
             lines(
                 "Cluster members",
-                "Replicas that each replica sees, itself included. Different numbers mean a split: duplicates.",
+                "Replicas that each replica sees, itself included. Different numbers mean a split cluster, which sends "
+                "duplicate notifications.",
                 [prom("max by (pod) (alertmanager_cluster_members)", "{{pod}}")],
                 Look(unit=units.EXACT),
             ),
             lines(
                 "Failed peers",
-                "Replicas that a replica lost. A few minutes during a roll-out are normal.",
+                "Replicas that a replica lost contact with. A few minutes during a rollout are normal.",
                 [prom("max by (pod) (alertmanager_cluster_failed_peers)", "{{pod}}")],
                 Look(unit=units.EXACT, limits=Limits(warning=1, why="a lost replica can notify a second time.")),
             ),

@@ -1,4 +1,4 @@
-"""Platform - Overview: does every part run, does it take in what it should, does it lose anything."""
+"""Platform - Overview: does every part run, does it receive data, does it lose any."""
 
 from typing import Any
 
@@ -12,7 +12,9 @@ from dashboards.builder.variables import label_values
 from dashboards.platform import signals
 
 _HERE = 'namespace=~"$namespace"'
-_VOLUME_LIMITS = Limits(warning=0.8, critical=0.9, why="PersistentVolumeFillingUp alerts when 10 % are left.")
+_VOLUME_LIMITS = Limits(
+    warning=0.8, critical=0.9, why="PersistentVolumeFillingUp alerts when the last 10 % will not last 4 hours."
+)
 
 
 def build() -> dict[str, Any]:
@@ -21,8 +23,8 @@ def build() -> dict[str, Any]:
         uid="platform-overview",
         title="Platform - Overview",
         system="platform",
-        purpose="Does every part of the platform run, take in what it should, and lose nothing? One row per program; "
-        "the way from a rule to a notification has a dashboard of its own.",
+        purpose="Does every part of the platform run, receive its data, and lose nothing? One row per program; "
+        "the path from a rule to a notification has its own dashboard.",
         runbooks=[
             "PodCrashLooping",
             "PersistentVolumeFillingUp",
@@ -53,7 +55,7 @@ def _health() -> Row:
     up_words = (Word(value=1, text="up", colour=GOOD), Word(value=0, text="down", colour=CRITICAL))
     restarts = f"sum(increase(kube_pod_container_status_restarts_total{{{_HERE}}}[$__range]))"
     return row(
-        "Does everything run?",
+        "Health",
         line(
             single(
                 "Targets up",
@@ -109,7 +111,7 @@ def _resources() -> Row:
     )
     """
     return row(
-        "What does it use?",
+        "Resources",
         line(
             lines(
                 "Memory by pod",

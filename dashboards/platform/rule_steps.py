@@ -1,4 +1,4 @@
-"""Rows of Platform - Alerting Pipeline up to the Alertmanagers: rules are evaluated, alerts are sent."""
+"""Rows of Platform - Alerting Pipeline before Alertmanager: evaluation of rules, sending of alerts."""
 
 from dashboards.builder import units
 from dashboards.builder.layout import Row, line, row
@@ -6,16 +6,16 @@ from dashboards.builder.look import Limits, Look
 from dashboards.builder.panels import lines, single
 from dashboards.builder.queries import or_zero, prom
 
-_NO_ERRORS = Limits(critical=0.000001, why="none is normal: every one may be an alert that nobody sees.")
+_NO_ERRORS = Limits(critical=0.000001, why="none is normal: each may be an alert that nobody sees.")
 RATE = Look(unit=units.PER_SECOND)
 ERRORS = Look(unit=units.PER_SECOND, limits=_NO_ERRORS)
-"""Events that should not happen at all."""
+"""For events that should never happen."""
 # The label rule_group is "file;group".
 _GROUP = '"group", "$1", "rule_group", ".*;(.+)"'
 
 
 def evaluation() -> Row:
-    """Whether rules are evaluated in time."""
+    """Evaluation of Prometheus' rules: duration, age, failures."""
     share = """
     label_replace(
       max by (rule_group) (
@@ -24,7 +24,7 @@ def evaluation() -> Row:
       {group}
     )
     """
-    # A group that was not evaluated yet has the time 0; then its age is that of the server.
+    # A group without an evaluation reports the time 0; then its age is the server's uptime.
     age = """
     label_replace(
       time() - max by (pod, rule_group) (
@@ -43,20 +43,23 @@ def evaluation() -> Row:
         line(
             lines(
                 "Evaluation time of the interval",
-                "Share of its interval that a group's evaluation takes. Above 100 % evaluations are missed.",
+                "Duration of a group's evaluation as a share of its interval. Above 100 % evaluations are missed.",
                 [prom(share.format(group=_GROUP), "{{group}}")],
-                Look(unit=units.RATIO, limits=Limits(warning=0.5, critical=1, why="at 1 the next one is already due.")),
+                Look(
+                    unit=units.RATIO,
+                    limits=Limits(warning=0.5, critical=1, why="at 1 the next one is already due."),
+                ),
             ),
             lines(
                 "Age of the last evaluation",
-                "Time since each server evaluated each group; it should stay near the group's interval. One line that "
-                "grows is a server that is stuck, while the other one still evaluates.",
+                "Time since each server evaluated each group; it should stay near the group's interval. If one line "
+                "grows, that server is stuck while the other still evaluates.",
                 [prom(age.format(group=_GROUP), "{{group}} {{pod}}")],
                 Look(unit=units.SECONDS),
             ),
             lines(
                 "Failed and missed evaluations",
-                "Rules that could not be evaluated, and group evaluations that were left out because the one before "
+                "Rules that could not be evaluated, and group evaluations that were skipped because the previous one "
                 "took too long.",
                 [prom(failed, "failed {{pod}}"), prom(missed, "missed {{pod}}")],
                 ERRORS,
@@ -66,7 +69,7 @@ def evaluation() -> Row:
 
 
 def sending() -> Row:
-    """Whether every Alertmanager gets what fires."""
+    """Delivery of alerts from Prometheus to every Alertmanager."""
     by_pod = "sum by (pod) (rate(prometheus_notifications_{what}_total[$__rate_interval]))"
     queue = """
     max by (pod) (prometheus_notifications_queue_length)
@@ -77,13 +80,13 @@ def sending() -> Row:
         line(
             lines(
                 "Alerts sent",
-                "Alerts that each server sent, counted once per Alertmanager. Firing alerts are sent again and again.",
+                "Alerts that each server sent, counted once per Alertmanager. Firing alerts are sent repeatedly.",
                 [prom(by_pod.format(what="sent"), "{{pod}}")],
                 RATE,
             ),
             lines(
                 "Errors and drops",
-                "Alerts that could not be sent to one Alertmanager, and alerts that were given up.",
+                "Alerts that could not be sent to one Alertmanager, and alerts that were dropped.",
                 [
                     prom(by_pod.format(what="errors"), "error {{pod}}"),
                     prom(by_pod.format(what="dropped"), "dropped {{pod}}"),
@@ -98,16 +101,19 @@ def sending() -> Row:
             ),
             single(
                 "Alertmanagers known",
-                "Alertmanagers that the server with the fewest sends to: every replica must be among them.",
+                "Alertmanagers known to the server that knows the fewest; this must be the number of replicas.",
                 prom("min(prometheus_notifications_alertmanagers_discovered)", "known"),
-                Look(unit=units.EXACT, limits=Limits(critical=1, low_is_bad=True, why="without one nobody is told.")),
+                Look(
+                    unit=units.EXACT,
+                    limits=Limits(critical=1, low_is_bad=True, why="without one, no notifications."),
+                ),
             ),
         ),
     )
 
 
 def loki_ruler() -> Row:
-    """The same two steps in Loki."""
+    """Evaluation and sending in Loki's ruler."""
     rate = "sum by (pod) (rate(loki_prometheus_{what}_total[$__rate_interval]))"
     return row(
         "3. Loki evaluates its rules and sends alerts, too",
@@ -120,7 +126,7 @@ def loki_ruler() -> Row:
             ),
             lines(
                 "Failed and missed evaluations",
-                "Log rules that could not be evaluated, or were left out because the evaluation before took too long.",
+                "Log rules that could not be evaluated, or were skipped because the previous evaluation took too long.",
                 [
                     prom(or_zero(rate.format(what="rule_evaluation_failures"), "pod"), "failed {{pod}}"),
                     prom(or_zero(rate.format(what="rule_group_iterations_missed"), "pod"), "missed {{pod}}"),
@@ -129,7 +135,7 @@ def loki_ruler() -> Row:
             ),
             lines(
                 "Alerts sent and dropped",
-                "Alerts that Loki sent to Alertmanager, could not send, or gave up.",
+                "Alerts that Loki sent to Alertmanager, could not send, or dropped.",
                 [
                     prom(or_zero(rate.format(what=f"notifications_{what}"), "pod"), f"{what} {{{{pod}}}}")
                     for what in ("sent", "errors", "dropped")

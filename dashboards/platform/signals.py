@@ -1,4 +1,4 @@
-"""Rows of Platform - Overview, one per program: what it takes in, what it gives on, what it loses."""
+"""Rows of Platform - Overview, one per program: data received, passed on, and lost."""
 
 from grafana_foundation_sdk.models.dashboard import Panel
 
@@ -10,7 +10,7 @@ from dashboards.builder.queries import or_zero, otelcol, prom, quantile
 
 _NO_LOSS = Look(
     unit=units.PER_SECOND,
-    limits=Limits(critical=0.000001, why="none is normal: what is counted here is lost, or will be."),
+    limits=Limits(critical=0.000001, why="none is normal: counted data is lost, or soon will be."),
 )
 _RATE = Look(unit=units.PER_SECOND)
 _SIGNALS = {"spans": "spans", "log_records": "log lines"}
@@ -29,15 +29,15 @@ def alerts_firing() -> Panel:
     """
     return single(
         "Alerts firing",
-        "Active alerts that the Alertmanager with the most of them holds, from Prometheus and from Loki, without "
-        "Watchdog. Silenced and inhibited ones are not counted.",
+        "Active alerts in the Alertmanager that has the most, from Prometheus and from Loki, without Watchdog. "
+        "Silenced and inhibited alerts do not count.",
         prom(firing, "firing"),
         Look(unit=units.EXACT, limits=Limits(warning=1, why="any firing alert needs a look.")),
     )
 
 
 def prometheus() -> Row:
-    """Samples in, series held, rules evaluated, queries answered."""
+    """Samples ingested, series in memory, failed rules, disk usage."""
     failed = "sum by (pod) (rate(prometheus_rule_evaluation_failures_total[$__rate_interval]))"
     missed = "sum by (pod) (rate(prometheus_rule_group_iterations_missed_total[$__rate_interval]))"
     disk = "max by (pod) (prometheus_tsdb_storage_blocks_bytes + prometheus_tsdb_wal_storage_size_bytes)"
@@ -52,13 +52,13 @@ def prometheus() -> Row:
             ),
             lines(
                 "Series",
-                "Series in memory. Steady growth is a label with too many values.",
+                "Series in memory. Steady growth means a label with too many values.",
                 [prom("max by (pod) (prometheus_tsdb_head_series)", "{{pod}}")],
                 Look(unit=units.COUNT),
             ),
             lines(
                 "Rules failed and missed",
-                "Evaluations that failed, and group evaluations that were left out.",
+                "Evaluations that failed, and group evaluations that were skipped.",
                 [prom(failed, "failed {{pod}}"), prom(missed, "missed {{pod}}")],
                 _NO_LOSS,
             ),
@@ -73,7 +73,7 @@ def prometheus() -> Row:
 
 
 def alertmanager() -> Row:
-    """Alerts held and notifications."""
+    """Alerts in memory, notifications, cluster members."""
     sent = "sum(rate(alertmanager_notifications_total[$__rate_interval]))"
     failed = "sum(rate(alertmanager_notifications_failed_total[$__rate_interval]))"
     return row(
@@ -81,7 +81,7 @@ def alertmanager() -> Row:
         line(
             lines(
                 "Alerts held",
-                "What the replica with the most alerts holds, by state.",
+                "Alerts in the replica that has the most, by state.",
                 [prom("max by (state) (alertmanager_alerts)", "{{state}}")],
                 Look(unit=units.EXACT),
             ),
@@ -102,7 +102,7 @@ def alertmanager() -> Row:
 
 
 def loki() -> Row:
-    """Lines in, requests answered, lines refused, chunks that wait to be stored."""
+    """Lines received, latency, lines refused, chunks in memory."""
     requests = "loki_request_duration_seconds_count"
     refused = "sum by (reason) (rate(loki_discarded_samples_total[$__rate_interval]))"
     failed = f'sum by (route) (rate({requests}{{status_code=~"5.."}}[$__rate_interval]))'
@@ -133,8 +133,8 @@ def loki() -> Row:
         line(
             lines(
                 "Lost and failed",
-                "Lines refused by a limit, requests answered with 5xx, and tries to store chunks or the index that "
-                "failed: those are repeated, and lines wait in memory and on the volume meanwhile.",
+                "Lines refused by a limit, requests answered with 5xx, and failed attempts to store chunks or the "
+                "index. Loki retries these; meanwhile lines wait in memory and on the volume.",
                 [
                     prom(or_zero(refused, "reason"), "refused {{reason}}"),
                     prom(or_zero(failed, "route"), "5xx {{route}}"),
@@ -145,8 +145,8 @@ def loki() -> Row:
             ),
             lines(
                 "Chunks in memory",
-                "Held until they are full, idle or two hours old, and stored; and streams that wait to be stored. Both "
-                "grow while the store refuses, until Loki takes no more lines.",
+                "Chunks stay in memory until they are full, idle or two hours old, and stored. Streams wait to be "
+                "stored. Both grow while storage fails, until Loki refuses lines.",
                 [
                     prom("sum by (pod) (loki_ingester_memory_chunks)", "chunks {{pod}}"),
                     prom("sum by (pod) (loki_ingester_flush_queue_length)", "waiting streams {{pod}}"),
@@ -158,7 +158,7 @@ def loki() -> Row:
 
 
 def collector() -> Row:
-    """Received, sent on, lost, waiting; agents and gateways."""
+    """Telemetry received, sent, lost and queued, by agents and gateways."""
     lost = "receiver_refused", "exporter_send_failed", "exporter_enqueue_failed"
     queue = "max by (pod, exporter, data_type) (otelcol_exporter_queue_size / otelcol_exporter_queue_capacity)"
     return row(
@@ -183,7 +183,7 @@ def collector() -> Row:
         line(
             lines(
                 "Refused and dropped",
-                "What was refused (the sender repeats it for a while), not sent, or found no room in a queue.",
+                "Telemetry that was refused (the sender retries for a while), not sent, or did not fit into a queue.",
                 [
                     prom(or_zero(_sum(what, kind), "app"), f"{text} {what.replace('_', ' ')} {{{{app}}}}")
                     for what in lost
@@ -205,7 +205,7 @@ def collector() -> Row:
 
 
 def sampling() -> Row:
-    """What tail sampling keeps."""
+    """Decisions of tail sampling."""
     decided = otelcol("processor_tail_sampling_global_count_traces_sampled")
     early = otelcol("processor_tail_sampling_sampling_trace_dropped_too_early")
     waiting = "sum by (pod) (otelcol_processor_tail_sampling_sampling_traces_on_memory)"
@@ -214,19 +214,19 @@ def sampling() -> Row:
         line(
             lines(
                 "Decisions",
-                "Traces per second that are kept (true) and not kept (false). All with an error are kept.",
+                "Traces per second that are kept (true) and not kept (false). All traces with an error are kept.",
                 [prom(f"sum by (sampled) (rate({decided}[$__rate_interval]))", "kept: {{sampled}}")],
                 _RATE,
             ),
             lines(
                 "Traces waiting",
-                "Traces in memory, waiting for their decision or remembered after it.",
+                "Traces in memory, before or after their decision.",
                 [prom(waiting, "{{pod}}")],
                 Look(unit=units.COUNT),
             ),
             lines(
                 "Dropped too early",
-                "Traces that had to leave memory before their decision.",
+                "Traces that were dropped from memory before their decision.",
                 [prom(or_zero(f"sum by (pod) (rate({early}[$__rate_interval]))", "pod"), "{{pod}}")],
                 _NO_LOSS,
             ),
@@ -235,7 +235,7 @@ def sampling() -> Row:
 
 
 def jaeger() -> Row:
-    """Spans stored and questions answered."""
+    """Spans received and stored, requests to storage."""
     stored = f"sum by (pod) (rate({otelcol('exporter_sent_spans', _JAEGER)}[$__rate_interval]))"
     failed = f"sum by (pod) (rate({otelcol('exporter_send_failed_spans', _JAEGER)}[$__rate_interval]))"
     requests = '{__name__=~"jaeger_storage_requests(_total)?"}'
@@ -246,19 +246,19 @@ def jaeger() -> Row:
         line(
             lines(
                 "Spans stored",
-                "Spans per second that arrived and that were stored. Stored below arrived: storage is too slow.",
+                "Spans per second that arrived and that were stored. If fewer are stored, storage is too slow.",
                 [prom(received, "received {{pod}}"), prom(stored, "stored {{pod}}")],
                 _RATE,
             ),
             lines(
                 "Spans not stored",
-                "Spans per second that storage refused.",
+                "Spans per second that storage rejected.",
                 [prom(or_zero(failed, "pod"), "{{pod}}")],
                 _NO_LOSS,
             ),
             lines(
                 "Questions to storage",
-                "Searches and reads per second; asking for a trace that does not exist counts as an error.",
+                "Searches and reads per second; a request for a nonexistent trace counts as an error.",
                 [prom(or_zero(asked, "operation"), "{{operation}} {{result}}")],
                 _RATE,
             ),

@@ -1,4 +1,4 @@
-"""Platform - SLOs: what each service level objective promises, how much error budget is left, how fast it goes."""
+"""Platform - SLOs: objectives, remaining error budgets, burn rates."""
 
 from pathlib import Path
 from typing import Any
@@ -18,18 +18,18 @@ _OF = '{slo=~"$slo"}'
 _KEEP = "max by (slo, system)"
 _OBJECTIVE = f"{_KEEP} (slo:objective:ratio{_OF})"
 _REMAINING = f"{_KEEP} (slo:budget_remaining:ratio{_OF})"
-# From the budget: this way it needs no series whose name holds the window, which each SLO chooses itself.
+# Computed from the budget, because names of the ratio's series contain the window, which differs between SLOs.
 _GOOD = f"1 - (1 - {_OBJECTIVE}) * (1 - {_REMAINING})"
 _ALERTS = ("BudgetBurnFast", "BudgetBurnSlow", "MetricsMissing")
-"""Ends of the names of an SLO's alerts."""
+"""Suffixes of the names of an SLO's alerts."""
 _LEFT = Limits(
     warning=0.25,
     critical=0,
     low_is_bad=True,
-    why="in the last quarter of the budget a risky change can wait; below 0 the objective is missed.",
+    why="in the last quarter of the budget, postpone risky changes; below 0 the objective is missed.",
 )
 
-_NEVER = 100 * 365 * 86400  # seconds: in place of a time that there is not
+_NEVER = 100 * 365 * 86400  # seconds; stands for "never"
 
 
 def build() -> dict[str, Any]:
@@ -38,8 +38,8 @@ def build() -> dict[str, Any]:
         uid="platform-slos",
         title="Platform - SLOs",
         system="platform",
-        purpose="What each service level objective promises, how much of its error budget is left, and how fast it is "
-        "being used up. A burn rate of 1 uses up the budget exactly within the SLO's window.",
+        purpose="Service level objectives, their remaining error budgets, and how fast these are spent. "
+        "A burn rate of 1 spends the budget exactly within the SLO's window.",
         runbooks=_runbooks(),
         logs='{namespace="media"}',
         links={"uploads": "/d/media-uploads", "gateway": "/d/media-gateway"},
@@ -50,13 +50,13 @@ def build() -> dict[str, Any]:
 
 
 def _runbooks() -> list[str]:
-    """Alerts of all SLOs, from the runbooks that there are: a new SLO brings its own."""
+    """Alerts of all SLOs, derived from the names of the runbooks, so that a new SLO needs no change here."""
     files = (Path(__file__).resolve().parent.parent.parent / "rules/runbooks").glob("*.md")
     return sorted(file.stem for file in files if file.stem.endswith(_ALERTS))
 
 
 def _burn(window: str) -> str:
-    """Errors of the last `window` as a multiple of those that the objective allows."""
+    """Error ratio of the last `window` as a multiple of the ratio that the objective allows."""
     return f"{_KEEP} (slo:errors:ratio_rate{window}{_OF}) / (1 - {_OBJECTIVE})"
 
 
@@ -72,23 +72,23 @@ def _now() -> Row:
         line(
             single(
                 "Objectives",
-                "Service level objectives that are measured.",
+                "Number of service level objectives.",
                 prom(or_zero(f"count({_OBJECTIVE})"), "objectives"),
                 Look(unit=units.EXACT),
             ),
             single(
                 "Missed",
-                "Objectives whose budget is used up.",
+                "Objectives whose error budget is overspent.",
                 prom(or_zero(f"count({_REMAINING} < 0)"), "missed"),
-                Look(unit=units.EXACT, limits=Limits(critical=1, why="one that is missed is a broken promise.")),
+                Look(unit=units.EXACT, limits=Limits(critical=1, why="no objective should be missed.")),
             ),
             single(
                 "Burning",
-                "Objectives whose errors of the last hour come faster than the budget allows.",
+                "Objectives whose burn rate over the last hour is above 1.",
                 prom(or_zero(f"count({_burn('1h')} > 1)"), "burning"),
                 Look(
                     unit=units.EXACT,
-                    limits=Limits(warning=1, why="at this rate the budget does not last; whether it pages, see below."),
+                    limits=Limits(warning=1, why="above 1 the budget does not last; the limits of pages are below."),
                 ),
             ),
             single(
@@ -103,8 +103,8 @@ def _now() -> Row:
         line(
             ranking(
                 "Objectives and budgets",
-                "What is promised, the share that was good over the SLO's window, and what is left of the budget: "
-                "100 % is untouched, below 0 is overspent. While there are no events there is no value.",
+                "The objective, the share of good events over the SLO's window, and the rest of the error budget: "
+                "100 % is unspent, below 0 is overspent. Empty without events.",
                 columns,
                 {"slo": "SLO", "system": "System"},
                 smallest_first=True,
@@ -123,7 +123,7 @@ def _now() -> Row:
 
 
 def _gone() -> str:
-    """Seconds until each budget is gone at the rate of the last hour; nothing where it lasts."""
+    """Seconds until each budget is spent at the burn rate of the last hour; no result at a rate of 1 or less."""
     burning = f"({_burn('1h')} > 1)"
     return f"clamp_min({_REMAINING}, 0) * {_KEEP} (slo:window:seconds{_OF}) / {burning}"
 
@@ -136,7 +136,7 @@ def _budget() -> Row:
             over(
                 lines(
                     "Budget left over 30 days",
-                    "Always the last 30 days. A cliff is an incident, a slope is errors that never end.",
+                    "Always the last 30 days. A steep drop is an incident, a slope is a constant rate of errors.",
                     [prom(_REMAINING, "{{slo}}")],
                     Look(unit=units.RATIO, minimum=None, maximum=1, limits=_LEFT),
                 ),
@@ -153,8 +153,8 @@ def _budget() -> Row:
             ),
             lines(
                 "Budget gone in",
-                "Time until each budget is used up, if errors go on to come as in the hour before each point. An SLO "
-                "whose budget lasts has no line.",
+                "Time until each budget is spent, at the burn rate of the hour before each point. SLOs whose budget "
+                "lasts have no line.",
                 [prom(_gone(), "{{slo}}")],
                 Look(unit=units.SECONDS),
             ),
@@ -183,7 +183,7 @@ def _burning() -> Row:
             *(
                 lines(
                     f"Over {longer} and {shorter}",
-                    f"The window of {longer} says how much is lost, that of {shorter} whether it goes on.",
+                    f"The window of {longer} shows how much budget is spent, {shorter} whether errors continue.",
                     [prom(_burn(window), f"{{{{slo}}}} {window}") for window in (longer, shorter)],
                     Look(unit=units.COUNT, at_least=1, limits=limits),
                 )
@@ -199,7 +199,7 @@ def _events() -> Row:
         line(
             lines(
                 "Error ratio of 5 minutes",
-                "Share of the events that were bad; no line while nothing happens.",
+                "Share of the events that were bad; no line without events.",
                 [prom(f"{_KEEP} (slo:errors:ratio_rate5m{_OF})", "{{slo}}")],
                 Look(unit=units.RATIO),
             ),
@@ -211,7 +211,7 @@ def _events() -> Row:
             ),
             lines(
                 "Bad events",
-                "Events per second that use up the budget.",
+                "Events per second that spend the budget.",
                 [prom(f"{_KEEP} (slo:errors:rate5m{_OF})", "{{slo}}")],
                 Look(unit=units.PER_SECOND),
             ),
@@ -222,7 +222,7 @@ def _events() -> Row:
 def _gone_first() -> Panel:
     panel = single(
         "First budget gone in",
-        "Time until the first budget is used up, if errors go on to come as in the last hour.",
+        "Time until the first budget is spent, at the burn rate of the last hour.",
         prom_last(f"min({_gone()}) or on () vector({_NEVER})", "left"),
         Look(
             unit=units.SECONDS,
@@ -231,7 +231,7 @@ def _gone_first() -> Panel:
         ),
     )
     if panel.field_config:
-        # Without any value it would stand there in the colour of an emergency.
+        # Without this value and its text, an empty result would get the colour of an emergency.
         words = ValueMappingResult(text="not burning", color=GOOD)
         panel.field_config.defaults.mappings = [ValueMap(options={str(_NEVER): words})]
     return panel

@@ -1,1 +1,1 @@
-"""Dashboards of one system: The AI upgrade service."""
+"""Dashboards of SpecCursor, the AI upgrade service."""

@@ -1,10 +1,11 @@
-"""SpecCursor - AI Performance: what the models cost, how long they take, how often they fail."""
+"""SpecCursor - AI Performance: token usage, duration and failures of the models."""
 
 from typing import Any
 
 from dashboards.builder import units
 from dashboards.builder.dashboard import dashboard
 from dashboards.builder.layout import Row, line, row
+from dashboards.builder.links import KEPT_TRACES
 from dashboards.builder.look import Limits, Look
 from dashboards.builder.panels import buckets, dials, lines, log_lines, single
 from dashboards.builder.queries import grown, logs, prom, prom_buckets, prom_exemplars, quantile, share
@@ -28,8 +29,8 @@ def build() -> dict[str, Any]:
     about = signals.about(
         uid="speccursor-ai",
         shows="AI Performance",
-        purpose="Tokens that the models read and write, against the budget of an hour; how long a generation takes; "
-        "how many requests fail.",
+        purpose="Tokens that the models read and write, compared with the hourly budget; duration of generations; "
+        "failed requests.",
         runbooks=["SpecCursorTokenUsageHigh"],
         logs='{namespace=~"${namespace:pipe}", service="ai-service"}',
     )
@@ -49,13 +50,13 @@ def _now() -> Row:
         line(
             dials(
                 "Tokens of the last hour",
-                "Tokens read and written within the last hour, whichever models are chosen.",
+                "Tokens read and written within the last hour, by all models, regardless of the selection.",
                 prom(grown(f"ai_tokens_total{{{_HERE}}}", "1h", "namespace"), "{{namespace}}"),
                 Look(unit=units.COUNT, maximum=1.5 * _BUDGET, limits=_TOKEN_LIMITS),
             ),
             single(
                 "Tokens per request",
-                "Mean of the last hour. A jump is a prompt that grew, or a repetition.",
+                "Mean of the last hour. A jump means a longer prompt or retries.",
                 prom(per_request, "tokens"),
                 Look(unit=units.COUNT),
             ),
@@ -73,7 +74,7 @@ def _now() -> Row:
             ),
             single(
                 "p95 generation time",
-                "95 % of the generations of the chosen models end within this time.",
+                "95 % of the generations of the selected models end within this time.",
                 prom(quantile(0.95, _BUCKETS), "p95"),
                 Look(unit=units.SECONDS, limits=signals.SLOW),
             ),
@@ -95,13 +96,13 @@ def _tokens() -> Row:
             ),
             lines(
                 "Tokens of an hour",
-                "Tokens of the hour before each point, whichever models are chosen.",
+                "Tokens of the hour before each point, of all models, regardless of the selection.",
                 [prom(grown(f"ai_tokens_total{{{_HERE}}}", "1h", "namespace"), "{{namespace}}")],
                 Look(unit=units.COUNT, limits=_TOKEN_LIMITS),
             ),
             lines(
                 "Tokens of an hour by model",
-                "What each model has of the hour before each point.",
+                "Tokens of each model in the hour before each point.",
                 [prom(grown(f"ai_tokens_total{{{_OF_MODEL}}}", "1h", "model"), "{{model}}")],
                 Look(unit=units.COUNT, stacked=True),
             ),
@@ -122,7 +123,7 @@ def _requests() -> Row:
             ),
             lines(
                 "Success rate over time",
-                "Share of the requests that were answered, over minutes and over the hour before each point.",
+                "Share of the requests that were answered, over some minutes and over the hour before each point.",
                 [prom(_succeeded(), "answered"), prom(_succeeded("1h"), "answered within 1 h")],
                 Look(unit=units.RATIO, maximum=1, limits=_SUCCESS_LIMITS),
             ),
@@ -136,7 +137,7 @@ def _time() -> Row:
         line(
             lines(
                 "Generation time by model",
-                f"50 % and 95 % of the generations end within this time. A point opens a trace, {signals.KEPT}",
+                f"50 % and 95 % of the generations end within this time. Points link to traces. {KEPT_TRACES}",
                 [
                     prom(quantile(0.5, _BUCKETS, "model"), "{{model}} p50"),
                     prom_exemplars(quantile(0.95, _BUCKETS, "model"), "{{model}} p95"),
@@ -145,7 +146,7 @@ def _time() -> Row:
             ),
             buckets(
                 "Distribution of the generation time",
-                "How many generations took how long. Two bands are two kinds of work, which a percentile hides.",
+                "Generations by duration. Two bands indicate two types of work, which a percentile hides.",
                 prom_buckets(f"sum by (le) (increase({_BUCKETS}[$__rate_interval]))"),
                 Look(unit=units.SECONDS),
             ),
@@ -159,7 +160,7 @@ def _log() -> Row:
         line(
             log_lines(
                 "Warnings and errors of ai-service",
-                "Newest first. An opened line leads to its trace.",
+                "Newest first. An opened line links to its trace.",
                 logs(f'{{{_HERE}, service="ai-service"}} | level=~"WARN.*|ERROR"'),
             ),
         ),

@@ -1,4 +1,4 @@
-"""SpecCursor - Infrastructure: nodes, containers, replicas: is there room, does everything run, did it scale."""
+"""SpecCursor - Infrastructure: capacity of the nodes, state of containers and replicas."""
 
 from typing import Any
 
@@ -14,7 +14,8 @@ from dashboards.speccursor import signals
 
 _NODE = 'node=~"$node"'
 _HERE = signals.HERE
-# As NodeDiskHigh: not what lives in memory, is full by nature, is the network's, or is a volume of a pod.
+# As in NodeDiskHigh: excludes file systems in memory, images that are always full, network file systems and volumes of
+# pods.
 _NO_DISK = "tmpfs|devtmpfs|ramfs|overlay|squashfs|erofs|iso9660|autofs|nfs.*|cifs|fuse.*"
 _DISK = f'{_NODE}, fstype!~"{_NO_DISK}", mountpoint!~"/var/lib/kubelet/.+"'
 _CPU = f"""
@@ -35,8 +36,8 @@ def build() -> dict[str, Any]:
     about = signals.about(
         uid="speccursor-infrastructure",
         shows="Infrastructure",
-        purpose="The nodes of the cluster, which all systems share, and the containers and replicas of the chosen "
-        "namespace: is there room, does everything run, does it have the replicas that it should have?",
+        purpose="The nodes of the cluster, which all systems share, and the containers and replicas of the selected "
+        "namespace: is there room, does everything run, are all replicas available?",
         runbooks=["NodeCPUHigh", "NodeMemoryHigh", "NodeDiskHigh", "PodCrashLooping", "TargetDown"],
         logs='{namespace=~"${namespace:pipe}"}',
         alerts='alertname=~"Node.+|PodCrashLooping|TargetDown"',
@@ -49,7 +50,7 @@ def build() -> dict[str, Any]:
 
 
 def _disk() -> str:
-    """Used share as df counts it: what only root may use is not available, and not part of the whole."""
+    """Used share as in `df`: blocks reserved for root count neither as available nor as part of the total."""
     used = f"node_filesystem_size_bytes{{{_DISK}}} - node_filesystem_free_bytes{{{_DISK}}}"
     return f"max by (node, device) (({used}) / ({used} + node_filesystem_avail_bytes{{{_DISK}}}))"
 
@@ -94,15 +95,15 @@ def _now() -> Row:
             ),
             single(
                 "Containers waiting",
-                "Containers of the namespace that do not run: image, configuration or a crash; the reason is below.",
+                "Containers of the namespace that do not run; the panel below shows the reasons.",
                 prom(or_zero(waiting), "containers"),
-                Look(unit=units.EXACT, limits=Limits(warning=1, why="only a pod that just starts has one.")),
+                Look(unit=units.EXACT, limits=Limits(warning=1, why="only a starting pod has one.")),
             ),
             single(
                 "Replicas missing",
-                "Pods of deployments of the namespace that are wanted and not available.",
+                "Desired pods of the namespace's deployments that are not available.",
                 prom(unready, "pods"),
-                Look(unit=units.EXACT, limits=Limits(warning=1, why="a deployment at rest has all it wants.")),
+                Look(unit=units.EXACT, limits=Limits(warning=1, why="none is missing outside of rollouts.")),
             ),
             height=4,
         ),
@@ -121,13 +122,13 @@ def _nodes() -> Row:
             ),
             lines(
                 "Memory",
-                "Share of each node's memory that no program can get any more.",
+                "Share of each node's memory that is not available to programs.",
                 [prom(_MEMORY, "{{node}}")],
                 Look(unit=units.RATIO, maximum=1, limits=_MEMORY_LIMITS),
             ),
             bars(
                 "Disks",
-                "Share of each file system in use, as df counts it.",
+                "Share of each file system in use, as in df.",
                 prom(_disk(), "{{node}} {{device}}"),
                 Look(unit=units.RATIO, maximum=1, limits=_DISK_LIMITS),
             ),
@@ -147,19 +148,19 @@ def _load() -> Row:
         line(
             lines(
                 "Load per processor",
-                "Mean number of processes of 5 minutes that run or want to, for each processor.",
+                "Processes that run or wait for a processor, per processor, as the mean of 5 minutes.",
                 [prom(load, "{{node}}")],
                 Look(unit=units.COUNT, at_least=1, limits=Limits(warning=1, why="above 1 processes wait.")),
             ),
             lines(
                 "Disk traffic",
-                "Bytes per second that are read from and written to disks.",
+                "Bytes per second read from and written to disks.",
                 [prom(rate.format(what=what), f"{{{{node}}}} {what}") for what in ("read", "written")],
                 Look(unit=units.BYTES_PER_SECOND),
             ),
             lines(
                 "Room left on disks",
-                "What programs can still write. A steady fall says when the disk will be full.",
+                "Free space for programs. A steady fall shows when the disk will be full.",
                 [prom(left, "{{node}} {{device}}")],
                 Look(unit=units.BYTES),
             ),
@@ -176,7 +177,7 @@ def _containers() -> Row:
         line(
             lines(
                 "Pods by phase",
-                "Pods of the namespace. Pending is a pod that finds no node, or cannot get its image or volume.",
+                "Pods of the namespace. A pending pod has no node, no image or no volume yet.",
                 [prom(f"sum by (phase) (kube_pod_status_phase{{{_HERE}}}) > 0", "{{phase}}")],
                 Look(unit=units.EXACT, stacked=True),
             ),
@@ -188,7 +189,7 @@ def _containers() -> Row:
             ),
             lines(
                 "Containers that wait, by reason",
-                "CrashLoopBackOff: it ends again and again. ImagePullBackOff: its image cannot be had. "
+                "CrashLoopBackOff: the container crashes repeatedly. ImagePullBackOff: its image cannot be pulled. "
                 "CreateContainerConfigError: a Secret or ConfigMap is missing.",
                 [prom(or_zero(reasons, "reason"), "{{reason}}")],
                 Look(unit=units.EXACT),
@@ -197,7 +198,7 @@ def _containers() -> Row:
         line(
             ranking(
                 "How containers ended last",
-                "Containers that were restarted, and why the run before ended. OOMKilled: the memory limit is too low.",
+                "Restarted containers, and why their previous run ended. OOMKilled: the memory limit is too low.",
                 [Column(title="Containers", expression=ended, unit=units.EXACT)],
                 {"pod": "Pod", "container": "Container", "reason": "Reason"},
             ),
@@ -220,19 +221,19 @@ def _replicas() -> Row:
         line(
             lines(
                 "Replicas wanted",
-                "Pods that each deployment should have. A step is a change of scale, by hand or by an autoscaler.",
+                "Desired pods of each deployment. A step is a manual or automatic change of scale.",
                 [prom(f"max by (deployment) ({wanted})", "{{deployment}}")],
                 Look(unit=units.EXACT),
             ),
             lines(
                 "Replicas available",
-                "Pods of each deployment that are ready. Below what is wanted for long: see the containers above.",
+                "Ready pods of each deployment. If too few are ready for long, see the containers above.",
                 [prom(f"max by (deployment) ({available})", "{{deployment}}")],
                 Look(unit=units.EXACT),
             ),
             states(
                 "Deployments complete",
-                "Whether each deployment has all pods that it wants.",
+                "Whether all desired pods of each deployment are available.",
                 [prom(complete, "{{deployment}}")],
                 Look(unit=units.EXACT, words=words),
             ),
@@ -243,7 +244,7 @@ def _replicas() -> Row:
 def _use() -> Row:
     oldest = f"min by (pod) (time() - process_start_time_seconds{{{_HERE}}})"
     return row(
-        "What the pods use",
+        "Resources of the pods",
         line(
             lines(
                 "Memory by pod",

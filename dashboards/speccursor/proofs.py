@@ -1,10 +1,11 @@
-"""SpecCursor - Proof Verification: how many proofs hold, how long checking takes, and which kind fails."""
+"""SpecCursor - Proof Verification: success and duration of proof checks, failures by complexity."""
 
 from typing import Any
 
 from dashboards.builder import units
 from dashboards.builder.dashboard import dashboard
 from dashboards.builder.layout import Row, line, row
+from dashboards.builder.links import KEPT_TRACES
 from dashboards.builder.look import Limits, Look
 from dashboards.builder.panels import bars, buckets, lines, log_lines, single
 from dashboards.builder.queries import logs, prom, prom_buckets, prom_exemplars, quantile, share
@@ -13,7 +14,7 @@ from dashboards.speccursor import signals
 
 _HERE = signals.HERE
 _OF = f'{_HERE}, complexity=~"$complexity"'
-# The histogram has no complexity.
+# The histogram has no label `complexity`.
 _BUCKETS = f"proof_latency_seconds_bucket{{{_HERE}}}"
 _FAILED_LIMITS = Limits(
     warning=0.2, why="SpecCursorProofFailureRateHigh alerts above 20 % within 15 minutes, all complexities together."
@@ -30,8 +31,8 @@ def build() -> dict[str, Any]:
     about = signals.about(
         uid="speccursor-proofs",
         shows="Proof Verification",
-        purpose="How many proofs lean-engine verifies, how many hold, how long that takes, and whether it is the "
-        "complex ones that fail. An upgrade whose proof fails is not proposed.",
+        purpose="Number of proofs that lean-engine checks, how many hold, how long the checks take, and whether "
+        "complex proofs fail more often. An upgrade whose proof fails is not proposed.",
         runbooks=["SpecCursorProofFailureRateHigh"],
         logs='{namespace=~"${namespace:pipe}", service="lean-engine"}',
     )
@@ -89,14 +90,14 @@ def _success() -> Row:
         line(
             lines(
                 "Failure ratio of 15 minutes",
-                "Share of the proofs that failed in the 15 minutes before each point, whichever complexity is chosen.",
+                "Share of the proofs that failed in the 15 minutes before each point, of all complexities.",
                 [prom(failed, "{{namespace}}")],
                 Look(unit=units.RATIO, limits=_FAILED_LIMITS),
             ),
             lines(
                 "Failure ratio by complexity",
-                "Share of the proofs that failed. Only the complex ones: a limit of time or memory. All alike: the "
-                "prover or its library.",
+                "Share of the proofs that failed. If only complex proofs fail, the cause is a limit of time or memory; "
+                "if all fail, it is the prover or its library.",
                 [prom(share(_proofs("failure", "complexity"), _proofs(by="complexity")), "{{complexity}}")],
                 Look(unit=units.RATIO, limits=_FAILED_LIMITS),
             ),
@@ -117,7 +118,7 @@ def _time() -> Row:
             lines(
                 "Latency by status",
                 "50 % and 95 % of the checks end within this time. Failures that all take equally long are timeouts. "
-                f"A point opens a trace, {signals.KEPT}",
+                f"Points link to traces. {KEPT_TRACES}",
                 [
                     prom(quantile(0.5, _BUCKETS, "status"), "{{status}} p50"),
                     prom_exemplars(quantile(0.95, _BUCKETS, "status"), "{{status}} p95"),
@@ -126,7 +127,7 @@ def _time() -> Row:
             ),
             buckets(
                 "Distribution of the latency",
-                "How many checks took how long, whatever their result.",
+                "Checks by duration, whatever their result.",
                 prom_buckets(f"sum by (le) (increase({_BUCKETS}[$__rate_interval]))"),
                 Look(unit=units.SECONDS),
             ),
@@ -140,7 +141,7 @@ def _log() -> Row:
         line(
             log_lines(
                 "Warnings and errors of lean-engine",
-                "Newest first. An opened line leads to its trace.",
+                "Newest first. An opened line links to its trace.",
                 logs(f'{{{_HERE}, service="lean-engine"}} | level=~"WARN.*|ERROR"'),
             ),
         ),

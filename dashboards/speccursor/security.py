@@ -1,4 +1,4 @@
-"""SpecCursor - Security Metrics: forged webhooks, failed logins, suspicious requests, and what the logs say of them."""
+"""SpecCursor - Security Metrics: forged webhooks, failed logins, suspicious requests, and log lines about them."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ _SIGNATURES = f'webhook_signature_failures_total{{{_HERE}, source=~"$source"}}'
 _LOGINS = f'auth_failures_total{{{_HERE}, service=~"$service"}}'
 _REQUESTS = f'api_suspicious_requests_total{{{_HERE}, reason=~"$reason"}}'
 _SIGNATURE_LIMITS = Limits(
-    critical=5, why="SpecCursorWebhookSignatureFailures pages above 5 within 5 minutes: a sender never signs wrongly."
+    critical=5, why="SpecCursorWebhookSignatureFailures pages above 5 within 5 minutes: real senders sign correctly."
 )
 _LOGIN_LIMITS = Limits(warning=50, why="SpecCursorAuthFailuresHigh alerts above 50 within 5 minutes in one service.")
 _REQUEST_LIMITS = Limits(warning=20, why="SpecCursorSuspiciousApiUsage alerts above 20 within 10 minutes.")
@@ -30,8 +30,8 @@ def build() -> dict[str, Any]:
     about = signals.about(
         uid="speccursor-security",
         shows="Security Metrics",
-        purpose="Who tries what: webhooks with a wrong signature, failed logins, requests that look like an attack. "
-        "The numbers are those that the alerts compare, so a line that crosses its limit has told somebody.",
+        purpose="Possible attacks: webhooks with a wrong signature, failed logins, suspicious requests. The panels "
+        "show the numbers that the alerts use, so a line above its limit has notified somebody.",
         runbooks=["SpecCursorWebhookSignatureFailures", "SpecCursorSuspiciousApiUsage", "SpecCursorAuthFailuresHigh"],
         logs='{namespace=~"${namespace:pipe}"} |~ "(?i)signature|unauthorized|forbidden|suspicious"',
     )
@@ -51,25 +51,25 @@ def _now() -> Row:
         line(
             single(
                 "Wrong signatures, 5 minutes",
-                "Webhooks whose signature did not fit.",
+                "Webhooks with a wrong signature.",
                 prom(or_zero(counted(_SIGNATURES, "5m")), "webhooks"),
                 Look(unit=units.EXACT, decimals=0, limits=_SIGNATURE_LIMITS),
             ),
             single(
                 "Failed logins, 5 minutes",
-                "In the service that has the most of them.",
+                "Failed logins to the service that has the most.",
                 prom(or_zero(f"max({counted(_LOGINS, '5m', 'namespace, service')})"), "logins"),
                 Look(unit=units.EXACT, decimals=0, limits=_LOGIN_LIMITS),
             ),
             single(
                 "Suspicious requests, 10 minutes",
-                "Requests that a filter took for an attack.",
+                "Requests that a filter classified as an attack.",
                 prom(or_zero(counted(_REQUESTS, "10m")), "requests"),
                 Look(unit=units.EXACT, decimals=0, limits=_REQUEST_LIMITS),
             ),
             single(
                 "Lines about security",
-                "Log lines per second that speak of signatures, logins or refusals.",
+                "Log lines per second about signatures, logins or refusals.",
                 log_rate(or_zero(f"sum(rate({_LOGS} [5m]))"), "lines"),
                 Look(unit=units.PER_SECOND),
             ),
@@ -84,21 +84,21 @@ def _over_time() -> Row:
         line(
             lines(
                 "Webhook signature failures by source",
-                "Webhooks with a wrong signature in the 5 minutes before each point. One source alone: its secret was "
-                "changed on one side only. An unknown source: somebody guesses.",
+                "Webhooks with a wrong signature in the 5 minutes before each point. If only one source is affected, "
+                "its secret was changed on one side only. An unknown source is an attacker.",
                 [prom(or_zero(counted(_SIGNATURES, "5m", "source"), "source"), "{{source}}")],
                 Look(unit=units.EXACT, decimals=0, limits=_SIGNATURE_LIMITS),
             ),
             lines(
                 "Authentication failures by service",
-                "Failed logins in the 5 minutes before each point. All services at once: the identity provider, or a "
-                "credential that expired. One service: somebody tries passwords.",
+                "Failed logins in the 5 minutes before each point. If all services are affected, the identity provider "
+                "failed or a credential expired; if only one is, somebody guesses passwords.",
                 [prom(or_zero(counted(_LOGINS, "5m", "service"), "service"), "{{service}}")],
                 Look(unit=units.EXACT, decimals=0, limits=_LOGIN_LIMITS),
             ),
             lines(
                 "Suspicious requests by reason",
-                "Requests in the 10 minutes before each point, by what made them suspicious. The alert counts all "
+                "Requests in the 10 minutes before each point, by the reason for the suspicion. The alert counts all "
                 "reasons together.",
                 [prom(or_zero(counted(_REQUESTS, "10m", "reason"), "reason"), "{{reason}}")],
                 Look(unit=units.EXACT, decimals=0, stacked=True, limits=_REQUEST_LIMITS),
@@ -136,13 +136,13 @@ def _log() -> Row:
         line(
             lines(
                 "Lines about security by service",
-                "Lines per second that speak of signatures, logins or refusals.",
+                "Lines per second about signatures, logins or refusals.",
                 [log_rate(f"sum by (service) (rate({_LOGS} [$__interval]))", "{{service}}")],
                 Look(unit=units.PER_SECOND, stacked=True),
             ),
             log_lines(
                 "Lines about security",
-                "Lines that speak of signatures, logins or refusals and contain the text above, newest first.",
+                "Lines about signatures, logins or refusals that contain the text above, newest first.",
                 logs(f'{_LOGS} |= "$text"'),
             ),
             height=10,

@@ -1,4 +1,4 @@
-"""What the dashboards of SpecCursor have in common: selectors, variables, links between them, limits that return."""
+"""Shared parts of SpecCursor's dashboards: selectors, variables, links between them, common limits."""
 
 from grafana_foundation_sdk.models.dashboard import VariableModel
 
@@ -7,10 +7,8 @@ from dashboards.builder.look import Limits
 from dashboards.builder.variables import label_values
 
 HERE = 'namespace=~"$namespace"'
-"""Matcher that keeps other systems out: most names of SpecCursor's metrics do not begin with the system."""
+"""Matcher that excludes other systems, because most of SpecCursor's metric names do not start with its name."""
 OF_SERVICE = f'{HERE}, service=~"$service"'
-KEPT = "if that was kept: all with an error are, and a share of the others (10 % unless the stack says otherwise)."
-"""End of a sentence that promises a trace."""
 SLOW = Limits(critical=30, why="SpecCursorOperationSlow pages when 5 % of an operation's calls take longer than 30 s.")
 ERROR_LINES = Limits(warning=10, why="SpecCursorErrorLogBurst alerts above 10 ERROR lines a minute of one service.")
 
@@ -44,5 +42,5 @@ def namespace() -> VariableModel:
 
 
 def service() -> VariableModel:
-    """SpecCursor's services; All is their names joined, because log lines and spans of others have a service, too."""
+    """SpecCursor's services. All means exactly these, because other systems' log lines and spans have services, too."""
     return label_values("service", "service", f"http_request_duration_seconds_count{{{HERE}}}", only_these=True)

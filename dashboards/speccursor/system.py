@@ -1,10 +1,11 @@
-"""SpecCursor - System Overview: does it take in work, does it answer in time, does work pile up, does anything fail."""
+"""SpecCursor - System Overview: requests, latency, waiting work, failures."""
 
 from typing import Any
 
 from dashboards.builder import units
 from dashboards.builder.dashboard import dashboard
 from dashboards.builder.layout import Row, line, row
+from dashboards.builder.links import KEPT_TRACES
 from dashboards.builder.look import Limits, Look
 from dashboards.builder.panels import lines, log_levels, log_lines, single
 from dashboards.builder.queries import log_rate, logs, or_zero, prom, prom_exemplars, quantile, share
@@ -20,7 +21,7 @@ _SPANS = 'service_name=~"$service", span_kind="SPAN_KIND_SERVER"'
 _FAILED_SPANS = f'{_SPANS}, status_code="STATUS_CODE_ERROR"'
 _WANTED = f"sum(kube_deployment_spec_replicas{{{_HERE}}})"
 _AVAILABLE = f"sum(kube_deployment_status_replicas_available{{{_HERE}}})"
-_FAILED_CALLS = Limits(warning=0.05, why="one call in a hundred fails when all is well, and its callers with it.")
+_FAILED_CALLS = Limits(warning=0.05, why="normally one call in a hundred fails, and its callers fail with it.")
 
 
 def build() -> dict[str, Any]:
@@ -28,8 +29,8 @@ def build() -> dict[str, Any]:
     about = signals.about(
         uid="speccursor-system",
         shows="System Overview",
-        purpose="Overall health: work that comes in, how long operations take, what waits, what fails. Each part has a "
-        f"dashboard of its own. A point on a latency graph leads to the trace of one call, {signals.KEPT}",
+        purpose="Overall health: incoming work, duration of operations, waiting work, failures. Each part has its own "
+        f"dashboard. Points on latency graphs link to the trace of one call. {KEPT_TRACES}",
         runbooks=["SpecCursorOperationSlow", "SpecCursorErrorLogBurst", "SpecCursorErrorLogAnomalous"],
         logs='{namespace=~"${namespace:pipe}"}',
     )
@@ -60,7 +61,7 @@ def _now() -> Row:
             ),
             single(
                 "Slowest p95",
-                "The operation that is slowest: 95 % of its calls are answered within this time.",
+                "95 % of the calls of the slowest operation are answered within this time.",
                 prom(f"max({quantile(0.95, _BUCKETS, 'service, operation')})", "p95"),
                 Look(unit=units.SECONDS, limits=signals.SLOW),
             ),
@@ -72,7 +73,7 @@ def _now() -> Row:
             ),
             single(
                 "Active jobs",
-                "Jobs that are being worked on.",
+                "Jobs in progress.",
                 prom(f"sum(active_jobs{{{_OF}}})", "jobs"),
                 Look(unit=units.EXACT),
             ),
@@ -84,7 +85,7 @@ def _now() -> Row:
             ),
             single(
                 "Pods available",
-                "Share of the wanted pods that are available.",
+                "Share of the desired pods that are available.",
                 prom(f"{_AVAILABLE} / {_WANTED}", "available"),
                 Look(
                     unit=units.RATIO,
@@ -109,15 +110,15 @@ def _errors() -> Row:
         line(
             lines(
                 "Requests by service",
-                "Requests per second. A service that gets none while its caller is busy is cut off.",
+                "Requests per second. A service without requests is unreachable if its caller is busy.",
                 [prom(by_service, "{{service}}")],
                 Look(unit=units.REQUESTS_PER_SECOND),
             ),
             lines(
                 "Failed calls by service",
-                "Share of each service's calls whose span has an error. A failure is seen in all services above the "
-                "one that it began in: the lowest in the chain github-app, controller, ai-service or rust-worker, "
-                "lean-engine is the cause.",
+                "Share of each service's calls whose span has an error. A failure also shows in all callers: the last "
+                "failing service in the chain github-app, controller, ai-service or rust-worker, lean-engine is the "
+                "cause.",
                 [
                     prom(
                         share(_calls(_FAILED_SPANS, "service_name"), _calls(_SPANS, "service_name")), "{{service_name}}"
@@ -142,8 +143,8 @@ def _latency() -> Row:
             *(
                 lines(
                     f"p{level} by service and operation",
-                    f"{level} % of the calls of an operation are answered within this time. A point is one call: it "
-                    f"opens its trace, {signals.KEPT}",
+                    f"{level} % of the calls of an operation are answered within this time. A point is one call and "
+                    f"links to its trace. {KEPT_TRACES}",
                     [
                         prom_exemplars(
                             quantile(level / 100, _BUCKETS, "service, operation"), "{{service}} {{operation}}"
@@ -164,25 +165,25 @@ def _work() -> Row:
         line(
             lines(
                 "Active jobs by service",
-                "Jobs that each service works on.",
+                "Jobs in progress in each service.",
                 [prom(f"sum by (service) (active_jobs{{{_OF}}})", "{{service}}")],
                 Look(unit=units.EXACT, stacked=True),
             ),
             lines(
                 "Queue depth by service",
-                "Jobs that wait for each service. Steady growth: the service is too slow, or stands still.",
+                "Jobs that wait for each service. Steady growth means that the service is too slow or stalled.",
                 [prom(f"sum by (service) (queue_depth{{{_OF}}})", "{{service}}")],
                 Look(unit=units.COUNT),
             ),
             lines(
                 "Pods by phase",
-                "Pods of the namespace. Pending is a pod that finds no node, or cannot get its image or volume.",
+                "Pods of the namespace. A pending pod has no node, no image or no volume yet.",
                 [prom(f"{phases} > 0", "{{phase}}")],
                 Look(unit=units.EXACT, stacked=True),
             ),
             lines(
                 "Replicas",
-                "Pods that are wanted and pods that are available, all deployments together.",
+                "Desired and available pods, all deployments together.",
                 [prom(_WANTED, "wanted"), prom(_AVAILABLE, "available")],
                 Look(unit=units.EXACT),
             ),
@@ -197,8 +198,8 @@ def _log() -> Row:
             log_levels(_LOGS),
             log_lines(
                 "ERROR lines",
-                "ERROR lines of the chosen services that contain the text above. An opened line shows trace_id and "
-                "correlation_id, and leads to its trace: traces with an error are all kept.",
+                "ERROR lines of the selected services that contain the text above. An opened line shows trace_id and "
+                "correlation_id, and links to its trace, because all traces with an error are kept.",
                 logs(f'{_ERRORS} |= "$text"'),
             ),
             height=10,

@@ -1,10 +1,11 @@
-"""SpecCursor - Upgrade Metrics: how many upgrades succeed, how long they take, and in which ecosystem they do not."""
+"""SpecCursor - Upgrade Metrics: success and duration of upgrades, failures by ecosystem."""
 
 from typing import Any
 
 from dashboards.builder import units
 from dashboards.builder.dashboard import dashboard
 from dashboards.builder.layout import Row, line, row
+from dashboards.builder.links import KEPT_TRACES
 from dashboards.builder.look import Limits, Look
 from dashboards.builder.panels import buckets, lines, single
 from dashboards.builder.queries import prom, prom_buckets, prom_exemplars, quantile, share
@@ -27,8 +28,8 @@ def build() -> dict[str, Any]:
     about = signals.about(
         uid="speccursor-upgrades",
         shows="Upgrade Metrics",
-        purpose="How many upgrades succeed, how long they take, and which ecosystem they fail in. The failure ratio is "
-        "drawn against its own last 7 days, as the alert compares it.",
+        purpose="Success and duration of upgrades, and failures by ecosystem. The failure ratio is compared with its "
+        "own last 7 days, as in the alert.",
         runbooks=["SpecCursorUpgradeFailureRateAnomalous"],
         logs='{namespace=~"${namespace:pipe}", service=~"controller|rust-worker"}',
     )
@@ -51,7 +52,7 @@ def _now() -> Row:
         line(
             single(
                 "Upgrades",
-                "Upgrades per second that ended, with or without success.",
+                "Finished upgrades per second, failed ones included.",
                 prom(_upgrades(), "upgrades"),
                 Look(unit=units.PER_SECOND),
             ),
@@ -62,18 +63,18 @@ def _now() -> Row:
                 Look(
                     unit=units.RATIO,
                     decimals=1,
-                    limits=Limits(warning=0.99, critical=0.9, low_is_bad=True, why="1 % fails on an ordinary day."),
+                    limits=Limits(warning=0.99, critical=0.9, low_is_bad=True, why="1 % fails on a normal day."),
                 ),
             ),
             single(
                 "Median duration",
-                "Half of the upgrades are done within this time.",
+                "Half of the upgrades finish within this time.",
                 prom(quantile(0.5, _BUCKETS), "p50"),
                 Look(unit=units.SECONDS),
             ),
             single(
                 "p95 duration",
-                "95 % of the upgrades are done within this time.",
+                "95 % of the upgrades finish within this time.",
                 prom(quantile(0.95, _BUCKETS), "p95"),
                 Look(unit=units.SECONDS),
             ),
@@ -94,15 +95,15 @@ def _usual() -> Row:
         line(
             lines(
                 "Failure ratio against its usual band",
-                "Share of all upgrades that failed within an hour, whichever ecosystem is chosen, and what is usual: "
-                "mean and one standard deviation of its last 7 days.",
+                "Share of the upgrades of all ecosystems that failed within an hour, and its usual range: mean plus "
+                "one standard deviation over the last 7 days.",
                 queries,
                 Look(unit=units.RATIO, limits=_FAILED_LIMITS),
             ),
             lines(
                 "Failure ratio by ecosystem",
-                "Share of the upgrades of the hour before each point that failed. One ecosystem alone: its registry "
-                "or tool chain. All: the model, the sandbox, the controller.",
+                "Share of the upgrades of the hour before each point that failed. If only one ecosystem is affected, "
+                "look at its registry or toolchain; if all are, at the model, the sandbox and the controller.",
                 [
                     prom(
                         share(_upgrades("failure", "ecosystem", "1h"), _upgrades("", "ecosystem", "1h")),
@@ -159,7 +160,7 @@ def _time() -> Row:
         line(
             lines(
                 "Duration by ecosystem",
-                f"50 % and 95 % of the upgrades are done within this time. A point opens a trace, {signals.KEPT}",
+                f"50 % and 95 % of the upgrades finish within this time. Points link to traces. {KEPT_TRACES}",
                 [
                     prom(quantile(0.5, _BUCKETS, "ecosystem"), "{{ecosystem}} p50"),
                     prom_exemplars(quantile(0.95, _BUCKETS, "ecosystem"), "{{ecosystem}} p95"),
@@ -168,13 +169,13 @@ def _time() -> Row:
             ),
             lines(
                 "p95 by service and status",
-                "95 % of the upgrades leave a service within this time. Failures that take longest wait for a timeout.",
+                "95 % of the upgrades leave a service within this time. The slowest failures are timeouts.",
                 [prom(quantile(0.95, _BUCKETS, "service, status"), "{{service}} {{status}}")],
                 Look(unit=units.SECONDS),
             ),
             buckets(
                 "Distribution of the duration",
-                "How many upgrades took how long. Two bands are two kinds of upgrades, which a percentile hides.",
+                "Upgrades by duration. Two bands indicate two types of upgrades, which a percentile hides.",
                 prom_buckets(f"sum by (le) (increase({_BUCKETS}[$__rate_interval]))"),
                 Look(unit=units.SECONDS),
             ),

@@ -1,1 +1,1 @@
-"""Stand-ins for Pulumi's providers, used where the official plugins can not be had."""
+"""Stand-ins for Pulumi's providers, used if the official plugins are not installed."""

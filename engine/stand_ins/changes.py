@@ -1,4 +1,4 @@
-"""Where two JSON values differ, in Pulumi's words."""
+"""Finds the differences between two JSON values, in Pulumi's terms."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from pulumi.provider.experimental.provider import PropertyDiff, PropertyDiffKind
 from engine.stand_ins.values import Object, is_unknown
 
 Path = tuple[str | int, ...]
-"""Where a value is inside an object: keys and list indices."""
+"""Position of a value inside an object: keys and list indices."""
 
 _MISSING = object()
 REPLACING = {
@@ -17,12 +17,12 @@ REPLACING = {
     PropertyDiffKind.DELETE: PropertyDiffKind.DELETE_REPLACE,
     PropertyDiffKind.UPDATE: PropertyDiffKind.UPDATE_REPLACE,
 }
-"""What a change is called where the object has to be replaced for it."""
+"""Maps kinds of changes to the kinds that require replacing the object."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """One place where two objects differ; a value is missing on one side when something was added or removed."""
+    """One difference between two objects; `old` or `new` is _MISSING if the value was added or removed."""
 
     path: Path
     old: object
@@ -30,18 +30,18 @@ class Change:
 
     @property
     def kind(self) -> PropertyDiffKind:
-        """Added, removed or changed."""
+        """Add, delete or update."""
         if self.old is _MISSING:
             return PropertyDiffKind.ADD
         return PropertyDiffKind.DELETE if self.new is _MISSING else PropertyDiffKind.UPDATE
 
     def ignored(self, prefix: str) -> bool:
-        """Whether this lies at or below `prefix`, a property path in Pulumi's notation."""
+        """Whether the change is at or below `prefix`, a property path in Pulumi's notation."""
         path = rendered(self.path)
         return path == prefix or (path.startswith(prefix) and path[len(prefix)] in ".[")
 
     def touches(self, field: Path) -> bool:
-        """Whether `field`, which may lie above or below this change, is different."""
+        """Whether `field` differs; it may be above or below this change."""
         if self.path[: len(field)] == field:
             return True
         if field[: len(self.path)] != self.path:
@@ -53,7 +53,7 @@ class Change:
 
 
 def changes(path: Path, old: object, new: object) -> Iterator[Change]:
-    """Every place at or below `path` where two JSON values differ."""
+    """Every difference between two JSON values whose path begins with `path`."""
     if isinstance(old, dict) and isinstance(new, dict):
         before, after = cast(Object, old), cast(Object, new)
         for key in sorted({*before, *after}):
@@ -71,7 +71,7 @@ def changes(path: Path, old: object, new: object) -> Iterator[Change]:
 
 
 def differences(found: Iterable[Change], fields: Iterable[Path]) -> dict[str, PropertyDiff]:
-    """Each change by its path, in the engine's words; one that touches any of `fields` replaces the object."""
+    """Maps paths to changes in the engine's terms; a change of one of `fields` requires replacing the object."""
     fixed = list(fields)
     details: dict[str, PropertyDiff] = {}
     for change in found:
@@ -83,7 +83,7 @@ def differences(found: Iterable[Change], fields: Iterable[Path]) -> dict[str, Pr
 
 
 def rendered(path: Path) -> str:
-    """Pulumi's notation of a path, as in `spec.ports[0].name` or `metadata.labels["a/b"]`."""
+    """A path in Pulumi's notation, such as `spec.ports[0].name` or `metadata.labels["a/b"]`."""
     text = ""
     for part in path:
         if isinstance(part, int):

@@ -1,4 +1,4 @@
-"""What a provider stand-in tells the engine when something goes wrong."""
+"""Errors that a provider stand-in reports to the engine."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -7,17 +7,17 @@ from engine.stand_ins.values import Values, hidden, secret_texts
 
 
 class ProviderError(Exception):
-    """What the person who runs `preview` or `up` reads: the problem and what to do about it."""
+    """An error with a message for the user of `preview` or `up`: the problem and what to do about it."""
 
 
 def unsupported(provider: str) -> str:
-    """Why something of a provider is not served, and what to do."""
+    """Message for a feature of the provider that the stand-in lacks."""
     return f"the stand-in {provider} provider does not support this; install the official plugin to use it"
 
 
 @contextmanager
 def discreet(values: Values) -> Generator[None]:
-    """Keeps what is secret in `values` out of a ProviderError raised inside: servers repeat what they refuse."""
+    """Masks the secrets of `values` in a ProviderError raised inside, because servers may repeat rejected values."""
     try:
         yield
     except ProviderError as error:

@@ -20,7 +20,7 @@ _MESSAGE_LIMIT = 400 * 1024 * 1024  # bytes; the engine's own limit
 
 
 class _Reporting(aio.ServerInterceptor):
-    """Turns our errors into gRPC errors that carry nothing but what a person should read."""
+    """Turns the stand-ins' errors into gRPC errors that contain only the message for the user."""
 
     async def intercept_service(self, continuation: Any, handler_call_details: Any) -> Any:  # noqa: ANN401 (untyped)
         handler = await continuation(handler_call_details)
@@ -37,16 +37,16 @@ class _Reporting(aio.ServerInterceptor):
 
 
 class Notes:
-    """Tells the person who runs the engine what happened, beside errors: one line each, each line once."""
+    """Shows notes to the user of the engine: one line each, each line only once."""
 
     def __init__(self, engine: str) -> None:
-        """`engine` is its address; empty where there is none (tests), then the lines are only kept."""
+        """`engine` is its address; if it is empty (in tests), the lines are only stored."""
         self.lines: list[str] = []
         # Generated code is typed for the blocking kind of channel.
         self._stub: Any = engine_pb2_grpc.EngineStub(aio.insecure_channel(engine)) if engine else None
 
     async def __call__(self, text: str) -> None:
-        """Say `text`, unless it was said before."""
+        """Show `text`, unless it was shown before."""
         if text in self.lines:
             return
         self.lines.append(text)
@@ -62,7 +62,7 @@ async def _serve(make: Callable[[Notes], Provider], version: str, engine: str) -
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     print(port, flush=True)  # the engine reads the port from the first line
-    # The engine ends its plugins with a signal; one that is killed itself cannot, and then nobody else would.
+    # The engine ends its plugins with a signal. A killed engine cannot, so this loop also ends without its parent.
     ended, parent = asyncio.Event(), os.getppid()
     for name in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(name, ended.set)
@@ -73,9 +73,9 @@ async def _serve(make: Callable[[Notes], Provider], version: str, engine: str) -
 
 
 def serve(make: Callable[[Notes], Provider], version: str) -> None:
-    """Serve the provider that `make` gives until the engine ends; the engine's address is the first argument.
+    """Serve the provider that `make` returns until the engine ends; the engine's address is the first argument.
 
-    `version` is the release of the official provider whose behaviour is followed.
+    `version` is the release of the official provider that the stand-in follows.
     """
     engine = next((argument for argument in sys.argv[1:] if not argument.startswith("-")), "")
     asyncio.run(_serve(make, version, engine))

@@ -1,4 +1,4 @@
-"""Pulumi property values and plain JSON: secrets and unknown values."""
+"""Converts between Pulumi's property values and plain JSON, with secrets and unknown values."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, cast
@@ -9,7 +9,7 @@ Object = dict[str, Any]
 Values = dict[str, PropertyValue]
 
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
-"""What the engine sends, and accepts, in place of a value that is not known before `up` (a string; others below)."""
+"""Placeholder in the engine's protocol for a string that is not known before `up`; other types below."""
 _UNKNOWNS = {
     UNKNOWN,
     "1c4a061d-8072-4f0a-a4cb-0ff528b18fe7",  # bool
@@ -20,7 +20,7 @@ _UNKNOWNS = {
 
 
 def type_of(urn: str) -> str:
-    """Type of a resource; the engine puts the types of its parents before it, with a `$` between them."""
+    """Type of a resource, without the types of its parents, which the engine puts before it, separated by `$`."""
     return urn.split("::")[2].rpartition("$")[2]
 
 
@@ -35,12 +35,12 @@ def mappings(value: object) -> list[Object]:
 
 
 def is_unknown(value: object) -> bool:
-    """Whether `value` stands for something that is not known yet."""
+    """Whether `value` is a placeholder for an unknown value."""
     return isinstance(value, str) and value in _UNKNOWNS
 
 
 def has_unknown(value: object) -> bool:
-    """Whether anything inside `value` is not known yet."""
+    """Whether `value` contains an unknown value."""
     if isinstance(value, dict):
         return any(has_unknown(item) for item in cast(Object, value).values())
     if isinstance(value, list):
@@ -49,7 +49,7 @@ def has_unknown(value: object) -> bool:
 
 
 def plain(properties: Mapping[str, PropertyValue]) -> Object:
-    """JSON of `properties`, without nulls and without the mark of secrets."""
+    """JSON of `properties`, without nulls and without secret markers."""
     return {key: _plain(value) for key, value in properties.items() if value.value is not None}
 
 
@@ -60,12 +60,14 @@ def _plain(value: PropertyValue) -> object:
     if isinstance(inner, Sequence) and not isinstance(inner, str):
         return [_plain(item) for item in inner]
     if isinstance(inner, float) and inner.is_integer():
-        return int(inner)  # the wire has one type of number; the API server wants integers for integer fields
+        return int(
+            inner
+        )  # the protocol has only one number type, but the API server requires integers for integer fields
     return inner
 
 
 def properties(value: Mapping[str, Any], like: Mapping[str, PropertyValue]) -> dict[str, PropertyValue]:
-    """Property values of JSON; whatever is secret in `like`, at the same place, is secret in the result."""
+    """Property values of JSON; a value whose counterpart in `like` is secret becomes secret."""
     return {key: _property(item, like.get(key)) for key, item in value.items()}
 
 
@@ -85,7 +87,7 @@ def _property(value: object, like: PropertyValue | None) -> PropertyValue:
 
 
 def secret_texts(value: Mapping[str, PropertyValue], *, inside: bool = False) -> Iterator[str]:
-    """Every text that is secret, so that it can be kept out of messages."""
+    """Every secret text, so that it can be masked in messages."""
     for item in value.values():
         yield from _secret_texts(item, inside=inside)
 
@@ -103,7 +105,7 @@ def _secret_texts(value: PropertyValue, *, inside: bool) -> Iterator[str]:
 
 
 def hidden(message: str, secrets: Iterable[str]) -> str:
-    """`message` without secret texts; those of one to three characters would only make it unreadable."""
+    """`message` with secrets masked; masking secrets of up to three characters would make it unreadable."""
     for secret in sorted(secrets, key=len, reverse=True):
         if len(secret) > 3:
             message = message.replace(secret, "[secret]")

@@ -1,12 +1,12 @@
 #!/bin/bash
-# First process of the node: started by local/cluster.py inside new mount, network, UTS, IPC and PID namespaces. Turns
-# the unpacked root folder into the root file system, joins it to the host by one veth pair, and supervises the services.
+# First process of the node, started by local/node_process.py in new mount, network, UTS, IPC and PID namespaces. Makes
+# the unpacked root folder the root file system, connects it to the host by a veth pair, and supervises the services.
 #
 # usage: init.sh ROOT LAUNCHER_PID HOST_INTERFACE HOST_ADDRESS NODE_ADDRESS CGROUP
 set -eu
 root=$1 launcher=$2 interface=$3 host_address=$4 node_address=$5 cgroup=$6
 
-# /proc is still the host's here, so this is the pid by which the host knows us.
+# /proc is still the host's here, so this is the pid in the host's namespace.
 read -r pid _ </proc/self/stat
 namespace=$(stat --dereference --format=%i "/proc/$pid/ns/pid")
 
@@ -39,7 +39,7 @@ echo local >/proc/sys/kernel/hostname
 umount -l /old
 rmdir /old
 mount --make-rshared /
-# Written here, not by the launcher: a node whose launcher was killed is found and ended all the same.
+# Written here and not by the launcher, so that a node whose launcher was killed can still be found and ended.
 cat >/var/lib/node.json.new <<RECORD
 {"pid": $pid, "namespace": $namespace, "interface": "$interface", "host_address": "$host_address",
  "address": "$node_address", "cgroup": "$cgroup"}

@@ -1,4 +1,4 @@
-"""As many onboarded services as the stack says: a namespace, and one disruption budget for each service."""
+"""Creates a namespace with one disruption budget for each of the `services` that the stack configures."""
 
 import pulumi
 import pulumi_kubernetes as k8s
@@ -9,13 +9,13 @@ from components.kubernetes.namespace import Namespace
 
 config = pulumi.Config()
 cluster = k8s.Provider("cluster", kubeconfig=config.require("kubeconfig"), cluster_identifier="bench")
-there = pulumi.ResourceOptions(provider=cluster)
+in_cluster = pulumi.ResourceOptions(provider=cluster)
 name = config.require("namespace")
-namespace = Namespace("bench", {"name": name}, there)
+namespace = Namespace("bench", {"name": name}, in_cluster)
 budgets = {
     f"service-{number}": DisruptionBudget.model_validate(
         {"namespace": name, "system": "bench", "app": f"service-{number}", "minAvailable": 1}
     )
     for number in range(config.require_int("services"))
 }
-DisruptionBudgets("workers", {"budgets": budgets, "namespaces": {name: namespace.namespace}}, there)
+DisruptionBudgets("workers", {"budgets": budgets, "namespaces": {name: namespace.namespace}}, in_cluster)

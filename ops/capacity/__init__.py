@@ -1,1 +1,1 @@
-"""What an environment must hold and what it costs a month, from its settings and its declared or measured workload."""
+"""Estimates an environment's needed capacity and monthly cost from its settings and its workload."""

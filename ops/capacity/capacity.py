@@ -1,4 +1,4 @@
-"""What a workload needs of each part of the platform, beside what the settings give it. Pure."""
+"""The resources that a workload needs in each part of the platform, and those that the settings provide. Pure."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,39 +13,38 @@ DAY = 86_400.0
 
 # Prometheus' storage documentation counts 1 to 2 bytes per sample after compression, index included.
 SAMPLE_BYTES = 2.0
-# Write-ahead log: 8 bytes of value and about 5 of series and time (robustperception.io, "How much space does the WAL
-# take up"), compressed to about half; up to three hours of it are kept.
+# Write-ahead log: per sample 8 bytes of value and about 5 of series and time (robustperception.io, "How much space does
+# the WAL take up"), compressed to about half; up to three hours of it are kept.
 _WAL_BYTES = 13 / 2
 _WAL_SECONDS = 3 * 3600
-# Of the volume; held equal to components/metrics/prometheus.py by a test.
-sizes.PROMETHEUS_USABLE = 0.85
-# Working memory per active series with churn, rules and queries: the upper half of what sizing guides count (2 KiB for
-# the head alone by robustperception.io, 7 to 9 KiB for a server in use), and what one without series takes.
+# Working memory per active series with churn, rules and queries: the upper half of what sizing guides give (2 KiB for
+# the head alone by robustperception.io, 7 to 9 KiB for a server in use).
 SERIES_BYTES = 8 * 1024
+# Memory of a Prometheus without series.
 _PROMETHEUS_BASE = 200 * 2**20
-# Scraped text, compressed by HTTP.
+# Bytes per scraped sample, compressed by HTTP.
 SCRAPED_BYTES = 12.0
 
-# Log lines in chunks of snappy: text with repeating keys shrinks to a quarter or less.
+# Snappy compresses log lines with repeating keys to a quarter of their size or less.
 LOG_COMPRESSION = 4.0
-# Loki's defaults: a chunk is flushed at this size, or at this age at the latest.
+# Loki's defaults: a chunk is flushed when it reaches this size or this age.
 CHUNK_BYTES = 1_572_864.0
 CHUNK_SECONDS = 2 * 3600.0
 _INDEX_SECONDS = 60.0 * 15  # how often each replica uploads its index
 _COMPACTION_REQUESTS = 10
 _CHUNKS_PER_QUERY = 100
-# Days of work have peaks: traffic is taken as this much higher than the day's mean.
+# Assumed ratio of peak traffic to the day's mean.
 PEAK = 3.0
 
-# A span with its attributes, in Badger or an index of OpenSearch, and on the wire.
+# Bytes of a span with its attributes, in Badger, in an OpenSearch index and on the wire.
 SPAN_BYTES = 1_000.0
 MONTH = 730 * 3600.0
-"""Seconds of a month, as AWS counts it."""
+"""Seconds of a month of 730 hours, which AWS uses."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Need:
-    """One resource of one part: what the workload needs, and what the settings give, in the same unit."""
+    """One resource of one part: the amount that the workload needs and the amount that the settings provide."""
 
     part: str
     what: str
@@ -53,37 +52,37 @@ class Need:
     given: float
     unit: str
     settings: str
-    """Keys that change what is given."""
+    """Settings keys that change `given`."""
 
     @property
     def fits(self) -> bool:
-        """Whether it is enough."""
+        """Whether the settings provide enough."""
         return self.needed <= self.given
 
 
 @dataclass(frozen=True, kw_only=True)
 class Flows:
-    """What moves and what is kept, per month where nothing else is said."""
+    """Amounts of data transferred and stored, per month unless a field says otherwise."""
 
     samples_per_second: float
-    """Of one Prometheus."""
+    """For one Prometheus."""
     samples: float
     log_gb: float
     log_gb_kept: float
-    """In the bucket or on the volumes, compressed, all copies."""
+    """Stored in the bucket or on the volumes: compressed, all copies."""
     puts: float
     gets: float
     xray_gb: float
-    """Spans of the traces that are kept, as they are sent to X-Ray."""
+    """Spans of sampled traces that are sent to X-Ray."""
     spans_gb: float
     spans_gb_kept: float
     cross_zone_gb: float
     aws_gb: float
-    """Sent to Amazon's services over their public addresses."""
+    """Sent to AWS services over their public addresses."""
 
 
 def flows(sizing: Sizing, workload: Workload) -> Flows:
-    """What the workload makes of these settings."""
+    """The amounts of data that the workload causes with these settings."""
     samples_per_second = workload.series.value / sizing.scrape_interval
     samples = samples_per_second * MONTH
     log_gb = workload.log_gb_per_day.value * MONTH / DAY
@@ -92,7 +91,7 @@ def flows(sizing: Sizing, workload: Workload) -> Flows:
     traces = workload.traces_per_second.value * MONTH
     span_gb = workload.spans_per_trace.value * SPAN_BYTES / GB
     days = sizing.jaeger_retention / DAY
-    away = 1 - 1 / workload.zones.value
+    other_zone = 1 - 1 / workload.zones.value
     scraped_gb = samples * sizing.prometheus_replicas * SCRAPED_BYTES / GB
     xray_gb = traces * kept_share * span_gb if sizing.xray else 0.0
     remote_gb = samples * SCRAPED_BYTES / GB if sizing.managed_prometheus else 0.0
@@ -106,14 +105,14 @@ def flows(sizing: Sizing, workload: Workload) -> Flows:
         xray_gb=xray_gb,
         spans_gb=traces * span_gb,
         spans_gb_kept=workload.traces_per_second.value * kept_share * DAY * days * span_gb,
-        # Agents to gateways, gateways to Loki and its copies, kept traces to Jaeger, targets to each Prometheus.
-        cross_zone_gb=away * (log_gb * (1 + copies) + traces * span_gb * (1 + kept_share) + scraped_gb),
+        # Agents to gateways, gateways to Loki and its copies, sampled traces to Jaeger, targets to each Prometheus.
+        cross_zone_gb=other_zone * (log_gb * (1 + copies) + traces * span_gb * (1 + kept_share) + scraped_gb),
         aws_gb=remote_gb + xray_gb,
     )
 
 
 def _puts(sizing: Sizing, workload: Workload) -> float:
-    """Requests that write: chunks by age or by size, whichever makes more, then index files and compaction."""
+    """Write requests: chunks flushed by age or by size, whichever is more, plus index files and compaction."""
     copies = sizes.loki_replication(sizing.loki_replicas)
     by_age = workload.log_streams.value * MONTH / CHUNK_SECONDS
     by_size = workload.log_gb_per_day.value * GB * MONTH / DAY / LOG_COMPRESSION / CHUNK_BYTES
@@ -127,7 +126,7 @@ def _gets(workload: Workload) -> float:
 
 
 def needs(sizing: Sizing, workload: Workload) -> list[Need]:
-    """Disk, memory and rates of every part that the workload can fill."""
+    """The needed disk, memory and rates of every part that the workload can overload."""
     flow = flows(sizing, workload)
     return [*_metrics(sizing, workload, flow), *_logs(sizing, workload, flow), *_traces(sizing, workload, flow)]
 
@@ -154,15 +153,15 @@ def _metrics(sizing: Sizing, workload: Workload, flow: Flows) -> Iterator[Need]:
 
 
 def _logs(sizing: Sizing, workload: Workload, flow: Flows) -> Iterator[Need]:
-    # With a bucket the volume holds what is not uploaded yet; all else is there for the retention.
+    # With a bucket, the volume holds only data that is not uploaded yet; without one, it holds the whole retention.
     unflushed = (
         workload.log_gb_per_day.value * GB * PEAK * CHUNK_SECONDS / DAY * sizes.loki_replication(sizing.loki_replicas)
     )
-    kept = 0.0 if sizing.loki_s3 else flow.log_gb_kept * GB
+    stored = 0.0 if sizing.loki_s3 else flow.log_gb_kept * GB
     yield Need(
         part="Loki",
         what="disk of each replica",
-        needed=(unflushed / sizing.loki_replicas + kept) / GIB,
+        needed=(unflushed / sizing.loki_replicas + stored) / GIB,
         given=sizing.loki_storage * 0.9 / GIB,
         unit="GiB",
         settings="lokiStorage, lokiRetention" if not sizing.loki_s3 else "lokiStorage",
@@ -201,7 +200,7 @@ def _traces(sizing: Sizing, workload: Workload, flow: Flows) -> Iterator[Need]:
     if sizing.jaeger_badger:
         given, keys = float(sizing.jaeger_storage), "jaegerStorage, jaegerRetention, traceSamplingPercentage"
     elif sizing.opensearch_domain:
-        # Each index has one copy on another instance; a quarter stays free, as OpenSearch needs it.
+        # Each index has one copy on another instance; OpenSearch needs a quarter of the disk to stay free.
         given = sizing.opensearch_storage * sizing.opensearch_instances * 0.75 / 2
         keys = "opensearchStorage, opensearchInstances, traceSamplingPercentage"
     else:

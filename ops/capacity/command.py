@@ -1,4 +1,4 @@
-"""`cost`: what a stack must hold and what it costs a month, alone or beside another stack or commit."""
+"""`cost`: a stack's needed capacity and monthly cost, alone or compared with another stack or commit."""
 
 import json
 from pathlib import Path
@@ -17,10 +17,10 @@ from ops.review import commits
 Stack = Annotated[str, typer.Option("--stack", help="Stack, as in Pulumi.<stack>.yaml.")]
 Versus = Annotated[str | None, typer.Option(help="Another stack to compare with.")]
 Base = Annotated[str | None, typer.Option(help="Commit, branch or tag to compare with, instead of another stack.")]
-Measure = Annotated[str | None, typer.Option(help="Take the workload that the Prometheus at this address measured.")]
-MarkdownFile = Annotated[Path | None, typer.Option("--markdown", help="Write it as Markdown to this file.")]
-JsonFile = Annotated[Path | None, typer.Option("--json", help="Write it as JSON to this file.")]
-Strict = Annotated[bool, typer.Option("--strict", help="Exit with 1 where the settings cannot hold the workload.")]
+Measure = Annotated[str | None, typer.Option(help="Use the workload that the Prometheus at this address measured.")]
+MarkdownFile = Annotated[Path | None, typer.Option("--markdown", help="Write the estimate as Markdown to this file.")]
+JsonFile = Annotated[Path | None, typer.Option("--json", help="Write the estimate as JSON to this file.")]
+Strict = Annotated[bool, typer.Option("--strict", help="Exit with 1 if the settings are too small for the workload.")]
 
 
 def cost(  # noqa: PLR0913 -- each is an option
@@ -33,7 +33,7 @@ def cost(  # noqa: PLR0913 -- each is an option
     json_file: JsonFile = None,
     strict: Strict = False,
 ) -> None:
-    """Estimate what a stack costs a month, and whether its settings can hold its workload.
+    """Estimate a stack's monthly cost, and whether its settings suffice for its workload.
 
     Exit code: 0 estimated, 1 with --strict when something is too small, 2 bad usage.
     """

@@ -1,4 +1,4 @@
-"""Two estimates beside each other: two commits, or two stacks; as Markdown, as a table in a terminal, and as JSON."""
+"""Compares the estimates of two commits or two stacks, as Markdown, as terminal tables and as JSON."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,21 +17,21 @@ _WORKLOAD = Path("ops/capacity/workload.yaml")
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """What costs, and how much more or less than before."""
+    """An estimate, and the one that it is compared with."""
 
     before: Estimate | None
-    """None where there is nothing to compare with."""
+    """None if there is nothing to compare with."""
     after: Estimate
     before_problem: str = ""
-    """Why there is nothing to compare with."""
+    """The reason why `before` could not be estimated."""
 
     @property
     def difference(self) -> float:
-        """US dollars a month; 0 where there is nothing to compare with."""
+        """US dollars a month; 0 if there is nothing to compare with."""
         return self.after.monthly - self.before.monthly if self.before else 0.0
 
     def rows(self) -> list[tuple[str, float | None, float | None]]:
-        """What, US dollars a month before and after; None where a side has no such line."""
+        """Name of each line with its US dollars a month before and after; None if a side lacks the line."""
         sides: list[dict[str, float]] = [_by_line(self.before), _by_line(self.after)]
         names = [*sides[1], *(name for name in sides[0] if name not in sides[1])]
         return [(name, sides[0].get(name), sides[1].get(name)) for name in names]
@@ -42,25 +42,25 @@ class Comparison:
         return f"{total} ({_signed(self.difference)})" if self.before else total
 
     def markdown(self) -> str:
-        """For a comment: the sum, what differs, and collapsed the whole bill and the capacity."""
-        told = [f"**{self.headline()}**", ""]
+        """Markdown for a comment: the sum and the changed lines, then the whole bill and the capacity, collapsed."""
+        lines = [f"**{self.headline()}**", ""]
         if self.before_problem:
-            told += [f"No difference: {self.before_problem}", ""]
-        told += [f"- ⚠️ {line}" for line in self.after.warnings]
+            lines += [f"Nothing to compare with: {self.before_problem}", ""]
+        lines += [f"- ⚠️ {line}" for line in self.after.warnings]
         changed = [row for row in self.rows() if self.before and _cents(row[1]) != _cents(row[2])]
         if changed:
-            told += ["", "| | before | after |", "|---|---:|---:|", *(_markdown_row(row) for row in changed)]
-        told += ["", "<details><summary>The whole bill, and what the settings hold</summary>", ""]
-        told += ["| | quantity | price | a month |", "|---|---:|---|---:|", *map(" | ".join, self._bill())]
-        told += ["", "| | needed | given | |", "|---|---:|---:|---|", *map(" | ".join, self._capacity())]
-        told += ["", *(f"- {note}" for note in self.after.notes), "", "</details>"]
-        return "\n".join(told)
+            lines += ["", "| | before | after |", "|---|---:|---:|", *(_markdown_row(row) for row in changed)]
+        lines += ["", "<details><summary>The whole bill, and the capacity of the settings</summary>", ""]
+        lines += ["| | quantity | price | a month |", "|---|---:|---|---:|", *map(" | ".join, self._bill())]
+        lines += ["", "| | needed | given | |", "|---|---:|---:|---|", *map(" | ".join, self._capacity())]
+        lines += ["", *(f"- {note}" for note in self.after.notes), "", "</details>"]
+        return "\n".join(lines)
 
     def show(self, console: Console) -> None:
-        """Print it."""
+        """Print the estimate as tables."""
         console.print(f"\n[bold]{self.after.stack}: {self.headline()}[/]", highlight=False)
         if self.before_problem:
-            console.print(f"No difference: {self.before_problem}", markup=False, soft_wrap=True)
+            console.print(f"Nothing to compare with: {self.before_problem}", markup=False, soft_wrap=True)
         if self.after.lines:
             table = Table(title="Cost in US dollars a month")
             for column in ("", "quantity", "price", "before", "after"):
@@ -69,7 +69,7 @@ class Comparison:
             for name, old, new in self.rows():
                 table.add_row(name, *quantities.get(name, ("", "")), _money(old) if self.before else "", _money(new))
             console.print(table)
-        table = Table(title="What the settings hold")
+        table = Table(title="Capacity of the settings")
         for column in ("", "needed", "given", "unit", ""):
             table.add_column(column, justify="right" if column in ("needed", "given") else "left")
         for need in self.after.needs:
@@ -80,7 +80,7 @@ class Comparison:
             console.print(f"- {note}", markup=False, highlight=False, soft_wrap=True)
 
     def document(self) -> dict[str, Any]:
-        """All of it as JSON."""
+        """Both estimates and their difference as JSON values."""
         return {
             "before": self.before.document() if self.before else None,
             "after": self.after.document(),
@@ -107,26 +107,29 @@ class Comparison:
 
 
 def of(folder: Path, values: Mapping[str, Any], stack: str, *, measure: str | None = None) -> Estimate:
-    """The estimate of a checkout's stack with the values `values`; its workload is declared there, or else here.
+    """The estimate of a stack with these values. Its workload is declared in the checkout `folder`, else in this one.
 
-    With `measure`, the address of a Prometheus, what that one measured counts. Raises OpsError.
+    `measure` is the address of a Prometheus whose measurements replace the declared workload. Raises OpsError.
     """
     file = folder / _WORKLOAD
     declared = workload.load(stack, file if file.is_file() else workload.FILE)
-    there = workload.measured(declared, measure) if measure else declared
-    return estimate(stack, sizing.read(values), there, prices.load())
+    load = workload.measured(declared, measure) if measure else declared
+    return estimate(stack, sizing.read(values), load, prices.load())
 
 
 def between(old: Path, before: Mapping[str, Any] | None, new: Path, after: Mapping[str, Any], stack: str) -> Comparison:
-    """One stack in two checkouts; `before` is None where the old one has no such stack. Raises OpsError for the new."""
-    found = of(new, after, stack)
+    """Compares one stack in two checkouts; `before` is None if the old one has no such stack.
+
+    Raises OpsError if the new one cannot be estimated; a failure of the old one becomes `before_problem`.
+    """
+    estimated = of(new, after, stack)
     if before is None:
-        return Comparison(before=None, after=found, before_problem="the base has no such stack")
+        return Comparison(before=None, after=estimated, before_problem="the base has no such stack")
     try:
-        return Comparison(before=of(old, before, stack), after=found)
+        return Comparison(before=of(old, before, stack), after=estimated)
     except OpsError as error:
         problem = f"the base cannot be estimated: {'; '.join(str(error).splitlines())}"
-        return Comparison(before=None, after=found, before_problem=problem)
+        return Comparison(before=None, after=estimated, before_problem=problem)
 
 
 def _by_line(side: Estimate | None) -> dict[str, float]:

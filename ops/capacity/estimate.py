@@ -1,4 +1,4 @@
-"""What a stack costs a month, line by line, and what its settings cannot hold. Pure."""
+"""A stack's monthly cost, line by line, and the needs that its settings do not meet. Pure."""
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
@@ -13,11 +13,11 @@ from ops.capacity.workload import Workload
 from ops.errors import OpsError
 
 HOURS = MONTH / 3600
-# Cores and bytes of a node that pods can have: what the kubelet, the system and the DaemonSets of EKS leave.
+# Cores and bytes of a node that are left for pods after the kubelet, the system and the DaemonSets of EKS.
 NODES = {"m6i_large": (1.7, 6.5 * GIB), "m6i_xlarge": (3.6, 13.8 * GIB), "m6i_2xlarge": (7.5, 29.0 * GIB)}
-# Samples of a month at the first price; the next 250 billion have another one.
+# Samples a month at the first price; the next 250 billion have another price.
 _AMP_FIRST = 2e9
-# With a bucket key S3 asks KMS for few of its requests; a hundredth is what others see.
+# With a bucket key, S3 calls KMS for only a few of its requests; others report about one in a hundred.
 _KMS_SHARE = 0.01
 
 
@@ -29,7 +29,7 @@ class Line:
     quantity: float
     """In the unit of its price."""
     quote: Quote | None
-    """None where the price list has no such price: the line is not in the sum."""
+    """None if the price list has no such price; the sum then leaves this line out."""
     price: str
     """Key of the price."""
 
@@ -41,7 +41,7 @@ class Line:
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
-    """One stack with one workload."""
+    """The cost and the needs of one stack with one workload."""
 
     stack: str
     region: str
@@ -57,12 +57,12 @@ class Estimate:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What the sum does not say of itself."""
+        """Limits and assumptions of the sum, one line each."""
         return tuple(_notes(self))
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What the settings cannot hold, one line each."""
+        """The needs that the settings do not meet, one line each."""
         return tuple(
             f"{need.part}: {need.what}: needs {need.needed:,.1f} {need.unit}, has {need.given:,.1f}; "
             f"change {need.settings}"
@@ -71,7 +71,7 @@ class Estimate:
         )
 
     def document(self) -> dict[str, Any]:
-        """All of it as JSON."""
+        """The estimate as JSON values."""
         return {
             "stack": self.stack,
             "region": self.region,
@@ -86,9 +86,9 @@ class Estimate:
 
 
 def estimate(stack: str, sizing: Sizing, workload: Workload, prices: Prices) -> Estimate:
-    """What `sizing` costs and holds under `workload`. A stack outside AWS costs nothing here.
+    """The cost and the needs of `sizing` under `workload`. A stack outside AWS has no cost lines.
 
-    Raises OpsError for a node type that nobody sized.
+    Raises OpsError for a node type that is not in NODES.
     """
     node = workload.node_type.value
     if node not in NODES:
@@ -96,7 +96,7 @@ def estimate(stack: str, sizing: Sizing, workload: Workload, prices: Prices) -> 
     flow = capacity.flows(sizing, workload)
     quantities = _quantities(sizing, workload, flow) if sizing.cloud == "eks" else ()
     lines = [_line(one, sizing, prices) for one in quantities if one[2] > 0]
-    # A cluster that the program makes is in Auto Mode.
+    # A cluster that the program creates runs in Auto Mode.
     if sizing.cloud == "eks" and (sizing.creates_cluster or sizing.auto_mode):
         nodes = sum(line.monthly for line in lines if line.price == f"node_{node}")
         lines.append(_line(("EKS Auto Mode", "eks_auto_mode_share", nodes), sizing, prices))
@@ -111,7 +111,7 @@ def estimate(stack: str, sizing: Sizing, workload: Workload, prices: Prices) -> 
 
 
 _Quantity = tuple[str, str, float]
-"""What, key of its price, how much in the unit of the price."""
+"""Name of the line, key of its price, and amount in the unit of the price."""
 
 
 def _line(quantity: _Quantity, sizing: Sizing, prices: Prices) -> Line:
@@ -127,10 +127,10 @@ def _quantities(sizing: Sizing, workload: Workload, flow: Flows) -> Iterator[_Qu
         yield "S3 writes", "s3_put", flow.puts / 1000
         yield "S3 reads", "s3_get", flow.gets / 1000
     if sizing.managed_prometheus:
-        # Replicas send the same samples with the label __replica__; one of them is stored.
+        # Replicas send the same samples with the label __replica__; the service stores one copy.
         yield "Managed Prometheus, samples", "amp_samples_first", min(flow.samples, _AMP_FIRST) / 1e7
         yield "Managed Prometheus, further samples", "amp_samples_next", max(flow.samples - _AMP_FIRST, 0) / 1e7
-        # It keeps 150 days.
+        # Managed Prometheus keeps 150 days.
         yield "Managed Prometheus, storage", "amp_storage", flow.samples * 150 / (MONTH / capacity.DAY) * 2 / GIB
     if sizing.opensearch_domain:
         hours = sizing.opensearch_instances * HOURS
@@ -153,7 +153,8 @@ def _compute(sizing: Sizing, workload: Workload) -> Iterator[_Quantity]:
     share = max(
         sum(one.count * one.cpu for one in all_pods) / cores, sum(one.count * one.memory for one in all_pods) / memory
     )
-    # A cluster of its own has whole nodes, one in each zone at least; in one that exists the rest is somebody else's.
+    # A cluster that the stack creates has whole nodes, at least one per zone. In an existing cluster the platform pays
+    # only for its share of the nodes.
     nodes = max(math.ceil(share), workload.zones.value) if sizing.creates_cluster else share
     name = workload.node_type.value.replace("_", ".")
     yield f"Nodes ({name})", f"node_{workload.node_type.value}", nodes * HOURS
@@ -177,14 +178,14 @@ def _network(sizing: Sizing, workload: Workload, flow: Flows) -> Iterator[_Quant
     yield "Traffic to AWS through NAT", "nat_gateway_gb", flow.aws_gb
     if sizing.load_balancer != "none":
         yield "Load balancer", "alb_hour", HOURS
-        # An LCU carries one GB an hour; connections and rules are far below theirs.
+        # An LCU includes one GB an hour; its limits on connections and rules are far from reached.
         yield "Load balancer, capacity", "alb_lcu_hour", workload.users_gb_per_day.value * MONTH / capacity.DAY
     if sizing.load_balancer == "internet-facing":
         yield "Public addresses", "public_ipv4_hour", workload.zones.value * HOURS
 
 
 def _node_needs(sizing: Sizing, workload: Workload) -> Iterator[Need]:
-    """A pod that fits on no node never starts."""
+    """The largest pod must fit on one node; otherwise it never starts."""
     _, memory = NODES[workload.node_type.value]
     largest = max(pods.platform(sizing, workload.nodes.value), key=lambda one: one.memory)
     yield Need(
@@ -199,18 +200,18 @@ def _node_needs(sizing: Sizing, workload: Workload) -> Iterator[Need]:
 
 def _notes(found: Estimate) -> Iterator[str]:
     if not found.lines:
-        yield "this stack is not in AWS: what its cluster costs is not known here"
+        yield "this stack is not in AWS: the cost of its cluster is unknown"
         return
     if not any(line.price == "eks_control_plane" for line in found.lines):
-        yield "the cluster exists already: of its nodes the platform's share counts, its control plane does not"
-    yield "list prices in US dollars of a month of 730 hours, without tax, discounts and free tiers"
-    yield "not in it: NAT hours of the VPC, DNS, snapshots, notifications, traffic to the internet, support"
+        yield "the cluster exists already: the sum includes the platform's share of its nodes, not its control plane"
+    yield "list prices in US dollars for a month of 730 hours, without tax, discounts and free tiers"
+    yield "not included: NAT hours of the VPC, DNS, snapshots, notifications, traffic to the internet, support"
     if lost := _named(line for line in found.lines if line.quote is None):
-        yield f"no price known, so not in the sum: {lost}"
+        yield f"no price known, so not included: {lost}"
     if foreign := _by_region(line for line in found.lines if line.quote and line.quote.foreign):
-        yield f"no price for {found.region or 'the region'}, so another region's stands in: {foreign}"
+        yield f"no price for {found.region or 'the region'}, so another region's is used: {foreign}"
     if doubtful := _named(line for line in found.lines if line.quote and line.quote.price.unverified):
-        yield f"prices that no published source confirmed: {doubtful}"
+        yield f"prices not confirmed by a published source: {doubtful}"
 
 
 def _named(lines: Iterable[Line]) -> str:

@@ -1,4 +1,4 @@
-"""What the platform's own pods request of nodes. Pure."""
+"""CPU and memory requests of the platform's own pods. Pure."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ MIB = 2**20
 
 @dataclass(frozen=True, kw_only=True)
 class Pods:
-    """Pods of one kind."""
+    """All pods of one app."""
 
     app: str
     count: int
@@ -23,7 +23,7 @@ class Pods:
 
 
 def platform(sizing: Sizing, nodes: int) -> list[Pods]:
-    """Every pod of the platform, agents on `nodes` nodes included."""
+    """Every pod of the platform, including agents on `nodes` nodes."""
     return [pods for pods in _all(sizing, nodes) if pods.count]
 
 

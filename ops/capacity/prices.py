@@ -1,4 +1,4 @@
-"""List prices: prices.yaml, read and checked."""
+"""Reads and checks the list prices in prices.yaml."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,28 +18,28 @@ EVERYWHERE = "global"
 
 
 class Price(Strict):
-    """One published number."""
+    """One published price."""
 
     value: NotNegative
     """US dollars."""
     source: Annotated[str, Field(pattern=r"^https://")]
     date: date
-    """When it was read."""
+    """The day on which the source was read."""
     unverified: bool = False
-    """No published source could be read on that day."""
+    """Whether no published source could be read on that day."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Quote:
-    """What one unit costs in a region."""
+    """The price of one unit for a region."""
 
     key: str
     unit: str
     region: str
-    """Where the price is from; another region than asked for where that has none."""
+    """The region of the price; not the requested region if that one has no price."""
     price: Price
     foreign: bool
-    """Whether it is another region's."""
+    """Whether the price is another region's."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +50,7 @@ class Prices:
     regions: Mapping[str, Mapping[str, Price]]
 
     def quote(self, key: str, region: str) -> Quote | None:
-        """The price of `key` in a region; None where it has none at all."""
+        """The price of `key` for a region, or else for another region; None if no region has one."""
         known = self.regions.get(key)
         if not known:
             return None

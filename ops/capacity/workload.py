@@ -1,4 +1,4 @@
-"""What an environment has to hold: workload.yaml, or what a running Prometheus measured."""
+"""The workload of an environment: declared in workload.yaml, or measured by a running Prometheus."""
 
 from pathlib import Path
 from typing import Annotated, Any, Generic, TypeVar, cast
@@ -20,22 +20,22 @@ _Count = Annotated[int, Field(ge=1)]
 
 
 class Reasoned(Strict, Generic[_Value]):
-    """A number, and why it is that."""
+    """A value and the reason for it."""
 
     value: _Value
     reason: Annotated[str, Field(min_length=1)]
 
 
 class Workload(Strict):
-    """What is sent to one environment's platform."""
+    """The load on one environment's platform."""
 
     nodes: Reasoned[_Count]
-    """Nodes that are observed; an agent runs on each."""
+    """Observed nodes; an agent runs on each."""
     node_type: Reasoned[str]
-    """What the platform's pods run on: a key of prices.yaml without `node_`."""
+    """Node type for the platform's pods: a key of prices.yaml without `node_`."""
     zones: Reasoned[_Count]
     series: Reasoned[_Number]
-    """Active at one time, as one Prometheus sees them."""
+    """Active at one time, in one Prometheus."""
     log_gb_per_day: Reasoned[_Number]
     """Uncompressed, in 10^9 bytes."""
     log_streams: Reasoned[_Number]
@@ -43,14 +43,14 @@ class Workload(Strict):
     traces_per_second: Reasoned[_Number]
     spans_per_trace: Reasoned[_Number]
     error_ratio: Reasoned[_Share]
-    """Share of the traces with an error; all of them are kept."""
+    """Share of the traces with an error; all of those are sampled."""
     log_queries_per_day: Reasoned[_Number]
     users_gb_per_day: Reasoned[_Number]
     """Through the load balancer, in 10^9 bytes."""
 
 
 def load(environment: str, file: Path = FILE) -> Workload:
-    """The declared workload of an environment. Raises OpsError with every problem found."""
+    """The declared workload of an environment. Raises OpsError that lists every problem."""
     try:
         document = read_yaml(file, file.name)
     except RulesError as error:
@@ -58,8 +58,8 @@ def load(environment: str, file: Path = FILE) -> Workload:
     environments = cast(dict[str, Any], document).get("environments") if isinstance(document, dict) else None
     known = cast(dict[str, Any], environments) if isinstance(environments, dict) else {}
     if environment not in known:
-        there = ", ".join(known) or "none"
-        raise OpsError(f"{file.name}: environments.{environment}: missing; declare it; there are: {there}")
+        declared = ", ".join(known) or "none"
+        raise OpsError(f"{file.name}: environments.{environment}: missing; declare it; declared are: {declared}")
     try:
         return Workload.model_validate(known[environment])
     except ValidationError as error:
@@ -67,7 +67,8 @@ def load(environment: str, file: Path = FILE) -> Workload:
 
 
 _RATE = "[1h]"
-# Of the platform's own metrics. Replicas of Prometheus all see everything; Lokis and collectors each see a part.
+# Queries on the platform's own metrics. Each replica of Prometheus has all series (max); each Loki and each collector
+# receives only a part of the data (sum).
 _QUERIES = {
     "series": "max(prometheus_tsdb_head_series)",
     "log_gb_per_day": f"sum(rate(loki_distributor_bytes_received_total{_RATE})) * 86400 / 1e9",
@@ -79,21 +80,24 @@ _QUERIES = {
 
 
 def measured(declared: Workload, url: str) -> Workload:
-    """The declared workload with what Prometheus at `url` measured in the last hour in its place. Raises OpsError."""
+    """The declared workload, updated with the measurements of the last hour of the Prometheus at `url`.
+
+    Raises OpsError.
+    """
     prometheus = Prometheus(url)
-    found = {key: value for key, query in _QUERIES.items() if (value := _value(prometheus, query)) is not None}
-    if "series" not in found:
+    numbers = {key: value for key, query in _QUERIES.items() if (value := _value(prometheus, query)) is not None}
+    if "series" not in numbers:
         raise OpsError(f"Prometheus at {url} has no prometheus_tsdb_head_series: it does not scrape itself")
-    spans = found.pop("spans_per_second", None)
+    spans = numbers.pop("spans_per_second", None)
     if spans is not None and declared.spans_per_trace.value:
-        found["traces_per_second"] = spans / declared.spans_per_trace.value
+        numbers["traces_per_second"] = spans / declared.spans_per_trace.value
     reason = "measured, mean of the last hour"
     return declared.model_copy(
-        update={key: Reasoned[float](value=value, reason=reason) for key, value in found.items()}
+        update={key: Reasoned[float](value=value, reason=reason) for key, value in numbers.items()}
     )
 
 
 def _value(prometheus: Prometheus, query: str) -> float | None:
-    """The query's one number; None when it has none."""
+    """The number in the query's result; None if the result is empty."""
     result = prometheus.query(query)
     return float(result[0]["value"][1]) if result else None

@@ -1,4 +1,4 @@
-"""The few calls to the Kubernetes API with which faults of the platform are caused."""
+"""The calls to the Kubernetes API that cause faults in the platform."""
 
 from collections.abc import Callable
 from typing import Any, cast
@@ -13,16 +13,20 @@ _APP = "app.kubernetes.io/name"
 _NOBODY = 65534
 _GONE = 404
 _BEFORE = "fire-alerts.observability/replicas-before"
-"""Annotation of a workload that a drill scaled down: how many it wanted, for a later drill if this one is killed."""
+"""Annotation on a workload that a drill scaled down: its original replica count, so that a later drill can restore it
+if this one is killed."""
 _LONGEST_POD = 1800
-"""Seconds after which the kubelet ends a drill's pod, whoever forgot it."""
+"""Seconds after which the kubelet ends a drill's pod, even if no drill removes it."""
 
 
 class ClusterApi:
-    """The platform's namespace of one cluster. Every call raises OpsError when the API server refuses or is away."""
+    """The platform's namespace in one cluster.
+
+    Every call raises OpsError when the API server rejects it or cannot be reached.
+    """
 
     def __init__(self, cluster: Cluster, namespace: str, *, receiver: str = "receiver") -> None:
-        """`receiver`: namespace and name of the Deployment whose image faults run in."""
+        """`receiver`: namespace and name of the Deployment whose image runs the faults' scripts."""
         self.namespace = namespace
         self._receiver = receiver
         file = str(cluster.kubeconfig) if cluster.kubeconfig else None
@@ -35,12 +39,12 @@ class ClusterApi:
         self._apps = client.AppsV1Api(api)
 
     def replicas(self, kind: str, name: str) -> int | None:
-        """How many a Deployment or StatefulSet wants; None when there is none."""
+        """Desired replicas of a Deployment or StatefulSet; None if it does not exist."""
         found = self._workload(kind, name)
         return None if found is None else int(found.spec.replicas or 0)
 
     def replicas_before(self, kind: str, name: str) -> int | None:
-        """The `before` that `scale` noted; None when nothing is noted, or there is no such workload."""
+        """The replica count that `scale` stored as `before`; None without one, or if the workload does not exist."""
         found = self._workload(kind, name)
         noted = None if found is None else (found.metadata.annotations or {}).get(_BEFORE)
         if noted is None:
@@ -50,7 +54,7 @@ class ClusterApi:
         return int(noted)
 
     def scale(self, kind: str, name: str, replicas: int, *, before: int | None) -> None:
-        """Set how many it wants, and in the same request note `before` at it; None removes the note."""
+        """Set the desired replicas and, in the same request, store `before` in an annotation; None removes it."""
         call = self._apps.patch_namespaced_deployment
         if kind == "StatefulSet":
             call = self._apps.patch_namespaced_stateful_set
@@ -59,13 +63,13 @@ class ClusterApi:
         _call(f"{kind} {name}", lambda: call(name, self.namespace, cast(Any, change)))
 
     def pods(self, app: str) -> list[dict[str, Any]]:
-        """The pods of an app, as the API gives them."""
+        """The pods of an app, in the API's JSON form."""
         selector = f"{_APP}={app}"
         found = _call(f"pods of {app}", lambda: self._core.list_namespaced_pod(self.namespace, label_selector=selector))
         return [cast(dict[str, Any], self._plain(pod)) for pod in found.items]
 
     def create_pod(self, name: str, *, script: str, annotations: dict[str, str]) -> None:
-        """Run a Python script in the receiver's image, under Pod Security `restricted`, for _LONGEST_POD at most."""
+        """Run a Python script in the receiver's image, under Pod Security `restricted`, for at most _LONGEST_POD."""
         where = self._receiver
         receiver = _call(f"Deployment {where}", lambda: self._apps.read_namespaced_deployment(where, where))
         image = receiver.spec.template.spec.containers[0].image
@@ -73,7 +77,7 @@ class ClusterApi:
         _call(f"pod {name}", lambda: self._core.create_namespaced_pod(self.namespace, body))
 
     def delete_pod(self, name: str) -> None:
-        """Remove a pod at once; one that is gone is fine."""
+        """Delete a pod without a grace period; a pod that does not exist is not an error."""
         _call(
             f"pod {name}",
             lambda: self._core.delete_namespaced_pod(name, self.namespace, grace_period_seconds=0),
@@ -107,7 +111,7 @@ def _pod(name: str, image: str, script: str, annotations: dict[str, str]) -> dic
             "enableServiceLinks": False,
             "terminationGracePeriodSeconds": 0,
             "activeDeadlineSeconds": _LONGEST_POD,
-            "restartPolicy": "Always",  # a crash loop is made of restarts
+            "restartPolicy": "Always",  # the crash-loop fault needs restarts
             "securityContext": {
                 "runAsNonRoot": True,
                 "runAsUser": _NOBODY,
@@ -138,6 +142,6 @@ def _call(what: str, call: Callable[[], object], *, absent_is_fine: bool = False
     except client.ApiException as error:
         if absent_is_fine and error.status == _GONE:
             return None
-        raise OpsError(f"{what}: the API server says {error.status} {error.reason}") from error
+        raise OpsError(f"{what}: the API server answered {error.status} {error.reason}") from error
     except urllib3.exceptions.HTTPError as error:
         raise OpsError(f"the cluster does not answer: {error}") from error

@@ -1,4 +1,4 @@
-"""The parts of Grafana's HTTP API that a deployment of dashboards needs. The token stands in no text and no URL."""
+"""The parts of Grafana's HTTP API that uploading dashboards needs. No message and no URL contains the token."""
 
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -12,7 +12,7 @@ _UNAUTHORIZED, _NOT_FOUND = 401, 404
 
 
 class GrafanaError(OpsError):
-    """Grafana refused one call; the text has its own message."""
+    """Grafana rejected one call; the text includes Grafana's message."""
 
 
 @dataclass(frozen=True)
@@ -25,31 +25,31 @@ class Folder:
 
 @dataclass(frozen=True)
 class Grafana:
-    """One Grafana, asked with a service account's token or an API key."""
+    """One Grafana, called with a service account's token or an API key."""
 
     url: str
     token: str = field(repr=False)
 
     def data_sources(self) -> dict[str, str]:
-        """uid -> type of every data source that the token may see."""
+        """Maps the uid of every data source that the token may read to its type."""
         found = cast(list[dict[str, Any]], self._call("GET", "/api/datasources"))
         return {str(one["uid"]): str(one["type"]) for one in found}
 
     def folders(self) -> dict[str, Folder]:
-        """uid -> folder."""
+        """Every folder by its uid."""
         found = cast(list[dict[str, Any]], self._call("GET", "/api/folders?limit=1000"))
         return {str(one["uid"]): Folder(str(one["uid"]), str(one["title"])) for one in found}
 
     def create_folder(self, folder: Folder) -> None:
-        """Make a folder. Raises GrafanaError, also when another has its title."""
+        """Create a folder. Raises GrafanaError, also when another folder has the same title."""
         self._call("POST", "/api/folders", {"uid": folder.uid, "title": folder.title})
 
     def rename_folder(self, folder: Folder) -> None:
-        """Give a folder its title."""
+        """Set the title of the folder with this uid."""
         self._call("PUT", f"/api/folders/{folder.uid}", {"title": folder.title, "overwrite": True})
 
     def dashboard(self, uid: str) -> tuple[dict[str, Any], str] | None:
-        """A dashboard's JSON and the uid of its folder (empty for the general one); None when there is none."""
+        """A dashboard's JSON and its folder's uid (empty for the General folder); None if it does not exist."""
         found = self._call("GET", f"/api/dashboards/uid/{uid}", missing=True)
         return None if found is None else (found["dashboard"], str(found["meta"].get("folderUid") or ""))
 
@@ -70,7 +70,7 @@ class Grafana:
         try:
             answer = httpx.request(method, self.url + path, headers=headers, json=body, timeout=_TIMEOUT)
         except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
-            raise OpsError(f"GRAFANA_URL {self.url!r} is no URL: {error}") from error
+            raise OpsError(f"GRAFANA_URL {self.url!r} is not a URL: {error}") from error
         except httpx.HTTPError as error:
             raise OpsError(f"Grafana at {self.url} does not answer: {error or type(error).__name__}") from error
         if missing and answer.status_code == _NOT_FOUND:
@@ -83,7 +83,7 @@ class Grafana:
         try:
             return answer.json()
         except ValueError as error:
-            raise OpsError(f"Grafana at {self.url}: the answer is no JSON; is this a Grafana?") from error
+            raise OpsError(f"Grafana at {self.url}: the answer is not JSON; is this a Grafana?") from error
 
 
 def _message(answer: httpx.Response) -> str:

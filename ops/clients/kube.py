@@ -1,4 +1,4 @@
-"""Reaches services inside a cluster: `kubectl port-forward`, kept alive while pods come and go."""
+"""Reaches services inside a cluster through `kubectl port-forward`, restarted when pods are replaced."""
 
 import re
 import subprocess
@@ -22,16 +22,16 @@ from ops.errors import OpsError
 log = structlog.get_logger("ops.clients.kube")
 
 START_TIMEOUT = 15.0
-"""Seconds for the first answer of a service."""
-# What kubectl says when the same command may work in a moment.
-_PASSING = re.compile("not running|lost connection|already in use|timed out")
+"""Seconds within which a service must answer for the first time."""
+# kubectl's messages for failures that are worth a retry.
+_TRANSIENT = re.compile("not running|lost connection|already in use|timed out")
 _PROBE_EVERY = 2.0
 _PROBE_TIMEOUT = 5.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cluster:
-    """Which cluster; both None means kubectl's own default."""
+    """How kubectl finds a cluster; if both fields are None, kubectl uses its own defaults."""
 
     kubeconfig: Path | None = None
     context: str | None = None
@@ -59,7 +59,7 @@ class Service:
 
 
 def kubectl() -> Path:
-    """The toolchain's kubectl, which is PATH's when that one fits. Raises OpsError when there is none."""
+    """The kubectl from PATH if its version fits, else the toolchain's. Raises OpsError when there is none."""
     try:
         return tool("kubectl")
     except LocalError as error:
@@ -68,17 +68,17 @@ def kubectl() -> Path:
 
 @contextmanager
 def service_urls(cluster: Cluster, **services: Service) -> Generator[dict[str, str]]:
-    """URLs of several services under the names of the arguments, while the block runs."""
+    """URLs of several services, by argument name, valid while the block runs."""
     with ExitStack() as stack:
         yield {name: stack.enter_context(service_url(cluster, service)) for name, service in services.items()}
 
 
 @contextmanager
 def service_url(cluster: Cluster, service: Service, *, port: int | None = None) -> Generator[str]:
-    """`http://127.0.0.1:PORT` of a service, while the block runs; a free port unless one is given.
+    """`http://127.0.0.1:PORT` of a service, valid while the block runs; uses a free port unless one is given.
 
-    The forward follows the service to another pod when its pod goes away; calls in between fail and may be repeated.
-    Raises OpsError with kubectl's own words when the service does not answer within START_TIMEOUT seconds.
+    When the service's pod is replaced, the forward reconnects to another pod; calls in between fail and may be
+    repeated. Raises OpsError with kubectl's message when the service does not answer within START_TIMEOUT seconds.
     """
     forward = _Forward(cluster, service, port or free_port())
     try:
@@ -89,7 +89,7 @@ def service_url(cluster: Cluster, service: Service, *, port: int | None = None) 
 
 
 class _Forward:
-    """One `kubectl port-forward` process, replaced when it ends or no longer leads anywhere."""
+    """One `kubectl port-forward` process, replaced when it ends or stops forwarding."""
 
     def __init__(self, cluster: Cluster, service: Service, port: int) -> None:
         self._port = port
@@ -107,43 +107,43 @@ class _Forward:
         self.url = f"http://127.0.0.1:{self._port}"
         self._ended = threading.Event()
         self._watcher = threading.Thread(target=self._watch, name=f"forward-{service.name}", daemon=True)
-        self._words: IO[bytes] = TemporaryFile()  # noqa: SIM115 -- closed by stop()
+        self._stderr: IO[bytes] = TemporaryFile()  # noqa: SIM115 -- closed by stop()
         self._process: subprocess.Popen[bytes] | None = None
         self._launched = 0.0
 
     def start(self) -> None:
-        """Begin, and wait for the first answer."""
+        """Start the forward and wait for the service's first answer."""
         deadline = time.monotonic() + START_TIMEOUT
         self._launch()
         while not self._answers():
             if time.monotonic() > deadline:
-                raise OpsError(f"{self._where} cannot be reached: {self._last_words()}")
+                raise OpsError(f"{self._where} cannot be reached: {self._last_message()}")
             if self._process and self._process.poll() is not None:
-                if not _PASSING.search(self._last_words()):
-                    raise OpsError(f"{self._where} cannot be reached: {self._last_words()}")
+                if not _TRANSIENT.search(self._last_message()):
+                    raise OpsError(f"{self._where} cannot be reached: {self._last_message()}")
                 time.sleep(1)
                 self._launch()
             time.sleep(0.1)
         self._watcher.start()
 
     def stop(self) -> None:
-        """End the process and its watcher; nothing is left running."""
+        """End the process and its watcher thread."""
         self._ended.set()
         if self._watcher.is_alive():
             self._watcher.join()
         self._end_process()
-        self._words.close()
+        self._stderr.close()
 
     def _watch(self) -> None:
         silent = 0
         while not self._ended.wait(_PROBE_EVERY):
-            # A forward whose pod is gone may live on and answer nothing, so its life alone proves nothing.
+            # A forward whose pod is gone may keep running without answering, so a live process proves nothing.
             silent = 0 if self._answers() else silent + 1
             gone = self._process is None or self._process.poll() is not None
-            # One that was just started may need a while on a busy machine: ended again and again, none ever answers.
+            # A new forward may need a while on a busy machine. If each one is ended too early, none ever answers.
             young = time.monotonic() - self._launched < START_TIMEOUT
             if gone or (silent >= 2 and not young):
-                log.debug("port-forward is started again", service=self._service.name, words=self._last_words())
+                log.debug("restarting the port-forward", service=self._service.name, message=self._last_message())
                 silent = 0
                 self._launch()
 
@@ -151,7 +151,7 @@ class _Forward:
         self._end_process()
         self._launched = time.monotonic()
         self._process = subprocess.Popen(
-            self._command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=self._words
+            self._command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=self._stderr
         )
 
     def _end_process(self) -> None:
@@ -172,7 +172,7 @@ class _Forward:
             return False
         return True
 
-    def _last_words(self) -> str:
-        self._words.seek(0)
-        lines = self._words.read().decode(errors="replace").strip().splitlines()
+    def _last_message(self) -> str:
+        self._stderr.seek(0)
+        lines = self._stderr.read().decode(errors="replace").strip().splitlines()
         return lines[-1] if lines else f"no answer within {START_TIMEOUT:.0f} s"

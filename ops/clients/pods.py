@@ -1,4 +1,4 @@
-"""The pods of the alert pipeline: which there are, killing one, and waiting until it is back."""
+"""The pods of the alert pipeline: lists them, kills one, and waits until it is back."""
 
 import re
 import time
@@ -10,24 +10,24 @@ from kubernetes import client, config
 from ops.clients.kube import Cluster
 from ops.errors import OpsError
 
-# What the StatefulSets call their pods.
+# Pod names of the two StatefulSets.
 _PIPELINE = re.compile(r"(prometheus|alertmanager)-\d+")
 _PAUSE = 0.5
 
 
 class Pods(Protocol):
-    """Whatever runs the replicas of Prometheus and Alertmanager."""
+    """The replicas of Prometheus and Alertmanager."""
 
     def names(self) -> list[str]:
         """Every replica, in a fixed order."""
         ...
 
     def kill(self, name: str) -> None:
-        """End it at once, without letting it finish anything."""
+        """End a replica at once, without a graceful shutdown."""
         ...
 
     def wait_back(self, name: str, timeout: float) -> None:
-        """Return when it serves again. Raises OpsError after `timeout` seconds."""
+        """Return when the replica serves again. Raises OpsError after `timeout` seconds."""
         ...
 
 
@@ -53,7 +53,7 @@ class KubernetesPods:
         return found
 
     def kill(self, name: str) -> None:
-        """Delete the pod with no grace."""
+        """Delete the pod with a grace period of 0."""
         self._killed[name] = self._pods()[name].metadata.uid
         try:
             self._core.delete_namespaced_pod(name, self._namespace, grace_period_seconds=0)
@@ -61,7 +61,7 @@ class KubernetesPods:
             raise OpsError(f"pod {name} cannot be deleted: {error.reason}") from error
 
     def wait_back(self, name: str, timeout: float) -> None:
-        """Until another pod of this name is Ready."""
+        """Wait until a new pod with this name is Ready."""
         deadline = time.monotonic() + timeout
         while True:
             pod = self._pods().get(name)

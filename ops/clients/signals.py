@@ -1,4 +1,4 @@
-"""Small clients of the four services a drill talks to. Each call is repeated while its service is out of reach."""
+"""Clients of the four services that a drill uses. Each call is repeated while its service cannot be reached."""
 
 import functools
 import ssl
@@ -14,28 +14,28 @@ from alerting import durations
 from ops.errors import OpsError
 
 PATIENCE = 120.0
-"""Seconds for which a call is repeated: a pod may just be replaced, and the forward follows it, slowly so on a machine
-that is busy with other things."""
+"""Seconds for which a call is repeated. A pod may just have been replaced, and on a busy machine the port-forward
+takes a while to reconnect."""
 FIRST_PATIENCE = 3.0
-"""Seconds for the first call: a service that never answered is more likely a wrong address."""
+"""Seconds for the first call: if a service has never answered, its address is probably wrong."""
 _PAUSE = 0.5
 
 
 Json = Any
-"""What a JSON document may be; every reader narrows it."""
+"""Any JSON document; every reader narrows it."""
 
 
 @functools.cache
 def _certificates() -> ssl.SSLContext:
-    """Read once: a drill makes thousands of calls, and each would read all of them anew."""
+    """Read once: a drill makes thousands of calls, and each would otherwise read all certificates again."""
     return httpx.create_ssl_context()
 
 
 class Api:
-    """JSON over HTTP to one service. Every call it makes may be repeated without harm."""
+    """JSON over HTTP to one service. Every call is safe to repeat."""
 
     def __init__(self, name: str, url: str) -> None:
-        """`name` is what error texts call the service."""
+        """`name` is the service's name in error messages."""
         self.name = name
         self.url = url.rstrip("/")
         self._patience = FIRST_PATIENCE
@@ -47,7 +47,7 @@ class Api:
     def call(
         self, method: str, path: str, *, parameters: Mapping[str, object] | None = None, body: object = None
     ) -> Json:
-        """The JSON answer (None when it is empty). Raises OpsError for an error status or a service out of reach."""
+        """The JSON answer, None if it is empty. Raises OpsError for an error status or an unreachable service."""
         query = {name: value for name, value in (parameters or {}).items() if value is not None}
         deadline = time.monotonic() + self._patience
         while True:
@@ -59,7 +59,7 @@ class Api:
                     break
                 problem = f"{answer.status_code} {answer.text[:200]}"
             except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
-                raise OpsError(f"{self.name}: {self.url!r} is no URL: {error}") from error
+                raise OpsError(f"{self.name}: {self.url!r} is not a URL: {error}") from error
             except httpx.HTTPError as error:
                 problem = str(error) or type(error).__name__
             if time.monotonic() > deadline:
@@ -67,15 +67,15 @@ class Api:
             time.sleep(_PAUSE)
         self._patience = PATIENCE
         if answer.is_error:
-            raise OpsError(f"{self.name} refused {method} {path}: {answer.status_code} {answer.text[:500]}")
+            raise OpsError(f"{self.name} rejected {method} {path}: {answer.status_code} {answer.text[:500]}")
         try:
             return answer.json() if answer.content else None
         except ValueError as error:
-            raise OpsError(f"{self.name} at {self.url}: the answer is no JSON; is this the right service?") from error
+            raise OpsError(f"{self.name} at {self.url}: the answer is not JSON; is this the right service?") from error
 
 
 class Simulator(Api):
-    """The fault switches. Times are the simulator's clock, in seconds since the epoch."""
+    """The simulator's fault switches. Times are in seconds since the epoch, on the simulator's clock."""
 
     def __init__(self, url: str) -> None:
         """`url` of the server pod's service."""
@@ -86,12 +86,12 @@ class Simulator(Api):
         return cast(list[dict[str, Any]], self.get("/faults"))
 
     def switch_on(self, alert: str, *, instance: str | None = None, seconds: float | None = None) -> float:
-        """Switch a fault on; the time at which it was."""
+        """Switch a fault on. Returns the time at which it was switched on."""
         parameters = {"instance": instance, "seconds": seconds}
         return float(self.call("PUT", f"/faults/{alert}", parameters=parameters)["since"])
 
     def switch_off(self, alert: str, *, instance: str | None = None) -> float:
-        """Switch a fault off, and the time at which it was; one that is off already is fine."""
+        """Switch a fault off; it may be off already. Returns the time at which it was switched off."""
         return float(self.call("DELETE", f"/faults/{alert}", parameters={"instance": instance})["at"])
 
 
@@ -100,7 +100,7 @@ class Delivery:
     """A notification that the receiver recorded."""
 
     received_at: float
-    """The receiver's clock, in seconds since the epoch."""
+    """Seconds since the epoch, on the receiver's clock."""
     channel: str
     kind: str
     status: str
@@ -108,12 +108,12 @@ class Delivery:
     payload: Any
 
     def about(self, alertname: str, status: str) -> bool:
-        """Whether it says that this alert has this status."""
+        """Whether the notification reports this alert with this status."""
         return any(alert["alertname"] == alertname and alert["status"] == status for alert in self.alerts)
 
 
 class Receiver(Api):
-    """What was delivered."""
+    """The deliveries that the receiver recorded."""
 
     def __init__(self, url: str) -> None:
         """`url` of the receiver's service."""
@@ -135,31 +135,31 @@ class Receiver(Api):
         ]
 
     def fail_next(self, count: int) -> None:
-        """Refuse so many deliveries from now on; 0 ends it."""
+        """Reject the next `count` deliveries; 0 cancels this."""
         self.call("POST", "/fail-next", parameters={"count": count})
 
 
 class Prometheus(Api):
-    """What Prometheus runs with at present."""
+    """Prometheus' running configuration, its rules and instant queries."""
 
     def __init__(self, url: str) -> None:
         """`url` of any replica."""
         super().__init__("Prometheus", url)
 
     def scrape_interval(self, pool: str) -> float:
-        """Seconds between scrapes of a job, as the running configuration has it."""
+        """Seconds between scrapes of a job in the running configuration."""
         config = yaml.safe_load(self.get("/api/v1/status/config")["data"]["yaml"])
         jobs = {job["job_name"]: job for job in config.get("scrape_configs") or []}
         interval = jobs.get(pool, {}).get("scrape_interval") or config["global"]["scrape_interval"]
         return seconds(interval)
 
     def alert_rules(self) -> dict[str, dict[str, Any]]:
-        """Alert name -> rule as `/api/v1/rules` gives it, with the group's `interval` in seconds added."""
+        """Maps each alert name to its rule from `/api/v1/rules`, with the group's `interval` in seconds added."""
         groups = self.get("/api/v1/rules", type="alert")["data"]["groups"]
         return {rule["name"]: {**rule, "interval": group["interval"]} for group in groups for rule in group["rules"]}
 
     def recording_rules(self) -> dict[str, dict[str, Any]]:
-        """Recorded series -> rule as `/api/v1/rules` gives it, with the group's `interval` in seconds added."""
+        """Maps each recorded series to its rule from `/api/v1/rules`, with the group's `interval` in seconds added."""
         groups = self.get("/api/v1/rules", type="record")["data"]["groups"]
         return {rule["name"]: {**rule, "interval": group["interval"]} for group in groups for rule in group["rules"]}
 
@@ -169,7 +169,7 @@ class Prometheus(Api):
 
 
 class Alertmanager(Api):
-    """What Alertmanager holds at present."""
+    """Alertmanager's running configuration and current alerts."""
 
     def __init__(self, url: str) -> None:
         """`url` of any replica."""
@@ -180,7 +180,7 @@ class Alertmanager(Api):
         return cast(dict[str, Any], yaml.safe_load(self.get("/api/v2/status")["config"]["original"]))
 
     def alerts(self, *matchers: str) -> list[dict[str, Any]]:
-        """Alerts that meet every matcher, silenced and inhibited ones too."""
+        """Alerts that match every matcher, including silenced and inhibited ones."""
         return cast(list[dict[str, Any]], self.get("/api/v2/alerts", filter=list(matchers)))
 
     def post(self, alerts: list[dict[str, Any]]) -> None:
@@ -189,8 +189,8 @@ class Alertmanager(Api):
 
 
 def seconds(duration: str) -> float:
-    """Seconds of a duration as Prometheus writes it. Raises OpsError for any other text."""
+    """Seconds of a duration in Prometheus' notation. Raises OpsError for any other text."""
     try:
         return durations.seconds(duration)
     except ValueError as error:
-        raise OpsError(f"{duration!r} is no duration: {error}") from error
+        raise OpsError(f"{duration!r} is not a duration: {error}") from error

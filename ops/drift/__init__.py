@@ -1,1 +1,1 @@
-"""What is no longer as the last `up` left it; see command.py."""
+"""Finds differences between a stack and its state since the last `up`; see command.py."""

@@ -1,4 +1,4 @@
-"""What a refresh found, told apart: edits of what the program sets, fields that others own, and what is gone. Pure."""
+"""Sorts the differences of a refresh into changes of the program's fields, expected changes and deletions. Pure."""
 
 import re
 from collections.abc import Collection, Iterable, Mapping
@@ -14,39 +14,39 @@ from engine.stand_ins.changes import changes, rendered
 
 FILE = Path(__file__).with_name("expected.yaml")
 _INTERNAL = "__"
-"""How the names begin that providers keep beside a resource's own properties."""
-_SECRET = "[secret]"  # noqa: S105 (what the engine shows in place of one)
+"""Prefix of properties that providers store for themselves beside a resource's own."""
+_SECRET = "[secret]"  # noqa: S105 (the engine's replacement for a secret)
 _LONGEST = 60
-"""Characters of a value that are shown."""
+"""Maximum number of characters shown of a value."""
 
 
-class Sort(StrEnum):
-    """What happened to an object."""
+class Category(StrEnum):
+    """Category of a difference."""
 
     CHANGED = "changed"
     """Someone changed a field that the program sets."""
     DELETED = "deleted"
     UNMANAGED = "unmanaged"
-    """It stands among ours, and is not in the state."""
+    """The object is in a folder or namespace of the stack, but not in the state."""
     EXPECTED = "expected"
-    """Others own what is different."""
+    """Another program owns the field by design, or the program does not set it."""
 
 
 class Finding(NamedTuple):
     """One difference."""
 
-    sort: Sort
+    category: Category
     kind: str
     """Type of the resource, such as kubernetes:apps/v1:Deployment."""
     name: str
-    """As its system calls it."""
+    """Name of the object in Kubernetes, AWS or Grafana."""
     path: str = ""
-    """The field; empty for the object as a whole."""
+    """The field; empty for a whole object."""
     before: str = ""
-    """As the last `up` left it, shortened; `[secret]` for a secret."""
+    """Value after the last `up`, shortened; `[secret]` for a secret."""
     now: str = ""
     reason: str = ""
-    """Why it is expected, or what to do."""
+    """Why the difference is expected, or what to do."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,12 +59,12 @@ class Expected:
     autoscaled: bool = False
 
     def covers(self, kind: str, path: str, *, autoscaled: bool) -> bool:
-        """Whether a difference is this one."""
+        """Whether this entry matches a difference."""
         return _fits(self.type, kind) and _fits(self.path, path) and (autoscaled or not self.autoscaled)
 
 
 def expected(file: Path = FILE) -> list[Expected]:
-    """The entries of the file. Raises TypeError for a key that does not exist, or one that is missing."""
+    """The entries of the file. Raises TypeError for an unknown or a missing key."""
     return [Expected(**entry) for entry in cast(list[dict[str, Any]], yaml.safe_load(file.read_text()))]
 
 
@@ -73,7 +73,7 @@ def findings(steps: Iterable[Difference], known: Collection[Expected], autoscale
     found: list[Finding] = []
     for step in steps:
         if step.deleted:
-            found.append(Finding(Sort.DELETED, step.type, step.id, reason="`up` makes it again"))
+            found.append(Finding(Category.DELETED, step.type, step.id, reason="`up` creates it again"))
         else:
             found += _changed(step, known, autoscaled=step.id in autoscaled)
     return found
@@ -84,20 +84,20 @@ def _changed(step: Difference, known: Collection[Expected], *, autoscaled: bool)
     for change in changes((), _own(step.inputs), _own(step.found_inputs)):
         path = rendered(change.path)
         reason = next((one.reason for one in known if one.covers(step.type, path, autoscaled=autoscaled)), "")
-        sort = Sort.EXPECTED if reason else Sort.CHANGED
-        found.append(Finding(sort, step.type, step.id, path, _shown(change.old), _shown(change.new), reason))
+        category = Category.EXPECTED if reason else Category.CHANGED
+        found.append(Finding(category, step.type, step.id, path, _shown(change.old), _shown(change.new), reason))
     if found:
         return found
     others = {str(change.path[0]) for change in changes((), _own(step.outputs), _own(step.found_outputs))}
     if others:
         reason = "the program does not set it"
-        return [Finding(Sort.EXPECTED, step.type, step.id, ", ".join(sorted(others)), reason=reason)]
-    # The engine says that there is a difference, and shows none: it is inside what it hides.
-    return [Finding(Sort.CHANGED, step.type, step.id, _SECRET, _SECRET, _SECRET)]
+        return [Finding(Category.EXPECTED, step.type, step.id, ", ".join(sorted(others)), reason=reason)]
+    # The engine reports a difference without showing one: it is inside a secret.
+    return [Finding(Category.CHANGED, step.type, step.id, _SECRET, _SECRET, _SECRET)]
 
 
 def _fits(pattern: str, text: str) -> bool:
-    # Brackets belong to paths here, so a shell's patterns would misread them.
+    # Paths contain brackets, which fnmatch would treat as character classes.
     return re.fullmatch(re.escape(pattern).replace(r"\*", ".*"), text) is not None
 
 

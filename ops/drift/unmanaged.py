@@ -1,4 +1,4 @@
-"""What stands among our objects and is not in the state: dashboards in our folders, workloads in our namespaces."""
+"""Finds unmanaged objects: dashboards in the stack's folders and workloads in its namespaces that the state lacks."""
 
 import asyncio
 from collections.abc import Collection, Iterable, Mapping
@@ -7,7 +7,7 @@ from typing import Any, Protocol, cast
 
 from engine.stand_ins.errors import ProviderError
 from engine.stand_ins.grafana.api import Api
-from ops.drift.findings import Finding, Sort
+from ops.drift.findings import Category, Finding
 
 _WORKLOADS = {
     "Deployment": "/apis/apps/v1/namespaces/{}/deployments",
@@ -21,8 +21,8 @@ _AUTOSCALERS = "/apis/autoscaling/v2/namespaces/{}/horizontalpodautoscalers"
 _FOLDER, _DASHBOARD = "grafana:oss/folder:Folder", "grafana:oss/dashboard:Dashboard"
 _NAMESPACE = "kubernetes:core/v1:Namespace"
 _PAGE = 5000
-"""Dashboards that Grafana gives at once, at most."""
-_ADVICE = "delete it, or take it into the program"
+"""Maximum number of dashboards in one answer of Grafana."""
+_ADVICE = "delete it, or add it to the program"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +35,7 @@ class Resource:
 
 
 class Lists(Protocol):
-    """What is asked of an API server."""
+    """Lists objects of an API server."""
 
     def items(self, path: str, **query: str) -> list[dict[str, Any]]:
         """The objects of a collection."""
@@ -43,7 +43,7 @@ class Lists(Protocol):
 
 
 def workloads(resources: Collection[Resource], api: Lists) -> list[Finding]:
-    """Workloads of our namespaces that are not in the state; those that another object owns are that one's affair."""
+    """Workloads in the stack's namespaces that the state lacks, without those that another object owns."""
     managed = {(resource.kind.rpartition(":")[2], resource.id) for resource in resources}
     found: list[Finding] = []
     for namespace in namespaces(resources):
@@ -52,12 +52,12 @@ def workloads(resources: Collection[Resource], api: Lists) -> list[Finding]:
                 metadata = item["metadata"]
                 where = f"{namespace}/{metadata['name']}"
                 if not metadata.get("ownerReferences") and (kind, where) not in managed:
-                    found.append(Finding(Sort.UNMANAGED, f"kubernetes:{kind}", where, reason=_ADVICE))
+                    found.append(Finding(Category.UNMANAGED, f"kubernetes:{kind}", where, reason=_ADVICE))
     return found
 
 
 def autoscaled(resources: Collection[Resource], api: Lists) -> set[str]:
-    """Ids (`namespace/name`) of the workloads that an autoscaler scales."""
+    """Ids (`namespace/name`) of the workloads that a HorizontalPodAutoscaler targets."""
     return {
         f"{namespace}/{item['spec']['scaleTargetRef']['name']}"
         for namespace in namespaces(resources)
@@ -66,22 +66,24 @@ def autoscaled(resources: Collection[Resource], api: Lists) -> set[str]:
 
 
 def namespaces(resources: Iterable[Resource]) -> list[str]:
-    """Namespaces that the stack made."""
+    """Namespaces that the stack created, sorted."""
     return sorted(resource.id for resource in resources if resource.kind == _NAMESPACE)
 
 
 def dashboards(resources: Collection[Resource]) -> list[Finding]:
-    """Dashboards in our folders that are not in the state. Raises ProviderError when Grafana cannot be asked."""
+    """Dashboards in the stack's folders that the state lacks. Raises ProviderError when Grafana cannot be read."""
     folders = {str(resource.inputs["uid"]) for resource in resources if resource.kind == _FOLDER}
     server = next((one.inputs for one in resources if one.kind == "pulumi:providers:grafana"), None)
     if server is None or not folders:
         return []
-    ours = {resource.id.rpartition(":")[2] for resource in resources if resource.kind == _DASHBOARD}
-    there = asyncio.run(_dashboards(Api(str(server["url"]), str(server.get("auth", "")))))
+    managed = {resource.id.rpartition(":")[2] for resource in resources if resource.kind == _DASHBOARD}
+    existing = asyncio.run(_dashboards(Api(str(server["url"]), str(server.get("auth", "")))))
     return [
-        Finding(Sort.UNMANAGED, _DASHBOARD, f"{one['folderUid']}/{one['uid']}", now=str(one["title"]), reason=_ADVICE)
-        for one in there
-        if one.get("folderUid") in folders and one["uid"] not in ours
+        Finding(
+            Category.UNMANAGED, _DASHBOARD, f"{one['folderUid']}/{one['uid']}", now=str(one["title"]), reason=_ADVICE
+        )
+        for one in existing
+        if one.get("folderUid") in folders and one["uid"] not in managed
     ]
 
 

@@ -1,1 +1,1 @@
-"""Drills: every alert made to fire, pods killed meanwhile, routes tried; plan, faults, stages and report."""
+"""Drills that make every alert fire, kill pods meanwhile, or test only the routes; with plan, faults and report."""

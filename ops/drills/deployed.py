@@ -1,4 +1,4 @@
-"""The rules, routes and systems of this checkout as one stack deploys them, and which alerts a drill can choose."""
+"""The rules, routes and systems of this checkout as a stack deploys them, and the alerts that a drill can select."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,16 +13,16 @@ from ops.environment import Environment
 from ops.errors import OpsError, UsageError
 
 ALWAYS_FIRES = "Watchdog"
-"""Fires without a fault: what proves it is that its heartbeats arrive."""
+"""Fires without a fault; the drill proves it by its heartbeats."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recording:
-    """A recording rule, as far as it delays the alerts that read it."""
+    """The parts of a recording rule that decide how much it delays the alerts that read it."""
 
     expression: str
     interval: float | None
-    """Seconds between two evaluations; None for the stack's own."""
+    """Seconds between two evaluations; None for the stack's evaluation interval."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,17 +34,17 @@ class Content:
     thresholds: Mapping[str, Mapping[str, float]]
     overrides: Mapping[str, AlertOverride]
     telemetry: Mapping[str, str]
-    """System -> a gauge that says its telemetry is scraped."""
+    """Maps each system to a gauge that exists while its telemetry is scraped."""
     recordings: Mapping[str, Recording]
     intervals: Mapping[str, float]
-    """Alert -> seconds between its evaluations, where its group has an interval of its own."""
+    """Maps alerts to seconds between their evaluations; only alerts whose group sets an interval."""
 
     def rule(self, name: str) -> Rule:
-        """The rule as the stack deploys it, with its overrides."""
+        """The rule with the stack's overrides."""
         return loader.effective(self.rules[name], self.thresholds.get(name, {}), self._change(name))
 
     def enabled(self, name: str) -> bool:
-        """Whether the stack deploys this alert at all."""
+        """Whether the stack deploys this alert."""
         return self._change(name).enabled
 
     def system(self, name: str) -> str:
@@ -52,22 +52,22 @@ class Content:
         return self.rules[name].labels.system
 
     def rise(self, name: str) -> float:
-        """Seconds until the fault behind an alert has made its condition true; see Waits.rise."""
+        """Seconds from an alert's fault until its condition is true; see Waits.rise."""
         return fault_times.rise(self.rules[name], {**self.thresholds.get(name, {}), **self._change(name).thresholds})
 
     def _change(self, name: str) -> AlertOverride:
         return self.overrides.get(name, AlertOverride())
 
     def resolves(self, channel: str) -> bool:
-        """Whether this channel is told when an alert is over."""
+        """Whether this channel gets a notification when an alert resolves."""
         return self.routing.channels[channel].kind.send_resolved
 
     def channel_of(self, delivery: Delivery) -> str:
-        """Name of the channel that a delivery went to.
+        """Name of the channel that a delivery was sent to.
 
         Alertmanager names the receiver (= channel) in a webhook, in the details of a PagerDuty event and in a header of
-        an e-mail, and the Slack channel in a Slack message. The URL's path decides only when the payload does not:
-        several channels may share one address.
+        an e-mail, and the Slack channel in a Slack message. The URL's path is used only if the payload has no name,
+        because several channels may share one address.
         """
         payload: dict[str, Any] = cast(dict[str, Any], delivery.payload) if isinstance(delivery.payload, dict) else {}
         match delivery.kind:
@@ -81,13 +81,13 @@ class Content:
                 lower = {name.lower(): value for name, value in headers.items()}
                 named = lower.get("x-alertmanager-receiver")
             case _:
-                told = payload.get("channel")
+                slack_channel = payload.get("channel")
                 slack = ((name, channel.slack) for name, channel in self.routing.channels.items())
-                named = next((name for name, kind in slack if kind and kind.channel == told), None)
+                named = next((name for name, kind in slack if kind and kind.channel == slack_channel), None)
         return str(named or delivery.channel)
 
     def selected(self, names: Sequence[str], system: str | None = None) -> tuple[str, ...]:
-        """The alerts named, or all of a system, or all. Raises UsageError for what does not exist."""
+        """The alerts with these names (none: all) and this system (None: all). Raises UsageError for unknown ones."""
         systems = tuple(dict.fromkeys(self.system(name) for name in self.rules))
         if system is not None and system not in systems:
             raise UsageError(f"unknown system {system!r}; there are: {', '.join(systems)}")
@@ -99,7 +99,7 @@ class Content:
 
 
 def content(environment: Environment | None) -> Content:
-    """Rules and routes, with the overrides of `environment` if one is given. Raises OpsError when they are wrong."""
+    """Rules and routes, with the overrides of `environment` if one is given. Raises OpsError if they are invalid."""
     try:
         rule_set = loader.load()
         raw = cast(dict[str, Any], environment.values.get("alertOverrides") or {}) if environment else {}

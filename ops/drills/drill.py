@@ -1,4 +1,4 @@
-"""Makes alerts fire in a running stack and watches what is delivered. Knows no terminal and no cluster, only URLs."""
+"""Makes alerts fire in a running stack and watches the deliveries. Uses services by URL; needs no terminal."""
 
 import time
 from collections.abc import Callable, Collection, Iterable
@@ -8,27 +8,27 @@ from ops.drills.deployed import ALWAYS_FIRES, Content
 from ops.drills.fault_times import LONGEST_RANGE, SHORTEST_PATIENCE
 from ops.drills.lanes import Order, ordered
 from ops.drills.plan import AlertPlan
-from ops.drills.services import NAMES, Deliveries, Look, Services, diagnosis
+from ops.drills.services import NAMES, Deliveries, Observation, Services, diagnosis
 from ops.drills.stages import Run, Stage
 from ops.errors import OpsError
 
 TICK = 1.0
-"""Seconds between two looks at the receiver; the times reported are the receiver's own, not ours."""
-# Alertmanager removes the empty group of a resolved alert every 30 s (dispatch.go, maintenance). An alert that comes
-# back before that waits for group_interval instead of group_wait.
+"""Seconds between two polls of the receiver; the reported times are from the receiver's clock."""
+# Alertmanager removes the empty group of a resolved alert every 30 s (dispatch.go, maintenance). If the alert fires
+# again before that, it waits for group_interval instead of group_wait.
 GROUP_REMOVED_AFTER = 35.0
-SLACK = 60.0
-"""Seconds on top of what the settings explain before an expected notification counts as missing."""
+LEEWAY = 60.0
+"""Seconds beyond the expected waits after which a notification counts as missing."""
 LONGEST_DRILL = 1800.0
-"""Seconds: the longest a fault may stay on (the simulator ends it by then)."""
+"""Maximum seconds for which a fault stays on; the simulator then ends it."""
 LONGEST_SILENCE = 300.0
 """Seconds without a heartbeat after which a dead man's switch may raise the alarm."""
 _HEARTBEATS = 2
-"""A second heartbeat shows that it was no single notification."""
+"""A second heartbeat shows that the notification is repeated."""
 
 
 class Drill:
-    """Runs the plans; what may be under way at the same time, ops/drills/lanes.py says."""
+    """Runs the plans. ops/drills/lanes.py decides which of them may run at the same time."""
 
     def __init__(
         self,
@@ -36,28 +36,28 @@ class Drill:
         services: Services,
         files: Content,
         *,
-        slack: float = SLACK,
+        leeway: float = LEEWAY,
         longest_window: float = LONGEST_RANGE,
     ) -> None:
-        """Nothing happens before `run`. Both times are in seconds: see SLACK, and the window above which nobody waits
-        until an alert is resolved.
+        """Starts nothing; see `run`. `leeway`: see LEEWAY. `longest_window`: seconds; the drill does not wait for an
+        alert with a longer window to resolve.
         """
         self.runs = ordered(Run(plan=plan) for plan in plans)
         self.began = time.time()
         self._services = services
         self._files = files
-        self._slack = slack
+        self._leeway = leeway
         self._longest_window = longest_window
         self._deliveries = Deliveries(services.receiver, self.began - GROUP_REMOVED_AFTER)
         self.others: set[str] = set()
-        """Alerts that were delivered meanwhile and are no part of this drill."""
+        """Alerts outside this drill that were delivered while it ran."""
 
     def run(
         self, *, alone: Collection[str] = (), serial: bool = False, on_tick: Callable[[], None] = lambda: None
     ) -> None:
-        """Drill every alert, those named in `alone` while no other fault is on; `serial`: one after the other.
+        """Drill every alert: those in `alone` while no other fault is on, with `serial` all one after the other.
 
-        Every fault is switched off when this returns or raises; one that could not be is a problem of its run.
+        Switches every fault off before it returns or raises. A failure to do so becomes a problem of the run.
         """
         self._check_switches()
         faults = [run for run in self.runs if run.plan.alert != ALWAYS_FIRES]
@@ -80,19 +80,19 @@ class Drill:
         missing = [run.plan.alert for run in self.runs if run.plan.alert not in known]
         if missing:
             raise OpsError(
-                f"nothing here can cause {', '.join(missing)}: it does not run in this stack, or the simulator's image "
-                "is older than this checkout"
+                f"this drill cannot cause {', '.join(missing)}: its program does not run in this stack, or the "
+                "simulator's image is older than this checkout"
             )
 
     def _tick(self, order: Order) -> None:
         news = self._deliveries.news()
         self._note_others(news)
-        look = Look(self._services)
+        now = Observation(self._services)
         for run in self.runs:
             match run.stage:
                 case Stage.QUEUED | Stage.QUIET:
                     if order.may_begin(run):
-                        self._begin_when_quiet(run, look)
+                        self._begin_when_quiet(run, now)
                 case Stage.FIRING:
                     self._watch_firing(run, news)
                 case Stage.RESOLVING:
@@ -102,25 +102,25 @@ class Drill:
                 case Stage.DONE | Stage.FAILED:
                     pass
 
-    def _begin_when_quiet(self, run: Run, look: Look) -> None:
-        """Switch the fault on once nothing of an earlier firing is left that would blur the measurement."""
+    def _begin_when_quiet(self, run: Run, now: Observation) -> None:
+        """Switch the fault on once no trace of an earlier firing is left that would falsify the measurement."""
         name = run.plan.alert
         if run.stage is Stage.QUEUED:
             run.stage = Stage.QUIET
             run.deadline = time.time() + self._resolve_patience(run)
-        state = look.state(run.plan.engine, name)
+        state = now.state(run.plan.engine, name)
         if state == "firing" and run.plan.window > self._longest_window:
             self._use_earlier(run)
             return
         reasons: list[str] = []
         if state != "inactive":
-            reasons.append(f"{NAMES[run.plan.engine]} has it as {state}")
-        if look.is_held(name):
+            reasons.append(f"it is {state} in {NAMES[run.plan.engine]}")
+        if now.is_held(name):
             reasons.append("Alertmanager still holds it")
-        if time.time() - self._deliveries.last_told(name) < GROUP_REMOVED_AFTER:
+        if time.time() - self._deliveries.last_notified(name) < GROUP_REMOVED_AFTER:
             reasons.append("it was notified a moment ago")
-        if not look.is_scraped(run.plan.probe):
-            reasons.append("its metrics are not there yet")
+        if not now.is_scraped(run.plan.probe):
+            reasons.append("its metrics do not exist yet")
         if not reasons:
             try:
                 run.fault_on = self._services.source.switch_on(name, seconds=LONGEST_DRILL)
@@ -128,18 +128,18 @@ class Drill:
                 self._fail(run, f"the fault could not be caused: {error}")
                 return
             run.stage = Stage.FIRING
-            run.deadline = time.time() + run.plan.waits.limit + self._slack
+            run.deadline = time.time() + run.plan.waits.limit + self._leeway
         elif time.time() > run.deadline:
-            self._fail(run, f"not quiet before the drill: {'; '.join(reasons)}")
+            self._fail(run, f"not ready for the drill: {'; '.join(reasons)}")
 
     def _use_earlier(self, run: Run) -> None:
-        """It fires for hours after its drill, so what was delivered then must do."""
+        """Use the deliveries of an earlier drill: with its long window, the alert still fires from it."""
         run.earlier = True
         for one in self._services.receiver.deliveries(time.time() - run.plan.window):
             self._note(run, one, since=0.0)
         missing = self._missing(run)
         if missing:
-            self._fail(run, f"it still fires from before this drill, but no notification of it is in {missing}")
+            self._fail(run, f"it still fires from an earlier drill, but {missing} got no notification of it")
         else:
             run.stage = Stage.DONE
 
@@ -187,9 +187,9 @@ class Drill:
     def _note(self, run: Run, one: Delivery, *, since: float) -> None:
         if one.received_at < since:
             return
-        for status, told in (("firing", run.fired), ("resolved", run.resolved)):
+        for status, times in (("firing", run.fired), ("resolved", run.resolved)):
             if one.about(run.plan.alert, status):
-                told.setdefault(self._files.channel_of(one), one.received_at)
+                times.setdefault(self._files.channel_of(one), one.received_at)
 
     def _missing(self, run: Run) -> str:
         return ", ".join(channel for channel in run.plan.channels if channel not in run.fired)
@@ -199,7 +199,7 @@ class Drill:
         if run.stage is Stage.RESOLVING:
             run.stage = Stage.DONE
         if strays:
-            self._fail(run, f"also delivered to {', '.join(strays)}, where no route sends it")
+            self._fail(run, f"also delivered to {', '.join(strays)}, although no route sends it there")
 
     def _fail(self, run: Run, problem: str) -> None:
         run.problems.append(problem)
@@ -212,7 +212,7 @@ class Drill:
         try:
             run.fault_off = self._services.source.switch_off(run.plan.alert)
         except OpsError as error:
-            # The drills of the others go on; at the end it is tried once more.
+            # The other drills go on; at the end, `run` tries again.
             run.stage = Stage.FAILED
             run.problems.append(f"its fault could not be switched off: {error}")
 
@@ -228,4 +228,4 @@ class Drill:
     def _resolve_patience(self, run: Run) -> float:
         waits = run.plan.waits
         window = max(SHORTEST_PATIENCE, min(run.plan.window, self._longest_window))
-        return window + waits.scrape + waits.rise + waits.evaluation + waits.group_interval + self._slack
+        return window + waits.scrape + waits.rise + waits.evaluation + waits.group_interval + self._leeway

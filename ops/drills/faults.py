@@ -1,4 +1,4 @@
-"""Where the faults of a drill come from: who causes an alert's trouble, and ends it again."""
+"""The sources of a drill's faults, which cause the trouble behind an alert and end it again."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Protocol
@@ -10,8 +10,9 @@ from ops.drills.lanes import MISSING_METRICS
 from ops.errors import OpsError
 from settings.apps import SIMULATED, SIMULATED_PORT
 
-Kind = Literal["real", "simulated workload", "simulated series", "always fires"]
-"""What the trouble is: caused in the cluster, shown by a simulated service, or only claimed by simulator/series."""
+FaultKind = Literal["real", "simulated workload", "simulated series", "always fires"]
+"""How a fault is made: caused in the cluster, simulated by a service, or only shown by the series in
+simulator/series."""
 
 PLATFORM = "platform"
 PROGRAMS: Mapping[str, Service] = {
@@ -20,7 +21,7 @@ PROGRAMS: Mapping[str, Service] = {
     )
     for system, simulated in SIMULATED.items()
 }
-"""System -> the simulated program with its fault switches."""
+"""Maps each system to the simulated program that has its fault switches."""
 REAL = (
     "TargetDown",
     "PodCrashLooping",
@@ -30,30 +31,33 @@ REAL = (
     "PrometheusConfigReloadFailed",
     "PrometheusRuleFailures",
 )
-"""Alerts whose trouble is caused in the cluster itself; see ops/drills/platform_faults.py."""
+"""Alerts whose fault is caused in the cluster itself; see ops/drills/platform_faults.py."""
 
 
 class FaultSource(Protocol):
-    """Whatever can cause the trouble behind alerts. The simulator's switches are one, the cluster's API is another."""
+    """A source of faults, such as the simulator's switches or the cluster's API."""
 
     def faults(self) -> list[dict[str, Any]]:
-        """Every fault that can be caused here, each with the name of its `alert`."""
+        """Every fault that this source can cause, each with the name of its `alert`."""
         ...
 
     def switch_on(self, alert: str, *, seconds: float) -> float:
-        """Cause it, for at most `seconds` where the source can promise that; when it was there, in epoch seconds."""
+        """Cause the fault, for at most `seconds` if the source supports a limit.
+
+        Returns the time at which the fault was in place, in epoch seconds.
+        """
         ...
 
     def switch_off(self, alert: str) -> float:
-        """End it (one that is over already is fine); when it was over, in epoch seconds."""
+        """End the fault; it may have ended already. Returns the time at which it was over, in epoch seconds."""
         ...
 
 
 class Sources:
-    """Several sources as one; the first that knows an alert causes it."""
+    """Combines several sources; the first source that has a fault for an alert causes it."""
 
     def __init__(self, *sources: FaultSource) -> None:
-        """Nothing is asked before the first call."""
+        """Calls no source yet."""
         self._sources: Sequence[FaultSource] = sources
         self._owners: dict[str, FaultSource] = {}
 
@@ -62,29 +66,29 @@ class Sources:
         found: list[dict[str, Any]] = []
         for source in self._sources:
             for fault in source.faults():
-                # Some switches of a simulator have no alert yet.
+                # Some switches of a simulator have no alert.
                 if fault["alert"] and self._owners.setdefault(fault["alert"], source) is source:
                     found.append(fault)
         return found
 
     def switch_on(self, alert: str, *, seconds: float) -> float:
-        """Cause it at the source that knows it. Raises OpsError when none does."""
+        """Cause the fault at its source. Raises OpsError if no source has it."""
         return self._owner(alert).switch_on(alert, seconds=seconds)
 
     def switch_off(self, alert: str) -> float:
-        """End it at the source that knows it. Raises OpsError when none does."""
+        """End the fault at its source. Raises OpsError if no source has it."""
         return self._owner(alert).switch_off(alert)
 
     def _owner(self, alert: str) -> FaultSource:
         if alert not in self._owners:
             self.faults()
         if alert not in self._owners:
-            raise OpsError(f"nothing here can cause {alert}")
+            raise OpsError(f"this drill cannot cause {alert}")
         return self._owners[alert]
 
 
-def kind(alert: str) -> Kind:
-    """What a drill of this alert proves with."""
+def kind(alert: str) -> FaultKind:
+    """How a drill makes this alert fire."""
     if alert == ALWAYS_FIRES:
         return "always fires"
     if alert in REAL:
@@ -93,7 +97,7 @@ def kind(alert: str) -> Kind:
 
 
 def programs(alert: str, system: str) -> tuple[str, ...]:
-    """The systems in PROGRAMS whose switches cause this alert; none for a real fault, or where nobody simulates it."""
+    """The systems in PROGRAMS whose switches cause this alert; empty for a real fault or if nothing simulates it."""
     match kind(alert):
         case "real" | "always fires":
             return ()
@@ -105,7 +109,7 @@ def programs(alert: str, system: str) -> tuple[str, ...]:
 
 
 def not_caused(alert: str, system: str) -> str | None:
-    """Why no drill causes this alert; None when one does."""
+    """The reason why no drill can cause this alert; None if a drill can."""
     if kind(alert) in ("real", "always fires") or programs(alert, system):
         return None
-    return f"nothing makes it fire: {system} has no simulated program, and simulator/series/*.yaml no series for it"
+    return f"nothing makes it fire: {system} has no simulated program, and simulator/series/*.yaml has no series for it"

@@ -1,4 +1,4 @@
-"""`fire-alerts`: makes every alert fire through the real pipeline and proves that its channels were told."""
+"""`fire-alerts`: makes every alert fire through the real pipeline and proves that its channels were notified."""
 
 import os
 import time
@@ -18,7 +18,7 @@ from ops.clients.signals import Alertmanager, Prometheus, Receiver, Simulator
 from ops.drills import faults, report, report_files, routing_drill
 from ops.drills.deployed import Content, content
 from ops.drills.drill import Drill
-from ops.drills.fault_times import words
+from ops.drills.fault_times import duration_text
 from ops.drills.faults import REAL, FaultSource, Sources
 from ops.drills.log_rules import LogRules
 from ops.drills.plan import from_files, from_live, seconds
@@ -30,19 +30,19 @@ from ops.errors import OpsError, UsageError
 from settings.apps import LOKI
 
 INTERRUPTED = 130
-"""Exit code after Ctrl-C, as shells have it."""
+"""Exit code after Ctrl-C, as in shells."""
 REPORTS = STATE / "fire-alerts"
-"""Where the report is written in any case."""
+"""Folder in which a report is always written."""
 
-AlertNames = Annotated[list[str] | None, typer.Option("--alert", help="Only this alert; may be given several times.")]
-Stack = Annotated[str, typer.Option("--environment", help="Stack whose cluster is drilled.")]
+AlertNames = Annotated[list[str] | None, typer.Option("--alert", help="Only this alert; may be repeated.")]
+Stack = Annotated[str, typer.Option("--environment", help="Stack to drill, as in Pulumi.<stack>.yaml.")]
 System = Annotated[str | None, typer.Option("--system", help="Only alerts of this system.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the plan and touch nothing.")]
-Serial = Annotated[bool, typer.Option("--serial", help="One alert after the other instead of all at once.")]
-JsonFile = Annotated[Path | None, typer.Option("--json", help="Write the result to this file as well.")]
-HtmlFile = Annotated[Path | None, typer.Option("--html", help="Write the page with the timeline here as well.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the plan and change nothing.")]
+Serial = Annotated[bool, typer.Option("--serial", help="Drill one alert after the other instead of all at once.")]
+JsonFile = Annotated[Path | None, typer.Option("--json", help="Also write the result to this file.")]
+HtmlFile = Annotated[Path | None, typer.Option("--html", help="Also write the page with the timeline to this file.")]
 LongestWindow = Annotated[
-    str, typer.Option(help="An alert whose window is longer is proved by its delivery; its end is not awaited.")
+    str, typer.Option(help="For alerts with a longer window, check the delivery but do not wait until they resolve.")
 ]
 
 
@@ -57,17 +57,18 @@ def fire_alerts(  # noqa: PLR0913 -- the options of the command
     html: HtmlFile = None,
     longest_window: LongestWindow = "30m",
 ) -> None:
-    """Switch each alert's fault on, wait for its notifications, switch it off, wait for resolved; of every system.
+    """Switch each alert's fault on, wait for its notifications, switch the fault off, wait for resolved notifications.
 
     Alerts whose faults do not disturb each other are drilled at the same time.
 
-    With ALERTMANAGER_URL set, synthetic alerts go straight to that Alertmanager: routing only; RECEIVER_URL then names
-    the receiver to ask. Exit code: 0 all delivered and resolved, 1 something is missing or not repaired, 2 bad usage.
+    If ALERTMANAGER_URL is set, only the routing is drilled: synthetic alerts are sent to that Alertmanager, and
+    RECEIVER_URL names the receiver to check. Exit code: 0 all delivered and resolved, 1 a notification is missing or a
+    fault is not repaired, 2 bad usage.
     """
     console = terminal()
     stack = load(environment)
     files = content(stack)
-    names = list(files.selected(alert or [], system))  # a wrong name is found before anything is asked
+    names = list(files.selected(alert or [], system))  # reports an unknown name before the first request
     try:
         window = seconds(longest_window)
     except OpsError as error:
@@ -85,14 +86,14 @@ def fire_alerts(  # noqa: PLR0913 -- the options of the command
     if not stack.has_simulator:
         raise OpsError(
             f"stack {environment} runs no simulator (observability:simulator), so no fault can be switched on; "
-            "set ALERTMANAGER_URL to try its routing alone"
+            "set ALERTMANAGER_URL to drill only its routing"
         )
     wanted = [name for name in names if name not in reasons]
     with service_urls(stack.cluster(), **_addresses(stack, files, wanted)) as urls:
         services, platform = _connected(stack, urls, real=bool(set(wanted) & set(REAL)))
         if platform:
             for place in platform.recover():
-                console.print(f"An earlier drill was killed and left a fault on, which is over now: {place}.")
+                console.print(f"Ended a fault that an earlier, killed drill had left on: {place}.")
             reasons |= {name: why for name, why in platform.absent().items() if name in names}
         console.print(*report.not_caused(names, reasons), sep="\n")
         names = [name for name in names if name not in reasons]
@@ -106,14 +107,14 @@ def fire_alerts(  # noqa: PLR0913 -- the options of the command
 
 
 def _left_out(files: Content, name: str) -> str | None:
-    """Why an alert is not drilled at all."""
+    """The reason why an alert is not drilled; None if it is."""
     if not files.enabled(name):
         return "this stack disables it"
     return faults.not_caused(name, files.system(name))
 
 
 def _addresses(stack: Environment, files: Content, names: Sequence[str]) -> dict[str, Service]:
-    """What a drill of these alerts must reach; the simulated programs under the names of their systems."""
+    """The services that a drill of these alerts needs; simulated programs have the names of their systems."""
     services = stack.services()
     if any(files.rules[name].engine == "loki" for name in names):
         services["loki"] = stack.service(LOKI)
@@ -123,7 +124,7 @@ def _addresses(stack: Environment, files: Content, names: Sequence[str]) -> dict
 
 
 def _connected(stack: Environment, urls: Mapping[str, str], *, real: bool) -> tuple[Services, PlatformFaults | None]:
-    """What a drill talks to, and the faults of the platform if some of them are caused for real."""
+    """The clients for a drill, and the platform's faults if the drill causes real ones."""
     receiver, prometheus = Receiver(urls["receiver"]), Prometheus(urls["prometheus"])
     platform = PlatformFaults(ClusterApi(stack.cluster(), stack.namespace), prometheus, receiver) if real else None
     sources: list[FaultSource] = [platform] if platform else []
@@ -140,7 +141,10 @@ def _connected(stack: Environment, urls: Mapping[str, str], *, real: bool) -> tu
 
 @contextmanager
 def repaired(console: Console, platform: PlatformFaults | None) -> Generator[None]:
-    """Nothing is left of the platform's faults after the block; else how to repair it is printed, and exit code 1."""
+    """End all of the platform's faults after the block.
+
+    For each fault that cannot be ended, prints the command that repairs it, and exits with code 1.
+    """
     left: dict[str, str] = {}
     try:
         yield
@@ -164,7 +168,7 @@ def drill(  # noqa: PLR0913 -- the options of the command
     longest_window: float = 1800.0,
     left_out: Mapping[str, str] | None = None,
 ) -> int:
-    """Run the drill against these services and print the result; the exit code."""
+    """Run the drill with these services and print the result. Returns the exit code."""
     files = content(stack)
     plans = from_live(files, services.prometheus, services.alertmanager, names, log_rules=services.log_rules)
     work = Drill(plans, services, files, longest_window=longest_window)
@@ -177,7 +181,7 @@ def drill(  # noqa: PLR0913 -- the options of the command
     except OpsError as error:
         if all(run.waiting for run in work.runs):
             raise
-        stopped = error  # what was measured before is reported all the same
+        stopped = error  # the measurements so far are still reported
     result = report.Result(
         environment=stack.stack,
         began=work.began,
@@ -203,14 +207,14 @@ def drill(  # noqa: PLR0913 -- the options of the command
 
 
 def terminal() -> Console:
-    """Standard output; where that is no terminal (a file, a job's log), wide enough for the tables."""
+    """Standard output; if it is not a terminal (a file, a job's log), wide enough for the tables."""
     console = Console()
     return console if console.is_terminal else Console(width=160)
 
 
 @contextmanager
 def _progress(console: Console, runs: list[Run]) -> Generator[Callable[[], None]]:
-    """A live table on a terminal; elsewhere one line per change."""
+    """Shows a live table on a terminal, elsewhere one line per change."""
     if console.is_terminal:
         with Live(console=console, refresh_per_second=2, transient=True) as live:
             yield lambda: live.update(report.progress_table(runs, time.time()))
@@ -223,7 +227,7 @@ def _progress(console: Console, runs: list[Run]) -> Generator[Callable[[], None]
         for run in runs:
             if seen[run.plan.alert] is not run.stage:
                 seen[run.plan.alert] = run.stage
-                since = words(round(time.time() - begun))
+                since = duration_text(round(time.time() - begun))
                 console.print(f"{since:>6} {ended}/{len(runs)} {run.plan.alert}: {run.stage.value}", highlight=False)
 
     yield lines

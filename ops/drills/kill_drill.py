@@ -24,51 +24,51 @@ from ops.environment import LOCAL, load
 from ops.errors import OpsError
 
 ALERT = "JobQueueDepthHigh"
-"""Its fault can be switched on for any number of queues, and each queue is a notification of its own."""
+"""Its fault can be switched on for any number of queues, and each queue causes a separate notification."""
 MOMENTS = ("before notification", "while firing", "while resolving")
 BACK_TIMEOUT = 300.0
-"""Seconds for a killed replica to serve again; Prometheus reads its log of writes first."""
+"""Seconds for a killed replica to serve again; Prometheus replays its write-ahead log first."""
 PEER_DELAYS = 60.0
-"""Seconds by which a notification may come later: each Alertmanager waits 15 s for every one before it in the order."""
+"""Seconds by which a notification may be delayed: each Alertmanager waits 15 s for every replica ordered before it."""
 SETTLE = 35.0
-"""Seconds to wait for duplicates at the end: the third of three Alertmanagers comes 30 s after the first."""
+"""Seconds to wait for duplicates at the end: the third of three Alertmanagers sends 30 s after the first."""
 TICK = 0.5
 EXPLANATION = (
-    "Alertmanager promises at least once: its replicas tell each other what they sent. A replica that dies between "
-    "sending and telling, or one that starts before it has heard of it, causes a second sending. "
+    "Alertmanager guarantees delivery at least once: its replicas share a log of what they sent. A replica that dies "
+    "after sending but before sharing, or one that starts before it has the log, causes a second notification. "
     "A duplicate is therefore allowed, a missing notification is not. "
-    "A Prometheus that comes back just when an alert ends may send it once more, so that it fires and resolves twice."
+    "A Prometheus that restarts just when an alert ends may send it again, so that it fires and resolves twice."
 )
 
 
 @dataclass(kw_only=True)
 class Kill:
-    """One kill with the alert instance that was under way."""
+    """One kill, and the alert instance that was active during it."""
 
     instance: str
     pod: str
     moment: str
     back_after: float | None = None
-    """Seconds until the replica served again; None when it was never killed or never came back."""
+    """Seconds until the replica served again; None if it was not killed or did not come back."""
     fault_on: float | None = None
     fault_off: float | None = None
 
 
 @dataclass(kw_only=True)
 class Count:
-    """How often one instance was notified: channel -> times."""
+    """Number of notifications of one instance, by channel."""
 
     firing: dict[str, int] = field(default_factory=dict[str, int])
     resolved: dict[str, int] = field(default_factory=dict[str, int])
 
     @property
     def duplicates(self) -> int:
-        """Notifications beyond the first, over both states and all channels."""
+        """Number of notifications beyond the first, summed over both states and all channels."""
         return sum(max(times - 1, 0) for state in (self.firing, self.resolved) for times in state.values())
 
 
 def count(instance: str, deliveries: list[Delivery], files: Content) -> Count:
-    """What was delivered about one instance."""
+    """Counts the deliveries about one instance."""
     result = Count()
     for delivery in deliveries:
         if _is_about(delivery, instance):
@@ -79,7 +79,7 @@ def count(instance: str, deliveries: list[Delivery], files: Content) -> Count:
 
 
 def lost(plan: AlertPlan, counted: Count, files: Content) -> list[str]:
-    """The notifications that should have come and did not, as texts."""
+    """Descriptions of the expected notifications that are missing."""
     return [f"firing in {channel}" for channel in plan.channels if not counted.firing.get(channel)] + [
         f"resolved in {channel}"
         for channel in plan.channels
@@ -89,18 +89,18 @@ def lost(plan: AlertPlan, counted: Count, files: Content) -> list[str]:
 
 def _is_about(delivery: Delivery, instance: str) -> bool:
     if delivery.kind == "slack":
-        # A Slack message has no labels; the queue stands in its text.
+        # A Slack message has no labels; its text contains the queue.
         return re.search(rf"\b{re.escape(instance)}\b", json.dumps(delivery.payload)) is not None
     return any(alert["labels"].get("queue") == instance for alert in delivery.alerts)
 
 
 class KillDrill:
-    """Kills one replica at a time, each around an alert instance of its own."""
+    """Kills one replica at a time, each with its own alert instance."""
 
     def __init__(
         self, pods: Pods, simulator: Simulator, receiver: Receiver, plan: AlertPlan, files: Content, *, seed: int
     ) -> None:
-        """`seed` makes the choice of replicas and moments repeatable. Nothing happens before `run`."""
+        """Starts nothing; see `run`. `seed` makes the choice of replicas and moments repeatable."""
         self.kills: list[Kill] = []
         self.settle = SETTLE
         self._pods = pods
@@ -109,17 +109,17 @@ class KillDrill:
         self._plan = plan
         self._files = files
         self._order: list[str] = []
-        self._random = random.Random(seed)  # noqa: S311 -- picks victims, guards nothing
+        self._random = random.Random(seed)  # noqa: S311 -- not used for security
         self._begun = time.time()
 
     def run(self, kills: int, report: Callable[[str], None]) -> None:
-        """Kill `kills` times, then wait for what is still to come. Faults are off when this returns or raises."""
+        """Kill `kills` replicas, then wait for the last notifications. Switches all faults off, also when it raises."""
         names = self._pods.names()
         self._begun = time.time()
         try:
             for number in range(1, kills + 1):
                 instance = f"kill-{self._begun:.0f}-{number:03d}"
-                # In turn, so that every replica is killed; at random moments, each kind equally often.
+                # The replicas take turns; the moments are random, but each occurs equally often.
                 kill = Kill(instance=instance, pod=names[(number - 1) % len(names)], moment=self._moment(number))
                 self.kills.append(kill)
                 self._one(kill)
@@ -133,11 +133,11 @@ class KillDrill:
                     kill.fault_off = self._simulator.switch_off(ALERT, instance=kill.instance)
 
     def missing(self) -> dict[str, list[str]]:
-        """Instance -> what has not come (yet)."""
+        """Maps each instance to its missing notifications."""
         return {name: lost(self._plan, counted, self._files) for name, counted in self.counts().items()}
 
     def counts(self) -> dict[str, Count]:
-        """Instance -> what came so far."""
+        """Maps each instance to the count of its notifications so far."""
         deliveries = self._receiver.deliveries(self._begun)
         return {kill.instance: count(kill.instance, deliveries, self._files) for kill in self.kills}
 
@@ -160,13 +160,13 @@ class KillDrill:
             kill.fault_off = self._simulator.switch_off(ALERT, instance=kill.instance)
 
     def _wait_fired(self, kill: Kill) -> None:
-        """Until every channel was told that the instance fires, or time is up: what is missing is found at the end."""
+        """Wait until every channel got the firing notification. After a timeout, `missing` reports the rest."""
 
-        def told() -> bool:
+        def notified() -> bool:
             firing = self.counts()[kill.instance].firing
             return all(channel in firing for channel in self._plan.channels)
 
-        self._wait(told, self._patience())
+        self._wait(notified, self._patience())
 
     def _patience(self) -> float:
         return self._plan.waits.limit + self._plan.waits.group_interval + PEER_DELAYS
@@ -186,18 +186,20 @@ class KillDrill:
 def kill_drill(
     *,
     kills: Annotated[int, typer.Option(min=1, max=500, help="How many replicas to kill, one after the other.")] = 20,
-    environment: Annotated[str, typer.Option(help="Stack whose cluster is drilled.")] = LOCAL,
-    seed: Annotated[int, typer.Option(help="Repeats the same moments.")] = 0,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write the result to this file as well.")] = None,
+    environment: Annotated[str, typer.Option(help="Stack to drill, as in Pulumi.<stack>.yaml.")] = LOCAL,
+    seed: Annotated[int, typer.Option(help="Seed of the random moments; the same seed repeats them.")] = 0,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Also write the result to this file.")] = None,
 ) -> None:
-    """Kill replicas of Prometheus and Alertmanager around firing alerts; no notification may be lost.
+    """Kill replicas of Prometheus and Alertmanager while alerts fire; no notification may be lost.
 
     Exit code: 0 nothing lost, 1 something lost, 2 bad usage.
     """
     console = terminal()
     stack = load(environment)
     if not stack.has_simulator:
-        raise OpsError(f"stack {environment} runs no simulator (observability:simulator), so no alert can be fired")
+        raise OpsError(
+            f"stack {environment} runs no simulator (observability:simulator), so no alert can be made to fire"
+        )
     cluster, services, files = stack.cluster(), stack.services(), content(stack)
     readers = {name: services[name] for name in ("prometheus", "alertmanager")}
     with service_urls(cluster, **readers) as urls:
@@ -210,7 +212,7 @@ def kill_drill(
 
 
 def perform(drill: KillDrill, kills: int, console: Console, json_file: Path | None = None) -> int:
-    """Run the drill and print what came of it; the exit code."""
+    """Run the drill and print its result. Returns the exit code."""
     interrupted = False
     try:
         drill.run(kills, lambda line: console.print(f"{time.strftime('%H:%M:%S')} {line}"))

@@ -1,7 +1,7 @@
-"""Which alerts of a drill may be under way at the same time: those whose faults do not disturb each other. Pure.
+"""Decides which alerts of a drill may run at the same time: those whose faults do not disturb each other. Pure.
 
-Nearly all start at once. The exceptions: alerts about one subject (the critical one mutes the warning), faults of the
-platform itself (they break what the others need), and faults that make metrics vanish (they make other alerts blind).
+Nearly all start at once. The exceptions are alerts about one subject (the critical one mutes the warning), faults of
+the platform itself (the other drills need the platform), and faults that remove metrics which other alerts read.
 """
 
 from collections.abc import Collection, Iterable
@@ -10,38 +10,39 @@ from ops.drills.fault_times import ERROR_LOG_ANOMALOUS, ERROR_LOG_BURST
 from ops.drills.stages import Run, Stage
 
 FIRST = "AlertmanagerNotificationsFailing"
-"""Its fault keeps every notification from arriving, and its window is long: so it begins, and the others wait
-until its fault is over."""
+"""Its fault blocks every notification, and its window is long. It therefore starts first, and the others wait until its
+fault is over."""
 MISSING_METRICS = "AlertsOnMissingMetrics"
 LOKI_DOWN = "LokiIngestionStopped"
 STALLED = "MediaClusterJobsStalled"
 _ONE_BY_ONE = {
-    # Each writes what the other counts; the larger one first, because the smaller one's lines are enough for it.
+    # Each fault writes lines that the other alert counts. The larger fault goes first, because the smaller one's lines
+    # would also fire its alert.
     ERROR_LOG_ANOMALOUS: "error-logs",
     ERROR_LOG_BURST: "error-logs",
-    # Uploads that fail spend the budget of their SLO, fast and slowly.
+    # Failed uploads also burn the error budget of both SLO alerts.
     "MediaUploadFailureRateHigh": "failed-uploads",
     "MediaUploadAvailabilityBudgetBurnFast": "failed-uploads",
     "MediaUploadAvailabilityBudgetBurnSlow": "failed-uploads",
-    # One wants runs, and the other that there are none.
+    # MediaClusterNoiseHigh needs finished runs; MediaClusterJobsStalled needs that no run finishes.
     "MediaClusterNoiseHigh": "cluster-runs",
     STALLED: "cluster-runs",
-    # Both put a file beside the rules, and the kubelet brings a change after up to a minute and a half.
+    # Both add a file to the rules, and the kubelet takes up to a minute and a half to mount a change.
     "PrometheusConfigReloadFailed": "prometheus-rules",
     "PrometheusRuleFailures": "prometheus-rules",
 }
 _SEVERITIES = ("info", "warning", "critical")
 _LONG_RISE = 300.0
-"""Seconds: a fault that needs longer than this waits so patiently that nothing short disturbs it."""
+"""Seconds. A fault with a longer rise tolerates a short fault of the platform meanwhile."""
 
 
 def ordered(runs: Iterable[Run]) -> list[Run]:
-    """In the order in which alerts of one lane take their turns: the milder severity first, as it would be muted."""
+    """Sorts runs by the order within a lane: lower severity first, because a higher one would mute it."""
 
     def key(run: Run) -> tuple[bool, int, bool, float]:
         severity = run.plan.severity
         rank = _SEVERITIES.index(severity) if severity in _SEVERITIES else 0
-        # AlertsOnMissingMetrics also fires when another fault hides metrics, so it goes before those.
+        # AlertsOnMissingMetrics also fires when another fault removes metrics, so it goes before those.
         first = run.plan.alert in (FIRST, MISSING_METRICS)
         return (not first, rank, run.plan.alert in (LOKI_DOWN, STALLED), -run.plan.window)
 
@@ -49,10 +50,10 @@ def ordered(runs: Iterable[Run]) -> list[Run]:
 
 
 class Order:
-    """Says whose turn it is."""
+    """Decides which run may start next."""
 
     def __init__(self, runs: Iterable[Run], *, alone: Collection[str] = (), serial: bool = False) -> None:
-        """`alone`: alerts whose fault is on only while no other fault is. `serial`: one drill after the other."""
+        """`alone`: alerts whose fault may only be on while no other fault is. `serial`: one drill after the other."""
         self._runs = ordered(runs)
         self._alone = frozenset(alone)
         self._serial = serial
@@ -64,13 +65,13 @@ class Order:
         return self._free(run) and not self._disturbs(run)
 
     def _free(self, run: Run) -> bool:
-        """Whether everything is over that must be over before this one."""
+        """Whether every run that must end before this one has ended."""
         if any(not one.ended for one in self._before(run) if lane(one) == lane(run)):
             return False
         return all(one.ended for one in self._runs if one is not run and _must_precede(one, run))
 
     def _disturbs(self, run: Run) -> bool:
-        """Whether it would disturb what is under way, or the other way round."""
+        """Whether this run would disturb an active run, or an active run would disturb it."""
         others = [one for one in self._runs if one is not run]
         if any(one.stage is Stage.FIRING and one.plan.alert in self._alone for one in others):
             return True
@@ -88,7 +89,7 @@ class Order:
 
 
 def lane(run: Run) -> str:
-    """Alerts of one lane are drilled one after the other, each until it is resolved."""
+    """Name of the run's lane. Alerts of one lane are drilled one after the other, each until it is resolved."""
     alert = run.plan.alert
     if hides_metrics(alert):
         return "missing-metrics"
@@ -96,12 +97,12 @@ def lane(run: Run) -> str:
 
 
 def hides_metrics(alert: str) -> bool:
-    """Whether its fault makes metrics vanish."""
+    """Whether the alert's fault removes metrics."""
     return alert == MISSING_METRICS or alert.endswith("MetricsMissing")
 
 
 def _must_precede(one: Run, run: Run) -> bool:
-    """Whether the fault of `run` would make `one` blind."""
+    """Whether `one` must end before `run` starts, because the fault of `run` removes data that `one` reads."""
     if run.plan.alert == LOKI_DOWN:
         return one.plan.engine == "loki"
     if run.plan.alert == MISSING_METRICS:

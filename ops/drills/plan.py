@@ -1,6 +1,6 @@
-"""What a drill expects of each alert: its channels and the time that the pipeline is allowed to take.
+"""What a drill expects of each alert: its channels and the time that the pipeline may take.
 
-Read either from a live stack (what really runs) or from the files (what would run), into the same shape.
+A plan is read from a live stack (its running configuration) or from the files (what a deployment would run).
 """
 
 import re
@@ -18,9 +18,9 @@ from ops.environment import Environment
 from ops.errors import OpsError
 
 SCRAPE_POOL = "pods"
-"""The scrape job that finds the simulator's pods."""
+"""The scrape job that discovers the simulator's pods."""
 TOLERANCE = 2.0
-"""Seconds above one scrape interval by which a delivery may exceed the sum of the waits it goes through."""
+"""Seconds, besides one scrape interval, by which a delivery may exceed the sum of its waits."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,23 +28,23 @@ class Waits:
     """The waits between a fault and its delivery, in seconds."""
 
     scrape: float
-    """Until the fault's telemetry is stored: the interval between two scrapes, or LINES_ARRIVE."""
+    """Time until the fault's telemetry is stored: the scrape interval, or LINES_ARRIVE for log lines."""
     evaluation: float
     for_: float
     group_wait: float
     group_interval: float
-    """Between two notifications of one group: the most that a resolved message waits."""
+    """Time between two notifications of one group, which is the longest wait of a resolved notification."""
     rise: float = 0.0
-    """What the fault needs to fill the rule's window up to its limit; 0 for one that does so at its first scrape."""
+    """Time that the fault needs to fill the rule's window up to the threshold; 0 if the first scrape does so."""
 
     @property
     def allowed(self) -> float:
-        """What the settings and the fault explain: the sum of scrape, rise, evaluation, `for` and group_wait."""
+        """Expected maximum: the sum of scrape, rise, evaluation, `for` and group_wait."""
         return self.scrape + self.rise + self.evaluation + self.for_ + self.group_wait
 
     @property
     def limit(self) -> float:
-        """Above this a delivery is late: one scrape interval and TOLERANCE more than allowed."""
+        """Time after which a delivery is late: `allowed` plus one scrape interval plus TOLERANCE."""
         return self.allowed + self.scrape + TOLERANCE
 
 
@@ -55,30 +55,30 @@ class AlertPlan:
     alert: str
     labels: Mapping[str, str]
     channels: tuple[str, ...]
-    """Every channel that must be told."""
+    """Every channel that must be notified."""
     waits: Waits
     default_for: float
     """Seconds of `for` in rules/, before a stack's overrides."""
     engine: Engine = "prometheus"
-    """Who evaluates it."""
+    """The engine that evaluates the alert."""
     window: float = 0.0
     """Seconds of the longest range that must empty before the condition is false again."""
     probe: str = ""
-    """A gauge that says the telemetry of its system is scraped; empty where nobody needs to know."""
+    """A gauge that exists while the telemetry of the alert's system is scraped; empty if the drill need not check."""
 
     @property
     def severity(self) -> str:
-        """As its label says."""
+        """Value of the label `severity`."""
         return self.labels.get("severity", "")
 
     @property
     def system(self) -> str:
-        """As its label says."""
+        """Value of the label `system`."""
         return self.labels.get("system", "")
 
 
 def from_files(files: Content, environment: Environment, names: Sequence[str]) -> list[AlertPlan]:
-    """The plan as the stack's files have it; nothing is asked."""
+    """The plan according to the stack's files, without any request. Raises OpsError for a missing setting."""
 
     def setting(key: str) -> float:
         if key not in environment.values:
@@ -111,7 +111,7 @@ def from_live(
     *,
     log_rules: LogRules | None = None,
 ) -> list[AlertPlan]:
-    """The plan with the timings of the running Prometheus, Loki's ruler (where it is given) and Alertmanager.
+    """The plan with the timings of the running Prometheus, Alertmanager and (if given) Loki's ruler.
 
     Raises OpsError for a missing rule.
     """
@@ -125,8 +125,10 @@ def from_live(
     plans: list[AlertPlan] = []
     for name in files.selected(names):
         if name not in live:
-            who = "Loki" if files.rules[name].engine == "loki" else "Prometheus"
-            raise OpsError(f"{who} has no rule {name}: the stack is behind this checkout, or it disables the alert")
+            engine = "Loki" if files.rules[name].engine == "loki" else "Prometheus"
+            raise OpsError(
+                f"{engine} has no rule {name}: the stack is older than this checkout, or it disables the alert"
+            )
         labels = {**live[name]["labels"], "alertname": name}
         times = route_times(config, labels)
         waits = Waits(
@@ -148,7 +150,7 @@ def _rise(files: Content, name: str, scrape: float, evaluation: float) -> float:
 
 
 def recorded(expression: str, recordings: Mapping[str, Recording], default: float) -> float:
-    """Seconds by which recording rules may delay an expression: of a chain of them, the sum of the intervals."""
+    """Seconds by which recording rules may delay an expression; for a chain of rules, the sum of their intervals."""
     read = fault_times.recorded_names(expression, recordings)
     others = {name: one for name, one in recordings.items() if name not in read}
     delays = [
@@ -159,9 +161,9 @@ def recorded(expression: str, recordings: Mapping[str, Recording], default: floa
 
 
 def route_times(config: Mapping[str, Any], labels: Mapping[str, str]) -> dict[str, tuple[float, float]]:
-    """Receiver -> (group_wait, group_interval) in seconds, of every route that an alert with these labels takes.
+    """Maps receivers to (group_wait, group_interval) in seconds, for every route that matches these labels.
 
-    `config` is Alertmanager's running configuration; what it leaves out has Alertmanager's defaults.
+    `config` is Alertmanager's running configuration; missing values have Alertmanager's defaults.
     """
     return dict(_walk(config["route"], labels, {"group_wait": "30s", "group_interval": "5m"}))
 
@@ -180,7 +182,7 @@ def _walk(
 
 
 def matched(matchers: Sequence[str], labels: Mapping[str, str]) -> bool:
-    """Whether labels meet every one of Alertmanager's matchers. Raises OpsError for one that cannot be read."""
+    """Whether labels match all of these Alertmanager matchers. Raises OpsError for an unreadable matcher."""
     return all(_matches(matcher, labels) for matcher in matchers)
 
 
@@ -205,6 +207,6 @@ def _plan(files: Content, name: str, labels: Mapping[str, str], waits: Waits) ->
         window=fault_times.window(
             files.rules[name], {series: one.expression for series, one in files.recordings.items()}
         ),
-        # A system that is shown by series alone has no telemetry before its fault.
+        # A system that exists only as simulated series has no telemetry before its fault.
         probe=simulated_series.PROBE if simulated_series.makes(name) else files.telemetry.get(files.system(name), ""),
     )

@@ -1,7 +1,7 @@
-"""Faults behind the platform's own alerts, caused in a test cluster through the Kubernetes API, and ended again.
+"""Causes the faults behind the platform's own alerts in a test cluster through the Kubernetes API, and ends them.
 
-Each is restored by one call that may be repeated, also by the next drill when this one was killed: what a fault changes
-is found in the cluster, not remembered here.
+One idempotent call ends each fault. It needs only the state in the cluster, so the next drill can end the faults of a
+drill that was killed.
 """
 
 import time
@@ -15,16 +15,16 @@ from ops.clients.signals import Prometheus, Receiver
 from ops.errors import OpsError
 
 _PATIENCE = 180.0
-"""Seconds for a fault to be in place: the kubelet brings a changed ConfigMap within about a minute and a half."""
+"""Seconds for a fault to be in place; the kubelet mounts a changed ConfigMap within about a minute and a half."""
 _RETRY = 30.0
-"""Seconds for which ending a fault is tried again: an API server may just be restarted."""
+"""Seconds for which ending a fault is retried, because the API server may be restarting."""
 _PAUSE = 1.0
-_REFUSED = 300
-"""Deliveries: more than Alertmanager tries while the fault is on."""
+_REJECTED = 300
+"""Deliveries to reject; more than Alertmanager attempts while the fault is on."""
 _RULES = "prometheus-rules"
 _EXTRA_RULES = "fire-alerts.yaml"
 _NO_RULES = "groups: []\n"
-_UNREAD = "prometheus_config_last_reload_successful == 0"
+_RELOAD_FAILED = "prometheus_config_last_reload_successful == 0"
 _TARGET = "fire-alerts-target"
 _CRASHING = "fire-alerts-crash"
 _SCALED = {"GrafanaDown": ("Deployment", "grafana"), "LokiIngestionStopped": ("StatefulSet", "loki")}
@@ -33,17 +33,17 @@ _SCALED = {"GrafanaDown": ("Deployment", "grafana"), "LokiIngestionStopped": ("S
 @dataclass(frozen=True, kw_only=True)
 class _Fault:
     place: str
-    """What it changes, for people."""
+    """What the fault changes, as text."""
     cause: Callable[[], None]
-    there: Callable[[], bool]
-    is_there: str
-    """What `there` waits for, for people."""
+    in_place: Callable[[], bool]
+    in_place_text: str
+    """What `in_place` checks, as text."""
     restore: Callable[[], bool]
-    """Ends it, and says whether there was something to end. May be called again, also when it was never caused."""
+    """Ends the fault and returns whether there was one. Idempotent; may be called without a fault."""
     repair: Callable[[], str]
-    """The command with which a person ends it."""
-    ends_when_there: bool = False
-    """Whether it has to end for its alert to be delivered."""
+    """Returns the command with which a person can end the fault."""
+    ends_when_in_place: bool = False
+    """Whether the fault must end before its alert can be delivered."""
 
 
 class PlatformFaults:
@@ -59,7 +59,7 @@ class PlatformFaults:
         retry: float = _RETRY,
         pause: float = _PAUSE,
     ) -> None:
-        """Times in seconds: for a fault to be in place, for trying again to end one, and between two looks."""
+        """Times in seconds: for a fault to be in place, for retrying to end one, and between two checks."""
         self._api = api
         self._prometheus = prometheus
         self._receiver = receiver
@@ -69,7 +69,7 @@ class PlatformFaults:
         self._active: dict[str, _Fault] = {}
         self._absent_at = 0.0
         self._faults = {
-            # A pod that wants to be scraped and listens nowhere.
+            # A pod with scrape annotations that listens on no port.
             "TargetDown": self._pod(
                 _TARGET,
                 "import time; time.sleep(3600)",
@@ -84,23 +84,23 @@ class PlatformFaults:
                 lambda: _crash_loops(api.pods(_CRASHING)),
                 "the pod waits to be started again",
             ),
-            "AlertmanagerNotificationsFailing": self._refusal(),
+            "AlertmanagerNotificationsFailing": self._rejection(),
             **{alert: self._scaled_to_zero(kind, name) for alert, (kind, name) in _SCALED.items()},
-            "PrometheusConfigReloadFailed": self._extra_rules("groups: this is no list\n", _UNREAD),
+            "PrometheusConfigReloadFailed": self._extra_rules("groups: not a list\n", _RELOAD_FAILED),
             "PrometheusRuleFailures": self._extra_rules(
-                # Many series on both sides: readable, but not computable.
+                # Valid syntax, but the evaluation fails, because both sides have many series.
                 "groups: [{name: fire-alerts, rules: [{alert: FireAlertsDrill, expr: up * on () up > 2}]}]\n",
                 "increase(prometheus_rule_evaluation_failures_total[5m]) > 0",
             ),
         }
 
     def faults(self) -> list[dict[str, Any]]:
-        """What can be caused in this cluster; a part that does not run here cannot go down."""
+        """The faults that can be caused in this cluster; excludes those of apps that do not run here."""
         absent = self.absent()
         return [{"alert": alert} for alert in self._faults if alert not in absent]
 
     def absent(self) -> dict[str, str]:
-        """Alerts whose fault cannot be caused in this cluster -> why."""
+        """Maps alerts whose fault cannot be caused in this cluster to the reason."""
         reasons: dict[str, str] = {}
         for alert, (kind, name) in _SCALED.items():
             if alert in self._active:
@@ -109,13 +109,14 @@ class PlatformFaults:
             if replicas is None:
                 reasons[alert] = f"this stack runs no {name}"
             elif not replicas:
-                reasons[alert] = f"somebody scaled {kind} {name} to 0"
+                reasons[alert] = f"{kind} {name} is already scaled to 0"
         return reasons
 
-    def switch_on(self, alert: str, *, seconds: float) -> float:  # noqa: ARG002 -- the cluster keeps no clock for us
-        """Cause it and wait until it is there; the last time it was not, in epoch seconds of this machine's clock.
+    def switch_on(self, alert: str, *, seconds: float) -> float:  # noqa: ARG002 -- the cluster has no time limit
+        """Cause the fault and wait until it is in place.
 
-        Raises OpsError when it cannot be caused; then it is ended again, or `end_all` says what is left of it.
+        Returns the time of the last check at which it was not in place, in epoch seconds of this machine's clock.
+        Raises OpsError if it cannot be caused; it is then ended, or `end_all` reports that it could not be.
         """
         if alert in self._active:
             return time.time()
@@ -123,39 +124,39 @@ class PlatformFaults:
         self._absent_at = time.time()
         try:
             fault.cause()
-            self._wait(fault.is_there, fault.there)
-            if fault.ends_when_there:
+            self._wait(fault.in_place_text, fault.in_place)
+            if fault.ends_when_in_place:
                 self._retried(fault)
         except BaseException:
-            with suppress(OpsError):  # then it stays active, and `end_all` tries again and tells
+            with suppress(OpsError):  # the fault then stays active, so that `end_all` retries and reports it
                 self.switch_off(alert)
             raise
         return self._absent_at
 
     def switch_off(self, alert: str) -> float:
-        """End it, trying again for a while. Raises OpsError when the cluster does not take it; it is then still on."""
+        """End the fault, with retries. Raises OpsError if that fails; the fault is then still on."""
         if fault := self._active.get(alert):
             self._retried(fault)
             del self._active[alert]
         return time.time()
 
     def end_all(self) -> dict[str, str]:
-        """End what is still on; alert -> the command with which a person ends what could not be ended."""
+        """End all active faults. Maps each alert whose fault could not be ended to the command that repairs it."""
         for alert in list(self._active):
             with suppress(OpsError):
                 self.switch_off(alert)
         return {alert: fault.repair() for alert, fault in self._active.items()}
 
     def recover(self) -> list[str]:
-        """End what an earlier drill left because it was killed; the places that were repaired. Raises OpsError."""
+        """End the faults that a killed drill left on. Returns what was repaired. Raises OpsError."""
         repaired = [fault.place for fault in self._faults.values() if self._retried(fault)]
         return list(dict.fromkeys(repaired))
 
     def _pod(
-        self, name: str, script: str, annotations: dict[str, str], there: Callable[[], bool], is_there: str
+        self, name: str, script: str, annotations: dict[str, str], in_place: Callable[[], bool], in_place_text: str
     ) -> _Fault:
         def cause() -> None:
-            # One that was just removed keeps its name for a moment.
+            # The name of a deleted pod stays in use for a moment.
             self._wait(f"pod {name} is gone", lambda: not self._api.pods(name))
             self._api.create_pod(name, script=script, annotations=annotations)
 
@@ -167,35 +168,35 @@ class PlatformFaults:
         return _Fault(
             place=f"pod {name}",
             cause=cause,
-            there=there,
-            is_there=is_there,
+            in_place=in_place,
+            in_place_text=in_place_text,
             restore=restore,
             repair=lambda: f"kubectl -n {self._api.namespace} delete pod {name}",
         )
 
-    def _refusal(self) -> _Fault:
-        """The receiver refuses, until Alertmanager has given up a notification; then it must hear of that.
+    def _rejection(self) -> _Fault:
+        """The receiver rejects deliveries until Alertmanager gives up on one; it must then accept the alert about that.
 
-        The heartbeat of Watchdog is what is given up first. What was refused is notified again later.
+        Alertmanager gives up on the heartbeat of Watchdog first, and sends the rejected notifications again later.
         """
         query = "sum(increase(alertmanager_notifications_failed_total[1m])) > 0"
 
         def restore() -> bool:
             self._receiver.fail_next(0)
-            return False  # it does not say how many it still had to refuse
+            return False  # the receiver does not report how many rejections were left
 
         return _Fault(
-            place="the receiver's refusals",
-            cause=lambda: self._receiver.fail_next(_REFUSED),
-            there=lambda: bool(self._prometheus.query(query)),
-            is_there=f"Prometheus answers {query}",
+            place="the receiver's rejections",
+            cause=lambda: self._receiver.fail_next(_REJECTED),
+            in_place=lambda: bool(self._prometheus.query(query)),
+            in_place_text=f"Prometheus has a result for {query}",
             restore=restore,
             repair=lambda: "kubectl -n receiver rollout restart deployment/receiver",
-            ends_when_there=True,
+            ends_when_in_place=True,
         )
 
     def _scaled_to_zero(self, kind: str, name: str) -> _Fault:
-        """Nothing of an app runs; afterwards as many as before, which is noted in the cluster itself."""
+        """Scales an app to 0 and later back; an annotation in the cluster stores the original number of replicas."""
 
         wanted = 0
 
@@ -203,7 +204,7 @@ class PlatformFaults:
             nonlocal wanted
             wanted = self._api.replicas(kind, name) or 0
             if not wanted:
-                raise OpsError(f"{kind} {name} does not run here")
+                raise OpsError(f"{kind} {name} does not run in this stack")
             self._api.scale(kind, name, 0, before=wanted)
 
         def restore() -> bool:
@@ -218,24 +219,25 @@ class PlatformFaults:
         return _Fault(
             place=f"{kind} {name}",
             cause=cause,
-            there=lambda: not self._api.pods(name),
-            is_there=f"no pod of {name} is left",
+            in_place=lambda: not self._api.pods(name),
+            in_place_text=f"no pod of {name} is left",
             restore=restore,
             repair=lambda: f"kubectl -n {self._api.namespace} scale {kind.lower()}/{name} --replicas={wanted}",
         )
 
     def _extra_rules(self, text: str, query: str) -> _Fault:
-        """One more file beside the deployed rules, until Prometheus shows what it makes of it."""
+        """Adds a faulty file to the deployed rules until the result of `query` shows its effect."""
 
         def restore() -> bool:
             left = _EXTRA_RULES in self._api.config_map(_RULES)
             if left:
-                # Prometheus reads its files again when they differ from those that it last read well. Without a step
-                # between it would take the old ones for known, and go on saying that it failed.
+                # Prometheus reloads files only if they differ from the last ones that it loaded successfully. Without
+                # this intermediate version the original files would look unchanged, and it would keep reporting the
+                # failed reload.
                 self._api.patch_config_map(_RULES, {_EXTRA_RULES: _NO_RULES})
                 try:
                     with suppress(OpsError):
-                        self._wait("Prometheus has read its rules again", lambda: not self._prometheus.query(_UNREAD))
+                        self._wait("Prometheus reloaded its rules", lambda: not self._prometheus.query(_RELOAD_FAILED))
                 finally:
                     self._api.patch_config_map(_RULES, {_EXTRA_RULES: None})
             return left
@@ -243,8 +245,8 @@ class PlatformFaults:
         return _Fault(
             place=f"{_EXTRA_RULES} in ConfigMap {_RULES}",
             cause=lambda: self._api.patch_config_map(_RULES, {_EXTRA_RULES: text}),
-            there=lambda: bool(self._prometheus.query(query)),
-            is_there=f"Prometheus answers {query}",
+            in_place=lambda: bool(self._prometheus.query(query)),
+            in_place_text=f"Prometheus has a result for {query}",
             restore=restore,
             repair=lambda: (
                 f"kubectl -n {self._api.namespace} patch configmap {_RULES} "
@@ -259,18 +261,18 @@ class PlatformFaults:
                 return fault.restore()
             except OpsError as error:
                 if time.monotonic() > deadline:
-                    raise OpsError(f"{fault.place} is not repaired: {error}; to do it: {fault.repair()}") from error
+                    raise OpsError(f"{fault.place} is not repaired: {error}; to repair: {fault.repair()}") from error
             time.sleep(self._pause)
 
-    def _wait(self, what: str, there: Callable[[], bool]) -> None:
+    def _wait(self, condition_text: str, condition: Callable[[], bool]) -> None:
         deadline = time.monotonic() + self._patience
         while True:
-            looked = time.time()
-            if there():
+            checked = time.time()
+            if condition():
                 return
-            self._absent_at = looked
+            self._absent_at = checked
             if time.monotonic() > deadline:
-                raise OpsError(f"the fault is not in place after {self._patience:.0f} s: not yet so that {what}")
+                raise OpsError(f"the fault is not in place after {self._patience:.0f} s; expected: {condition_text}")
             time.sleep(self._pause)
 
 

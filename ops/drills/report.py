@@ -1,4 +1,4 @@
-"""How a drill is shown: tables for people. Files for programs and browsers are made in ops/drills/report_files.py."""
+"""A drill's tables for a terminal. ops/drills/report_files.py writes the files for programs and browsers."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,14 +7,14 @@ from rich.table import Table
 
 from ops.drills import faults
 from ops.drills.plan import TOLERANCE, AlertPlan
-from ops.drills.stages import Run, Stage, resolved_words, verdict
+from ops.drills.stages import Run, Stage, resolved_text, verdict
 
 EXPLANATION = (
     "allowed = scrape (+ rise) + evaluation + for + group_wait, each at its longest; overhead = measured - allowed "
-    f"(below zero: the waits were shorter than that); late = overhead above one scrape interval + {TOLERANCE:g} s. "
-    "A fault of a metric is strong enough to tip a rate's whole window at its first scrape; log lines come one by one, "
-    "and what they need to fill the window is the rise, as are the intervals of recording rules in between. "
-    "Resolving is slower by nature: a 5m rate needs up to 5 minutes to forget."
+    f"(negative if the waits were shorter); late = overhead above one scrape interval + {TOLERANCE:g} s. "
+    "A metric's fault fills a rate's whole window at its first scrape. Log lines arrive one by one: rise is the time "
+    "until they fill the window, plus the intervals of the recording rules that the alert reads. "
+    "Resolving takes longer: after its fault, a 5m rate needs up to 5 minutes to fall."
 )
 
 
@@ -27,19 +27,19 @@ class Result:
     ended: float
     runs: Sequence[Run]
     others: Sequence[str] = ()
-    """Alerts that were delivered meanwhile and are no part of the drill."""
+    """Alerts outside the drill that were delivered while it ran."""
     left_out: Mapping[str, str] = field(default_factory=dict[str, str])
-    """Alerts that were not drilled -> why."""
+    """Maps alerts that were not drilled to the reason."""
 
 
-def kind(plan: AlertPlan) -> faults.Kind:
-    """What the trouble behind an alert is."""
+def kind(plan: AlertPlan) -> faults.FaultKind:
+    """How the drill makes an alert fire."""
     return faults.kind(plan.alert)
 
 
 def plan_table(plans: Iterable[AlertPlan]) -> Table:
-    """What would be done, for --dry-run."""
-    table = Table(title="Plan (nothing is touched)")
+    """The planned drills, for --dry-run."""
+    table = Table(title="Plan (nothing is changed)")
     for column in ("alert = fault", "system", "severity", "fault is", "channels"):
         table.add_column(column, no_wrap=True)
     for column in ("scrape (+ rise) + evaluation\n+ for + group_wait", "late after"):
@@ -51,7 +51,7 @@ def plan_table(plans: Iterable[AlertPlan]) -> Table:
 
 
 def progress_table(runs: Sequence[Run], now: float) -> Table:
-    """Where every alert under way stands, and how many have ended; `now` in seconds since the epoch."""
+    """The stage of every active alert, and how many have ended; `now` in seconds since the epoch."""
     waiting = sum(run.stage is Stage.QUEUED for run in runs)
     failed = sum(run.stage is Stage.FAILED for run in runs)
     counts = f"{sum(run.ended for run in runs)} of {len(runs)} ended, {failed} failed, {waiting} wait for their turn"
@@ -66,7 +66,7 @@ def progress_table(runs: Sequence[Run], now: float) -> Table:
 
 
 def result_table(runs: Iterable[Run]) -> Table:
-    """What was measured."""
+    """The measured times and verdicts."""
     table = Table(title="Alerts fired")
     table.add_column("alert", overflow="fold", min_width=20)
     table.add_column("system\nseverity", no_wrap=True)
@@ -77,23 +77,23 @@ def result_table(runs: Iterable[Run]) -> Table:
     table.add_column("verdict", overflow="fold")
     for run in runs:
         strays = [f"! {name}" for name in run.fired if name not in run.plan.channels]
-        told = [f"{'+' if name in run.fired else '-'} {name}" for name in run.plan.channels]
+        expected = [f"{'+' if name in run.fired else '-'} {name}" for name in run.plan.channels]
         table.add_row(
             run.plan.alert,
             f"{run.plan.system}\n{run.plan.severity}",
             kind(run.plan),
-            "\n".join([*told, *strays]),
+            "\n".join([*expected, *strays]),
             _seconds(run.delivery_seconds),
             _sum(run.plan),
             _seconds(run.overhead),
-            resolved_words(run),
+            resolved_text(run),
             verdict(run),
         )
     return table
 
 
 def notes(plans: Iterable[AlertPlan], others: Iterable[str] = ()) -> list[str]:
-    """What a reader of the table must know besides."""
+    """Notes on the table: changed `for` durations and other alerts that were delivered."""
     changed = [plan for plan in plans if plan.waits.for_ != plan.default_for]
     lines: list[str] = []
     if changed:
@@ -106,19 +106,19 @@ def notes(plans: Iterable[AlertPlan], others: Iterable[str] = ()) -> list[str]:
 
 
 def not_caused(names: Iterable[str], reasons: Mapping[str, str]) -> list[str]:
-    """One line for each alert that no drill causes, with the reason."""
+    """One line for each alert that the drill does not cause, with the reason."""
     return [f"{name} is not fired: {reasons[name]}." for name in names if name in reasons]
 
 
 def summary(result: Result) -> str:
-    """One line: how many alerts are proved, what proved them, and how long it took."""
+    """One line: the number of proved alerts, the kinds of their faults, and the duration."""
     good = sum(run.ok for run in result.runs)
     counts: dict[str, int] = {}
     for run in result.runs:
         counts[kind(run.plan)] = counts.get(kind(run.plan), 0) + 1
-    told = ", ".join(f"{count} {name}" for name, count in counts.items())
+    by_kind = ", ".join(f"{count} {name}" for name, count in counts.items())
     minutes, rest = divmod(round(result.ended - result.began), 60)
-    return f"{good} of {len(result.runs)} alerts delivered and resolved ({told}) in {minutes} min {rest} s."
+    return f"{good} of {len(result.runs)} alerts delivered and resolved ({by_kind}) in {minutes} min {rest} s."
 
 
 def _sum(plan: AlertPlan) -> str:

@@ -1,4 +1,4 @@
-"""A drill's report as files: JSON for programs, one page with a timeline for a browser."""
+"""Writes a drill's report as JSON for programs and as an HTML page with a timeline."""
 
 import json
 import time
@@ -10,34 +10,34 @@ from typing import Any
 import jinja2
 
 from ops.drills.report import EXPLANATION, Result, kind, summary
-from ops.drills.stages import Run, resolved_words, verdict
+from ops.drills.stages import Run, resolved_text, verdict
 from ops.errors import OpsError, UsageError
 
 LONGEST = 1800.0
-"""Seconds that a drill of everything may take."""
+"""Maximum seconds for a drill of all alerts."""
 _TEMPLATE = "report.html.j2"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outputs:
-    """Where a report goes."""
+    """The files to which a report is written."""
 
     folder: Path
-    """Gets report.json and report.html in any case."""
+    """Always gets report.json and report.html."""
     json: Path | None = None
     html: Path | None = None
 
     def check(self) -> None:
-        """Raises UsageError when a file that was asked for cannot be written; a drill is too long to find out later."""
+        """Raises UsageError if a file cannot be written. Called before a drill, which is long."""
         for file in (self.json, self.html):
             if file and not file.absolute().parent.is_dir():
-                raise UsageError(f"{file}: there is no folder {file.absolute().parent}")
+                raise UsageError(f"{file}: the folder {file.absolute().parent} does not exist")
             if file and file.is_dir():
                 raise UsageError(f"{file} is a folder; allowed: the name of a file")
 
 
 def write(result: Result, outputs: Outputs) -> Iterator[Path]:
-    """Write all files, and give the name of each that is written. Raises OpsError when one cannot be."""
+    """Write all files and yield the path of each. Raises OpsError if one cannot be written."""
     texts = {".json": json.dumps(document(result), indent=2) + "\n", ".html": page(result)}
     files = [outputs.folder / "report.json", outputs.folder / "report.html"]
     for file, ending in ((files[0], ".json"), (files[1], ".html"), (outputs.json, ".json"), (outputs.html, ".html")):
@@ -51,7 +51,7 @@ def write(result: Result, outputs: Outputs) -> Iterator[Path]:
 
 
 def document(result: Result) -> dict[str, Any]:
-    """Everything, in seconds; times of day are seconds since the epoch."""
+    """The whole report as JSON values. Durations are in seconds, times in seconds since the epoch."""
     return {
         "environment": result.environment,
         "began": result.began,
@@ -65,7 +65,7 @@ def document(result: Result) -> dict[str, Any]:
 
 
 def page(result: Result) -> str:
-    """One HTML page that needs nothing else."""
+    """A self-contained HTML page."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -74,7 +74,9 @@ def page(result: Result) -> str:
         lstrip_blocks=True,
     )
     span = max(result.ended - result.began, 1.0)
-    rows = [{**_alert(run), "bars": _bars(run, result.began, span), "told": _told(run)} for run in result.runs]
+    rows = [
+        {**_alert(run), "bars": _bars(run, result.began, span), "receivers": _receivers(run)} for run in result.runs
+    ]
     return environment.get_template(_TEMPLATE).render(
         result=document(result),
         rows=rows,
@@ -112,7 +114,7 @@ def _alert(run: Run) -> dict[str, Any]:
         "overhead": run.overhead,
         "late": run.late,
         "resolve": run.resolve_seconds,
-        "resolve_text": resolved_words(run),
+        "resolve_text": resolved_text(run),
         "not_awaited": run.not_awaited or run.earlier,
         "heartbeats": len(run.heartbeats),
         "longest_gap": run.longest_gap,
@@ -121,14 +123,14 @@ def _alert(run: Run) -> dict[str, Any]:
     }
 
 
-def _told(run: Run) -> list[dict[str, Any]]:
-    """Every channel that was expected or told, and which of both."""
+def _receivers(run: Run) -> list[dict[str, Any]]:
+    """Every channel with whether it was expected to be notified, and whether it was."""
     names = dict.fromkeys([*run.plan.channels, *run.fired])
-    return [{"name": name, "expected": name in run.plan.channels, "told": name in run.fired} for name in names]
+    return [{"name": name, "expected": name in run.plan.channels, "notified": name in run.fired} for name in names]
 
 
 def _bars(run: Run, began: float, span: float) -> dict[str, Any]:
-    """Bars and marks of the timeline, each with its place and width in per cent of the whole drill."""
+    """Bars and marks of the timeline, each with its position and width in per cent of the whole drill."""
 
     def place(at: float) -> float:
         return round(100 * min(max(at - began, 0.0), span) / span, 3)
@@ -138,7 +140,7 @@ def _bars(run: Run, began: float, span: float) -> dict[str, Any]:
             return None
         return {"x": place(start), "width": max(place(end) - place(start), 0.15)}
 
-    # What was delivered in an earlier drill has no place here.
+    # Deliveries of an earlier drill are outside the timeline.
     marks = [
         {"x": place(at), "text": f"{channel}: {status} after {at - (run.fault_on or began):.1f} s", "status": status}
         for status, times in (("firing", run.fired), ("resolved", run.resolved))

@@ -1,6 +1,6 @@
-"""Routing only: synthetic alerts straight to an Alertmanager, for stacks whose workloads must not be disturbed.
+"""Drills only the routing: sends synthetic alerts to an Alertmanager of a stack whose workloads must not be disturbed.
 
-Alerts that would mute each other go in batches, one after the other.
+Alerts that would mute each other are sent in separate batches.
 """
 
 import time
@@ -18,24 +18,24 @@ from ops.drills.plan import AlertPlan, Waits, matched, route_times
 from ops.errors import OpsError
 
 TICK = 0.5
-SLACK = 30.0
-"""Seconds on top of group_wait and group_interval before a notification counts as missing."""
+LEEWAY = 30.0
+"""Seconds beyond group_wait and group_interval after which a notification counts as missing."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Held:
-    """What Alertmanager says about an alert that it holds."""
+    """Alertmanager's status of an alert that it holds."""
 
     receivers: frozenset[str]
     muted: tuple[str, ...] = ()
-    """Time windows in which nobody is told of it."""
-    kept_back: tuple[str, ...] = ()
-    """Silences, and alerts that mute it."""
+    """Time windows that mute its notifications."""
+    suppressed_by: tuple[str, ...] = ()
+    """Silences and inhibiting alerts."""
 
 
 @dataclass(kw_only=True)
-class _Told:
-    """What became of the alerts so far; None for what nobody could be asked about."""
+class _Outcome:
+    """The alerts' status and deliveries so far; deliveries are None if there is no receiver to check."""
 
     held: dict[str, _Held] = field(default_factory=dict[str, _Held])
     fired: dict[str, set[str]] | None = None
@@ -43,15 +43,15 @@ class _Told:
 
 
 def run(console: Console, files: Content, names: Sequence[str], alertmanager_url: str, receiver_url: str | None) -> int:
-    """Post one alert per name, compare where it goes, end it again; the exit code.
+    """Post one alert per name, compare its receivers, and end it. Returns the exit code.
 
-    Alerts carry the labels that the stack gives them; those that it disables are left out, and the one that always
-    fires: a second one of it would feed the dead man's switch. Raises OpsError.
+    The alerts have the labels that the stack gives them. Alerts that the stack disables are left out, and so is the
+    heartbeat: a synthetic one would feed the dead man's switch. Raises OpsError.
     """
     disabled = [name for name in names if not files.enabled(name)]
     chosen = [name for name in names if name not in disabled and name != ALWAYS_FIRES]
     if not chosen:
-        why = f"the stack's alertOverrides disable {', '.join(disabled)}" if disabled else f"{ALWAYS_FIRES} is no drill"
+        why = f"the stack's alertOverrides disable {', '.join(disabled)}" if disabled else f"{ALWAYS_FIRES} is left out"
         raise OpsError(f"nothing to drill: {why}")
     alertmanager = Alertmanager(alertmanager_url)
     receiver = Receiver(receiver_url) if receiver_url else None
@@ -63,25 +63,25 @@ def run(console: Console, files: Content, names: Sequence[str], alertmanager_url
     if disabled:
         console.print(f"left out, because the stack disables them: {', '.join(disabled)}")
     if ALWAYS_FIRES in names:
-        console.print(f"left out: {ALWAYS_FIRES}; a second one would feed the dead man's switch.")
+        console.print(f"left out: {ALWAYS_FIRES}; a synthetic heartbeat would feed the dead man's switch.")
     failed = 0
     table = Table(title="Routing only")
     for column in ("alert", "expected", "Alertmanager's receivers", "delivered", "resolved", "verdict"):
         table.add_column(column, overflow="fold")
     for number, plans in enumerate(groups, start=1):
         console.print(f"batch {number} of {len(groups)}: {len(plans)} alerts")
-        told = _drill(files, plans, alertmanager, receiver)
+        outcome = _drill(files, plans, alertmanager, receiver)
         for plan in plans:
-            held = told.held.get(plan.alert, _Held(receivers=frozenset()))
-            problems = _problems(plan, files, held, told)
+            held = outcome.held.get(plan.alert, _Held(receivers=frozenset()))
+            problems = _problems(plan, files, held, outcome)
             failed += bool(problems)
-            quiet = f"; told nobody: muted by the time window {', '.join(held.muted)}" if held.muted else ""
+            quiet = f"; not notified: muted by the time window {', '.join(held.muted)}" if held.muted else ""
             table.add_row(
                 plan.alert,
                 _lines(plan.channels),
                 _lines(held.receivers),
-                "not asked" if told.fired is None else _lines(told.fired[plan.alert]),
-                "not asked" if told.resolved is None else _lines(told.resolved[plan.alert]),
+                "not checked" if outcome.fired is None else _lines(outcome.fired[plan.alert]),
+                "not checked" if outcome.resolved is None else _lines(outcome.resolved[plan.alert]),
                 "; ".join(problems) or f"routed as expected{quiet}",
             )
     console.print(table)
@@ -92,7 +92,7 @@ def run(console: Console, files: Content, names: Sequence[str], alertmanager_url
 
 
 def batches(plans: Sequence[AlertPlan], inhibitions: Sequence[Mapping[str, Any]]) -> list[list[AlertPlan]]:
-    """The plans in groups within which none mutes another by these `inhibit_rules` of Alertmanager."""
+    """Splits the plans into groups in which no alert mutes another by these `inhibit_rules` of Alertmanager."""
     groups: list[list[AlertPlan]] = []
     for plan in plans:
         for group in groups:
@@ -133,22 +133,24 @@ def _plans(files: Content, names: Sequence[str], config: Mapping[str, Any]) -> l
     return plans
 
 
-def _drill(files: Content, plans: Sequence[AlertPlan], alertmanager: Alertmanager, receiver: Receiver | None) -> _Told:
+def _drill(
+    files: Content, plans: Sequence[AlertPlan], alertmanager: Alertmanager, receiver: Receiver | None
+) -> _Outcome:
     """Post these alerts, watch them, and end them."""
     begun = time.time()
-    patience = max(plan.waits.group_wait + plan.waits.group_interval for plan in plans) + SLACK
-    told = _Told()
+    patience = max(plan.waits.group_wait + plan.waits.group_interval for plan in plans) + LEEWAY
+    outcome = _Outcome()
     try:
-        # The end lies in the future, so that an interrupted drill ends by itself.
+        # With an end time in the future, the alerts of an interrupted drill end by themselves.
         _post(alertmanager, plans, ends_in=4 * patience)
-        told.held = _held(alertmanager, {plan.alert for plan in plans})
-        silent = {name for name, held in told.held.items() if held.muted or held.kept_back}
+        outcome.held = _held(alertmanager, {plan.alert for plan in plans})
+        silent = {name for name, held in outcome.held.items() if held.muted or held.suppressed_by}
         awaited = _Awaited(since=begun, patience=patience, silent=silent)
-        told.fired = _await(receiver, files, plans, "firing", awaited)
+        outcome.fired = _await(receiver, files, plans, "firing", awaited)
     finally:
         _post(alertmanager, plans, ends_in=0)
-    told.resolved = _await(receiver, files, plans, "resolved", awaited)
-    return told
+    outcome.resolved = _await(receiver, files, plans, "resolved", awaited)
+    return outcome
 
 
 def _post(alertmanager: Alertmanager, plans: Sequence[AlertPlan], *, ends_in: float) -> None:
@@ -158,8 +160,8 @@ def _post(alertmanager: Alertmanager, plans: Sequence[AlertPlan], *, ends_in: fl
 
 
 def _held(alertmanager: Alertmanager, wanted: Collection[str]) -> dict[str, _Held]:
-    """Alert name -> what Alertmanager itself says of it, once it holds all."""
-    deadline = time.monotonic() + SLACK
+    """Maps alert names to Alertmanager's status, once it holds all alerts or the leeway is over."""
+    deadline = time.monotonic() + LEEWAY
     while True:
         alerts = [one for one in alertmanager.alerts('drill="true"') if one["labels"]["alertname"] in wanted]
         names = {one["fingerprint"]: one["labels"]["alertname"] for one in alertmanager.alerts()}
@@ -167,7 +169,7 @@ def _held(alertmanager: Alertmanager, wanted: Collection[str]) -> dict[str, _Hel
             one["labels"]["alertname"]: _Held(
                 receivers=frozenset(receiver["name"] for receiver in one["receivers"]),
                 muted=tuple(one["status"].get("mutedBy") or ()),
-                kept_back=(
+                suppressed_by=(
                     *(f"silence {silence}" for silence in one["status"]["silencedBy"]),
                     *(f"alert {names.get(by, by)}" for by in one["status"]["inhibitedBy"]),
                 ),
@@ -185,31 +187,34 @@ class _Awaited:
     """Seconds since the epoch."""
     patience: float
     silent: Collection[str]
-    """Alerts of which nobody will be told."""
+    """Alerts for which no notification is expected."""
 
 
 def _await(
     receiver: Receiver | None, files: Content, plans: Sequence[AlertPlan], status: str, awaited: _Awaited
 ) -> dict[str, set[str]] | None:
-    """Alert name -> channels that were told this status, once all were or patience ran out; None without a receiver."""
+    """Maps alert names to the channels notified of this status. None without a receiver.
+
+    Returns once all expected notifications arrived, or after the patience.
+    """
     if receiver is None:
         return None
     deadline = time.monotonic() + awaited.patience
     while True:
         deliveries = receiver.deliveries(awaited.since)
-        told = {
-            plan.alert: {files.channel_of(one) for one in deliveries if _is_told(one, plan, status)} for plan in plans
+        notified = {
+            plan.alert: {files.channel_of(one) for one in deliveries if _is_about(one, plan, status)} for plan in plans
         }
         complete = all(
-            _wanted(plan, files, status) <= told[plan.alert] for plan in plans if plan.alert not in awaited.silent
+            _wanted(plan, files, status) <= notified[plan.alert] for plan in plans if plan.alert not in awaited.silent
         )
         if complete or time.monotonic() > deadline:
-            return told
+            return notified
         time.sleep(TICK)
 
 
-def _is_told(delivery: Delivery, plan: AlertPlan, status: str) -> bool:
-    """Whether this is about our alert; only a webhook has labels, elsewhere the name must do."""
+def _is_about(delivery: Delivery, plan: AlertPlan, status: str) -> bool:
+    """Whether a delivery is about this synthetic alert. Only webhooks have labels; the others are matched by name."""
     return any(
         alert["alertname"] == plan.alert
         and alert["status"] == status
@@ -222,13 +227,13 @@ def _wanted(plan: AlertPlan, files: Content, status: str) -> set[str]:
     return {channel for channel in plan.channels if status == "firing" or files.resolves(channel)}
 
 
-def _problems(plan: AlertPlan, files: Content, held: _Held, told: _Told) -> list[str]:
+def _problems(plan: AlertPlan, files: Content, held: _Held, outcome: _Outcome) -> list[str]:
     problems: list[str] = []
     if held.receivers != frozenset(plan.channels):
         problems.append(f"Alertmanager sends it to {', '.join(sorted(held.receivers)) or 'nobody'}")
-    if held.kept_back:
-        return [*problems, f"told nobody: kept back by {', '.join(held.kept_back)}"]
-    for status, channels in (("firing", told.fired), ("resolved", told.resolved)):
+    if held.suppressed_by:
+        return [*problems, f"not notified: suppressed by {', '.join(held.suppressed_by)}"]
+    for status, channels in (("firing", outcome.fired), ("resolved", outcome.resolved)):
         missing = set() if channels is None or held.muted else _wanted(plan, files, status) - channels[plan.alert]
         if missing:
             problems.append(f"no {status} notification in {', '.join(sorted(missing))}")

@@ -1,4 +1,4 @@
-"""The services of a stack that a drill talks to, and what it asks them again and again."""
+"""The services of a stack that a drill uses, and the queries that it repeats."""
 
 import functools
 from dataclasses import dataclass
@@ -15,34 +15,34 @@ NAMES: dict[Engine, str] = {"prometheus": "Prometheus", "loki": "Loki"}
 
 @dataclass(frozen=True, kw_only=True)
 class Services:
-    """The services of a stack that a drill talks to, and what causes its faults."""
+    """The services of a stack that a drill uses, and the source of its faults."""
 
     source: FaultSource
     receiver: Receiver
     prometheus: Prometheus
     alertmanager: Alertmanager
     log_rules: LogRules | None = None
-    """Who evaluates the alerts on log lines; None where no such alert is drilled."""
+    """Loki's ruler, which evaluates the log alerts; None if no log alert is drilled."""
 
     def alert_rules(self, engine: Engine) -> dict[str, dict[str, Any]]:
-        """The rules that this engine evaluates at present; see Prometheus.alert_rules."""
+        """The rules that this engine currently evaluates; see Prometheus.alert_rules."""
         if engine == "prometheus":
             return self.prometheus.alert_rules()
         return self.log_rules.alert_rules() if self.log_rules else {}
 
 
-class Look:
-    """One look at the stack: however many alerts ask, each service is asked once."""
+class Observation:
+    """The state of the stack at one moment. Each service is queried at most once, for any number of alerts."""
 
     def __init__(self, services: Services) -> None:
-        """Nothing is asked before somebody wants to know."""
+        """Queries a service only when its state is first needed."""
         self._services = services
         self._rules = functools.cache(services.alert_rules)
         self._held = functools.cache(self._names)
         self.is_scraped = functools.cache(self._is_scraped)
 
     def state(self, engine: Engine, alert: str) -> str:
-        """`inactive`, `pending` or `firing`; `missing` for a rule that is not there."""
+        """`inactive`, `pending` or `firing`; `missing` if the rule does not exist."""
         return str(self._rules(engine).get(alert, {}).get("state", "missing"))
 
     def is_held(self, alert: str) -> bool:
@@ -53,7 +53,7 @@ class Look:
         return frozenset(str(alert["labels"]["alertname"]) for alert in self._services.alertmanager.alerts())
 
     def _is_scraped(self, probe: str) -> bool:
-        # A rate sees a fault only against an earlier sample of the same series.
+        # A rate shows a fault only if the series has an earlier sample.
         if not probe:
             return True
         samples = f"count_over_time({probe}[10m]) and {probe}"
@@ -62,35 +62,35 @@ class Look:
 
 
 class Deliveries:
-    """What was delivered since a moment; each look fetches what is new alone."""
+    """The deliveries since a given time; each call fetches only new ones."""
 
     def __init__(self, receiver: Receiver, since: float) -> None:
-        """`since` in seconds since the epoch, by the receiver's clock."""
+        """`since` in seconds since the epoch, on the receiver's clock."""
         self._receiver = receiver
         self._since = since
         self._last: list[Delivery] = []
-        self._told: dict[str, float] = {}
+        self._notified: dict[str, float] = {}
 
     def news(self) -> list[Delivery]:
-        """What came since the last look, oldest first."""
-        # Several may carry the time of the last one, so it is asked for again.
-        found = [one for one in self._receiver.deliveries(self._since) if one not in self._last]
-        if found:
-            self._since = max(one.received_at for one in found)
-            known = [*self._last, *found]
+        """The deliveries since the last call, oldest first."""
+        # Several deliveries may share the time of the last one, so that time is fetched again.
+        new = [one for one in self._receiver.deliveries(self._since) if one not in self._last]
+        if new:
+            self._since = max(one.received_at for one in new)
+            known = [*self._last, *new]
             self._last = [one for one in known if one.received_at >= self._since]
-        for one in found:
+        for one in new:
             for alert in one.alerts:
-                self._told[str(alert["alertname"])] = one.received_at
-        return found
+                self._notified[str(alert["alertname"])] = one.received_at
+        return new
 
-    def last_told(self, alert: str) -> float:
-        """When anybody was told of this alert, in epoch seconds; 0 for never."""
-        return self._told.get(alert, 0.0)
+    def last_notified(self, alert: str) -> float:
+        """Time of the last notification of this alert, in epoch seconds; 0 if there was none."""
+        return self._notified.get(alert, 0.0)
 
 
 def diagnosis(services: Services, plan: AlertPlan) -> str:
-    """How far an alert got: the first place where it stopped."""
+    """Describes how far an alert got in the pipeline."""
     name = plan.alert
     state = services.alert_rules(plan.engine).get(name, {}).get("state", "missing")
     held = services.alertmanager.alerts(f'alertname="{name}"')
@@ -103,5 +103,5 @@ def diagnosis(services: Services, plan: AlertPlan) -> str:
         if status.get("mutedBy"):
             return f"Alertmanager holds it muted by the time window {', '.join(status['mutedBy'])}"
     if held:
-        return "Alertmanager holds it; its own log says what the notification's receiver answered"
-    return f"{NAMES[plan.engine]} has it as {state}, Alertmanager does not hold it"
+        return "Alertmanager holds it; Alertmanager's log contains the receiver's answer"
+    return f"it is {state} in {NAMES[plan.engine]}, Alertmanager does not hold it"

@@ -1,4 +1,4 @@
-"""Which alerts the files in simulator/series make fire; the program `platform-faults` exposes those series."""
+"""The alerts that the files in simulator/series make fire; the program `platform-faults` exposes these series."""
 
 import functools
 
@@ -6,12 +6,12 @@ from ops.errors import OpsError
 from simulator.systems import series_files
 
 PROBE = f'up{{app="{series_files.APP}"}}'
-"""A gauge that says the program is scraped."""
+"""A gauge that exists while the program is scraped."""
 
 
 @functools.cache
 def load() -> series_files.Series:
-    """What the files say. Raises OpsError when they are wrong."""
+    """The content of the files. Raises OpsError if they are invalid."""
     try:
         return series_files.load()
     except series_files.SeriesError as error:
@@ -19,5 +19,5 @@ def load() -> series_files.Series:
 
 
 def makes(alert: str) -> bool:
-    """Whether series make this alert fire. Raises OpsError when the files are wrong."""
+    """Whether simulated series make this alert fire. Raises OpsError if the files are invalid."""
     return alert in load().alerts

@@ -1,1 +1,1 @@
-"""Every query of dashboards and rules, asked of a running stack."""
+"""Runs the queries of dashboards and rules on a running stack."""

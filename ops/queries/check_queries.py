@@ -1,4 +1,4 @@
-"""`check-queries`: every query of every dashboard and rule against the live stack; lists those that give nothing."""
+"""`check-queries`: runs every query of every dashboard and rule against the live stack; lists those without data."""
 
 import json
 import time
@@ -32,19 +32,19 @@ from ops.queries.rule_queries import RuleQuery
 from settings.apps import JAEGER, LOKI, PROMETHEUS
 
 HOUR = 3600.0
-"""Seconds: the dashboards' own time range, and how far back a rule's series are looked for."""
+"""Seconds: the dashboards' default time range, also used as the time range in which a rule's series must exist."""
 _PORTS = {app.name: app.port for app in (PROMETHEUS, LOKI, JAEGER)}
-# A question that each source answers at once when it is the right service.
-_FIRST_QUESTION = {"prometheus": "/api/v1/status/buildinfo", "loki": "/loki/api/v1/labels", "jaeger": "/api/services"}
+# A cheap request that shows whether an address leads to the right service.
+_FIRST_REQUEST = {"prometheus": "/api/v1/status/buildinfo", "loki": "/loki/api/v1/labels", "jaeger": "/api/services"}
 
 Dashboards = Annotated[
     list[str] | None, typer.Option("--dashboard", help="Only this dashboard (uid), and no rules; may be repeated.")
 ]
 Stack = Annotated[str, typer.Option("--environment", help="Stack, as in Pulumi.<stack>.yaml.")]
-JsonFile = Annotated[Path | None, typer.Option("--json", help="Write every outcome to this file as well.")]
-PrometheusUrl = Annotated[str | None, typer.Option(help="Prometheus, instead of the stack's by port-forward.")]
-LokiUrl = Annotated[str | None, typer.Option(help="Loki, instead of the stack's by port-forward.")]
-JaegerUrl = Annotated[str | None, typer.Option(help="Jaeger's query API, instead of the stack's by port-forward.")]
+JsonFile = Annotated[Path | None, typer.Option("--json", help="Also write every outcome to this file.")]
+PrometheusUrl = Annotated[str | None, typer.Option(help="Prometheus to query, instead of the stack's.")]
+LokiUrl = Annotated[str | None, typer.Option(help="Loki to query, instead of the stack's.")]
+JaegerUrl = Annotated[str | None, typer.Option(help="Jaeger query API to use, instead of the stack's.")]
 
 
 def check_queries(
@@ -56,9 +56,9 @@ def check_queries(
     loki_url: LokiUrl = None,
     jaeger_url: JaegerUrl = None,
 ) -> None:
-    """Ask the live stack what its dashboards and rules ask, with variables as Grafana opens them.
+    """Run the queries of all dashboards and rules on the live stack, with variables as Grafana sets them initially.
 
-    Exit code: 0 everything answers, 1 something gives nothing or an error, 2 bad usage.
+    Exit code: 0 every query has data, 1 a query has no data or an error, 2 bad usage.
     """
     stack = load(environment)
     dashboards = chosen_dashboards(dashboard or [])
@@ -73,16 +73,16 @@ def check_queries(
 
 
 def chosen_dashboards(uids: Sequence[str], folder: Path = FOLDER) -> list[DashboardQueries]:
-    """The committed dashboards, or those with these uids. Raises UsageError for an unknown uid."""
+    """The committed dashboards, or only those in `uids`. Raises UsageError for an unknown uid."""
     found = dashboard_queries.load(folder)
     if unknown := set(uids) - {one.uid for one in found}:
-        there = ", ".join(one.uid for one in found)
-        raise UsageError(f"no dashboard {', '.join(sorted(unknown))}; there are: {there}")
+        known = ", ".join(one.uid for one in found)
+        raise UsageError(f"no dashboard {', '.join(sorted(unknown))}; there are: {known}")
     return [one for one in found if not uids or one.uid in uids]
 
 
 def stack_rules(stack: Environment) -> list[RuleQuery]:
-    """The rules that a stack evaluates, with its overrides. Raises OpsError for wrong rules."""
+    """The rules that a stack evaluates, with its overrides. Raises OpsError for invalid rules."""
     files = content(stack)
     alerts = {name: files.rule(name) for name in files.rules if files.enabled(name)}
     return rule_queries.read(alerts, loader.load().recordings())
@@ -96,9 +96,9 @@ def run(
     *,
     json_file: Path | None = None,
 ) -> int:
-    """Check these queries against these addresses (plugin id -> URL), print what is wrong; the exit code."""
+    """Check the queries at these addresses (plugin id -> URL) and print the problems. Returns the exit code."""
     for kind, url in urls.items():
-        Api(kind.capitalize(), url).get(_FIRST_QUESTION[kind])
+        Api(kind.capitalize(), url).get(_FIRST_REQUEST[kind])
     now = time.time()
     sources = {kind: SOURCES[kind](url) for kind, url in urls.items()}
     check = Check(
@@ -131,8 +131,8 @@ def _report(console: Console, outcomes: Sequence[Outcome]) -> None:
     ordered = in_reading_order(outcomes)
     quiet = [outcome for outcome in ordered if outcome.verdict is Verdict.QUIET]
     for title, shown in (
-        ("Accepted without data: what is declared to appear only once it happens", quiet),
-        ("Queries that give nothing", [outcome for outcome in ordered if not outcome.good]),
+        ("Accepted without data: declared as absent until something happens", quiet),
+        ("Queries without data or with an error", [outcome for outcome in ordered if not outcome.good]),
     ):
         if shown:
             console.print(_table(title, shown))
@@ -156,8 +156,8 @@ def summary(outcomes: Sequence[Outcome]) -> list[str]:
     for owner in sorted({one.owner for one in outcomes}):
         own = [one for one in outcomes if one.owner == owner]
         counts = {verdict: sum(one.verdict is verdict for one in own) for verdict in Verdict}
-        told = ", ".join(f"{count} {verdict.value}" for verdict, count in counts.items() if count)
-        lines.append(f"{owner}: {told}")
+        totals = ", ".join(f"{count} {verdict.value}" for verdict, count in counts.items() if count)
+        lines.append(f"{owner}: {totals}")
     wrong = sum(not one.good for one in outcomes)
     lines.append(f"{len(outcomes) - wrong} of {len(outcomes)} queries are as they should be.")
     return lines
@@ -176,7 +176,7 @@ def _write(file: Path, outcomes: Sequence[Outcome]) -> None:
 
 @contextmanager
 def _progress(console: Console, total: int) -> Generator[Callable[[], None]]:
-    """A bar on a terminal; nothing elsewhere."""
+    """A progress bar on a terminal; elsewhere no output."""
     columns = (TextColumn("queries"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("queries", total=total)

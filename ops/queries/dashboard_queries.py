@@ -1,4 +1,4 @@
-"""Every question that the committed dashboards ask: their panels' queries, with the variables they depend on. Pure."""
+"""The queries of the committed dashboards' panels, and the variables that these depend on. Pure."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -12,8 +12,8 @@ from ops.errors import OpsError
 from ops.queries.grafana_variables import Variable, VariableError, read
 from settings.apps import DATA_SOURCES
 
-# Sources inside Grafana itself: nothing to ask.
-_OWN = (*files.BUILT_IN, "datasource")
+# Data sources inside Grafana itself, which have nothing to query.
+_INTERNAL = (*files.BUILT_IN, "datasource")
 
 Json = Mapping[str, Any]
 
@@ -29,12 +29,12 @@ class PanelQuery:
     expression: str
     instant: bool = False
     interval: str = ""
-    """The smallest step that the panel or the query asks for, as Grafana writes it (`1m`, `>10s`)."""
+    """Minimum step set in the panel or the query, in Grafana's notation (`1m`, `>10s`)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DashboardQueries:
-    """What one dashboard asks."""
+    """The queries and variables of one dashboard."""
 
     uid: str
     title: str
@@ -43,7 +43,7 @@ class DashboardQueries:
 
 
 def load(folder: Path = files.FOLDER) -> list[DashboardQueries]:
-    """All dashboards of a folder. Raises OpsError for a file that is wrong, or if there are none."""
+    """All dashboards of a folder. Raises OpsError for an invalid file, or if there are none."""
     try:
         found = [parse(json.loads(one.text)) for one in files.load(DATA_SOURCES, folder)]
     except (DashboardsError, VariableError) as error:
@@ -54,7 +54,7 @@ def load(folder: Path = files.FOLDER) -> list[DashboardQueries]:
 
 
 def parse(dashboard: Json) -> DashboardQueries:
-    """The queries of one dashboard; hidden ones are left out, because Grafana does not run them."""
+    """The queries of one dashboard, without the hidden ones, which Grafana does not run."""
     kinds = {one.name: one.query for one in read(dashboard) if one.kind == "datasource"}
     return DashboardQueries(
         uid=str(dashboard["uid"]),
@@ -65,7 +65,7 @@ def parse(dashboard: Json) -> DashboardQueries:
 
 
 def _panels(holder: Json) -> Iterator[Json]:
-    """Every panel, also those of a collapsed row."""
+    """Every panel, including those of a collapsed row."""
     for panel in cast(list[Json], holder.get("panels") or []):
         yield panel
         yield from _panels(panel)
@@ -74,7 +74,7 @@ def _panels(holder: Json) -> Iterator[Json]:
 def _queries(panel: Json, kinds: Mapping[str, str]) -> Iterator[PanelQuery]:
     for target in cast(list[Json], panel.get("targets") or []):
         source = _source(target, panel, kinds)
-        if target.get("hide") or source in _OWN:
+        if target.get("hide") or source in _INTERNAL:
             continue
         yield PanelQuery(
             panel=str(panel.get("title") or f"panel {panel.get('id')}"),
@@ -87,7 +87,7 @@ def _queries(panel: Json, kinds: Mapping[str, str]) -> Iterator[PanelQuery]:
 
 
 def _source(target: Json, panel: Json, kinds: Mapping[str, str]) -> str:
-    """Plugin id of the query's data source; the type stands beside the uid, or a variable of this kind is named."""
+    """Plugin id of the query's data source: the type beside the uid, or the type of the referenced variable."""
     for holder in (target, panel):
         named = holder.get("datasource")
         if isinstance(named, dict) and cast(Json, named).get("type"):

@@ -1,8 +1,8 @@
 """Replaces variables in a query as Grafana's front end does: formats, escaping, built-in intervals. Pure.
 
-The rules are those of Grafana 9.4 to 13: `$name`, `${name}`, `${name:format}` and `[[name]]`; what is no variable stays
-as it is. A chosen "All" with a custom value is put in as that value, whatever the format (but `text` and
-`percentencode`).
+The rules are those of Grafana 9.4 to 13: `$name`, `${name}`, `${name:format}` and `[[name]]`; unknown names stay
+unchanged. If "All" is selected and has a custom value, that value is inserted in every format except `text` and
+`percentencode`.
 """
 
 import json
@@ -13,7 +13,7 @@ from typing import Literal
 from urllib.parse import quote
 
 Language = Literal["prometheus", "loki", "plain"]
-"""Whose escaping a value gets where the query names no format."""
+"""Language whose escaping is applied to a value when the query does not name a format."""
 
 _REFERENCE = re.compile(
     r"\$(?P<bare>\w+)|\[\[(?P<old>\w+?)(?::(?P<old_format>\w+))?\]\]"
@@ -28,22 +28,22 @@ _ROUNDED = (
     (86_400_000, 43_200_000), (604_800_000, 86_400_000), (1_814_400_000, 604_800_000), (3_628_800_000, 2_592_000_000),
 )  # fmt: skip
 _A_YEAR = 31_536_000_000
-# A panel's width in pixels on a usual screen: the most points that it asks for.
+# Width of a panel in pixels on a common screen, which is the maximum number of points that it requests.
 _POINTS = 1000
-# Prometheus refuses more than 11,000 points; Grafana keeps below that.
+# Prometheus rejects more than 11,000 points; Grafana stays below that.
 _SAFE_POINTS = 11_000
 
 
 @dataclass(frozen=True, kw_only=True)
 class Chosen:
-    """What is selected in a variable."""
+    """The selection of a variable."""
 
     values: tuple[str, ...]
-    """For All without a custom value: every option."""
+    """Every option if All is selected."""
     many: bool = False
-    """Whether the variable may hold several values (multi or include all): then values are escaped for regexes."""
+    """Whether the variable may have several values (multi or include all); its values are then escaped for regexes."""
     all_value: str | None = None
-    """The custom value of All, when All is selected."""
+    """The custom value of All, if All is selected and has one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +75,7 @@ def replaced(text: str, chosen: Mapping[str, Chosen], builtin: Mapping[str, str]
 
 
 def references(text: str) -> set[str]:
-    """Names of all variables in a text; `$1` of a label_replace is none."""
+    """Names of all variables in a text, without group references such as `$1` in a label_replace."""
     found = {match["bare"] or match["old"] or match["braced"] for match in _REFERENCE.finditer(text)}
     return {name for name in found if not name.isdigit()}
 
@@ -88,7 +88,7 @@ def step(window: Window, *, minimum: float) -> float:
 
 
 def builtins(window: Window, *, scrape_interval: float, interval: float) -> dict[str, str]:
-    """Grafana's own variables for a query whose points are `interval` seconds apart."""
+    """Grafana's built-in variables for a query whose points are `interval` seconds apart."""
     rate = max(interval + scrape_interval, 4 * scrape_interval)
     seconds = round(window.length)
     return {
@@ -111,7 +111,7 @@ def _formatted(value: Chosen, form: str | None, language: Language) -> str:
     if form is None:
         return _ESCAPED[language](value)
     if form not in _FORMATS:
-        raise ValueError(f"${{…:{form}}}: no such format; Grafana knows {', '.join(sorted(_FORMATS))}")
+        raise ValueError(f"${{…:{form}}}: no such format; Grafana supports {', '.join(sorted(_FORMATS))}")
     return _FORMATS[form](value.values)
 
 
@@ -129,7 +129,7 @@ def _in_loki(value: Chosen) -> str:
 
 
 def _regex_in_string(value: str, special: str) -> str:
-    """Escaped twice: once for the regular expression, once for the quoted string that it stands in."""
+    """Escapes a value twice: for the regular expression, and for the quoted string around it."""
     return re.sub(special, r"\\\\\g<0>", value.replace("\\", "\\\\\\\\"))
 
 

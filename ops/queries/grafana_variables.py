@@ -1,6 +1,6 @@
-"""A dashboard's variables as Grafana resolves them when it is opened: order, options, what is selected. Pure.
+"""Resolves a dashboard's variables as Grafana does when it opens the dashboard: order, options, selection. Pure.
 
-Who resolves them gives `values_of`: what a query variable's question has for an answer. See ops.queries.query_sources.
+The caller passes `values_of`, which runs the query of a query variable. See ops.queries.query_sources.
 """
 
 import re
@@ -11,13 +11,13 @@ from typing import Any, Literal, cast
 from ops.queries.grafana_interpolation import Chosen, references
 
 Json = Mapping[str, Any]
-Kind = Literal["query", "custom", "constant", "textbox", "interval", "datasource", "adhoc"]
-_KINDS: tuple[Kind, ...] = ("query", "custom", "constant", "textbox", "interval", "datasource", "adhoc")
+VariableType = Literal["query", "custom", "constant", "textbox", "interval", "datasource", "adhoc"]
+_TYPES: tuple[VariableType, ...] = ("query", "custom", "constant", "textbox", "interval", "datasource", "adhoc")
 ALL = "$__all"
 
 
 class VariableError(ValueError):
-    """A variable cannot be resolved; the text names it."""
+    """A variable cannot be resolved; the message names it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,11 +25,11 @@ class Variable:
     """A variable of a dashboard."""
 
     name: str
-    kind: Kind
+    kind: VariableType
     query: str
-    """In the language of its kind: label_values(…), `a,b,c`, a constant's value, a data source's plugin id."""
+    """Depends on the type: label_values(…), `a,b,c`, a constant's value, a data source's plugin id."""
     datasource: str = ""
-    """uid of the data source it asks, which may itself be a variable."""
+    """uid of the data source that it queries, which may itself be a variable."""
     regex: str = ""
     sort: int = 0
     multi: bool = False
@@ -45,21 +45,21 @@ class Variable:
 
 @dataclass(frozen=True, kw_only=True)
 class Lookup:
-    """The question of a query variable, in Grafana's notation for Prometheus and Loki."""
+    """The query of a query variable, parsed from Grafana's notation for Prometheus and Loki."""
 
     kind: Literal["label_names", "label_values", "metrics", "query_result", "series"]
     argument: str = ""
-    """Selector, expression, or regular expression; may be empty for label_values."""
+    """A selector, an expression or a regular expression; may be empty for label_values."""
     label: str = ""
 
 
 def read(dashboard: Json) -> list[Variable]:
-    """The variables of a dashboard, in its order. Raises VariableError for a kind that is not known."""
+    """The variables of a dashboard, in its order. Raises VariableError for an unknown type."""
     return [_read(item) for item in cast(Json, dashboard.get("templating") or {}).get("list") or []]
 
 
 def in_order(variables: Sequence[Variable]) -> list[Variable]:
-    """Every variable after those it needs. Raises VariableError when some need each other."""
+    """The variables, each after those that it needs. Raises VariableError for a cycle."""
     waiting = {one.name: one for one in variables}
     ordered: list[Variable] = []
     while waiting:
@@ -73,7 +73,7 @@ def in_order(variables: Sequence[Variable]) -> list[Variable]:
 
 
 def resolve(variable: Variable, values_of: Callable[[Variable], Sequence[str]]) -> Chosen:
-    """What Grafana selects: the saved value while it is among the options, else All or the first option.
+    """The value that Grafana selects: the saved value if it is among the options, else All or the first option.
 
     Raises VariableError when there is nothing to select.
     """
@@ -97,7 +97,7 @@ def resolve(variable: Variable, values_of: Callable[[Variable], Sequence[str]]) 
 
 
 def lookup(query: str) -> Lookup:
-    """What the text of a query variable asks for."""
+    """Parses the text of a query variable."""
     text = query.strip()
     if re.fullmatch(r"label_names\(\)", text):
         return Lookup(kind="label_names")
@@ -111,12 +111,12 @@ def lookup(query: str) -> Lookup:
 
 
 def filtered(values: Sequence[str], regex: str) -> list[str]:
-    """Options after the variable's regex: those that match, or what its group `value`, or its first group, matches."""
+    """Applies the variable's regex to the options: keeps matches, cut to the group `value` or else the first group."""
     if not regex:
         return list(dict.fromkeys(values))
     match = re.fullmatch(r"/(.*)/([a-z]*)", regex, re.DOTALL)
     pattern, flags = (match[1], match[2]) if match else (f"^{regex}$", "")
-    # Named groups are written (?<name>…) there and (?P<name>…) here.
+    # JavaScript writes named groups as (?<name>…), Python as (?P<name>…).
     compiled = re.compile(re.sub(r"\(\?<(?![=!])", "(?P<", pattern), re.IGNORECASE if "i" in flags else 0)
     found: dict[str, None] = {}
     for value in values:
@@ -129,7 +129,8 @@ def filtered(values: Sequence[str], regex: str) -> list[str]:
 
 
 def in_sort_order(values: Sequence[str], sort: int) -> list[str]:
-    """Options in one of Grafana's orders: 0 none, 1/2 by letter, 3/4 by number, 5/6 without case, 7/8 natural."""
+    """Options in one of Grafana's sort orders: 0 unsorted, 1/2 alphabetical, 3/4 numerical, 5/6 case-insensitive, 7/8
+    natural; even numbers are descending."""
     if not 1 <= sort <= 8:
         return list(values)
     keys: list[Callable[[str], Any]] = [str, _number, str.lower, _natural]
@@ -138,7 +139,7 @@ def in_sort_order(values: Sequence[str], sort: int) -> list[str]:
 
 def _options(variable: Variable, values_of: Callable[[Variable], Sequence[str]]) -> list[str]:
     if variable.kind in ("custom", "interval"):
-        # `text : value`, and a comma of a value is written `\,`.
+        # Options have the form `text : value`; a comma inside a value is written `\,`.
         parts = [part.replace("\\,", ",").strip() for part in re.split(r"(?<!\\),", variable.query)]
         return [part.split(" : ", 1)[-1].strip() for part in parts if part]
     return in_sort_order(filtered(values_of(variable), variable.regex), variable.sort)
@@ -146,14 +147,14 @@ def _options(variable: Variable, values_of: Callable[[Variable], Sequence[str]])
 
 def _read(item: Json) -> Variable:
     name, kind = str(item.get("name")), item.get("type")
-    if kind not in _KINDS:
-        raise VariableError(f"variable {name}: type {kind!r} is not known; there are: {', '.join(_KINDS)}")
+    if kind not in _TYPES:
+        raise VariableError(f"variable {name}: type {kind!r} is not known; there are: {', '.join(_TYPES)}")
     current = cast(Json, item.get("current") or {}).get("value")
     source = item.get("datasource")
     return Variable(
         name=name,
         kind=kind,
-        query=_question(item.get("query")),
+        query=_query_text(item.get("query")),
         datasource=str(cast(Json, source).get("uid", "")) if isinstance(source, dict) else str(source or ""),
         regex=str(item.get("regex") or ""),
         sort=int(item.get("sort") or 0),
@@ -164,8 +165,8 @@ def _read(item: Json) -> Variable:
     )
 
 
-def _question(query: object) -> str:
-    """A query variable's text; newer dashboards wrap it, and Loki's editor keeps its parts apart."""
+def _query_text(query: object) -> str:
+    """A query variable's text. Newer dashboards wrap it in an object; Loki's editor stores its parts separately."""
     if not isinstance(query, dict):
         return str(query or "")
     parts = cast(Json, query)

@@ -1,4 +1,4 @@
-"""Runs every query of dashboards and rules and says what came back. Knows no terminal and no cluster, only sources."""
+"""Runs every query of dashboards and rules and classifies the results. Independent of terminals and clusters."""
 
 from collections.abc import Callable, Mapping, Sequence, Set
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
@@ -15,19 +15,19 @@ from ops.queries.quiet_selectors import Quiet, Selector
 from ops.queries.rule_queries import RuleQuery, compares, fills_gaps, logql_selectors, picks_lines, promql_selectors
 
 AT_ONCE = 4
-"""Queries that run at the same time: a stack's data sources have other work."""
+"""Queries that run at the same time; a small number leaves the data sources capacity for their other work."""
 
 
 class Verdict(StrEnum):
-    """What a query gave."""
+    """The result of a query."""
 
     DATA = "data"
     NOTHING = "nothing"
     ERROR = "error"
     MISSING = "no series"
-    """A query reads something of which there was no sample, and shows or says that all is well."""
+    """A selector in the query has no samples, so that the query would report that all is well."""
     QUIET = "not yet"
-    """A query reads something that exists only once it has happened, as declared; that is no problem."""
+    """A selector has no samples, but is declared as absent until something happens. Not a problem."""
 
 
 GOOD = (Verdict.DATA, Verdict.QUIET)
@@ -35,12 +35,12 @@ GOOD = (Verdict.DATA, Verdict.QUIET)
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What one query gave."""
+    """The result of one query."""
 
     kind: str
     """`panel`, `variable` or `rule`."""
     owner: str
-    """The dashboard's uid, or the engine of the rule."""
+    """The dashboard's uid, or the engine that evaluates the rule."""
     where: str
     """The panel and the query's letter, the variable, or the alert."""
     expression: str
@@ -50,7 +50,7 @@ class Outcome:
 
     @property
     def good(self) -> bool:
-        """Whether nobody needs to look at it."""
+        """Whether the query needs no attention."""
         return self.verdict in GOOD
 
 
@@ -62,14 +62,14 @@ class Check:
     """Plugin id -> source."""
     window: Window
     scrape_interval: float
-    """Seconds, as Grafana's data source has it: no step is smaller."""
+    """Seconds, as set in Grafana's data source; the minimum step."""
     quiet: Quiet
-    """What may find nothing although all is well."""
+    """Selectors that may find nothing although all is well."""
 
     def run(
         self, dashboards: Sequence[DashboardQueries], rules: Sequence[RuleQuery], done: Callable[[Outcome], None]
     ) -> None:
-        """Tell `done` every outcome as it comes, in the caller's thread. What still waits is given up on Ctrl-C."""
+        """Call `done` with each outcome as it arrives, in the caller's thread. Ctrl-C cancels the remaining queries."""
         pool = ThreadPoolExecutor(max_workers=AT_ONCE, thread_name_prefix="query")
         try:
             waiting: set[Future[list[Outcome]]] = {pool.submit(self.rule, one) for one in rules}
@@ -85,7 +85,7 @@ class Check:
             pool.shutdown(wait=False, cancel_futures=True)
 
     def variables(self, dashboard: DashboardQueries) -> tuple[dict[str, Chosen], list[Outcome]]:
-        """What each variable of a dashboard holds when it is opened, and an outcome for each that asks a source."""
+        """The initial selection of each variable of a dashboard, and an outcome for each that queries a source."""
         chosen: dict[str, Chosen] = {}
         outcomes: list[Outcome] = []
         try:
@@ -98,9 +98,10 @@ class Check:
         return chosen, outcomes
 
     def panel(self, dashboard: DashboardQueries, query: PanelQuery, chosen: Mapping[str, Chosen]) -> list[Outcome]:
-        """One outcome for a query of a panel; where it gives nothing, or shows something for nothing, as for a rule.
+        """One outcome for a query of a panel.
 
-        An answer to `x or vector(0)` does not prove that there is an x.
+        If the query returns nothing, or fills gaps, its selectors are checked as for a rule: an answer to
+        `x or vector(0)` does not prove that x exists.
         """
         where = f"{query.panel} {query.ref}"
         interval = step(self.window, minimum=max(self.scrape_interval, _seconds(query.interval)))
@@ -121,12 +122,12 @@ class Check:
         return [_outcome("panel", dashboard.uid, where, text, verdict, f"{rows} series" if rows else "no data")]
 
     def _parts(self, source: Source, language: str, text: str, rows: int) -> list[tuple[str, tuple[Verdict, str]]]:
-        """Of an answer that does not speak for itself: each part of the query that says something, and what."""
+        """Verdicts on parts of the query, if the answer alone proves nothing; empty if it does."""
         if language == "prometheus" and (rows == 0 or fills_gaps(text)):
-            none_fits = [(text, (Verdict.QUIET, "its series are there, none fits the comparison"))]
+            none_fits = [(text, (Verdict.QUIET, "its series exist, but none meets the comparison"))]
             return self._missing(source, promql_selectors(text)) or (none_fits if rows == 0 and compares(text) else [])
         if language == "loki" and rows == 0 and picks_lines(text):
-            none_fits = [(text, (Verdict.QUIET, "its streams and labels are there, no line fits"))]
+            none_fits = [(text, (Verdict.QUIET, "its streams and labels exist, but no line matches"))]
             return self._missing(source, logql_selectors(text)) or none_fits
         return []
 
@@ -144,23 +145,23 @@ class Check:
         return found or [_outcome("rule", rule.engine, rule.alert, rule.expression, Verdict.DATA, detail)]
 
     def _missing(self, source: Source, selectors: Sequence[Selector]) -> list[tuple[str, tuple[Verdict, str]]]:
-        """The selectors that find nothing, each with what that means."""
+        """The selectors that find nothing, each with its verdict."""
         asked = [(one, self._selector(source, one)) for one in selectors]
         return [(one.text, verdict) for one, verdict in asked if verdict is not None]
 
     def _selector(self, source: Source, selector: Selector) -> tuple[Verdict, str] | None:
-        """None when it finds something."""
-        if source.knows(selector.text, self.window):
+        """The verdict on a selector that finds nothing; None if it finds something."""
+        if source.has_data(selector.text, self.window):
             return None
-        # A metric that is there must also fit: a wrong label would otherwise hide behind "may be absent".
-        if (why := self.quiet.whole(selector)) and not source.knows(selector.bare, self.window):
+        # If the metric exists, its matchers must match too; otherwise "may be absent" would hide a wrong label.
+        if (why := self.quiet.whole(selector)) and not source.has_data(selector.bare, self.window):
             return Verdict.QUIET, why
-        if (parts := self.quiet.parts(selector)) and source.knows(selector.loosened(parts), self.window):
+        if (parts := self.quiet.parts(selector)) and source.has_data(selector.loosened(parts), self.window):
             return Verdict.QUIET, "; ".join(parts.values())
         return Verdict.MISSING, f"no sample within {self.window.length / 60:.0f} minutes"
 
     def _variable(self, dashboard: DashboardQueries, variable: Variable, chosen: dict[str, Chosen]) -> Outcome | None:
-        """Fills `chosen`; an outcome for a variable that asks a source."""
+        """Adds the variable's selection to `chosen`. Returns an outcome if the variable queries a source."""
         asked = variable.query
 
         def values_of(one: Variable) -> Sequence[str]:
@@ -179,24 +180,24 @@ class Check:
             return _outcome("variable", dashboard.uid, variable.name, asked, verdict, str(error))
         if variable.kind != "query":
             return None
-        # With a custom value for All a dashboard works on, but its reader has nothing to choose.
+        # With a custom value for All, the dashboard works without options, but its users cannot choose any.
         count = len(chosen[variable.name].values)
         verdict = Verdict.DATA if count else Verdict.NOTHING
         return _outcome("variable", dashboard.uid, variable.name, asked, verdict, f"{count} values")
 
     def _source(self, kind: str) -> Source:
         if kind not in self.sources:
-            raise QueryError(f"data source {kind!r} is not asked here; there are: {', '.join(sorted(self.sources))}")
+            raise QueryError(f"data source {kind!r} is not checked here; there are: {', '.join(sorted(self.sources))}")
         return self.sources[kind]
 
 
 def kinds(dashboards: Sequence[DashboardQueries], rules: Sequence[RuleQuery]) -> set[str]:
-    """Plugin ids of all data sources that are asked anything."""
+    """Plugin ids of all data sources that the queries need."""
     return {query.source for one in dashboards for query in one.queries} | {rule.engine for rule in rules}
 
 
 def in_reading_order(outcomes: Sequence[Outcome]) -> list[Outcome]:
-    """By owner, kind and place, worst first."""
+    """Sorted by owner, then worst verdict first, then kind and place."""
     rank = {verdict: place for place, verdict in enumerate((Verdict.ERROR, Verdict.MISSING, Verdict.NOTHING))}
     return sorted(outcomes, key=lambda one: (one.owner, rank.get(one.verdict, 9), one.kind, one.where))
 

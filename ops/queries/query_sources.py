@@ -1,4 +1,4 @@
-"""Asks Prometheus, Loki and Jaeger the questions that a dashboard asks, and says how much came back."""
+"""Runs dashboard queries on Prometheus, Loki and Jaeger, and counts the results."""
 
 import math
 import re
@@ -16,17 +16,17 @@ from ops.queries.grafana_interpolation import Window
 from ops.queries.grafana_variables import Lookup
 
 TIMEOUT = 30.0
-"""Seconds for one answer: as long as Grafana waits by default."""
-# Enough to see that there are lines.
+"""Seconds for one answer; Grafana's default timeout."""
+# Line limit of a query: a few lines suffice to see that there are any.
 _LINES = 10
-# A stream selector without a pipeline; other texts are asked for lines.
+# A stream selector without a pipeline. Other expressions are run as queries for lines.
 _STREAMS = re.compile(r"\{[^{}]*\}")
 
 Json = Any
 
 
 class QueryError(Exception):
-    """A query was refused, or not answered in time; the text is the server's own."""
+    """A query was rejected, or not answered in time; the text is the server's message."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,36 +34,36 @@ class Question:
     """A query whose variables are replaced."""
 
     expression: str
-    """For Jaeger: `service=…&operation=…` of a search, or a trace's id."""
+    """For Jaeger: `service=…&operation=…` for a search, or a trace id."""
     step: float
     """Seconds between two points."""
     instant: bool = False
 
 
 class Source(ABC):
-    """One data source over HTTP. May be used from several threads."""
+    """One data source over HTTP. Safe to use from several threads; must be closed."""
 
     def __init__(self, title: str, url: str) -> None:
-        """`title` is what error texts call it. Ends with `close`."""
+        """`title` is the source's name in error messages."""
         self.title = title
         self.url = url.rstrip("/")
         self._http = httpx.Client(timeout=TIMEOUT, verify=_tls())
 
     def close(self) -> None:
-        """Give up what is still being asked."""
+        """Close the connections, which cancels running queries."""
         self._http.close()
 
     @abstractmethod
     def rows(self, question: Question, window: Window) -> int:
-        """How many series, streams or traces with at least one value answer. Raises QueryError."""
+        """Number of series, streams or traces with at least one value. Raises QueryError."""
 
     @abstractmethod
     def values(self, lookup: Lookup, window: Window) -> list[str]:
-        """The answer to a variable's question. Raises QueryError."""
+        """The values that a variable's query returns. Raises QueryError."""
 
     @abstractmethod
-    def knows(self, selector: str, window: Window) -> bool:
-        """Whether anything was stored for a selector within the window. Raises QueryError."""
+    def has_data(self, selector: str, window: Window) -> bool:
+        """Whether the selector matches any data within the window. Raises QueryError."""
 
     def get(self, path: str, parameters: Mapping[str, str], *, post: bool = False) -> Json:
         """The JSON answer. Raises QueryError."""
@@ -87,14 +87,14 @@ class Source(ABC):
 
 
 class PrometheusSource(Source):
-    """PromQL."""
+    """Runs PromQL queries."""
 
     def __init__(self, url: str) -> None:
         """`url` of any replica, or of the service in front of them."""
         super().__init__("Prometheus", url)
 
     def rows(self, question: Question, window: Window) -> int:
-        """How many series have a number; one that is NaN all the time draws nothing."""
+        """Number of series with a number; a series that is always NaN shows nothing."""
         if question.instant:
             asked = {"query": question.expression, "time": f"{window.end:.3f}"}
             return _with_numbers(self.get("/api/v1/query", asked, post=True)["data"])
@@ -102,7 +102,7 @@ class PrometheusSource(Source):
         return _with_numbers(self.get("/api/v1/query_range", asked, post=True)["data"])
 
     def values(self, lookup: Lookup, window: Window) -> list[str]:
-        """As Grafana's query variables of Prometheus."""
+        """The values that Grafana's query variables of Prometheus have."""
         match = {"match[]": lookup.argument} if lookup.argument else {}
         if lookup.kind == "label_names":
             return self.get("/api/v1/labels", _range(window))["data"]
@@ -117,20 +117,20 @@ class PrometheusSource(Source):
         answer = self.get("/api/v1/query", {"query": lookup.argument, "time": f"{window.end:.3f}"})["data"]
         return _results_text(answer)
 
-    def knows(self, selector: str, window: Window) -> bool:
-        """Whether a series had a sample."""
+    def has_data(self, selector: str, window: Window) -> bool:
+        """Whether a matching series had a sample."""
         return bool(self.get("/api/v1/series", {"match[]": selector, **_range(window), "limit": "1"})["data"])
 
 
 class LokiSource(Source):
-    """LogQL."""
+    """Runs LogQL queries."""
 
     def __init__(self, url: str) -> None:
         """`url` of any replica, or of the service in front of them."""
         super().__init__("Loki", url)
 
     def rows(self, question: Question, window: Window) -> int:
-        """How many streams have a line, or how many series have a number."""
+        """Number of streams with a line, or of series with a number."""
         asked = {"query": question.expression, "limit": str(_LINES)}
         if question.instant:
             at = {"time": str(round(window.end * 1e9))}
@@ -139,17 +139,17 @@ class LokiSource(Source):
         return _with_numbers(self.get("/loki/api/v1/query_range", asked | _nanoseconds(window) | step)["data"])
 
     def values(self, lookup: Lookup, window: Window) -> list[str]:
-        """As Grafana's query variables of Loki."""
+        """The values that Grafana's query variables of Loki have."""
         if lookup.kind == "label_names":
             return self.get("/loki/api/v1/labels", _nanoseconds(window)).get("data") or []
         if lookup.kind != "label_values":
-            raise QueryError(f"Loki has no question {lookup.kind}; there are label_names() and label_values(…)")
+            raise QueryError(f"Loki does not support {lookup.kind}; allowed: label_names() and label_values(…)")
         match = {"query": lookup.argument} if lookup.argument else {}
         answer = self.get(f"/loki/api/v1/label/{lookup.label}/values", {**match, **_nanoseconds(window)})
         return answer.get("data") or []
 
-    def knows(self, selector: str, window: Window) -> bool:
-        """Whether a stream had a line; after a pipeline, whether a line is left."""
+    def has_data(self, selector: str, window: Window) -> bool:
+        """Whether a stream had a line; with a pipeline, whether a line passes it."""
         if not _STREAMS.fullmatch(selector):
             return self.rows(Question(expression=selector, step=1), window) > 0
         return bool(self.get("/loki/api/v1/series", {"match[]": selector, **_nanoseconds(window)}).get("data"))
@@ -163,7 +163,7 @@ class JaegerSource(Source):
         super().__init__("Jaeger", url)
 
     def rows(self, question: Question, window: Window) -> int:
-        """How many traces, at most 20."""
+        """Number of traces, at most 20."""
         if "=" not in question.expression:
             return len(self.get(f"/api/traces/{quote(question.expression, safe='')}", {}).get("data") or [])
         asked = dict(part.split("=", 1) for part in question.expression.split("&"))
@@ -171,10 +171,10 @@ class JaegerSource(Source):
         return len(self.get("/api/traces", asked | times).get("data") or [])
 
     def values(self, lookup: Lookup, window: Window) -> list[str]:
-        """Jaeger has no variables."""
-        raise QueryError(f"Jaeger answers no variables ({lookup.kind} in {window.length:g} s)")
+        """Raises QueryError: Jaeger has no query variables."""
+        raise QueryError(f"Jaeger does not support variables ({lookup.kind} in {window.length:g} s)")
 
-    def knows(self, selector: str, window: Window) -> bool:
+    def has_data(self, selector: str, window: Window) -> bool:
         """Whether the service has traces."""
         return self.rows(Question(expression=f"service={selector}", step=1), window) > 0
 
@@ -184,12 +184,12 @@ SOURCES: Mapping[str, Callable[[str], Source]] = {
     "loki": LokiSource,
     "jaeger": JaegerSource,
 }
-"""Plugin id of Grafana -> client, made from a URL."""
+"""Maps Grafana's plugin id to a client class, which is created with a URL."""
 
 
 @cache
 def _tls() -> SSLContext:
-    """Reading the system's certificates takes longer than most queries."""
+    """Cached, because reading the system's certificates takes longer than most queries."""
     return httpx.create_ssl_context()
 
 
@@ -212,7 +212,7 @@ def _with_numbers(data: Json) -> int:
 
 
 def _has_number(series: Json) -> bool:
-    # Native histograms stand under other keys and are never NaN as a whole.
+    # Native histograms have their own keys and are never NaN as a whole.
     if series.get("histogram") or series.get("histograms"):
         return True
     points = cast(Sequence[tuple[float, str]], series.get("values") or [series["value"]])

@@ -1,4 +1,4 @@
-"""Which selectors may find nothing although all is well: the declared ones, each with its reason."""
+"""Selectors that may find nothing although all is well, each declared with its reason."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -23,55 +23,56 @@ class Matcher:
 
     label: str
     text: str
-    """The whole of it, such as `status=~"5.."`."""
+    """The complete matcher, such as `status=~"5.."`."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Selector:
-    """Something that a query reads."""
+    """A selector in a query."""
 
     text: str
-    """As the data source reads it, without range, offset and @."""
+    """In the data source's language, without range, offset and @."""
     metric: str = ""
-    """Its name, or the regular expression that its name must meet; empty for log lines."""
+    """Name of the metric, or a regular expression for it; empty for log lines."""
     matchers: tuple[Matcher, ...] = ()
-    """Those of PromQL, without the name."""
+    """Matchers of PromQL, except the one for the metric's name."""
 
     @classmethod
     def of(cls, metric: str, matchers: tuple[Matcher, ...]) -> "Selector":
-        """One of PromQL."""
+        """A PromQL selector."""
         return cls(text=_written(metric, (one.text for one in matchers)), metric=metric, matchers=matchers)
 
     @property
     def bare(self) -> str:
-        """The metric alone."""
+        """The selector without matchers."""
         return _written(self.metric, ())
 
     def loosened(self, texts: Iterable[str]) -> str:
-        """The selector with any value for the labels of these matchers; one that asks for any value is left out."""
+        """The selector with these matchers relaxed to any non-empty value; drops those that already accept any."""
         free = set(texts)
         loose = {one.text: None if one.text == f'{one.label}=~".+"' else f'{one.label}!=""' for one in self.matchers}
-        kept = (loose[one.text] if one.text in free else one.text for one in self.matchers)
-        return _written(self.metric, (text for text in kept if text))
+        texts_left = (loose[one.text] if one.text in free else one.text for one in self.matchers)
+        return _written(self.metric, (text for text in texts_left if text))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Quiet:
-    """What is declared."""
+    """The declared selectors."""
 
     metrics: Reasons = field(default_factory=dict[str, str])
-    """Metric -> why there may be no series of it."""
+    """Maps each metric that may have no series to the reason."""
     values: Mapping[str, Reasons] = field(default_factory=dict[str, Reasons])
-    """Metric -> matcher -> why there may be no series that fits it."""
+    """Metric -> matcher -> reason why no series may match it."""
 
     def whole(self, selector: Selector) -> str | None:
-        """Why the selector's metric may be absent."""
+        """The reason why the selector's metric may be absent; None if it must exist."""
         return next((why for name, why in self.metrics.items() if _fits(selector, name)), None)
 
     def parts(self, selector: Selector) -> Reasons:
-        """Those of the selector's matchers that nothing may fit, with the reasons.
+        """The selector's matchers that may match nothing, with the reasons.
 
-        A metric that may be absent appears in one namespace after the other.
+        A metric that may be absent can appear at different times in different namespaces, so for such a metric a
+        matcher on the namespace may match nothing.
         """
         declared = {
             text: why for name, own in self.values.items() if _fits(selector, name) for text, why in own.items()
@@ -88,7 +89,7 @@ class _File(BaseModel):
 
 
 def load(file: Path = FILE) -> Quiet:
-    """What is declared in rules/systems and in `file`. Raises OpsError for a wrong `file`."""
+    """The selectors declared in rules/systems and in `file`. Raises OpsError for invalid files."""
     found, problems = systems.load(RULES)
     if problems:
         raise OpsError("\n".join(problems))
@@ -117,6 +118,6 @@ def _written(metric: str, matchers: Iterable[str]) -> str:
 
 
 def quoted(value: str) -> str:
-    """A value as a selector holds it."""
+    """A value as a quoted string of PromQL."""
     escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
     return f'"{escaped}"'

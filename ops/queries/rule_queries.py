@@ -1,6 +1,6 @@
-"""What queries read: the selectors in the expressions of rules, and of panels that show 0 for nothing. Pure.
+"""Extracts the selectors from the expressions of rules, and of panels that show 0 when there is no data. Pure.
 
-That a rule gives nothing is normal; that it reads nothing is not.
+A rule without results is normal; a rule whose selectors find nothing is not.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -18,10 +18,10 @@ from ops.queries.quiet_selectors import Matcher, Selector, quoted
 Engine = Literal["prometheus", "loki"]
 
 _OPERATORS = {"Equal": "=", "NotEqual": "!=", "Re": "=~", "NotRe": "!~"}
-# Stages of LogQL that make or change labels: what comes after them may need them.
+# Stages of LogQL that create or change labels, so that later stages may depend on them.
 _PARSERS = ("json", "logfmt", "regexp", "pattern", "unpack", "label_format", "line_format", "decolorize")
 _LINE_FILTERS = ("|=", "|~", "|>", "!=", "!~", "!>")
-# What gives a value where nothing is.
+# Functions of PromQL that return a value when there are no series.
 _FROM_NOTHING = ("vector", "absent", "absent_over_time")
 _COMPARISONS = ("==", "!=", ">", "<", ">=", "<=")
 
@@ -31,16 +31,16 @@ class RuleQuery:
     """The expression of a rule as the stack evaluates it."""
 
     alert: str
-    """Its name, or that of the series that it records."""
+    """Name of the alert or of the recorded series."""
     engine: Engine
     expression: str
     selectors: tuple[Selector, ...]
 
 
 def read(rules: Mapping[str, Rule], recordings: Iterable[RecordingRule] = ()) -> list[RuleQuery]:
-    """Every rule by alert name, then the recording rules.
+    """The alert rules, then the recording rules.
 
-    AlertsOnMissingMetrics has no selectors: it is about what is not there.
+    AlertsOnMissingMetrics gets no selectors, because it fires on absent metrics.
     """
     found: list[RuleQuery] = []
     for alert, rule in rules.items():
@@ -55,7 +55,7 @@ def read(rules: Mapping[str, Rule], recordings: Iterable[RecordingRule] = ()) ->
 
 
 def promql_selectors(expression: str) -> list[Selector]:
-    """Every selector in a PromQL expression once, in its order. Raises ValueError when it does not parse."""
+    """The distinct selectors in a PromQL expression, in order. Raises ValueError if it does not parse."""
     found: dict[Selector, None] = {}
 
     def visit(node: object) -> bool:
@@ -69,17 +69,17 @@ def promql_selectors(expression: str) -> list[Selector]:
 
 
 def fills_gaps(expression: str) -> bool:
-    """Whether PromQL puts something in the place of what is absent, so that an answer proves nothing.
+    """Whether PromQL returns values in place of absent series, so that an answer proves nothing.
 
-    Raises ValueError when it does not parse.
+    Raises ValueError if it does not parse.
     """
     return _any_node(expression, _is_filler)
 
 
 def compares(expression: str) -> bool:
-    """Whether PromQL keeps only values that meet a comparison: that there are none may be good news.
+    """Whether PromQL filters values by a comparison, so that an empty answer may be good news.
 
-    Raises ValueError when it does not parse.
+    Raises ValueError if it does not parse.
     """
     return _any_node(expression, _is_filter)
 
@@ -109,7 +109,7 @@ def _is_filter(node: object) -> bool:
 
 
 def picks_lines(expression: str) -> bool:
-    """Whether LogQL keeps only lines with some text or label: that there are none may be good news."""
+    """Whether LogQL filters lines by a text or a label, so that an empty answer may be good news."""
     items = tokens(expression)
     return any(
         (one[:2] in (("sign", "|="), ("sign", "|~")) and after.text != "")
@@ -119,8 +119,8 @@ def picks_lines(expression: str) -> bool:
 
 
 def logql_selectors(expression: str) -> list[Selector]:
-    """Every stream selector in a LogQL expression once, in its order, and after it each label that a filter of its
-    lines reads, with the parsers before it. Raises ValueError when it cannot be read.
+    """The distinct stream selectors in a LogQL expression, in order. Each is followed by one selector per label that a
+    filter on its lines reads, with the parsers before it. Raises ValueError if it cannot be parsed.
     """
     items = tokens(expression)
     starts = [index for index, token in enumerate(items) if token[:2] == ("sign", "{")]
@@ -129,14 +129,14 @@ def logql_selectors(expression: str) -> list[Selector]:
 
 
 def _streams(expression: str, items: list[Token]) -> Iterator[str]:
-    """The selector with which `items` begin; then one text for each label that a filter of its lines reads."""
+    """The stream selector at the start of `items`, then one text for each label that a filter on its lines reads."""
     end = next(index for index, token in enumerate(items) if token[:2] == ("sign", "}"))
     stream = expression[items[0].position : items[end].position + 1]
     yield stream
     stage, start, depth = "", 0, 0
     for before, token, after in zip(items[end:], items[end + 1 :], [*items[end + 2 :], items[-1]], strict=False):
         depth += {"(": 1, ")": -1}.get(token.text, 0) if token.kind == "sign" else 0
-        # What stands after a label compares it; elsewhere the same sign filters whole lines.
+        # Directly after a label the sign compares that label; elsewhere it filters whole lines.
         filters_lines = token.kind == "sign" and token.text in _LINE_FILTERS and before.kind != "word"
         over = token.kind in ("range", "end") or depth < 0
         if over or filters_lines or token[:2] == ("sign", "|"):

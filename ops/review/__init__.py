@@ -1,1 +1,1 @@
-"""What a change means for the people who are told: two commits compared in terms of alerts, routes and dashboards."""
+"""Compares two commits for the people who get notifications: in terms of alerts, routes and dashboards."""

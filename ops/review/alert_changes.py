@@ -1,4 +1,4 @@
-"""Alerts compared: what about them differs, whom they reach before and after, and what is easily overlooked."""
+"""Compares alerts: their properties, their receivers before and after, and risks that are easily overlooked."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -8,25 +8,25 @@ from alerting import expressions
 from alerting.durations import seconds
 from alerting.missing_metrics import ALERT as MADE
 from alerting.routing import Routing
-from ops.review.changes import Action, Change, Detail, Kind, action, compared, details, diff, text
-from ops.review.sense import looser
+from ops.review.changes import Action, Change, ChangeKind, Detail, action, compared, details, diff, text
+from ops.review.notified import Reach, muters, reach
 from ops.review.snapshot import Alert, Rules, Snapshot
-from ops.review.told import Told, muters, told
+from ops.review.threshold_direction import looser
 
 _SEVERITIES = ("info", "warning", "critical")
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Side:
-    """One alert of one commit, and whom it reaches; None where the routes could not be read."""
+    """One alert of one commit, and its receivers (None if the routes could not be read)."""
 
     alert: Alert
-    told: Told | None
+    reach: Reach | None
     muters: frozenset[tuple[str, str]]
 
 
 def alert_changes(before: Snapshot, after: Snapshot) -> list[Change]:
-    """Alerts that differ, or that reach others than before. Needs the rules of both."""
+    """Alerts whose properties, receivers or muting differ. Both snapshots must have rules."""
     return compared(_sides(before), _sides(after), _change)
 
 
@@ -38,23 +38,23 @@ def _sides(snapshot: Snapshot) -> dict[str, _Side]:
     return {
         name: _Side(
             alert=alert,
-            told=_told(snapshot.routing, alert, plain),
+            reach=_reach(snapshot.routing, alert, plain),
             muters=frozenset(muters(snapshot.routing, labels, name)) if snapshot.routing else frozenset(),
         )
         for name, alert in alerts.items()
     }
 
 
-def _told(routing: Routing | None, alert: Alert, values: Mapping[str, object]) -> Told | None:
+def _reach(routing: Routing | None, alert: Alert, values: Mapping[str, object]) -> Reach | None:
     if routing is None:
         return None
     windows = str(values.get("muteWindows", True)).lower() == "true"
-    return told(routing, alert.labels, repeat=str(values.get("repeatInterval", "")), mute_windows=windows)
+    return reach(routing, alert.labels, repeat=str(values.get("repeatInterval", "")), mute_windows=windows)
 
 
 def _change(name: str, before: _Side | None, after: _Side | None) -> Change | None:
     side = after or before
-    assert side is not None  # noqa: S101 -- of two sides one is there
+    assert side is not None  # noqa: S101 -- at least one side exists
     own: tuple[Detail, ...] = ()
     delivery: tuple[Detail, ...] = ()
     expression = ""
@@ -68,12 +68,12 @@ def _change(name: str, before: _Side | None, after: _Side | None) -> Change | No
     rerouted = before and after and not own and not expression
     labels = side.alert.rule.labels
     return Change(
-        kind=Kind.ALERT,
+        kind=ChangeKind.ALERT,
         name=name,
         action=Action.REROUTED if rerouted else action(before, after),
         system=labels.system,
         team=labels.team,
-        receivers=side.told.channels if side.told else (),
+        receivers=side.reach.channels if side.reach else (),
         details=(*own, *delivery),
         diff=expression,
         risks=tuple(_risks(before, after)),
@@ -99,28 +99,28 @@ def _properties(alert: Alert) -> dict[str, object]:
 def _own(before: Alert, after: Alert) -> Iterator[Detail]:
     for detail in details(_properties(before), _properties(after)):
         threshold = detail.what.startswith("threshold ") and detail.before and detail.after
-        stack = " (this stack's own)" if threshold and (before.overridden or after.overridden) else ""
+        stack = " (overridden in this stack)" if threshold and (before.overridden or after.overridden) else ""
         yield Detail(what=detail.what + stack, before=detail.before, after=detail.after)
 
 
 def _delivery(before: _Side, after: _Side) -> Iterator[Detail]:
-    if before.told and after.told:
-        yield from details(_reach(before.told), _reach(after.told))
+    if before.reach and after.reach:
+        yield from details(_reach_facts(before.reach), _reach_facts(after.reach))
     yield from (Detail(what="muted by", before=" ".join(pair)) for pair in sorted(before.muters - after.muters))
     yield from (Detail(what="muted by", after=" ".join(pair)) for pair in sorted(after.muters - before.muters))
 
 
-def _reach(told: Told) -> dict[str, str]:
+def _reach_facts(side: Reach) -> dict[str, str]:
     return {
-        "told": ", ".join(sorted(told.channels)),
-        "perhaps told": ", ".join(sorted(told.possible)),
-        "mute windows": ", ".join(sorted(told.mute)),
-        "repeated every": told.repeat,
+        "notifies": ", ".join(sorted(side.channels)),
+        "may notify": ", ".join(sorted(side.possible)),
+        "mute windows": ", ".join(sorted(side.mute)),
+        "repeated every": side.repeat,
     }
 
 
 def _expression(before: Alert, after: Alert) -> str:
-    """The expressions' diff; a number that is a threshold of both is no difference."""
+    """The diff of the expressions; empty if only the values of thresholds that both have differ."""
     both = [(before.thresholds[name], value) for name, value in after.thresholds.items() if name in before.thresholds]
     old = before.rule.expr
     if before.rule.engine == after.rule.engine and len({number for number, _ in both}) == len(both):
@@ -129,7 +129,7 @@ def _expression(before: Alert, after: Alert) -> str:
 
 
 def _facts(side: _Side) -> tuple[Detail, ...]:
-    """What a reader wants to know of an alert that is new, or gone."""
+    """The properties to show of an added or removed alert."""
     wanted = ("severity", "page", "for", "summary")
     properties = _properties(side.alert)
     shown = {key: value for key, value in properties.items() if key in wanted or key.startswith("threshold ")}
@@ -138,15 +138,15 @@ def _facts(side: _Side) -> tuple[Detail, ...]:
 
 def _risks(before: _Side | None, after: _Side | None) -> Iterator[str]:
     if before is None:
-        if after and after.told and after.told.by_default:
-            yield f"has no route: only the default channel {', '.join(after.told.channels)} is told"
+        if after and after.reach and after.reach.by_default:
+            yield f"has no route: only the default channel {', '.join(after.reach.channels)} is notified"
         return
     pages = before.alert.rule.labels.page == "true"
     if after is None:
-        yield "is gone, and it paged" if pages else "is gone"
+        yield "is removed, and it paged" if pages else "is removed"
         return
     if pages and after.alert.rule.labels.page != "true":
-        yield "loses its page: nobody is woken any more"
+        yield "no longer pages: nobody is woken up"
     yield from _weaker(before.alert, after.alert)
     yield from _lost(before, after)
 
@@ -166,20 +166,20 @@ def _weaker(before: Alert, after: Alert) -> Iterator[str]:
         if less:
             yield f"is looser: {shown}"
         elif less is None:
-            yield f"may be looser, which its expression does not tell: {shown}"
+            yield f"may be looser (its expression does not show the direction): {shown}"
 
 
 def _lost(before: _Side, after: _Side) -> Iterator[str]:
-    if before.told and after.told:
-        lost = [name for name in before.told.channels if name not in after.told.channels]
-        if after.told.by_default and not before.told.by_default:
-            were, told = (", ".join(side.channels) for side in (before.told, after.told))
-            yield f"loses all its receivers ({were}): only the default channel {told} is told"
+    if before.reach and after.reach:
+        lost = [name for name in before.reach.channels if name not in after.reach.channels]
+        if after.reach.by_default and not before.reach.by_default:
+            old, new = (", ".join(side.channels) for side in (before.reach, after.reach))
+            yield f"loses all its receivers ({old}): only the default channel {new} is notified"
         elif lost:
-            yield f"is no longer told to {', '.join(lost)}"
-        if new := [name for name in after.told.mute if name not in before.told.mute]:
-            yield f"is not told during {', '.join(new)} any more"
+            yield f"no longer notifies {', '.join(lost)}"
+        if windows := [name for name in after.reach.mute if name not in before.reach.mute]:
+            yield f"no longer notifies anyone during {', '.join(windows)}"
     if before.alert.rule.alert != MADE and (new := sorted(after.muters - before.muters)):
-        yield f"is muted now while {', '.join(f'{alert} fires ({name})' for name, alert in new[:5])}" + (
+        yield f"is now muted while {', '.join(f'{alert} fires ({name})' for name, alert in new[:5])}" + (
             f" and {len(new) - 5} more" if len(new) > 5 else ""
         )

@@ -1,4 +1,4 @@
-"""What a comparison finds: one change per thing that somebody would talk about."""
+"""The result of a comparison: one change per alert, route, dashboard, setting and so on."""
 
 import difflib
 from collections.abc import Callable, Mapping
@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 import yaml
 
 
-class Kind(StrEnum):
-    """What changed, in the order of a report."""
+class ChangeKind(StrEnum):
+    """The kind of object that changed, in the order of a report."""
 
     ALERT = "alert"
     SLO = "SLO"
@@ -27,18 +27,18 @@ class Kind(StrEnum):
 
 
 class Action(StrEnum):
-    """What happened to it."""
+    """How an object changed."""
 
     ADDED = "added"
     REMOVED = "removed"
     CHANGED = "changed"
-    REROUTED = "told otherwise"
-    """The alert itself is as before; whom it reaches, or what mutes it, is not."""
+    REROUTED = "rerouted"
+    """The alert itself is unchanged, but its receivers or its muting differ."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Detail:
-    """One property that differs; empty text where there was, or is, none."""
+    """One property that differs; a side without the property has an empty text."""
 
     what: str
     before: str = ""
@@ -47,20 +47,20 @@ class Detail:
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """One thing that differs between two commits."""
+    """One object that differs between two commits."""
 
-    kind: Kind
+    kind: ChangeKind
     name: str
     action: Action
     system: str = ""
     team: str = ""
     receivers: tuple[str, ...] = ()
-    """Channels that are told; of what is removed, those that were."""
+    """Channels that are notified; for a removed object, the former ones."""
     details: tuple[Detail, ...] = ()
     diff: str = ""
     """Expressions as a unified diff."""
     risks: tuple[str, ...] = ()
-    """What is easily overlooked: each a clause about the thing named."""
+    """Easily overlooked consequences: each a clause whose subject is the object."""
 
 
 _Item = TypeVar("_Item")
@@ -69,20 +69,20 @@ _Item = TypeVar("_Item")
 def compared(
     before: Mapping[str, _Item], after: Mapping[str, _Item], change: Callable[[str, _Item | None, _Item | None], Any]
 ) -> list[Change]:
-    """What `change(name, before, after)` says of each name, in the order of `after`; None is left out."""
+    """The results of `change(name, before, after)` for every name, in the order of `after`, without None."""
     names = [*after, *(name for name in before if name not in after)]
     return [found for name in names if (found := change(name, before.get(name), after.get(name))) is not None]
 
 
 def action(before: object, after: object) -> Action:
-    """What happened, by whether there is something on each side."""
+    """Added, removed or changed, depending on which sides are None."""
     if before is None:
         return Action.ADDED
     return Action.REMOVED if after is None else Action.CHANGED
 
 
 def details(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[Detail, ...]:
-    """The entries that differ, by key."""
+    """One detail for each key whose values differ."""
     keys = [*after, *(key for key in before if key not in after)]
     return tuple(
         Detail(what=key, before=text(before.get(key)), after=text(after.get(key)))
@@ -92,13 +92,13 @@ def details(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[Detail
 
 
 def diff(before: str, after: str) -> str:
-    """The lines that differ, with two around them; empty when none do."""
+    """A unified diff without header and with two lines of context; empty if the texts are equal."""
     lines = difflib.unified_diff(before.strip().splitlines(), after.strip().splitlines(), lineterm="", n=2)
     return "\n".join(list(lines)[2:])
 
 
 def text(value: object) -> str:
-    """A value in one line, as YAML writes it."""
+    """A value as one line of YAML."""
     if value is None or value == "":
         return ""
     if isinstance(value, bool):

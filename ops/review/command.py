@@ -1,4 +1,4 @@
-"""`preview-summary`: what a pull request means for the people who are told, as a comment and as tables."""
+"""`preview-summary`: shows how a pull request affects alerts and notifications, as a comment and as tables."""
 
 import json
 from collections.abc import Sequence
@@ -18,12 +18,12 @@ from ops.review.snapshot import Snapshot
 from ops.review.terminal import show
 
 Base = Annotated[str, typer.Option(help="Commit, branch or tag to compare with.")]
-Head = Annotated[str, typer.Option(help=f"Commit to look at; {CHECKOUT} for the files as they are.")]
+Head = Annotated[str, typer.Option(help=f"Commit to review; {CHECKOUT} for the files as they are.")]
 Stack = Annotated[str, typer.Option("--stack", help="Stack, as in Pulumi.<stack>.yaml.")]
-Preview = Annotated[Path | None, typer.Option(help="What `pulumi preview --json` printed, or its event log.")]
+Preview = Annotated[Path | None, typer.Option(help="Output of `pulumi preview --json`, or its event log.")]
 MarkdownFile = Annotated[Path | None, typer.Option("--markdown", help="Write the comment to this file.")]
-JsonFile = Annotated[Path | None, typer.Option("--json", help="Write everything to this file.")]
-Cost = Annotated[bool, typer.Option(help="Estimate what it costs, and the difference.")]
+JsonFile = Annotated[Path | None, typer.Option("--json", help="Write the whole report as JSON to this file.")]
+Cost = Annotated[bool, typer.Option(help="Estimate the monthly cost and its difference.")]
 
 
 def preview_summary(  # noqa: PLR0913 -- each is an option
@@ -36,9 +36,9 @@ def preview_summary(  # noqa: PLR0913 -- each is an option
     json_file: JsonFile = None,
     cost: Cost = True,
 ) -> None:
-    """Compare two commits in terms of alerts: what changes, for whom, and what is easily overlooked.
+    """Compare two commits: changed alerts, routes and dashboards, who is affected, and easily overlooked risks.
 
-    Exit code: 0 compared, 1 the head cannot be deployed (the report says why), 2 bad usage.
+    Exit code: 0 compared, 1 the head cannot be deployed (the report lists the reasons), 2 bad usage.
     """
     found = report(ROOT, base=base, head=head, stack=stack, preview=preview, cost=cost)
     show(terminal(), found)
@@ -50,7 +50,7 @@ def preview_summary(  # noqa: PLR0913 -- each is an option
 
 
 def report(root: Path, *, base: str, head: str, stack: str, preview: Path | None = None, cost: bool = False) -> Report:
-    """The comparison of two commits of the repository `root` for one stack. Raises OpsError, UsageError."""
+    """Compares two commits of the repository `root` for one stack. Raises OpsError, UsageError."""
     engine = resources.read(preview) if preview else None
     with commits.files(root, base) as old, commits.files(root, head) as new:
         before = snapshot.read(old, stack, name=base)

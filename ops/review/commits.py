@@ -1,4 +1,4 @@
-"""The files of a commit, or of the checkout as it is."""
+"""Provides the files of a commit, or of the current checkout."""
 
 import io
 import subprocess
@@ -11,8 +11,8 @@ from pathlib import Path
 from ops.errors import OpsError, UsageError
 
 CHECKOUT = "checkout"
-"""Stands for the files as they are, committed or not."""
-# What a comparison reads; the rest of a commit may be large.
+"""Name for the current files, committed or not."""
+# Folders that a comparison reads; the rest of a commit may be large.
 _READ = ("rules", "dashboards", "ops")
 
 
@@ -20,14 +20,14 @@ _READ = ("rules", "dashboards", "ops")
 def files(root: Path, ref: str) -> Generator[Path]:
     """The folder with the files of `ref`, a commit, branch or tag; `root` itself for CHECKOUT.
 
-    Raises UsageError when there is no such commit.
+    Raises UsageError if there is no such commit.
     """
     if ref == CHECKOUT:
         yield root
         return
     commit = identity(root, ref)
-    there = _git(root, "ls-tree", "--name-only", commit).decode().splitlines()
-    wanted = [name for name in there if name in _READ or (name.startswith("Pulumi.") and name.endswith(".yaml"))]
+    entries = _git(root, "ls-tree", "--name-only", commit).decode().splitlines()
+    wanted = [name for name in entries if name in _READ or (name.startswith("Pulumi.") and name.endswith(".yaml"))]
     with tempfile.TemporaryDirectory(prefix="preview-summary-") as folder:
         if wanted:
             with tarfile.open(fileobj=io.BytesIO(_git(root, "archive", commit, "--", *wanted))) as archive:
@@ -36,15 +36,13 @@ def files(root: Path, ref: str) -> Generator[Path]:
 
 
 def identity(root: Path, ref: str) -> str:
-    """The commit's full hash; CHECKOUT for itself. Raises UsageError when there is no such commit."""
+    """The commit's full hash, or CHECKOUT for CHECKOUT. Raises UsageError if there is no such commit."""
     if ref == CHECKOUT:
         return CHECKOUT
     try:
         return _git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}").decode().strip()
     except OpsError as error:
-        raise UsageError(
-            f"no commit {ref!r} here; allowed: a commit, branch or tag that was fetched, or {CHECKOUT}"
-        ) from error
+        raise UsageError(f"no commit {ref!r} here; allowed: a fetched commit, branch or tag, or {CHECKOUT}") from error
 
 
 def _git(root: Path, *arguments: str) -> bytes:
@@ -53,5 +51,5 @@ def _git(root: Path, *arguments: str) -> bytes:
     except FileNotFoundError as error:
         raise OpsError("git is not installed") from error
     except subprocess.CalledProcessError as error:
-        said = error.stderr.decode(errors="replace").strip()
-        raise OpsError(f"git {arguments[0]} failed in {root}: {said or f'exit code {error.returncode}'}") from error
+        message = error.stderr.decode(errors="replace").strip() or f"exit code {error.returncode}"
+        raise OpsError(f"git {arguments[0]} failed in {root}: {message}") from error

@@ -1,4 +1,4 @@
-"""Everything but the alerts compared: SLOs, recording rules, routes, dashboards, runbooks, budgets and settings."""
+"""Compares everything except alerts: SLOs, recording rules, routes, dashboards, runbooks, budgets and settings."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
@@ -11,17 +11,17 @@ from alerting.routing.model import values
 from alerting.slos import Slo
 from ops.review import panels
 from ops.review.alert_changes import alert_changes
-from ops.review.changes import Change, Detail, Kind, action, compared, details, diff, text
+from ops.review.changes import Change, ChangeKind, Detail, action, compared, details, diff, text
 from ops.review.snapshot import Rules, Snapshot
 from ops.review.stack_values import HIDDEN, StackValues
 
 _RETENTIONS = ("prometheusRetention", "lokiRetention", "jaegerRetention")
-# Compared as alerts and budgets, in their own terms.
-_ELSEWHERE = ("alertOverrides", "disruptionBudgets")
+# Settings that are compared as alerts and budgets.
+_COMPARED_ELSEWHERE = ("alertOverrides", "disruptionBudgets")
 
 
 def changes(before: Snapshot, after: Snapshot) -> list[Change]:
-    """All that differs, in the order of a report. A part that one side lacks is left out."""
+    """All differences, in the order of a report. Parts that could not be read on one side are left out."""
     found: list[Change] = []
     if before.rules and after.rules:
         found += alert_changes(before, after)
@@ -49,11 +49,11 @@ def _slos(before: Rules, after: Rules) -> list[Change]:
         queries = [diff(getattr(old, part, ""), getattr(new, part, "")) for part in ("errors", "total")]
         risks: list[str] = []
         if old and not new:
-            risks.append("is gone, with its three alerts")
+            risks.append("is removed, with its three alerts")
         elif old and new and new.objective < old.objective:
             risks.append(f"promises less: {text(new.objective)} %, not {text(old.objective)} %")
         return Change(
-            kind=Kind.SLO,
+            kind=ChangeKind.SLO,
             name=name,
             action=action(old, new),
             system=slo.system,
@@ -77,9 +77,9 @@ def _recordings(before: Rules, after: Rules) -> list[Change]:
         record = cast(RecordingRule, new or old).record
         alerts = (after if new else before).deployed()
         readers = [alert for alert, one in alerts.items() if record in one.rule.expr]
-        risk = [f"is gone, and {', '.join(readers)} read it"] if new is None and _readers(after, record) else []
+        risk = [f"is removed, but {', '.join(readers)} read it"] if new is None and _readers(after, record) else []
         return Change(
-            kind=Kind.RECORDING,
+            kind=ChangeKind.RECORDING,
             name=name,
             action=action(old, new),
             details=(Detail(what="read by", after=", ".join(readers)),) if readers else (),
@@ -97,7 +97,7 @@ def _readers(rules: Rules, record: str) -> list[str]:
 def _recorded(rules: Rules) -> dict[str, RecordingRule]:
     return {
         f"{rule.record}{text(rule.labels) if rule.labels else ''}": rule
-        # Those of an SLO are told with it.
+        # The recording rules of an SLO are reported with it.
         for rule in rules.rule_set.recordings()
         if "slo" not in (rule.labels or {})
     }
@@ -107,18 +107,18 @@ def _routing(before: Routing, after: Routing) -> Iterator[Change]:
     yield from compared(_routes(before), _routes(after), _route)
     yield from compared(before.channels, after.channels, lambda name, old, new: _channel(name, old, new, after))
     for kind, old, new in (
-        (Kind.MUTE_WINDOW, before.mute_windows, after.mute_windows),
-        (Kind.INHIBITION, before.inhibitions, after.inhibitions),
-        (Kind.ESCALATION, before.escalation, after.escalation),
+        (ChangeKind.MUTE_WINDOW, before.mute_windows, after.mute_windows),
+        (ChangeKind.INHIBITION, before.inhibitions, after.inhibitions),
+        (ChangeKind.ESCALATION, before.escalation, after.escalation),
     ):
         yield from compared(_dumped(old), _dumped(new), lambda name, a, b, kind=kind: _plain(kind, name, a, b))
     whole = [{"default": one.default, "group_by": one.group_by} for one in (before, after)]
     if found := details(*whole):
-        yield Change(kind=Kind.ROUTE, name="(every alert)", action=action(before, after), details=found)
+        yield Change(kind=ChangeKind.ROUTE, name="(every alert)", action=action(before, after), details=found)
 
 
 def _routes(routing: Routing) -> dict[str, tuple[int, Route]]:
-    """What a route matches, as text -> its place and itself. Of two with one match the first takes all."""
+    """Maps the match of each route, as text, to its position and the route. Of equal matches only the first is used."""
     found: dict[str, tuple[int, Route]] = {}
     for index, route in enumerate(routing.routes):
         name = ", ".join(f"{label}={'|'.join(values(wanted))}" for label, wanted in route.match.items())
@@ -133,7 +133,7 @@ def _route(name: str, before: tuple[int, Route] | None, after: tuple[int, Route]
         return None
     route = cast(tuple[int, Route], after or before)[1]
     return Change(
-        kind=Kind.ROUTE,
+        kind=ChangeKind.ROUTE,
         name=name,
         action=action(before, after),
         receivers=tuple(dict.fromkeys(route.all_channels())),
@@ -153,7 +153,7 @@ def _channel(name: str, before: Channel | None, after: Channel | None, routing: 
     used = [f"route {index + 1}" for index, route in enumerate(routing.routes) if name in route.all_channels()]
     extra = (Detail(what="used by", after=", ".join(used)),) if used else ()
     return Change(
-        kind=Kind.CHANNEL,
+        kind=ChangeKind.CHANNEL,
         name=name,
         action=action(before, after),
         receivers=(name,),
@@ -162,7 +162,7 @@ def _channel(name: str, before: Channel | None, after: Channel | None, routing: 
 
 
 def _channel_facts(channel: Channel | None) -> dict[str, Any]:
-    """Its kind and what it names; values are names of config keys, never what stands under them."""
+    """The channel's kind and fields. Secrets are not included: fields contain only the names of their config keys."""
     if channel is None:
         return {}
     return {"kind": type(channel.kind).__name__, **channel.kind.model_dump()}
@@ -172,7 +172,7 @@ def _dumped(items: Mapping[Any, Any]) -> dict[str, dict[str, Any]]:
     return {name: item.model_dump(by_alias=True, exclude_defaults=True) for name, item in items.items()}
 
 
-def _plain(kind: Kind, name: str, before: dict[str, Any] | None, after: dict[str, Any] | None) -> Change | None:
+def _plain(kind: ChangeKind, name: str, before: dict[str, Any] | None, after: dict[str, Any] | None) -> Change | None:
     found = details(before or {}, after or {})
     return Change(kind=kind, name=name, action=action(before, after), details=found) if found else None
 
@@ -183,23 +183,23 @@ def _runbooks(before: Mapping[str, str], after: Mapping[str, str]) -> list[Chang
             return None
         sizes = [str(len(page.splitlines())) if page is not None else "" for page in (old, new)]
         return Change(
-            kind=Kind.RUNBOOK,
+            kind=ChangeKind.RUNBOOK,
             name=name,
             action=action(old, new),
             details=(Detail(what="lines", before=sizes[0], after=sizes[1]),),
-            risks=("is empty: who is woken finds nothing",) if new is not None and not new.strip() else (),
+            risks=("is empty: the on-call engineer finds nothing",) if new is not None and not new.strip() else (),
         )
 
     return compared(before, after, change)
 
 
 def _budgets(snapshot: Snapshot) -> dict[str, tuple[DisruptionBudget, bool]]:
-    """Name -> the budget, and whether the stack creates it."""
+    """Maps names to the budget and whether the stack creates it."""
     plain = snapshot.values.plain if snapshot.values else {}
-    there = cast(list[str], plain.get("serviceNamespaces") or [])
+    namespaces = cast(list[str], plain.get("serviceNamespaces") or [])
     simulated = str(plain.get("simulator", "")).lower() == "true"
     budgets = cast(Rules, snapshot.rules).budgets
-    return {name: (budget, simulated or budget.namespace in there) for name, budget in budgets.items()}
+    return {name: (budget, simulated or budget.namespace in namespaces) for name, budget in budgets.items()}
 
 
 def _budget(
@@ -211,30 +211,35 @@ def _budget(
         return None
     risks: list[str] = []
     if before and after is None:
-        risks.append("is gone: a node drain may stop every pod")
+        risks.append("is removed: a node drain may stop every pod")
     elif before and after and after[0].min_available < before[0].min_available:
         risks.append(f"protects less: {after[0].min_available} pods, not {before[0].min_available}")
     system = cast(tuple[DisruptionBudget, bool], after or before)[0].system
     return Change(
-        kind=Kind.BUDGET, name=name, action=action(before, after), system=system, details=found, risks=tuple(risks)
+        kind=ChangeKind.BUDGET,
+        name=name,
+        action=action(before, after),
+        system=system,
+        details=found,
+        risks=tuple(risks),
     )
 
 
 def _settings(before: StackValues, after: StackValues) -> Iterator[Change]:
-    for key in sorted({*before.plain, *after.plain, *before.encrypted, *after.encrypted} - set(_ELSEWHERE)):
+    for key in sorted({*before.plain, *after.plain, *before.encrypted, *after.encrypted} - set(_COMPARED_ELSEWHERE)):
         sides = [side.compared(key) for side in (before, after)]
-        there = [side != (None, None) for side in sides]
-        # A default that came or went with its key says nothing about this stack.
-        chosen = all(there) or key in (after if there[1] else before).own
+        exists = [side != (None, None) for side in sides]
+        # A key that is new or gone and has only its default does not affect this stack.
+        chosen = all(exists) or key in (after if exists[1] else before).own
         if sides[0] == sides[1] or not chosen:
             continue
-        old, new = (side.shown(key) if is_there else "" for side, is_there in zip((before, after), there, strict=True))
+        old, new = (side.shown(key) if known else "" for side, known in zip((before, after), exists, strict=True))
         if old == new and HIDDEN in (old, new):
-            new = f"{HIDDEN}, another one"
+            new = f"{HIDDEN}, changed"
         yield Change(
-            kind=Kind.SETTING,
+            kind=ChangeKind.SETTING,
             name=key,
-            action=action(there[0] or None, there[1] or None),
+            action=action(exists[0] or None, exists[1] or None),
             details=(Detail(what="value", before=old, after=new),),
             risks=tuple(_setting_risks(key, before.plain.get(key), after.plain.get(key))),
         )
@@ -242,8 +247,8 @@ def _settings(before: StackValues, after: StackValues) -> Iterator[Change]:
 
 def _setting_risks(key: str, before: object, after: object) -> Iterator[str]:
     if key in _RETENTIONS and before and after and seconds(str(after)) < seconds(str(before)):
-        yield f"keeps less: what is older than {after} is deleted"
+        yield f"keeps less: data older than {after} is deleted"
     if key == "protect" and str(after).lower() == "false":
-        yield "is off: a delete of the namespace takes all volumes with it"
+        yield "is off: deleting the namespace deletes all volumes"
     if key.endswith("Replicas") and isinstance(before, int) and isinstance(after, int) and after < before:
-        yield f"fewer: {after}, not {before}"
+        yield f"is lower: {after}, not {before}"

@@ -1,17 +1,17 @@
-"""The report as Markdown for one comment of a pull request, never longer than a comment may be."""
+"""Renders the report as Markdown for one comment of a pull request, within the maximum length of a comment."""
 
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from ops.review.changes import Action, Change, Detail, Kind
+from ops.review.changes import Action, Change, ChangeKind, Detail
 from ops.review.report import MARKER, Report, headline
 from ops.review.resources import Resources
 
 LIMIT = 60_000
-"""Characters. GitHub takes 65,536."""
-# For the line that says what was cut, and for closing what is open.
+"""Characters. GitHub allows 65,536."""
+# Characters for the line about the cut entries and for closing tags.
 _RESERVE = 400
 _SIGNS = {Action.ADDED: "➕", Action.REMOVED: "➖", Action.CHANGED: "✏️", Action.REROUTED: "🔀"}
 _LONGEST_VALUE = 300
@@ -20,7 +20,7 @@ _LONGEST_DIFF = 60
 
 @dataclass(frozen=True, kw_only=True)
 class _Section:
-    """A part of the comment; its blocks are never torn apart."""
+    """A part of the comment. Blocks are included as a whole or not at all."""
 
     title: str
     blocks: Sequence[str]
@@ -30,9 +30,9 @@ class _Section:
 
 
 def render(report: Report, *, limit: int = LIMIT) -> str:
-    """The comment. What has no room is left out from the end, and a last line says how much that is."""
+    """The comment. If it is too long, entries at the end are left out, and a last line gives their number."""
     head = "\n".join(
-        (MARKER.format(stack=report.stack), f"## What changes in `{report.stack}`", "", _told(headline(report)), "")
+        (MARKER.format(stack=report.stack), f"## What changes in `{report.stack}`", "", _escaped(headline(report)), "")
     )
     refs = (report.base, report.head)
     parts, left, cut = [head], limit - len(head) - _RESERVE, 0
@@ -43,77 +43,82 @@ def render(report: Report, *, limit: int = LIMIT) -> str:
         cut += dropped
     if cut:
         parts.append(
-            f"\n✂️ **Cut:** {cut} entries have no room in one comment. All of it: "
+            f"\n✂️ **Cut:** {cut} entries do not fit into one comment. To see all: "
             f'`make summary ARGS="--base {report.base} --head {report.head} --stack {report.stack}"`\n'
         )
-    shown = " → ".join(f"{_told(ref)} ({commit[:12]})" for ref, commit in zip(refs, report.commits, strict=True))
+    shown = " → ".join(f"{_escaped(ref)} ({commit[:12]})" for ref, commit in zip(refs, report.commits, strict=True))
     parts.append(f"\n<sub>{shown}</sub>\n")
     return "".join(parts)
 
 
 def _fitted(section: _Section, room: int) -> tuple[str, int]:
-    """The section with as many blocks as fit, and how many do not."""
+    """The section with as many blocks as fit, and the number of dropped blocks."""
     start, end = f"\n### {section.title}\n\n", section.closing
     if section.collapsed:
         start = f"\n<details><summary>{section.title}</summary>\n\n"
         end += "\n</details>\n"
     start += section.opening
     room -= len(start) + len(end)
-    kept: list[str] = []
+    fitting: list[str] = []
     for block in section.blocks:
         if len(block) + 1 > room:
             break
-        kept.append(block)
+        fitting.append(block)
         room -= len(block) + 1
-    dropped = len(section.blocks) - len(kept)
-    return (start + "\n".join(kept) + "\n" + end if kept else ""), dropped
+    dropped = len(section.blocks) - len(fitting)
+    return (start + "\n".join(fitting) + "\n" + end if fitting else ""), dropped
 
 
 def _sections(report: Report) -> Iterator[_Section]:
-    """What must be seen comes first: it is what is left when there is little room."""
+    """The sections, the most important first, because the last ones are cut when there is little room."""
     if report.head_problems:
-        yield _Section(title="⛔ This cannot be deployed", blocks=[f"- {_told(line)}" for line in report.head_problems])
-    if report.base_problems:
-        said = (
-            f"{len(report.base_problems)} problems in the base; what it has of alerts, routes or dashboards is unknown."
+        yield _Section(
+            title="⛔ This cannot be deployed", blocks=[f"- {_escaped(line)}" for line in report.head_problems]
         )
-        yield _Section(title="⚠️ Not everything is compared", blocks=[f"{said} They stand at the end."])
+    if report.base_problems:
+        text = (
+            f"{len(report.base_problems)} problems in the base: some of its alerts, routes or dashboards are unknown. "
+            "They are listed at the end."
+        )
+        yield _Section(title="⚠️ Not everything is compared", blocks=[text])
     if report.risks:
-        lines = [f"- ⚠️ **{_told(change.name)}** ({change.kind.value}) {_told(risk)}" for change, risk in report.risks]
+        lines = [
+            f"- ⚠️ **{_escaped(change.name)}** ({change.kind.value}) {_escaped(risk)}" for change, risk in report.risks
+        ]
         yield _Section(title="Easily overlooked", blocks=lines)
     if report.resources:
         yield from _resources(report.resources)
-    if alerts := report.of(Kind.ALERT):
+    if alerts := report.of(ChangeKind.ALERT):
         yield _table("Alerts", alerts)
-    if rest := [change for change in report.changes if change.kind not in (Kind.ALERT, Kind.SETTING)]:
+    if rest := [change for change in report.changes if change.kind not in (ChangeKind.ALERT, ChangeKind.SETTING)]:
         yield _table("Routes, SLOs, dashboards and the rest", rest, kinds=True)
     if report.cost or report.cost_problem:
-        told = report.cost.markdown() if report.cost else f"Not estimated: {_told(report.cost_problem)}"
-        yield _Section(title="Cost", blocks=[told])
+        cost = report.cost.markdown() if report.cost else f"Not estimated: {_escaped(report.cost_problem)}"
+        yield _Section(title="Cost", blocks=[cost])
     yield from _last(report)
 
 
 def _last(report: Report) -> Iterator[_Section]:
-    """What is read on demand."""
-    if settings := report.of(Kind.SETTING):
+    """The sections that only some readers need."""
+    if settings := report.of(ChangeKind.SETTING):
         yield _table("Settings", settings)
     if diffs := [_diff(change) for change in report.changes if change.diff]:
         yield _Section(title=f"Expressions ({len(diffs)})", blocks=diffs, collapsed=True)
     if report.base_problems:
-        lines = [f"- {_told(line)}" for line in report.base_problems]
-        title = "Parts of the base that cannot be read by this code, and are not compared"
+        lines = [f"- {_escaped(line)}" for line in report.base_problems]
+        title = "Parts of the base that this code cannot read, and that are not compared"
         yield _Section(title=title, blocks=lines, collapsed=True)
 
 
 def _resources(resources: Resources) -> Iterator[_Section]:
     if resources.errors:
-        yield _Section(title="⛔ The preview failed", blocks=[f"- {_told(line)}" for line in resources.errors])
-    if resources.loud:
+        yield _Section(title="⛔ The preview failed", blocks=[f"- {_escaped(line)}" for line in resources.errors])
+    if resources.destructions:
         lines = [
-            f"- 🚨 **{one.operation.upper()}** `{one.kind}` **{_told(one.name)}**"
-            + (f", because of {_told(', '.join(one.because))}" if one.because else "")
-            + (" (protected: the engine refuses)" if one.protected else "")
-            for one in resources.loud
+            f"- 🚨 **{one.operation.upper()}** `{one.kind}` **{_escaped(one.name)}**"
+            + (f", because of {_escaped(', '.join(one.because))}" if one.because else "")
+            + (" (protected: the engine will refuse)" if one.protected else "")
+            for one in resources.destructions
         ]
         yield _Section(title="Replaced or deleted", blocks=lines)
     rows = [
@@ -123,9 +128,9 @@ def _resources(resources: Resources) -> Iterator[_Section]:
     ]
     total = sum(sum(kinds.values()) for kinds in resources.counts.values())
     if not rows:
-        yield _Section(title="Resources", blocks=[f"No resource changes; {resources.unchanged} stay as they are."])
+        yield _Section(title="Resources", blocks=[f"No resource changes; {resources.unchanged} are unchanged."])
         return
-    title = f"Resources: {total} change, {resources.unchanged} stay as they are"
+    title = f"Resources: {total} change, {resources.unchanged} are unchanged"
     yield _Section(title=title, blocks=rows, opening="| | kind | |\n|---|---|---:|\n", collapsed=True)
 
 
@@ -141,10 +146,10 @@ def _row(change: Change, *, kinds: bool) -> str:
 
 
 def whom(change: Change) -> str:
-    """System, team and channels, as far as they are known."""
-    who = " / ".join(dict.fromkeys(part for part in (change.system, change.team) if part))
-    told = ", ".join(change.receivers)
-    return f"{who}: {told}" if who and told else who or told
+    """System, team and channels of a change, as far as known."""
+    owner = " / ".join(dict.fromkeys(part for part in (change.system, change.team) if part))
+    receivers = ", ".join(change.receivers)
+    return f"{owner}: {receivers}" if owner and receivers else owner or receivers
 
 
 def _detail(detail: Detail) -> str:
@@ -160,16 +165,16 @@ def _diff(change: Change) -> str:
     )
     longest = max((len(run) for run in re.findall(r"`+", shown)), default=0)
     fence = "`" * max(3, longest + 1)
-    return f"**{_told(change.name)}**\n{fence}diff\n{shown}\n{fence}\n"
+    return f"**{_escaped(change.name)}**\n{fence}diff\n{shown}\n{fence}\n"
 
 
 def _cell(text: str) -> str:
-    """Text inside a table: no line ends, no column ends."""
+    """Text for a table cell: shortened, without line breaks and column separators."""
     short = text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}…"
-    return _told(short).replace("|", "&#124;")
+    return _escaped(short).replace("|", "&#124;")
 
 
-def _told(text: str) -> str:
-    """Text that is only text: no HTML, no mention of anybody, no emphasis, no link."""
+def _escaped(text: str) -> str:
+    """Escapes text so that it contains no HTML, mention, emphasis or link."""
     plain = escape(" ".join(text.split()), quote=False)
     return re.sub(r"[@`*_\[\]#~\\]", lambda match: f"&#{ord(match[0])};", plain)

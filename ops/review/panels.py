@@ -1,21 +1,21 @@
-"""Dashboards compared by what people see: panels, queries, thresholds, variables; not by where a panel stands."""
+"""Compares dashboards by panels, queries, thresholds and variables, but not by the position of panels."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
-from ops.review.changes import Change, Detail, Kind, action, compared, details
+from ops.review.changes import Change, ChangeKind, Detail, action, compared, details
 
-# Where a panel stands, and numbers that Grafana gives.
+# Keys for a panel's position, and numbers that Grafana assigns.
 _PLACE = ("id", "gridPos", "panels", "collapsed")
-# Parts of a panel under a name of their own; whatever else differs is called its look.
+# Parts of a panel that are reported by name; all other differences are reported as "look".
 _PARTS = ("title", "type", "description", "targets", "thresholds", "unit")
 
 
 def changes(
     before: Mapping[str, dict[str, Any]], after: Mapping[str, dict[str, Any]], systems: Sequence[str]
 ) -> list[Change]:
-    """Dashboards that differ; `systems` are the names among their tags that say whose they are."""
+    """Dashboards that differ. A tag that is in `systems` names the dashboard's owner."""
 
     def change(uid: str, old: dict[str, Any] | None, new: dict[str, Any] | None) -> Change | None:
         if old == new:
@@ -25,11 +25,11 @@ def changes(
         found = (*head, *_panels(old, new))
         owners = [tag for tag in cast(list[str], shown.get("tags") or []) if tag in systems]
         return Change(
-            kind=Kind.DASHBOARD,
+            kind=ChangeKind.DASHBOARD,
             name=f"{shown.get('title')} ({uid})",
             action=action(old, new),
             system=", ".join(owners),
-            details=found or (Detail(what="layout", before="as it was", after="moved"),),
+            details=found or (Detail(what="layout", before="as before", after="moved"),),
         )
 
     return compared(before, after, change)
@@ -57,11 +57,11 @@ def _panels(before: dict[str, Any] | None, after: dict[str, Any] | None) -> Iter
         elif _parts(old[name]) != _parts(new[name]):
             one, other = _parts(old[name]), _parts(new[name])
             differs = [part for part in other if one.get(part) != other[part]]
-            yield Detail(what=f"panel {name}", before="as it was", after=f"other {', '.join(differs)}")
+            yield Detail(what=f"panel {name}", before="as before", after=f"changed {', '.join(differs)}")
 
 
 def _named(dashboard: dict[str, Any] | None) -> dict[str, dict[str, Any]]:
-    """Title -> panel, of all rows; the second of one title is `title (2)`."""
+    """Maps titles to panels, including those inside rows; the second panel with a title is `title (2)`."""
     found: dict[str, dict[str, Any]] = {}
     for panel in _flat(cast(list[dict[str, Any]], (dashboard or {}).get("panels") or [])):
         title = str(panel.get("title") or panel.get("type"))

@@ -1,4 +1,4 @@
-"""A whole comparison: what a report is made from, whatever its form."""
+"""A whole comparison, from which every form of the report is rendered."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -6,45 +6,45 @@ from dataclasses import dataclass
 from typing import Any
 
 from ops.capacity.comparison import Comparison
-from ops.review.changes import Change, Kind
+from ops.review.changes import Change, ChangeKind
 from ops.review.resources import Resources
 
 MARKER = "<!-- observability-preview: {stack} -->"
-"""First line of a comment; by it the next run finds the comment that it edits."""
+"""First line of a comment, by which the next run finds the comment to edit."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """One stack, two commits."""
+    """The comparison of two commits for one stack."""
 
     stack: str
     base: str
-    """As it was asked for."""
+    """As given on the command line."""
     head: str
     commits: tuple[str, str]
-    """The full hashes of both; CHECKOUT for files that may not be committed."""
+    """The full hashes of both; CHECKOUT for the current files."""
     changes: Sequence[Change]
     base_problems: Sequence[str] = ()
-    """Why parts of the base could not be read, so that they are not compared."""
+    """Reasons why parts of the base could not be read and are not compared."""
     head_problems: Sequence[str] = ()
-    """Why the head cannot be deployed."""
+    """Reasons why the head cannot be deployed."""
     resources: Resources | None = None
-    """None where no preview was given."""
+    """None if no preview was given."""
     cost: Comparison | None = None
-    """None where it was not asked for, or cannot be estimated."""
+    """None if it was not requested, or cannot be estimated."""
     cost_problem: str = ""
 
     @property
     def risks(self) -> list[tuple[Change, str]]:
-        """What is easily overlooked, with what it is about."""
+        """The easily overlooked consequences, each with its change."""
         return [(change, risk) for change in self.changes for risk in change.risks]
 
-    def of(self, kind: Kind) -> list[Change]:
+    def of(self, kind: ChangeKind) -> list[Change]:
         """The changes of one kind."""
         return [change for change in self.changes if change.kind is kind]
 
     def document(self) -> dict[str, Any]:
-        """All of it as JSON."""
+        """The whole report as JSON values."""
         return {
             "stack": self.stack,
             "base": self.base,
@@ -60,10 +60,10 @@ class Report:
 
 
 def headline(report: Report) -> str:
-    """What changes, in one line."""
+    """One line with the number of changes by kind and action."""
     counts: dict[str, int] = {}
     for change in report.changes:
         label = f"{change.kind.value}s {change.action.value}"
         counts[label] = counts.get(label, 0) + 1
-    told = ", ".join(f"{count} {label}" for label, count in counts.items())
-    return told or "nothing changes in alerts, routes, dashboards and settings"
+    totals = ", ".join(f"{count} {label}" for label, count in counts.items())
+    return totals or "nothing changes in alerts, routes, dashboards and settings"

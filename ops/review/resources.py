@@ -1,7 +1,7 @@
-"""What a Pulumi preview says: how many resources of which kind, and loudly each that would be replaced or deleted.
+"""Summarizes a Pulumi preview: counts resources by kind, and lists each that would be replaced or deleted.
 
-Read from `pulumi preview --json`, or from the engine's event log (one JSON event per line). Values of properties are
-not read, so no secret can get into a report.
+Reads the output of `pulumi preview --json`, or the engine's event log (one JSON event per line). Does not read the
+values of properties, so no secret can get into a report.
 """
 
 import json
@@ -13,40 +13,40 @@ from typing import Any, cast
 
 from ops.errors import OpsError
 
-_ALLOWED = "allowed: what `pulumi preview --json` prints, or its event log"
-_LOUD = ("replace", "create-replacement", "delete-replaced", "delete")
-# A replacement has up to three steps; the first that stands here names it.
+_ALLOWED = "allowed: the output of `pulumi preview --json`, or its event log"
+_DESTRUCTIVE = ("replace", "create-replacement", "delete-replaced", "delete")
+# A replacement has up to three steps, which are reported as one operation.
 _ONE_WORD = {"create-replacement": "replace", "delete-replaced": "replace", "discard-replaced": "replace"}
 _QUIET = ("same", "read", "refresh", "discard", "read-replacement", "read-discard")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Loud:
+class Destruction:
     """A resource that would be replaced or deleted."""
 
     operation: str
     kind: str
     name: str
     protected: bool
-    """The engine would refuse."""
+    """Whether the resource is protected, so that the engine will refuse the operation."""
     because: tuple[str, ...]
     """Properties that force a replacement."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Resources:
-    """A preview, counted."""
+    """The summary of a preview."""
 
     counts: Mapping[str, Mapping[str, int]]
-    """Operation -> kind of resource -> how many; what stays as it is does not count."""
+    """Operation -> kind of resource -> number of resources, without unchanged ones."""
     unchanged: int
-    loud: tuple[Loud, ...]
+    destructions: tuple[Destruction, ...]
     errors: tuple[str, ...]
-    """What the engine complained about."""
+    """The engine's error messages, one line each."""
 
 
 def read(file: Path) -> Resources:
-    """The preview in a file. Raises OpsError for a file that is none."""
+    """The preview in a file. Raises OpsError if the file is not a preview."""
     try:
         text = file.read_text(encoding="utf-8")
     except OSError as error:
@@ -54,14 +54,14 @@ def read(file: Path) -> Resources:
     try:
         document: Any = json.loads(text)
         steps = list(_document_steps(document, file))
-        said = _said(cast(dict[str, Any], document).get("diagnostics"))
+        errors = _errors(cast(dict[str, Any], document).get("diagnostics"))
     except json.JSONDecodeError:
         events = [_event(line, number, file) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
         steps = [step for event in events if (step := _event_step(event))]
-        said = _said([event.get("diagnosticEvent") or event.get("diagnostic_event") for event in events])
+        errors = _errors([event.get("diagnosticEvent") or event.get("diagnostic_event") for event in events])
         if not events:
             raise OpsError(f"{file}: is empty; {_ALLOWED}") from None
-    return _counted(steps, said)
+    return _counted(steps, errors)
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def _document_steps(document: object, file: Path) -> Iterator[_Step]:
         yield from [found] if found else []
         return
     if not isinstance(steps, list) and not (isinstance(document, dict) and "changeSummary" in document):
-        raise OpsError(f"{file}: no `steps` in it; {_ALLOWED}")
+        raise OpsError(f"{file}: has no `steps`; {_ALLOWED}")
     for step in cast(list[dict[str, Any]], steps or []):
         old = cast(dict[str, Any], step.get("oldState") or {})
         yield _Step(
@@ -94,7 +94,7 @@ def _event(line: str, number: int, file: Path) -> dict[str, Any]:
     try:
         event: Any = json.loads(line)
     except ValueError as error:
-        raise OpsError(f"{file}:{number}: no JSON: {error}; {_ALLOWED}") from None
+        raise OpsError(f"{file}:{number}: not JSON: {error}; {_ALLOWED}") from None
     return cast(dict[str, Any], event) if isinstance(event, dict) else {}
 
 
@@ -107,8 +107,8 @@ def _event_step(event: dict[str, Any]) -> _Step | None:
     return _Step(str(metadata.get("op")), str(metadata.get("urn")), bool(old.get("protect")), keys)
 
 
-def _said(diagnostics: object) -> list[str]:
-    """The engine's errors, first line each: what follows may quote values."""
+def _errors(diagnostics: object) -> list[str]:
+    """The first line of each of the engine's errors; further lines may quote values."""
     found: list[str] = []
     for item in cast(list[dict[str, Any] | None], diagnostics or []):
         if item and item.get("severity") == "error":
@@ -119,16 +119,16 @@ def _said(diagnostics: object) -> list[str]:
 
 def _counted(steps: list[_Step], errors: list[str]) -> Resources:
     counts: dict[str, Counter[str]] = {}
-    loud: dict[str, Loud] = {}
+    destructions: dict[str, Destruction] = {}
     operations: dict[str, str] = {}
     for step in steps:
         operation = _ONE_WORD.get(step.operation, step.operation)
         if operations.get(step.urn) == "replace":
             operation = "replace"
         operations[step.urn] = operation
-        if step.operation in _LOUD:
-            known = loud.get(step.urn)
-            loud[step.urn] = Loud(
+        if step.operation in _DESTRUCTIVE:
+            known = destructions.get(step.urn)
+            destructions[step.urn] = Destruction(
                 operation=operation,
                 kind=_kind(step.urn),
                 name=step.urn.split("::")[-1],
@@ -139,10 +139,12 @@ def _counted(steps: list[_Step], errors: list[str]) -> Resources:
         if operation not in _QUIET:
             counts.setdefault(operation, Counter())[_kind(urn)] += 1
     unchanged = sum(1 for operation in operations.values() if operation in _QUIET)
-    return Resources(counts=counts, unchanged=unchanged, loud=tuple(loud.values()), errors=tuple(errors))
+    return Resources(
+        counts=counts, unchanged=unchanged, destructions=tuple(destructions.values()), errors=tuple(errors)
+    )
 
 
 def _kind(urn: str) -> str:
-    """The type in a URN, without its parents' types."""
+    """The resource type in a URN, without the types of its parents."""
     parts = urn.split("::")
     return parts[2].split("$")[-1] if len(parts) > 3 else urn

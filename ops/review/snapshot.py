@@ -1,6 +1,6 @@
-"""What one commit would deploy to one stack: its alerts with the stack's overrides, its routes, dashboards, settings.
+"""What one commit would deploy to one stack: alerts with the stack's overrides, routes, dashboards and settings.
 
-Read with the code that runs now. Each part that it cannot read is said in `problems` and is None.
+The files are read with the current code. A part that it cannot read is None, with the reason in `problems`.
 """
 
 import json
@@ -25,7 +25,7 @@ _Part = TypeVar("_Part")
 
 @dataclass(frozen=True, kw_only=True)
 class Alert:
-    """One alert as the stack would have it."""
+    """One alert as the stack would deploy it."""
 
     rule: Rule
     thresholds: Mapping[str, float]
@@ -35,20 +35,20 @@ class Alert:
 
     @property
     def labels(self) -> dict[str, str]:
-        """Labels that are known before it fires; series bring more."""
+        """The labels from the rule; series add more when it fires."""
         return {"alertname": self.rule.alert, **cast(dict[str, str], self.rule.labels.model_dump())}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rules:
-    """Everything that comes from the rule files."""
+    """The content of the rule files."""
 
     rule_set: RuleSet
     alerts: Mapping[str, Alert]
     budgets: Mapping[str, DisruptionBudget]
 
     def deployed(self) -> dict[str, Alert]:
-        """The alerts that the stack does not turn off."""
+        """The alerts that the stack does not disable."""
         return {name: alert for name, alert in self.alerts.items() if alert.enabled}
 
 
@@ -57,26 +57,26 @@ class Snapshot:
     """One commit for one stack. A part that could not be read is None."""
 
     name: str
-    """The commit, as it was asked for."""
+    """The commit, as given on the command line."""
     stack: str
     rules: Rules | None
     routing: Routing | None
     dashboards: Mapping[str, dict[str, Any]] | None
-    """uid -> its JSON."""
+    """Maps uids to the dashboards' JSON."""
     runbooks: Mapping[str, str]
-    """Alert -> text of its page."""
+    """Maps alerts to the text of their runbook."""
     values: StackValues | None
-    """None where the commit has no such stack."""
+    """None if the commit has no such stack."""
     problems: tuple[str, ...]
-    """Why parts are missing, one line each."""
+    """The reasons why parts are None, one line each."""
 
 
 def read(folder: Path, stack: str, *, name: str) -> Snapshot:
-    """What `folder`, a checkout, deploys to `stack`."""
+    """The snapshot of the checkout `folder` for `stack`."""
     problems: list[str] = []
     values = _part(lambda: stack_values.read(folder, stack), problems)
     if values is None and not problems:
-        problems.append(f"Pulumi.{stack}.yaml: missing; its rules are shown as the files have them")
+        problems.append(f"Pulumi.{stack}.yaml: missing; its rules are shown without overrides")
     plain = values.plain if values else {}
     rules = _part(lambda: _rules(folder / "rules", plain), problems)
     routes = _part(lambda: routing.load(folder / "rules"), problems)

@@ -1,4 +1,4 @@
-"""A stack's settings of one commit, and which of them may be shown."""
+"""A stack's settings in one commit, and which of them may be shown."""
 
 import re
 from collections.abc import Mapping
@@ -14,29 +14,29 @@ from settings.stack_files import StackFileError
 
 HIDDEN = "(not shown)"
 _LOGIN = re.compile(r"(://)[^/@\s]+@")
-# The name of a secret elsewhere, which is none itself.
+# Prefix of a reference to a secret in AWS, which is not secret itself.
 _REFERENCE = "aws-secret:"
 
 
 @dataclass(frozen=True, kw_only=True)
 class StackValues:
-    """Settings without the `observability:` before their keys."""
+    """Settings by key, without the prefix `observability:`."""
 
     plain: Mapping[str, Any]
-    """Values over the project's defaults; encrypted ones are left out."""
+    """Unencrypted values, merged over the project's defaults."""
     encrypted: Mapping[str, str]
-    """Key -> its encrypted text, to see that it changed."""
+    """Maps keys to ciphertexts, which show whether the value changed."""
     own: frozenset[str]
-    """Keys that the stack's own file has."""
+    """Keys in the stack's own file."""
     declared: frozenset[str]
-    """Keys that Pulumi.yaml declares. Secrets are never among them."""
+    """Keys that Pulumi.yaml declares, which are never secrets."""
 
     def compared(self, key: str) -> tuple[str | None, str | None]:
-        """What makes the value another one: its text, and where it is encrypted that text."""
+        """What decides whether the value changed: its plain text, or its ciphertext if it is encrypted."""
         return (_text(self.plain[key]) if key in self.plain else None), self.encrypted.get(key)
 
     def shown(self, key: str) -> str:
-        """The value as text for people: only of declared keys, and never a login in an address."""
+        """The value as text, or HIDDEN if its key is not declared; replaces logins in addresses."""
         value = self.plain.get(key)
         if key in self.encrypted or (key not in self.declared and not str(value).startswith(_REFERENCE)):
             return HIDDEN
@@ -44,7 +44,7 @@ class StackValues:
 
 
 def read(folder: Path, stack: str) -> StackValues | None:
-    """The stack's settings in a checkout; None where it has no such stack. Raises RulesError for a broken file."""
+    """The stack's settings in a checkout; None if it has no such stack. Raises RulesError for an unreadable file."""
     if stack not in stack_files.names(folder):
         return None
     try:

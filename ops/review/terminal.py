@@ -1,4 +1,4 @@
-"""The report as tables in a terminal."""
+"""Prints the report as tables in a terminal."""
 
 from rich.console import Console
 from rich.markup import escape
@@ -13,7 +13,7 @@ _COLOURS = {Action.ADDED: "green", Action.REMOVED: "red", Action.CHANGED: "yello
 
 
 def show(console: Console, report: Report) -> None:
-    """Print everything, expressions included."""
+    """Print the whole report, including the diffs of expressions."""
     console.print(f"[bold]{report.stack}[/]: {report.base} -> {report.head}", highlight=False)
     _lines(console, "This cannot be deployed", report.head_problems, "bold red")
     _lines(console, "Not compared, because this code cannot read the base", report.base_problems, "yellow")
@@ -29,7 +29,7 @@ def show(console: Console, report: Report) -> None:
     if report.cost:
         report.cost.show(console)
     elif report.cost_problem:
-        console.print(f"Cost is not estimated: {report.cost_problem}", soft_wrap=True, markup=False)
+        console.print(f"The cost was not estimated: {report.cost_problem}", soft_wrap=True, markup=False)
 
 
 def _lines(console: Console, title: str, lines: object, style: str) -> None:
@@ -42,14 +42,14 @@ def _lines(console: Console, title: str, lines: object, style: str) -> None:
 
 def _resources(console: Console, resources: Resources) -> None:
     _lines(console, "The preview failed", list(resources.errors), "bold red")
-    loud = [
+    destructions = [
         f"{one.operation} {one.kind} {one.name}"
         + (f", because of {', '.join(one.because)}" if one.because else "")
-        + (" (protected: the engine refuses)" if one.protected else "")
-        for one in resources.loud
+        + (" (protected: the engine will refuse)" if one.protected else "")
+        for one in resources.destructions
     ]
-    _lines(console, "Replaced or deleted", loud, "bold red")
-    table = Table(title=f"Resources; {resources.unchanged} stay as they are")
+    _lines(console, "Replaced or deleted", destructions, "bold red")
+    table = Table(title=f"Resources; {resources.unchanged} are unchanged")
     for column in ("operation", "kind", "count"):
         table.add_column(column)
     for operation, kinds in sorted(resources.counts.items()):

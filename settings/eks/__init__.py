@@ -1,1 +1,1 @@
-"""Keys, conflicts and facts that count only when cloud is eks."""
+"""Keys, conflicts and facts that apply only when cloud is eks."""

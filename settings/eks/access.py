@@ -1,6 +1,6 @@
-"""How the Kubernetes provider gets into an EKS cluster: a kubeconfig that asks the AWS CLI for a token each time.
+"""Access to an EKS cluster: a kubeconfig that runs the AWS CLI to get a token for each connection.
 
-It holds no token, so it is the same on each run and on each machine, and what runs longer than a token lives goes on.
+The kubeconfig contains no token. It is therefore the same on every run and machine, and a run may outlast a token.
 """
 
 import json
@@ -8,11 +8,11 @@ import json
 from settings.values import Values
 
 _NAME = "eks"
-"""Of cluster, user and context in the kubeconfig; they name each other only."""
+"""Name of cluster, user and context in the kubeconfig, which refer to each other only."""
 
 
 def kubeconfig(values: Values, endpoint: str, certificate_authority: str) -> str:
-    """A kubeconfig, as JSON, for the stack's cluster; `certificate_authority` is Base64 of the PEM."""
+    """A kubeconfig for the stack's cluster, as JSON. `certificate_authority` is the PEM in Base64."""
     arguments = ["--region", values.aws_region, "--cluster-name", values.cluster_name, "--output", "json"]
     command = {
         "apiVersion": "client.authentication.k8s.io/v1beta1",
@@ -20,7 +20,7 @@ def kubeconfig(values: Values, endpoint: str, certificate_authority: str) -> str
         "args": ["eks", "get-token", *arguments],
         "interactiveMode": "Never",
         "provideClusterInfo": False,
-        # A profile given to Pulumi's provider is not seen by the command.
+        # The command does not see the profile that Pulumi's provider is given.
         **({"env": [{"name": "AWS_PROFILE", "value": values.aws_profile}]} if values.aws_profile else {}),
     }
     document = {
@@ -37,6 +37,6 @@ def kubeconfig(values: Values, endpoint: str, certificate_authority: str) -> str
 
 
 def login_command(values: Values) -> str:
-    """The command that lets kubectl in."""
+    """The command that gives kubectl access to the cluster."""
     profile = f" --profile {values.aws_profile}" if values.aws_profile else ""
     return f"aws eks update-kubeconfig --name {values.cluster_name} --region {values.aws_region}{profile}"

@@ -1,4 +1,4 @@
-"""EKS add-ons: which there are, and who installs each."""
+"""The supported EKS add-ons, and who installs each."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Literal, get_args
 from alerting.problems import closest
 
 Mode = Literal["managed", "existing", "off"]
-"""The program installs it; someone else did; it is not there."""
+"""managed: the program installs the add-on. existing: someone else has installed it. off: it is absent."""
 
 EBS_CSI_DRIVER = "aws-ebs-csi-driver"
 POD_IDENTITY_AGENT = "eks-pod-identity-agent"
@@ -20,42 +20,43 @@ class _AddOn:
     default: Mode
     part_of_auto_mode: bool = False
     preserve: bool = False
-    """Its software stays when the program gives it up, because others stand on it: volumes, credentials, CRDs."""
+    """Whether its software stays in the cluster when the program gives up the add-on, because volumes, credentials or
+    CRDs depend on it."""
 
 
 _KNOWN = {
     EBS_CSI_DRIVER: _AddOn("managed", part_of_auto_mode=True, preserve=True),
     POD_IDENTITY_AGENT: _AddOn("managed", part_of_auto_mode=True, preserve=True),
     "metrics-server": _AddOn("managed"),
-    # The platform brings both itself, with exactly the metrics that its rules read.
+    # The platform runs both itself, with exactly the metrics that its rules read.
     KUBE_STATE_METRICS: _AddOn("off"),
     NODE_EXPORTER: _AddOn("off"),
-    # Nothing of the platform needs it.
+    # The platform does not need it.
     "cert-manager": _AddOn("off", preserve=True),
 }
 
 
 def problems(changes: Mapping[str, object], *, auto_mode: bool) -> list[str]:
-    """What is wrong with a stack's `eksAddons`; lines start with the path in `changes`."""
-    found: list[str] = []
+    """Problems in a stack's `eksAddons`; each line starts with the name of the add-on."""
+    lines: list[str] = []
     for addon, mode in changes.items():
         if addon not in _KNOWN:
-            found.append(f"{addon}: no such add-on; {closest(addon, tuple(_KNOWN))}")
+            lines.append(f"{addon}: no such add-on; {closest(addon, tuple(_KNOWN))}")
         elif mode not in get_args(Mode):
-            found.append(f"{addon}: {mode!r} is not allowed; allowed: {', '.join(get_args(Mode))}")
+            lines.append(f"{addon}: {mode!r} is not allowed; allowed: {', '.join(get_args(Mode))}")
         elif auto_mode and _KNOWN[addon].part_of_auto_mode and mode != "off":
-            found.append(f"{addon}: {mode!r} is not allowed; allowed: off, because it is part of Auto Mode")
-    return found
+            lines.append(f"{addon}: {mode!r} is not allowed; allowed: off, because it is part of Auto Mode")
+    return lines
 
 
 def modes(changes: Mapping[str, Mode], *, auto_mode: bool) -> dict[str, Mode]:
-    """Add-on -> who brings it, for changes without problems. Off what is part of Auto Mode: EKS runs it, unseen."""
+    """Add-on -> mode, for changes without problems. Parts of Auto Mode are off: EKS runs them itself."""
     return {
-        addon: "off" if auto_mode and facts.part_of_auto_mode else changes.get(addon, facts.default)
-        for addon, facts in _KNOWN.items()
+        addon: "off" if auto_mode and properties.part_of_auto_mode else changes.get(addon, properties.default)
+        for addon, properties in _KNOWN.items()
     }
 
 
 def preserved(addon: str) -> bool:
-    """Whether the add-on's software stays in the cluster when the program gives the add-on up."""
+    """Whether the add-on's software stays in the cluster when the program gives up the add-on."""
     return _KNOWN[addon].preserve

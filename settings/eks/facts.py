@@ -1,4 +1,4 @@
-"""What AWS says of the stack's account before the first resource, and the same without AWS for an offline preview."""
+"""Facts about the stack's AWS account, collected before the first resource, and placeholders for offline previews."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,58 +9,58 @@ from settings.eks.secret_references import Reference
 from settings.values import Values
 
 OFFLINE_SERVER = "https://offline.invalid"
-"""Address that leads nowhere (RFC 2606): an offline preview names it, and nothing may ever answer there."""
+"""Placeholder address in offline previews. RFC 2606 reserves its domain, so that no server ever answers there."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ClusterFacts:
-    """An EKS cluster that exists."""
+    """An existing EKS cluster."""
 
     arn: str
     endpoint: str
     certificate_authority: str
-    """Base64, as in a kubeconfig."""
+    """The PEM in Base64, as in a kubeconfig."""
     version: str
     security_group_id: str
-    """The group that EKS gives to control plane and nodes."""
+    """The security group that EKS attaches to the control plane and the nodes."""
     vpc_id: str
     auto_mode: bool
     volume_role_arns: Sequence[str]
-    """Roles, none of them the program's, by which its volumes come to be; those that can be found out."""
+    """Roles outside this program that create the cluster's volumes, as far as they can be determined."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """The account, and the cluster where one exists."""
+    """The account, and the cluster if it exists."""
 
     account_id: str
     partition: str
     """aws, aws-cn or aws-us-gov."""
     region: str
     cluster: ClusterFacts | None
-    """None when the program makes it."""
+    """None if the program creates the cluster."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Findings:
-    """What was asked before the first resource, and each problem as one line."""
+    """The result of the checks before the first resource; `problems` has one line for each problem."""
 
     facts: Facts | None = None
     secrets: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
-    """Config key -> the value that its reference leads to."""
+    """Config key -> value of its reference."""
     problems: Sequence[str] = ()
 
 
 class Check(Protocol):
-    """Asks AWS about values, and for the references among the secrets (by config key)."""
+    """Checks values against AWS, and reads the secrets that are references (by config key)."""
 
     def __call__(self, values: Values, references: Mapping[str, Reference], stack: str) -> Findings:
-        """`stack` is the name that everything of this stack is tagged with."""
+        """`stack` is the stack name in the tags of this stack's resources."""
         ...
 
 
 def offline(values: Values, references: Mapping[str, Reference], stack: str = "") -> Findings:
-    """Asks nothing. The cluster is made up of the settings; references stay unread."""
+    """Makes no calls. The facts about the cluster are derived from the settings; references stay unread."""
     del references, stack
     region, account = values.aws_region, values.aws_account_id
     part = partition(region)

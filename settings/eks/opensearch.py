@@ -1,4 +1,4 @@
-"""What a domain of Amazon OpenSearch Service accepts: numbers of instances, and passwords."""
+"""Numbers of instances and passwords that a domain of Amazon OpenSearch Service accepts."""
 
 import re
 
@@ -6,12 +6,12 @@ PASSWORD_ALLOWED = "at least 8 characters, among them a lower and an upper case 
 
 
 def zones(instances: int) -> int:
-    """In how many zones so many instances are, evenly: three or two, or one for a single instance."""
+    """Number of zones over which the instances can be spread evenly: three, two, or one (for a single instance)."""
     return next(count for count in (3, 2, 1) if instances % count == 0 and instances >= count)
 
 
 def instances_problem(instances: int, subnets: int) -> str | None:
-    """Why a domain cannot have so many instances in so many subnets; None when it can."""
+    """Why a domain cannot have this number of instances in this number of subnets; None if it can."""
     wanted = zones(instances)
     if wanted == 1 and instances > 1:
         return "cannot be spread evenly over zones; allowed: 1, or a multiple of 2 or 3"
@@ -21,10 +21,10 @@ def instances_problem(instances: int, subnets: int) -> str | None:
 
 
 def password_problem(password: str) -> str | None:
-    """What OpenSearch misses in a password; None when it takes it. Allowed is PASSWORD_ALLOWED."""
+    """Why OpenSearch rejects a password; None if it accepts it. PASSWORD_ALLOWED describes the allowed passwords."""
     missing = [
-        what
-        for what, pattern in {
+        requirement
+        for requirement, pattern in {
             "8 characters": ".{8}",
             "a lower case letter": "[a-z]",
             "an upper case letter": "[A-Z]",
@@ -33,4 +33,4 @@ def password_problem(password: str) -> str | None:
         }.items()
         if not re.search(pattern, password, re.DOTALL)
     ]
-    return f"misses {', '.join(missing)}" if missing else None
+    return f"lacks {', '.join(missing)}" if missing else None

@@ -1,6 +1,6 @@
-"""The plain values of a stack on EKS: which keys there are and what each may be.
+"""The plain values of a stack on EKS: the keys and the values that each allows.
 
-Not set is an empty text, list or object. What does not fit together is told by settings/eks/conflicts.py.
+An empty text, list or object means "not set". settings/eks/conflicts.py checks for conflicts between keys.
 """
 
 from ipaddress import ip_network
@@ -13,13 +13,13 @@ from settings.quantities import Quantity, at_least
 from settings.types import HTTPS, BucketName, OptionalHttpsUrl, allowed, quantity
 
 Page = Literal["grafana", "prometheus", "alertmanager", "jaeger"]
-"""An app that has a page for people."""
+"""An app with a web page."""
 
 
 def _cidr(text: str) -> str:
-    ip_network(text)  # raises ValueError, also for an address with bits beyond its length
+    ip_network(text)  # raises ValueError, also for an address with host bits set
     if "/" not in text:
-        raise ValueError("has no length")
+        raise ValueError("has no prefix length")
     return text
 
 
@@ -31,17 +31,17 @@ _OIDC_URL = f"{HTTPS}; required when ingress is not none, and only then"
 _CIDRS = "a list of address ranges such as 10.0.0.0/16"
 
 
-def _arn(service: str, resource: str) -> Any:  # noqa: ANN401  (what stands in Annotated has no type)
+def _arn(service: str, resource: str) -> Any:  # noqa: ANN401  (metadata of Annotated has no type)
     return Field(pattern=rf"^(arn:aws[a-z-]*:{service}:[a-z0-9-]+:\d{{12}}:{resource}[\w-]+)?$")
 
 
 class EksValues(BaseModel):
-    """The keys that count only when cloud is eks."""
+    """The keys that apply only when cloud is eks."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, alias_generator=to_camel)
 
     owner: Annotated[str, Field(pattern=r"^([A-Za-z0-9][\w .:/=+@-]{0,127})?$")] = allowed(
-        "who answers for the stack, such as team-platform; up to 128 letters, digits, blanks and any of _.:/=+-@; "
+        "the owner of the stack, such as team-platform; up to 128 letters, digits, blanks and any of _.:/=+-@; "
         "required when cloud is eks"
     )
     aws_account_id: Annotated[str, Field(pattern=r"^(\d{12})?$")] = allowed(
@@ -68,7 +68,7 @@ class EksValues(BaseModel):
     loki_ruler_bucket: BucketName = allowed(
         "an S3 bucket's name, other than lokiBucket; only when lokiBucket is made by the program"
     )
-    managed_prometheus: bool = allowed("true or false; true only without remoteWriteUrl, which is the workspace's then")
+    managed_prometheus: bool = allowed("true or false; true only without remoteWriteUrl, which is the workspace's URL")
     opensearch_domain: bool = allowed(
         "true or false; true only when jaegerStorageBackend is opensearch or logIndex is true, and opensearchUrl is "
         "not set"
@@ -83,7 +83,7 @@ class EksValues(BaseModel):
 
     domain: Annotated[
         str,
-        # A certificate's first name may have 64 characters, and that is the shortest host's: jaeger.<domain>.
+        # The first name of a certificate has at most 64 characters; it is the shortest host, jaeger.<domain>.
         Field(pattern=r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)+)?$", max_length=57),
     ] = allowed("a domain of at most 57 characters such as staging.example.com; required when ingress is not none")
     hosted_zone_id: Annotated[str, Field(pattern=r"^(Z[A-Z0-9]{1,31})?$")] = allowed(
@@ -114,5 +114,5 @@ class EksValues(BaseModel):
 
     @property
     def existing_ingress_class(self) -> str:
-        """Ingress class that the cluster must have; empty for none. In Auto Mode the program makes it."""
+        """Ingress class that must exist; empty if none is needed. In Auto Mode the program creates the class."""
         return "" if self.ingress == "none" or self.eks_auto_mode else self.ingress_class

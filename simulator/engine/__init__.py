@@ -1,1 +1,1 @@
-"""What every simulated program is made of: workload, signals, faults, logs, traces, HTTP."""
+"""Parts of every simulated program: workload, signals, faults, logs, traces, HTTP."""

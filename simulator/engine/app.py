@@ -1,4 +1,4 @@
-"""HTTP face of a simulated pod: /metrics and /healthz everywhere, fault switches where there are faults."""
+"""HTTP endpoints of a simulated pod: /metrics and /healthz, and /faults if the pod has faults."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
@@ -15,29 +15,29 @@ from simulator.engine.faults import LONGEST, USUAL, Fault, NotSupportedError, Sw
 
 log = structlog.get_logger()
 
-# A label value that becomes part of the exposition; short and plain.
+# Becomes a label value, so it is restricted to short, plain text.
 Instance = Annotated[str | None, Query(pattern=r"^[A-Za-z0-9._-]{1,63}$")]
 Seconds = Annotated[float, Query(gt=0, le=LONGEST)]
 
 
 class Measured(Protocol):
-    """Something whose metrics can be scraped."""
+    """A source of metrics for /metrics."""
 
     registry: CollectorRegistry
 
     def advance(self) -> None:
-        """Bring the metrics up to this moment; called before each scrape."""
+        """Update the metrics to the present time; called before each scrape."""
         ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class Activity:
-    """Something that a pod does by itself, again and again."""
+    """A task that a pod repeats by itself."""
 
     period: float
     """Seconds between two starts."""
     act: Callable[[], object]
-    """Must not block: it runs in the event loop's thread."""
+    """Must not block, because it runs in the event loop's thread."""
 
 
 def create_app(
@@ -49,7 +49,7 @@ def create_app(
 ) -> FastAPI:
     """The application of one pod; without `switches` it has no fault endpoints.
 
-    `activities` run while the application is served; `at_end` runs in a thread of its own when it stops.
+    `activities` run while the application is served. `at_end` runs in a separate thread when it stops.
     """
 
     @asynccontextmanager
@@ -62,15 +62,15 @@ def create_app(
         if at_end:
             await asyncio.to_thread(at_end)
 
-    ProcessCollector(registry=measured.registry)  # what every client library tells of its own process
+    ProcessCollector(registry=measured.registry)  # the process metrics that every client library exposes
     app = FastAPI(title="Simulator", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
 
-    # Handlers are coroutines on purpose: all of them run in the one event loop thread, so the workload needs no lock.
+    # All handlers are coroutines, so they run in the event loop's thread and the workload needs no lock.
     async def metrics(request: Request) -> Response:
         if switches:
             switches.expire()
         measured.advance()
-        # Exemplars exist in OpenMetrics only, which Prometheus asks for.
+        # Only OpenMetrics, which Prometheus requests, can carry exemplars.
         encode, content_type = choose_encoder(request.headers.get("accept", ""))
         return Response(encode(measured.registry), media_type=content_type)
 
@@ -89,7 +89,7 @@ async def _repeat(activity: Activity) -> None:
         try:
             activity.act()
         except Exception:
-            # One thing that went wrong must not end what the pod is there for.
+            # A failed activity must not end the pod's other work.
             log.exception("activity failed")
         await asyncio.sleep(activity.period)
 
@@ -101,7 +101,7 @@ def _add_switches(app: FastAPI, switches: Switchboard) -> None:
                 **_names(fault),
                 "description": fault.text,
                 "amount": asdict(fault.amount) if fault.amount else None,
-                "active": [asdict(one) for one in active],
+                "active": [asdict(instance) for instance in active],
             }
             for fault, active in switches.faults()
         ]

@@ -1,6 +1,6 @@
-"""Kinds of metrics that the Prometheus client lacks: a counter with a bare name, a histogram that takes many at once.
+"""Two metric types that the Prometheus client lacks: a counter without a suffix, and a histogram for bulk observations.
 
-Both are used in the event loop's thread only, and need no lock.
+Both are used only in the event loop's thread and need no lock.
 """
 
 import bisect
@@ -16,16 +16,15 @@ from prometheus_client.utils import floatToGoString
 
 
 class PlainCounter(Collector):
-    """A counter whose series have its bare name.
+    """A counter whose series have no suffix `_total`.
 
-    The client library appends `_total` to counters, and OpenMetrics, which Prometheus asks for and which alone carries
-    exemplars, does not allow a counter without it. A family of type `unknown` keeps its name in both text formats. What
-    that costs is the type in Prometheus' metadata; `rate` and `increase` look at values, not at types, and a reset to 0
-    is seen as with any counter.
+    The client library appends `_total` to counters, and OpenMetrics, the only format with exemplars, requires it. A
+    family of type `unknown` keeps its name in both text formats. Only the type in Prometheus' metadata is lost: `rate`
+    and `increase` do not depend on it, and detect resets as usual.
     """
 
     def __init__(self, name: str, text: str, labels: Sequence[str], registry: CollectorRegistry) -> None:
-        """Registers itself; series are born at their first increment."""
+        """Registers itself; a series appears at its first increment."""
         self._name = name
         self._text = text
         self._labels = tuple(labels)
@@ -33,7 +32,7 @@ class PlainCounter(Collector):
         registry.register(self)
 
     def inc(self, labels: Sequence[str], count: float = 1) -> None:
-        """Count events of the series with these label values."""
+        """Add `count` events to the series with these label values."""
         key = tuple(labels)
         self._values[key] = self._values.get(key, 0) + count
 
@@ -58,7 +57,7 @@ class _Series:
 
 
 class BulkHistogram(Collector):
-    """A histogram; a million equal observations cost as much as one."""
+    """A histogram in which a million equal observations cost as much as one."""
 
     def __init__(
         self, name: str, text: str, labels: Sequence[str], *, buckets: Sequence[float], registry: CollectorRegistry
@@ -74,7 +73,7 @@ class BulkHistogram(Collector):
     def observe(
         self, labels: Sequence[str], value: float, count: int = 1, *, exemplar: Mapping[str, str] | None = None
     ) -> None:
-        """Observe `value` as often as `count` says, in the series with these label values; 0 times makes the series."""
+        """Observe `value` `count` times in the series with these label values; a count of 0 only creates the series."""
         series = self._series.setdefault(tuple(labels), _Series([0] * len(self._bounds)))
         bucket = bisect.bisect_left(self._bounds, value)
         series.counts[bucket] += count

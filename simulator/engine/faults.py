@@ -1,8 +1,8 @@
 """Faults that can be switched on and off.
 
-A fault is a set of signals laid over a workload, or a behaviour that a role asks for before each thing it does. It ends
-by itself after its time, so a drill that was killed cannot leave one on. Faults live in memory: a restart of the pod
-ends them too.
+A fault is a set of signals on top of a workload, or a switch that a program checks before each action. It ends by
+itself after some time, so a killed drill cannot leave it on. Faults are kept in memory, so a restart of the pod ends
+them as well.
 """
 
 import time
@@ -13,14 +13,14 @@ from simulator.engine.signals import Signal, relabelled
 from simulator.engine.workload import Workload
 
 USUAL = 1800.0
-"""Seconds after which a fault ends by itself when nobody says."""
+"""Default time in seconds after which a fault ends by itself."""
 LONGEST = 7200.0
-"""The most seconds that can be asked for: the alert on missing metrics waits for an hour."""
+"""Maximum time of a fault in seconds; enough for AlertsOnMissingMetrics, which waits for an hour."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Amount:
-    """How much of a fault can be asked for."""
+    """Adjustable strength of a fault."""
 
     unit: str
     default: float
@@ -30,31 +30,31 @@ class Amount:
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
-    """What goes wrong when one switch is on."""
+    """The effects of one switch."""
 
     alert: str = ""
-    """Alert that it makes fire; empty when there is none."""
+    """Alert that the fault makes fire; empty if there is none."""
     switch: str = ""
-    """Name of the switch where it is not the alert's; the alert's name works all the same."""
+    """Name of the switch if it differs from the alert's name, which also works."""
     text: str
-    """What happens, for the person who reads the list."""
+    """Description of the effect, for people."""
     signals: tuple[Signal, ...] = ()
     after: tuple[Signal, ...] = ()
-    """What happens once when it ends, so that its alert resolves sooner."""
+    """Signals that happen once when the fault ends, so that its alert resolves sooner."""
     hides: tuple[str, ...] = ()
-    """Metrics that are not exposed while it is on."""
+    """Metrics that are not exposed while the fault is on."""
     amount: Amount | None = None
-    """None when there is nothing to choose."""
+    """None if the strength is fixed."""
     instance_label: str | None = None
-    """Label that tells several instances of this fault apart; None when there can be only one."""
+    """Label that distinguishes several instances of this fault; None if only one is possible."""
     instances: tuple[str, ...] = ()
-    """The only instances there can be; empty when any name will do."""
+    """The possible instances; empty if any name is allowed."""
     rotation: tuple[str, tuple[str, ...], float] | None = None
-    """Label, its values and the seconds that each value is used for before the next one's turn."""
+    """Label, its values, and the time in seconds after which the next value is used."""
 
     @property
     def name(self) -> str:
-        """What the switch is called."""
+        """Name of the switch."""
         return self.switch or self.alert
 
     def resolved(self, instance: str | None, now: float) -> tuple[Signal, ...]:
@@ -71,21 +71,21 @@ class Fault:
 
 @dataclass(frozen=True, kw_only=True)
 class Active:
-    """One fault that is on. Times are seconds since the epoch."""
+    """An instance of a fault that is on. Times are seconds since the epoch."""
 
     instance: str | None
     since: float
     until: float
     amount: float | None = None
-    """In the fault's own unit."""
+    """In the unit of the fault's Amount."""
 
 
 class UnknownFaultError(LookupError):
-    """There is no such switch; the text names those that exist."""
+    """There is no such switch; the message lists the existing ones."""
 
 
 class NotSupportedError(ValueError):
-    """This fault has no such instance or amount; the text says what is allowed."""
+    """The fault has no such instance or amount; the message lists the allowed values."""
 
 
 class Switchboard:
@@ -94,9 +94,9 @@ class Switchboard:
     def __init__(
         self, workload: Workload | None, faults: Iterable[Fault], *, clock: Callable[[], float] = time.time
     ) -> None:
-        """All faults start switched off. `workload` takes their signals; without one there must be none.
+        """All faults start switched off. `workload` receives their signals; without one, faults must not have any.
 
-        `clock` gives seconds since the epoch.
+        `clock` returns seconds since the epoch.
         """
         self._workload = workload
         self._faults = {fault.name: fault for fault in faults}
@@ -105,25 +105,25 @@ class Switchboard:
         self._active: dict[tuple[str, str | None], Active] = {}
 
     def faults(self) -> list[tuple[Fault, list[Active]]]:
-        """Every fault with its instances that are on."""
+        """Every fault with its active instances."""
         self.expire()
         return [(fault, self._on(name)) for name, fault in self._faults.items()]
 
     def active(self, name: str) -> list[Active]:
-        """The instances of one fault that are on at this moment. Raises UnknownFaultError."""
+        """The active instances of one fault. Raises UnknownFaultError."""
         self.expire()
         return self._on(self.fault(name).name)
 
     def amount(self, name: str) -> float:
-        """How much of a fault is on, over all instances; 0.0 when it is off. Raises UnknownFaultError."""
+        """Sum of a fault's amounts over its active instances; 0.0 if it is off. Raises UnknownFaultError."""
         return sum(active.amount or 0.0 for active in self.active(name))
 
     def switch_on(
         self, name: str, *, instance: str | None = None, amount: float | None = None, seconds: float = USUAL
     ) -> Active:
-        """Switch a fault on for at most `seconds`; one that is on already only gets its new end and amount.
+        """Switch a fault on for at most `seconds`; a fault that is already on only gets a new end and amount.
 
-        Raises UnknownFaultError, or NotSupportedError for an `instance` or an `amount` that the fault does not have.
+        Raises UnknownFaultError, or NotSupportedError if the fault does not support the `instance` or `amount`.
         """
         fault = self.fault(name)
         _check_instance(fault, instance)
@@ -139,26 +139,26 @@ class Switchboard:
         return self._active[key]
 
     def switch_off(self, name: str, *, instance: str | None = None) -> tuple[bool, float]:
-        """Switch a fault off; says whether it was on, and when it went off. Raises UnknownFaultError."""
+        """Switch a fault off. Returns whether it was on, and the present time. Raises UnknownFaultError."""
         fault = self.fault(name)
         self.expire()
         return self._end((fault.name, instance)), self._clock()
 
     def expire(self) -> None:
-        """End what has run its time; to be called before anything is read."""
+        """End faults whose time is over; must be called before anything is read."""
         now = self._clock()
         for key in [key for key, active in self._active.items() if active.until <= now]:
             self._end(key)
 
     def fault(self, name: str) -> Fault:
-        """The fault behind a switch, by its own name or its alert's. Raises UnknownFaultError."""
+        """The fault with this switch or alert name. Raises UnknownFaultError."""
         fault = self._faults.get(name) or self._by_alert.get(name)
         if fault is None:
             raise UnknownFaultError(f"no fault {name!r}; known: {', '.join(self._faults)}")
         return fault
 
     def _on(self, name: str) -> list[Active]:
-        return [active for (one, _), active in self._active.items() if one == name]
+        return [active for (fault, _), active in self._active.items() if fault == name]
 
     def _end(self, key: tuple[str, str | None]) -> bool:
         if self._active.pop(key, None) is None:
@@ -185,7 +185,7 @@ def _checked_amount(fault: Fault, amount: float | None) -> float | None:
         return None
     if amount is None:
         return fault.amount.default
-    if not fault.amount.least <= amount <= fault.amount.most:  # NaN is outside, too
+    if not fault.amount.least <= amount <= fault.amount.most:  # also rejects NaN
         limits = f"{fault.amount.least:g} to {fault.amount.most:g} {fault.amount.unit}"
         raise NotSupportedError(f"`amount` of {fault.name} is {amount:g}; allowed: {limits}")
     return amount

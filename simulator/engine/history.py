@@ -1,11 +1,11 @@
-"""What a workload counted lately, for faults that must outweigh it."""
+"""Recent counts of a workload, for faults that must outweigh them."""
 
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 KEPT = 3 * 86_400.0
-"""Seconds: the longest window of a burn rate alert."""
+"""Seconds of history; the longest window of a burn rate alert."""
 _MINUTE = 60.0
 
 
@@ -17,14 +17,14 @@ class _Minute:
 
 
 class History:
-    """Events of some metrics by the minute."""
+    """Events of some metrics per minute."""
 
     def __init__(self, metrics: Iterable[str]) -> None:
-        """Remembers these metrics; others are not kept."""
+        """Keeps the history of these metrics only."""
         self._minutes: dict[str, deque[_Minute]] = {metric: deque() for metric in metrics}
 
     def add(self, metric: str, count: int, *, bad: bool, now: float) -> None:
-        """Remember events that happened at `now` (seconds, of any clock that never goes back)."""
+        """Add events that happened at `now`, in seconds of a monotonic clock."""
         minutes = self._minutes.get(metric)
         if minutes is None or not count:
             return
@@ -39,7 +39,7 @@ class History:
     def counted(self, metric: str, window: float, now: float) -> tuple[int, int]:
         """All and bad events within the last `window` seconds, rounded up to minutes.
 
-        Raises KeyError for a metric that is not kept.
+        Raises KeyError for a metric without history.
         """
         inside = [minute for minute in self._minutes[metric] if minute.number >= (now - window) // _MINUTE]
         return sum(minute.all for minute in inside), sum(minute.bad for minute in inside)

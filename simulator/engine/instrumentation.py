@@ -1,7 +1,7 @@
-"""The API's instrumentation: the package that any service uses, behind a gateway that begins each trace.
+"""Instruments the API with the package that every service uses, behind a gateway that starts each trace.
 
-The gateway is a service of its own in every trace. Here it is in the same process, and so it does what one in front
-of the API would: it takes the caller's trace context, and gives its own to the API in the request's headers.
+In traces the gateway is a separate service. It runs in the same process, but behaves like a real one: it reads the
+caller's trace context, and passes its own context to the API in the request's headers.
 """
 
 import time
@@ -22,15 +22,15 @@ from simulator.engine.tracing import Tracing
 SERVICE = "api"
 GATEWAY = "api-gateway"
 PROJECTS = ("atlas", "borealis", "cobalt", "probe")
-"""Projects of the header X-Project-Id. `probe` is for requests from outside: the API's own load leaves its series, and
-with it the exemplar of the last request, alone."""
+"""Values of the header X-Project-Id. Only requests from outside use `probe`, so the API's own load never replaces the
+exemplar in its series."""
 OWN = ("/metrics", "/healthz", "/faults")
-"""Paths of the pod itself, not of the API: they are no requests that anybody asks about."""
+"""Paths of the pod itself, not of the API; they are not instrumented."""
 _TRACE_CONTEXT = TraceContextTextMapPropagator()
 
 
 class Gateway:
-    """ASGI application in front of another one."""
+    """ASGI application that wraps another one."""
 
     def __init__(self, app: ASGIApp, tracer: Tracer) -> None:
         self._app = app
@@ -64,7 +64,7 @@ class Gateway:
 def instrument_api(
     app: FastAPI, tracing: Tracing, metrics: RequestMetrics, clock: Callable[[], float] = time.perf_counter
 ) -> None:
-    """Instrument the API; its metrics are served with the pod's, its lines are written as the pod's are."""
+    """Instrument the API; its metrics and log lines appear together with those of the pod."""
     instrument(
         app,
         SERVICE,

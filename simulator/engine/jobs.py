@@ -1,6 +1,6 @@
-"""Jobs of the job queue as traces and log lines: the server enqueues, a worker runs.
+"""Jobs of the job queue as traces and log lines: the server enqueues a job, a worker runs it.
 
-Both halves are told by the server pod. The counters of job_queue.py are a rate; these few jobs are examples of it.
+The server pod emits both halves. The counters of job_queue.py have fixed rates; these few jobs are examples.
 """
 
 import random
@@ -14,13 +14,13 @@ from simulator.systems.job_queue import QUEUES
 log = structlog.get_logger()
 
 PERIOD = 4.0
-"""Seconds between two jobs that are told."""
+"""Seconds between two jobs with a trace and log lines."""
 HEARTBEAT = 30.0
-"""Seconds between two lines of a worker."""
+"""Seconds between two log lines of a worker."""
 
 
 def plan(rng: random.Random) -> Step:
-    """One job: enqueued by a request, taken by a worker a little later."""
+    """One job: a request enqueues it, and a worker takes it a little later."""
     labels = {"queue": rng.choice(QUEUES)}
     waits, works = rng.lognormvariate(-2.0, 0.5), rng.lognormvariate(-0.7, 0.4)
     run = Step(
@@ -63,5 +63,5 @@ def plan(rng: random.Random) -> Step:
 
 
 def beat() -> None:
-    """One line of a worker pod: what its own log has to say."""
+    """Write the heartbeat line of a worker pod."""
     log.info("waiting for jobs", operation="heartbeat")

@@ -1,4 +1,4 @@
-"""Log lines: as the instrumentation package writes them, without the noise of scrapes and probes."""
+"""Log lines in the format of the instrumentation package, without the noise of scrapes and probes."""
 
 import logging
 from typing import TextIO
@@ -8,28 +8,28 @@ from opentelemetry import trace
 
 
 def trace_id(context: trace.SpanContext) -> str:
-    """The trace's id as logs, exemplars and Jaeger write it: 32 hexadecimal digits."""
+    """The trace id in the format of logs, exemplars and Jaeger: 32 hexadecimal digits."""
     return trace.format_trace_id(context.trace_id)
 
 
 def span_id(context: trace.SpanContext) -> str:
-    """The span's id: 16 hexadecimal digits."""
+    """The span id: 16 hexadecimal digits."""
     return trace.format_span_id(context.span_id)
 
 
 def configure(service: str, *, stream: TextIO | None = None) -> None:
     """Write the logs of this process as JSON to `stream` (default: standard output).
 
-    `service` is the name on lines whose writer did not bind one.
+    `service` is the service's name on lines whose logger did not bind one.
     """
     configure_json(service, stream=stream)
     access = logging.getLogger("uvicorn.access")
     access.setLevel(logging.INFO)
-    access.filters = [_worth_a_line]
+    access.filters = [_is_relevant]
 
 
-def _worth_a_line(record: logging.LogRecord) -> bool:
-    """Scrapes, probes and polls would drown the log: of uvicorn's access lines, a GET that succeeded is left out."""
+def _is_relevant(record: logging.LogRecord) -> bool:
+    """Drops uvicorn's access lines of successful GET requests: scrapes, probes and polls would flood the log."""
     match record.args:
         case (_, str(method), _, _, int(status)):
             return method != "GET" or status >= 400

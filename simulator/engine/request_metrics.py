@@ -1,13 +1,13 @@
-"""The metrics of the API (telemetry contract, section 5); what counts is the instrumentation package."""
+"""The registry of the API's metrics, which the instrumentation package counts."""
 
 from prometheus_client import CollectorRegistry
 
 
 class RequestMetrics:
-    """Where the API's requests are counted."""
+    """Registry in which the API's requests are counted."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
 
     def advance(self) -> None:
-        """Nothing to do before a scrape: a request is counted when it is answered."""
+        """Does nothing: a request is counted when it is answered."""

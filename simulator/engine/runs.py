@@ -1,7 +1,7 @@
-"""A run: work that several services did together, planned as a tree of steps and then told as spans and log lines.
+"""Runs: work of several services, planned as a tree of steps and then emitted as spans and log lines.
 
-A run is told after the fact, with the times at which its steps would have been: it costs no waiting, a test needs no
-clock, and a thousand runs at once are as realistic as one.
+A run is emitted afterwards, with computed times for its steps. So nothing waits, tests need no clock, and a thousand
+simultaneous runs are as realistic as one.
 """
 
 import random
@@ -25,7 +25,7 @@ _NANOSECONDS = 1_000_000_000
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """What one service did, and what it had others do."""
+    """An operation of one service, with the operations that it called."""
 
     service: str
     operation: str
@@ -36,9 +36,9 @@ class Step:
     """Seconds."""
     attributes: Mapping[str, str | int] = field(default_factory=dict[str, str | int])
     line: str = ""
-    """Message of its log line; empty for a step that writes none."""
+    """Message of its log line; empty for a step without one."""
     error: str = ""
-    """Why it failed; empty when it did not."""
+    """Reason of its failure; empty if it succeeded."""
     children: tuple["Step", ...] = ()
 
     @property
@@ -53,7 +53,7 @@ class Step:
             yield from child.steps()
 
     def failed(self, service: str, operation: str, reason: str) -> "Step":
-        """The same tree where this step failed, and with it every step that waited for it."""
+        """The same tree, in which this step and every step that waited for it failed."""
         children = tuple(child.failed(service, operation, reason) for child in self.children)
         own = (self.service, self.operation) == (service, operation)
         if not own and not any(child.error for child in children):
@@ -62,8 +62,8 @@ class Step:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Told:
-    """One step, and the span that stands for it."""
+class EmittedStep:
+    """A step and its span."""
 
     step: Step
     span: trace.SpanContext
@@ -71,20 +71,23 @@ class Told:
     """Seconds since the epoch."""
 
 
-def tell(root: Step, tracers: Tracers, *, ended: float, correlation_id: str) -> list[Told]:
-    """Make the run's spans, so that its root ended at `ended` (seconds since the epoch); in the order of their ends."""
-    told: list[Told] = []
-    _tell(root, tracers, ended - root.end, Context(), {"correlation_id": correlation_id}, told.append)
-    return sorted(told, key=lambda one: one.ended)
+def emit(root: Step, tracers: Tracers, *, ended: float, correlation_id: str) -> list[EmittedStep]:
+    """Create the run's spans such that its root ended at `ended` (seconds since the epoch).
+
+    Returns the steps in the order of their ends.
+    """
+    emitted: list[EmittedStep] = []
+    _emit(root, tracers, ended - root.end, Context(), {"correlation_id": correlation_id}, emitted.append)
+    return sorted(emitted, key=lambda step: step.ended)
 
 
-def _tell(
+def _emit(
     step: Step,
     tracers: Tracers,
     began: float,
     parent: Context,
     common: Mapping[str, str],
-    keep: Callable[[Told], None],
+    keep: Callable[[EmittedStep], None],
 ) -> None:
     span = tracers.tracer(step.service).start_span(
         step.operation,
@@ -95,56 +98,57 @@ def _tell(
     )
     inside = trace.set_span_in_context(span, Context())
     for child in step.children:
-        _tell(child, tracers, began, inside, common, keep)
+        _emit(child, tracers, began, inside, common, keep)
     if step.error:
         span.set_status(Status(StatusCode.ERROR, step.error))
     span.end(round((began + step.end) * _NANOSECONDS))
-    keep(Told(step=step, span=span.get_span_context(), ended=began + step.end))
+    keep(EmittedStep(step=step, span=span.get_span_context(), ended=began + step.end))
 
 
-def write(told: list[Told], *, correlation_id: str) -> None:
-    """Write the log lines of a run: of a step that failed at ERROR, with its reason."""
-    for one in told:
-        if not one.step.line:
+def write(steps: list[EmittedStep], *, correlation_id: str) -> None:
+    """Write the log lines of a run; failed steps have the level ERROR and their reason as message."""
+    for emitted in steps:
+        step = emitted.step
+        if not step.line:
             continue
-        writer = log.error if one.step.error else log.info
+        writer = log.error if step.error else log.info
         writer(
-            one.step.error or one.step.line,
-            **line_fields(one, correlation_id),
-            duration_ms=round(one.step.duration * 1000, 1),
-            **one.step.attributes,
+            step.error or step.line,
+            **line_fields(emitted, correlation_id),
+            duration_ms=round(step.duration * 1000, 1),
+            **step.attributes,
         )
 
 
-def line_fields(one: Told, correlation_id: str) -> dict[str, str]:
-    """What a log line says of the step it is about."""
+def line_fields(emitted: EmittedStep, correlation_id: str) -> dict[str, str]:
+    """Fields of a log line about a step."""
     return {
-        "timestamp": rfc3339(one.ended),
-        "service": one.step.service,
-        "trace_id": logs.trace_id(one.span),
-        "span_id": logs.span_id(one.span),
+        "timestamp": rfc3339(emitted.ended),
+        "service": emitted.step.service,
+        "trace_id": logs.trace_id(emitted.span),
+        "span_id": logs.span_id(emitted.span),
         "correlation_id": correlation_id,
-        "operation": one.step.operation,
+        "operation": emitted.step.operation,
     }
 
 
-class Teller:
-    """Runs of one kind, one at each call: planned, told as spans, and written as log lines."""
+class RunEmitter:
+    """Emits runs of one type: each call plans a run and emits its spans and log lines."""
 
     def __init__(
         self, tracing: Tracing, plan: Callable[[random.Random], Step], *, rng: random.Random | None = None
     ) -> None:
-        """`plan` makes a run; `rng` decides what happens in it."""
+        """`plan` creates a run; `rng` decides its details."""
         self._tracing = tracing
         self._plan = plan
         self._rng = rng or random.Random()  # noqa: S311 - not about secrets
 
-    def run(self) -> list[Told]:
-        """One run, whose last step ended just now."""
+    def run(self) -> list[EmittedStep]:
+        """Emit one run, whose last step ended just now."""
         step = self._plan(self._rng)
         correlation_id = str(uuid.UUID(int=self._rng.getrandbits(128), version=4))
-        # Some steps end after the one that they came from, which answered at once.
-        last = max(one.end for one in step.steps())
-        told = tell(step, self._tracing, ended=time.time() - (last - step.end), correlation_id=correlation_id)
-        write(told, correlation_id=correlation_id)
-        return told
+        # Some steps are asynchronous and end after the step that started them.
+        last = max(part.end for part in step.steps())
+        emitted = emit(step, self._tracing, ended=time.time() - (last - step.end), correlation_id=correlation_id)
+        write(emitted, correlation_id=correlation_id)
+        return emitted

@@ -1,4 +1,4 @@
-"""How the programs of the image listen: one place for all of them."""
+"""Serves the HTTP application of every program in the image."""
 
 import structlog
 import uvicorn
@@ -8,7 +8,7 @@ log = structlog.get_logger()
 
 
 def serve(app: FastAPI, port: int) -> None:
-    """Serve `app` on `port` until SIGTERM; logs go where logs.configure says."""
+    """Serve `app` on `port` until SIGTERM; logs.configure determines the output of logs."""
     log.info("listening", title=app.title, port=port)
-    # A pod is reached at an address that it does not know beforehand; who may reach it is the NetworkPolicy's part.
+    # A pod does not know its address in advance. The NetworkPolicy controls access.
     uvicorn.run(app, host="0.0.0.0", port=port, log_config=None, log_level=None)  # noqa: S104

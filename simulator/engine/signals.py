@@ -1,4 +1,4 @@
-"""What a workload is made of: metrics, and the signals that move them. Data without behaviour; see workload.py."""
+"""Metrics of a workload, and the signals that change them. Pure data; workload.py applies it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -6,8 +6,8 @@ from enum import StrEnum
 from typing import TypeVar
 
 
-class Kind(StrEnum):
-    """What a metric is to Prometheus."""
+class MetricKind(StrEnum):
+    """A metric's type in Prometheus' terms."""
 
     GAUGE = "gauge"
     COUNTER = "counter"
@@ -18,21 +18,21 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Metric:
-    """One metric as it is exposed."""
+    """One exposed metric."""
 
     name: str
-    """As Prometheus sees it: a counter's name ends in `_total`."""
-    kind: Kind
+    """Name of its series in Prometheus, so a counter's name ends in `_total`."""
+    kind: MetricKind
     text: str
     labels: tuple[str, ...] = ()
     buckets: tuple[float, ...] = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1.0, 2.5, 5.0, 10.0)
-    """Upper bounds in seconds; histograms only."""
+    """Upper bounds in seconds; only for histograms."""
     passing: bool = False
-    """Whether series of this counter end some time after the fault that made them, as levels do."""
+    """Whether a counter's series end some time after the fault that created them, as levels do."""
 
 
 Key = tuple[str, tuple[tuple[str, str], ...]]
-"""A series: metric and labels."""
+"""Identity of a series: metric and labels."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +47,7 @@ class _Series:
 
 @dataclass(frozen=True, kw_only=True)
 class Level(_Series):
-    """A gauge series that stands at `value`, swinging by the share `wobble` of it."""
+    """A gauge series at `value`, which varies by the share `wobble` of it."""
 
     value: float
     wobble: float = 0.0
@@ -55,12 +55,12 @@ class Level(_Series):
 
 @dataclass(frozen=True, kw_only=True)
 class Events(_Series):
-    """A counter series that grows by `per_second`, after `burst` at once when it starts."""
+    """A counter series that grows by `burst` at its start, and then by `per_second`."""
 
     per_second: float = 0.0
     burst: int = 0
     bad: bool = False
-    """Whether these are the events whose share a rule watches."""
+    """Whether a rule computes the share of these events."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,38 +71,38 @@ class Durations(_Series):
     median: float
     burst: int = 0
     bad: bool = False
-    """Whether these are the observations whose share a rule watches."""
+    """Whether a rule computes the share of these observations."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Stop(_Series):
-    """What the healthy workload does to this counter or histogram series does not happen."""
+    """Stops the healthy workload's growth of this counter or histogram series."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Flood:
-    """Events at once, as many as it takes to move a share over a window, whatever the window holds already.
+    """Events at once, enough to change a share over a window despite the events that the window already holds.
 
-    The metric must have a healthy signal that is `bad`: of such metrics the workload remembers what it counted.
+    The metric must have a healthy signal that is `bad`, because the workload only keeps the history of such metrics.
     """
 
     good: Events | Durations
     bad: Events | Durations
     share: float
-    """Of the flood's events, those that are bad."""
+    """Share of the flood's events that is bad."""
     times: float
-    """Size of the flood, in multiples of what was counted in the window."""
+    """Size of the flood as a multiple of the events in the window."""
     window: float
     """Seconds."""
     least: int = 50
-    """Events, when the window holds next to nothing."""
+    """Minimum size of the flood in events, for windows with few events."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Dilution:
-    """Good events at once, until the bad ones of a window are no more than a share of all.
+    """Good events at once, enough that bad events are at most `share` of all events in a window.
 
-    For the end of a fault: a ratio over an hour would stay high for an hour.
+    Used at the end of a fault; otherwise a ratio over an hour would stay high for an hour.
     """
 
     good: Events | Durations
@@ -116,7 +116,7 @@ _AnySignal = TypeVar("_AnySignal", bound=Signal)
 
 
 def relabelled(signal: _AnySignal, label: str, value: str) -> _AnySignal:
-    """The same signal for another series: `label` set to `value`. Floods and dilutions stay as they are."""
+    """The same signal for the series with `label` set to `value`. Floods and dilutions stay unchanged."""
     if isinstance(signal, Flood | Dilution):
         return signal
     return replace(signal, labels={**signal.labels, label: value})

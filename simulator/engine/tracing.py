@@ -1,7 +1,7 @@
-"""Traces: several services in one process, sent in batches to the OpenTelemetry agent.
+"""Traces of several services in one process, sent in batches to the OpenTelemetry agent.
 
-Every trace is sent; which are kept is the collector's decision. Spans are made with or without a collector, so log
-lines and exemplars carry trace ids in any case, and nothing here waits for the network but the batch thread.
+Every trace is sent; the collector decides which ones to keep. Spans are created even without a collector, so log lines
+and exemplars always have trace ids. Only the batch thread waits for the network.
 """
 
 import asyncio
@@ -15,21 +15,21 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, Spa
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON, ParentBased
 
 QUEUE = 4096
-"""Spans that wait for the batch thread; more are dropped, so an absent collector costs at most some 8 MiB."""
+"""Maximum number of waiting spans. Further spans are dropped, so an absent collector costs at most about 8 MiB."""
 _BATCH = 512
 _DELAY = 1000.0
-"""Milliseconds after which a batch that is not full goes out."""
+"""Milliseconds after which an incomplete batch is sent."""
 
 
 class NotDeliveredError(RuntimeError):
-    """The collector did not take the spans, or there is none; the text says which."""
+    """The collector rejected the spans, or no collector is configured; see the message."""
 
 
 class Tracers:
-    """One tracer per service name, all of which give their spans to the same processor."""
+    """One tracer per service name; all pass their spans to the same processor."""
 
     def __init__(self, processor: SpanProcessor | None) -> None:
-        """Without a `processor` spans have ids and go nowhere."""
+        """Without a `processor`, spans have ids but are not sent."""
         self._processor = processor
         self._tracers: dict[str, trace.Tracer] = {}
 
@@ -44,46 +44,46 @@ class Tracers:
         return self._tracers[service]
 
 
-class Kept(SpanProcessor):
-    """Keeps what ended until somebody takes it."""
+class SpanBuffer(SpanProcessor):
+    """Buffers ended spans until they are taken."""
 
     def __init__(self) -> None:
         self._ended: list[ReadableSpan] = []
 
     def on_end(self, span: ReadableSpan) -> None:
-        """Keep one span."""
+        """Add one span."""
         self._ended.append(span)
 
     def take(self) -> list[ReadableSpan]:
-        """All that ended since the call before."""
+        """Spans that ended since the previous call."""
         ended, self._ended = self._ended, []
         return ended
 
 
-class Sending(Tracers):
-    """Tracers whose spans are sent when told, past the queue: either all of them arrive or somebody is told."""
+class DirectTracers(Tracers):
+    """Tracers whose spans bypass the queue: `deliver` either sends all of them or raises an error."""
 
     def __init__(self, exporter: SpanExporter) -> None:
-        self._kept = Kept()
+        self._buffer = SpanBuffer()
         self._exporter = exporter
-        super().__init__(self._kept)
+        super().__init__(self._buffer)
 
     async def deliver(self) -> None:
-        """Send what ended, without blocking the event loop. Raises NotDeliveredError."""
-        spans = self._kept.take()
-        # Not through the batch processor: its force_flush loses spans silently, and while a collector is away and new
-        # spans keep coming, it never returns.
+        """Send the ended spans without blocking the event loop. Raises NotDeliveredError."""
+        spans = self._buffer.take()
+        # Does not use the batch processor: its force_flush loses spans silently, and never returns while a collector is
+        # unreachable and new spans arrive.
         for start in range(0, len(spans), _BATCH):
             result = await asyncio.to_thread(self._exporter.export, spans[start : start + _BATCH])
             if result is not SpanExportResult.SUCCESS:
-                raise NotDeliveredError("the collector does not take spans; what was sent before stays sent")
+                raise NotDeliveredError("the collector rejects spans; those of earlier batches were sent")
 
 
 class Tracing(Tracers):
-    """The tracers of one process and the queue in front of the collector."""
+    """The tracers of one process, with the queue in front of the collector."""
 
     def __init__(self, exporter: SpanExporter | None = None) -> None:
-        """Without an `exporter` nothing is sent."""
+        """Without an `exporter`, no spans are sent."""
         self._exporter = Reporting(exporter) if exporter else None
         self._queue = (
             BatchSpanProcessor(
@@ -94,13 +94,13 @@ class Tracing(Tracers):
         )
         super().__init__(self._queue)
 
-    def sending(self) -> Sending:
-        """Tracers for spans that must be known to have arrived. Raises NotDeliveredError without a collector."""
+    def direct(self) -> DirectTracers:
+        """Tracers for spans whose delivery must be confirmed. Raises NotDeliveredError without a collector."""
         if self._exporter is None:
             raise NotDeliveredError(f"{ENDPOINT} is not set: this pod sends no traces")
-        return Sending(self._exporter)
+        return DirectTracers(self._exporter)
 
     def shutdown(self) -> None:
-        """Send what is left, and end the batch thread."""
+        """Send the remaining spans, and end the batch thread."""
         if self._queue:
             self._queue.shutdown()

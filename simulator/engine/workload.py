@@ -1,7 +1,7 @@
-"""The engine of a simulated workload: signals in, Prometheus metrics out. Knows no system; those are data beside it.
+"""The engine of a simulated workload, which turns signals into Prometheus metrics; simulator/systems has the data.
 
-Time passes when somebody looks: each scrape adds what happened since the last one. There is no background task, an idle
-workload costs nothing, and a test drives the clock by hand.
+Time advances only at scrapes: each scrape adds the events since the previous one. So there is no background task, an
+idle workload costs nothing, and tests set the clock themselves.
 """
 
 import math
@@ -14,27 +14,27 @@ from prometheus_client.registry import Collector
 
 from simulator.engine.collectors import BulkHistogram, PlainCounter
 from simulator.engine.history import History
-from simulator.engine.signals import Dilution, Durations, Events, Flood, Key, Kind, Level, Metric, Signal, Stop
+from simulator.engine.signals import Dilution, Durations, Events, Flood, Key, Level, Metric, MetricKind, Signal, Stop
 
-# The contract names every series; `_created` twins of counters and histograms are not in it.
+# The telemetry contract names every series, and does not include `_created` series of counters and histograms.
 disable_created_metrics()
 
-# Multiples of a median that stand for a realistic, repeatable spread of durations.
+# Multiples of a median that form a realistic, repeatable spread of durations.
 SPREAD = (0.6, 0.8, 1.0, 1.2, 1.9)
 WOBBLE_PERIOD = 300.0
-"""Seconds in which a wobbling level swings once up and down."""
+"""Period in seconds of a level's variation."""
 LINGER = 900.0
-"""Seconds for which a series that only a removed layer had stands still (a level: at 0) before it disappears."""
+"""Seconds for which a series of a removed layer stays constant (a level: at 0) before it disappears."""
 LONGEST_CATCH_UP = 300.0
-"""Seconds: a workload that nobody scraped for longer does not invent the events in between."""
+"""Maximum time in seconds between scrapes for which events are added."""
 LARGEST_FLOOD = 10**12
-"""Events at once. Floods outweigh each other; beyond this a counter would lose its single events to rounding."""
+"""Maximum number of events at once. Floods outweigh each other, and larger counters would lose single events."""
 
 _Counted = Events | Durations
 
 
 class Workload:
-    """Turns signals into metrics: levels added later replace those of the same series, events and durations add up."""
+    """Turns signals into metrics. A later level replaces earlier ones of its series; events and durations add up."""
 
     def __init__(
         self,
@@ -43,9 +43,9 @@ class Workload:
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Start with the `healthy` signals; every counter and histogram series named by them exists from the start.
+        """Start with the `healthy` signals; all counter and histogram series in them exist from the start.
 
-        `clock` gives seconds that never go back.
+        `clock` returns seconds and must be monotonic.
         """
         self.registry = CollectorRegistry()
         self._clock = clock
@@ -63,14 +63,14 @@ class Workload:
         self._ending: dict[Key, tuple[_Counted, float]] = {}
         self._observed: dict[Key, int] = {}
         normal = tuple(healthy)
-        self._history = History({one.metric for one in normal if isinstance(one, _Counted) and one.bad})
+        self._history = History({signal.metric for signal in normal if isinstance(signal, _Counted) and signal.bad})
         self.add("healthy", normal)
 
     def add(self, layer: str, signals: Iterable[Signal], *, hides: Sequence[str] = ()) -> None:
-        """Lay `signals` over what runs already, under the name `layer`; adding a layer twice changes nothing.
+        """Add `signals` on top of the existing layers, under the name `layer`; adding a layer twice has no effect.
 
-        Metrics named by `hides` are not exposed while the layer is there. Raises KeyError for a metric that the
-        workload does not have.
+        Metrics in `hides` are not exposed while the layer exists. Raises KeyError for a metric that the workload does
+        not have.
         """
         if layer in self._layers:
             return
@@ -85,11 +85,11 @@ class Workload:
         self._show_levels()
 
     def remove(self, layer: str, after: Iterable[Signal] = ()) -> None:
-        """Take a layer away again; levels go back to what lies below, or to 0 where nothing does.
+        """Remove a layer; its levels return to those of lower layers, or to 0 if there are none.
 
-        A series that ended at once would look alive to a Prometheus that restarts at that moment: it never sees the
-        end, and uses the last value for five minutes. `after` happens once, at the end: bursts, floods and dilutions,
-        and levels at which the layer's own stand instead of 0.
+        Series do not end at once, because a Prometheus that restarts at that moment would miss the end and use the last
+        value for five minutes. The signals in `after` happen once: bursts, floods, dilutions, and levels that replace 0
+        as the final value of the layer's own levels.
         """
         self.advance()
         signals = self._layers.pop(layer, ())
@@ -110,11 +110,11 @@ class Workload:
         self._show_levels()
 
     def advance(self) -> None:
-        """Let the time that passed since the last call happen."""
+        """Apply the time since the previous call."""
         now = self._clock()
         elapsed = min(now - self._last, LONGEST_CATCH_UP)
         self._last = now
-        stopped = {one.key for signals in self._layers.values() for one in signals if isinstance(one, Stop)}
+        stopped = {signal.key for signals in self._layers.values() for signal in signals if isinstance(signal, Stop)}
         for layer, signals in self._layers.items():
             for number, signal in enumerate(signals):
                 if not isinstance(signal, _Counted) or (layer == "healthy" and signal.key in stopped):
@@ -131,20 +131,23 @@ class Workload:
     def observe(
         self, metric: str, labels: Mapping[str, str], seconds: float, *, exemplar: Mapping[str, str] | None = None
     ) -> None:
-        """One observation of a histogram beside the signals; `exemplar` names its trace. Raises KeyError."""
+        """Add an observation to a histogram, independent of signals. Raises KeyError for an unknown metric or label.
+
+        `exemplar` contains the ids of its trace.
+        """
         values = [labels[name] for name in self._metrics[metric].labels]
         self._histograms[metric].observe(values, seconds, exemplar=exemplar)
 
     def _register(self, metric: Metric) -> None:
         name, text, labels = metric.name, metric.text, metric.labels
         match metric.kind:
-            case Kind.GAUGE:
+            case MetricKind.GAUGE:
                 self._gauges[name] = Gauge(name, text, labels, registry=self.registry)
-            case Kind.COUNTER:
+            case MetricKind.COUNTER:
                 self._counters[name] = Counter(name, text, labels, registry=self.registry)
-            case Kind.PLAIN_COUNTER:
+            case MetricKind.PLAIN_COUNTER:
                 self._counters[name] = PlainCounter(name, text, labels, self.registry)
-            case Kind.HISTOGRAM:
+            case MetricKind.HISTOGRAM:
                 self._histograms[name] = BulkHistogram(
                     name, text, labels, buckets=metric.buckets, registry=self.registry
                 )
@@ -159,7 +162,7 @@ class Workload:
         return any(metric in hides for hides in self._hidden.values())
 
     def _begin(self, signal: Signal) -> None:
-        """What a signal does once, at its start."""
+        """Apply the one-time effects of a signal at its start."""
         match signal:
             case Level() | Stop():
                 pass
@@ -190,13 +193,13 @@ class Workload:
         before = self._observed.get(signal.key, 0)
         self._observed[signal.key] = before + count
         for number, multiple in enumerate(SPREAD):
-            # How many of the numbers `before` to `before + count - 1` have this place in the spread.
+            # Number of observations with index `before` to `before + count - 1` that have this multiple of the median.
             first = (number - before) % len(SPREAD)
             times = max(0, math.ceil((count - first) / len(SPREAD)))
             self._histograms[signal.metric].observe(values, signal.median * multiple, times)
 
     def _end(self, signal: _Counted) -> None:
-        """End a series that is passing."""
+        """End a series of a passing metric."""
         values = self._values(signal)
         if isinstance(signal, Durations):
             self._histograms[signal.metric].remove(values)
@@ -222,7 +225,7 @@ class Workload:
         for level in top.values():
             gauge = self._gauges[level.metric]
             series = gauge.labels(*self._values(level)) if level.labels else gauge
-            # A level that swings is a count of something; one that stands may be a share.
+            # Varying levels are counts and are rounded; constant levels may be shares.
             series.set(round(level.value * (1 + level.wobble * swing)) if level.wobble else level.value)
 
     def _values(self, signal: Level | _Counted) -> list[str]:

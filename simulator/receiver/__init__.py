@@ -1,1 +1,1 @@
-"""Records every notification that Alertmanager delivers: ."""
+"""Records every notification that Alertmanager delivers."""

@@ -1,4 +1,4 @@
-"""Remembers deliveries: in memory for queries, and in an append-only file so that a restart loses nothing."""
+"""Stores deliveries in memory for queries, and in an append-only file so that a restart loses nothing."""
 
 import json
 from collections import deque
@@ -12,9 +12,9 @@ import structlog
 log = structlog.get_logger()
 
 KEPT_PER_CHANNEL = 1000
-"""Newest deliveries kept of each channel: a channel that repeats for ever cannot push out another's."""
+"""Maximum number of deliveries per channel, so that a busy channel does not displace the deliveries of others."""
 MOST_CHANNELS = 50
-"""Channels kept; one more pushes out the channel that was quiet for longest."""
+"""Maximum number of channels; a further one displaces the channel that has been quiet the longest."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,14 +29,14 @@ class Delivery:
     status: str
     """`firing`, `resolved` or `malformed`."""
     alerts: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
-    """Per alert: `alertname`, `status`, `labels` (of a webhook only)."""
+    """Per alert: `alertname`, `status`, `labels` (only for webhooks)."""
     payload: Any = None
-    """As received; of a malformed one, the first part as text."""
+    """The payload as received; for a malformed one, its start as text."""
     error: str | None = None
-    """Why it is malformed."""
+    """Reason why it is malformed."""
 
     def matches(self, *, alertname: str | None, status: str | None) -> bool:
-        """Whether it is about this alert in this status; both conditions must hold for the same alert."""
+        """Whether an alert in it has this name and this status; both must hold for the same alert."""
         if alertname is None:
             return status is None or self.status == status
         return any(
@@ -45,10 +45,10 @@ class Delivery:
 
 
 class DeliveryLog:
-    """Deliveries in the order in which they came."""
+    """Deliveries per channel, in the order of their arrival."""
 
     def __init__(self, file: Path | None, *, kept_per_channel: int = KEPT_PER_CHANNEL) -> None:
-        """Read what `file` holds. A file that cannot be written is reported once; then memory alone is used."""
+        """Read the content of `file`. If the file cannot be written, log a warning once and use only memory."""
         self._kept = kept_per_channel
         self._channels: dict[str, deque[Delivery]] = {}
         self._file = file
@@ -61,7 +61,7 @@ class DeliveryLog:
         """Record one delivery."""
         self._remember(delivery)
         self._append(delivery)
-        # The file holds at most twice what memory holds, then it is written anew.
+        # The file is rewritten when it has more than twice as many deliveries as memory.
         if self._lines > 2 * max(self._size(), self._kept):
             self._rewrite()
 
@@ -73,7 +73,7 @@ class DeliveryLog:
         status: str | None = None,
         since: float | None = None,
     ) -> list[Delivery]:
-        """Deliveries that meet every condition given, oldest first; `since` is in seconds since the epoch."""
+        """Deliveries that match all given conditions, oldest first; `since` is in seconds since the epoch."""
         channels = self._channels.values() if channel is None else [self._channels.get(channel, deque())]
         found = (
             delivery
@@ -84,7 +84,7 @@ class DeliveryLog:
         return sorted(found, key=lambda delivery: delivery.received_at)
 
     def clear(self) -> int:
-        """Forget everything; says how many deliveries there were."""
+        """Delete all deliveries, and return their number."""
         size = self._size()
         self._channels.clear()
         self._rewrite()
@@ -112,12 +112,12 @@ class DeliveryLog:
     def _rewrite(self) -> None:
         if not self._file:
             return
-        kept = self.find()
+        deliveries = self.find()
         scratch = self._file.with_suffix(".new")
         try:
-            scratch.write_text("".join(map(_line, kept)), encoding="utf-8")
+            scratch.write_text("".join(map(_line, deliveries)), encoding="utf-8")
             scratch.replace(self._file)
-            self._lines = len(kept)
+            self._lines = len(deliveries)
         except OSError as error:
             self._give_up(error)
 
@@ -138,5 +138,5 @@ def _read(file: Path | None) -> Iterator[Delivery]:
             try:
                 yield Delivery(**cast(dict[str, Any], json.loads(line)))
             except (ValueError, TypeError):
-                # The last line of a receiver that was killed while it wrote.
-                log.warning("unreadable line in the delivery file is left out", file=str(file))
+                # A receiver that is killed while writing leaves an incomplete last line.
+                log.warning("skipped an unreadable line of the delivery file", file=str(file))

@@ -1,6 +1,6 @@
-"""Reads what Alertmanager sends by mail, and the SMTP server that takes it: no login, no TLS, in the event loop.
+"""Parses Alertmanager's mails, and runs the SMTP server that accepts them: no login, no TLS, in the event loop.
 
-The receiver of Alertmanager that sent a mail stands in its header X-Alertmanager-Receiver.
+The header X-Alertmanager-Receiver names the Alertmanager receiver that sent a mail.
 """
 
 import asyncio
@@ -15,23 +15,30 @@ from typing import Any
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from simulator.receiver.notifications import LARGEST, Kind, MalformedError, Notification, check_writable, titled
+from simulator.receiver.notifications import (
+    LARGEST,
+    MalformedError,
+    Notification,
+    NotificationKind,
+    check_writable,
+    titled,
+)
 
 CHANNEL_HEADER = "X-Alertmanager-Receiver"
 UNKNOWN_CHANNEL = "email"
-"""Channel of a mail that does not say which receiver sent it."""
+"""Channel of a mail without a valid header."""
 _CHANNEL = re.compile(r"[A-Za-z0-9._-]{1,63}")
 _MOST_HEADERS = 100
 _SILENCE = 60.0
-"""Seconds without a word after which a connection is closed."""
+"""Seconds of silence after which a connection is closed."""
 
 Deliver = Callable[[bytes, list[str]], str]
-"""Takes a mail and its recipients, and gives the SMTP answer."""
+"""Receives a mail and its recipients, and returns the SMTP reply."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Mail:
-    """One mail as it is recorded."""
+    """A parsed mail."""
 
     channel: str
     payload: dict[str, Any]
@@ -40,25 +47,25 @@ class Mail:
 
 
 def parse(content: bytes, recipients: list[str]) -> Mail:
-    """What a mail says. Raises MalformedError, whatever the bytes are."""
+    """Parse a mail. Raises only MalformedError, for any bytes."""
     try:
         message = email.message_from_bytes(content, policy=email.policy.default)
         headers = {name: _clean(str(value)) for name, value in list(message.items())[:_MOST_HEADERS]}
         texts = {name: _part(message, subtype) for name, subtype in (("text", "plain"), ("html", "html"))}
-    except Exception as error:  # the standard library's parser raises a dozen kinds, not all of them on purpose
-        raise MalformedError(f"no mail: {type(error).__name__}: {error}") from error
+    except Exception as error:  # the standard library's parser raises a dozen types, some unintentionally
+        raise MalformedError(f"not a mail: {type(error).__name__}: {error}") from error
     by_name = {name.lower(): value for name, value in headers.items()}
     payload = {"subject": by_name.get("subject"), "headers": headers, **texts, "recipients": recipients}
     check_writable(payload)
     return Mail(
         channel=channel(by_name.get(CHANNEL_HEADER.lower(), "")),
         payload=payload,
-        notification=titled(payload["subject"], Kind.EMAIL),
+        notification=titled(payload["subject"], NotificationKind.EMAIL),
     )
 
 
 def channel(header: str) -> str:
-    """The channel that a header names; UNKNOWN_CHANNEL when it names none."""
+    """The channel in a header's value; UNKNOWN_CHANNEL if it is not a valid name."""
     return header if _CHANNEL.fullmatch(header) else UNKNOWN_CHANNEL
 
 
@@ -68,7 +75,7 @@ def _part(message: EmailMessage, subtype: str) -> str:
 
 
 def _clean(text: str) -> str:
-    """The text without halves of surrogate pairs, which stand for bytes that are no text."""
+    """The text with lone surrogates replaced, which represent bytes that are not text."""
     return text.encode(errors="replace").decode()
 
 
@@ -84,9 +91,9 @@ class _Handler:
 
 @asynccontextmanager
 async def mailbox(deliver: Deliver, *, host: str = "", port: int) -> AsyncGenerator[int]:
-    """Take mail while the context lasts; gives the port, which was chosen by the system when `port` is 0.
+    """Accept mail while the context is open. Yields the port; with `port` 0 the system chooses it.
 
-    A mail beyond the largest notification is refused by the protocol itself. Raises OSError when the port is taken.
+    The protocol rejects mails larger than LARGEST. Raises OSError if the port is taken.
     """
     loop = asyncio.get_running_loop()
 

@@ -1,6 +1,6 @@
-"""Reads what Alertmanager sends by HTTP: the webhook's JSON (version 4), Slack's and PagerDuty's (events version 2).
+"""Parses Alertmanager's HTTP notifications: webhook (version 4), Slack, and PagerDuty (events version 2).
 
-Titles are as our templates write them. What comes by mail is read in mails.py.
+Titles must have the form of rules/notifications.tmpl. mails.py parses mails.
 """
 
 import json
@@ -10,20 +10,20 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, cast
 
-# `[FIRING:2] AlertName (critical, cluster)` or `[RESOLVED] AlertName …`; no name when a group holds several of them.
+# `[FIRING:2] AlertName (critical, cluster)` or `[RESOLVED] AlertName …`; no name if the group has several alerts.
 _TITLE = re.compile(r"\s*\[(FIRING|RESOLVED)(?::\d+)?\]\s*([A-Za-z_]\w*)?")
 
 LARGEST = 1 << 18
-"""Bytes. Alertmanager's notifications of a whole group are far below; the rest is a mistake or worse."""
+"""Maximum size in bytes; Alertmanager's notifications of a whole group are far smaller."""
 _DEEPEST = 32
 NOT_KEPT = "(not kept)"
-"""What stands in a recorded event for the routing key, which is a secret."""
-# PagerDuty's word for a status.
+"""Replaces the routing key, which is a secret, in recorded events."""
+# PagerDuty's event action -> status.
 _ACTIONS = {"trigger": "firing", "resolve": "resolved"}
 
 
-class Kind(StrEnum):
-    """The form in which a notification came."""
+class NotificationKind(StrEnum):
+    """Format of a notification."""
 
     WEBHOOK = "webhook"
     SLACK = "slack"
@@ -33,7 +33,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Alert:
-    """One alert of a notification. Only a webhook's has labels."""
+    """One alert of a notification; only webhooks contain labels."""
 
     alertname: str
     status: str
@@ -43,29 +43,29 @@ class Alert:
 
 @dataclass(frozen=True, kw_only=True)
 class Notification:
-    """What one delivery says."""
+    """Content of one delivery."""
 
-    kind: Kind
+    kind: NotificationKind
     status: str
-    """`firing` while any alert of the group fires, else `resolved`."""
+    """`firing` while any alert of the group fires, otherwise `resolved`."""
     alerts: tuple[Alert, ...]
 
 
 class MalformedError(ValueError):
-    """The body is no notification that Alertmanager would send; the text says why."""
+    """The body is not a notification from Alertmanager; the message names the reason."""
 
 
 def parse(body: bytes) -> tuple[Any, Notification]:
-    """The payload and what it says. Raises MalformedError, whatever the bytes are."""
+    """The payload and its notification. Raises only MalformedError, for any bytes."""
     if len(body) > LARGEST:
         raise MalformedError(f"more than {LARGEST} bytes")
     try:
         payload: Any = json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise MalformedError(f"no JSON: {error}") from error
+        raise MalformedError(f"not JSON: {error}") from error
     check_writable(payload)
     if not isinstance(payload, dict):
-        raise MalformedError("a notification is a JSON object")
+        raise MalformedError("a notification must be a JSON object")
     document = cast(dict[str, Any], payload)
     if "alerts" in document:
         return document, _webhook(document)
@@ -73,11 +73,11 @@ def parse(body: bytes) -> tuple[Any, Notification]:
         return document, _slack(document)
     if "event_action" in document:
         return document | {"routing_key": NOT_KEPT}, _pagerduty(document)
-    raise MalformedError("neither `alerts` (webhook), `attachments` (Slack) nor `event_action` (PagerDuty) is there")
+    raise MalformedError("must contain `alerts` (webhook), `attachments` (Slack) or `event_action` (PagerDuty)")
 
 
-def titled(title: object, kind: Kind) -> Notification:
-    """A notification whose title says everything. Raises MalformedError."""
+def titled(title: object, kind: NotificationKind) -> Notification:
+    """The notification that its title describes. Raises MalformedError."""
     match = _TITLE.match(title) if isinstance(title, str) else None
     if not match:
         raise MalformedError(f"the title must start with [FIRING:n] or [RESOLVED], not {str(title)[:80]!r}")
@@ -91,7 +91,7 @@ def _webhook(document: dict[str, Any]) -> Notification:
     if not isinstance(alerts, list) or not alerts:
         raise MalformedError("`alerts` must be a list with at least one alert")
     return Notification(
-        kind=Kind.WEBHOOK,
+        kind=NotificationKind.WEBHOOK,
         status=_status(document.get("status")),
         alerts=tuple(_webhook_alert(alert) for alert in cast(list[Any], alerts)),
     )
@@ -114,36 +114,36 @@ def _slack(document: dict[str, Any]) -> Notification:
     attachments = document["attachments"]
     if not isinstance(attachments, list) or not attachments or not isinstance(attachments[0], dict):
         raise MalformedError("`attachments` must be a list with at least one object")
-    return titled(cast(dict[str, Any], attachments[0]).get("title"), Kind.SLACK)
+    return titled(cast(dict[str, Any], attachments[0]).get("title"), NotificationKind.SLACK)
 
 
 def _pagerduty(document: dict[str, Any]) -> Notification:
     for name in ("routing_key", "dedup_key"):
         if not isinstance(document.get(name), str) or not document[name]:
-            raise MalformedError(f"`{name}` must be a text that is not empty")
+            raise MalformedError(f"`{name}` must be a non-empty text")
     action = document["event_action"]
     if not isinstance(action, str) or action not in _ACTIONS:
         raise MalformedError(f"`event_action` is {str(action)[:80]!r}; allowed: {', '.join(_ACTIONS)}")
     payload = document.get("payload")
     if not isinstance(payload, dict):
         raise MalformedError("`payload` must be an object")
-    told = titled(cast(dict[str, Any], payload).get("summary"), Kind.PAGERDUTY)
-    if told.status != _ACTIONS[action]:
-        raise MalformedError(f"`event_action` is {action}, but the summary says {told.status}")
-    return told
+    notification = titled(cast(dict[str, Any], payload).get("summary"), NotificationKind.PAGERDUTY)
+    if notification.status != _ACTIONS[action]:
+        raise MalformedError(f"`event_action` is {action}, but the summary says {notification.status}")
+    return notification
 
 
 def check_writable(value: object, depth: int = 0) -> None:
-    """Refuse what no JSON writer gives back: it could never be shown again. Raises MalformedError."""
+    """Reject values that cannot be written as JSON, because they could not be returned. Raises MalformedError."""
     if depth > _DEEPEST:
         raise MalformedError(f"nested more than {_DEEPEST} deep")
     if isinstance(value, float) and not math.isfinite(value):
-        raise MalformedError("NaN and Infinity are no JSON")
+        raise MalformedError("NaN and Infinity are not JSON")
     if isinstance(value, str):
         try:
             value.encode()
         except UnicodeEncodeError as error:
-            raise MalformedError("half of a surrogate pair is no text") from error
+            raise MalformedError("a lone surrogate is not text") from error
     if isinstance(value, dict):
         for name, member in cast(dict[str, object], value).items():
             check_writable(name, depth + 1)

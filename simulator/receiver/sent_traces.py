@@ -1,4 +1,4 @@
-"""POST /traces: an exact number of traces with an exact number of errors, for whoever checks the sampling."""
+"""POST /traces: sends an exact number of traces with an exact number of errors, for checks of the sampling."""
 
 import asyncio
 from dataclasses import asdict
@@ -14,11 +14,11 @@ from simulator.systems.speccursor import Upgrades
 log = structlog.get_logger()
 
 MOST = 5000
-"""Traces of one call: some 70,000 spans, 15 s on one core."""
+"""Maximum number of traces per call: about 70,000 spans, 15 s on one core."""
 
 
-class Wanted(BaseModel):
-    """How many traces to send."""
+class TraceRequest(BaseModel):
+    """Number of traces to send."""
 
     model_config = ConfigDict(extra="forbid")
     count: Annotated[int, Field(ge=1, le=MOST, strict=True)]
@@ -32,22 +32,22 @@ class Wanted(BaseModel):
 
 
 def add_sender(app: FastAPI, upgrades: Upgrades) -> None:
-    """Give `app` the route."""
+    """Add the route to `app`."""
     one_at_a_time = asyncio.Lock()
 
-    async def send(wanted: Wanted) -> dict[str, Any]:
+    async def send(requested: TraceRequest) -> dict[str, Any]:
         async with one_at_a_time:
             try:
-                sent = await upgrades.send(count=wanted.count, errors=wanted.errors)
+                sent = await upgrades.send(count=requested.count, errors=requested.errors)
             except NotDeliveredError as error:
                 raise HTTPException(503, str(error)) from error
-        spans = sum(one.spans for one in sent)
-        log.info("traces sent", operation="send-traces", count=wanted.count, errors=wanted.errors, spans=spans)
+        spans = sum(trace.spans for trace in sent)
+        log.info("traces sent", operation="send-traces", count=requested.count, errors=requested.errors, spans=spans)
         return {
-            "count": wanted.count,
-            "errors": wanted.errors,
+            "count": requested.count,
+            "errors": requested.errors,
             "spans": spans,
-            "traces": [asdict(one) for one in sent],
+            "traces": [asdict(trace) for trace in sent],
         }
 
     app.add_api_route("/traces", send, methods=["POST"])

@@ -1,4 +1,4 @@
-"""`python3 -m simulator.receiver`: records every notification that Alertmanager delivers, and answers questions.
+"""`python3 -m simulator.receiver`: records every notification that Alertmanager delivers, and answers queries.
 
 Environment: RECEIVER_DATA (file; default /data/deliveries.jsonl), RECEIVER_PORT (default 8080), RECEIVER_SMTP_PORT
 (default 2525).
@@ -22,7 +22,7 @@ from simulator.engine import logs
 from simulator.engine.serve import serve
 from simulator.receiver import mails
 from simulator.receiver.delivery_log import Delivery, DeliveryLog
-from simulator.receiver.notifications import LARGEST, NOT_KEPT, Kind, MalformedError, Notification, parse
+from simulator.receiver.notifications import LARGEST, NOT_KEPT, MalformedError, Notification, NotificationKind, parse
 
 log = structlog.get_logger()
 disable_created_metrics()
@@ -35,13 +35,13 @@ Status = Literal["firing", "resolved", "malformed"]
 
 
 class Inbox:
-    """Takes what is delivered, by whatever protocol: records, counts, and refuses when told to."""
+    """Accepts deliveries of every protocol: records and counts them, or refuses them on request."""
 
     def __init__(self, deliveries: DeliveryLog, clock: Callable[[], float]) -> None:
-        """`clock` gives seconds since the epoch."""
+        """`clock` returns seconds since the epoch."""
         self.registry = CollectorRegistry()
         self.to_refuse = 0
-        """So many of the next deliveries are refused."""
+        """Number of upcoming deliveries to refuse."""
         self._deliveries = deliveries
         self._clock = clock
         self._counter = Counter(
@@ -49,16 +49,16 @@ class Inbox:
         )
 
     def refuses(self, channel: str) -> bool:
-        """Whether this delivery must be refused, which counts as one."""
+        """Whether this delivery must be refused; decrements `to_refuse` and counts the refusal if so."""
         if self.to_refuse <= 0:
             return False
         self.to_refuse -= 1
         self._counter.labels(channel, "refused").inc()
-        log.info("delivery refused as told", channel=channel, left=self.to_refuse)
+        log.info("delivery refused on request", channel=channel, left=self.to_refuse)
         return True
 
     def take(self, channel: str, payload: Any, notification: Notification) -> None:  # noqa: ANN401 -- any JSON
-        """Record what was understood."""
+        """Record a valid notification."""
         self._add(
             Delivery(
                 received_at=self._clock(),
@@ -71,7 +71,7 @@ class Inbox:
         )
 
     def take_malformed(self, channel: str, body: bytes, error: MalformedError) -> None:
-        """Record the start of what was not understood, and why."""
+        """Record the start of a malformed body, and the error."""
         self._add(
             Delivery(
                 received_at=self._clock(),
@@ -84,16 +84,16 @@ class Inbox:
         )
 
     def mail(self, content: bytes, recipients: list[str]) -> str:
-        """Record one mail; gives the SMTP answer."""
+        """Record one mail, and return the SMTP reply."""
         try:
             mail = mails.parse(content, recipients)
         except MalformedError as error:
             if self.refuses(mails.UNKNOWN_CHANNEL):
-                return "451 told to fail"
+                return "451 refused on request"
             self.take_malformed(mails.UNKNOWN_CHANNEL, content, error)
             return f"554 {' '.join(str(error).split()).encode('ascii', 'replace').decode()[:400]}"
         if self.refuses(mail.channel):
-            return "451 told to fail"
+            return "451 refused on request"
         self.take(mail.channel, mail.payload, mail.notification)
         return "250 recorded"
 
@@ -107,7 +107,7 @@ class Inbox:
 def create_app(
     deliveries: DeliveryLog, *, clock: Callable[[], float] = time.time, smtp_port: int | None = None
 ) -> FastAPI:
-    """The receiver's application. `clock` gives seconds since the epoch; without `smtp_port` it takes no mail."""
+    """The receiver's application. `clock` returns seconds since the epoch; without `smtp_port` it accepts no mail."""
     inbox = Inbox(deliveries, clock)
 
     app = FastAPI(
@@ -118,10 +118,10 @@ def create_app(
         lifespan=lambda _: _mailbox(inbox, smtp_port),
     )
 
-    # Handlers are coroutines on purpose: they share the event loop's thread, so the log and the count need no lock.
+    # All handlers are coroutines, so they run in the event loop's thread, and the log and the counter need no lock.
     async def deliver(channel: Channel, request: Request) -> Response:
         if inbox.refuses(channel):
-            return PlainTextResponse("told to fail", status_code=500)
+            return PlainTextResponse("refused on request", status_code=500)
         body = await _body(request)
         try:
             payload, notification = parse(body)
@@ -129,10 +129,10 @@ def create_app(
             inbox.take_malformed(channel, body, error)
             return PlainTextResponse(str(error), status_code=400)
         inbox.take(channel, payload, notification)
-        if notification.kind is Kind.PAGERDUTY:
+        if notification.kind is NotificationKind.PAGERDUTY:
             answer = {"status": "success", "message": "Event processed", "dedup_key": payload["dedup_key"]}
             return JSONResponse(answer, status_code=202)
-        return PlainTextResponse("ok")  # Alertmanager takes any other text from a Slack URL for an error
+        return PlainTextResponse("ok")  # Alertmanager treats any other text from a Slack URL as an error
 
     async def find(
         channel: str | None = None,
@@ -176,7 +176,7 @@ async def _mailbox(inbox: Inbox, port: int | None) -> AsyncGenerator[None]:
 
 
 async def _body(request: Request) -> bytes:
-    """The body, cut just past the limit: one byte more than LARGEST marks it as too large."""
+    """The body, cut after LARGEST + 1 bytes, which are enough to detect that it is too large."""
     body = bytearray()
     async for chunk in request.stream():
         body += chunk

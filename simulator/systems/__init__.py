@@ -1,1 +1,1 @@
-"""The simulated systems: metrics, log lines and faults of each."""
+"""The simulated systems: their metrics, log lines and faults."""

@@ -1,4 +1,4 @@
-"""The API (telemetry contract, section 5): a small service behind a gateway, with a storage, a load and two faults."""
+"""The API: a small service behind a gateway, with a simulated storage, its own load, and two faults."""
 
 import asyncio
 import random
@@ -19,26 +19,26 @@ from simulator.engine.tracing import Tracing
 PERIOD = 0.5
 """Seconds between two requests of the API's own load."""
 ITEMS = 1000
-"""Items have the numbers 1 to this."""
+"""Number of items; their ids start at 1."""
 BROKEN = 666
-"""The item that storage cannot read: its requests fail, those of all others never do by themselves."""
+"""Id of the only item that storage cannot read; without a fault, only its requests fail."""
 _AT_ONCE = 100
-"""Requests of the own load that may wait for an answer at the same time; a burst may pass it."""
-# Fault -> requests at once when it starts. In five minutes 600 healthy ones pass: half of 250 are a seventh of all, and
-# 20 are more than the hundredth that p99 leaves out.
+"""Maximum number of concurrent requests of the API's own load; bursts may exceed it."""
+# Fault -> number of requests at its start. Five minutes have 600 healthy requests: half of 250 are a seventh of all,
+# and 20 are more than the hundredth that p99 ignores.
 _BURSTS = {"errors": 250, "slow": 20}
 
 FAULTS = (
     Fault(
         switch="errors",
         alert="ApiErrorRateHigh",
-        text="A share of all requests is answered 503, after a burst of them; the alert's limit is 10 %.",
+        text="A share of all requests is answered with 503, after a burst of requests; the alert's limit is 10 %.",
         amount=Amount(unit="of all requests", default=0.5, least=0.0, most=1.0),
     ),
     Fault(
         switch="slow",
         alert="ApiLatencyHigh",
-        text="Every request takes this much longer, after a burst of them; the alert's limit is a p99 of 1 s.",
+        text="Every request takes this much longer, after a burst of requests; the alert's limit is a p99 of 1 s.",
         amount=Amount(unit="seconds", default=2.0, least=0.1, most=20.0),
     ),
 )
@@ -47,14 +47,14 @@ ItemId = Annotated[int, Path(ge=1, le=1_000_000)]
 
 
 class Item(BaseModel):
-    """An item as it is created."""
+    """Body of a request that creates an item."""
 
     model_config = ConfigDict(extra="forbid")
     name: Annotated[str, Field(min_length=1, max_length=100)]
 
 
 class Storage:
-    """Where items are: every access is a span of its own, takes a few milliseconds, and fails when told to."""
+    """Storage of items: every access has a span, takes a few milliseconds, and fails or is slow with a fault."""
 
     def __init__(self, tracing: Tracing, switches: Switchboard, rng: random.Random) -> None:
         self._tracer = tracing.tracer(SERVICE)
@@ -62,7 +62,7 @@ class Storage:
         self._rng = rng
 
     async def access(self, operation: str, *, broken: bool = False) -> None:
-        """One access. Raises HTTPException 503 when it fails."""
+        """Access the storage once. Raises HTTPException 503 if the access fails."""
         attributes = {"operation": operation, "db.system.name": "postgresql"}
         with self._tracer.start_as_current_span(operation, kind=SpanKind.CLIENT, attributes=attributes) as span:
             await asyncio.sleep(self._rng.lognormvariate(-4.5, 0.6) + self._switches.amount("slow"))
@@ -80,7 +80,7 @@ def add_routes(
     rng: random.Random | None = None,
     clock: Callable[[], float] = time.perf_counter,
 ) -> None:
-    """Make `app` the API; `rng` decides durations and what fails, `clock` (seconds) what a request took."""
+    """Add the API to `app`. `rng` decides durations and failures; `clock` (seconds) measures requests."""
     storage = Storage(tracing, switches, rng or random.Random())  # noqa: S311 - not about secrets
 
     async def read_item(item_id: ItemId) -> dict[str, str | int]:
@@ -104,34 +104,34 @@ def add_routes(
 
 
 class Load:
-    """Requests of a few projects to the API, in the same process: no port, no network."""
+    """Requests of a few projects to the API, in the same process, without a port or network."""
 
     def __init__(self, app: FastAPI, switches: Switchboard, *, rng: random.Random | None = None) -> None:
-        """More at once when one of the `switches` is switched on; `rng` decides who asks for what."""
+        """Sends a burst when one of the `switches` goes on; `rng` decides projects and paths."""
         self._switches = switches
         self._on: frozenset[str] = frozenset()
-        # A handler that raises is a 500 to the client, as it is over the network.
+        # As over the network, an exception in a handler becomes a 500 response.
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         self._client = httpx.AsyncClient(transport=transport, base_url="http://api")
         self._rng = rng or random.Random()  # noqa: S311 - not about secrets
         self._running: set[asyncio.Task[httpx.Response]] = set()
 
     def start(self) -> None:
-        """Start one request; its answer is not waited for. Slow answers do not make the load less, up to a limit."""
+        """Start one request without waiting for its answer, so that slow answers barely reduce the load."""
         on = frozenset(name for name in _BURSTS if self._switches.active(name))
         for _ in range(sum(_BURSTS[name] for name in on - self._on)):
-            self._ask()
+            self._start_request()
         self._on = on
         if len(self._running) < _AT_ONCE:
-            self._ask()
+            self._start_request()
 
-    def _ask(self) -> None:
+    def _start_request(self) -> None:
         task = asyncio.create_task(self.request())
         self._running.add(task)
         task.add_done_callback(self._running.discard)
 
     async def request(self) -> httpx.Response:
-        """One request: most are fine, some ask for what is not there, a few in a thousand hit the broken item."""
+        """Send one request: most succeed, some ask for missing items, a few in a thousand hit the broken item."""
         method, path, body = self._pick()
         headers = {"X-Project-Id": self._rng.choice(PROJECTS[:3])}
         return await self._client.request(method, path, json=body, headers=headers)

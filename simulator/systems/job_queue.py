@@ -1,12 +1,12 @@
-"""The job queue's telemetry (telemetry contract, section 1): metrics, healthy signals per role, and its faults.
+"""The job queue's telemetry: metrics, healthy signals per role, and faults.
 
-The server pod exports what exists once (depth, scheduler, Kafka, Redis, gRPC, the number of workers) and all that a
-fault does: one switch, one place, and nothing to distribute to the worker pods. Rules sum over pods, so a failed job
+The server pod exports all metrics that exist once (depth, scheduler, Kafka, Redis, gRPC, number of workers) and all
+effects of faults, so that no fault has to be distributed to the worker pods. Rules sum over pods, so a failed job
 counts wherever it is exported.
 """
 
 from simulator.engine.faults import Fault
-from simulator.engine.signals import Durations, Events, Kind, Level, Metric, Signal
+from simulator.engine.signals import Durations, Events, Level, Metric, MetricKind, Signal
 
 QUEUES = ("default", "email", "reports")
 OPERATIONS = ("enqueue", "dequeue", "ack")
@@ -22,38 +22,42 @@ TOPICS = (
 )
 
 METRICS = (
-    Metric(name="jq_queue_depth", kind=Kind.GAUGE, text="Jobs in a queue by status.", labels=("queue", "status")),
-    Metric(name="jq_jobs_submitted_total", kind=Kind.COUNTER, text="Jobs submitted.", labels=("queue",)),
-    Metric(name="jq_jobs_completed_total", kind=Kind.COUNTER, text="Jobs that succeeded.", labels=("queue",)),
-    Metric(name="jq_jobs_failed_total", kind=Kind.COUNTER, text="Jobs that failed for good.", labels=("queue",)),
+    Metric(name="jq_queue_depth", kind=MetricKind.GAUGE, text="Jobs in a queue by status.", labels=("queue", "status")),
+    Metric(name="jq_jobs_submitted_total", kind=MetricKind.COUNTER, text="Jobs submitted.", labels=("queue",)),
+    Metric(name="jq_jobs_completed_total", kind=MetricKind.COUNTER, text="Jobs that succeeded.", labels=("queue",)),
+    Metric(name="jq_jobs_failed_total", kind=MetricKind.COUNTER, text="Jobs that failed for good.", labels=("queue",)),
     Metric(
         name="jq_job_latency_seconds",
-        kind=Kind.HISTOGRAM,
+        kind=MetricKind.HISTOGRAM,
         text="Time from submit to finish.",
         labels=("queue",),
         buckets=(0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0),
     ),
-    Metric(name="jq_workers_active", kind=Kind.GAUGE, text="Workers that take jobs."),
-    Metric(name="jq_worker_concurrency", kind=Kind.GAUGE, text="Jobs a worker runs at once.", labels=("worker",)),
-    Metric(name="jq_scheduler_cycle_duration_seconds", kind=Kind.HISTOGRAM, text="Duration of a scheduler cycle."),
-    Metric(name="jq_kafka_published_total", kind=Kind.COUNTER, text="Events published.", labels=("topic",)),
-    Metric(name="jq_kafka_publish_errors_total", kind=Kind.COUNTER, text="Events not published.", labels=("topic",)),
+    Metric(name="jq_workers_active", kind=MetricKind.GAUGE, text="Workers that take jobs."),
+    Metric(name="jq_worker_concurrency", kind=MetricKind.GAUGE, text="Jobs a worker runs at once.", labels=("worker",)),
+    Metric(
+        name="jq_scheduler_cycle_duration_seconds", kind=MetricKind.HISTOGRAM, text="Duration of a scheduler cycle."
+    ),
+    Metric(name="jq_kafka_published_total", kind=MetricKind.COUNTER, text="Events published.", labels=("topic",)),
+    Metric(
+        name="jq_kafka_publish_errors_total", kind=MetricKind.COUNTER, text="Events not published.", labels=("topic",)
+    ),
     Metric(
         name="jq_redis_operation_duration_seconds",
-        kind=Kind.HISTOGRAM,
+        kind=MetricKind.HISTOGRAM,
         text="Duration of a Redis operation.",
         labels=("operation",),
         buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5),
     ),
     Metric(
         name="jq_redis_operation_errors_total",
-        kind=Kind.COUNTER,
+        kind=MetricKind.COUNTER,
         text="Redis operations that failed.",
         labels=("operation",),
     ),
     Metric(
         name="grpc_server_handling_seconds",
-        kind=Kind.HISTOGRAM,
+        kind=MetricKind.HISTOGRAM,
         text="Duration of a gRPC call on the server.",
         labels=("grpc_service", "grpc_method"),
     ),
@@ -76,7 +80,7 @@ def metrics(role: str) -> tuple[Metric, ...]:
 
 
 def server(workers: int) -> tuple[Signal, ...]:
-    """A healthy server with `workers` workers behind it; error counters exist at 0, so their first increase is seen."""
+    """A healthy server with `workers` workers. Error counters exist at 0, so that rules see their first increase."""
     signals: list[Signal] = [
         Level(metric="jq_workers_active", value=workers),
         Durations(metric="jq_scheduler_cycle_duration_seconds", per_second=1.0, median=0.03),
@@ -106,7 +110,7 @@ def server(workers: int) -> tuple[Signal, ...]:
 
 
 def worker(name: str) -> tuple[Signal, ...]:
-    """A healthy worker called `name`: one job in 500 fails, far from the 10 % that alert."""
+    """A healthy worker called `name`: one job in 500 fails, far below the 10 % of the alert."""
     signals: list[Signal] = [Level(metric="jq_worker_concurrency", labels={"worker": name}, value=8, wobble=0.25)]
     for queue in QUEUES:
         labels = {"queue": queue}
@@ -118,8 +122,8 @@ def worker(name: str) -> tuple[Signal, ...]:
     return tuple(signals)
 
 
-# Each fault makes its alert's condition true at the first scrape after the switch, whatever its rate window holds
-# already (hence the bursts), keeps it true while it is on, and touches nothing that another alert reads.
+# Each fault makes its alert's condition true at the first scrape after it is switched on, whatever the rate window
+# holds already (hence the bursts), keeps it true while it is on, and changes no metric of another alert.
 FAULTS = (
     Fault(
         alert="JobQueueDepthHigh",
@@ -140,14 +144,14 @@ FAULTS = (
     Fault(
         alert="JobQueueSchedulerSlow",
         text="Scheduler cycles take 0.8 s; the alert's limit is a p95 of 0.2 s.",
-        # In five minutes 300 healthy cycles pass, so 16 slow ones move the 95th percentile.
+        # Five minutes have 300 healthy cycles, so 16 slow ones change the 95th percentile.
         signals=(Durations(metric="jq_scheduler_cycle_duration_seconds", per_second=1.0, median=0.8, burst=100),),
     ),
     Fault(
         alert="JobQueueKafkaPublishErrorsSpiking",
         text="Publishing to one topic fails; the burst alone is 0.4/s over five minutes, the alert's limit is 0.1/s.",
-        # The alert compares with the topic's own last hour, so a topic that failed a few times in that hour cannot
-        # spike again. Each switch therefore takes the topic of the present ten minutes: one comes back after 70.
+        # The alert compares a topic with its own last hour, so a topic that failed in that hour cannot spike again.
+        # Therefore the topic changes every ten minutes, and is used again after 70.
         signals=(Events(metric="jq_kafka_publish_errors_total", labels={"topic": "*"}, per_second=0.5, burst=120),),
         rotation=("topic", TOPICS, 600.0),
     ),
@@ -160,7 +164,7 @@ FAULTS = (
     ),
     Fault(
         alert="AlertsOnMissingMetrics",
-        text="The duration of scheduler cycles is not exposed; the alert waits for an hour, so ask for more seconds.",
+        text="The duration of scheduler cycles is not exposed; the alert waits for an hour, so set `seconds` higher.",
         hides=("jq_scheduler_cycle_duration_seconds",),
     ),
 )

@@ -1,34 +1,34 @@
-"""Media clustering's metrics (telemetry contract, section 4), healthy signals and faults.
+"""Media clustering's metrics, healthy signals and faults.
 
-The legacy exporter, which tells the backlog, is part of the pod.
+The pod includes the legacy exporter, which reports the backlog.
 """
 
 from simulator.engine.faults import Fault
-from simulator.engine.signals import Durations, Events, Kind, Level, Metric, Signal, Stop
+from simulator.engine.signals import Durations, Events, Level, Metric, MetricKind, Signal, Stop
 
 BACKENDS = ("faiss", "hdbscan_cpu")
 OUTCOMES = ("success", "error", "timeout", "rejected")
 FEEDBACK = ("merge", "split")
 
 METRICS = (
-    Metric(name="cluster_jobs_total", kind=Kind.COUNTER, text="Clustering jobs that ended.", labels=("outcome",)),
+    Metric(name="cluster_jobs_total", kind=MetricKind.COUNTER, text="Clustering jobs that ended.", labels=("outcome",)),
     Metric(
         name="cluster_job_duration_seconds",
-        kind=Kind.HISTOGRAM,
+        kind=MetricKind.HISTOGRAM,
         text="Duration of a clustering job.",
         labels=("backend",),
-        # With 5 and 8, the limits of the alerts.
+        # Includes 5 and 8, the limits of the alerts.
         buckets=(0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 8.0, 13.0, 21.0, 34.0),
     ),
     Metric(
         name="cluster_feedback_operations_total",
-        kind=Kind.COUNTER,
+        kind=MetricKind.COUNTER,
         text="Corrections that people made to clusters.",
         labels=("operation", "outcome"),
     ),
-    Metric(name="cluster_last_noise_count", kind=Kind.GAUGE, text="Points in no cluster after the last run."),
-    Metric(name="media_cluster_pending_jobs", kind=Kind.GAUGE, text="Entries that wait in the consumer group."),
-    Metric(name="media_cluster_stream_lag_seconds", kind=Kind.GAUGE, text="Age of the oldest entry that waits."),
+    Metric(name="cluster_last_noise_count", kind=MetricKind.GAUGE, text="Points in no cluster after the last run."),
+    Metric(name="media_cluster_pending_jobs", kind=MetricKind.GAUGE, text="Entries that wait in the consumer group."),
+    Metric(name="media_cluster_stream_lag_seconds", kind=MetricKind.GAUGE, text="Age of the oldest entry that waits."),
 )
 
 
@@ -68,22 +68,22 @@ def _failures(*, per_second: float, burst: int) -> Events:
 
 
 def _durations(median: float) -> Durations:
-    # In five minutes 105 healthy jobs of this backend pass; a fifth of 300 slow ones is the longest.
+    # Five minutes have 105 healthy jobs of this backend; a fifth of the 300 slow ones has the longest duration.
     labels = {"backend": "faiss"}
     return Durations(metric="cluster_job_duration_seconds", labels=labels, per_second=1.0, median=median, burst=300)
 
 
-# As in job_queue.py: true at the first scrape after the switch, true while on, and nothing that another alert reads.
-# What is critical is more than what warns, so with it the warning is true as well.
+# As in job_queue.py: the condition is true from the first scrape on, and no metric of another alert changes. A critical
+# fault also makes the condition of its warning true.
 FAULTS = (
     Fault(
         alert="MediaClusterJobsStalled",
-        text="No job ends any more; the alert wants ten minutes of that, while uploads go on (see media-upload).",
+        text="Jobs stop ending; the alert fires after ten minutes while uploads continue (see media-upload).",
         signals=(
             Stop(metric="cluster_jobs_total", labels={"outcome": "success"}),
             *(Stop(metric="cluster_job_duration_seconds", labels={"backend": backend}) for backend in BACKENDS),
         ),
-        # The first job after it: without a change of the counter the alert would wait for one.
+        # The first job after the fault, because the alert only resolves once the counter grows.
         after=(Events(metric="cluster_jobs_total", labels={"outcome": "success"}, burst=1),),
     ),
     Fault(
@@ -120,8 +120,8 @@ FAULTS = (
     ),
     Fault(
         alert="MediaClusterNoiseHigh",
-        text="45 points are in no cluster after each run; the limit is 30 after 3 runs. The alert sees at most one run "
-        "per evaluation, so it takes three of them.",
+        text="45 points are in no cluster after each run; the limit is 30 after 3 runs. The alert counts at most one "
+        "run per evaluation, so it needs three evaluations.",
         signals=(Level(metric="cluster_last_noise_count", value=45),),
     ),
     Fault(

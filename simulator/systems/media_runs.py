@@ -1,4 +1,4 @@
-"""Uploads and clustering jobs as traces and log lines, with the faults that show in them."""
+"""Uploads and clustering jobs as traces and log lines, including visible effects of faults."""
 
 import random
 from collections.abc import Callable
@@ -7,26 +7,26 @@ from opentelemetry.trace import SpanKind
 
 from simulator.engine import logs
 from simulator.engine.faults import Switchboard
-from simulator.engine.runs import Step, Teller, Told
+from simulator.engine.runs import EmittedStep, RunEmitter, Step
 from simulator.engine.tracing import Tracing
 from simulator.engine.workload import Workload
 from simulator.systems.media_clustering import BACKENDS, FEEDBACK
 from simulator.systems.media_upload import ASPECT_RATIOS, RESOLUTIONS
 
 PERIOD = 2.0
-"""Seconds between two runs that are told, of uploads and of clustering jobs."""
+"""Seconds between two emitted runs of uploads, and of clustering jobs."""
 HEALTHY_FAILURES = 0.002
-"""Share of runs that fail when all is well."""
+"""Share of runs that fail without a fault."""
 FAULTY_FAILURES = 0.5
-"""Share of runs that fail while a fault that shows in them is on."""
+"""Share of runs that fail while a fault that affects them is on."""
 QUEUE_LOGGER = "sploot-cluster.queue"
-"""Name that clustering's runbook filters log lines by."""
+"""Logger name that clustering's runbook uses to filter log lines."""
 _SELDOM = 0.1
-"""Share of runs that are not of the usual kind."""
+"""Share of runs of the rarer type."""
 
 STALLED = "MediaClusterJobsStalled"
 
-# Fault -> the step that fails with it, and why.
+# Fault -> (service, operation, reason) of the step that fails.
 _FAILING = {
     "MediaUploadFailureRateHigh": ("ingestor", "object.put", "the object store refuses the upload"),
     "MediaStorageOperationFailures": ("ingestor", "object.put", "the object store does not answer"),
@@ -37,7 +37,7 @@ _FAILING = {
     "MediaClusterJobFailuresCritical": ("sploot-cluster", "cluster.run", "embedding has 511 dimensions, not 512"),
     "MediaClusterFeedbackFailures": ("sploot-cluster", "feedback.apply", "the cluster to merge does not exist"),
 }
-# Service and operation -> histogram that its duration is observed in.
+# (service, operation) -> histogram of its durations.
 _OBSERVED = {
     ("gateway", "createUpload"): "gateway_request_duration_seconds",
     ("ingestor", "upload.ingest"): "media_upload_duration_seconds",
@@ -47,7 +47,7 @@ _OBSERVED = {
 
 
 def upload(rng: random.Random) -> Step:
-    """One upload: through the gateway to the ingestor, its variant later by a queue; now and then a reconciliation."""
+    """One upload through gateway and ingestor, with its variant later through a queue; sometimes a reconciliation."""
     if rng.random() < _SELDOM:
         return Step(
             service="reconciler",
@@ -56,7 +56,7 @@ def upload(rng: random.Random) -> Step:
             duration=rng.lognormvariate(-2.0, 0.4),
             line="media reconciled",
         )
-    # The gateway waits for the store: nearly always within the 500 ms of its SLO.
+    # The gateway waits for the store, nearly always less than the 500 ms of its SLO.
     put, insert = rng.lognormvariate(-1.7, 0.3), rng.lognormvariate(-4.5, 0.3)
     stored = 0.02 + put + insert
     waits, works = rng.lognormvariate(-2.0, 0.5), rng.lognormvariate(-0.3, 0.4)
@@ -96,7 +96,7 @@ def upload(rng: random.Random) -> Step:
 
 
 def cluster(rng: random.Random) -> Step:
-    """One entry of the stream: a clustering job, or now and then a correction."""
+    """One entry of the stream: a clustering job, or sometimes a correction."""
     about = {"logger": QUEUE_LOGGER, "pet_id": rng.randint(1, 500)}
     if rng.random() < _SELDOM:
         return Step(
@@ -129,7 +129,7 @@ def cluster(rng: random.Random) -> Step:
 
 
 class MediaRuns:
-    """Runs of one kind, which fail more often while a fault that shows in them is on."""
+    """Emits runs of one type, which fail more often while a fault that affects them is on."""
 
     def __init__(
         self,
@@ -140,26 +140,27 @@ class MediaRuns:
         *,
         rng: random.Random | None = None,
     ) -> None:
-        """`plan` is `upload` or `cluster`; what runs take is observed in `workload`."""
-        self._teller = Teller(tracing, self._planned, rng=rng)
+        """`plan` is `upload` or `cluster`; durations of runs are observed in `workload`."""
+        self._emitter = RunEmitter(tracing, self._planned, rng=rng)
         self._plan = plan
         self._switches = switches
         self._workload = workload
         known = {fault.name for fault, _ in switches.faults()}
         self._faults = {name: step for name, step in _FAILING.items() if name in known}
 
-    def run(self) -> list[Told]:
-        """One run, told as spans, log lines and observations; none while nothing runs."""
+    def run(self) -> list[EmittedStep]:
+        """Emit one run as spans, log lines and observations; no run while jobs are stalled."""
         if self._on(STALLED):
             return []
-        told = self._teller.run()
-        for one in told:
-            metric = _OBSERVED.get((one.step.service, one.step.operation))
-            if metric and not one.step.error:
-                exemplar = {"trace_id": logs.trace_id(one.span), "span_id": logs.span_id(one.span)}
-                labels = {name: str(value) for name, value in one.step.attributes.items()}
-                self._workload.observe(metric, labels, one.step.duration, exemplar=exemplar)
-        return told
+        emitted = self._emitter.run()
+        for part in emitted:
+            step, span = part.step, part.span
+            metric = _OBSERVED.get((step.service, step.operation))
+            if metric and not step.error:
+                exemplar = {"trace_id": logs.trace_id(span), "span_id": logs.span_id(span)}
+                labels = {name: str(value) for name, value in step.attributes.items()}
+                self._workload.observe(metric, labels, step.duration, exemplar=exemplar)
+        return emitted
 
     def _planned(self, rng: random.Random) -> Step:
         step = self._plan(rng)
@@ -169,4 +170,4 @@ class MediaRuns:
         return step
 
     def _on(self, fault: str) -> bool:
-        return any(active for one, active in self._switches.faults() if one.name == fault)
+        return any(active for known, active in self._switches.faults() if known.name == fault)

@@ -1,9 +1,9 @@
-"""Media upload's metrics (telemetry contract, section 3) and healthy signals; see media_faults.py.
+"""Media upload's metrics and healthy signals; media_upload_faults.py has the faults.
 
-One pod stands for the four services and for the exporters of PostgreSQL, NATS, Redis, MinIO and OpenSearch.
+One pod represents the four services and the exporters of PostgreSQL, NATS, Redis, MinIO and OpenSearch.
 """
 
-from simulator.engine.signals import Durations, Events, Kind, Level, Metric, Signal
+from simulator.engine.signals import Durations, Events, Level, Metric, MetricKind, Signal
 
 SERVICES = ("ingestor", "gateway", "variant-generator", "reconciler")
 STORAGE_OPERATIONS = ("put", "get", "delete")
@@ -16,7 +16,7 @@ ASPECT_RATIOS = ("1:1", "4:3", "16:9")
 CONSUMERS = (("media.uploaded", "variant-generator"), ("media.stored", "reconciler"))
 
 _NATS = ("stream", "consumer")
-_COUNTER, _GAUGE, _HISTOGRAM = Kind.COUNTER, Kind.GAUGE, Kind.HISTOGRAM
+_COUNTER, _GAUGE, _HISTOGRAM = MetricKind.COUNTER, MetricKind.GAUGE, MetricKind.HISTOGRAM
 
 METRICS = (
     Metric(name="media_uploads_total", kind=_COUNTER, text="Uploads that ended.", labels=("status",)),
@@ -65,9 +65,9 @@ METRICS = (
     Metric(name="redis_memory_max_bytes", kind=_GAUGE, text="Memory that Redis may use."),
     Metric(name="redis_keyspace_hits_total", kind=_COUNTER, text="Keys that were found."),
     Metric(name="redis_keyspace_misses_total", kind=_COUNTER, text="Keys that were not found."),
-    # MinIO's own names, without `_total`.
-    Metric(name="minio_s3_traffic_sent_bytes", kind=Kind.PLAIN_COUNTER, text="Bytes that MinIO sent."),
-    Metric(name="minio_s3_traffic_received_bytes", kind=Kind.PLAIN_COUNTER, text="Bytes that MinIO received."),
+    # MinIO's names do not end in `_total`.
+    Metric(name="minio_s3_traffic_sent_bytes", kind=MetricKind.PLAIN_COUNTER, text="Bytes that MinIO sent."),
+    Metric(name="minio_s3_traffic_received_bytes", kind=MetricKind.PLAIN_COUNTER, text="Bytes that MinIO received."),
     Metric(name="minio_cluster_usage_total_bytes", kind=_GAUGE, text="Bytes stored."),
     Metric(name="minio_cluster_capacity_usable_total_bytes", kind=_GAUGE, text="Bytes that can be stored."),
     Metric(name="opensearch_cluster_status", kind=_GAUGE, text="0 green, 1 yellow, 2 red."),
@@ -76,7 +76,7 @@ METRICS = (
 
 
 def _uploads() -> list[Signal]:
-    # One in 20,000 uploads fails and one in 1,000 requests is slow: a twentieth and a fiftieth of what the SLOs allow.
+    # One in 20,000 uploads fails and one in 1,000 requests is slow: a twentieth and a fiftieth of the SLOs' budgets.
     signals: list[Signal] = [
         Events(metric="media_uploads_total", labels={"status": "success"}, per_second=2.0),
         Events(metric="media_uploads_total", labels={"status": "failure"}, per_second=0.0001, bad=True),

@@ -1,7 +1,7 @@
-"""Media upload's faults (telemetry contract, section 3), and those of its SLOs.
+"""Media upload's faults, including those of its SLOs.
 
-As in job_queue.py: true at the first scrape after the switch, true while on. Uploads that fail also spend the budget of
-their SLO, and whatever spends it fast spends it more than slowly: those alerts fire together.
+As in job_queue.py, the condition is true from the first scrape on. Failed uploads also spend the error budget of their
+SLO, and a fast burn always exceeds the limit of the slow burn, so these alerts fire together.
 """
 
 from simulator.engine.faults import Fault
@@ -13,13 +13,13 @@ _BAD = Events(metric="media_uploads_total", labels={"status": "failure"}, bad=Tr
 _FAST = Durations(metric="gateway_request_duration_seconds", labels={"route": "/uploads"}, median=0.08)
 _SLOW = Durations(metric="gateway_request_duration_seconds", labels={"route": "/uploads"}, median=2.0, bad=True)
 
-# At the end, retried uploads succeed until the ratio over 6 h is below every limit of the SLO (0.1 %, 5 %).
+# At the end, retried uploads succeed until the ratio over 6 h is below all limits of the SLOs (0.1 %, 5 %).
 _UPLOADS_RETRIED = (Dilution(good=_GOOD, share=0.0007, window=6 * _HOUR),)
 _REQUESTS_FAST = (Dilution(good=_FAST, share=0.035, window=6 * _HOUR),)
 
 
 def _uploads(*, good: float = 0.0, bad: float) -> tuple[Events, Events]:
-    """More uploads per second, beside two healthy ones."""
+    """Additional uploads per second, besides the two healthy ones."""
     return (
         Events(metric=_GOOD.metric, labels=_GOOD.labels, per_second=good),
         Events(metric=_BAD.metric, labels=_BAD.labels, per_second=bad, bad=True),
@@ -33,7 +33,7 @@ def _slow_requests(per_second: float) -> Durations:
 FAULTS = (
     Fault(
         alert="MediaUploadFailureRateHigh",
-        text="15 % of the uploads fail, those of the last five minutes as well; retried ones succeed at the end. The "
+        text="15 % of the uploads fail, including those of the last five minutes; retried ones succeed at the end. The "
         "limit is 5 %. On a young stack the SLO's budget burns as well.",
         signals=(Flood(good=_GOOD, bad=_BAD, share=1.0, times=0.15, window=300.0), *_uploads(bad=0.36)),
         after=_UPLOADS_RETRIED,
@@ -41,7 +41,7 @@ FAULTS = (
     Fault(
         alert="MediaUploadSlow",
         text="Half of the uploads take 20 s; the alert's limit is a p95 of 10 s.",
-        # In five minutes 600 healthy uploads pass; of 200 slow ones a fifth moves the 95th percentile.
+        # Five minutes have 600 healthy uploads; a fifth of the 200 slow ones changes the 95th percentile.
         signals=(Durations(metric="media_upload_duration_seconds", per_second=2.0, median=20.0, burst=200),),
     ),
     Fault(
@@ -105,7 +105,7 @@ FAULTS = (
     Fault(
         alert="MediaUploadAvailabilityBudgetBurnFast",
         text="As many uploads as in the last hour, 4 % of which fail, and 3 % of later ones; the limits are 1.4 % in "
-        "an hour and 0.6 % in 6 hours, 5 % would be MediaUploadFailureRateHigh. Retried ones succeed at the end.",
+        "an hour and 0.6 % in 6 hours; 5 % would fire MediaUploadFailureRateHigh. Retried ones succeed at the end.",
         signals=(
             Flood(good=_GOOD, bad=_BAD, share=0.04, times=1.0, window=_HOUR, least=2000),
             *_uploads(good=4.8, bad=0.21),
@@ -114,7 +114,7 @@ FAULTS = (
     ),
     Fault(
         alert="MediaUploadAvailabilityBudgetBurnSlow",
-        text="0.4 % of very many uploads fail; the limits are 0.1 % in 3 days and 6 hours, 0.6 % would burn fast. "
+        text="0.4 % of very many uploads fail; the limits are 0.1 % in 3 days and 6 hours; 0.6 % would be a fast burn. "
         "Retried ones succeed at the end.",
         signals=(
             Flood(good=_GOOD, bad=_BAD, share=0.004, times=0.6, window=72 * _HOUR, least=5000),
@@ -139,8 +139,8 @@ FAULTS = (
     ),
     Fault(
         alert="MediaGatewayLatencyBudgetBurnSlow",
-        text="As many requests as in 3 days, 16 % of which are slow; the limits are 5 % in 3 days and 6 hours, 30 % "
-        "would burn fast. Many fast ones follow at the end.",
+        text="As many requests as in 3 days, 16 % of which are slow; the limits are 5 % in 3 days and 6 hours; 30 % "
+        "would be a fast burn. Many fast ones follow at the end.",
         signals=(
             Flood(good=_FAST, bad=_SLOW, share=0.16, times=1.0, window=72 * _HOUR, least=1000),
             _slow_requests(0.3),

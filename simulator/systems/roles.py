@@ -1,4 +1,4 @@
-"""What a pod of each role is: its metrics, its switches, and what it does by itself."""
+"""The application of each role's pods: metrics, fault switches and activities."""
 
 import os
 import random
@@ -11,7 +11,7 @@ from simulator.engine import jobs
 from simulator.engine.app import Activity, create_app
 from simulator.engine.faults import Fault, Switchboard
 from simulator.engine.request_metrics import RequestMetrics
-from simulator.engine.runs import Step, Teller
+from simulator.engine.runs import RunEmitter, Step
 from simulator.engine.tracing import Tracing
 from simulator.engine.workload import Workload
 from simulator.receiver.sent_traces import add_sender
@@ -28,27 +28,27 @@ from simulator.systems import (
 )
 
 
-def server(tracing: Tracing) -> FastAPI:
-    """The job queue's server: what exists once, all faults, and a job now and then."""
+def job_queue_server(tracing: Tracing) -> FastAPI:
+    """The job queue's server: metrics that exist once, all faults, and example jobs."""
     workers = int(os.environ.get("SIMULATOR_WORKERS", "2"))
     workload = Workload(job_queue.metrics("server"), job_queue.server(workers))
     return create_app(
         workload,
         Switchboard(workload, job_queue.FAULTS),
-        activities=[Activity(period=jobs.PERIOD, act=Teller(tracing, jobs.plan).run)],
+        activities=[Activity(period=jobs.PERIOD, act=RunEmitter(tracing, jobs.plan).run)],
         at_end=tracing.shutdown,
     )
 
 
-def worker(tracing: Tracing) -> FastAPI:
-    """One of the job queue's workers."""
+def job_queue_worker(tracing: Tracing) -> FastAPI:
+    """A worker of the job queue."""
     workload = Workload(job_queue.metrics("worker"), job_queue.worker(socket.gethostname()))
     heartbeat = Activity(period=jobs.HEARTBEAT, act=jobs.beat)
     return create_app(workload, activities=[heartbeat], at_end=tracing.shutdown)
 
 
-def upgrades(tracing: Tracing) -> FastAPI:
-    """All five services of SpecCursor, and the sender of counted traces."""
+def speccursor_services(tracing: Tracing) -> FastAPI:
+    """All five services of SpecCursor, and the endpoint that sends an exact number of traces."""
     workload = Workload(speccursor_metrics.METRICS, speccursor_metrics.HEALTHY)
     switches = Switchboard(workload, speccursor.FAULTS)
     runs = speccursor.Upgrades(tracing, switches, workload)
@@ -58,32 +58,32 @@ def upgrades(tracing: Tracing) -> FastAPI:
     return app
 
 
-def service(tracing: Tracing) -> FastAPI:
-    """The API behind its gateway, with a load of its own."""
+def api_service(tracing: Tracing) -> FastAPI:
+    """The API behind its gateway, with its own load."""
     switches = Switchboard(None, api.FAULTS)
     metrics = RequestMetrics()
     load: list[api.Load] = []
 
-    def ask() -> None:
-        # Made at the first request: the load needs the application, which is made with what it does.
+    def send_request() -> None:
+        # Created at the first request, because the load needs the application, which is created with its activities.
         if not load:
             load.append(api.Load(app, switches))
         load[0].start()
 
-    activity = Activity(period=api.PERIOD, act=ask)
+    activity = Activity(period=api.PERIOD, act=send_request)
     app = create_app(metrics, switches, activities=[activity], at_end=tracing.shutdown)
     api.add_routes(app, tracing, switches, metrics)
     return app
 
 
-def uploads(tracing: Tracing) -> FastAPI:
-    """All four services of media upload, and the exporters of what they use."""
+def media_upload_services(tracing: Tracing) -> FastAPI:
+    """All four services of media upload, and the exporters of their dependencies."""
     workload = Workload(media_upload.METRICS, media_upload.HEALTHY)
     return _media(tracing, workload, media_upload_faults.FAULTS, media_runs.upload)
 
 
-def clustering(tracing: Tracing) -> FastAPI:
-    """The clustering of media, and the exporter of its former worker."""
+def media_clustering_service(tracing: Tracing) -> FastAPI:
+    """Media clustering, and the exporter of its former worker."""
     workload = Workload(media_clustering.METRICS, media_clustering.HEALTHY)
     return _media(tracing, workload, media_clustering.FAULTS, media_runs.cluster)
 
@@ -97,20 +97,20 @@ def _media(
     return create_app(workload, switches, activities=[activity], at_end=tracing.shutdown)
 
 
-def invented(tracing: Tracing) -> FastAPI:
-    """The series of every file in simulator/series, each while its fault is on. Raises SeriesError."""
+def platform_faults(tracing: Tracing) -> FastAPI:
+    """The series of all files in simulator/series, each while its fault is on. Raises SeriesError."""
     series = series_files.load()
     workload = Workload(series.metrics, ())
     return create_app(workload, Switchboard(workload, series.faults), at_end=tracing.shutdown)
 
 
-# Role -> (service on its log lines, its application).
+# Role -> (service name on log lines, application).
 ROLES: Mapping[str, tuple[str, Callable[[Tracing], FastAPI]]] = {
-    "server": ("jq-server", server),
-    "worker": ("jq-worker", worker),
-    "speccursor": ("speccursor", upgrades),
-    "api": ("api", service),
-    "media-upload": ("media-upload", uploads),
-    "sploot-cluster": ("sploot-cluster", clustering),
-    series_files.APP: (series_files.APP, invented),
+    "server": ("jq-server", job_queue_server),
+    "worker": ("jq-worker", job_queue_worker),
+    "speccursor": ("speccursor", speccursor_services),
+    "api": ("api", api_service),
+    "media-upload": ("media-upload", media_upload_services),
+    "sploot-cluster": ("sploot-cluster", media_clustering_service),
+    series_files.APP: (series_files.APP, platform_faults),
 }

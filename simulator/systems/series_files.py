@@ -1,8 +1,8 @@
-"""Faults as files: simulator/series/<system>.yaml says which series make an alert of that system fire.
+"""Faults as files: simulator/series/<system>.yaml lists the series that make an alert of that system fire.
 
-For alerts whose trouble no simulated program shows: those of a system without one, and those of the platform's own
-parts that nobody can break in a test cluster. The program `platform-faults` exposes the series, each while its fault is
-on.
+For alerts that no simulated program can trigger: alerts of systems without a simulated program, and alerts of the
+platform's own parts that cannot be broken in a test cluster. The program `platform-faults` exposes each fault's series
+while the fault is on.
 """
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping
@@ -28,21 +28,21 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 
 from simulator.engine.faults import Fault
-from simulator.engine.signals import Durations, Events, Kind, Level, Metric, Signal
+from simulator.engine.signals import Durations, Events, Level, Metric, MetricKind, Signal
 
 FOLDER = Path(__file__).resolve().parent.parent / "series"
 APP = "platform-faults"
 """The program that exposes the series."""
 MARK = {"simulated": "true"}
-"""Label of a metric whose series have no other: without any it would stand at 0 while no fault is on."""
+"""Label of metrics whose series have no other label. Without labels, such a metric would be 0 while no fault is on."""
 TARGET_LABELS = ("app", "instance", "job", "namespace", "node", "pod")
-"""Labels that a scrape sets: those of the program, whatever a series says."""
+"""Labels that the scrape sets to those of the program; series cannot define them."""
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1.0, 2.5, 5.0, 10.0)
 _TEXT = "Simulated series, while a fault is on."
 
 
 class SeriesError(ValueError):
-    """Files that cannot be used. `problems` has one line per problem, with its file and key."""
+    """Files are invalid. `problems` has one line per problem, with its file and key."""
 
     def __init__(self, problems: Iterable[str]) -> None:
         self.problems = tuple(problems)
@@ -51,21 +51,23 @@ class SeriesError(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class Series:
-    """What all files say."""
+    """Content of all files."""
 
     metrics: tuple[Metric, ...] = ()
     faults: tuple[Fault, ...] = ()
 
     @property
     def alerts(self) -> frozenset[str]:
-        """Alerts that have a fault here."""
+        """Alerts that have a fault."""
         return frozenset(fault.alert for fault in self.faults)
 
     @property
     def second_scrape(self) -> frozenset[str]:
-        """Alerts on counters, which are born with their fault: a rate needs their second sample."""
+        """Alerts on counters. A counter starts with its fault, so its rate needs a second sample."""
         return frozenset(
-            fault.alert for fault in self.faults if any(isinstance(one, Events | Durations) for one in fault.signals)
+            fault.alert
+            for fault in self.faults
+            if any(isinstance(signal, Events | Durations) for signal in fault.signals)
         )
 
 
@@ -94,16 +96,16 @@ class _Gauge(_Series):
     kind: Literal["gauge"]
     value: FiniteFloat
     after: FiniteFloat = 0.0
-    """Where it stands when the fault is over, until it disappears."""
+    """Value after the end of the fault, until the series disappears."""
 
-    def shape(self) -> tuple[Kind, tuple[float, ...]]:
-        return Kind.GAUGE, _BUCKETS
+    def shape(self) -> tuple[MetricKind, tuple[float, ...]]:
+        return MetricKind.GAUGE, _BUCKETS
 
 
 class _Growing(_Series):
     per_second: NonNegativeFloat = 0.0
     burst: NonNegativeInt = 0
-    """Events at once, when the fault is switched on."""
+    """Number of events at the start of the fault."""
 
     @model_validator(mode="after")
     def _grows(self) -> "_Growing":
@@ -115,13 +117,13 @@ class _Growing(_Series):
 class _Counter(_Growing):
     kind: Literal["counter"]
 
-    def shape(self) -> tuple[Kind, tuple[float, ...]]:
-        return Kind.COUNTER if self.metric.endswith("_total") else Kind.PLAIN_COUNTER, _BUCKETS
+    def shape(self) -> tuple[MetricKind, tuple[float, ...]]:
+        return MetricKind.COUNTER if self.metric.endswith("_total") else MetricKind.PLAIN_COUNTER, _BUCKETS
 
 
 def _ascending(bounds: list[float]) -> list[float]:
     if bounds != sorted(set(bounds)):
-        raise ValueError("must rise from one to the next")
+        raise ValueError("must be in ascending order, without duplicates")
     return bounds
 
 
@@ -139,20 +141,20 @@ class _Histogram(_Growing):
     """Seconds; the observations spread from 0.6 to 1.9 times this."""
     buckets: Annotated[list[FiniteFloat], Field(min_length=1), AfterValidator(_ascending)] = list(_BUCKETS)
 
-    def shape(self) -> tuple[Kind, tuple[float, ...]]:
-        return Kind.HISTOGRAM, tuple(self.buckets)
+    def shape(self) -> tuple[MetricKind, tuple[float, ...]]:
+        return MetricKind.HISTOGRAM, tuple(self.buckets)
 
 
 class _Fault(_Strict):
     text: Annotated[str, StringConstraints(min_length=1)]
-    """What goes wrong, for people."""
+    """Description of the effect, for people."""
     series: Annotated[list[Annotated[_Gauge | _Counter | _Histogram, Field(discriminator="kind")]], Field(min_length=1)]
 
 
 _Alert = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Za-z0-9]*$")]
 _FILE = TypeAdapter(Annotated[dict[_Alert, _Fault], Field(min_length=1)])
 _Found = Mapping[str, Mapping[str, _Fault]]
-"""File, as messages name it -> alert -> fault."""
+"""File name, as in messages -> alert -> fault."""
 
 
 def load(folder: Path = FOLDER) -> Series:
@@ -164,64 +166,66 @@ def load(folder: Path = FOLDER) -> Series:
         try:
             found[where] = _FILE.validate_python(yaml.load(file.read_text(encoding="utf-8"), Loader=_UniqueKeys))  # noqa: S506 -- a SafeLoader
         except (yaml.YAMLError, UnicodeDecodeError) as error:
-            problems.append(f"{where}: no valid YAML: {' '.join(str(error).split())}")
+            problems.append(f"{where}: not valid YAML: {' '.join(str(error).split())}")
         except ValidationError as error:
             problems += [f"{where}: {_path(item['loc'])}: {_reason(item)}" for item in error.errors()]
-    problems += [*_twice(found), *_shapes(found)]
+    problems += [*_duplicates(found), *_conflicts(found)]
     if problems:
         raise SeriesError(problems)
     return _series(found)
 
 
 def _all(found: _Found) -> Iterator[tuple[str, _Gauge | _Counter | _Histogram]]:
-    """Every series with its place."""
+    """Every series with its file and key."""
     for where, faults in found.items():
         for alert, fault in faults.items():
-            for number, one in enumerate(fault.series):
-                yield f"{where}: {alert}.series[{number}]", one
+            for number, series in enumerate(fault.series):
+                yield f"{where}: {alert}.series[{number}]", series
 
 
-def _twice(found: _Found) -> Iterator[str]:
+def _duplicates(found: _Found) -> Iterator[str]:
     owners: dict[str, str] = {}
     for where, faults in found.items():
         for alert in faults:
             if alert in owners:
-                yield f"{where}: {alert}: has a fault in {owners[alert]} already; allowed: one for each alert"
+                yield f"{where}: {alert}: already has a fault in {owners[alert]}; allowed: one for each alert"
             owners.setdefault(alert, where)
 
 
-def _shapes(found: _Found) -> Iterator[str]:
-    """Metrics that two series describe differently: a program can expose only one of them."""
-    first: dict[str, tuple[str, tuple[Kind, tuple[float, ...]]]] = {}
-    for where, one in _all(found):
-        family = one.metric.removesuffix("_total")
-        place, shape = first.setdefault(family, (where, one.shape()))
-        if one.shape() != shape:
-            what = "kind" if one.shape()[0] != shape[0] else "buckets"
-            yield f"{where}.{what}: {one.metric} has others in {place}; allowed: the same {what} everywhere"
+def _conflicts(found: _Found) -> Iterator[str]:
+    """Metrics whose kind or buckets differ between series; a program can expose only one of them."""
+    first: dict[str, tuple[str, tuple[MetricKind, tuple[float, ...]]]] = {}
+    for where, series in _all(found):
+        family = series.metric.removesuffix("_total")
+        place, shape = first.setdefault(family, (where, series.shape()))
+        if series.shape() != shape:
+            what = "kind" if series.shape()[0] != shape[0] else "buckets"
+            yield f"{where}.{what}: {series.metric} differs from {place}; allowed: the same {what} everywhere"
 
 
 def _series(found: _Found) -> Series:
     labels: dict[str, dict[str, None]] = {}
-    shapes: dict[str, tuple[Kind, tuple[float, ...]]] = {}
-    for _, one in _all(found):
-        labels.setdefault(one.metric, {}).update(dict.fromkeys(one.labels))
-        shapes[one.metric] = one.shape()
+    shapes: dict[str, tuple[MetricKind, tuple[float, ...]]] = {}
+    for _, series in _all(found):
+        labels.setdefault(series.metric, {}).update(dict.fromkeys(series.labels))
+        shapes[series.metric] = series.shape()
     names = {metric: tuple(own or MARK) for metric, own in labels.items()}
     return Series(
         metrics=tuple(
-            Metric(name=name, kind=kind, text=_TEXT, labels=names[name], buckets=buckets, passing=kind != Kind.GAUGE)
+            Metric(
+                name=name, kind=kind, text=_TEXT, labels=names[name], buckets=buckets, passing=kind != MetricKind.GAUGE
+            )
             for name, (kind, buckets) in shapes.items()
         ),
         faults=tuple(
             Fault(
                 alert=alert,
                 text=f"Simulated series: {fault.text}",
-                signals=tuple(_signal(one, names[one.metric]) for one in fault.series),
+                signals=tuple(_signal(series, names[series.metric]) for series in fault.series),
                 after=tuple(
-                    Level(metric=one.metric, labels=_labels(one, names[one.metric]), value=one.after)
-                    for one in fault.series
-                    if isinstance(one, _Gauge) and one.after
+                    Level(metric=series.metric, labels=_labels(series, names[series.metric]), value=series.after)
+                    for series in fault.series
+                    if isinstance(series, _Gauge) and series.after
                 ),
             )
             for faults in found.values()
@@ -230,29 +234,31 @@ def _series(found: _Found) -> Series:
     )
 
 
-def _signal(one: _Gauge | _Counter | _Histogram, names: tuple[str, ...]) -> Signal:
-    labels = _labels(one, names)
-    match one:
+def _signal(series: _Gauge | _Counter | _Histogram, names: tuple[str, ...]) -> Signal:
+    metric, labels = series.metric, _labels(series, names)
+    match series:
         case _Gauge():
-            return Level(metric=one.metric, labels=labels, value=one.value)
+            return Level(metric=metric, labels=labels, value=series.value)
         case _Counter():
-            return Events(metric=one.metric, labels=labels, per_second=one.per_second, burst=one.burst)
+            return Events(metric=metric, labels=labels, per_second=series.per_second, burst=series.burst)
         case _Histogram():
             return Durations(
-                metric=one.metric, labels=labels, per_second=one.per_second, burst=one.burst, median=one.median
+                metric=metric, labels=labels, per_second=series.per_second, burst=series.burst, median=series.median
             )
 
 
-def _labels(one: _Series, names: tuple[str, ...]) -> dict[str, str]:
-    """All labels of the metric; to Prometheus an empty one is no label."""
-    return dict(MARK) if names == tuple(MARK) and not one.labels else {name: one.labels.get(name, "") for name in names}
+def _labels(series: _Series, names: tuple[str, ...]) -> dict[str, str]:
+    """Values of all labels of the metric; Prometheus treats an empty label as absent."""
+    if names == tuple(MARK) and not series.labels:
+        return dict(MARK)
+    return {name: series.labels.get(name, "") for name in names}
 
 
 def _path(location: tuple[int | str, ...]) -> str:
     """`("A", "series", 0, "gauge", "value")` as `A.series[0].value`."""
     text = ""
     for number, part in enumerate(location):
-        if part == "[key]" or (number and isinstance(location[number - 1], int)):  # pydantic's own: a key, a kind
+        if part == "[key]" or (number and isinstance(location[number - 1], int)):  # parts that pydantic adds: key, kind
             continue
         text += f"[{part}]" if isinstance(part, int) else f".{part}"
     return text.lstrip(".") or "(whole file)"
@@ -274,11 +280,11 @@ def _reason(item: Mapping[str, Any] | ErrorDetails) -> str:
 
 
 class _UniqueKeys(yaml.SafeLoader):
-    """Refuses a key that stands twice; YAML itself would keep the last one silently."""
+    """Rejects a key that appears twice; PyYAML itself silently keeps the last."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         keys = [str(key.value) for key, _ in node.value]
         for key in dict.fromkeys(keys):
             if keys.count(key) > 1:
-                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} stands twice", node.start_mark)
+                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} appears twice", node.start_mark)
         return super().construct_mapping(node, deep=deep)

@@ -1,4 +1,4 @@
-"""SpecCursor (telemetry contract, section 2): upgrade runs through five services, and what can go wrong with them."""
+"""SpecCursor: upgrade runs through five services, and their faults."""
 
 import random
 import time
@@ -11,7 +11,7 @@ from opentelemetry.trace import SpanKind
 
 from simulator.engine import logs, runs
 from simulator.engine.faults import Amount, Fault, Switchboard
-from simulator.engine.runs import Step, Told
+from simulator.engine.runs import EmittedStep, Step
 from simulator.engine.signals import Durations
 from simulator.engine.tracing import Tracing
 from simulator.engine.workload import Workload
@@ -23,14 +23,14 @@ log = structlog.get_logger()
 PERIOD = 1.0
 """Seconds between two upgrade runs."""
 HEALTHY_FAILURES = 0.01
-"""Share of runs that fail when all is well: 0.6 ERROR lines a minute over all services."""
+"""Share of runs that fail without a fault: 0.6 ERROR lines a minute over all services."""
 DEFAULT_SERVICE = "ai-service"
-"""Whose ERROR lines a fault writes when nobody says."""
+"""Default service of the ERROR lines of a fault."""
 _CHUNK = 100
-"""Traces of a sent set between two deliveries; 14 spans each, so memory stays small."""
+"""Number of traces per delivery; each has 14 spans, so memory stays small."""
 
 SLOWER = 45.0
-"""Seconds that the model takes longer in the fault of SpecCursorOperationSlow."""
+"""Additional seconds of the model in the fault of SpecCursorOperationSlow."""
 
 FAULTS = (
     Fault(
@@ -43,24 +43,24 @@ FAULTS = (
     ),
     Fault(
         alert="SpecCursorErrorLogAnomalous",
-        text="rust-worker writes ERROR lines, enough for three times the mean of a day with some drills in it. The "
-        "limit of SpecCursorErrorLogBurst is passed as well.",
+        text="rust-worker writes ERROR lines, enough for three times the mean of a day with some drills in it. They "
+        "also exceed the limit of SpecCursorErrorLogBurst.",
         amount=Amount(unit="lines a minute", default=600.0, least=1.0, most=3000.0),
     ),
     Fault(
         switch="trace-errors",
-        text="A share of the runs fails, with an ERROR span, ERROR spans above it, and ERROR lines of the services.",
+        text="A share of the runs fails, with an ERROR span, ERROR spans in its callers, and ERROR lines.",
         amount=Amount(unit="of all runs", default=0.1, least=0.0, most=1.0),
     ),
     Fault(
         switch="slow",
-        text="The model takes this much longer, and all who wait for it.",
+        text="The model and its callers take this much longer.",
         amount=Amount(unit="seconds", default=45.0, least=0.1, most=110.0),
     ),
     Fault(
         alert="SpecCursorOperationSlow",
-        text="The model takes 45 s longer, and all who wait for it; the alert's limit is a p95 of 30 s.",
-        # In five minutes 300 healthy requests pass, so 16 slow ones move the 95th percentile.
+        text="The model and its callers take 45 s longer; the alert's limit is a p95 of 30 s.",
+        # Five minutes have 300 healthy requests, so 16 slow ones change the 95th percentile.
         signals=(
             Durations(
                 metric=OPERATION_DURATION,
@@ -81,7 +81,7 @@ _WEAK_STEPS = (
 
 
 def plan(rng: random.Random, *, slower: float = 0.0) -> Step:
-    """A run that succeeds; the model takes `slower` seconds longer than usual."""
+    """A successful run, in which the model takes `slower` seconds longer than usual."""
     ecosystem, model = rng.choice(ECOSYSTEMS), rng.choice(MODELS)
 
     def around(median: float) -> float:
@@ -90,7 +90,7 @@ def plan(rng: random.Random, *, slower: float = 0.0) -> Step:
     verify, resolve, wire = around(0.003), around(0.06), 0.004
     think, build, test, prove = around(0.5) + slower, around(0.35), around(0.4), around(0.3)
     seen = {"ecosystem": ecosystem}
-    # Each service starts when the one before has called it, and ends when all that it called have ended.
+    # Each service starts when it is called, and ends when all services that it called have ended.
     asked = verify + 2 * wire + resolve
     answered = asked + 2 * wire + think + 0.01
     tested = answered + wire + build
@@ -167,12 +167,12 @@ def plan(rng: random.Random, *, slower: float = 0.0) -> Step:
 
 
 def failing(run: Step, rng: random.Random) -> Step:
-    """The same run, in which one of the steps that can fail does."""
+    """The same run, in which one of the weak steps fails."""
     return run.failed(*rng.choice(_WEAK_STEPS))
 
 
 def _call(caller: str, called: str, answer: Step, wire: float) -> Step:
-    """The caller's side of a request that takes `wire` seconds each way."""
+    """The client span of a request that takes `wire` seconds in each direction."""
     return Step(
         service=caller,
         operation=f"call {called}",
@@ -193,20 +193,20 @@ class SentTrace:
 
 
 class Upgrades:
-    """Upgrade runs, one at each call, with the faults that are switched on."""
+    """Emits upgrade runs, one per call, with the active faults."""
 
     def __init__(
         self, tracing: Tracing, switches: Switchboard, workload: Workload, *, rng: random.Random | None = None
     ) -> None:
-        """What runs take is observed in `workload`; `rng` decides durations and what fails."""
+        """Durations of runs are observed in `workload`; `rng` decides durations and failures."""
         self._workload = workload
         self._tracing = tracing
         self._switches = switches
         self._rng = rng or random.Random()  # noqa: S311 - not about secrets
         self._owed: dict[str, float] = {}
 
-    def run(self) -> list[Told]:
-        """One run, told as spans, log lines and observations."""
+    def run(self) -> list[EmittedStep]:
+        """Emit one run as spans, log lines and observations."""
         slower = self._switches.amount("slow")
         if self._switches.active("SpecCursorOperationSlow"):
             slower += SLOWER
@@ -215,42 +215,42 @@ class Upgrades:
         if self._rng.random() < (self._switches.amount("trace-errors") if on else HEALTHY_FAILURES):
             step = failing(step, self._rng)
         correlation_id = str(uuid.UUID(int=self._rng.getrandbits(128), version=4))
-        told = runs.tell(step, self._tracing, ended=time.time(), correlation_id=correlation_id)
-        runs.write(told, correlation_id=correlation_id)
-        for one in told:
-            if one.step.kind is SpanKind.SERVER:
-                exemplar = {"trace_id": logs.trace_id(one.span), "span_id": logs.span_id(one.span)}
-                labels = {"service": one.step.service, "operation": one.step.operation}
-                self._workload.observe(OPERATION_DURATION, labels, one.step.duration, exemplar=exemplar)
-        self._write_errors(told, correlation_id)
-        return told
+        emitted = runs.emit(step, self._tracing, ended=time.time(), correlation_id=correlation_id)
+        runs.write(emitted, correlation_id=correlation_id)
+        for part in emitted:
+            if part.step.kind is SpanKind.SERVER:
+                exemplar = {"trace_id": logs.trace_id(part.span), "span_id": logs.span_id(part.span)}
+                labels = {"service": part.step.service, "operation": part.step.operation}
+                self._workload.observe(OPERATION_DURATION, labels, part.step.duration, exemplar=exemplar)
+        self._write_errors(emitted, correlation_id)
+        return emitted
 
     async def send(self, *, count: int, errors: int) -> list[SentTrace]:
-        """Send exactly `count` traces, `errors` of them failing, at once and whatever faults are on; spans alone.
+        """Send exactly `count` traces at once, `errors` of them with an error. Sends only spans, and ignores faults.
 
-        Raises NotDeliveredError when there is no collector or it did not take all of them.
+        Raises NotDeliveredError if no collector is configured or it rejected some.
         """
-        sending = self._tracing.sending()
+        tracers = self._tracing.direct()
         wrong = frozenset(self._rng.sample(range(count), errors))
         sent: list[SentTrace] = []
         for number in range(count):
             step = plan(self._rng)
             if number in wrong:
                 step = failing(step, self._rng)
-            told = runs.tell(step, sending, ended=time.time(), correlation_id=f"sent-{number}")
-            sent.append(SentTrace(trace_id=logs.trace_id(told[0].span), error=number in wrong, spans=len(told)))
+            emitted = runs.emit(step, tracers, ended=time.time(), correlation_id=f"sent-{number}")
+            sent.append(SentTrace(trace_id=logs.trace_id(emitted[0].span), error=number in wrong, spans=len(emitted)))
             if number % _CHUNK == _CHUNK - 1:
-                await sending.deliver()
-        await sending.deliver()
+                await tracers.deliver()
+        await tracers.deliver()
         return sent
 
-    def _write_errors(self, told: Sequence[Told], correlation_id: str) -> None:
-        """ERROR lines that no failing trace explains, as many as fell due since the run before."""
-        on = [(one.instance or DEFAULT_SERVICE, one) for one in self._switches.active("error-logs")]
-        on += [("rust-worker", one) for one in self._switches.active("SpecCursorErrorLogAnomalous")]
+    def _write_errors(self, emitted: Sequence[EmittedStep], correlation_id: str) -> None:
+        """Write ERROR lines without a failed trace, as many as became due since the previous run."""
+        on = [(active.instance or DEFAULT_SERVICE, active) for active in self._switches.active("error-logs")]
+        on += [("rust-worker", active) for active in self._switches.active("SpecCursorErrorLogAnomalous")]
         for service, active in on:
             owed = self._owed.get(service, 0.0) + (active.amount or 0.0) / 60 * PERIOD
-            one = next(one for one in told if one.step.service == service)
+            step = next(part for part in emitted if part.step.service == service)
             for _ in range(int(owed)):
-                log.error("request refused, trying again", **runs.line_fields(one, correlation_id))
+                log.error("request refused, trying again", **runs.line_fields(step, correlation_id))
             self._owed[service] = owed - int(owed)

@@ -1,10 +1,10 @@
-"""SpecCursor's metrics (telemetry contract, section 2): healthy signals, and the faults that are nothing but signals.
+"""SpecCursor's metrics: healthy signals, and the faults that consist of signals only.
 
-The counters are a rate; the runs of speccursor.py are examples of it, and what they take is measured for real.
+The counters have fixed rates. The runs of speccursor.py are examples, and their durations are measured.
 """
 
 from simulator.engine.faults import Fault
-from simulator.engine.signals import Dilution, Durations, Events, Flood, Kind, Level, Metric, Signal
+from simulator.engine.signals import Dilution, Durations, Events, Flood, Level, Metric, MetricKind, Signal
 
 SERVICES = ("github-app", "controller", "ai-service", "rust-worker", "lean-engine")
 ECOSYSTEMS = ("npm", "cargo", "pypi", "go")
@@ -20,49 +20,49 @@ OPERATION_DURATION = "http_request_duration_seconds"
 METRICS = (
     Metric(
         name="upgrade_duration_seconds",
-        kind=Kind.HISTOGRAM,
+        kind=MetricKind.HISTOGRAM,
         text="Duration of an upgrade.",
         labels=("service", "ecosystem", "status"),
         buckets=(1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0),
     ),
-    Metric(name="upgrades_total", kind=Kind.COUNTER, text="Upgrades that ended.", labels=("ecosystem", "status")),
+    Metric(name="upgrades_total", kind=MetricKind.COUNTER, text="Upgrades that ended.", labels=("ecosystem", "status")),
     Metric(
         name="proof_latency_seconds",
-        kind=Kind.HISTOGRAM,
+        kind=MetricKind.HISTOGRAM,
         text="Duration of a proof.",
         labels=("status",),
         buckets=(0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0),
     ),
-    Metric(name="proofs_total", kind=Kind.COUNTER, text="Proofs that ended.", labels=("status", "complexity")),
-    Metric(name="ai_tokens_total", kind=Kind.COUNTER, text="Tokens.", labels=("model", "direction")),
-    Metric(name="ai_requests_total", kind=Kind.COUNTER, text="Requests to a model.", labels=("status",)),
+    Metric(name="proofs_total", kind=MetricKind.COUNTER, text="Proofs that ended.", labels=("status", "complexity")),
+    Metric(name="ai_tokens_total", kind=MetricKind.COUNTER, text="Tokens.", labels=("model", "direction")),
+    Metric(name="ai_requests_total", kind=MetricKind.COUNTER, text="Requests to a model.", labels=("status",)),
     Metric(
         name="ai_generation_seconds",
-        kind=Kind.HISTOGRAM,
+        kind=MetricKind.HISTOGRAM,
         text="Duration of a generation.",
         labels=("model",),
         buckets=(0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0),
     ),
-    Metric(name="active_jobs", kind=Kind.GAUGE, text="Jobs that a service works on.", labels=("service",)),
-    Metric(name="queue_depth", kind=Kind.GAUGE, text="Jobs that wait for a service.", labels=("service",)),
+    Metric(name="active_jobs", kind=MetricKind.GAUGE, text="Jobs that a service works on.", labels=("service",)),
+    Metric(name="queue_depth", kind=MetricKind.GAUGE, text="Jobs that wait for a service.", labels=("service",)),
     Metric(
         name=OPERATION_DURATION,
-        kind=Kind.HISTOGRAM,
+        kind=MetricKind.HISTOGRAM,
         text="Duration of a request as its server saw it.",
         labels=("service", "operation"),
-        # The alert's limit is 30 s: without buckets above it, it could never be passed.
+        # Includes buckets above the alert's limit of 30 s; otherwise the alert could never fire.
         buckets=(0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 45.0, 60.0, 120.0),
     ),
     Metric(
         name="webhook_signature_failures_total",
-        kind=Kind.COUNTER,
+        kind=MetricKind.COUNTER,
         text="Webhooks with a wrong signature.",
         labels=("source",),
     ),
-    Metric(name="auth_failures_total", kind=Kind.COUNTER, text="Logins that failed.", labels=("service",)),
+    Metric(name="auth_failures_total", kind=MetricKind.COUNTER, text="Logins that failed.", labels=("service",)),
     Metric(
         name="api_suspicious_requests_total",
-        kind=Kind.COUNTER,
+        kind=MetricKind.COUNTER,
         text="Requests that look like an attack.",
         labels=("reason",),
     ),
@@ -70,11 +70,11 @@ METRICS = (
 
 
 def _healthy() -> tuple[Signal, ...]:
-    """One upgrade a second; 360,000 tokens an hour of the million that alerts."""
+    """One upgrade a second, and 360,000 tokens an hour; the alert's limit is a million."""
     signals: list[Signal] = []
     for ecosystem in ECOSYSTEMS:
         success, failure = ({"ecosystem": ecosystem, "status": status} for status in STATUSES)
-        # 0.2 % fail: the alert compares with the usual ratio, but from 1 % on only.
+        # 0.2 % fail; the alert compares with the usual ratio, but only above 1 %.
         signals += [
             Events(metric="upgrades_total", labels=success, per_second=0.25),
             Events(metric="upgrades_total", labels=failure, per_second=0.0005, bad=True),
@@ -136,12 +136,12 @@ _BAD_UPGRADE = Events(metric="upgrades_total", labels={"ecosystem": "npm", "stat
 _GOOD_PROOF = Events(metric="proofs_total", labels={"status": "success", "complexity": "high"})
 _BAD_PROOF = Events(metric="proofs_total", labels={"status": "failure", "complexity": "high"}, bad=True)
 
-# As in job_queue.py: true at the first scrape after the switch, true while on, and nothing that another alert reads.
+# As in job_queue.py: the condition is true from the first scrape on, and no metric of another alert changes.
 FAULTS = (
     Fault(
         alert="SpecCursorUpgradeFailureRateAnomalous",
-        text="4 % of an hour's upgrades fail at once, later ones at 10 %; retried ones succeed at the end. The alert "
-        "compares with the last 7 days: on a young stack it wants more quiet time than trouble in them.",
+        text="4 % of an hour's upgrades fail at once, then 10 %; retried ones succeed at the end. The alert compares "
+        "with the last 7 days: on a young stack, it needs more quiet time than trouble in them.",
         signals=(
             Flood(good=_GOOD_UPGRADE, bad=_BAD_UPGRADE, share=1.0, times=0.04, window=3600.0),
             Events(metric="upgrades_total", labels=_BAD_UPGRADE.labels, per_second=0.1, bad=True),
@@ -150,7 +150,7 @@ FAULTS = (
     ),
     Fault(
         alert="SpecCursorProofFailureRateHigh",
-        text="As many proofs fail as were tried in 15 minutes; retried ones succeed at the end. The limit is 20 %.",
+        text="As many proofs fail as were checked in 15 minutes; retried ones succeed at the end. The limit is 20 %.",
         signals=(
             Flood(good=_GOOD_PROOF, bad=_BAD_PROOF, share=1.0, times=1.0, window=900.0),
             Events(metric="proofs_total", labels=_BAD_PROOF.labels, per_second=0.8, bad=True),
@@ -159,7 +159,7 @@ FAULTS = (
     ),
     Fault(
         alert="SpecCursorTokenUsageHigh",
-        text="1.5 million tokens at once; the limit is a million an hour. Nothing takes tokens back: the alert "
+        text="1.5 million tokens at once; the limit is a million an hour. Used tokens stay counted, so the alert "
         "resolves an hour later.",
         signals=(
             Events(
@@ -184,7 +184,7 @@ FAULTS = (
     ),
     Fault(
         alert="SpecCursorSuspiciousApiUsage",
-        text="Suspicious requests arrive; the limit is 20 in ten minutes, which is also how long it takes to resolve.",
+        text="Suspicious requests arrive; the limit is 20 in ten minutes. The alert resolves after ten minutes.",
         signals=(
             Events(
                 metric="api_suspicious_requests_total",

@@ -126,7 +126,7 @@ def test_asks_for_the_ingress_class(serve: Serve) -> None:
         (classes(), "; there are: none. "),
         (classes(nginx="k8s.io/ingress-nginx", other=ALB), "nginx (k8s.io/ingress-nginx), other (ingress.k8s.aws/alb)"),
         (classes(alb="k8s.io/ingress-nginx"), "there are: alb (k8s.io/ingress-nginx). "),
-        ({CLASSES: (403, {})}, "does not tell its ingress classes: HTTP 403"),
+        ({CLASSES: (403, {})}, "does not list its ingress classes: HTTP 403"),
     ],
 )
 def test_refuses_a_cluster_whose_ingresses_nobody_serves(
@@ -150,9 +150,9 @@ def test_takes_new_namespaces_and_its_own(serve: Serve) -> None:
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        (namespace("media"), 'has a namespace "media" that this platform did not make'),
+        (namespace("media"), 'has a namespace "media" that this platform did not create'),
         (namespace("media", **{"app.kubernetes.io/part-of": "shop"}), "app.kubernetes.io/part-of=observability"),
-        ({"/api/v1/namespaces/media": (403, {})}, "does not show its namespace media: HTTP 403"),
+        ({"/api/v1/namespaces/media": (403, {})}, "does not return its namespace media: HTTP 403"),
     ],
 )
 def test_refuses_to_take_over_a_namespace(serve: Serve, changes: Mapping[str, Answer], told: str) -> None:
@@ -176,7 +176,7 @@ def plugin(switch: str | None) -> Answer:
         ),
         ({PLUGIN: plugin(None)}, "enable-network-policy-controller is None in ConfigMap kube-system/amazon-vpc-cni"),
         ({GROUPS: groups("apps", "eks.amazonaws.com")}, "it is in Auto Mode, and has no ConfigMap"),
-        ({PLUGIN: (403, {})}, "it does not tell: HTTP 403"),
+        ({PLUGIN: (403, {})}, "it does not report its network plugin: HTTP 403"),
     ],
 )
 def test_warns_of_network_policies_that_nobody_enforces(

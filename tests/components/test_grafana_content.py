@@ -205,7 +205,7 @@ def test_a_uid_that_is_taken_and_a_broken_file_are_reported_together(tmp_path: P
     with pytest.raises(DashboardsError) as caught:
         load(tmp_path, one=GOOD, two=GOOD, three="{")
     first, second = sorted(caught.value.problems)
-    assert first.startswith("dashboards/rendered/three.json: no valid JSON")
+    assert first.startswith("dashboards/rendered/three.json: not valid JSON")
     taken = "uid: 'one' is taken by dashboards/rendered/one.json; every dashboard needs its own"
     assert second == f"dashboards/rendered/two.json: {taken}"
 

@@ -73,7 +73,7 @@ def test_gateways_send_and_people_look(engine: Engine, preview: bool) -> None:
     ("changes", "message"),
     [
         ({"storage_backend": "cassandra"}, "'cassandra'; allowed: badger, opensearch"),
-        ({"storage_backend": "opensearch"}, "opensearch.urls names none"),
+        ({"storage_backend": "opensearch"}, "opensearch.urls is empty or not set"),
     ],
 )
 def test_a_store_that_cannot_work_is_refused(engine: Engine, changes: dict[str, Any], message: str) -> None:

@@ -12,7 +12,7 @@ from alerting import routing
 from components.kubernetes.checksum import ANNOTATION
 from components.metrics import prometheus_config
 from local.toolchain import tool
-from settings.eks.secret_references import stand_in
+from settings.eks.secret_references import placeholder
 from tests.mock_engine import SECRETS, Recorded
 
 Program = Callable[..., Recorded]
@@ -163,7 +163,7 @@ def test_alertmanager_sends_mail_by_the_stacks_server(program: Program) -> None:
         "smtp_smarthost": "email-smtp.eu-central-1.amazonaws.com:587",
         "smtp_from": "alerts@example.com",
         "smtp_auth_username": "smtp-production",
-        "smtp_auth_password": stand_in("", "smtpPassword"),
+        "smtp_auth_password": placeholder("", "smtpPassword"),
         "smtp_require_tls": True,
     }
     egress = recorded.one("NetworkPolicy", "alertmanager").inputs["spec"]["egress"]

@@ -10,6 +10,7 @@ from alerting import loader
 from alerting.logql_tokens import tokens
 from dashboards import DASHBOARDS, FOLDER, render
 from dashboards.builder import units
+from dashboards.builder.links import KEPT_TRACES
 from dashboards.files import DashboardFile
 from ops.queries.grafana_interpolation import Chosen, Window, builtins, references, replaced
 from ops.queries.grafana_variables import read
@@ -64,7 +65,7 @@ def dashboard(request: pytest.FixtureRequest) -> Json:
 
 @pytest.mark.parametrize("stem", sorted(DASHBOARDS))
 def test_the_committed_file_is_what_its_builder_gives(stem: str) -> None:
-    """`make dashboards` writes it."""
+    """`make generate` writes it."""
     assert (FOLDER / f"{stem}.json").read_text() == render(DASHBOARDS[stem]())
 
 
@@ -195,7 +196,7 @@ def test_latency_graphs_lead_to_traces() -> None:
         asked = [one for one in panel.get("targets", []) if "_bucket" in one["expr"]]
         if panel["type"] == "timeseries" and asked:
             assert any(one["exemplar"] for one in asked), panel["title"]
-            assert "if that was kept" in panel["description"], panel["title"]
+            assert KEPT_TRACES in panel["description"], panel["title"]
 
 
 def test_runbooks_follow_the_stack() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from dashboards.builder.links import KEPT_TRACES
 from local.toolchain import tool
 from ops.queries.grafana_interpolation import Chosen, Window, builtins, replaced
 from ops.queries.grafana_variables import read
@@ -132,7 +133,7 @@ def test_histograms_lead_to_traces(stem: str) -> None:
     for panel in panels(committed(stem)):
         if panel["type"] == "timeseries" and "0.95" in asked(panel) and panel["title"] != "Duration":
             assert sum(target["exemplar"] for target in panel["targets"]) == 1, panel["title"]
-            assert "if that was kept" in panel["description"], panel["title"]
+            assert KEPT_TRACES in panel["description"], panel["title"]
 
 
 @pytest.mark.parametrize(("stem", "slos"), BUDGETS.items())

@@ -137,7 +137,10 @@ def test_a_second_checkout_lives_beside_the_first_and_leaves_no_trace(checkout: 
         assert during[untouched] == before[untouched], untouched
 
     # As after a crash or a reboot: every process is gone, the disk is as it was.
-    os.kill(json.loads((checkout / ".state/node/var/lib/node.json").read_text())["pid"], signal.SIGKILL)
+    pid = json.loads((checkout / ".state/node/var/lib/node.json").read_text())["pid"]
+    os.kill(pid, signal.SIGKILL)
+    # On a busy machine, `cluster up` would still see the dying node.
+    eventually(lambda: not Path(f"/proc/{pid}/ns/pid").exists(), seconds=30, what="the node does not end")
     assert "starting the node again" in _local(checkout, "cluster", "up")
     assert "Running" in _local(checkout, "kubectl", "get", "pods", "-A")
 

@@ -152,12 +152,12 @@ def test_a_domain_that_cannot_be_is_refused_before_anything(
     ("password", "problem"),
     [
         (PASSWORD, None),
-        ("Hush-1", "misses 8 characters"),
-        ("hushhush-1", "misses an upper case letter"),
-        ("HushHushHush", "misses a digit, a character that is neither letter nor digit"),
+        ("Hush-1", "lacks 8 characters"),
+        ("hushhush-1", "lacks an upper case letter"),
+        ("HushHushHush", "lacks a digit, a character that is neither letter nor digit"),
         (
             "",
-            "misses 8 characters, a lower case letter, an upper case letter, a digit, "
+            "lacks 8 characters, a lower case letter, an upper case letter, a digit, "
             "a character that is neither letter nor digit",
         ),
     ],
@@ -167,9 +167,7 @@ def test_passwords(password: str, problem: str | None) -> None:
 
 
 def test_a_password_that_opensearch_refuses_is_named_and_never_shown(engine: Callable[..., Recorded]) -> None:
-    with pytest.raises(
-        Exception, match=r"opensearchPassword\) misses a digit; allowed: at least 8 characters"
-    ) as found:
+    with pytest.raises(Exception, match=r"opensearchPassword\) lacks a digit; allowed: at least 8 characters") as found:
         _domain(engine, password="Hush-hush-hush", preview=True)
     assert "Hush-hush-hush" not in str(found.value)
 

@@ -94,7 +94,7 @@ def test_port_in_use_is_one_clear_error(make, tmp_path):
         port = taken.getsockname()[1]
         stack = make(grafanaApiUrl=f"http://127.0.0.1:{port}")
         stack.render()
-        with pytest.raises(LocalError, match=rf"port {port} of this machine is in use.*grafanaApiUrl"):
+        with pytest.raises(LocalError, match=rf"local port {port} is in use.*grafanaApiUrl"):
             grafana_forward.to_grafana(stack).__enter__()
 
 
@@ -135,5 +135,7 @@ def test_grafana_home_decides_whether_the_embedded_cluster_has_a_server(tmp_path
     )
     shutil.rmtree(home / "conf")
     (home / "bin/grafana-server").unlink()
-    with pytest.raises(LocalError, match=r"no unpacked Grafana distribution: it has no bin/grafana, conf/defaults.ini"):
+    with pytest.raises(
+        LocalError, match=r"not an unpacked Grafana distribution: it has no bin/grafana, conf/defaults.ini"
+    ):
         machine_config("dev", tmp_path)

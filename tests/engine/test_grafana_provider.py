@@ -237,8 +237,8 @@ def test_refresh_and_destroy_with_a_grafana_that_is_down_say_so_and_succeed(graf
     assert plain(down.read(FOLDER, state).properties) == plain(state)
     down.delete(FOLDER, state)
     assert [line.partition("; ")[2] for line in down.notes.lines] == [
-        "what the state says of its content was not compared",
-        "what leaves the stack now may still be in it",
+        "its content was not compared with the state",
+        "objects removed from the stack may still exist in it",
     ]
 
 
@@ -259,7 +259,7 @@ def test_what_is_there_and_not_ours_is_refused(grafana, folder):
 def test_wrong_arguments_are_named(folder):
     run = Run(folder, NOWHERE)
     assert "official plugin" in run.problems(changed(FOLDER, parentFolderUid="x"))["parentFolderUid"]
-    assert run.problems(changed(BOARD, configJson="{"))["configJson"] == "no JSON object"
+    assert run.problems(changed(BOARD, configJson="{"))["configJson"] == "not a JSON object"
     assert "no uid" in run.problems(changed(BOARD, configJson='{"title": "x"}'))["configJson"]
     assert run.problems((FOLDER[0], {"uid": "x"}))["title"] == "required"
 

@@ -37,7 +37,7 @@ def test_disk_nearly_full(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_without_apt(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda _: None)
-    with pytest.raises(LocalError, match=r"has no apt-get; name a cluster of yours instead: KUBE_CONTEXT=name make up"):
+    with pytest.raises(LocalError, match=r"has no apt-get; use your own cluster instead: KUBE_CONTEXT=name make up"):
         debian.root("node", ("bash",))
 
 
@@ -56,5 +56,5 @@ def test_down_keeps_what_the_engine_knows_of_other_clusters(tmp_path: Path, monk
 def test_preview_starts_no_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("KUBE_CONTEXT", raising=False)
     monkeypatch.setattr(node_process, "current", lambda: None)
-    with pytest.raises(LocalError, match=r"no cluster to compare with; make up starts one, KUBE_CONTEXT=name"):
+    with pytest.raises(LocalError, match=r"no cluster to compare with; start one by `make up`, or set KUBE_CONTEXT"):
         preview()

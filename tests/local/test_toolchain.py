@@ -173,7 +173,7 @@ def test_a_module_is_built_with_its_patch(module: Callable[..., GoModule], tmp_p
 )
 def test_a_patch_that_does_not_fit_stops_the_build(text: str, module: Callable[..., GoModule], tmp_path: Path) -> None:
     changed = patched(module, tmp_path, text)
-    with pytest.raises(LocalError, match=r"twice\.patch does not fit save\.go of this version; make the patch anew"):
+    with pytest.raises(LocalError, match=r"twice\.patch does not fit save\.go of this version; create a new patch"):
         toolchain.built("engine")
     assert not toolchain._folder(changed).exists()
 

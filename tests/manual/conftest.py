@@ -1,4 +1,4 @@
-"""`make docs` draws what follows from the program anew: `--draw`."""
+"""`make generate` draws what follows from the program anew: `--draw`."""
 
 import pytest
 

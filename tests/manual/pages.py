@@ -9,9 +9,12 @@ from tests.mock_engine import ROOT
 GENERATED = {"settings.md", "runbooks.md"}
 PAGES = [
     ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "SECURITY.md",
     ROOT / "instrumentation/README.md",
     ROOT / "tests/observability/README.md",
     *(page for page in sorted((ROOT / "docs").glob("*.md")) if page.name not in GENERATED),
+    *sorted((ROOT / "docs/adr").glob("*.md")),
 ]
 _BLOCK = re.compile(r"(?:^|\n\n)((?: {4}.*\n)+)")
 _FENCE = re.compile(r"^```(?:sh|bash|console)\n(.*?)^```", re.MULTILINE | re.DOTALL)

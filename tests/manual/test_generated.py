@@ -1,4 +1,4 @@
-"""Generated pages and pictures are what the program says now; `make docs` writes them."""
+"""Generated pages and pictures are what the program says now; `make generate` writes them."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,11 +10,11 @@ import yaml
 from alerting import loader, routing
 from settings.values import SECRETS
 from tests.mock_engine import ROOT, Recorded
-from tools.manual import network_picture, runbooks_page, settings_page
-from tools.manual.network_picture import Place, Way
+from tools.manual import contract_page, network_picture, runbooks_page, settings_page
+from tools.manual.network_picture import Connection, Place
 
 DOCS = ROOT / "docs"
-PAGES = {"settings.md": settings_page.page, "runbooks.md": runbooks_page.page}
+PAGES = {"contract.md": contract_page.page, "settings.md": settings_page.page, "runbooks.md": runbooks_page.page}
 
 
 def committed(file: Path, now: str, request: pytest.FixtureRequest) -> str:
@@ -27,7 +27,7 @@ def committed(file: Path, now: str, request: pytest.FixtureRequest) -> str:
 @pytest.mark.parametrize("name", PAGES)
 def test_pages_are_up_to_date(name: str, request: pytest.FixtureRequest) -> None:
     now = PAGES[name]()
-    assert committed(DOCS / name, now, request) == now, "the page is old: make docs"
+    assert committed(DOCS / name, now, request) == now, "the page is old: make generate"
 
 
 def test_every_setting_and_secret_is_on_the_page() -> None:
@@ -46,12 +46,12 @@ def test_every_alert_is_on_the_page_with_its_runbook() -> None:
 
 def test_the_picture_is_up_to_date(program: Callable[..., Recorded], request: pytest.FixtureRequest) -> None:
     policies = [one.inputs for one in program("local").resources if one.kind == "NetworkPolicy"]
-    ways = network_picture.ways(policies)
+    ways = network_picture.allowed(policies)
     now = network_picture.picture(ways)
-    assert committed(DOCS / "network.svg", now, request) == now, "the picture is old: make docs"
+    assert committed(DOCS / "network.svg", now, request) == now, "the picture is old: make generate"
     ElementTree.fromstring(now)  # noqa: S314 - our own
     gateway, loki = Place("observability", "otel-gateway"), Place("observability", "loki")
-    assert Way(gateway, loki, (3100,)) in ways
+    assert Connection(gateway, loki, (3100,)) in ways
     assert "<title>otel-gateway calls loki: 3100</title>" in now
     assert "<title>loki calls otel-gateway: denied</title>" in now
 
@@ -71,7 +71,7 @@ def test_each_kind_of_peer_has_a_place() -> None:
         {"namespaceSelector": {}},
         {"ipBlock": {"cidr": "10.0.0.0/8"}},
     )
-    found = network_picture.ways([policy("app", *peers), policy(None, {"podSelector": pods})])
+    found = network_picture.allowed([policy("app", *peers), policy(None, {"podSelector": pods})])
     assert {way.source for way in found} == {
         Place("home", "caller"),
         Place("other", "caller"),
@@ -84,7 +84,9 @@ def test_each_kind_of_peer_has_a_place() -> None:
 
 def test_every_way_is_in_the_picture() -> None:
     one, two = Place("home", "one"), Place("home", "two")
-    drawn = network_picture.picture([Way(one, two, (1, 2)), Way(two, one, (3,)), Way(one, one, (4,))])
+    drawn = network_picture.picture(
+        [Connection(one, two, (1, 2)), Connection(two, one, (3,)), Connection(one, one, (4,))]
+    )
     ElementTree.fromstring(drawn)  # noqa: S314 - our own
     for said in ("one calls two: 1, 2", "two calls one: 3", "one calls one: 4", "two calls two: denied"):
         assert f"<title>{said}</title>" in drawn

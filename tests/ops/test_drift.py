@@ -8,7 +8,7 @@ import typer
 from engine import actions
 from engine.events import Difference
 from ops.drift import command, findings, unmanaged
-from ops.drift.findings import Sort
+from ops.drift.findings import Category
 from ops.drift.unmanaged import Resource
 from ops.errors import OpsError
 from tests.engine.grafana_stand_in import GrafanaStandIn, running
@@ -23,14 +23,14 @@ def difference(kind: str = DEPLOYMENT, *, before=None, now=None, **others) -> Di
 
 def sorted_out(*differences: Difference, autoscaled=()) -> list[tuple[str, str]]:
     found = findings.findings(differences, findings.expected(), set(autoscaled))
-    return [(str(one.sort), one.path) for one in found]
+    return [(str(one.category), one.path) for one in found]
 
 
 def test_edit_of_what_the_program_sets_is_drift_with_both_values():
     before, now = ({"spec": {"template": {"image": name}}} for name in ("a:1", "a:2"))
     found = findings.findings([difference(before=before, now=now)], findings.expected(), set())
     assert found == [
-        findings.Finding(Sort.CHANGED, DEPLOYMENT, "observability/x", "spec.template.image", "a:1", "a:2", "")
+        findings.Finding(Category.CHANGED, DEPLOYMENT, "observability/x", "spec.template.image", "a:1", "a:2", "")
     ]
 
 
@@ -139,7 +139,7 @@ def test_drift_is_found_sorted_and_changes_nothing(small_stack, monkeypatch, cap
             command.drift(stack="local", as_json=True)
         assert left.value.exit_code == command.DRIFTED
         found = json.loads(capsys.readouterr().out)
-        assert [(one["sort"], one["name"].rpartition(":")[2], one["path"]) for one in found] == [
+        assert [(one["category"], one["name"].rpartition(":")[2], one["path"]) for one in found] == [
             ("changed", "one", "configJson"),
             ("deleted", "two", ""),
             ("unmanaged", "ours/theirs", ""),

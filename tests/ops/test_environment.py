@@ -8,7 +8,7 @@ from ops.errors import OpsError
 
 def test_an_eks_stack_wants_its_context_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("KUBE_CONTEXT", raising=False)
-    with pytest.raises(OpsError, match=r"stack staging names no observability:kubeContext; set KUBE_CONTEXT .*"):
+    with pytest.raises(OpsError, match=r"stack staging does not set observability:kubeContext; set KUBE_CONTEXT .*"):
         environment.load("staging").cluster()
     monkeypatch.setenv("KUBE_CONTEXT", "mine")
     assert environment.load("staging").cluster().context == "mine"

@@ -24,7 +24,7 @@ def test_a_port_in_use_is_named_and_nothing_is_started(monkeypatch: pytest.Monke
         result = CliRunner().invoke(app, ["open", "--offset", str(OFFSET)])
     assert isinstance(result.exception, OpsError)
     assert str(result.exception) == (
-        f"port in use: {9093 + OFFSET} (alertmanager); end what uses it, or choose others: --offset 10000"
+        f"port in use: {9093 + OFFSET} (alertmanager); stop the program using it, or add --offset 10000"
     )
 
 

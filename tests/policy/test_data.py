@@ -45,11 +45,11 @@ def tls_only(effect: str = "Deny") -> Resource:
     ("sides", "problems"),
     [
         ([block(), tls_only()], []),
-        ([tls_only()], ["no BucketPublicAccessBlock belongs to it"]),
+        ([tls_only()], ["has no BucketPublicAccessBlock"]),
         ([block(restrictPublicBuckets=False), tls_only()], ["restrictPublicBuckets is not true"]),
         ([block(blockPublicAcls=None), tls_only()], ["blockPublicAcls is not true"]),
-        ([block()], ["no BucketPolicy that refuses calls without TLS belongs to it"]),
-        ([block(), tls_only("Allow")], ["no BucketPolicy that refuses calls without TLS belongs to it"]),
+        ([block()], ["has no BucketPolicy that refuses calls without TLS"]),
+        ([block(), tls_only("Allow")], ["has no BucketPolicy that refuses calls without TLS"]),
     ],
 )
 def test_buckets_are_private(sides: list[Resource], problems: list[str]) -> None:
@@ -73,7 +73,7 @@ def test_buckets_are_encrypted_with_our_key(sides: list[Resource], fine: bool) -
 def test_what_belongs_to_another_bucket_does_not_count() -> None:
     other = aws("s3/bucket:Bucket", {"bucket": "other"}, name="other")
     assert judged("bucket-encrypted", BUCKET, other, encryption()) == [
-        "no BucketServerSideEncryptionConfiguration with aws:kms and a key belongs to it"
+        "has no BucketServerSideEncryptionConfiguration with aws:kms and a key"
     ]
 
 
@@ -142,11 +142,11 @@ def test_what_holds_data_is_protected(type_: str) -> None:
     ("resource", "problems"),
     [
         (BUCKET, []),
-        (aws("s3/bucket:Bucket", {"forceDestroy": True}), ["forceDestroy deletes what is in the bucket"]),
+        (aws("s3/bucket:Bucket", {"forceDestroy": True}), ["forceDestroy deletes the bucket's objects"]),
         (aws("kms/key:Key", {"deletionWindowInDays": 30.0}), []),
         (
             aws("kms/key:Key", {"deletionWindowInDays": 7.0}),
-            ["deletionWindowInDays is 7; allowed: 30, because what it encrypts goes with it"],
+            ["deletionWindowInDays is 7; allowed: 30, because the data that it encrypts is lost with the key"],
         ),
         (
             kubernetes("storage.k8s.io/v1:StorageClass", {**STORAGE_CLASS, "reclaimPolicy": "Delete"}),
@@ -173,7 +173,7 @@ def test_a_namespace_with_volumes_is_protected() -> None:
     loki = kubernetes(
         "apps/v1:StatefulSet", {"metadata": {"namespace": "logs"}, "spec": {"volumeClaimTemplates": [{}]}}
     )
-    problem = "protect is not set, and volumes go with the namespace"
+    problem = "protect is not set, and deleting the namespace deletes its volumes"
     assert judged("namespace-protected", namespace("platform"), claim) == [problem]
     assert judged("namespace-protected", namespace("logs"), loki) == [problem]
     assert judged("namespace-protected", namespace("platform", protect=True), namespace("agents"), claim) == []

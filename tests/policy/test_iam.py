@@ -31,8 +31,8 @@ def policy(**statement: Any) -> str:
         ({"Resource": ["arn:aws:s3:::*/*"]}, ["resource arn:aws:s3:::*/*"]),
         ({"Resource": ["arn:aws:s3:::logs-*/a"]}, ["resource arn:aws:s3:::logs-*/a"]),
         ({"Resource": ["arn:aws:iam::*:role/admin"]}, ["resource arn:aws:iam::*:role/admin"]),
-        ({"NotAction": "iam:*"}, ["NotAction allows all but a few"]),
-        ({"NotResource": BUCKET}, ["NotResource allows all but a few"]),
+        ({"NotAction": "iam:*"}, ["NotAction allows everything except a few"]),
+        ({"NotResource": BUCKET}, ["NotResource allows everything except a few"]),
         ({"Principal": "*"}, ["principal *"]),
         ({"Principal": {"AWS": ["111122223333", "*"]}}, ["principal *"]),
     ],
@@ -86,7 +86,7 @@ def test_policies_of_aws(name: str, fine: bool) -> None:
         ({"apiGroups": [""], "resources": ["pods"], "verbs": ["*"]}, ["verbs has *; allowed: names"]),
         (
             {"apiGroups": [""], "resources": ["users"], "verbs": ["impersonate"]},
-            ["verb impersonate gives rights beyond these"],
+            ["verb impersonate allows privilege escalation"],
         ),
     ],
 )

@@ -44,20 +44,20 @@ def test_services(spec: dict[str, Any], problems: list[str]) -> None:
         ({f"{ALB}certificate-arn": UNKNOWN}, []),
         ({f"{ALB}listen-ports": '[{"HTTPS": 443}]', f"{ALB}ssl-redirect": None}, []),
         ({f"{ALB}certificate-arn": None}, ["no certificate"]),
-        ({f"{ALB}ssl-redirect": None}, ["HTTP is answered; allowed: a redirect (ssl-redirect)"]),
+        ({f"{ALB}ssl-redirect": None}, ["HTTP is served; allowed: a redirect (ssl-redirect)"]),
         (
             {f"{ALB}listen-ports": None},
             ["listen-ports is None; allowed: HTTPS, with HTTP only as a redirect to it"],
         ),
         (
             {f"{ALB}ssl-policy": "ELBSecurityPolicy-2016-08"},
-            ["ssl-policy is ELBSecurityPolicy-2016-08; allowed: one that takes nothing older than TLS 1.2"],
+            ["ssl-policy is ELBSecurityPolicy-2016-08; allowed: one that accepts only TLS 1.2 or later"],
         ),
         (
             {f"{ALB}ssl-policy": "ELBSecurityPolicy-TLS13-1-0-2021-06"},
-            ["ssl-policy is ELBSecurityPolicy-TLS13-1-0-2021-06; allowed: one that takes nothing older than TLS 1.2"],
+            ["ssl-policy is ELBSecurityPolicy-TLS13-1-0-2021-06; allowed: one that accepts only TLS 1.2 or later"],
         ),
-        ({f"{ALB}ssl-policy": None}, ["ssl-policy is None; allowed: one that takes nothing older than TLS 1.2"]),
+        ({f"{ALB}ssl-policy": None}, ["ssl-policy is None; allowed: one that accepts only TLS 1.2 or later"]),
     ],
 )
 def test_an_ingress_is_tls_only(changes: dict[str, Any], problems: list[str]) -> None:

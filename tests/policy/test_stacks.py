@@ -63,7 +63,7 @@ def test_no_resource_breaks_a_rule_and_every_exception_is_needed(program: Callab
         ({}, None),
         ({"stacks": ["local"]}, None),
         ({"rule": "pod-hst"}, "rule: 'pod-hst' is unknown; allowed: "),
-        ({"reason": "because"}, "reason: 'because'; allowed: a sentence that says why"),
+        ({"reason": "because"}, "reason: 'because'; allowed: a sentence that explains the exception"),
         ({"reason": None}, "reason: required, but not set"),
         ({"kind": "Deployment"}, "kind: unknown; allowed: name, problem, reason, rule, stacks, type"),
     ],
@@ -88,7 +88,7 @@ def test_the_list_of_exceptions_is_checked(tmp_path: Path, changes: dict[str, ob
 def test_an_exception_covers_what_it_names_and_nothing_else() -> None:
     (entry,) = [one for one in exemptions() if one.problem.startswith("hostPath /var/log/pods")]
     agent = Resource(type=entry.type, name="agent-daemonset", props={})
-    problem = "hostPath /var/log/pods; a pod reads and writes volumes of its own"
+    problem = "hostPath /var/log/pods; allowed: the pod's own volumes"
     assert entry.covers("pod-host", agent, problem, "production")
     assert not entry.covers("pod-host", agent, problem.replace("/pods", ""), "production")
     assert not entry.covers("pod-hardened", agent, problem, "production")

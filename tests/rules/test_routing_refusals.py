@@ -39,28 +39,28 @@ def problems(folder: Path) -> tuple[str, ...]:
         ("channels: [search-email]", "channels: [search-mail]", "routes[2].also[0].channels: no channel 'search-mail'; did you mean search-email?"),
         ("default: platform-slack", "default: nobody", "default: no channel 'nobody'; known: dead-mans-switch, oncall-pagerduty, orders-slack, "),
         (", orders-webhook]", "]", "channels.orders-webhook: no route leads to it"),
-        ("channels: [variants-pagerduty]", "channels: [variants-slack]", "routes[4].also[0].channels: variants-slack stands twice in this route, so it would be told twice"),
+        ("channels: [variants-pagerduty]", "channels: [variants-slack]", "routes[4].also[0].channels: variants-slack appears twice in this route, so it would be notified twice"),
         (", url_secret: slackWebhookUrl", "", "channels.orders-slack.slack.url_secret: required, but missing"),
         ("pagerduty: {routing_key: pagerdutyRoutingKey}", "pagerduty: {}", "channels.search-pagerduty.pagerduty.routing_key: required, but missing"),
         ("email: {to: searchOnCallEmail}", "email: {to: oncall@example.com}", "channels.search-email.email.to: "),
         ("webhook: {url_secret: notif", "pager: {url_secret: notif", "channels.orders-webhook.pager: unknown field"),
         ("slack: {channel: \"#orders-alerts\", url_secret: slackWebhookUrl}", "{}", "channels.orders-slack: needs exactly one of slack, webhook, email, pagerduty"),
-        ("email: {to: searchOnCallEmail}", "email: {to: slackWebhookUrl}", "channels.search-email: slackWebhookUrl would be the e-mail address, and is the URL of orders-slack"),
+        ("email: {to: searchOnCallEmail}", "email: {to: slackWebhookUrl}", "channels.search-email: slackWebhookUrl cannot be the e-mail address, because it is the URL of orders-slack"),
         ('"#orders-alerts"', "job queue", "channels.orders-slack.slack.channel: "),
         ("match: {alertname: Watchdog}", "match: {}", "routes[0].match: "),
         ("match: {alertname: Watchdog}", "match: {alertname: Watch.*}", "routes[0].match.alertname"),
         ("match: {system: [platform, api]}", "match: {system: uploads}", "routes[5]: never reached: rules/routing.yaml: routes[3] takes all of its alerts"),
         ("group_interval: 1m", "group_interval: often", "routes[0].group_interval: must be a Prometheus duration such as 30s, 5m, 1h30m or 15d; got 'often'"),
         ("repeat_interval: 50s", "repeat_interval: 60s", "routes[0]: repeat_interval 60s equals group_interval 1m, so Alertmanager would skip every second repetition; allowed: shorter (repeats every group_interval) or longer"),
-        ("channels:", "channels: [", "no valid YAML: "),
+        ("channels:", "channels: [", "not valid YAML: "),
         ("critical: {repeat_interval: 1h}", "fatal: {repeat_interval: 1h}", "escalation.fatal"),
         ("critical: {repeat_interval: 1h}", "critical: {mute: [nights]}", "escalation.critical.mute: [nights] is not allowed; allowed: none, because critical alerts page"),
         ("mute: [nights, weekends]", "mute: [night, weekends]", "escalation.info.mute: no mute window 'night'; did you mean nights?"),
-        ("mute: [nights, weekends]", "mute: [nights]", "mute_windows.weekends: used nowhere"),
-        ("source: {severity: critical}", "source: {page: \"true\"}", "inhibitions.worse-severity: an alert can match source and target, so two of its kind would mute each other; allowed: sides that differ in the values of one label, or a source that names its alerts"),
+        ("mute: [nights, weekends]", "mute: [nights]", "mute_windows.weekends: not used by any severity"),
+        ("source: {severity: critical}", "source: {page: \"true\"}", "inhibitions.worse-severity: an alert can match both source and target, so two instances of it would mute each other; allowed: source and target with different values of one label, or a source with alertname"),
         ("target: {severity: [warning, info], page: \"false\"}", "target: {alertname: Watchdog}", "inhibitions.target-down.target: Watchdog is not allowed; allowed: any other alert"),
         ("equal: [cluster, namespace, app]", "equal: []", "inhibitions.target-down.equal: "),
-        ("worse-severity:", "target-down:", "no valid YAML: "),
+        ("worse-severity:", "target-down:", "not valid YAML: "),
     ],
 )  # fmt: skip
 def test_refuses(folder: Path, old: str, new: str, problem: str) -> None:
@@ -80,10 +80,10 @@ def with_nights(text: str, window: str) -> str:
 @pytest.mark.parametrize(
     ("window", "problem"),
     [
-        ("months: [february], days_of_month: [31]", "mute_windows.nights: never matches: no such day is to come"),
-        ("years: [2025]", "mute_windows.nights: never matches: no such day is to come"),
-        ("months: [january], years: [2026]", "mute_windows.nights: never matches: no such day is to come"),
-        ('times: [{from: "20:00", to: "07:00"}]', "mute_windows.nights.times[0]: 20:00 to 07:00 never matches; allowed: `from` before `to`; a night is two ranges, before and after midnight"),
+        ("months: [february], days_of_month: [31]", "mute_windows.nights: never matches: no such day in the future"),
+        ("years: [2025]", "mute_windows.nights: never matches: no such day in the future"),
+        ("months: [january], years: [2026]", "mute_windows.nights: never matches: no such day in the future"),
+        ('times: [{from: "20:00", to: "07:00"}]', "mute_windows.nights.times[0]: 20:00 to 07:00 never matches; allowed: `from` before `to`; a night needs two ranges, one before and one after midnight"),
         ('times: [{from: "07:00", to: "07:00"}]', "mute_windows.nights.times[0]: 07:00 to 07:00 never matches; "),
         ('times: [{from: "7:00", to: "24:00"}]', "mute_windows.nights.times[0].from: must be HH:MM from 00:00 to 24:00; got '7:00'"),
         ("weekdays: [funday]", "mute_windows.nights.weekdays: 'funday' is not allowed; allowed: a day such as monday, or monday:friday"),
@@ -95,7 +95,7 @@ def with_nights(text: str, window: str) -> str:
         ("location: Middle/Earth", "mute_windows.nights.location: must be a time zone's IANA name such as Europe/Berlin; got 'Middle/Earth'"),
         ('weekdays: ["sunday:saturday"]', "mute_windows.nights: always matches; allowed: a window that ends, or no route to the channel"),
         ('times: [{from: "00:00", to: "12:00"}, {from: "11:00", to: "24:00"}]', "mute_windows.nights: always matches; "),
-        ('weekdays: ["monday:friday"]', "escalation.info.mute: [nights, weekends] together always match, so info alerts would never be told"),
+        ('weekdays: ["monday:friday"]', "escalation.info.mute: [nights, weekends] together always match, so info alerts would never be notified"),
     ],
 )  # fmt: skip
 def test_refuses_a_mute_window(folder: Path, window: str, problem: str) -> None:
@@ -147,7 +147,7 @@ def test_a_service_team_brings_its_own_channels_and_routes(folder: Path) -> None
         ("till-slack: {slack", "orders-slack: {slack", "channels.orders-slack: defined twice (first in rules/routing.yaml)"),
         ("channels: [till-slack]", "channels: [till-slak]", "routes[0].channels: no channel 'till-slak'; did you mean till-slack?"),
         ("channels: [till-slack]", "channels: [orders-slack]", "channels.till-slack: no route leads to it"),
-        ("tillSlackUrl", "pagerdutyRoutingKey", "channels.till-slack: pagerdutyRoutingKey would be the URL, and is the routing key of search-pagerduty"),
+        ("tillSlackUrl", "pagerdutyRoutingKey", "channels.till-slack: pagerdutyRoutingKey cannot be the URL, because it is the routing key of search-pagerduty"),
         ("url_secret: tillSlackUrl", "url: x", "channels.till-slack.slack.url_secret: required, but missing"),
     ],
 )  # fmt: skip
@@ -161,9 +161,9 @@ def test_refuses_of_a_service_team(folder: Path, old: str, new: str, problem: st
 @pytest.mark.parametrize(
     ("old", "new", "problem"),
     [
-        ("toUpper", "upper", "no valid template: unknown function upper"),
+        ("toUpper", "upper", "not a valid template: unknown function upper"),
         ('{{ template "title" . }}', '{{ template "titel" . }}', "no template 'titel'; did you mean title?"),
-        ("{{ . }}{{ end }}{{ end }}", "{{ . }}{{ end }}", "no valid template: define has no {{ end }}"),
+        ("{{ . }}{{ end }}{{ end }}", "{{ . }}{{ end }}", "not a valid template: define has no {{ end }}"),
     ],
 )
 def test_refuses_a_broken_template(folder: Path, old: str, new: str, problem: str) -> None:

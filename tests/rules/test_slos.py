@@ -39,13 +39,13 @@ def rule_set() -> RuleSet:
         ("window: 30d", "window: 30d\n    minimum_errors: 2.5", "slos[0].minimum_errors: must be a valid integer; got 2.5"),
         ("window: 30d", "window: 30d\n    minimum_errors: 100000", "slos[0].minimum_errors: must be less than or equal to 1000; got 100000"),
         ('"failure"}[$window]', '"failure"}[5m]', "slos[0].errors: must have the range [$window], which each rule fills in; got "),
-        ("total: sum(rate(uploads_total[$window]))", "total: sum(rate(uploads_total[$window])", "slos[0].total: is no valid PromQL: "),
+        ("total: sum(rate(uploads_total[$window]))", "total: sum(rate(uploads_total[$window])", "slos[0].total: is not valid PromQL: "),
         ("total: sum(rate(", "total: sum by (pod) (rate(", "slos[0].total: must give one value without labels, such as sum(rate(...)) without `by`; got "),
         ("name: upload-availability", "name: Uploads", "slos[0].name: "),
         ("name: gateway-latency", "name: upload-availability", "slos[1].name: 'upload-availability' is taken by rules/slos/uploads.yaml; every SLO needs its own"),
-        ("system: uploads", "system: media", "slos[0].system: 'media' is not allowed; allowed: uploads, as the file's name"),
+        ("system: uploads", "system: media", "slos[0].system: 'media' is not allowed; allowed: uploads, the file's name"),
         ("slos:\n", "objectives:\n", "objectives: unknown field"),
-        ("slos:\n", "slos: [\n", "no valid YAML: "),
+        ("slos:\n", "slos: [\n", "not valid YAML: "),
     ],
 )  # fmt: skip
 def test_refuses(tmp_path: Path, old: str, new: str, problem: str) -> None:
@@ -81,7 +81,7 @@ def test_thresholds_of_a_made_alert_stand_nowhere_else(tmp_path: Path) -> None:
     with pytest.raises(RulesError) as error:
         loader.load(fixed_rules.edited(tmp_path, "systems/uploads.yaml", old, new))
     assert error.value.problems == (
-        "rules/systems/uploads.yaml: thresholds.GatewayLatencyBudgetBurnSlow: made from rules/slos, with the "
+        "rules/systems/uploads.yaml: thresholds.GatewayLatencyBudgetBurnSlow: generated from rules/slos, with the "
         "thresholds slow_burn; allowed: none here",
     )
 
@@ -187,6 +187,6 @@ def test_a_window_fits_into_the_retention(rule_set: RuleSet, retention: str, rem
     if refused:
         assert problems[0] == (
             "observability:prometheusRetention: 29d is shorter than the window 30d of the SLO upload-availability "
-            "(rules/slos/uploads.yaml), whose budget would be computed from less; allowed: at least 30d, or a store "
+            "(rules/slos/uploads.yaml), so its budget would cover less time; allowed: at least 30d, or a store "
             "that keeps metrics longer in observability:remoteWriteUrl"
         )

@@ -10,7 +10,7 @@ from settings import channel_secrets, stack
 from settings.stack import Settings
 from tests.mock_engine import SECRETS, stack_config
 
-OUTSIDE = "https on port 443 for a host outside the cluster, because Alertmanager may reach nothing else there; hosts inside it end in .svc"
+OUTSIDE = "https on port 443 for a host outside the cluster, because Alertmanager may reach nothing else there; hosts inside the cluster end in .svc"
 
 
 @functools.cache
@@ -59,13 +59,13 @@ def test_a_routing_key_may_be_plain_only_while_pagerduty_is_inside() -> None:
     others = [key for key in SECRETS if key != "pagerdutyRoutingKey"]
     (found,) = problems(others)
     assert found == (
-        "pagerdutyRoutingKey: stands in the stack file as plain text, which is allowed only while pagerdutyUrl is inside "
+        "pagerdutyRoutingKey: is plain text in the stack file, which is allowed only while pagerdutyUrl is inside "
         "the cluster (ends in .svc); encrypt it with: pulumi config set --secret pagerdutyRoutingKey"
     )
     inside = {"pagerduty_url": "http://receiver.receiver.svc:8080/x"}
     assert problems(others, inside, pagerdutyRoutingKey="any text") == []
     (found,) = problems(others, inside, pagerdutyRoutingKey=" ")
-    assert found.endswith("allowed: a text that is not blank")
+    assert found.endswith("allowed: a non-blank text")
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ def values(stack: str = "staging", **changes: str) -> Values:
 @pytest.mark.parametrize(
     ("key", "value", "problem"),
     [
-        ("owner", "", '"" is not allowed; allowed: who answers for the stack, such as team-platform; up to 128 letters, digits, blanks and any of _.:/=+-@; required when cloud is eks'),
+        ("owner", "", '"" is not allowed; allowed: the owner of the stack, such as team-platform; up to 128 letters, digits, blanks and any of _.:/=+-@; required when cloud is eks'),
         ("awsAccountId", "", '"" is not allowed; allowed: the 12 digits of an AWS account; required when cloud is eks'),
         ("awsAccountId", "1234", '"1234" is not allowed; allowed: the 12 digits of an AWS account; required when cloud is eks'),
         ("domain", "", '"" is not allowed; allowed: a domain of at most 57 characters such as staging.example.com; required when ingress is not none'),
@@ -55,8 +55,8 @@ def values(stack: str = "staging", **changes: str) -> Values:
         ("certificateArn", "arn:aws:acm:us-east-1:111122223333:certificate/1", '"arn:aws:acm:us-east-1:111122223333:certificate/1" is not allowed; allowed: the ARN of a certificate in awsRegion and awsAccountId; only when ingress is not none'),
         ("kmsKeyArn", KEY.format("us-east-1", "111122223333"), f'"{KEY.format("us-east-1", "111122223333")}" is not allowed; allowed: the ARN of a key (no alias) in awsRegion and awsAccountId'),
         ("kmsKeyArn", KEY.format("eu-central-1", "999999999999"), f'"{KEY.format("eu-central-1", "999999999999")}" is not allowed; allowed: the ARN of a key (no alias) in awsRegion and awsAccountId'),
-        ("remoteWriteUrl", AMP.format("eu-central-1", ""), f'"{AMP.format("eu-central-1", "")}" is not allowed; allowed: an https URL without login, query and fragment; http only for a host inside the cluster (ends in .svc); one of AWS is in awsRegion and ends in /workspaces/WORKSPACE/api/v1/remote_write'),
-        ("remoteWriteUrl", AMP.format("us-east-1", "/workspaces/ws-1/api/v1/remote_write"), f'"{AMP.format("us-east-1", "/workspaces/ws-1/api/v1/remote_write")}" is not allowed; allowed: an https URL without login, query and fragment; http only for a host inside the cluster (ends in .svc); one of AWS is in awsRegion and ends in /workspaces/WORKSPACE/api/v1/remote_write'),
+        ("remoteWriteUrl", AMP.format("eu-central-1", ""), f'"{AMP.format("eu-central-1", "")}" is not allowed; allowed: an https URL without login, query and fragment; http only for a host inside the cluster (ends in .svc); on AWS, a workspace in awsRegion, ending in /workspaces/WORKSPACE/api/v1/remote_write'),
+        ("remoteWriteUrl", AMP.format("us-east-1", "/workspaces/ws-1/api/v1/remote_write"), f'"{AMP.format("us-east-1", "/workspaces/ws-1/api/v1/remote_write")}" is not allowed; allowed: an https URL without login, query and fragment; http only for a host inside the cluster (ends in .svc); on AWS, a workspace in awsRegion, ending in /workspaces/WORKSPACE/api/v1/remote_write'),
         ("opensearchDomain", "true", "true is not allowed; allowed: true or false; true only when jaegerStorageBackend is opensearch or logIndex is true, and opensearchUrl is not set"),
         ("clusterSubnetIds", '["subnet-0123456789abcdef0"]', '["subnet-0123456789abcdef0"] is not allowed; allowed: a list of subnets\' ids; at least two when cluster is create or opensearchDomain is true, and only then'),
         ("lokiRulerBucket", "observability-staging-logs", '"observability-staging-logs" is not allowed; allowed: an S3 bucket\'s name, other than lokiBucket; only when lokiBucket is made by the program'),
@@ -131,7 +131,7 @@ def test_remote_write_has_one_target() -> None:
     (line,) = problems(managedPrometheus="true", remoteWriteUrl=url)
     assert line == (
         "observability:managedPrometheus: true is not allowed; allowed: true or false; true only without remoteWriteUrl, "
-        "which is the workspace's then"
+        "which is the workspace's URL"
     )
 
 
@@ -163,7 +163,7 @@ def test_a_password_that_opensearch_refuses_is_told_with_all_other_problems(pass
         settings.parse(config, [*SECRETS, "opensearchPassword"])
     owner, found = error.value.problems
     assert owner.startswith('observability:owner: "" is not allowed')
-    assert found.startswith("observability:opensearchPassword: the value (a secret, not shown) misses ")
+    assert found.startswith("observability:opensearchPassword: the value (a secret, not shown) lacks ")
     assert found.endswith(
         "; allowed: at least 8 characters, among them a lower and an upper case letter, a digit and another character"
     )
@@ -196,7 +196,7 @@ def test_two_stacks_share_no_bucket() -> None:
     (line,) = problems("staging", stack_name="staging", lokiBucket="observability-production-logs")
     assert line == (
         'observability:lokiBucket: "observability-production-logs" is not allowed; allowed: a bucket of this stack only; '
-        "Pulumi.production.yaml has it as lokiBucket"
+        "Pulumi.production.yaml uses it as lokiBucket"
     )
 
 

@@ -23,7 +23,7 @@ from tests.mock_engine import ROOT, SECRETS, STACKS, stack_config
 
 OUTSIDE = (
     "the value (a secret, not shown) is not allowed; allowed: https on port 443 for a host outside the cluster, because "
-    "Alertmanager may reach nothing else there; hosts inside it end in .svc"
+    "Alertmanager may reach nothing else there; hosts inside the cluster end in .svc"
 )
 PLAIN = "pulumi config set --secret"
 
@@ -62,7 +62,7 @@ def test_every_stack_is_valid_once_its_secrets_are_set(stack: str) -> None:
         ("cloud", "gke", '"gke" is not allowed; allowed: none or eks'),
         ("storageClass", "Gold", "\"Gold\" is not allowed; allowed: a storage class's name"),
         ("clusterName", None, "required, but not set; allowed: up to 100 letters, digits, `-`, `_` and `.`"),
-        ("namespace", "Observability", '"Observability" is not allowed; allowed: a DNS label of at most 57 characters (small letters, digits and `-`) that is no other\'s namespace'),
+        ("namespace", "Observability", '"Observability" is not allowed; allowed: a DNS label of at most 57 characters (small letters, digits and `-`) that nothing else uses'),
         ("scrapeInterval", "10m", '"10m" is not allowed; allowed: a Prometheus duration above zero, at most 2m, such as 30s'),
         ("repeatInterval", "1m", '"1m" is not allowed; allowed: a Prometheus duration above zero such as 4h, longer than groupInterval'),
         ("repeatInterval", "300s", '"300s" is not allowed; allowed: a Prometheus duration above zero such as 4h, longer than groupInterval'),
@@ -88,13 +88,13 @@ def test_every_stack_is_valid_once_its_secrets_are_set(stack: str) -> None:
         ("traceDecisionWait", "10m", '"10m" is not allowed; allowed: a Prometheus duration from 1s to 5m, such as 10s'),
         ("collectorMemory", "512", '"512" is not allowed; allowed: a Kubernetes quantity of at least 128Mi, such as 512Mi'),
         ("collectorReplicas", "20", '"256Mi" is not allowed; allowed: a Kubernetes quantity of at least 64Mi, and 20Mi for each of collectorReplicas, such as 256Mi'),
-        ("namespace", "kube-system", '"kube-system" is not allowed; allowed: a DNS label of at most 57 characters (small letters, digits and `-`) that is no other\'s namespace'),
+        ("namespace", "kube-system", '"kube-system" is not allowed; allowed: a DNS label of at most 57 characters (small letters, digits and `-`) that nothing else uses'),
         ("dashboardBaseUrl", "https://g.example.com/grafana", '"https://g.example.com/grafana" is not allowed; allowed: an http or https URL without login, query and fragment; without a path when grafana is true'),
         ("grafanaApiUrl", "https://admin:hush@g.example.com", '"https://admin:hush@g.example.com" is not allowed; allowed: an http or https URL without login, query and fragment'),
         ("jaegerUrl", "https://j.example.com:99999", '"https://j.example.com:99999" is not allowed; allowed: an http or https URL without login, query and fragment'),
         ("lokiS3AccessKeyId", "hush", "set, but not used; allowed: only when lokiS3Endpoint is set; remove it with: pulumi config rm lokiS3AccessKeyId"),
-        ("alertOverrides", "[]", "[] is not allowed; allowed: an object: alert name -> what changes"),
-        ("alertOverrides", "{", '"{" is not allowed; allowed: an object: alert name -> what changes'),
+        ("alertOverrides", "[]", "[] is not allowed; allowed: an object: alert name -> its changes"),
+        ("alertOverrides", "{", '"{" is not allowed; allowed: an object: alert name -> its changes'),
         ("slackWebhookUrl", None, f"required, but not set; needed by channel {' and '.join(routing.load().secrets()['slackWebhookUrl'])}; set it with: {PLAIN} slackWebhookUrl"),
         ("deadMansSwitchUrl", "", f"required, but not set; needed by channel dead-mans-switch; set it with: {PLAIN} deadMansSwitchUrl"),
         ("slackWebhookUrl", "hush", "the value (a secret, not shown) is not allowed; allowed: an http or https URL"),
@@ -172,7 +172,7 @@ def test_one_loki_for_a_file_system_and_xray_on_eks_only() -> None:
 
 @pytest.mark.parametrize("key", setting_values.SECRETS)
 def test_no_secret_of_ours_may_be_plain_even_unused(key: str) -> None:
-    with pytest.raises(settings.SettingsError, match=rf"{key}: stands in the stack file as plain text"):
+    with pytest.raises(settings.SettingsError, match=rf"{key}: is plain text in the stack file"):
         settings.parse(stack_config("production") | SECRETS | {key: "hush"}, list(SECRETS))
 
 
@@ -180,7 +180,7 @@ def test_a_secret_in_plain_text_is_refused_and_not_shown() -> None:
     with pytest.raises(settings.SettingsError) as error:
         settings.parse(stack_config("production") | SECRETS, [])
     assert len(error.value.problems) == len(SECRETS)
-    assert all("stands in the stack file as plain text" in problem for problem in error.value.problems)
+    assert all("is plain text in the stack file" in problem for problem in error.value.problems)
     assert "hush" not in str(error.value)
 
 
@@ -223,7 +223,7 @@ def test_broken_rules_and_settings_are_reported_together(tmp_path: Path) -> None
     with pytest.raises(settings.SettingsError) as error:
         settings.parse(stack_config("production") | SECRETS | {"cloud": "gke"}, list(SECRETS), tmp_path)
     text = str(error.value)
-    assert "rules/prometheus/platform.yaml: groups[0].rules[0].expr: is no valid PromQL" in text
+    assert "rules/prometheus/platform.yaml: groups[0].rules[0].expr: is not valid PromQL" in text
     assert "rules/routing.yaml: default: no channel 'plat-slack'; did you mean platform-slack?" in text
     assert "observability:cloud" in text
 

@@ -59,8 +59,7 @@ def test_a_dashboard_in_a_list_or_behind_a_link_is_reached(tags: list[str], link
 def test_an_alert_whose_dashboard_does_not_exist() -> None:
     files = [dashboard("till-overview", "observability")]
     assert list(dashboard_files.missing(files, {"TillEmpty": "/d/till-overvew", "TillFull": "/d/till-overview"})) == [
-        "alert TillEmpty: dashboard_url: /d/till-overvew is no dashboard of dashboards/rendered; "
-        "did you mean /d/till-overview?"
+        "alert TillEmpty: dashboard_url: /d/till-overvew is not in dashboards/rendered; did you mean /d/till-overview?"
     ]
 
 

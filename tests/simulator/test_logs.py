@@ -101,7 +101,7 @@ def test_a_pod_whose_collector_is_down_works_and_warns_once() -> None:
     lines = [json.loads(line) for line in written]
 
     assert answer.status_code == 503
-    assert "does not take spans" in answer.json()["detail"]
+    assert "rejects spans" in answer.json()["detail"]
     for line in lines:
         assert_promised(line)
     assert sum(line["message"] == "webhook handled" for line in lines) >= 4

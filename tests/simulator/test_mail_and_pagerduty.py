@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from local.ports import free_port
 from simulator.receiver import mails
 from simulator.receiver.delivery_log import DeliveryLog
-from simulator.receiver.notifications import LARGEST, Kind, MalformedError
+from simulator.receiver.notifications import LARGEST, MalformedError, NotificationKind
 from simulator.receiver.server import create_app
 from tests.simulator.client import Client
 
@@ -58,7 +58,7 @@ def serving(file: Path | None = None) -> Iterator[tuple[Client, int]]:
     """The receiver in a thread with a real mailbox: requests to it, and the mailbox's port."""
     port = free_port()
     app = create_app(DeliveryLog(file), smtp_port=port)
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=free_port(), log_level="critical"))
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=free_port(), log_config=None))
     thread = threading.Thread(target=server.run)
     thread.start()
     try:
@@ -190,7 +190,7 @@ def test_the_parser_of_mail_knows_one_error_only(content: bytes) -> None:
     except MalformedError as error:
         assert str(error)  # noqa: PT017 -- either outcome is fine, another exception is not
     else:
-        assert found.notification.kind is Kind.EMAIL
+        assert found.notification.kind is NotificationKind.EMAIL
         assert json.dumps(found.payload, allow_nan=False).encode()
 
 

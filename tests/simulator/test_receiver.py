@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from simulator.receiver.delivery_log import Delivery, DeliveryLog
-from simulator.receiver.notifications import LARGEST, Kind, MalformedError, parse
+from simulator.receiver.notifications import LARGEST, MalformedError, NotificationKind, parse
 from simulator.receiver.server import create_app
 from tests.simulator.client import Client
 
@@ -60,14 +60,14 @@ def client_of(file: Path | None = None, clock: Clock | None = None) -> Client:
 def test_a_slack_title_tells_status_and_alert(title: str, status: str, names: list[str]) -> None:
     _, notification = parse(json.dumps(slack(title)).encode())
 
-    assert (notification.kind, notification.status) == (Kind.SLACK, status)
+    assert (notification.kind, notification.status) == (NotificationKind.SLACK, status)
     assert [(alert.alertname, alert.status) for alert in notification.alerts] == [(name, status) for name in names]
 
 
 def test_a_webhook_tells_every_alert_with_its_labels() -> None:
     _, notification = parse(json.dumps(webhook(("A", "resolved"), ("B", "firing"))).encode())
 
-    assert (notification.kind, notification.status) == (Kind.WEBHOOK, "firing")
+    assert (notification.kind, notification.status) == (NotificationKind.WEBHOOK, "firing")
     assert [(alert.alertname, alert.status) for alert in notification.alerts] == [("A", "resolved"), ("B", "firing")]
     assert notification.alerts[0].labels == {"alertname": "A", "queue": "default"}
 

@@ -8,7 +8,7 @@ from prometheus_client import generate_latest
 from alerting import loader
 from simulator.__main__ import main
 from simulator.engine.faults import Switchboard
-from simulator.engine.signals import Kind
+from simulator.engine.signals import MetricKind
 from simulator.engine.workload import Workload
 from simulator.systems import api, job_queue, media_clustering, media_upload_faults, series_files, speccursor
 from simulator.systems.series_files import SeriesError, load
@@ -35,8 +35,8 @@ def exposed(workload: Workload) -> list[str]:
     [
         ("", "(whole file): must be an object"),
         ("{}", "(whole file): Dictionary should have at least 1 item after validation, not 0"),
-        ("a: [", "no valid YAML: while parsing"),
-        (one(GAUGE) + one(GAUGE), "key 'ShopDown' stands twice"),
+        ("a: [", "not valid YAML: while parsing"),
+        (one(GAUGE) + one(GAUGE), "key 'ShopDown' appears twice"),
         (one(GAUGE).replace("ShopDown", "shop-down"), "shop-down: String should match pattern"),
         ("ShopDown: 5", "ShopDown: must be an object; got 5"),
         ("ShopDown: {text: t}", "ShopDown.series: required, but missing"),
@@ -65,12 +65,15 @@ def exposed(workload: Workload) -> list[str]:
         ),
         (one("{metric: m, kind: histogram, burst: 1}"), "series[0].median: required, but missing"),
         (one("{metric: m_bucket, kind: histogram, burst: 1, median: 1}"), "series[0].metric: _bucket is appended; "),
-        (one("{metric: m, kind: histogram, burst: 1, median: 1, buckets: [2, 1]}"), "buckets: must rise from one to"),
+        (
+            one("{metric: m, kind: histogram, burst: 1, median: 1, buckets: [2, 1]}"),
+            "buckets: must be in ascending order",
+        ),
         (
             one(GAUGE) + "    - {metric: m, kind: counter, burst: 1}\n",
-            "series[1].kind: m has others in simulator/series/",
+            "series[1].kind: m differs from simulator/series/",
         ),
-        (one(GAUGE) + "    - {metric: m_total, kind: counter, burst: 1}\n", "series[1].kind: m_total has others in"),
+        (one(GAUGE) + "    - {metric: m_total, kind: counter, burst: 1}\n", "series[1].kind: m_total differs from"),
     ],
 )
 def test_what_is_wrong_is_named_with_its_file_and_key(tmp_path: Path, text: str, problem: str) -> None:
@@ -89,7 +92,7 @@ def test_all_problems_of_all_files_are_told_together(tmp_path: Path) -> None:
         load(tmp_path)
     assert caught.value.problems == (
         "simulator/series/a.yaml: ShopDown.series[0].value: required, but missing",
-        "simulator/series/c.yaml: ShopDown: has a fault in simulator/series/b.yaml already; "
+        "simulator/series/c.yaml: ShopDown: already has a fault in simulator/series/b.yaml; "
         "allowed: one for each alert",
     )
 
@@ -98,7 +101,7 @@ def test_buckets_of_a_metric_are_the_same_everywhere(tmp_path: Path) -> None:
     metric = "{metric: m, kind: histogram, median: 1, burst: 1, buckets: [1, %d]}"
     written(tmp_path, one(metric % 2), "a.yaml")
     written(tmp_path, one(metric % 3).replace("ShopDown", "ShopSlow"), "b.yaml")
-    with pytest.raises(SeriesError, match=r"b\.yaml: ShopSlow\.series\[0\]\.buckets: m has others in .*a\.yaml"):
+    with pytest.raises(SeriesError, match=r"b\.yaml: ShopSlow\.series\[0\]\.buckets: m differs from .*a\.yaml"):
         load(tmp_path)
 
 
@@ -127,7 +130,10 @@ def test_a_counter_and_a_histogram_need_a_second_scrape(tmp_path: Path) -> None:
     series = load(written(tmp_path, more, "b.yaml"))
     assert series.alerts == {"ShopDown", "ShopSlow"}
     assert series.second_scrape == {"ShopSlow"}
-    assert {metric.name: metric.kind for metric in series.metrics} == {"m": Kind.GAUGE, "n": Kind.PLAIN_COUNTER}
+    assert {metric.name: metric.kind for metric in series.metrics} == {
+        "m": MetricKind.GAUGE,
+        "n": MetricKind.PLAIN_COUNTER,
+    }
 
 
 def test_the_files_of_this_checkout_are_about_alerts_and_systems_that_exist() -> None:

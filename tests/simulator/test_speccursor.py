@@ -13,7 +13,7 @@ from opentelemetry.trace import StatusCode
 from simulator.engine import jobs
 from simulator.engine.app import create_app
 from simulator.engine.faults import Switchboard
-from simulator.engine.runs import Teller
+from simulator.engine.runs import RunEmitter
 from simulator.engine.tracing import Tracing
 from simulator.engine.workload import Workload
 from simulator.receiver.sent_traces import add_sender
@@ -220,7 +220,7 @@ def test_a_job_is_one_trace_from_server_to_worker() -> None:
     exporter = InMemorySpanExporter()
     tracing = Tracing(exporter)
     with captured() as lines:
-        Teller(tracing, jobs.plan, rng=random.Random(1)).run()  # noqa: S311 - a seed, so that a test repeats
+        RunEmitter(tracing, jobs.plan, rng=random.Random(1)).run()  # noqa: S311 - a seed, so that a test repeats
     tracing.shutdown()
 
     assert {service(span) for span in exporter.get_finished_spans()} == {"jq-server", "jq-worker"}

@@ -5,17 +5,28 @@ from prometheus_client import CollectorRegistry
 
 from simulator.engine.collectors import BulkHistogram
 from simulator.engine.history import History
-from simulator.engine.signals import Dilution, Durations, Events, Flood, Kind, Level, Metric, Signal, Stop, relabelled
+from simulator.engine.signals import (
+    Dilution,
+    Durations,
+    Events,
+    Flood,
+    Level,
+    Metric,
+    MetricKind,
+    Signal,
+    Stop,
+    relabelled,
+)
 from simulator.engine.workload import LARGEST_FLOOD, LINGER, SPREAD, Workload
 
 GOOD = Events(metric="e_total", labels={"s": "good"}, per_second=1.0)
 BAD = Events(metric="e_total", labels={"s": "bad"}, bad=True)
 METRICS = (
-    Metric(name="e_total", kind=Kind.COUNTER, text="", labels=("s",)),
-    Metric(name="d_seconds", kind=Kind.HISTOGRAM, text="", buckets=(1.0, 10.0)),
-    Metric(name="g", kind=Kind.GAUGE, text="", labels=("s",)),
-    Metric(name="p_bytes", kind=Kind.PLAIN_COUNTER, text="", labels=("s",), passing=True),
-    Metric(name="p_total", kind=Kind.COUNTER, text="", labels=("s",), passing=True),
+    Metric(name="e_total", kind=MetricKind.COUNTER, text="", labels=("s",)),
+    Metric(name="d_seconds", kind=MetricKind.HISTOGRAM, text="", buckets=(1.0, 10.0)),
+    Metric(name="g", kind=MetricKind.GAUGE, text="", labels=("s",)),
+    Metric(name="p_bytes", kind=MetricKind.PLAIN_COUNTER, text="", labels=("s",), passing=True),
+    Metric(name="p_total", kind=MetricKind.COUNTER, text="", labels=("s",), passing=True),
 )
 
 

@@ -12,7 +12,7 @@ from alerting import loader, routing
 from tests.rules import fixed_rules
 from tools.coverage import evidence, ledger
 from tools.coverage.__main__ import main
-from tools.coverage.evidence import EXEMPT, WANTED, Kind, Scenario, Sources
+from tools.coverage.evidence import EXEMPT, WANTED, ProofKind, Scenario, Sources
 
 ALERTS = sorted(loader.load().rules())
 
@@ -28,8 +28,8 @@ def proofs() -> evidence.Proofs:
 
 
 @pytest.mark.parametrize("alert", ALERTS)
-@pytest.mark.parametrize("kind", list(Kind), ids=lambda kind: kind.value.replace(" ", "-"))
-def test_every_alert_is_proved(alert: str, kind: Kind) -> None:
+@pytest.mark.parametrize("kind", list(ProofKind), ids=lambda kind: kind.value.replace(" ", "-"))
+def test_every_alert_is_proved(alert: str, kind: ProofKind) -> None:
     if kind in EXEMPT.get(alert, ()):
         pytest.skip("it fires always")
     assert proofs()[alert][kind], f"{alert}: {kind}: needs {WANTED[kind]}"
@@ -96,7 +96,7 @@ def test_taking_away_any_one_case_turns_it_red(field: str) -> None:
 
 @pytest.mark.parametrize("alert", ALERTS)
 def test_taking_away_the_runbook_or_the_fault_names_the_alert(alert: str) -> None:
-    for kind, field in ((Kind.RUNBOOK, "runbooks"), (Kind.FAULT, "faults")):
+    for kind, field in ((ProofKind.RUNBOOK, "runbooks"), (ProofKind.FAULT, "faults")):
         if kind in EXEMPT.get(alert, ()):
             continue
         rest = [one for one in getattr(sources(), field) if one != alert]
@@ -131,24 +131,28 @@ def tiny(*checks: tuple[str, bool], name: str = "one") -> Scenario:
     )
 
 
-def kinds(*scenarios: Scenario) -> set[Kind]:
+def kinds(*scenarios: Scenario) -> set[ProofKind]:
     found = evidence.proofs(replace(untested(), scenarios=scenarios))["OrdersDepthHigh"]
-    return {kind for kind, where in found.items() if where and kind not in (Kind.ROUTE, Kind.FAULT, Kind.RUNBOOK)}
+    return {
+        kind
+        for kind, where in found.items()
+        if where and kind not in (ProofKind.ROUTE, ProofKind.FAULT, ProofKind.RUNBOOK)
+    }
 
 
 def test_what_counts_as_a_proof() -> None:
     """OrdersDepthHigh has `for: 2m`."""
-    fires = {Kind.FIRES, Kind.LABELS}
+    fires = {ProofKind.FIRES, ProofKind.LABELS}
     assert kinds(tiny(("5m", True))) == fires
-    assert kinds(tiny(("3m", False), ("5m", True))) == fires | {Kind.BEFORE}
+    assert kinds(tiny(("3m", False), ("5m", True))) == fires | {ProofKind.BEFORE}
     assert kinds(tiny(("2m59s", False), ("5m", True))) == fires, "earlier than `for` says nothing about `for`"
-    assert kinds(tiny(("5m", True), ("9m", False))) == fires | {Kind.RESOLVES}
-    assert kinds(tiny(("5m", False))) == {Kind.NEAR_MISS}
+    assert kinds(tiny(("5m", True), ("9m", False))) == fires | {ProofKind.RESOLVES}
+    assert kinds(tiny(("5m", False))) == {ProofKind.NEAR_MISS}
     assert kinds(tiny(("4m", False), ("5m", True), ("6m", False)), tiny(("5m", False))) == {
         *fires,
-        Kind.BEFORE,
-        Kind.RESOLVES,
-        Kind.NEAR_MISS,
+        ProofKind.BEFORE,
+        ProofKind.RESOLVES,
+        ProofKind.NEAR_MISS,
     }
 
 
@@ -160,14 +164,14 @@ def test_a_scenario_without_the_alerts_own_metrics_is_no_near_miss() -> None:
 def test_labels_that_leave_one_out_are_not_exact() -> None:
     scenario = tiny(("5m", True))
     del scenario.data["alert_rule_test"][0]["exp_alerts"][0]["exp_labels"]["page"]
-    assert kinds(scenario) == {Kind.FIRES}
+    assert kinds(scenario) == {ProofKind.FIRES}
 
 
 def test_metrics_behind_recording_rules_count() -> None:
     alert = "UploadAvailabilityBudgetBurnFast"
     checks = [{"eval_time": "5m", "alertname": alert, "exp_alerts": []}]
     scenario = Scenario(where="raw", data={"input_series": [{"series": "uploads_total{}"}], "alert_rule_test": checks})
-    assert evidence.proofs(replace(untested(), scenarios=[scenario]))[alert][Kind.NEAR_MISS] == ["raw"]
+    assert evidence.proofs(replace(untested(), scenarios=[scenario]))[alert][ProofKind.NEAR_MISS] == ["raw"]
 
 
 def test_routes_channels_and_mutes_without_a_case_are_named() -> None:
@@ -187,7 +191,7 @@ def test_routes_channels_and_mutes_without_a_case_are_named() -> None:
 def test_the_ledger_says_what_went_and_what_to_do() -> None:
     (line,) = ledger.differences({"A": {"firing": 2}}, {"A": {"firing": 1}})
     assert line == (
-        "A: 1 firing, not 2 as in tools/coverage/ledger.yaml; if that is on purpose: make coverage ARGS=--write"
+        "A: 1 firing, not 2 as in tools/coverage/ledger.yaml; if this is intended, run: make coverage ARGS=--write"
     )
     assert list(ledger.differences({"A": {"firing": 2}}, {"A": {"firing": 2}})) == []
 

@@ -116,14 +116,14 @@ def test_equivalents_that_are_noticed_or_gone_are_errors(
 ) -> None:
     monkeypatch.setattr(routes, "run", outcomes(True))
     assert command.main(["--part", "routing"]) == 1
-    assert "route 1: mistake 0: is noticed by a test, so it is not the same" in capsys.readouterr().out
+    assert "route 1: mistake 0: is noticed by a test, so it is not equivalent" in capsys.readouterr().out
     monkeypatch.setattr(
         equivalent, "read", lambda: {"route 1": {"mistake 0": "gone", "mistake 9": "gone"}, "route 2": {"x": "untried"}}
     )
     monkeypatch.setattr(routes, "run", outcomes(False))
     assert command.main(["--part", "routing"]) == 1
     shown = capsys.readouterr().out
-    assert "route 1: mistake 9: there is no such mistake any more" in shown
+    assert "route 1: mistake 9: this mistake no longer exists" in shown
     assert "route 2" not in shown
 
 

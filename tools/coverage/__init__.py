@@ -1,1 +1,1 @@
-"""What proves each alert, route and mute window."""
+"""Finds the tests that prove each alert, route and mute window, and the gaps."""

@@ -1,4 +1,4 @@
-"""`python -m tools.coverage`: what proves each alert, as a table. Exit code 1 when something is not proved."""
+"""`python -m tools.coverage`: lists the proofs of each alert as a table. Exit code 1 if a proof is missing."""
 
 import sys
 
@@ -6,11 +6,11 @@ from rich.console import Console
 from rich.table import Table
 
 from tools.coverage import evidence, ledger
-from tools.coverage.evidence import EXEMPT, Kind
+from tools.coverage.evidence import EXEMPT, ProofKind
 
 
 def main(arguments: list[str]) -> int:
-    """Print the table, or with --write commit how many tests there are; the exit code."""
+    """Print the table; with --write, first update the ledger. Returns the exit code."""
     if arguments not in ([], ["--write"]):
         print("usage: python -m tools.coverage [--write]", file=sys.stderr)
         return 2
@@ -35,11 +35,11 @@ def main(arguments: list[str]) -> int:
 
 
 def _table(sources: evidence.Sources) -> tuple[Table, int, int]:
-    """The table, and how many proofs there are of how many that there must be."""
-    table = Table(title="What proves each alert (number of tests)")
+    """The table, the number of existing proofs, and the number of required ones."""
+    table = Table(title="Proofs of each alert (number of tests)")
     table.add_column("alert", no_wrap=True)
     table.add_column("system", no_wrap=True)
-    for kind in Kind:
+    for kind in ProofKind:
         table.add_column(kind.value, justify="right")
     proved = wanted = 0
     for alert, kinds in evidence.proofs(sources).items():

@@ -1,6 +1,6 @@
-"""What proves that each alert, route, inhibition and mute window works: read from the tests themselves, as data.
+"""Finds proofs that each alert, route, inhibition and mute window works, in the data of the tests.
 
-Pure but for `collect`. Everything that `collect` finds is plain data, so that a test can take a part of it away.
+Pure except for `collect`, which returns plain data, so that a test can remove a part of it.
 """
 
 import functools
@@ -23,11 +23,11 @@ from tools.rule_tests import route_cases
 
 ROOT = Path(__file__).resolve().parents[2]
 LABELS = {"severity", "system", "team", "page", "subject"}
-"""Labels that a test of exact labels names; promtool compares all that there are."""
+"""Labels that a test of exact labels must have; promtool compares all labels of an alert."""
 
 
-class Kind(StrEnum):
-    """What must be proved of an alert."""
+class ProofKind(StrEnum):
+    """A property of an alert that must be proved."""
 
     FIRES = "fires"
     BEFORE = "silent before for"
@@ -40,18 +40,18 @@ class Kind(StrEnum):
 
 
 WANTED = {
-    Kind.FIRES: "a check with exp_alerts in tests/rules/*.test.yaml (tests/rules/loki for log rules)",
-    Kind.BEFORE: "an empty check at most `for` before the first one with exp_alerts, in the same scenario",
-    Kind.NEAR_MISS: "a scenario that has series of a metric that the alert reads, checks it and never expects it",
-    Kind.RESOLVES: "an empty check after one with exp_alerts, in the same scenario",
-    Kind.LABELS: f"exp_labels with {', '.join(sorted(LABELS))}",
-    Kind.ROUTE: "a case {alert, receivers} in tests/rules/routes.yaml or tests/rules/routes/*.yaml",
-    Kind.FAULT: "a fault of the same name in simulator/, simulator/series/*.yaml or ops/drills/platform_faults.py",
-    Kind.RUNBOOK: "a page rules/runbooks/<alert>.md",
+    ProofKind.FIRES: "a check with exp_alerts in tests/rules/*.test.yaml (tests/rules/loki for log rules)",
+    ProofKind.BEFORE: "an empty check at most `for` before the first one with exp_alerts, in the same scenario",
+    ProofKind.NEAR_MISS: "a scenario with series of a metric that the alert reads, which checks it but expects none",
+    ProofKind.RESOLVES: "an empty check after one with exp_alerts, in the same scenario",
+    ProofKind.LABELS: f"exp_labels with {', '.join(sorted(LABELS))}",
+    ProofKind.ROUTE: "a case {alert, receivers} in tests/rules/routes.yaml or tests/rules/routes/*.yaml",
+    ProofKind.FAULT: "a fault of the same name in simulator/, simulator/series/*.yaml or ops/drills/platform_faults.py",
+    ProofKind.RUNBOOK: "a page rules/runbooks/<alert>.md",
 }
 EXEMPT = {
-    # It fires always, so it is never silent, nearly firing or over. The proof of a drill is that its heartbeats arrive.
-    ALWAYS_FIRES: {Kind.BEFORE, Kind.NEAR_MISS, Kind.RESOLVES, Kind.FAULT},
+    # It always fires, so it is never silent, nearly firing or resolved. A drill proves it by its heartbeats.
+    ALWAYS_FIRES: {ProofKind.BEFORE, ProofKind.NEAR_MISS, ProofKind.RESOLVES, ProofKind.FAULT},
 }
 
 
@@ -65,7 +65,7 @@ class Scenario:
 
 @dataclass(frozen=True, kw_only=True)
 class Sources:
-    """Everything that evidence is read from."""
+    """All data that proofs are read from."""
 
     rules: Mapping[str, Rule]
     recordings: Sequence[RecordingRule]
@@ -77,8 +77,8 @@ class Sources:
     runbooks: Sequence[str]
 
 
-Proofs = dict[str, dict[Kind, list[str]]]
-"""Alert -> kind -> where it is proved."""
+Proofs = dict[str, dict[ProofKind, list[str]]]
+"""Alert -> kind of proof -> places of the proofs."""
 
 
 def collect(root: Path = ROOT) -> Sources:
@@ -106,8 +106,8 @@ def collect(root: Path = ROOT) -> Sources:
 
 
 def proofs(sources: Sources) -> Proofs:
-    """Every proof of every alert."""
-    found: Proofs = {alert: {kind: [] for kind in Kind} for alert in sources.rules}
+    """The proofs of every alert."""
+    found: Proofs = {alert: {kind: [] for kind in ProofKind} for alert in sources.rules}
     for scenario in sources.scenarios:
         for alert, checks in _checks(scenario).items():
             if rule := sources.rules.get(alert):
@@ -115,16 +115,16 @@ def proofs(sources: Sources) -> Proofs:
                     found[alert][kind].append(scenario.where)
     for case in sources.routes:
         if case.get("alert") in found and case.get("receivers"):
-            found[case["alert"]][Kind.ROUTE].append("tests/rules/routes.yaml")
-    for kind, there in ((Kind.FAULT, sources.faults), (Kind.RUNBOOK, sources.runbooks)):
-        for alert in there:
+            found[case["alert"]][ProofKind.ROUTE].append("tests/rules/routes.yaml")
+    for kind, alerts in ((ProofKind.FAULT, sources.faults), (ProofKind.RUNBOOK, sources.runbooks)):
+        for alert in alerts:
             if alert in found:
                 found[alert][kind].append(alert)
     return found
 
 
 def gaps(sources: Sources) -> list[str]:
-    """What is not proved, one line each with what is missing; empty when all is."""
+    """The missing proofs, one line each; empty if there are none."""
     return [
         *(
             f"{alert}: {kind}: no {WANTED[kind].removeprefix('a ').removeprefix('an ')}"
@@ -138,7 +138,7 @@ def gaps(sources: Sources) -> list[str]:
 
 
 def counts(sources: Sources) -> dict[str, dict[str, int]]:
-    """How many tests there are, by what they are about: for the ledger, which notices each one that goes."""
+    """Number of tests by subject and kind, for the ledger, which shows when a test is removed."""
     found: dict[str, dict[str, int]] = {alert: {} for alert in sources.rules}
 
     def add(about: str, what: str) -> None:
@@ -153,14 +153,14 @@ def counts(sources: Sources) -> dict[str, dict[str, int]]:
     for case in sources.routes:
         add(case.get("alert") or "routes without an alert", "routes")
     for case in sources.muting:
-        add(_muting_subject(case), "muted" if case.get("muted") else "told")
+        add(_muting_subject(case), "muted" if case.get("muted") else "notified")
     for alert in sources.faults:
         add(alert, "faults")
     return found
 
 
 def _checks(scenario: Scenario) -> dict[str, list[tuple[float, list[Mapping[str, Any]]]]]:
-    """Alert -> (seconds, expected alerts) of each check, by time."""
+    """Maps alerts to (seconds, expected alerts) of each check, sorted by time."""
     found: dict[str, list[tuple[float, list[Mapping[str, Any]]]]] = {}
     for check in scenario.data.get("alert_rule_test") or []:
         at = seconds(str(check["eval_time"]))
@@ -170,27 +170,27 @@ def _checks(scenario: Scenario) -> dict[str, list[tuple[float, list[Mapping[str,
 
 def _kinds(
     sources: Sources, rule: Rule, scenario: Scenario, checks: list[tuple[float, list[Mapping[str, Any]]]]
-) -> Iterator[Kind]:
-    """What one scenario proves of an alert."""
+) -> Iterator[ProofKind]:
+    """The kinds of proof that one scenario provides for an alert."""
     firing = [at for at, expected in checks if expected]
     silent = [at for at, expected in checks if not expected]
     if not firing:
         lines = isinstance(rule, LogRule) and scenario.data.get("input_lines")
         if lines or _reads(sources, rule) & _inputs(scenario):
-            yield Kind.NEAR_MISS
+            yield ProofKind.NEAR_MISS
         return
-    yield Kind.FIRES
+    yield ProofKind.FIRES
     pending = seconds(rule.for_)
     if any(0 < firing[0] - at <= (pending or firing[0]) for at in silent):
-        yield Kind.BEFORE
+        yield ProofKind.BEFORE
     if any(at > firing[0] for at in silent):
-        yield Kind.RESOLVES
+        yield ProofKind.RESOLVES
     if any(set(one.get("exp_labels") or ()) >= LABELS for _, expected in checks for one in expected):
-        yield Kind.LABELS
+        yield ProofKind.LABELS
 
 
 def _reads(sources: Sources, rule: Rule) -> frozenset[str]:
-    """Every metric that an alert reads, also through recording rules."""
+    """Every metric that an alert reads, directly or through recording rules."""
     found: set[str] = set()
     waiting = list(_names(rule.expr))
     while waiting:

@@ -1,1 +1,1 @@
-"""The manual's pages and pictures that follow from the program, and the site of all pages."""
+"""Generates the manual's pages and pictures that are derived from the program, and builds the site of all pages."""

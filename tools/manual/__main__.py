@@ -1,4 +1,4 @@
-"""`python -m tools.manual`: builds the site, and says where it is."""
+"""`python -m tools.manual`: builds the site and prints its path."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Who talks to whom, drawn from the network policies that the program makes: what is not in the picture is denied."""
+"""Draws the connections that the program's network policies allow. All others are denied."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,34 +17,34 @@ _STYLE = (
 
 @dataclass(frozen=True, order=True)
 class Place:
-    """An app in a namespace; without an app, whatever the text says."""
+    """An app in a namespace. For other peers, the texts describe them, such as `every pod`."""
 
     namespace: str
     app: str
 
 
 @dataclass(frozen=True, order=True)
-class Way:
-    """A connection that is allowed."""
+class Connection:
+    """An allowed connection."""
 
     source: Place
     target: Place
     ports: tuple[int, ...]
 
 
-def ways(policies: Iterable[Mapping[str, Any]]) -> list[Way]:
-    """The connections that these policies let in, sorted; policies as Kubernetes has them."""
+def allowed(policies: Iterable[Mapping[str, Any]]) -> list[Connection]:
+    """The connections that these policies allow, sorted; policies in the form of Kubernetes manifests."""
     found: dict[tuple[Place, Place], set[int]] = {}
     for policy in policies:
         namespace, spec = str(policy["metadata"]["namespace"]), policy["spec"]
         app = spec["podSelector"].get("matchLabels", {}).get(NAME)
         if app is None:
-            continue  # denies what no other policy of the namespace allows
+            continue  # the namespace's default policy, which denies everything that no other policy allows
         for rule in spec.get("ingress", []):
             ports = {int(port["port"]) for port in rule.get("ports", []) if not isinstance(port["port"], str)}
             for source in _sources(rule.get("from", []), namespace):
                 found.setdefault((source, Place(namespace, app)), set()).update(ports)
-    return sorted(Way(source, target, tuple(sorted(ports))) for (source, target), ports in found.items())
+    return sorted(Connection(source, target, tuple(sorted(ports))) for (source, target), ports in found.items())
 
 
 def _sources(peers: Sequence[Mapping[str, Any]], namespace: str) -> Iterator[Place]:
@@ -59,33 +59,33 @@ def _sources(peers: Sequence[Mapping[str, Any]], namespace: str) -> Iterator[Pla
         yield Place(place, pods.get(NAME) or ("pods with " + ", ".join(pods) if pods else "every pod"))
 
 
-def picture(connections: Sequence[Way]) -> str:
-    """The connections as SVG: callers are rows, called are columns, and the ports stand where both meet."""
-    callers = sorted({way.source for way in connections})
-    called = sorted({way.target for way in connections})
-    known = {(way.source, way.target): way.ports for way in connections}
+def picture(connections: Sequence[Connection]) -> str:
+    """The connections as an SVG table: callers are rows, called apps are columns, and the cells contain the ports."""
+    callers = sorted({one.source for one in connections})
+    called = sorted({one.target for one in connections})
+    known = {(one.source, one.target): one.ports for one in connections}
     width, height = _NAMES + len(called) * _CELL + 100, _HEAD + len(callers) * _ROW + 20
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
         'font-family="Helvetica, Arial, sans-serif" font-size="13">'
         f"<title>Connections that the network policies allow</title>{_STYLE}",
         f'<rect width="{width}" height="{height}" fill="#fff"/>',
-        f'<text class="small" x="20" y="{_HEAD - 12}">who calls &#8595; &#160; who is called &#8594;</text>',
+        f'<text class="small" x="20" y="{_HEAD - 12}">caller &#8595; &#160; called &#8594;</text>',
         *(_heading(place, column) for column, place in enumerate(called)),
     ]
     for row, caller in enumerate(callers):
         y = _HEAD + row * _ROW
-        parts.append(_words(caller, 20, y + 15))
+        parts.append(_name(caller, 20, y + 15))
         parts += (_cell(caller, place, known, _NAMES + column * _CELL, y) for column, place in enumerate(called))
     return "\n".join([*parts, "</svg>"]) + "\n"
 
 
 def _heading(place: Place, column: int) -> str:
     x, y = _NAMES + column * _CELL + _CELL // 2, _HEAD - 10
-    return f'<g transform="translate({x} {y}) rotate(-50)">{_words(place, 0, -4)}</g>'
+    return f'<g transform="translate({x} {y}) rotate(-50)">{_name(place, 0, -4)}</g>'
 
 
-def _words(place: Place, x: int, y: int) -> str:
+def _name(place: Place, x: int, y: int) -> str:
     return (
         f'<text class="name" x="{x}" y="{y}">{escape(_short(place.app))}</text>'
         f'<text class="small" x="{x}" y="{y + 13}">{escape(_short(place.namespace))}</text>'
@@ -93,7 +93,7 @@ def _words(place: Place, x: int, y: int) -> str:
 
 
 def _short(text: str) -> str:
-    """Without the prefix that all labels of ours have."""
+    """`text` without the prefix of the project's labels."""
     return text.replace("observability/", "").replace(" with ", ": ")
 
 
@@ -104,6 +104,6 @@ def _cell(caller: Place, called: Place, known: Mapping[tuple[Place, Place], tupl
         f'<text class="port" x="{x + _CELL // 2}" y="{y + 15 + 13 * number}" text-anchor="middle">{port}</text>'
         for number, port in enumerate(ports)
     )
-    said = f"{_short(caller.app)} calls {_short(called.app)}: {', '.join(map(str, ports)) or 'denied'}"
+    title = f"{_short(caller.app)} calls {_short(called.app)}: {', '.join(map(str, ports)) or 'denied'}"
     box = f'<rect class="{kind}" x="{x}" y="{y}" width="{_CELL}" height="{_ROW}">'
-    return f"{box}<title>{escape(said)}</title></rect>{lines}"
+    return f"{box}<title>{escape(title)}</title></rect>{lines}"

@@ -8,10 +8,10 @@ from alerting.routing import Routing
 from tools.manual.markdown import GENERATED, table
 
 _INTRODUCTION = """\
-Every alert has a page that says what it means, whom it hurts, how to find the cause, what to do, and who is next; its
-address is in each notification. Thresholds and `for` are those of the files: a stack may override them
-(`alertOverrides`). Longer ones, for whoever is on call for media clustering:
-[playbooks](playbooks/media-clustering.md).
+Every alert has a page with its meaning, its impact, the diagnosis, the mitigation, and the next person to call.
+Each notification links to it.
+Thresholds and `for` are those of the rule files; a stack may override them (`alertOverrides`).
+Longer procedures for the on-call of media clustering: [playbooks](playbooks/media-clustering.md).
 """
 
 
@@ -22,7 +22,7 @@ def page() -> str:
     for name, system in sorted(rule_set.systems.items()):
         own = [rule for rule in rule_set.rules().values() if rule.labels.system == name]
         rows = sorted(_rows(own, routes))
-        parts.append(f"## {system.title}\n\n{table(('alert', 'for', 'severity', 'pages', 'told'), rows)}\n")
+        parts.append(f"## {system.title}\n\n{table(('alert', 'for', 'severity', 'pages', 'receivers'), rows)}\n")
     return "\n".join(parts)
 
 
@@ -30,6 +30,6 @@ def _rows(rules: list[Rule], routes: Routing) -> Iterator[tuple[str, ...]]:
     for rule in rules:
         labels = rule.labels
         channels = routes.channels_for({**labels.model_dump(), "alertname": rule.alert})
-        told = ", ".join(f"`{channel}`" for channel in channels)
+        receivers = ", ".join(f"`{channel}`" for channel in channels)
         link = f"[{rule.alert}](../rules/runbooks/{rule.alert}.md)"
-        yield link, rule.for_, labels.severity, "yes" if labels.page == "true" else "", told
+        yield link, rule.for_, labels.severity, "yes" if labels.page == "true" else "", receivers

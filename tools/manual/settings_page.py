@@ -29,16 +29,18 @@ _HEADINGS = {
 }
 _TYPES = {"integer": "number", "boolean": "true or false", "array": "list"}
 _INTRODUCTION = """\
-Every key that a stack file (`Pulumi.<stack>.yaml`) may set, each with `observability:` before it. A stack file only
-picks values; defaults stand in `Pulumi.yaml`, and an empty text means "not set". What is wrong is reported all at
-once, with the key, the value and what is allowed, before anything changes.
+These are all keys that a stack file (`Pulumi.<stack>.yaml`) may set, each with the prefix `observability:`.
+A stack file only chooses values; the defaults are in `Pulumi.yaml`.
+An empty text means "not set".
+All problems are reported together, with the key, the value and what is allowed, before anything changes.
 
     pulumi config set --stack staging prometheusReplicas 3
     pulumi config set --stack staging --secret slackWebhookUrl https://hooks.slack.com/services/...
 """
 _SECRETS = """\
-Encrypted in the stack file (`pulumi config set --secret`), never in plain text. With `cloud: eks`, each may be a
-reference instead: `aws-secret:NAME` or `aws-secret:NAME#KEY` reads it from AWS Secrets Manager.
+Secrets are encrypted in the stack file (`pulumi config set --secret`), never in plain text.
+With `cloud: eks`, each may be a reference instead: `aws-secret:NAME` or `aws-secret:NAME#KEY` is read from AWS Secrets
+Manager.
 """
 
 

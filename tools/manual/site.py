@@ -1,6 +1,6 @@
-"""The manual as a site: pages staged with the paths that they have in the checkout, and built by MkDocs, strictly.
+"""Builds the manual as a site: stages the pages with their paths in the checkout, and runs MkDocs in strict mode.
 
-Links to files that are no pages, such as a rule file, lead nowhere on a site; their text stays, as code.
+Links to files that are not pages, such as rule files, would be broken on the site; they are replaced by their text.
 """
 
 import os
@@ -14,7 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 STAGE = ROOT / ".state" / "tools/manual" / "pages"
 SITE = ROOT / ".state" / "tools/manual" / "site"
-# The theme advertises its successor.
+# Suppresses the theme's advertisement of its successor.
 _QUIET = {"NO_MKDOCS_2_WARNING": "1"}
 _SHOWN = (".md", ".svg", ".png")
 _LINK = re.compile(r"(?<!!)\[([^\]]*)\]\(([^)#\s]+)(#[^)\s]*)?\)")
@@ -22,14 +22,15 @@ _LINK = re.compile(r"(?<!!)\[([^\]]*)\]\(([^)#\s]+)(#[^)\s]*)?\)")
 
 def sources(root: Path = ROOT) -> Iterator[Path]:
     """Every page and picture of the manual, relative to the checkout."""
-    yield from (Path("README.md"), Path("instrumentation/README.md"), Path("tests/observability/README.md"))
+    yield from (Path(name) for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"))
+    yield from (Path("instrumentation/README.md"), Path("tests/observability/README.md"))
     for folder in ("docs", "rules/runbooks"):
         files = sorted((root / folder).rglob("*"))
         yield from (file.relative_to(root) for file in files if file.suffix in _SHOWN and "example" not in file.parts)
 
 
 def stage(target: Path = STAGE, root: Path = ROOT) -> None:
-    """Put the pages into an empty `target`."""
+    """Empty the folder `target` and copy the pages into it."""
     shutil.rmtree(target, ignore_errors=True)
     pages = set(sources(root))
     for page in sorted(pages):
@@ -42,7 +43,7 @@ def stage(target: Path = STAGE, root: Path = ROOT) -> None:
 
 
 def for_site(text: str, page: Path, pages: set[Path]) -> str:
-    """The page's text, without links to files that are no pages."""
+    """The page's text, without links to files that are not pages."""
 
     def linked(match: re.Match[str]) -> str:
         words, target = match[1], match[2]
@@ -64,14 +65,14 @@ def _resolved(path: Path) -> Path:
 
 
 def build() -> int:
-    """Build the site; gives MkDocs' exit code, which is not 0 for a broken link."""
+    """Build the site. Returns MkDocs' exit code, which is not 0 for a broken link."""
     stage()
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet"]
     return subprocess.run(command, cwd=ROOT, env={**os.environ, **_QUIET}, check=False).returncode
 
 
 def main() -> int:
-    """Exit code of `python -m tools.manual`."""
+    """Build the site and print its path. Returns the exit code."""
     code = build()
     if code == 0:
         sys.stdout.write(f"{SITE.relative_to(ROOT)}/index.html\n")

@@ -1,1 +1,1 @@
-"""Changes every rule and route slightly, and counts the changes that no test notices."""
+"""Mutation tests: makes small mistakes in every rule and route, and finds those that no test notices."""

@@ -1,6 +1,6 @@
 """`python -m tools.mutation`: makes small mistakes in every rule and route, and counts those that the tests notice.
 
-Exit code 1 when they notice fewer than 95 %, 130 when interrupted.
+Exit code 1 if they notice fewer than 95 %, 130 if interrupted.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from tools.mutation.rules import Rules
 from tools.mutation.rules import run as run_rules
 
 SHARE = 0.95
-"""Of the mistakes that change anything, that must be noticed."""
+"""Share of the mistakes with an effect that the tests must notice."""
 LOGS = "log alerts"
 PARTS = {"metrics": METRICS, "logs": LOGS, "routing": routes.ROUTING, "muting": routes.MUTING}
 REPORT = Path(__file__).resolve().parents[2] / ".state/mutants.json"
@@ -34,25 +34,25 @@ REPORT = Path(__file__).resolve().parents[2] / ".state/mutants.json"
 
 @dataclass
 class Result:
-    """What was tried so far."""
+    """The results so far."""
 
     outcomes: list[tuple[str, Mutant, bool]] = field(default_factory=list[tuple[str, Mutant, bool]])
-    """Part, mistake, whether it was noticed."""
+    """Part, mistake, and whether it was noticed."""
     complete: set[str] = field(default_factory=set[str])
-    """Alerts and other things that were tried completely."""
+    """Alerts, routes and so on for which all mistakes were tried."""
     interrupted: bool = False
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run what is asked for and print the result; the exit code."""
+    """Try the selected mistakes and print the results. Returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tools.mutation", description=__doc__)
-    parser.add_argument("--alert", action="append", help="only mistakes in this alert; may be given several times")
-    parser.add_argument("--part", action="append", choices=PARTS, help="only this; may be given several times")
-    parser.add_argument("--jobs", type=int, default=2, help="processes of promtool at the same time")
+    parser.add_argument("--alert", action="append", help="only mistakes in this alert; may be repeated")
+    parser.add_argument("--part", action="append", choices=PARTS, help="only this part; may be repeated")
+    parser.add_argument("--jobs", type=int, default=2, help="number of promtool processes at the same time")
     options = parser.parse_args(arguments)
     if options.jobs < 1:
         parser.error(f"--jobs {options.jobs}: must be 1 or more")
-    from alerting import loader  # noqa: PLC0415 -- reading the rules takes a moment, and wrong usage needs none
+    from alerting import loader  # noqa: PLC0415 -- importing takes a moment, which wrong usage need not wait for
 
     known = loader.load().rules()
     if unknown := set(options.alert or ()) - set(known):
@@ -95,7 +95,7 @@ def _run(console: Console, parts: Sequence[str], work: dict[str, list[str]], job
                 if part == METRICS:
                     run_rules(Rules(), work[part], jobs, partial(tick, METRICS))
                 elif part == LOGS:
-                    from tools.mutation import logs  # noqa: PLC0415 -- needs what starts a Loki
+                    from tools.mutation import logs  # noqa: PLC0415 -- imports the modules that start a Loki
 
                     logs.run(work[part], partial(tick, LOGS))
                 else:
@@ -136,7 +136,7 @@ def _report(console: Console, result: Result, known: Known, seconds: float) -> i
     }
     REPORT.write_text(json.dumps(document, indent=2) + "\n")
     if result.interrupted:
-        console.print("Interrupted: the numbers are of the mutants so far.")
+        console.print("Interrupted: the numbers include only the mutants so far.")
         return 130
     return 0 if total.share >= SHARE and not wrong else 1
 

@@ -1,4 +1,4 @@
-"""Mistakes that no test can notice, because what they make is the same: each with the reason."""
+"""Mistakes that no test can notice, because the result is equivalent; each with its reason."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -9,7 +9,7 @@ from tools.mutation.mutants import Mutant
 
 FILE = Path(__file__).with_name("equivalent.yaml")
 Known = Mapping[str, Mapping[str, str]]
-"""What the mistake is in -> the mistake -> why nobody can notice it."""
+"""Alert, series or route -> mistake in it -> reason why no test can notice it."""
 
 
 def read(file: Path = FILE) -> Known:
@@ -17,7 +17,7 @@ def read(file: Path = FILE) -> Known:
     found = cast(dict[str, Any], read_yaml(file, file.name) or {})
     for about, entries in found.items():
         if not isinstance(entries, dict):
-            raise ValueError(  # noqa: TRY004 -- the value of a key, as all other problems
+            raise ValueError(  # noqa: TRY004 -- a wrong value in a file, like all other problems
                 f"{file.name}: {about}: {entries!r}: must be a mapping from mistakes to reasons"
             )
         for what, reason in entries.items():
@@ -27,14 +27,14 @@ def read(file: Path = FILE) -> Known:
 
 
 def problems(known: Known, outcomes: Iterable[tuple[Mutant, bool]], *, complete: Iterable[str]) -> list[str]:
-    """Entries that are wrong: the mistake is noticed, or there is none in what was tried in `complete`."""
+    """Wrong entries: mistakes that a test notices, and mistakes that no longer exist in subjects in `complete`."""
     tried = {(mutant.about, mutant.what): killed for mutant, killed in outcomes}
     found: list[str] = []
-    abouts = set(complete)
+    subjects = set(complete)
     for about, entries in known.items():
         for what in entries:
             if tried.get((about, what)):
-                found.append(f"{FILE.name}: {about}: {what}: is noticed by a test, so it is not the same")
-            elif (about, what) not in tried and about in abouts:
-                found.append(f"{FILE.name}: {about}: {what}: there is no such mistake any more")
+                found.append(f"{FILE.name}: {about}: {what}: is noticed by a test, so it is not equivalent")
+            elif (about, what) not in tried and about in subjects:
+                found.append(f"{FILE.name}: {about}: {what}: this mistake no longer exists")
     return found

@@ -1,4 +1,4 @@
-"""Mistakes in the rules on log lines, against their scenarios in a real Loki."""
+"""Tries mistakes in log rules against their scenarios in a real Loki."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,7 +15,7 @@ from tools.rule_tests.loki_server import loki
 
 
 def run(alerts: Sequence[str], tick: Callable[[Mutant, bool], None], *, kinds: tuple[str, ...] = ("",)) -> None:
-    """Try every mistake, or those whose text begins so, and tell of each whether it was noticed."""
+    """Try every mistake whose text begins with one of `kinds`, and call `tick` with whether it was noticed."""
     rule_set = loader.load()
     rules = {name: rule for name, rule in rule_set.rules().items() if isinstance(rule, LogRule)}
     files = sorted((ROOT / "tests/rules/loki").glob("*.test.yaml"))
@@ -33,7 +33,7 @@ def run(alerts: Sequence[str], tick: Callable[[Mutant, bool], None], *, kinds: t
                     for number, one in mine
                 )
             except HTTPError:
-                return True  # Loki refuses the expression
+                return True  # Loki rejects the expression
 
         for name in alerts:
             if fails(name, rules[name]):

@@ -1,4 +1,4 @@
-"""Small mistakes that somebody could make in a rule: what the tests are worth is how many of them they notice. Pure."""
+"""Generates small mistakes that a person could make in a rule; good tests notice them. Pure."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,11 +9,11 @@ from alerting import expressions
 from alerting.durations import seconds
 
 SHIFT = 0.1
-"""Part of a threshold by which it is moved."""
+"""Share of a threshold by which it is changed."""
 _RANGE = re.compile(r"\[([0-9a-z]+)((?::[0-9a-z]*)?)\]")
 _BRACES = re.compile(r"\{[^{}]*\}")
 _MATCHER = re.compile(r'\w+\s*(?:=~|!~|!=|=)\s*"(?:\\.|[^"\\])*"')
-# Strings and selectors are hidden from the search for comparisons.
+# Strings, selectors and comments, which the search for comparisons skips.
 _HIDDEN = re.compile(r'"(?:\\.|[^"\\])*"|\{[^{}]*\}|#[^\n]*')
 _COMPARISON = re.compile(r"(?<![=!<>|])(>=|<=|==|!=|>|<)(?![=~>])")
 _FLIPPED = {">": ">=", ">=": ">", "<": "<=", "<=": "<", "==": "!=", "!=": "=="}
@@ -26,15 +26,15 @@ class Mutant:
     about: str
     """Alert, recorded series, route, inhibition or mute window."""
     what: str
-    """The mistake, for people."""
+    """The mistake, as text."""
     document: Any
-    """The changed rule as a file has it; or the whole changed configuration of a route."""
+    """The changed rule in the form of a rule file, or the whole changed Alertmanager configuration."""
 
 
 def of_rule(rule: Mapping[str, Any], thresholds: Mapping[str, float], *, generated: bool = False) -> Iterator[Mutant]:
-    """Mistakes in one rule as Prometheus or Loki reads it (`alert` or `record`, `expr`, `for`, `labels`).
+    """Mistakes in one rule in the form of Prometheus or Loki (`alert` or `record`, `expr`, `for`, `labels`).
 
-    A `generated` expression is not touched: its parts are tested where they are made.
+    A `generated` expression is not changed; the generator has its own tests.
     """
     about = str(rule.get("alert") or rule.get("record"))
     if not generated:
@@ -54,7 +54,7 @@ def of_rule(rule: Mapping[str, Any], thresholds: Mapping[str, float], *, generat
 
 
 def of_expression(text: str, thresholds: Mapping[str, float]) -> Iterator[tuple[str, str]]:
-    """The mistake, and the expression with it."""
+    """Each mistake as text, and the expression that contains it."""
     for name, value in thresholds.items():
         for moved in _moved(value):
             number = expressions.number(moved)
@@ -68,13 +68,13 @@ def of_expression(text: str, thresholds: Mapping[str, float]) -> Iterator[tuple[
         doubled = f"[{2 * seconds(duration):.0f}s{step}]"
         yield f"window {found} -> {doubled}", text.replace(found, doubled)
     dropped = (found for match in _BRACES.finditer(text) for found in _dropped(text, match))
-    # The same matcher may stand in many selectors, and each is a mistake of its own.
+    # The same matcher may occur in many selectors, and dropping each is a separate mistake.
     for number, (matcher, changed) in enumerate(dropped, start=1):
         yield f"matcher {number}: {matcher} dropped", changed
 
 
 def of_for(text: str) -> Iterator[tuple[str, str]]:
-    """`for` longer and shorter by one step of a minute, or of half a minute where it is short."""
+    """`for` longer and shorter by one minute, or by half a minute if it is short."""
     now = seconds(text)
     step = 60.0 if now == 0 or now >= 120 else 30.0
     for changed in (now + step, now - step):
@@ -83,7 +83,7 @@ def of_for(text: str) -> Iterator[tuple[str, str]]:
 
 
 def without(items: Sequence[Any], index: int) -> list[Any]:
-    """The items but one."""
+    """The items without the one at `index`."""
     return [*items[:index], *items[index + 1 :]]
 
 
@@ -93,7 +93,7 @@ def _dropped(text: str, braces: re.Match[str]) -> Iterator[tuple[str, str]]:
     for index, matcher in enumerate(matchers):
         rest = without(matchers, index)
         if not rest and not named:
-            continue  # a selector of nothing is refused, not wrong
+            continue  # an empty selector is a syntax error, which needs no test
         written = "{" + ", ".join(rest) + "}" if rest else ""
         yield matcher, text[: braces.start()] + written + text[braces.end() :]
 

@@ -1,4 +1,4 @@
-"""Many configurations in one real Alertmanager: each is a subtree for the alerts that have its label."""
+"""Runs many configurations in one real Alertmanager: each is a subtree for alerts with the configuration's label."""
 
 import copy
 import json
@@ -18,30 +18,30 @@ LABEL = "configuration"
 _CHUNK = 500
 _WAIT = 120.0
 _SETTLED = 4
-"""Looks, a second apart, that must find the same."""
+"""Number of equal results, a second apart, after which Alertmanager counts as settled."""
 
 
 def ask(configs: Sequence[Config], cases: Sequence[Case], folder: Path) -> list[list[frozenset[str] | bool]]:
     """For each configuration, what Alertmanager says of each case: the receivers, or whether the alert is muted.
 
-    RuntimeError when Alertmanager does not come to rest.
+    Raises RuntimeError if Alertmanager does not settle.
     """
     trees: dict[str, Config] = {}
     names: dict[str, str] = {}
     alerts: dict[tuple[int, int], list[dict[str, str]]] = {}
     for number, config in enumerate(configs):
-        # At each instant the calendar is another one, and alerts of routes mute no others.
+        # Each instant needs its own calendar, and the alerts of route cases must not mute others.
         for kind, instant in dict.fromkeys((case.kind, case.instant) for case in cases):
             tree = shifted(config, instant) if instant else _without_windows(config)
             if kind != "inhibition":
                 tree = {**tree, "inhibit_rules": []}
-            # What says the same of its cases is asked once.
+            # Equal trees for the same cases are run once.
             name = names.setdefault(kind + instant + json.dumps(tree, sort_keys=True), str(len(names)))
             trees[name] = tree
             for index, case in enumerate(cases):
                 if (case.kind, case.instant) == (kind, instant):
                     alerts[number, index] = [{**labels, LABEL: name} for labels in case.alerts]
-    with alertmanager.running(_joined(trees), folder, tells=False) as running:
+    with alertmanager.running(_joined(trees), folder, notifies=False) as running:
         every = list({tuple(sorted(one.items())): one for some in alerts.values() for one in some}.values())
         for start in range(0, len(every), _CHUNK):
             running.fire(*every[start : start + _CHUNK])
@@ -54,7 +54,7 @@ def ask(configs: Sequence[Config], cases: Sequence[Case], folder: Path) -> list[
 
 _Key = tuple[tuple[str, str], ...]
 _Status = tuple[frozenset[str], bool, bool]
-"""Receivers, inhibited, muted by windows in all of its groups."""
+"""Receivers, whether the alert is inhibited, and whether mute windows mute it in all of its groups."""
 
 
 def _answer(case: Case, status: _Status) -> frozenset[str] | bool:
@@ -65,16 +65,16 @@ def _answer(case: Case, status: _Status) -> frozenset[str] | bool:
 
 
 def _status(url: str, count: int) -> dict[_Key, _Status]:
-    """What the API says once it says the same again and again."""
+    """The status of all alerts, once the API has returned the same result several times."""
     deadline = time.monotonic() + _WAIT
     last: dict[_Key, _Status] = {}
-    looks = 0
-    while looks < _SETTLED:
+    equal_results = 0
+    while equal_results < _SETTLED:
         if time.monotonic() > deadline:
-            raise RuntimeError(f"Alertmanager has {len(last)} of {count} alerts, and does not come to rest")
+            raise RuntimeError(f"Alertmanager has {len(last)} of {count} alerts, and does not settle")
         time.sleep(1)
         found = _read(httpx.get(f"{url}/api/v2/alerts/groups", timeout=_WAIT).raise_for_status().json())
-        looks = looks + 1 if len(found) == count and found == last else 0
+        equal_results = equal_results + 1 if len(found) == count and found == last else 0
         last = found
     return last
 
@@ -103,7 +103,7 @@ def _joined(trees: Mapping[str, Config]) -> Config:
         **{key: value for key, value in first.items() if key not in ("route", "inhibit_rules", "time_intervals")},
         "route": {
             "receiver": first["route"]["receiver"],
-            # A group can be muted as a whole only, and so it is: by its route.
+            # Mute windows belong to routes and mute whole groups, so the groups follow the configurations.
             "group_by": [LABEL],
             "group_wait": "1s",
             "group_interval": "1h",
@@ -146,10 +146,10 @@ def _without_windows(config: Config) -> Config:
     changed = copy.deepcopy(config)
     changed.pop("time_intervals", None)
 
-    def forget(route: dict[str, Any]) -> None:
+    def remove_windows(route: dict[str, Any]) -> None:
         route.pop("mute_time_intervals", None)
         for child in route.get("routes") or []:
-            forget(child)
+            remove_windows(child)
 
-    forget(changed["route"])
+    remove_windows(changed["route"])
     return changed

@@ -1,6 +1,6 @@
-"""Mistakes in Alertmanager's routes, inhibitions and mute windows, against the cases of routes.yaml and muting.yaml.
+"""Tries mistakes in routes, inhibitions and mute windows against the cases in routes.yaml and muting.yaml.
 
-A real Alertmanager decides; what tools.mutation.semantics says of every mistake and case has to be the same.
+A real Alertmanager decides, and its result must equal that of tools.mutation.semantics for every mistake and case.
 """
 
 import copy
@@ -23,7 +23,7 @@ Change = Callable[[Config], None]
 
 
 def cases() -> list[Case]:
-    """The cases of both files, with the labels of every alert filled in."""
+    """The cases of both files, with all labels of every alert."""
     rules = {
         name: {**rule.labels.model_dump(exclude_none=True), "alertname": name}
         for name, rule in loader.load().rules().items()
@@ -59,7 +59,7 @@ def cases() -> list[Case]:
 
 
 def decided(config: Config, case: Case, others: Sequence[Case]) -> frozenset[str] | bool:
-    """What semantics says, while the alerts of all the others fire, too."""
+    """The result of tools.mutation.semantics, while the alerts of all other cases also fire."""
     if case.kind == "route":
         return frozenset(semantics.receivers(config, case.alerts[-1]))
     if case.kind == "window":
@@ -69,12 +69,12 @@ def decided(config: Config, case: Case, others: Sequence[Case]) -> frozenset[str
 
 
 def base() -> Config:
-    """alertmanager.yml as it is deployed, with invented addresses."""
+    """The deployed alertmanager.yml, with invented addresses."""
     return document()
 
 
 def mutants(config: Config) -> Iterator[tuple[Part, Mutant]]:
-    """Every mistake that changes who is told of any alert or what is muted."""
+    """Every mistake that changes the receivers or the muting of any alert."""
     for mutant in _of_routes(config):
         if not semantics.same(config, mutant.document):
             yield ROUTING, mutant
@@ -84,9 +84,10 @@ def mutants(config: Config) -> Iterator[tuple[Part, Mutant]]:
 
 
 def run(parts: Sequence[str], tick: Callable[[str, Mutant, bool], None]) -> None:
-    """Try every mistake, and tell of each whether it was noticed.
+    """Try every mistake, and call `tick` with whether it was noticed.
 
-    RuntimeError for a case that fails without any mistake, and where Alertmanager and tools.mutation.semantics differ.
+    Raises RuntimeError for a case that fails without any mistake, and if Alertmanager and tools.mutation.semantics
+    differ.
     """
     config = base()
     for part in parts:
@@ -96,8 +97,8 @@ def run(parts: Sequence[str], tick: Callable[[str, Mutant, bool], None]) -> None
         with TemporaryDirectory() as folder:
             answers = real.ask(configs, mine, Path(folder))
         problems = [
-            f"{made[number - 1].what if number else 'no mistake'}: {case.name}: Alertmanager says {answer}, "
-            f"tools.mutation.semantics {other}"
+            f"{made[number - 1].what if number else 'no mistake'}: {case.name}: Alertmanager's result is {answer}, "
+            f"that of tools.mutation.semantics {other}"
             for number, row in enumerate(answers)
             for case, answer in zip(mine, row, strict=True)
             if answer != (other := decided(configs[number], case, mine))
@@ -161,7 +162,7 @@ def _of_inhibitions(config: Config) -> Iterator[Mutant]:
 
 
 def _of_levels(config: Config) -> Iterator[Mutant]:
-    """Mistakes in the level that has mute windows, wherever it stands."""
+    """Mistakes in the escalation level that has mute windows, in every route that contains it."""
     for matcher in dict.fromkeys(m for level in _muted_levels(config["route"]) for m in level["matchers"]):
 
         def drop(one: Config, matcher: str = matcher) -> None:

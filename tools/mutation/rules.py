@@ -1,7 +1,7 @@
-"""Mistakes in the rules of Prometheus, against promtool and the scenarios that are about them.
+"""Tries mistakes in the rules of Prometheus against their scenarios, in promtool.
 
-Many mistakes share one run of promtool: each is a clone of its rule (and of the rules that read what it records) under
-names of its own, and so are the checks. A clone without any mistake runs with them and has to pass.
+Many mistakes share one run of promtool: each is a clone of its rule (and of the rules that read its recorded series)
+with its own names, and with clones of the checks. One clone without a mistake runs with them and must pass.
 """
 
 import os
@@ -26,21 +26,21 @@ from tools.rule_tests.promtool import rendered
 
 ROOT = Path(__file__).resolve().parents[2]
 TIMEOUT = 300.0
-"""Seconds for one run of promtool; a mistake that takes longer even alone is noticed."""
+"""Seconds for one run of promtool; a mistake that takes longer even alone counts as noticed."""
 BATCH, BATCH_OF_RECORDED = 48, 8
-"""Mistakes in one run; those in recorded series make clones of all that reads them."""
+"""Mistakes in one run. For recorded series fewer, because all their readers are cloned, too."""
 SHORT = 12 * 3600.0
-"""Seconds of a scenario that are soon evaluated."""
+"""Maximum length in seconds of a scenario that counts as short."""
 PART = "metrics alerts"
 _CONTROL = "__m0"
-# What promtool says of a check, a query and a rule that cannot be evaluated.
+# Lines of promtool about a failed check or query, and about a rule that cannot be evaluated.
 _CHECK = re.compile(r'^\s+(?:alertname: \w+?|expr: ".*?)(__m\d+)\b.*, time: ', re.MULTILINE)
 _ERROR = re.compile(r"^\s+rule: \S+?(__m\d+), time: ", re.MULTILINE)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """Where a rule stands in the rendered files."""
+    """Position of a rule in the rendered files."""
 
     file: str
     group: int
@@ -52,18 +52,18 @@ Item = tuple[Place, Mutant]
 
 @dataclass(frozen=True, kw_only=True)
 class Batch:
-    """Mistakes in one alert, or in what is recorded under one name."""
+    """Mistakes in one alert, or in the recording rules of one series."""
 
     items: tuple[Item, ...]
     names: frozenset[str]
-    """The alerts and recorded series that can show them."""
+    """The alerts and recorded series that the mistakes can affect."""
 
 
 class Rules:
-    """The rules as they are deployed, and the scenarios, parsed once."""
+    """The rules without a stack's overrides, and the scenarios, parsed once."""
 
     def __init__(self) -> None:
-        """Reads all of them."""
+        """Reads all rules and scenarios."""
         self.thresholds = loader.load().thresholds
         self.files: dict[str, Any] = {name: yaml_text.load(text) for name, text in rendered().items()}
         self.tests = [read(file) for file in sorted((ROOT / "tests/rules").glob("*.test.yaml"))]
@@ -71,14 +71,14 @@ class Rules:
         self._reads = {place: set(names_in(rule["expr"])) for place, rule in self._rules.items()}
 
     def places(self) -> Iterator[tuple[Place, dict[str, Any]]]:
-        """Every rule with its place."""
+        """Every rule with its position."""
         for file, document in self.files.items():
             for group, one in enumerate(document["groups"]):
                 for number, rule in enumerate(one["rules"]):
                     yield Place(file=file, group=group, rule=number), rule
 
     def batches(self, alerts: Iterable[str]) -> Iterator[Batch]:
-        """Every mistake in these alerts, and in the series that are recorded for them."""
+        """Every mistake in these alerts, and in the recorded series that they read."""
         wanted = set(alerts)
         mistakes: dict[str, list[Item]] = {}
         for place, rule in self._rules.items():
@@ -88,7 +88,7 @@ class Rules:
                 made = of_rule(rule, self.thresholds.get(name, {}), generated=name == GENERATED)
                 mistakes.setdefault(name, []).extend((place, mutant) for mutant in made)
         for name, items in mistakes.items():
-            # A recorded series that only a dashboard reads can take minutes for its month.
+            # Only series on the way to wanted alerts: evaluating a month for a dashboard's series can take minutes.
             steps = {series for series in self._recorded() & self.readers(name) if self.readers(series) & wanted}
             shown = {name} | steps | (self.readers(name) & wanted)
             size = BATCH_OF_RECORDED if name in self._recorded() else BATCH
@@ -96,7 +96,7 @@ class Rules:
                 yield Batch(items=tuple(items[start : start + size]), names=frozenset(shown))
 
     def readers(self, name: str) -> set[str]:
-        """Alerts and recorded series that read a recorded series, also through others."""
+        """Alerts and recorded series that read a recorded series, directly or through others."""
         found: set[str] = set()
         waiting = [name]
         while waiting:
@@ -109,7 +109,9 @@ class Rules:
         return found
 
     def cloned(self, clones: Mapping[str, Mapping[Place, Mapping[str, Any]]], names: frozenset[str]) -> dict[str, Any]:
-        """The rule files with a clone of the named rules for each suffix, its mistakes in it, and what they read."""
+        """The rule files with a clone of the named rules, including its mistakes, for each suffix, and the rules that
+        they read.
+        """
         needed = self._needed(names)
         files: dict[str, Any] = {}
         for file, document in self.files.items():
@@ -128,7 +130,7 @@ class Rules:
         return files
 
     def _needed(self, names: frozenset[str]) -> set[str]:
-        """Names of all that the named rules read."""
+        """Names of all series that the named rules read."""
         found: set[str] = set()
         waiting = list(names)
         while waiting:
@@ -144,27 +146,27 @@ class Rules:
 
 
 class Interrupted(Exception):  # noqa: N818 -- no error
-    """The run was told to stop."""
+    """The run was stopped."""
 
 
 class Promtool:
-    """Runs of promtool, which can be stopped together."""
+    """Runs promtool; all runs can be stopped together."""
 
     def __init__(self) -> None:
-        """No run yet."""
+        """Starts nothing."""
         self._running: set[subprocess.Popen[str]] = set()
         self._lock = threading.Lock()
         self._stopped = False
 
     def stop(self) -> None:
-        """End all runs; later ones are refused by Interrupted."""
+        """End all runs; later ones raise Interrupted."""
         with self._lock:
             self._stopped = True
             for process in self._running:
                 process.kill()
 
     def output(self, files: Mapping[str, Any], tests: Sequence[TestFile]) -> str | None:
-        """What promtool finds wrong; empty when nothing is, None when it takes too long."""
+        """Promtool's output on failures; empty if all scenarios pass, None after a timeout."""
         with tempfile.TemporaryDirectory() as folder:
             used = {str(name) for test in tests for name in test.document["rule_files"]}
             for name in used & set(files):
@@ -202,7 +204,7 @@ class Promtool:
 
 
 def killed(rules: Rules, batch: Batch, promtool: Promtool) -> set[int]:
-    """Numbers of the mistakes that a scenario notices. Raises RuntimeError when scenarios fail without any."""
+    """Numbers of the mistakes that a scenario notices. Raises RuntimeError if scenarios fail without a mistake."""
     dead: set[int] = set()
     for tests in stages(test for one in rules.tests if (test := one.about(batch.names))):
         if left := [number for number in range(len(batch.items)) if number not in dead]:
@@ -211,7 +213,7 @@ def killed(rules: Rules, batch: Batch, promtool: Promtool) -> set[int]:
 
 
 def stages(tests: Iterable[TestFile]) -> Iterator[list[TestFile]]:
-    """The short scenarios together, then each of the long ones: most mistakes are noticed before these."""
+    """The short scenarios together, which notice most mistakes, then each of the long ones."""
     single = sorted((scenario for test in tests for scenario in test.scenarios()), key=TestFile.length)
     short = [test for test in single if test.length() <= SHORT]
     if short:
@@ -238,19 +240,19 @@ def _killed(
     left = [number for number in numbers if number not in dead]
     if found and not errors:
         return dead
-    if errors:  # after which promtool looks at nothing else
+    if errors:  # promtool does not check anything after an error
         return dead | _killed(rules, batch, promtool, tests, left)
     if not numbers:
         raise RuntimeError(f"scenarios of {batch.items[0][1].about} fail without any mistake:\n{output}")
     if len(left) == 1:
-        _killed(rules, batch, promtool, tests, ())  # it is the mistake that cannot even be read, or takes too long
+        _killed(rules, batch, promtool, tests, ())  # passes without the mistake, so it is the cause
         return set(left)
     half = len(left) // 2
     return _killed(rules, batch, promtool, tests, left[:half]) | _killed(rules, batch, promtool, tests, left[half:])
 
 
 def run(rules: Rules, alerts: Iterable[str], jobs: int, tick: Callable[[Mutant, bool], None]) -> None:
-    """Try every mistake, and tell of each whether it was noticed. A scenario that fails without any is an error."""
+    """Try every mistake, and call `tick` with whether it was noticed. See `killed` for errors."""
     promtool = Promtool()
     batches = sorted(rules.batches(alerts), key=lambda batch: -_weight(rules, batch))  # the longest first
     with ThreadPoolExecutor(jobs) as pool:

@@ -1,6 +1,6 @@
-"""Scenario files of promtool, with every value kept as it is written: only whole scenarios and checks come or go.
+"""Reads and writes promtool's scenario files without changing values; only whole scenarios and checks change.
 
-YAML reads `values: 0x40` as the number 64, promtool as forty more zeros. So no value is read here.
+YAML reads `values: 0x40` as the number 64, promtool as 0 followed by forty more zeros. So values are not parsed here.
 """
 
 import re
@@ -19,27 +19,27 @@ if TYPE_CHECKING:
 else:
     _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     _Dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-# A plain scalar that YAML takes for a hexadecimal number.
+# A plain scalar that YAML reads as a hexadecimal number.
 _HEX = re.compile(r"0x[0-9a-fA-F_]+")
 _ALERTS = re.compile(r"\bALERTS\b(?!_)(\{[^{}]*\})?")
 
 
 class Scalar(str):
-    """A value as it is written, with the type that YAML would give it, and its quotes."""
+    """The original text of a value, with the type that YAML would give it, and its quotes."""
 
     __slots__ = ("style", "tag")
     tag: str
     style: str | None
 
     def __new__(cls, text: str, tag: str, style: str | None) -> "Scalar":
-        """The text is what stands between the quotes."""
+        """`text` is the text between the quotes."""
         made = super().__new__(cls, text)
         made.tag, made.style = tag, style
         return made
 
 
 class _Read(_Loader):
-    """Gives mappings, lists and Scalars."""
+    """Loads mappings, lists and Scalars."""
 
     def scalar(self, node: yaml.ScalarNode) -> Scalar:
         return Scalar(node.value, node.tag, node.style)
@@ -49,7 +49,7 @@ class _Read(_Loader):
 
 
 class _Write(_Dumper):
-    """Writes them again. No aliases: promtool refuses files that consist of them."""
+    """Dumps mappings, lists and Scalars, without aliases, because promtool rejects files with many aliases."""
 
     def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002 -- the name in PyYAML
         return True
@@ -71,14 +71,15 @@ class TestFile:
     document: Mapping[str, Any]
 
     def about(self, names: Collection[str]) -> "TestFile | None":
-        """The same with the scenarios of these alerts and recorded series alone; None when there are none."""
+        """The file with only the scenarios of these alerts and recorded series; None if there are none."""
         tests = [test for test in self.document["tests"] if _is_about(test, names)]
         return TestFile(name=self.name, document={**self.document, "tests": tests}) if tests else None
 
     def cloned(self, clones: Mapping[str, Collection[str]]) -> "TestFile":
-        """Every check and query once for each clone that it is about, under the clone's names; no others.
+        """The file with each check and query repeated, under the clone's names, for every clone that it is about.
 
-        `clones` has a suffix -> the names of alerts and recorded series that end with it in the clone.
+        `clones` maps suffixes to the names of alerts and recorded series that get the suffix in the clone. Other checks
+        and queries are left out.
         """
         tests = [
             {
@@ -106,7 +107,7 @@ class TestFile:
             yield TestFile(name=f"{number}-{self.name}", document={**self.document, "tests": [test]})
 
     def length(self) -> float:
-        """Seconds that are evaluated."""
+        """Seconds of simulated time, summed over the scenarios."""
         return sum(
             max(
                 seconds(str(check["eval_time"]))
@@ -117,7 +118,7 @@ class TestFile:
         )
 
     def text(self) -> str:
-        """The file as promtool reads it."""
+        """The file as YAML."""
         return yaml.dump(self.document, Dumper=_Write, sort_keys=False, width=1 << 20)
 
 
@@ -127,7 +128,7 @@ def read(file: Path) -> TestFile:
 
 
 def numbers(file: TestFile) -> Iterator[str]:
-    """Values of series that YAML takes for a hexadecimal number."""
+    """Values of series that YAML would read as hexadecimal numbers."""
     for test in file.document["tests"]:
         for series in test.get("input_series") or []:
             value = series["values"]
@@ -136,7 +137,7 @@ def numbers(file: TestFile) -> Iterator[str]:
 
 
 def renamed(text: str, names: Collection[str], suffix: str) -> str:
-    """An expression, or labels, with the suffix at these names."""
+    """An expression, or labels, with the suffix appended to these names."""
     return _pattern(frozenset(names)).sub(lambda match: match[0] + suffix, text)
 
 
@@ -145,7 +146,7 @@ def _pattern(names: frozenset[str]) -> re.Pattern[str]:
 
 
 def _query(query: Mapping[str, Any], names: Collection[str], suffix: str) -> dict[str, Any] | None:
-    """The query of a clone; None for one that says nothing about it."""
+    """The query of a clone; None if the query is not about it."""
 
     def alerts(match: re.Match[str]) -> str:
         if "alertname" in (match[1] or ""):

@@ -1,4 +1,4 @@
-"""What Alertmanager makes of an alert, decided here: fast, and compared with a real one by `make mutants`. Pure."""
+"""A fast model of how Alertmanager routes and mutes alerts; `make mutants` compares it with a real one. Pure."""
 
 import functools
 import itertools
@@ -16,7 +16,7 @@ _MATCHER = re.compile(r'(\w+)\s*(=~|!~|!=|=)\s*"(.*)"')
 
 @functools.cache
 def _parts(matcher: str) -> tuple[str, str, str]:
-    """Label, operator and value."""
+    """Label, operator and value of a matcher."""
     found = _MATCHER.fullmatch(matcher)
     if not found:
         raise ValueError(f"cannot read the matcher {matcher}")
@@ -29,12 +29,12 @@ def _meets(matcher: str, value: str) -> bool:
 
 
 def matched(matchers: Sequence[str], labels: Labels) -> bool:
-    """Whether labels meet every one of the matchers; thousands of mistakes ask the same few."""
+    """Whether labels match all matchers; cached, because thousands of mistakes use the same few matchers."""
     return all(_meets(matcher, labels.get(_parts(matcher)[0], "")) for matcher in matchers)
 
 
 class Leaf(NamedTuple):
-    """A route that an alert takes."""
+    """A route that matches an alert."""
 
     receiver: str
     mute: tuple[str, ...]
@@ -42,7 +42,7 @@ class Leaf(NamedTuple):
 
 
 def leaves(route: Mapping[str, Any], labels: Labels, above: Leaf | None = None) -> list[Leaf]:
-    """The routes that an alert takes; mute windows are not inherited, the rest is."""
+    """The routes that match an alert; child routes inherit everything except mute windows."""
     above = above or Leaf("", (), "")
     own = Leaf(
         str(route.get("receiver", above.receiver)),
@@ -59,7 +59,7 @@ def leaves(route: Mapping[str, Any], labels: Labels, above: Leaf | None = None) 
 
 
 def receivers(config: Config, labels: Labels) -> set[str]:
-    """Who is told."""
+    """The receivers that are notified of an alert with these labels."""
     return {leaf.receiver for leaf in leaves(config["route"], labels)}
 
 
@@ -67,7 +67,7 @@ def inhibited(config: Config, sources: Sequence[Labels], target: Labels) -> bool
     """Whether the target is muted while the sources fire."""
     return any(
         matched(rule["source_matchers"], source)
-        # An alert that is both cannot be muted by one that is both.
+        # An alert that matches both sides is not muted by another that matches both sides.
         and not (matched(rule["source_matchers"], target) and matched(rule["target_matchers"], source))
         for rule in config["inhibit_rules"]
         if matched(rule["target_matchers"], target)
@@ -77,7 +77,7 @@ def inhibited(config: Config, sources: Sequence[Labels], target: Labels) -> bool
 
 
 def silent(config: Config, labels: Labels, instant: str) -> bool:
-    """Whether mute windows keep the alert from everybody at half past an hour, such as `tuesday 03`."""
+    """Whether mute windows mute the alert for all receivers at half past the hour `instant`, such as `tuesday 03`."""
     day, hour = instant.split()
     intervals = {one["name"]: one["time_intervals"] for one in config.get("time_intervals") or []}
     return all(
@@ -87,9 +87,9 @@ def silent(config: Config, labels: Labels, instant: str) -> bool:
 
 
 def same(config: Config, other: Config) -> bool:
-    """Whether no alert at all is routed or muted in another way, whatever its labels are.
+    """Whether both configurations route and mute every possible alert in the same way.
 
-    Every matcher is asked with each value that any matcher names, and with one that none does.
+    Tries every value that any matcher names, and one that none names.
     """
     if config.get("time_intervals") != other.get("time_intervals"):
         return False
@@ -105,7 +105,7 @@ def _same_inhibitions(rules: Sequence[Any], others: Sequence[Any]) -> bool:
     sides = ("source_matchers", "target_matchers")
     domain = _domain([matcher for rule in (*rules, *others) for side in sides for matcher in rule[side]])
     both = (*rules, *others)
-    # Alerts that meet the same matchers are one kind. No label is both in a matcher and in `equal`.
+    # Alerts that match the same matchers are of one kind. No label is both in a matcher and in `equal`.
     kinds = {tuple(matched(rule[side], one) for rule in both for side in sides) for one in domain}
 
     def agreeing(kind: tuple[bool, ...], target: tuple[bool, ...], first: int, last: int) -> set[frozenset[str]]:
@@ -145,7 +145,7 @@ def _domain(matchers: Sequence[str]) -> list[dict[str, str]]:
 
 
 def _holds(interval: Mapping[str, Any], day: str, hour: int) -> bool:
-    """Whether a time interval with times and weekdays holds at half past an hour."""
+    """Whether a time interval with times and weekdays includes half past the hour."""
     at = f"{hour:02}:30"
     if "weekdays" in interval:
         days = [str(item).partition(":") for item in interval["weekdays"]]

@@ -1,1 +1,1 @@
-"""Rules and routes in the programs that run them: promtool, Alertmanager, Loki."""
+"""Tests rules and routes in the real programs: promtool, Alertmanager, Loki."""

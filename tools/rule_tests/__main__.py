@@ -1,6 +1,6 @@
-"""`python -m tools.rule_tests`: every scenario with all rules of its files; the tests give each what it asks about.
+"""`python -m tools.rule_tests`: runs every scenario with all rules of its files.
 
-Exit code 1 when a scenario fails.
+The tests run each scenario only with the rules that it needs. Exit code 1 if a scenario fails.
 """
 
 import sys
@@ -13,7 +13,7 @@ FOLDER = Path(__file__).resolve().parents[2] / "tests" / "rules"
 
 
 def main() -> int:
-    """Runs them, and shows what promtool says; the exit code."""
+    """Run the scenarios and print promtool's output. Returns the exit code."""
     files = {file.name: file.read_text(encoding="utf-8") for file in sorted(FOLDER.glob("*.test.yaml"))}
     with TemporaryDirectory() as folder:
         write(rendered(), Path(folder))

@@ -1,4 +1,4 @@
-"""A real Alertmanager on loopback with the project's routes, whose receivers all lead to a server that writes down."""
+"""A real Alertmanager on loopback with the project's routes, whose receivers all lead to one recording server."""
 
 import contextlib
 import functools
@@ -23,47 +23,47 @@ Labels = Mapping[str, str]
 
 @dataclass
 class Running:
-    """Alertmanager, and what it told to whom."""
+    """A running Alertmanager and its notifications."""
 
     url: str
-    told: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    notifications: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     """Receiver and labels of each alert."""
 
     def fire(self, *alerts: Labels) -> None:
-        """These alerts start to fire."""
+        """Make these alerts fire."""
         posted = [{"labels": dict(one)} for one in alerts]
         httpx.post(f"{self.url}/api/v2/alerts", json=posted, timeout=SECONDS).raise_for_status()
 
     def settle(self) -> None:
-        """Until all that fires now was told, or is muted: a last alert, which nothing mutes, has been told."""
-        # Its group waits as long as the others, and starts after them.
+        """Wait until all firing alerts were notified or are muted: until the notification of a last, unmuted alert."""
+        # The last alert's group starts after the others and waits as long.
         last = {"alertname": "Last", "system": "unheard-of", "cluster": f"last-{time.monotonic_ns()}"}
         time.sleep(0.2)
         self.fire(last)
         deadline = time.monotonic() + SECONDS
         count, since = 0, time.monotonic()
-        # Groups are told side by side, so the last alert may overtake others by a moment.
+        # Groups are notified in parallel, so the last alert may be slightly earlier than others.
         while not self.receivers(last) or time.monotonic() < since + 1:
-            assert time.monotonic() < deadline, "Alertmanager told nothing, or it never ends"
-            if len(self.told) > count:
-                count, since = len(self.told), time.monotonic()
+            assert time.monotonic() < deadline, "Alertmanager sent no notification, or never stops sending"
+            if len(self.notifications) > count:
+                count, since = len(self.notifications), time.monotonic()
             time.sleep(0.05)
 
     def receivers(self, labels: Labels) -> set[str]:
-        """Who was told of the alert."""
-        return {receiver for receiver, found in self.told if found == dict(labels)}
+        """The receivers that were notified of the alert."""
+        return {receiver for receiver, found in self.notifications if found == dict(labels)}
 
     def status(self, labels: Labels) -> dict[str, Any]:
-        """What Alertmanager's API says of the alert."""
+        """The alert's status in Alertmanager's API."""
         groups = httpx.get(f"{self.url}/api/v2/alerts/groups").raise_for_status().json()
         found = [one["status"] for group in groups for one in group["alerts"] if one["labels"] == dict(labels)]
-        # In the groups of all its receivers it is the same, except that a route may have no mute window.
+        # The status is the same in the groups of all its receivers, except that some routes have no mute window.
         assert found
         return found[0]
 
 
 def document(routes: routing.Routing | None = None) -> dict[str, Any]:
-    """alertmanager.yml as it is deployed, with short waits."""
+    """The deployed alertmanager.yml, with short waits."""
     return yaml_text.load(_rendered() if routes is None else _render(routes))
 
 
@@ -80,12 +80,12 @@ def _render(routes: routing.Routing) -> str:
 
 
 @contextlib.contextmanager
-def running(config: dict[str, Any], folder: Path, *, tells: bool = True) -> Generator[Running]:
-    """Alertmanager with this configuration, until the end of the block; one that tells nobody takes more alerts."""
-    with _receiver() as (address, told):
+def running(config: dict[str, Any], folder: Path, *, notifies: bool = True) -> Generator[Running]:
+    """Runs Alertmanager with this configuration during the block; without notifications it can hold more alerts."""
+    with _receiver() as (address, notifications):
         config = config | {
             "receivers": [
-                {"name": one["name"], "webhook_configs": [{"url": f"{address}/{one['name']}"}] if tells else []}
+                {"name": one["name"], "webhook_configs": [{"url": f"{address}/{one['name']}"}] if notifies else []}
                 for one in config["receivers"]
             ]
         }
@@ -101,17 +101,17 @@ def running(config: dict[str, Any], folder: Path, *, tells: bool = True) -> Gene
             "--cluster.listen-address=",
         ]
         with Server("alertmanager", arguments, folder, f"{url}/-/ready"):
-            yield Running(url, told)
+            yield Running(url, notifications)
 
 
 @contextlib.contextmanager
 def _receiver() -> Generator[tuple[str, list[tuple[str, dict[str, str]]]]]:
-    told: list[tuple[str, dict[str, str]]] = []
+    notifications: list[tuple[str, dict[str, str]]] = []
 
     class Receiver(Handler):
         def respond(self) -> None:
-            told.extend((self.path[1:], alert["labels"]) for alert in json.loads(self.body())["alerts"])
+            notifications.extend((self.path[1:], alert["labels"]) for alert in json.loads(self.body())["alerts"])
             self.answer(200)
 
     with serving(Receiver) as url:
-        yield url, told
+        yield url, notifications

@@ -1,15 +1,15 @@
-"""Unit tests of alerts on log lines: crafted lines in a real Loki, evaluated at chosen times as its ruler would do it.
+"""Unit tests of log alerts: pushes crafted lines into a real Loki and evaluates rules at chosen times, like its ruler.
 
-A file `<system>.test.yaml` is for LogQL what promtool's test files are for PromQL:
+A file `<system>.test.yaml` does for LogQL what promtool's test files do for PromQL:
 
     tests:
-      - name: what it shows
+      - name: what the scenario shows
         interval: 1m                    # between two evaluations of a rule
         input_lines:
           - stream: {namespace: shop}   # index labels
             metadata: {level: ERROR}    # structured metadata
             line: text
-            start: 1s                   # of the first line, after the scenario's begin
+            start: 1s                   # of the first line, after the scenario's start
             step: 5s                    # between two lines
             count: 60
         alert_rule_test:
@@ -33,12 +33,12 @@ from alerting.files import read_yaml
 from alerting.model import LogRule, Strict
 from tools.rule_tests.loki_server import LokiServer
 
-# All scenarios lie in the past, so that each of them is over when it is pushed.
+# All scenarios are in the past, so that each is over when it is pushed.
 _LONGEST = 48 * 3600
 
 
 class InputLines(Strict):
-    """Equal lines of one stream at equal distances."""
+    """Equal lines of one stream at regular intervals."""
 
     stream: dict[str, str]
     metadata: dict[str, str] = Field(default_factory=dict)
@@ -49,14 +49,14 @@ class InputLines(Strict):
 
 
 class FiringAlert(Strict):
-    """One alert as Alertmanager gets it; `alertname` and the rule's own labels included."""
+    """One alert as Alertmanager receives it, including `alertname` and the rule's labels."""
 
     exp_labels: dict[str, str]
     exp_annotations: dict[str, str]
 
 
 class Check(Strict):
-    """What fires at one moment."""
+    """The alerts that must fire at one time."""
 
     eval_time: PositiveDuration
     alertname: str
@@ -64,7 +64,7 @@ class Check(Strict):
 
 
 class Scenario(Strict):
-    """Lines, and what the alerts make of them."""
+    """Lines, and the alerts that they must cause."""
 
     name: str
     interval: PositiveDuration = "1m"
@@ -84,12 +84,12 @@ def read(file: Path) -> list[Scenario]:
 
 
 def begin() -> int:
-    """Unix time at which scenarios begin: a full minute, long enough ago."""
+    """Unix time at which scenarios start: a full minute, long enough ago."""
     return int(time.time()) // 60 * 60 - _LONGEST
 
 
 def push(server: LokiServer, tenant: str, scenario: Scenario, start: int) -> None:
-    """Put the scenario's lines into Loki."""
+    """Push the scenario's lines into Loki."""
     for lines in scenario.input_lines:
         first, step = seconds(lines.start), seconds(lines.step)
         assert first + step * lines.count < _LONGEST, "a scenario must be over within two days"
@@ -104,9 +104,9 @@ def push(server: LokiServer, tenant: str, scenario: Scenario, start: int) -> Non
 
 
 def firing(server: LokiServer, tenant: str, rule: LogRule, at: float, interval: float) -> list[FiringAlert]:
-    """The alerts of one rule that fire at that Unix time, when it is evaluated every `interval` seconds.
+    """The alerts of one rule that fire at that Unix time, if it is evaluated every `interval` seconds.
 
-    An alert fires when its series was there at every evaluation for at least `for`; keep_firing_for is not supported.
+    An alert fires if its series existed at every evaluation for at least `for`; keep_firing_for is not supported.
     """
     assert rule.keep_firing_for is None
     now = {_key(series): series for series in _query(server, tenant, rule.expr, at)}
@@ -118,7 +118,7 @@ def firing(server: LokiServer, tenant: str, rule: LogRule, at: float, interval: 
 
 
 def problems(server: LokiServer, tenant: str, scenario: Scenario, rules: dict[str, LogRule], start: int) -> list[str]:
-    """What does not come out as the scenario says; its lines were pushed with the same `start`."""
+    """The failed checks of a scenario whose lines were pushed with the same `start`."""
     found: list[str] = []
     for check in scenario.alert_rule_test:
         at = start + seconds(check.eval_time)
@@ -130,7 +130,7 @@ def problems(server: LokiServer, tenant: str, scenario: Scenario, rules: dict[st
 
 @functools.cache
 def _query(server: LokiServer, tenant: str, expression: str, at: float) -> tuple[dict[str, Any], ...]:
-    """Lines of a scenario never change, and many tests ask the same of them."""
+    """Cached, because the lines of a scenario never change and many tests run the same query."""
     return tuple(server.query(tenant, expression, at))
 
 
@@ -148,7 +148,7 @@ def _alert(rule: LogRule, series: dict[str, Any]) -> FiringAlert:
 
 
 def expand(template: str, labels: dict[str, str], value: float) -> str:
-    """The forms of a template that rules on log lines use. Raises ValueError for any other."""
+    """Expands the template forms that log rules use. Raises ValueError for any other."""
 
     def replaced(match: re.Match[str]) -> str:
         code = match[1].strip()

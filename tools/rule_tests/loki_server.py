@@ -1,4 +1,4 @@
-"""One real Loki for tests: the deployed configuration, with what needs a cluster taken out, in a folder of its own."""
+"""One real Loki for tests: the deployed configuration without the parts that need a cluster, in its own folder."""
 
 import json
 import urllib.error
@@ -16,12 +16,12 @@ from tools.programs import Server
 from tools.rule_tests import yaml_text
 
 Line = tuple[int, str, dict[str, str]]
-"""Nanoseconds, text, structured metadata."""
+"""Unix time in nanoseconds, text, structured metadata."""
 
 
 @dataclass(frozen=True)
 class LokiServer:
-    """A running Loki. Every test uses a tenant of its own, so that none sees the lines of another."""
+    """A running Loki. Every test uses its own tenant, so that none sees the lines of another."""
 
     url: str
 
@@ -33,12 +33,12 @@ class LokiServer:
             self.ask("/loki/api/v1/push", tenant, json.dumps(body).encode())
 
     def query(self, tenant: str, expression: str, at: float) -> list[dict[str, Any]]:
-        """What the ruler would get for an expression at that Unix time: series with `metric` and `value`."""
+        """The result of an expression at that Unix time, as the ruler gets it: series with `metric` and `value`."""
         parameters = urllib.parse.urlencode({"query": expression, "time": f"{at:.3f}"})
         return json.loads(self.ask(f"/loki/api/v1/query?{parameters}", tenant))["data"]["result"]
 
     def parses(self, expression: str) -> bool:
-        """Whether Loki's own parser, which its ruler uses, takes the expression."""
+        """Whether Loki's parser, which its ruler also uses, accepts the expression."""
         try:
             self.ask("/loki/api/v1/format_query?" + urllib.parse.urlencode({"query": expression}), "any")
         except urllib.error.HTTPError as error:
@@ -48,7 +48,7 @@ class LokiServer:
         return True
 
     def ask(self, path: str, tenant: str, body: bytes | None = None) -> bytes:
-        """The body of an answer; raises HTTPError for all but success."""
+        """Send a request and return the answer's body. Raises HTTPError unless it succeeds."""
         headers = {"X-Scope-OrgID": tenant, "Content-Type": "application/json"}
         request = urllib.request.Request(self.url + path, data=body, headers=headers)  # noqa: S310
         with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
@@ -63,7 +63,7 @@ def loki(
     evaluation_interval: str = "1m",
     memory_bytes: int = 512 * 1024 * 1024,
 ) -> Generator[LokiServer]:
-    """A Loki that keeps all lines in memory, however old; rules are read from folder/rules/<tenant>/."""
+    """Runs a Loki that keeps lines of any age in memory; it reads rules from folder/rules/<tenant>/."""
     port = free_port()
     config = folder / "loki.yaml"
     document = yaml_text.load(
@@ -103,7 +103,7 @@ def _to_one_folder(document: dict[str, Any], folder: Path, port: int) -> None:
         "instance_addr": "127.0.0.1",
         "ring": {"kvstore": {"store": "inmemory"}},
     }
-    # Lines of yesterday: taken, kept in memory, and asked for there.
+    # Accept old lines, keep them in memory, and query them there.
     document["limits_config"]["reject_old_samples"] = False
     document["ingester"] |= {"max_chunk_age": "72h", "chunk_idle_period": "72h", "flush_check_period": "1h"}
     document["querier"] = {"query_ingesters_within": "0s"}

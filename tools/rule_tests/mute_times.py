@@ -1,4 +1,4 @@
-"""Mute times of a configuration, shifted to an instant: Alertmanager itself has no clock that can be set."""
+"""Shifts the mute times of a configuration to an instant, because Alertmanager's clock cannot be set."""
 
 import time
 from datetime import UTC, datetime
@@ -12,10 +12,10 @@ def turned_day(name: str, turn: int) -> str:
 
 
 def shifted(config: dict[str, Any], instant: str) -> dict[str, Any]:
-    """The configuration with a calendar in which it is now `instant`, such as `tuesday 03`.
+    """The configuration shifted so that now is `instant`, such as `tuesday 03`.
 
-    The hour comes from another time zone, the day from turning the week; the times themselves stay as they are. Within
-    the hour it is as late as it is.
+    Another time zone shifts the hour, rotated weekdays shift the day; times of day in the file stay unchanged, and the
+    minute is the real one.
     """
     day, hour = instant.split()
     now = datetime.now(UTC)
@@ -23,7 +23,7 @@ def shifted(config: dict[str, Any], instant: str) -> dict[str, Any]:
         time.sleep(31)
         now = datetime.now(UTC)
     offset = (int(hour) - now.hour + 12) % 24 - 12  # hours east of UTC, from -12 to 11
-    # The sign of these zones is the other way round.
+    # The sign in the names of these zones is inverted.
     zone = f"Etc/GMT{-offset:+d}" if offset else "Etc/UTC"
     today = (now.isoweekday() + (now.hour + offset) // 24) % 7
     turn = today - DAYS.index(day)

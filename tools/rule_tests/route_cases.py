@@ -1,4 +1,4 @@
-"""Whom each alert must reach: the cases of routes.yaml, and of routes/<system>.yaml, which a system brings with it."""
+"""The expected receivers of each alert: the cases in routes.yaml and in each system's routes/<system>.yaml."""
 
 from pathlib import Path
 from typing import Any, cast
@@ -9,6 +9,6 @@ FOLDER = Path(__file__).resolve().parents[2] / "tests" / "rules"
 
 
 def load(folder: Path = FOLDER) -> list[dict[str, Any]]:
-    """Every case, {alert or labels, receivers}."""
+    """All cases, each with `alert` or `labels`, and `receivers`."""
     files = [folder / "routes.yaml", *sorted((folder / "routes").glob("*.yaml"))]
     return [case for file in files for case in cast(list[dict[str, Any]], read_yaml(file, file.name))]

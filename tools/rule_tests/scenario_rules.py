@@ -1,6 +1,6 @@
-"""Files of scenarios in promtool, each scenario with the rules that it asks about and with what these read.
+"""Runs scenario files in promtool, each scenario only with the rules that it checks and the rules that these read.
 
-promtool evaluates every rule of a file at every step of every scenario, and most scenarios ask about one alert of many.
+promtool evaluates every rule of a file at every step of every scenario, but most scenarios check one alert of many.
 `python -m tools.rule_tests` runs the files with all of their rules.
 """
 
@@ -19,13 +19,13 @@ from tools.rule_tests.promtool import promtool
 
 Rule = Mapping[str, Any]
 _NAMED_ALERT = re.compile(r'ALERTS\{[^{}]*alertname="(\w+)"')
-# What a query selects by no single name.
+# Parts of a query that select series without a single name.
 _ANY = re.compile(r'__name__|ALERTS(?!\{[^{}]*alertname=")')
 
 
 @dataclass(frozen=True)
 class Placed:
-    """A rule of a rendered file."""
+    """A rule and its position in a rendered file."""
 
     file: str
     group: int
@@ -33,14 +33,14 @@ class Placed:
 
     @property
     def name(self) -> str:
-        """Of the alert or the recorded series."""
+        """Name of the alert or the recorded series."""
         return self.rule.get("alert") or self.rule["record"]
 
 
 def run(file: Path, rules: Mapping[str, str], folder: Path, *, about: str = "") -> CompletedProcess[str]:
-    """What promtool says of a file of scenarios with these rules (file name -> YAML); `folder` is for its files.
+    """Run promtool on a scenario file with these rules (file name -> YAML); writes its files to `folder`.
 
-    With `about`, only of the scenarios that ask about this alert.
+    With `about`, only the scenarios that check this alert.
     """
     read = scenarios.read(file)
     chosen = read.about([about]) if about else read
@@ -58,7 +58,7 @@ def run(file: Path, rules: Mapping[str, str], folder: Path, *, about: str = "") 
 
 
 def needed(scenario: scenarios.TestFile, rules: Mapping[str, Any]) -> Iterator[Placed]:
-    """The rules whose outcome a scenario asks for, and the recording rules that they and its queries read."""
+    """The rules that a scenario checks, and the recording rules that these and its queries read."""
     every = [one for name in _rule_files(scenario) for one in placed(name, rules[name])]
     (test,) = scenario.document["tests"]
     queries = [str(query["expr"]) for query in test.get("promql_expr_test") or []]
@@ -73,7 +73,7 @@ def needed(scenario: scenarios.TestFile, rules: Mapping[str, Any]) -> Iterator[P
 
 
 def recorded_for(expressions: list[str], rules: Iterable[Placed]) -> Iterator[Placed]:
-    """The recording rules whose series these expressions read, themselves or through others."""
+    """The recording rules whose series these expressions read, directly or through others."""
     recordings = [one for one in rules if "record" in one.rule]
     made = [_recording(one.rule) for one in recordings]
     read: set[int] = set()
@@ -86,7 +86,7 @@ def recorded_for(expressions: list[str], rules: Iterable[Placed]) -> Iterator[Pl
 
 
 def only(file: str, document: Mapping[str, Any], used: Collection[Placed]) -> dict[str, Any]:
-    """A parsed rule file without the rules that are not used; a group may be left without any."""
+    """A parsed rule file with only the used rules; groups may become empty."""
     groups = [
         {**group, "rules": [one.rule for one in placed(file, document) if one.group == number and one in used]}
         for number, group in enumerate(document["groups"])

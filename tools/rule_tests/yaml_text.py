@@ -1,4 +1,4 @@
-"""YAML as PyYAML's safe loader and dumper have it, but by libyaml where that is there: ten times as fast."""
+"""YAML through PyYAML's safe loader and dumper; uses libyaml if it is available, which is ten times as fast."""
 
 from typing import Any
 

@@ -1,6 +1,6 @@
-"""Asks AWS before the first resource whether the stack's settings can come true there. All problems at once.
+"""Checks before the first resource that AWS can fulfil the stack's settings. Reports all problems at once.
 
-Wrong credentials, another account, or an AWS that does not answer are problems, too: nothing unasked is green.
+Wrong credentials, another account, and unanswered requests are problems, too: a check that cannot run fails.
 """
 
 import json
@@ -15,21 +15,21 @@ from botocore.exceptions import BotoCoreError, ClientError
 from components.eks.preflight import account, secrets_manager
 from components.eks.preflight import cluster as preflight_cluster
 from components.eks.preflight.account import Questions
-from components.eks.preflight.secrets_manager import told
+from components.eks.preflight.secrets_manager import error_text
 from settings.eks import facts
 from settings.eks.aws import partition
 from settings.eks.facts import Facts, Findings
 from settings.eks.secret_references import Reference
 from settings.values import Values
 
-# Seconds and tries: an address that swallows packets must not hold a preview for minutes.
+# Timeouts in seconds, and attempts: an address that drops packets must not delay a preview for minutes.
 _PATIENCE = Config(connect_timeout=5, read_timeout=10, retries={"total_max_attempts": 2, "mode": "standard"})
 
 
 def check(values: Values, references: Mapping[str, Reference], stack: str) -> Findings:
-    """What AWS says of the stack of this name, its problems as lines that start with a key.
+    """Checks the stack of this name. Each problem is a line that starts with a key.
 
-    With offlinePreview nothing is asked, and all but a preview is a problem.
+    With offlinePreview it makes no requests, and reports a problem unless the engine runs a preview.
     """
     if values.offline_preview:
         if pulumi.runtime.is_dry_run():
@@ -40,7 +40,7 @@ def check(values: Values, references: Mapping[str, Reference], stack: str) -> Fi
     except BotoCoreError as error:
         return Findings(problems=[f'awsProfile: "{values.aws_profile}" is not allowed; {_line(error)}'])
     if wrong := _wrong_account(session, values):
-        # Whatever another account says is about nothing of ours.
+        # Checks in another account would be meaningless.
         return Findings(problems=[wrong])
     questions = Questions(session=session, patience=_PATIENCE, values=values, stack=stack)
     cluster, problems = preflight_cluster.cluster(questions)
@@ -48,22 +48,22 @@ def check(values: Values, references: Mapping[str, Reference], stack: str) -> Fi
     problems += _tools(values)
     client = session.client("secretsmanager", config=_PATIENCE)
     secrets, unreadable = secrets_manager.read(client, references, values.aws_region)
-    found = Facts(
+    account_facts = Facts(
         account_id=values.aws_account_id,
         partition=partition(values.aws_region),
         region=values.aws_region,
         cluster=cluster,
     )
-    return Findings(facts=found, secrets=secrets, problems=[*problems, *unreadable])
+    return Findings(facts=account_facts, secrets=secrets, problems=[*problems, *unreadable])
 
 
 def _wrong_account(session: boto3.session.Session, values: Values) -> str | None:
-    """Why these credentials are not the stack's; None when they are."""
+    """Why these credentials do not belong to the stack's account; None if they do."""
     key = f"awsAccountId: {json.dumps(values.aws_account_id)}"
     try:
         identity = session.client("sts", config=_PATIENCE).get_caller_identity()
     except ClientError as error:
-        return f"{key} cannot be used: AWS refuses the credentials: {told(error)}"
+        return f"{key} cannot be used: AWS refuses the credentials: {error_text(error)}"
     except (BotoCoreError, ValueError) as error:
         return f"{key} cannot be used: {_line(error)}; log in, or set awsProfile"
     if identity["Account"] != values.aws_account_id:
@@ -72,10 +72,10 @@ def _wrong_account(session: boto3.session.Session, values: Values) -> str | None
 
 
 def _tools(values: Values) -> list[str]:
-    given = values.kubeconfig or values.kube_context
-    if given or shutil.which("aws"):
+    own_kubeconfig = values.kubeconfig or values.kube_context
+    if own_kubeconfig or shutil.which("aws"):
         return []
-    return ["kubeContext: not set, and there is no `aws` on the PATH, which gives the tokens for the cluster then"]
+    return ["kubeContext: not set, and there is no `aws` on the PATH, which the program runs to log in to the cluster"]
 
 
 def _line(error: Exception) -> str:

@@ -1,4 +1,4 @@
-"""What preflight asks AWS, the cluster aside: each function about one thing, its problems as lines with a key."""
+"""Preflight checks of the account, except for its cluster. Each problem is a line that starts with a key."""
 
 import json
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from components.eks.preflight.secrets_manager import told
+from components.eks.preflight.secrets_manager import error_text
 from settings.eks import conflicts
 from settings.values import Values
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 STACK_TAG = "stack"
-"""Tag of everything that the program makes."""
+"""Tag of all resources that the program creates."""
 _SEARCH_ROLE = "AWSServiceRoleForAmazonOpenSearchService"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Questions:
-    """Whom to ask, how patiently, and about what."""
+    """Inputs of the checks: session, timeouts, and the values to check."""
 
     session: boto3.session.Session
     patience: Config
@@ -32,7 +32,7 @@ class Questions:
 
 
 def others(ask: Questions) -> list[str]:
-    """Problems of all that the stack names besides its cluster."""
+    """Problems of all AWS resources that the stack refers to, except for its cluster."""
     problems: list[str] = []
     for question in (_key, _zone, _certificate, _workspace, _search_role, _traces, _buckets):
         problems += question(ask)
@@ -65,9 +65,9 @@ def _zone(ask: Questions) -> Iterator[str]:
         return
     name = zone["Name"].rstrip(".")
     if not f".{values.domain}".endswith(f".{name}"):
-        yield f"{shown} is the zone of {name}; allowed: a zone that {values.domain} (domain) is in"
+        yield f"{shown} is the zone of {name}; allowed: a zone that contains {values.domain} (domain)"
     if zone.get("Config", {}).get("PrivateZone") and not values.certificate_arn:
-        yield f"{shown} is private, where no certificate is validated; allowed: a public zone, or a certificateArn"
+        yield f"{shown} is private, so ACM cannot validate a certificate; allowed: a public zone, or a certificateArn"
 
 
 def _certificate(ask: Questions) -> Iterator[str]:
@@ -95,16 +95,16 @@ def _workspace(ask: Questions) -> Iterator[str]:
     if not workspace:
         return
     try:
-        found = ask.session.client("amp", config=ask.patience).describe_workspace(workspaceId=workspace)["workspace"]
+        answer = ask.session.client("amp", config=ask.patience).describe_workspace(workspaceId=workspace)
     except (ClientError, BotoCoreError) as error:
         yield unanswered("remoteWriteUrl", url, error)
         return
-    if (status := found["status"]["statusCode"]) not in ("ACTIVE", "UPDATING"):
-        yield f"remoteWriteUrl: {json.dumps(url)} is of a workspace that is {status}; allowed: one that is ACTIVE"
+    if (status := answer["workspace"]["status"]["statusCode"]) not in ("ACTIVE", "UPDATING"):
+        yield f"remoteWriteUrl: {json.dumps(url)} names a workspace that is {status}; allowed: one that is ACTIVE"
 
 
 def _search_role(ask: Questions) -> Iterator[str]:
-    """The account's role that lets OpenSearch into a VPC. All domains share it, so no stack makes or deletes it."""
+    """Checks for the account's role that gives OpenSearch access to a VPC. All domains share it; no stack owns it."""
     if not ask.values.opensearch_domain:
         return
     client = ask.session.client("iam", config=ask.patience)
@@ -114,14 +114,16 @@ def _search_role(ask: Questions) -> Iterator[str]:
         create = "aws iam create-service-linked-role --aws-service-name opensearchservice.amazonaws.com"
         yield (
             f"opensearchDomain: true is not allowed: account {ask.values.aws_account_id} has no role {_SEARCH_ROLE}, "
-            f"which lets a domain into a VPC; make it, once: {create}"
+            f"which gives a domain access to a VPC; create it once: {create}"
         )
     except (ClientError, BotoCoreError) as error:
         yield unanswered("opensearchDomain", _SEARCH_ROLE, error)
 
 
 def _traces(ask: Questions) -> Iterator[str]:
-    """X-Ray's OTLP endpoint refuses all traces (400) until the account's go to CloudWatch Logs in this region."""
+    """Checks the destination of traces. X-Ray's OTLP endpoint rejects all traces (400) unless the account stores them
+    in CloudWatch Logs in this region.
+    """
     values = ask.values
     if not values.xray:
         return
@@ -132,8 +134,8 @@ def _traces(ask: Questions) -> Iterator[str]:
         return
     if destination != "CloudWatchLogs":
         yield (
-            f"xray: true is not allowed: X-Ray of account {values.aws_account_id} in {values.aws_region} keeps traces "
-            f"in {destination}, and takes none by OTLP then; allowed: true once CloudWatch's Transaction Search is on"
+            f"xray: true is not allowed: X-Ray of account {values.aws_account_id} in {values.aws_region} stores traces "
+            f"in {destination} and therefore rejects OTLP; allowed: true once CloudWatch's Transaction Search is on"
         )
 
 
@@ -142,46 +144,48 @@ def _buckets(ask: Questions) -> Iterator[str]:
     if not conflicts.logs_in_aws(values):
         return
     client = ask.session.client("s3", config=ask.patience)
-    made = conflicts.makes_loki_bucket(values)
+    creates = conflicts.makes_loki_bucket(values)
     for key, name in (("lokiBucket", values.loki_bucket), ("lokiRulerBucket", values.loki_ruler_bucket)):
         if name:
-            yield from (f"{key}: {json.dumps(name)} {problem}" for problem in _bucket(client, name, ask, made=made))
+            problems = _bucket(client, name, ask, creates=creates)
+            yield from (f"{key}: {json.dumps(name)} {problem}" for problem in problems)
 
 
-def _bucket(client: "S3Client", name: str, ask: Questions, *, made: bool) -> Iterator[str]:
+def _bucket(client: "S3Client", name: str, ask: Questions, *, creates: bool) -> Iterator[str]:
+    """Problems of a bucket that the program creates, or that must exist."""
     region = ask.values.aws_region
     try:
         headers = client.head_bucket(Bucket=name)
     except ClientError as error:
         code = error.response.get("Error", {}).get("Code", "")
         if code == "404":
-            yield from () if made else (f"does not exist; allowed: a bucket in {region}, or manageLokiBucket: true",)
+            yield from () if creates else (f"does not exist; allowed: a bucket in {region}, or manageLokiBucket: true",)
         elif code == "301":
             yield f"is in another region; allowed: a bucket in awsRegion {region}"
         elif code == "403":
-            yield "is not ours: another account has it, or these credentials may not read it; allowed: another name"
+            yield "is not accessible: another account owns it, or the credentials cannot read it; allowed: another name"
         else:
-            yield f"cannot be asked for: {told(error)}"
+            yield f"cannot be checked: {error_text(error)}"
         return
     except BotoCoreError as error:
-        yield f"cannot be asked for: {error}"
+        yield f"cannot be checked: {error}"
         return
-    if (place := headers.get("BucketRegion", region)) != region:
-        yield f"is in {place}; allowed: a bucket in awsRegion {region}"
-    elif made and (owner := _stack_of(client, name)) != ask.stack:
-        whose = f"of stack {owner}" if owner else "not made by this program"
-        yield f"exists, and is {whose}; allowed: another name, or manageLokiBucket: false"
+    if (actual := headers.get("BucketRegion", region)) != region:
+        yield f"is in {actual}; allowed: a bucket in awsRegion {region}"
+    elif creates and (owner := _stack_of(client, name)) != ask.stack:
+        origin = f"belongs to stack {owner}" if owner else "was not created by this program"
+        yield f"exists, and {origin}; allowed: another name, or manageLokiBucket: false"
 
 
 def _stack_of(client: "S3Client", name: str) -> str | None:
     try:
         tags = client.get_bucket_tagging(Bucket=name)["TagSet"]
-    except ClientError:  # none at all is an error, too
+    except ClientError:  # also raised if there are no tags
         return None
     return next((tag["Value"] for tag in tags if tag["Key"] == STACK_TAG), None)
 
 
 def unanswered(key: str, value: str, error: Exception) -> str:
-    """The line for something that AWS does not tell of, whether it is not there or may not be asked for."""
-    said = told(error) if isinstance(error, ClientError) else " ".join(str(error).split())
-    return f"{key}: {json.dumps(value)} cannot be found: {said}"
+    """The line for a resource that AWS does not return, because it does not exist or access is denied."""
+    reason = error_text(error) if isinstance(error, ClientError) else " ".join(str(error).split())
+    return f"{key}: {json.dumps(value)} cannot be found: {reason}"

@@ -1,4 +1,4 @@
-"""What preflight asks AWS about the cluster, its add-ons and its logs; problems are lines that start with a key."""
+"""Preflight checks of the cluster, its add-ons and its logs. Each problem is a line that starts with a key."""
 
 import json
 from collections.abc import Iterator
@@ -21,64 +21,64 @@ if TYPE_CHECKING:
 
 
 def cluster(ask: Questions) -> tuple[ClusterFacts | None, list[str]]:
-    """The cluster, None where it is still to be made or unusable; and its problems, those of its add-ons, too."""
+    """The cluster, or None if it does not exist yet or is unusable. Also returns its problems and its add-ons'."""
     values = ask.values
     client = ask.session.client("eks", config=ask.patience)
     try:
-        found = client.describe_cluster(name=values.cluster_name)["cluster"]
+        described = client.describe_cluster(name=values.cluster_name)["cluster"]
     except client.exceptions.ResourceNotFoundException:
         return None, list(_log_problems(ask)) if values.cluster == "create" else [_no_cluster(client, values)]
     except (ClientError, BotoCoreError) as error:
         return None, [unanswered("clusterName", values.cluster_name, error)]
-    problems = list(_cluster_problems(found, ask))
+    problems = list(_cluster_problems(described, ask))
     if problems:
         return None, problems
-    network = found.get("resourcesVpcConfig", {})
-    roles, problems = _volume_roles(client, found, values)
+    network = described.get("resourcesVpcConfig", {})
+    roles, problems = _volume_roles(client, described, values)
     return ClusterFacts(
-        arn=found.get("arn", ""),
-        endpoint=found.get("endpoint", ""),
-        certificate_authority=found.get("certificateAuthority", {}).get("data", ""),
-        version=found.get("version", ""),
+        arn=described.get("arn", ""),
+        endpoint=described.get("endpoint", ""),
+        certificate_authority=described.get("certificateAuthority", {}).get("data", ""),
+        version=described.get("version", ""),
         security_group_id=network.get("clusterSecurityGroupId", ""),
         vpc_id=network.get("vpcId", ""),
-        auto_mode=_auto_mode(found),
+        auto_mode=_auto_mode(described),
         volume_role_arns=roles,
     ), [*problems, *_addon_problems(client, ask)]
 
 
 def _no_cluster(client: "EKSClient", values: Values) -> str:
     try:
-        there = ", ".join(sorted(client.list_clusters()["clusters"])) or "none"
+        existing = ", ".join(sorted(client.list_clusters()["clusters"])) or "none"
     except (ClientError, BotoCoreError):
-        there = "not known"
+        existing = "not known"
     return (
-        f"clusterName: {json.dumps(values.cluster_name)} is no EKS cluster in {values.aws_region} of account "
-        f"{values.aws_account_id}; there are: {there}; `cluster: create` makes it"
+        f"clusterName: {json.dumps(values.cluster_name)} is not an EKS cluster in {values.aws_region} of account "
+        f"{values.aws_account_id}; there are: {existing}; `cluster: create` creates it"
     )
 
 
-def _cluster_problems(found: "ClusterTypeDef", ask: Questions) -> Iterator[str]:
+def _cluster_problems(described: "ClusterTypeDef", ask: Questions) -> Iterator[str]:
     values, shown = ask.values, f"clusterName: {json.dumps(ask.values.cluster_name)}"
-    status, version = found.get("status", ""), found.get("version", "")
-    if values.cluster == "create" and found.get("tags", {}).get(STACK_TAG) != ask.stack:
-        yield f'cluster: "create" is not allowed: {values.cluster_name} exists, and is not of stack {ask.stack}'
+    status, version = described.get("status", ""), described.get("version", "")
+    if values.cluster == "create" and described.get("tags", {}).get(STACK_TAG) != ask.stack:
+        yield f'cluster: "create" is not allowed: {values.cluster_name} exists and does not belong to stack {ask.stack}'
     if status != "ACTIVE":
         yield f"{shown} is {status}; allowed: a cluster that is ACTIVE"
     if not cluster_check.supported(*version.partition(".")[::2]):
         low, below = (".".join(map(str, bound)) for bound in (versions.KUBERNETES_MIN, versions.KUBERNETES_BELOW))
         yield f"{shown} runs Kubernetes {version}; allowed: {low} <= version < {below}"
-    if _auto_mode(found) != values.eks_auto_mode:
-        is_so = "in Auto Mode" if _auto_mode(found) else "not in Auto Mode"
-        yield f"eksAutoMode: {json.dumps(values.eks_auto_mode)} is not allowed: {values.cluster_name} is {is_so}"
+    if _auto_mode(described) != values.eks_auto_mode:
+        actual = "in Auto Mode" if _auto_mode(described) else "not in Auto Mode"
+        yield f"eksAutoMode: {json.dumps(values.eks_auto_mode)} is not allowed: {values.cluster_name} is {actual}"
 
 
-def _auto_mode(found: "ClusterTypeDef") -> bool:
-    return found.get("computeConfig", {}).get("enabled", False)
+def _auto_mode(described: "ClusterTypeDef") -> bool:
+    return described.get("computeConfig", {}).get("enabled", False)
 
 
 def _addon_problems(client: "EKSClient", ask: Questions) -> Iterator[str]:
-    """Add-ons to install that somebody else has installed; to take one over would throw their configuration away."""
+    """Managed add-ons that are already installed by somebody else, whose configuration the program would overwrite."""
     values = ask.values
     modes = eks_addons.modes(values.eks_addons, auto_mode=values.eks_auto_mode)
     for name in (addon for addon, mode in modes.items() if mode == "managed"):
@@ -92,21 +92,21 @@ def _addon_problems(client: "EKSClient", ask: Questions) -> Iterator[str]:
         if tags.get(STACK_TAG) != ask.stack:
             delete = f"aws eks delete-addon --cluster-name {values.cluster_name} --addon-name {name}"
             yield (
-                f'eksAddons.{name}: "managed" is not allowed: it is installed already, and not by stack {ask.stack}; '
+                f'eksAddons.{name}: "managed" is not allowed: it is already installed, but not by stack {ask.stack}; '
                 f"allowed: existing, or managed after: {delete}"
             )
 
 
-def _volume_roles(client: "EKSClient", found: "ClusterTypeDef", values: Values) -> tuple[list[str], list[str]]:
-    """ARNs of the roles, not the program's, that make the volumes; and the problems of asking for them.
+def _volume_roles(client: "EKSClient", described: "ClusterTypeDef", values: Values) -> tuple[list[str], list[str]]:
+    """ARNs of the roles outside this program that create volumes. Also returns the problems of finding them.
 
-    That is the cluster's own in Auto Mode, else an existing driver's: by Pod Identity, or as its add-on has it. What a
-    driver has only by the annotation of its service account, or from its node, EKS does not know.
+    In Auto Mode it is the cluster's own role. Otherwise it is an existing driver's role, from Pod Identity or its
+    add-on. EKS does not know roles that a driver has only from its service account's annotation or its node.
     """
     if values.cluster == "create":
         return [], []
     if values.eks_auto_mode:
-        return [found.get("roleArn", "")], []
+        return [described.get("roleArn", "")], []
     if eks_addons.modes(values.eks_addons, auto_mode=False)[eks_addons.EBS_CSI_DRIVER] != "existing":
         return [], []
     try:
@@ -119,21 +119,21 @@ def _driver_roles(client: "EKSClient", cluster_name: str) -> list[str]:
     listed = client.list_pod_identity_associations(
         clusterName=cluster_name, namespace=addons.DRIVER_NAMESPACE, serviceAccount=addons.DRIVER_ACCOUNT
     )
-    found = [
-        client.describe_pod_identity_association(clusterName=cluster_name, associationId=one.get("associationId", ""))[
-            "association"
-        ].get("roleArn", "")
-        for one in listed["associations"]
+    role_arns = [
+        client.describe_pod_identity_association(
+            clusterName=cluster_name, associationId=association.get("associationId", "")
+        )["association"].get("roleArn", "")
+        for association in listed["associations"]
     ]
     try:
         addon = client.describe_addon(clusterName=cluster_name, addonName=eks_addons.EBS_CSI_DRIVER)["addon"]
     except client.exceptions.ResourceNotFoundException:
-        return sorted(found)
-    return sorted({*found, addon.get("serviceAccountRoleArn", "")} - {""})
+        return sorted(role_arns)
+    return sorted({*role_arns, addon.get("serviceAccountRoleArn", "")} - {""})
 
 
 def _log_problems(ask: Questions) -> Iterator[str]:
-    """The log group of an earlier cluster of this name, which EKS leaves when a cluster goes."""
+    """Reports the log group of an earlier cluster of this name, which EKS keeps when the cluster is deleted."""
     values = ask.values
     name = ClusterIdentity(values.cluster_name, values.aws_region, values.aws_account_id).log_group
     client = ask.session.client("logs", config=ask.patience)
@@ -147,6 +147,6 @@ def _log_problems(ask: Questions) -> Iterator[str]:
     if tags.get(STACK_TAG) != ask.stack:
         delete = f"aws logs delete-log-group --log-group-name {name}"
         yield (
-            f"clusterName: {json.dumps(values.cluster_name)} is not allowed: {name} holds the logs of an earlier "
+            f"clusterName: {json.dumps(values.cluster_name)} is not allowed: {name} contains the logs of an earlier "
             f"cluster; allowed: another name, or this one once those logs are deleted: {delete}"
         )

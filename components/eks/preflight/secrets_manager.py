@@ -10,17 +10,17 @@ from settings.eks.secret_references import PREFIX, Reference
 
 
 class SecretNotReadableError(Exception):
-    """Why a secret's value cannot be had."""
+    """A secret's value cannot be read. The message contains the reason."""
 
 
 class SecretValues(Protocol):
-    """The one call of a Secrets Manager client that is needed."""
+    """The part of a Secrets Manager client that this module uses."""
 
     def get_secret_value(self, *, SecretId: str) -> Mapping[str, object]: ...  # noqa: N803  (the SDK's name)
 
 
 def read(client: SecretValues, references: Mapping[str, Reference], region: str) -> tuple[dict[str, str], list[str]]:
-    """Config key -> value, and a line for each reference that cannot be read. Each secret is asked for once."""
+    """Config key -> value. Also returns one line for each unreadable reference. Requests each secret only once."""
     texts: dict[str, str | SecretNotReadableError] = {}
     values: dict[str, str] = {}
     problems: list[str] = []
@@ -53,32 +53,32 @@ def _text(client: SecretValues, secret: str, region: str) -> str:
     try:
         text = client.get_secret_value(SecretId=secret).get("SecretString")
     except ClientError as error:
-        raise SecretNotReadableError(told(error)) from error
+        raise SecretNotReadableError(error_text(error)) from error
     except BotoCoreError as error:
         raise SecretNotReadableError(" ".join(str(error).split())) from error
     if not isinstance(text, str) or not text:
-        raise SecretNotReadableError("it holds no text")
+        raise SecretNotReadableError("it contains no text")
     return text
 
 
-def told(error: ClientError) -> str:
-    """AWS' code and message on one line."""
-    said = error.response.get("Error", {})
-    return " ".join(f"{said.get('Code', 'Unknown')}: {said.get('Message', '')}".split()).rstrip(".: ")
+def error_text(error: ClientError) -> str:
+    """Code and message of AWS on one line."""
+    details = error.response.get("Error", {})
+    return " ".join(f"{details.get('Code', 'Unknown')}: {details.get('Message', '')}".split()).rstrip(".: ")
 
 
 def _member(text: str, key: str) -> str:
-    # The errors of the JSON reader quote what they read, which is a secret.
+    # The JSON parser's exceptions contain the parsed text, which is secret, and so must not be chained.
     try:
         document: object = json.loads(text)
     except ValueError:
-        raise SecretNotReadableError("it is no JSON object") from None
+        raise SecretNotReadableError("it is not a JSON object") from None
     if not isinstance(document, dict):
-        raise SecretNotReadableError("it is no JSON object")
+        raise SecretNotReadableError("it is not a JSON object")
     value: object = document.get(key)
     if not isinstance(value, str) or not value:
-        has = ", ".join(_keys(document)) or "none"
-        raise SecretNotReadableError(f"its JSON has no text under {key!r}; it has {has}")
+        available = ", ".join(_keys(document)) or "none"
+        raise SecretNotReadableError(f"its JSON has no text under {key!r}; available keys: {available}")
     return value
 
 

@@ -1,9 +1,9 @@
-"""Puts the log index' pipeline and template into OpenSearch, after checking that they will mean what they say.
+"""Installs the log index' pipeline and template in OpenSearch, after checking that they take effect there.
 
-Runs in a pod of the platform with nothing but Python. Reads `ingest-pipeline.json` and `index-template.json` beside it,
-and OPENSEARCH_URL, OPENSEARCH_USERNAME and OPENSEARCH_PASSWORD from its environment; no user means no login. Nothing is
-changed when an index of these names exists with another mapping. Exit code 0 when both are there, else 1, with what is
-wrong and what to do, a line for each problem.
+Runs in a pod of the platform and needs only Python. Reads `ingest-pipeline.json` and `index-template.json` beside it,
+and OPENSEARCH_URL, OPENSEARCH_USERNAME and OPENSEARCH_PASSWORD from the environment; without a user it does not log in.
+Changes nothing if an index of this name exists with a conflicting mapping. Exits with 0 if both are installed, else
+with 1 and one line for each problem and its remedy.
 """
 
 import base64
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 NAME = "observability-logs"
-"""Of the pipeline and of the template; their indices are called NAME-*."""
+"""Name of the pipeline and of the template. Their indices are named NAME-*."""
 
 _HERE = Path(__file__).parent
 _SAMPLE = {
@@ -42,16 +42,16 @@ _SAMPLE = {
 
 
 class RefusedError(Exception):
-    """OpenSearch said no, or never answered; its text is for whoever runs the platform."""
+    """OpenSearch rejected a request or did not answer. The text is for the operators of the platform."""
 
     def __init__(self, text: str, status: int = 0) -> None:
         super().__init__(text)
         self.status = status
-        """Of HTTP; 0 for none."""
+        """HTTP status; 0 without a response."""
 
 
 class OpenSearch:
-    """The HTTP API of one OpenSearch."""
+    """Client of OpenSearch's HTTP API."""
 
     def __init__(self, url: str, username: str, password: str) -> None:
         self.url = url.rstrip("/")
@@ -61,7 +61,7 @@ class OpenSearch:
             self._headers["Authorization"] = f"Basic {login}"
 
     def ask(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401 -- JSON
-        """Its answer. Raises RefusedError with its own words, and OSError when nobody answers."""
+        """The response as JSON. Raises RefusedError with OpenSearch's reason, and OSError without a response."""
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self.url + path, data, self._headers, method=method)  # noqa: S310 -- checked
         try:
@@ -71,7 +71,7 @@ class OpenSearch:
             raise RefusedError(f"{method} {path}: {error.code}: {_reason(error)}", error.code) from None
 
     def wait(self, seconds: float) -> None:
-        """Until it answers. Raises RefusedError after so many seconds, and at once where the login is not taken."""
+        """Waits until OpenSearch answers. Raises RefusedError after this time, or at once if it rejects the login."""
         deadline = time.monotonic() + seconds
         while problem := self._problem():
             if time.monotonic() > deadline:
@@ -79,7 +79,7 @@ class OpenSearch:
             time.sleep(2)
 
     def _problem(self) -> Exception | None:
-        """Why it does not answer yet; None when it does."""
+        """Why OpenSearch does not answer yet; None if it does."""
         try:
             self.ask("GET", "/")
         except RefusedError as error:
@@ -93,40 +93,40 @@ class OpenSearch:
 
 
 def apply(opensearch: OpenSearch, pipeline: Mapping[str, Any], template: Mapping[str, Any]) -> None:
-    """Both, or neither. Raises RefusedError with every problem."""
+    """Installs both. Raises RefusedError with every problem; problems with existing indices prevent any change."""
     wanted: Mapping[str, Any] = template["template"]["mappings"]["properties"]
     problems = list(mapping_problems(opensearch, wanted)) + list(pipeline_problems(opensearch, pipeline))
     if problems:
         raise RefusedError("\n".join(problems))
     opensearch.ask("PUT", f"/_ingest/pipeline/{NAME}", pipeline)
-    # OpenSearch refuses this one if another template of the same priority claims the same names.
+    # OpenSearch rejects the template if another one of the same priority matches the same names.
     opensearch.ask("PUT", f"/_index_template/{NAME}", template)
-    made = opensearch.ask("POST", f"/_index_template/_simulate_index/{NAME}-2000.01.01")
-    got = made["template"].get("mappings", {}).get("properties", {})
+    simulated = opensearch.ask("POST", f"/_index_template/_simulate_index/{NAME}-2000.01.01")
+    effective = simulated["template"].get("mappings", {}).get("properties", {})
     stronger = "a stronger index template of yours would make {}; give it a lower priority than 500"
-    if problems := [stronger.format(line) for line in differences(wanted, got)]:
+    if problems := [stronger.format(line) for line in differences(wanted, effective)]:
         raise RefusedError("\n".join(problems))
 
 
 def mapping_problems(opensearch: OpenSearch, wanted: Mapping[str, Any]) -> Iterator[str]:
-    """A line for each index of our names in which a field is something else: its mapping cannot be changed."""
-    for index, found in sorted(opensearch.ask("GET", f"/{NAME}-*/_mapping").items()):
-        for line in differences(wanted, found["mappings"].get("properties", {})):
+    """One line for each field of a NAME-* index that has another type. The mapping of an index cannot be changed."""
+    for index, existing in sorted(opensearch.ask("GET", f"/{NAME}-*/_mapping").items()):
+        for line in differences(wanted, existing["mappings"].get("properties", {})):
             yield (
                 f"index {index} is there already, with another mapping: {line}; reindex it under a name that does not "
                 f"begin with {NAME}-, or delete it, then run `pulumi up` again"
             )
 
 
-def differences(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> Iterator[str]:
-    """Fields that have another type than they should. One that is not there yet is no difference."""
+def differences(wanted: Mapping[str, Any], existing: Mapping[str, Any]) -> Iterator[str]:
+    """Fields whose existing type is not the wanted one. Missing fields are no difference."""
     for field, properties in wanted.items():
-        if field in found and (kind := found[field].get("type", "object")) != properties["type"]:
-            yield f"{field} as {kind}, where {properties['type']} is needed"
+        if field in existing and (type_ := existing[field].get("type", "object")) != properties["type"]:
+            yield f"{field} as {type_}, where {properties['type']} is needed"
 
 
 def pipeline_problems(opensearch: OpenSearch, pipeline: Mapping[str, Any]) -> Iterator[str]:
-    """Why this OpenSearch cannot run the pipeline, such as a missing module."""
+    """Reasons why this OpenSearch cannot run the pipeline, such as a missing module."""
     sample = {"pipeline": pipeline, "docs": [{"_index": f"{NAME}-sample", "_source": _SAMPLE}]}
     try:
         if not opensearch.ask("GET", "/_nodes/ingest:true")["_nodes"]["total"]:
@@ -137,20 +137,20 @@ def pipeline_problems(opensearch: OpenSearch, pipeline: Mapping[str, Any]) -> It
         return
     source = answer.get("doc", {}).get("_source", {})
     if source.get("message") != "hello" or source.get("request_id") != "r-1":
-        yield f"the pipeline makes something else of a log line here: {json.dumps(answer)[:500]}"
+        yield f"the pipeline gives a different document for the sample log line: {json.dumps(answer)[:500]}"
 
 
 def _reason(error: urllib.error.HTTPError) -> str:
     text = error.read().decode(errors="replace")
     try:
-        found = json.loads(text)["error"]
-        return str(found["reason"] if isinstance(found, dict) else found)
+        cause = json.loads(text)["error"]
+        return str(cause["reason"] if isinstance(cause, dict) else cause)
     except (ValueError, KeyError, TypeError):
         return text[:500] or error.reason
 
 
 def main() -> int:
-    """Exit code."""
+    """Returns the exit code."""
     environment = os.environ
     opensearch = OpenSearch(
         environment["OPENSEARCH_URL"],

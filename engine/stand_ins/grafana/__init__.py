@@ -1,1 +1,1 @@
-"""Stand-in for the official `grafana` provider plugin: the real HTTP API, or provisioning files where there is none."""
+"""Stand-in for the official `grafana` provider plugin: uses the real HTTP API, or provisioning files without one."""

@@ -1,17 +1,17 @@
-"""Contact points, mute timings and the policy: the part of Grafana's API that is being replaced, kept apart."""
+"""Contact points, mute timings and the notification policy (a separate module: Grafana is replacing this API)."""
 
 from typing import Any, cast
 
 from engine.stand_ins.grafana.api import Api
 from engine.stand_ins.grafana.files import Files, document, without_secrets
-from engine.stand_ins.grafana.kinds import Kind
+from engine.stand_ins.grafana.resource_types import ResourceType
 from engine.stand_ins.values import Object, Values, plain
 
 _POINTS = "/api/v1/provisioning/contact-points"
 _POLICIES = "/api/v1/provisioning/policies"
 _MUTES = "/api/v1/provisioning/mute-timings"
 
-# Argument -> Grafana's type, and fields whose names differ.
+# Maps arguments to Grafana's integration type and to the fields whose names differ.
 _INTEGRATIONS: dict[str, tuple[str, dict[str, str]]] = {
     "slacks": ("slack", {}),
     "webhooks": ("webhook", {"authorizationScheme": "authorization_scheme"}),
@@ -24,10 +24,10 @@ _SECRET_FIELDS: dict[str, tuple[str, ...]] = {
     "emails": (),
     "pagerduties": ("integrationKey",),
 }
-"""Of an integration; what Grafana gives back of them is `[REDACTED]`, or the address of a webhook."""
+"""Secret fields of each integration; Grafana returns `[REDACTED]` for them, or the address of a webhook."""
 
 
-class ContactPoint(Kind):
+class ContactPoint(ResourceType):
     """A contact point: one name, and one or more integrations."""
 
     token = "grafana:alerting/contactPoint:ContactPoint"  # noqa: S105 (a type)
@@ -39,16 +39,16 @@ class ContactPoint(Kind):
         return str(inputs["name"])
 
     async def save(self, api: Api, inputs: Object, *, new: bool) -> Object:  # noqa: ARG002
-        there = {str(item["uid"]) for item in await _rows(api, str(inputs["name"]))}
+        existing = {str(item["uid"]) for item in await _rows(api, str(inputs["name"]))}
         wanted = _receivers(inputs)
         for row in wanted:
             body = {**row, "name": inputs["name"]}
-            if row["uid"] in there:
+            if row["uid"] in existing:
                 await api.request("PUT", f"{_POINTS}/{row['uid']}", body)
             else:
                 await api.request("POST", _POINTS, body)
-        # After the new ones: a contact point that a policy uses must never be empty.
-        for uid in sorted(there - {str(row["uid"]) for row in wanted}):
+        # Delete after creating: a contact point that a policy uses must never be empty.
+        for uid in sorted(existing - {str(row["uid"]) for row in wanted}):
             await api.delete(f"{_POINTS}/{uid}")
         return {}
 
@@ -60,13 +60,13 @@ class ContactPoint(Kind):
         for argument in _INTEGRATIONS:
             items = cast(list[Object], inputs.get(argument) or [])
             wanted = _receivers({"name": inputs["name"], argument: items})
-            kept = [
+            integrations = [
                 _seen(item, argument, rows[str(row["uid"])])
                 for item, row in zip(items, wanted, strict=True)
                 if row["uid"] in rows
             ]
-            if kept:
-                found[argument] = kept
+            if integrations:
+                found[argument] = integrations
         return found
 
     async def remove(self, api: Api, inputs: Object) -> None:
@@ -88,8 +88,8 @@ class ContactPoint(Kind):
         files.write(self.path(inputs), document("contactPoints", [point]))
 
 
-class MuteTiming(Kind):
-    """A named set of times in which policies that name it tell nothing."""
+class MuteTiming(ResourceType):
+    """A named set of times in which the policies that use it send no notifications."""
 
     token = "grafana:alerting/muteTiming:MuteTiming"  # noqa: S105 (a type)
     inputs = frozenset({"name", "intervals", "disableProvenance"})
@@ -125,8 +125,8 @@ class MuteTiming(Kind):
         files.write(self.path(inputs), document("muteTimes", [{"orgId": 1, **_timing(inputs)}]))
 
 
-class NotificationPolicy(Kind):
-    """The one tree of notification policies."""
+class NotificationPolicy(ResourceType):
+    """The single tree of notification policies."""
 
     token = "grafana:alerting/notificationPolicy:NotificationPolicy"  # noqa: S105 (a type)
     inputs = frozenset(
@@ -147,18 +147,18 @@ class NotificationPolicy(Kind):
         found = {key: value for key, value in found.items() if key != "provenance"}
         if _filled(found) == _filled(_route(inputs)):
             return inputs
-        kept = {key: value for key, value in inputs.items() if key == "disableProvenance"}
-        return {**kept, **_arguments(found)}
+        unchanged = {key: value for key, value in inputs.items() if key == "disableProvenance"}
+        return {**unchanged, **_arguments(found)}
 
     async def remove(self, api: Api, inputs: Object) -> None:  # noqa: ARG002
-        await api.delete(_POLICIES)  # sets it back to Grafana's default
+        await api.delete(_POLICIES)  # resets the tree to Grafana's default
 
     def path(self, inputs: Object) -> str:  # noqa: ARG002
         return "alerting/notification-policy.yaml"
 
     def write(self, files: Files, values: Values) -> None:
         inputs = plain(values)
-        # Grafana expands nothing in policies.
+        # Grafana does not expand variables in policies.
         files.write(self.path(inputs), document("policies", [{"orgId": 1, **_route(inputs)}]))
 
 
@@ -168,7 +168,7 @@ async def _rows(api: Api, name: str) -> list[Object]:
 
 
 def _receivers(inputs: Object) -> list[Object]:
-    """Grafana's integrations of a contact point, under uids that follow from its name."""
+    """Grafana's integrations of a contact point, with uids derived from its name."""
     found: list[Object] = []
     for argument, (kind, renamed) in _INTEGRATIONS.items():
         for index, item in enumerate(cast(list[Object], inputs.get(argument) or [])):
@@ -187,7 +187,7 @@ def _receivers(inputs: Object) -> list[Object]:
 
 
 def _seen(item: Object, argument: str, row: Object) -> Object:
-    """An integration as it is in Grafana; secrets are taken from the program, because they are not given back."""
+    """An integration with Grafana's values, except for secrets, which Grafana does not return."""
     (wanted,) = _receivers({"name": "", argument: [item]})
     settings = cast(Object, row["settings"])
     renamed = _INTEGRATIONS[argument][1]
@@ -213,7 +213,7 @@ _INTERVAL_FIELDS = {
 
 
 def _timing(inputs: Object) -> Object:
-    """A mute timing in Grafana's words."""
+    """A mute timing in the form of Grafana's API."""
     intervals: list[Object] = []
     for item in cast(list[Object], inputs.get("intervals") or []):
         interval: Object = {theirs: item[ours] for ours, theirs in _INTERVAL_FIELDS.items() if item.get(ours)}
@@ -225,7 +225,7 @@ def _timing(inputs: Object) -> Object:
 
 
 def _interval_arguments(interval: Object) -> Object:
-    """One interval in the program's words."""
+    """One interval in the form of the program's arguments."""
     item: Object = {ours: interval[theirs] for ours, theirs in _INTERVAL_FIELDS.items() if interval.get(theirs)}
     times = cast(list[Object], interval.get("times") or [])
     if times:
@@ -246,7 +246,7 @@ _POLICY_FIELDS = {
 
 
 def _route(policy: Object) -> Object:
-    """One policy, with those below it, in Grafana's words."""
+    """One policy with its children, in the form of Grafana's API."""
     route: Object = {theirs: policy[ours] for ours, theirs in _POLICY_FIELDS.items() if ours in policy}
     if policy.get("matchers"):
         matchers = cast(list[Object], policy["matchers"])
@@ -257,7 +257,7 @@ def _route(policy: Object) -> Object:
 
 
 def _arguments(route: Object) -> Object:
-    """One policy, with those below it, in the program's words."""
+    """One policy with its children, in the form of the program's arguments."""
     policy: Object = {ours: route[theirs] for ours, theirs in _POLICY_FIELDS.items() if theirs in route}
     if route.get("object_matchers"):
         matchers = cast(list[list[str]], route["object_matchers"])
@@ -268,7 +268,7 @@ def _arguments(route: Object) -> Object:
 
 
 def _filled(value: Any) -> Any:  # noqa: ANN401 (any JSON)
-    """Without what means nothing: Grafana drops `continue: false` and empty lists."""
+    """`value` without false and empty entries, which Grafana drops, such as `continue: false`."""
     if isinstance(value, dict):
         inner = {key: _filled(item) for key, item in cast(Object, value).items()}
         return {key: item for key, item in inner.items() if item not in (None, False, "", [], {})}

@@ -1,4 +1,4 @@
-"""Requests to one Grafana, and its refusals in words that a person can act on."""
+"""Sends requests to one Grafana, and turns its errors into messages that a person can act on."""
 
 import asyncio
 import time
@@ -10,7 +10,7 @@ import httpx
 from engine.stand_ins.errors import ProviderError
 from engine.stand_ins.values import Object
 
-# Seconds; a Grafana that migrates its database, or a busy machine, may take some.
+# Seconds; Grafana may answer slowly while it migrates its database, or on a busy machine.
 _TIMEOUT = 30.0
 _LOOK_TIMEOUT = 3.0
 _BUSY_WAITS = (0.5, 1, 2, 4)
@@ -18,7 +18,7 @@ _BUSY = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVIC
 
 
 class ApiError(ProviderError):
-    """Grafana refused a request."""
+    """Grafana rejected a request."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -35,11 +35,11 @@ class Api:
         login = httpx.BasicAuth(user, password) if colon else None
         if auth and auth != "anonymous" and not colon:
             headers["Authorization"] = f"Bearer {auth}"
-        # A proxy of the shell's environment does not lead to a port on this machine.
+        # Without trust_env: a proxy set in the environment cannot reach a local port.
         self._client = httpx.AsyncClient(auth=login, headers=headers, timeout=_TIMEOUT, trust_env=False)
 
     async def health(self) -> str:
-        """Why Grafana does not answer; empty when it does. Raises ProviderError when something else answers."""
+        """The reason why Grafana does not answer; empty if it does. Raises ProviderError if another program answers."""
         try:
             answer = await self._client.get(f"{self.url}/api/health", timeout=_LOOK_TIMEOUT)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
@@ -47,11 +47,11 @@ class Api:
         if answer.status_code in _BUSY:
             return f"HTTP {answer.status_code}"
         if "database" not in _object(answer):
-            raise ProviderError(f"what answers at {self.url} is no Grafana (HTTP {answer.status_code} for /api/health)")
+            raise ProviderError(f"the server at {self.url} is not Grafana (HTTP {answer.status_code} for /api/health)")
         return ""
 
     async def wait(self, seconds: float) -> None:
-        """Return when Grafana answers and takes our login. Raises ProviderError when it has not after `seconds`."""
+        """Return when Grafana answers and accepts the login. Raises ProviderError after `seconds`."""
         deadline = time.monotonic() + seconds
         while reason := await self.health():
             if time.monotonic() >= deadline:
@@ -59,8 +59,8 @@ class Api:
             await asyncio.sleep(min(1.0, seconds))
         await self.request("GET", "/api/org")
 
-    async def get(self, path: str) -> Any:  # noqa: ANN401 (an object or a list, as the caller knows)
-        """What is there; None when nothing is."""
+    async def get(self, path: str) -> Any:  # noqa: ANN401 (an object or a list, depending on the path)
+        """The JSON at `path`; None if it does not exist."""
         try:
             return await self.request("GET", path)
         except ApiError as error:
@@ -69,7 +69,7 @@ class Api:
             raise
 
     async def delete(self, path: str) -> None:
-        """Delete; gone already is fine."""
+        """Delete an object, which may be gone already."""
         try:
             await self.request("DELETE", path)
         except ApiError as error:
@@ -77,7 +77,7 @@ class Api:
                 raise
 
     async def request(self, method: str, path: str, body: Object | None = None) -> Any:  # noqa: ANN401 (see get)
-        """One request and its JSON answer; a busy Grafana is asked again for some seconds."""
+        """Send one request and return its JSON answer; retries for some seconds while Grafana is busy."""
         waits = iter(_BUSY_WAITS)
         while True:
             try:
@@ -94,7 +94,7 @@ class Api:
             raise ApiError(
                 answer.status_code,
                 f"Grafana at {self.url} refuses the login. Its database keeps the password of its first start; "
-                "`grafana cli admin reset-admin-password` inside the pod sets another",
+                "set a new one with `grafana cli admin reset-admin-password` inside the pod",
             )
         if answer.status_code >= HTTPStatus.BAD_REQUEST:
             reason = _object(answer).get("message") or answer.text.strip()[:500]

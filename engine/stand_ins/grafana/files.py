@@ -1,7 +1,7 @@
-"""Grafana's own file-provisioning format in one folder, which a Grafana loads as its GF_PATHS_PROVISIONING.
+"""Writes Grafana's file-provisioning format into one folder, which Grafana loads as its GF_PATHS_PROVISIONING.
 
-No secret is written: Grafana fills in `$__env{NAME}` from its environment when it reads the files. A dollar sign that
-is meant as such is written twice, in the files in which Grafana expands.
+No secret is written: Grafana replaces `$__env{NAME}` from its environment when it reads the files. In files in which
+Grafana expands variables, a literal dollar sign is doubled.
 """
 
 import json
@@ -20,10 +20,10 @@ FILES_VARIABLE = "OBSERVABILITY_GRAFANA_FILES"
 _README = """Content for a Grafana, in its file-provisioning format. Written by `make up`, because no Grafana answered.
 
 Load it:  GF_PATHS_PROVISIONING={folder} <how you start Grafana>
-(elsewhere: copy the folder, and point the variable to the copy)
+(on another machine: copy the folder, and set the variable to the copy)
 
-Secrets are not in these files. Grafana reads them from its environment when it starts{variables}
-Do not start that Grafana at the address in the setting grafanaApiUrl: there the next `make up` would take it over.
+These files contain no secrets. Grafana reads secrets from its environment when it starts{variables}
+Do not run this Grafana at the address in the setting grafanaApiUrl: the next `make up` would manage it there.
 """
 _ENVIRONMENT = re.compile(r"\$__env\{(GRAFANA_\w+)\}")
 
@@ -35,15 +35,15 @@ class Files:
         self.folder = folder
 
     def exists(self, path: str) -> bool:
-        """Whether the file is there."""
+        """Whether the file exists."""
         return (self.folder / path).is_file()
 
     def read(self, path: str) -> str | None:
-        """The file's text; None when it is not there."""
+        """The file's text; None if it does not exist."""
         return (self.folder / path).read_text() if self.exists(path) else None
 
     def write(self, path: str, text: str) -> None:
-        """Write a file that only this user can read, at once and whole."""
+        """Write a file atomically; only this user can read it."""
         target = self.folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
         scratch = target.with_name(f".{target.name}.new")
@@ -53,7 +53,7 @@ class Files:
         scratch.replace(target)
 
     def remove(self, path: str) -> None:
-        """Remove a file, and folders that have become empty."""
+        """Remove a file, and the folders that are then empty."""
         target = self.folder / path
         target.unlink(missing_ok=True)
         for parent in list(target.parents)[: len(Path(path).parts) - 1]:
@@ -61,7 +61,7 @@ class Files:
                 parent.rmdir()
 
     def explain(self) -> None:
-        """Write how to load the folder, and which variables it needs; remove that when nothing else is left."""
+        """Write a README on how to load the folder and which variables it needs; remove it if there is no content."""
         documents = [*self.folder.glob("*/*.yaml")]
         if not documents:
             self.remove("README.txt")
@@ -75,7 +75,7 @@ class Files:
 
 
 def document(kind: str, items: Sequence[Object]) -> str:
-    """YAML of one provisioning file with `items` of a kind, as in `datasources`."""
+    """YAML of one provisioning file with `items` under the key `kind`, such as `datasources`."""
     return yaml.safe_dump({"apiVersion": 1, kind: list(items)}, sort_keys=False, allow_unicode=True, width=1000)
 
 
@@ -91,13 +91,13 @@ def expandable(value: object) -> object:
 
 
 def variable(*parts: str) -> str:
-    """Reference to the environment variable that holds a secret, named after the resource and the field."""
+    """Reference to the environment variable for a secret, named after the resource and the field."""
     name = "_".join(re.sub(r"[^A-Za-z0-9]+", "_", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", part)) for part in parts)
     return f"$__env{{GRAFANA_{name.upper()}}}"
 
 
 def without_secrets(values: Values, known: Sequence[str], owner: str) -> Object:
-    """JSON of `values` for a file: what is secret, or has a name in `known`, refers to a variable; dollars doubled."""
+    """JSON of `values` for a file: secrets, and fields named in `known`, become references; dollar signs are doubled"""
     return {
         key: _without_secrets(value, key, known, owner, inside=False)
         for key, value in values.items()
@@ -117,12 +117,12 @@ def _without_secrets(value: PropertyValue, key: str, known: Sequence[str], owner
     if isinstance(inner, str):
         return variable(owner, key) if inside else inner.replace("$", "$$")
     if isinstance(inner, Sequence):
-        # The second receiver of a kind has a secret of its own.
+        # Each further receiver of a kind has its own secret.
         owners = [owner if index == 0 else f"{owner}-{index + 1}" for index in range(len(inner))]
         return [_without_secrets(item, key, known, own, inside=inside) for own, item in zip(owners, inner, strict=True)]
     return int(inner) if isinstance(inner, float) and inner.is_integer() else inner
 
 
 def parsed(text: object) -> Object:
-    """The object in a JSON text; empty when there is none."""
+    """The object in a JSON text; empty for an empty text."""
     return json.loads(str(text)) if text else {}

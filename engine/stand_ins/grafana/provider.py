@@ -1,8 +1,8 @@
-"""What the Pulumi engine asks of the `grafana` provider.
+"""Implements the `grafana` provider for the Pulumi engine.
 
-Content goes to the Grafana that answers at the provider's `url`. Whether one is expected says `retries`: above zero the
-stack has a server, which is waited for; with zero, and no answer, content becomes provisioning files. When that changes
-between two runs, the next `up` moves what was written to the other place.
+Content goes to the Grafana at the provider's `url`. With `retries` above zero the stack has a Grafana, and the provider
+waits for it. With zero, and if no Grafana answers, content is written as provisioning files. If this changes between
+two runs, the next `up` moves the content to the other place.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from engine.stand_ins.errors import ProviderError, discreet, unsupported
 from engine.stand_ins.grafana.alerting import ContactPoint, MuteTiming, NotificationPolicy
 from engine.stand_ins.grafana.api import Api
 from engine.stand_ins.grafana.files import Files, parsed
-from engine.stand_ins.grafana.kinds import Dashboard, DataSource, Folder, Kind
+from engine.stand_ins.grafana.resource_types import Dashboard, DataSource, Folder, ResourceType
 from engine.stand_ins.server import Notes
 from engine.stand_ins.values import (
     UNKNOWN,
@@ -31,15 +31,15 @@ from engine.stand_ins.values import (
     type_of,
 )
 
-KINDS: dict[str, Kind] = {
+TYPES: dict[str, ResourceType] = {
     kind.token: kind
     for kind in (Folder(), Dashboard(), DataSource(), ContactPoint(), MuteTiming(), NotificationPolicy())
 }
 INPUTS, PLACE = "__inputs", "__place"
-"""What the state keeps beside a resource's own properties: the last inputs, and where they were written."""
+"""Keys in the state besides a resource's own properties: the last inputs, and where they were written."""
 _API, _FILES = "api", "files"
 _ARGUMENTS = {"url", "auth", "orgId", "retries", "retryWait", "version"}
-# The official provider's own defaults.
+# The official provider's defaults.
 _RETRIES, _RETRY_WAIT = 3, 5
 
 
@@ -47,17 +47,17 @@ class GrafanaProvider(rpc.Provider):
     """One configured provider; the engine calls its methods concurrently on one event loop."""
 
     def __init__(self, folder: Path, notes: Notes) -> None:
-        """Not usable before `configure`; files go to `folder`."""
+        """Files are written to `folder`. The provider is not usable before `configure`."""
         self._files, self._note = Files(folder), notes
         self._api: Api | None = None
         self._patience = 0.0
         self._reached = False
         self._chosen: str | None = None
-        # SQLite has one writer, and two folders that are made at once may refuse each other.
+        # SQLite has one writer, and creating two folders at once may fail.
         self._one_at_a_time = asyncio.Lock()
 
     async def check_config(self, request: rpc.CheckRequest) -> rpc.CheckResponse:
-        """Refuse provider arguments that would be ignored."""
+        """Reject provider arguments that would be ignored."""
         given = plain(request.new_inputs)
         failures = [rpc.CheckFailure(key, unsupported("grafana")) for key in sorted(given) if key not in _ARGUMENTS]
         if not given.get("url"):
@@ -65,12 +65,12 @@ class GrafanaProvider(rpc.Provider):
         return rpc.CheckResponse(request.new_inputs, failures)
 
     async def diff_config(self, request: rpc.DiffRequest) -> rpc.DiffResponse:
-        """Another address or login changes the provider, and replaces nothing."""
+        """A new address or login changes the provider, but replaces no resources."""
         old, new = plain(request.old_state), plain(request.new_inputs)
         return rpc.DiffResponse(diffs=[key for key in sorted({*old, *new}) if old.get(key) != new.get(key)])
 
     async def configure(self, request: rpc.ConfigureRequest) -> rpc.ConfigureResponse:
-        """Keep the arguments. Nothing is sent: Grafana may be created later in the same run."""
+        """Store the arguments. Sends no request, because Grafana may be created later in the same run."""
         args = plain(request.args)
         retries, wait = (
             int(args.get(key, default)) for key, default in (("retries", _RETRIES), ("retryWait", _RETRY_WAIT))
@@ -82,12 +82,12 @@ class GrafanaProvider(rpc.Provider):
         return rpc.ConfigureResponse(accept_secrets=True, supports_preview=True)
 
     async def check(self, request: rpc.CheckRequest) -> rpc.CheckResponse:
-        """The inputs as they are, or why they cannot be used."""
+        """The unchanged inputs, and the reasons why some cannot be used."""
         wrong = _kind(request.urn).check(plain(request.new_inputs))
         return rpc.CheckResponse(request.new_inputs, [rpc.CheckFailure(key, reason) for key, reason in wrong])
 
     async def diff(self, request: rpc.DiffRequest) -> rpc.DiffResponse:
-        """What changes against the inputs of the last `up` or refresh, and whether the content has to move."""
+        """The changes since the inputs of the last `up` or refresh, and whether the content has to move."""
         kind, state = _kind(request.urn), plain(request.old_state)
         old, new = (_comparable(kind, value) for value in (mapping(state.get(INPUTS)), plain(request.new_inputs)))
         details: dict[str, rpc.PropertyDiff] = {}
@@ -111,7 +111,7 @@ class GrafanaProvider(rpc.Provider):
         )
 
     async def create(self, request: rpc.CreateRequest) -> rpc.CreateResponse:
-        """Save by API or as a file; in preview only say what would be known."""
+        """Save through the API or as a file; in a preview, only return the expected outputs."""
         kind = _kind(request.urn)
         if request.preview:
             return rpc.CreateResponse("", self._planned(kind, request.properties))
@@ -119,7 +119,7 @@ class GrafanaProvider(rpc.Provider):
         return rpc.CreateResponse(f"1:{kind.uid(plain(request.properties))}", state)
 
     async def update(self, request: rpc.UpdateRequest) -> rpc.UpdateResponse:
-        """Save again, where content belongs now; the old file goes when that is another place."""
+        """Save to the place that content belongs to now, and remove the old file if its path differs."""
         kind = _kind(request.urn)
         if request.preview:
             return rpc.UpdateResponse(self._planned(kind, request.news))
@@ -130,7 +130,7 @@ class GrafanaProvider(rpc.Provider):
         return rpc.UpdateResponse(state)
 
     async def read(self, request: rpc.ReadRequest) -> rpc.ReadResponse:
-        """What is there, for refresh. Nothing is there when it is in a file and belongs into Grafana by now."""
+        """The live object, for refresh. A file whose content now belongs into Grafana counts as absent."""
         kind, state = _kind(request.urn), plain(request.properties)
         inputs = mapping(state.get(INPUTS))
         if not inputs:
@@ -141,24 +141,24 @@ class GrafanaProvider(rpc.Provider):
             gone = not self._files.exists(kind.path(inputs)) or (place == _API and not await self._down())
             return rpc.ReadResponse("") if gone else unchanged
         if reason := await self._down():
-            await self._note(f"{reason}; what the state says of its content was not compared")
+            await self._note(f"{reason}; its content was not compared with the state")
             return unchanged
         live = await kind.live(self._grafana, inputs, state)
         if live is None:
             return rpc.ReadResponse("")
         found = properties(live, request.inputs)
-        kept = {key: value for key, value in request.properties.items() if key not in {*inputs, INPUTS}}
-        return rpc.ReadResponse(request.resource_id, {**found, **kept, INPUTS: PropertyValue(found)}, found)
+        outputs = {key: value for key, value in request.properties.items() if key not in {*inputs, INPUTS}}
+        return rpc.ReadResponse(request.resource_id, {**found, **outputs, INPUTS: PropertyValue(found)}, found)
 
     async def delete(self, request: rpc.DeleteRequest) -> None:
-        """Delete the object, or its file; a Grafana that is down keeps what it has, and that is said."""
+        """Delete the object or its file. If Grafana does not answer, the object stays, and a note reports this."""
         kind, state = _kind(request.urn), plain(request.properties)
         inputs = mapping(state.get(INPUTS))
         self._forget(kind, inputs)
         if state.get(PLACE) != _API:
             return
         if reason := await self._down():
-            await self._note(f"{reason}; what leaves the stack now may still be in it")
+            await self._note(f"{reason}; objects removed from the stack may still exist in it")
             return
         async with self._one_at_a_time:
             await kind.remove(self._grafana, inputs)
@@ -170,7 +170,7 @@ class GrafanaProvider(rpc.Provider):
         return self._api
 
     async def _place(self) -> str:
-        """Where content belongs in this run."""
+        """The place that content belongs to in this run: _API or _FILES."""
         if self._patience:
             return _API
         if self._chosen is None:
@@ -183,24 +183,24 @@ class GrafanaProvider(rpc.Provider):
         return self._chosen
 
     async def _down(self) -> str:
-        """Why Grafana does not answer; empty when it does."""
+        """The reason why Grafana does not answer; empty if it does."""
         reason = await self._grafana.health()
         return f"no Grafana answers at {self._grafana.url} ({reason})" if reason else ""
 
     async def _loads_files(self) -> bool:
         return any(source.get("readOnly") for source in await self._grafana.get("/api/datasources") or [])
 
-    def _planned(self, kind: Kind, values: Values) -> Values:
-        """Outputs in a preview."""
+    def _planned(self, kind: ResourceType, values: Values) -> Values:
+        """The outputs in a preview."""
         computed = {Folder.token: ("url",), Dashboard.token: ("uid", "dashboardId", "version", "url")}.get(
             kind.token, ()
         )
         return {**values, **{key: PropertyValue(UNKNOWN) for key in computed}}
 
-    async def _save(self, kind: Kind, values: Values, *, new: bool) -> Values:
+    async def _save(self, kind: ResourceType, values: Values, *, new: bool) -> Values:
         inputs, place = plain(values), await self._place()
         if has_unknown(inputs):
-            raise ProviderError("an argument is not known, although this is no preview")
+            raise ProviderError("an argument is unknown, although this is not a preview")
         async with self._one_at_a_time:
             if place == _API:
                 if not self._reached:
@@ -216,25 +216,25 @@ class GrafanaProvider(rpc.Provider):
         known = properties(inputs, values)
         return {**known, **properties(extra, {}), INPUTS: PropertyValue(known), PLACE: PropertyValue(place)}
 
-    def _forget(self, kind: Kind, inputs: Object) -> None:
+    def _forget(self, kind: ResourceType, inputs: Object) -> None:
         """Remove the file of a resource, if it has one."""
         if self._files.exists(kind.path(inputs)):
             self._files.remove(kind.path(inputs))
             self._files.explain()
 
 
-def _kind(urn: str) -> Kind:
+def _kind(urn: str) -> ResourceType:
     token = type_of(urn)
-    if token not in KINDS:
+    if token not in TYPES:
         raise ProviderError(
-            f"the stand-in grafana provider does not know {token}; it knows {', '.join(KINDS)}. "
+            f"the stand-in grafana provider does not support {token}; it supports {', '.join(TYPES)}. "
             "Install the official plugin to use others"
         )
-    return KINDS[token]
+    return TYPES[token]
 
 
-def _comparable(kind: Kind, inputs: Object) -> Object:
-    """`inputs` with JSON texts as what they say."""
+def _comparable(kind: ResourceType, inputs: Object) -> Object:
+    """`inputs` with parsed JSON in place of JSON texts."""
     return {
         key: parsed(value) if key in kind.texts and not is_unknown(value) else value for key, value in inputs.items()
     }

@@ -1,4 +1,4 @@
-"""Starts the plugin."""
+"""Starts the stand-in for the `grafana` plugin."""
 
 import os
 from pathlib import Path
@@ -8,7 +8,7 @@ from engine.stand_ins.grafana.files import FILES_VARIABLE
 from engine.stand_ins.grafana.provider import GrafanaProvider
 
 VERSION = "2.44.0"
-"""The release of the official provider whose resources are served."""
+"""The release of the official provider whose resources this stand-in supports."""
 
 
 def main() -> None:

@@ -5,7 +5,7 @@
     app = FastAPI()
     instrument(app, service="orders")
 
-See README.md beside the package for names, settings and what is counted when.
+The package's README.md documents names, settings and how requests are counted.
 """
 
 from observability_fastapi.current import Request, current

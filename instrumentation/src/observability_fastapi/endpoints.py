@@ -1,8 +1,8 @@
-"""The label `endpoint`: the template of the route that took a request, with the paths of the mounts above it.
+"""The label `endpoint`: the template of the route that handled a request, including the paths of mounts above it.
 
-Looked up once per route and remembered: a request whose route is known costs a dictionary's answer. Starlette and
-FastAPI say in the scope which route took a request, but not its whole template (mounts, included routers), so an
-unknown one is found by asking the routes again, through their public `matches`.
+Templates are cached per route, so a request to a known route costs one dictionary lookup. The scope contains the route
+that handled a request, but not its whole template (mounts, included routers). Therefore the template of an unknown
+route is found by matching the routes again, with their public method `matches`.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -13,11 +13,11 @@ from starlette.routing import BaseRoute, Host, Match, Mount
 from starlette.types import Scope
 
 UNMATCHED = "unmatched"
-"""Of a request that no route takes: its path would make a series per typing mistake."""
+"""Endpoint of requests without a route. Their paths would create a series per typing mistake."""
 BELOW = "/{path}"
-"""What stands for a path inside a mounted application whose routes cannot be seen, such as static files."""
+"""Placeholder for paths in a mounted application without visible routes, such as static files."""
 _MOST = 4096
-"""Routes to remember; a mount with a parameter is remembered once per value of it."""
+"""Maximum number of cached routes; a mount with a parameter is cached once per value."""
 
 _Key = tuple[int, int, str]
 
@@ -27,16 +27,16 @@ class Endpoints:
 
     def __init__(self, app: Starlette) -> None:
         self._app = app
-        # With the objects whose ids are the key: as long as they are here, no other object has their ids.
+        # Also holds the objects whose ids form the key, so that no other object can get these ids.
         self._known: dict[_Key, tuple[str, object, object]] = {}
 
     def of(self, scope: Scope, root_path: str) -> str:
-        """The endpoint of a request; `scope` is as the application left it, `root_path` what stood in it at first."""
+        """The endpoint of a request. `scope` is that after the request, `root_path` its value before the request."""
         route = scope.get("route")
         if route is None:
-            # Nothing matched, a middleware answered or copied the scope, or the route is Starlette's and not FastAPI's.
+            # No route matched, a middleware answered or copied the scope, or the route is Starlette's, not FastAPI's.
             return self._find(scope, root_path)
-        # FastAPI: the same route object may be included under several prefixes.
+        # In FastAPI the same route object may be included under several prefixes.
         inclusion = _inclusion(scope)
         key = (id(route), id(inclusion), scope.get("root_path", ""))
         known = self._known.get(key)
@@ -49,7 +49,7 @@ class Endpoints:
         return found
 
     def _find(self, scope: Scope, root_path: str) -> str:
-        asked = {
+        original = {
             "type": scope["type"],
             "path": scope["path"],
             "method": scope.get("method", "GET"),
@@ -57,7 +57,7 @@ class Endpoints:
             "root_path": root_path,
             "path_params": {},
         }
-        return _template(self._app.routes, asked) or UNMATCHED
+        return _template(self._app.routes, original) or UNMATCHED
 
 
 def _inclusion(scope: Mapping[str, Any]) -> object:
@@ -66,8 +66,8 @@ def _inclusion(scope: Mapping[str, Any]) -> object:
 
 
 def _template(routes: Iterable[BaseRoute], scope: Scope) -> str | None:
-    """The template of the first route that takes it, else of the first that would with another method."""
-    otherwise = None
+    """The template of the first route that matches, or else of the first that matches except for the method."""
+    partial = None
     for route in _flat(routes):
         match, child = route.matches(scope)
         if match is Match.NONE:
@@ -75,8 +75,8 @@ def _template(routes: Iterable[BaseRoute], scope: Scope) -> str | None:
         found = _inside(route, {**scope, **child})
         if match is Match.FULL:
             return found
-        otherwise = otherwise or found
-    return otherwise
+        partial = partial or found
+    return partial
 
 
 def _inside(route: BaseRoute, scope: Scope) -> str | None:
@@ -90,11 +90,11 @@ def _inside(route: BaseRoute, scope: Scope) -> str | None:
 
 
 def _flat(routes: Iterable[BaseRoute]) -> Iterator[BaseRoute]:
-    """FastAPI keeps an included router as one object, which knows its routes with their prefixes."""
+    """All routes. FastAPI represents an included router as one object that contains its routes with their prefixes."""
     for route in routes:
         contexts = getattr(route, "effective_route_contexts", None)
         if contexts is None:
             yield route
             continue
-        for one in contexts():
-            yield getattr(one, "starlette_route", None) or one
+        for included in contexts():
+            yield getattr(included, "starlette_route", None) or included

@@ -1,4 +1,4 @@
-"""One request on its way through the application: what was answered and when, and what is said of it at the end."""
+"""Observes one request on its way through the application, and emits its metrics, log line and span at the end."""
 
 import asyncio
 from dataclasses import dataclass
@@ -19,18 +19,18 @@ from observability_fastapi.settings import Settings
 from observability_fastapi.traces import describe
 
 OTHER_METHOD = "OTHER"
-"""A caller can make up as many methods as it likes."""
+"""Label of unknown methods, because callers can invent any number of methods."""
 METHODS = {
     name: name for name in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "QUERY")
 }
 OTHER_STATUS = "other"
-"""Of a status that HTTP does not have."""
+"""Label of statuses that HTTP does not define."""
 STATUSES = {number: str(number) for number in range(100, 600)}
 BROKEN = 500
-"""Of a request whose handler raised or ended without an answer, and of an answer that broke off."""
+"""Status of a request whose handler raised or ended without a response, and of a response that broke off."""
 GONE = 499
-"""Of a request whose client went away before an answer began; proxies use this number for it, too."""
-# First messages of an answer; a status that is not in the message stands here.
+"""Status of a request whose client disconnected before the response started, as in common proxies."""
+# First message of a response -> its status; 0 means that the message contains the status.
 _STARTS = {
     "http.response.start": 0,
     "websocket.http.response.start": 0,
@@ -39,7 +39,7 @@ _STARTS = {
 }
 _ENDS = frozenset({"http.response.pathsend", "websocket.accept", "websocket.close"})
 _BODIES = frozenset({"http.response.body", "websocket.http.response.body"})
-# The client's part, not the application's failure.
+# Caused by the client, not failures of the application.
 _LEFT = (ClientDisconnect, WebSocketDisconnect, asyncio.CancelledError)
 
 log = structlog.get_logger()
@@ -47,7 +47,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What all requests of one application share."""
+    """Objects that all requests of one application share."""
 
     settings: Settings
     metrics: RequestMetrics
@@ -55,18 +55,18 @@ class Parts:
 
 
 class Caller(NamedTuple):
-    """Who asks."""
+    """Identity of a request, and its span."""
 
     request: Request
     label: str
-    """The project as metrics name it."""
+    """The project's label in metrics."""
     span: Span | None
     own: bool
-    """Whether the span was made here, and has to be ended here."""
+    """Whether this package created the span and must end it."""
 
 
 class Exchange:
-    """Stands between server and application for one request; `send` and `receive` are what the application gets."""
+    """Wraps `send` and `receive` of one request between server and application."""
 
     __slots__ = (
         "_began", "_caller", "_ended", "_error", "_gone", "_left", "_operation", "_parts", "_receive", "_root", "_said",
@@ -82,7 +82,7 @@ class Exchange:
         self._send = send
         self._root: str = scope.get("root_path", "")
         self._status = 0
-        """0 until an answer has begun."""
+        """0 until the response has started."""
         self._seconds: float | None = None
         """None until the request is counted."""
         self._ended: int | None = None
@@ -93,28 +93,28 @@ class Exchange:
         self._error: BaseException | None = None
 
     async def receive(self) -> Message:
-        """The next message of the client."""
+        """The next message from the client."""
         message = await self._receive()
         if not self._status and message["type"].endswith(".disconnect"):
             self._gone = True
         return message
 
     async def send(self, message: Message) -> None:
-        """Pass a message on to the client; the first one gets the request's id."""
+        """Pass a message to the client; the first one gets the header with the request id."""
         kind = message["type"]
         if kind in _STARTS and not self._status:
             self._start(kind, message)
         try:
             await self._send(message)
         except OSError:
-            # How a server says that nobody is there to send to.
+            # Servers raise it when the client has disconnected.
             self._left = True
             raise
         if (kind in _BODIES and not message.get("more_body", False)) or kind in _ENDS:
             self._finish()
 
     def failed(self, error: BaseException) -> None:
-        """The application raised this."""
+        """Note an exception that the application raised."""
         if self._left or isinstance(error, _LEFT):
             self._gone = self._gone or not self._status
             return
@@ -123,7 +123,7 @@ class Exchange:
             self._status = BROKEN
 
     def close(self) -> None:
-        """The application is done, its background tasks included."""
+        """Finish the request after the application and its background tasks have ended."""
         self._finish()
         if not self._said:
             self._say("request")
@@ -135,13 +135,13 @@ class Exchange:
     def _start(self, kind: str, message: Message) -> None:
         self._status = _STARTS[kind] or message["status"]
         if kind != "websocket.close":
-            # A new list: the application may send the same object again. Servers take names in any case.
+            # A new list, because the application may send the same object again. Servers accept names in any case.
             headers = [pair for pair in message.get("headers", ()) if pair[0].lower() != REQUEST_ID]
             headers.append((REQUEST_ID, self._caller.request.request_id.encode("ascii")))
             message["headers"] = headers
 
     def _finish(self) -> None:
-        """Count the request, once: at the end of its answer, and not of the tasks that run after it."""
+        """Count the request once, at the end of its response and before its background tasks."""
         if self._seconds is not None:
             return
         parts, caller, scope = self._parts, self._caller, self._scope
@@ -158,7 +158,7 @@ class Exchange:
             self._say("request")
 
     def _trace(self) -> tuple[int, int] | None:
-        """Ids for an exemplar: only of a trace that somebody will find."""
+        """Trace id and span id for an exemplar; None if the trace is not recorded."""
         span = self._caller.span
         if span is None or not span.is_recording():
             return None

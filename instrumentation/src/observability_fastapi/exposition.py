@@ -1,4 +1,4 @@
-"""What `metrics_path` answers."""
+"""Serves `metrics_path`."""
 
 import asyncio
 
@@ -10,7 +10,7 @@ from starlette.types import Receive, Scope, Send
 
 
 class Exposition:
-    """An ASGI application that serves one registry, with exemplars for who asks for OpenMetrics."""
+    """An ASGI application that serves one registry, with exemplars if the client requests OpenMetrics."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._registry = registry
@@ -24,6 +24,6 @@ class Exposition:
         if scope["method"] not in ("GET", "HEAD"):
             return PlainTextResponse("Method Not Allowed", 405, {"Allow": "GET, HEAD"})
         encode, content_type = choose_encoder(Headers(scope=scope).get("accept", ""))
-        # Thousands of series take tens of milliseconds; meanwhile the event loop answers others.
+        # Thousands of series take tens of milliseconds; a thread keeps the event loop free for other requests.
         content = await asyncio.to_thread(encode, self._registry)
         return Response(content, media_type=content_type)

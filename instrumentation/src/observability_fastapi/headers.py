@@ -1,4 +1,4 @@
-"""What callers say about a request in its headers: checked, bounded, and never passed on unchecked."""
+"""Checks the headers in which callers identify a request and a project; no unchecked value is passed on."""
 
 import re
 import time
@@ -13,13 +13,13 @@ LONGEST_ID = 128
 NO_PROJECT = "none"
 OTHER_PROJECT = "other"
 INVALID_PROJECT = "invalid"
-# No quotes, brackets, backslashes, spaces or control characters: an id comes back as a header and stands in log lines.
+# No quotes, brackets, backslashes, spaces or control characters, because responses and log lines contain the id.
 _ID = re.compile(rb"[A-Za-z0-9._:~|+/=@-]{1,128}")
 _ID_ALLOWED = f"1 to {LONGEST_ID} of A-Z a-z 0-9 . _ : ~ | + / = @ -"
 _SHOWN = 64
-"""Characters of a wrong value in a warning."""
+"""Maximum length of an invalid value in a warning."""
 _WARN_EVERY = 60.0
-"""Seconds between two warnings about the same header: whoever sends nonsense may send a lot of it."""
+"""Minimum seconds between two warnings about one header, because a caller may send many invalid values."""
 _VERSION_4 = 0x4 << 76
 _VARIANT = 0x8 << 60
 _RANDOM_BITS = ~(0xF << 76 | 0xC << 60)
@@ -28,31 +28,31 @@ log = structlog.get_logger()
 
 
 def new_request_id() -> str:
-    """A new UUID4; what uuid.uuid4 gives, without the object that it makes."""
+    """A new UUID4; like str(uuid.uuid4()), but without creating a UUID object."""
     digits = f"{int.from_bytes(urandom(16)) & _RANDOM_BITS | _VERSION_4 | _VARIANT:032x}"
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
 class Warner:
-    """Warns about wrong headers, at most once a minute for each."""
+    """Warns about invalid headers, at most once a minute per header."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        """`clock` gives seconds that never go back."""
+        """`clock` returns seconds and must be monotonic."""
         self._clock = clock
         self._lock = Lock()
         self._last: dict[str, float] = {}
-        self._kept_back: dict[str, int] = {}
+        self._suppressed: dict[str, int] = {}
 
     def warn(self, header: str, value: bytes, allowed: str, instead: str) -> None:
-        """Say what was wrong, what is allowed and what is used instead."""
+        """Log the invalid value, the allowed values, and the value used instead."""
         now = self._clock()
         with self._lock:
             last = self._last.get(header)
             if last is not None and now - last < _WARN_EVERY:
-                self._kept_back[header] = self._kept_back.get(header, 0) + 1
+                self._suppressed[header] = self._suppressed.get(header, 0) + 1
                 return
             self._last[header] = now
-            before = self._kept_back.pop(header, 0)
+            suppressed = self._suppressed.pop(header, 0)
         shown = value[:_SHOWN].decode("latin-1")
         log.warning(
             "header not taken",
@@ -60,18 +60,18 @@ class Warner:
             value=shown if len(value) <= _SHOWN else f"{shown}... ({len(value)} bytes)",
             allowed=allowed,
             instead=instead,
-            not_reported=before,
+            not_reported=suppressed,
         )
 
 
 class RequestIds:
-    """Forwards a caller's id when it is harmless, else makes one."""
+    """Forwards a caller's id if it is valid, otherwise creates one."""
 
     def __init__(self, warner: Warner) -> None:
         self._warner = warner
 
     def take(self, given: bytes | None) -> str:
-        """The id of a request whose header X-Request-Id has this value."""
+        """The id of a request whose header X-Request-Id has the value `given`."""
         if given is None:
             return new_request_id()
         if _ID.fullmatch(given):
@@ -82,12 +82,12 @@ class RequestIds:
 
 
 class Projects:
-    """Turns the project header into a label that has few values, however many are sent."""
+    """Maps the project header to a label with a limited number of values."""
 
     def __init__(
         self, header: str, pattern: str, *, warner: Warner, only: Collection[str] | None = None, most: int = 100
     ) -> None:
-        """Name the projects in `only`, or without it the first `most` that come."""
+        """Uses the projects in `only` as labels, or without it the first `most` projects that appear."""
         self._header = header
         self._pattern = re.compile(pattern)
         self._warner = warner
@@ -96,15 +96,15 @@ class Projects:
         self._most = len(self._labels) if only is not None else most
 
     def take(self, given: bytes | None) -> tuple[str, str]:
-        """Label for metrics, and name for log lines."""
+        """(label for metrics, name for log lines) of a header's value."""
         if not given:
             return NO_PROJECT, NO_PROJECT
         label = self._labels.get(given)
         if label is not None:
             return label, label
-        return self._judge(given)
+        return self._classify(given)
 
-    def _judge(self, given: bytes) -> tuple[str, str]:
+    def _classify(self, given: bytes) -> tuple[str, str]:
         name = given.decode("latin-1")
         if not self._pattern.fullmatch(name):
             self._warner.warn(self._header, given, self._pattern.pattern, INVALID_PROJECT)

@@ -1,4 +1,4 @@
-"""The one call that a service makes."""
+"""The function that instruments a service."""
 
 from typing import Unpack
 from weakref import WeakKeyDictionary
@@ -22,9 +22,9 @@ _metrics: WeakKeyDictionary[CollectorRegistry, RequestMetrics] = WeakKeyDictiona
 def instrument(app: Starlette, service: str, **options: Unpack[Options]) -> None:
     """Give every request of `app` an id, metrics, a log line and a trace, under the name `service`.
 
-    Call it before the application starts; where among its middlewares, routes and mounts does not matter. Several
-    applications of one process may share a registry. Raises InstrumentationError, which names every wrong
-    setting, before anything has changed.
+    Call it before the application starts; the order relative to middlewares, routes and mounts does not matter. Several
+    applications of one process may share a registry. Raises InstrumentationError, which names every invalid setting,
+    before anything is changed.
     """
     _refuse(app)
     settings = check(service, **options)
@@ -48,24 +48,24 @@ def _refuse(app: object) -> None:
         raise InstrumentationError(f"the application is instrumented already, as {_services[app]!r}; allowed: once")
     if getattr(app, "_is_instrumented_by_opentelemetry", False):
         raise InstrumentationError(
-            "the application is instrumented by opentelemetry-instrumentation-fastapi already: each request would be "
-            "two spans; leave that out, this package makes spans"
+            "the application is already instrumented by opentelemetry-instrumentation-fastapi, so each request would "
+            "have two spans; remove that, because this package creates spans"
         )
     if app.middleware_stack is not None:
-        raise InstrumentationError("the application has started; instrument it where it is made")
+        raise InstrumentationError("the application has started; instrument it where it is created")
 
 
 def _of_registry(settings: Settings, *, shared: bool) -> RequestMetrics:
     known = _metrics.get(settings.registry)
     if known is None:
-        # The files of several processes are what is scraped then, and not the registry.
+        # With several processes, the scrape reads their files, not the registry.
         made = multiprocess.metrics(settings.buckets) if shared else RequestMetrics(settings.registry, settings.buckets)
         _metrics[settings.registry] = made
         return made
     if known.bounds[:-1] != tuple(settings.buckets):
         raise InstrumentationError(
-            f"buckets is {settings.buckets!r}; allowed: {known.bounds[:-1]!r}, with which the registry has this metric "
-            "already, or another registry"
+            f"buckets is {settings.buckets!r}; allowed: {known.bounds[:-1]!r}, the buckets of this registry's existing "
+            "metric, or another registry"
         )
     return known
 
@@ -78,14 +78,14 @@ def _take_server_lines(settings: Settings) -> None:
 
 
 def _wrap(app: Starlette, parts: Parts, exposition: ASGIApp) -> None:
-    """Put the middleware outside of all others, also of those that are added later.
+    """Put the middleware outside all others, including those that are added later.
 
-    `add_middleware` would put it inside of what answers unhandled exceptions: those answers had no id.
+    `add_middleware` would put it inside the handler of unhandled exceptions, whose responses would then have no id.
     """
     build = app.build_middleware_stack
 
     def build_measured() -> ASGIApp:
-        # Again: a server that was started after the application was made has set up its own lines since.
+        # A server that started after the application was created has configured its own logging since, so repeat this.
         _take_server_lines(parts.settings)
         return Middleware(build(), parts, exposition)
 

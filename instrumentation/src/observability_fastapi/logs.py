@@ -1,8 +1,8 @@
-"""Log lines: one JSON object per line on standard output, whoever writes it.
+"""Log lines: one JSON object per line on standard output, from every logger.
 
 Every line has `timestamp` (RFC 3339, UTC, milliseconds), `level` (upper case), `service` and `message`; lines of a
-request have its `request_id` and `project_id`, lines inside a span its `trace_id` and `span_id`. What the standard
-library's loggers say (uvicorn's, for one) comes out in the same form.
+request have its `request_id` and `project_id`, lines inside a span its `trace_id` and `span_id`. The standard
+library's loggers, such as uvicorn's, use the same format.
 """
 
 import json
@@ -20,15 +20,15 @@ from structlog.typing import EventDict, Processor
 from observability_fastapi.current import CURRENT
 
 QUIET = ("opentelemetry", "urllib3", "httpx")
-"""Loggers that would write at every failed export or request; sending.py says it once."""
-# Made once: json.dumps would make one for every line.
+"""Loggers that would write a line for every failed export or request; sending.py logs one per outage."""
+# Created once; json.dumps would create an encoder for every line.
 _ENCODER = json.JSONEncoder(default=repr)
-_SAID_BY_US = "Exception in ASGI application"
-"""How uvicorn begins to tell of an exception that the middleware has written down, with the request that it ended."""
+_ALREADY_LOGGED = "Exception in ASGI application"
+"""Start of uvicorn's message about an exception that the middleware has already logged with its request."""
 
 
 def rfc3339(seconds: float) -> str:
-    """A time in seconds since the epoch as log lines write it: 2026-01-31T09:30:00.125Z."""
+    """Seconds since the epoch in the format of log lines: 2026-01-31T09:30:00.125Z."""
     whole, milliseconds = divmod(round(seconds * 1e6) // 1000, 1000)
     return f"{_second(whole)}.{milliseconds:03d}Z"
 
@@ -36,7 +36,7 @@ def rfc3339(seconds: float) -> str:
 def configure(service: str, *, stream: TextIO | None = None) -> None:
     """Write the logs of this process as JSON to `stream` (default: standard output).
 
-    `service` is the name on lines whose writer did not bind one.
+    `service` is the service's name on lines whose logger did not bind one.
     """
 
     def line(_: object, method: str, event: EventDict) -> str:
@@ -45,7 +45,7 @@ def configure(service: str, *, stream: TextIO | None = None) -> None:
     shared: list[Processor] = [structlog.contextvars.merge_contextvars, structlog.processors.format_exc_info, line]
     structlog.configure(
         processors=shared,
-        # Standard output as it is when a line is written: tests and wrappers put another file there.
+        # Looks up standard output at every line, because tests and wrappers replace it.
         logger_factory=lambda *_: _writer(stream or sys.stdout),
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
     )
@@ -64,20 +64,20 @@ def configure(service: str, *, stream: TextIO | None = None) -> None:
 
 
 def take_server() -> None:
-    """Write what uvicorn says in the form of all lines; it sets up handlers of its own when it begins to run."""
+    """Write uvicorn's lines in the common format; uvicorn installs its own handlers when it starts."""
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         logging.getLogger(name).handlers = []
         logging.getLogger(name).propagate = True
 
 
 def mute_server() -> None:
-    """Leave out what uvicorn says of requests: the middleware writes a line for each, with its id."""
+    """Drop uvicorn's lines about requests, because the middleware writes a line with an id for each request."""
     logging.getLogger("uvicorn.access").setLevel(logging.WARNING)
-    logging.getLogger("uvicorn.error").filters = [_not_said]
+    logging.getLogger("uvicorn.error").filters = [_is_new]
 
 
-def _not_said(record: logging.LogRecord) -> bool:
-    return not str(record.msg).startswith(_SAID_BY_US)
+def _is_new(record: logging.LogRecord) -> bool:
+    return not str(record.msg).startswith(_ALREADY_LOGGED)
 
 
 @lru_cache(maxsize=1)
@@ -91,9 +91,10 @@ def _writer(stream: TextIO) -> structlog.WriteLogger:
 
 
 def _line(service: str, level: str, event: EventDict) -> EventDict:
-    """What every line has, for people who read the bare text; then the request's; then what its writer says.
+    """The fields of a line: common fields first, for people who read the raw text; then the request's; then `event`.
 
-    The writer's own word holds, but for level and message. One pass, because this is most of what a line costs.
+    Fields of `event` take precedence, except for level and message. Done in one pass, because this is most of the cost
+    of a line.
     """
     message = event.pop("event", None)
     request = CURRENT.get()

@@ -1,9 +1,9 @@
 """The metrics of requests: one object per combination of labels, one lock, three families.
 
 `request_count` and `response_status_count` are exposed under exactly these names, so that a query for `request_count`
-works. The client library appends `_total` to counters, and OpenMetrics, which Prometheus asks for and which alone
-carries exemplars, does not allow a counter without it. A family of type `unknown` keeps its name in both text formats;
-what that costs is the type in Prometheus' metadata, which `rate` and `increase` do not look at.
+works. The client library appends `_total` to counters, and OpenMetrics, the only format with exemplars, requires it. A
+family of type `unknown` keeps its name in both text formats. Only the type in Prometheus' metadata is lost, on which
+`rate` and `increase` do not depend.
 """
 
 import math
@@ -37,7 +37,7 @@ Labels = tuple[str, str, str, str, str]
 
 
 class Seen(NamedTuple):
-    """The request behind an exemplar; ids as numbers, because most exemplars are replaced before anybody reads them."""
+    """The request of an exemplar. Ids are numbers, because most exemplars are replaced before they are exposed."""
 
     trace_id: int
     span_id: int
@@ -46,23 +46,23 @@ class Seen(NamedTuple):
     """Seconds since the epoch."""
 
     def exemplar(self) -> Exemplar:
-        """As the client library writes it."""
+        """The client library's object."""
         ids = {"trace_id": format_trace_id(self.trace_id), "span_id": format_span_id(self.span_id)}
         return Exemplar(ids, self.seconds, self.at)
 
 
 Exemplars = list[Seen | None]
-"""Per bucket."""
+"""One entry per bucket."""
 
 
 class Series:
-    """What is known of one combination of labels."""
+    """Counts of one combination of labels."""
 
     __slots__ = ("buckets", "exemplars", "total")
 
     def __init__(self, _labels: Labels, bounds: Sequence[float]) -> None:
         self.buckets = array("Q", bytes(8 * len(bounds)))
-        """Per bucket, not cumulative; the last one is +Inf."""
+        """Count per bucket, not cumulative; the last bucket is +Inf."""
         self.total = 0.0
         self.exemplars: Exemplars | None = None
 
@@ -73,7 +73,7 @@ class Series:
 
 
 class Row(NamedTuple):
-    """A series as it was at one moment."""
+    """A snapshot of a series."""
 
     labels: Labels
     buckets: Sequence[int]
@@ -82,10 +82,10 @@ class Row(NamedTuple):
 
 
 class RequestMetrics(Collector):
-    """Counts requests; any thread may count and any may collect.
+    """Counts requests; every method is thread-safe.
 
-    The lock is what makes that true, with and without a global interpreter lock. It costs a hundredth of the
-    middleware's time, is held for a handful of statements, and is the only one on a request's way.
+    A lock ensures that, with and without a global interpreter lock. It costs one hundredth of the middleware's time, is
+    held for a handful of statements, and is the only lock in the handling of a request.
     """
 
     def __init__(
@@ -95,9 +95,9 @@ class RequestMetrics(Collector):
         *,
         make: Callable[[Labels, Sequence[float]], Series] = Series,
     ) -> None:
-        """Register in `registry`, if there is one. `buckets` are upper bounds in seconds, without +Inf.
+        """Register in `registry` unless it is None. `buckets` are upper bounds in seconds, without +Inf.
 
-        Raises InstrumentationError when the registry has metrics of these names.
+        Raises InstrumentationError if the registry already has metrics with these names.
         """
         self.bounds = (*buckets, math.inf)
         self._make = make
@@ -110,7 +110,7 @@ class RequestMetrics(Collector):
                 raise InstrumentationError(f"the registry has other metrics of these names: {error}") from error
 
     def observe(self, labels: Labels, seconds: float, trace: tuple[int, int] | None = None) -> None:
-        """Count one request that took `seconds`; `trace` is the trace id and span id of a request that is traced."""
+        """Count one request that took `seconds`. `trace` is the trace id and span id if the request is traced."""
         bucket = bisect_left(self.bounds, seconds)
         with self._lock:
             series = self._series.get(labels)
@@ -122,13 +122,13 @@ class RequestMetrics(Collector):
                 seen[bucket] = Seen(*trace, seconds, time())
 
     def rows(self) -> list[Row]:
-        """Every series as it is now."""
+        """A snapshot of every series."""
         with self._lock:
             known = list(self._series.items())
         return [self._row(labels, series) for labels, series in known]
 
     def describe(self) -> Iterable[Metric]:
-        """The families, without their series: what the registry compares names with."""
+        """The families without series; the registry uses them to detect name conflicts."""
         return families((), self.bounds)
 
     def collect(self) -> Iterable[Metric]:
@@ -142,7 +142,7 @@ class RequestMetrics(Collector):
 
 
 def families(rows: Iterable[Row], bounds: Sequence[float]) -> Iterator[Metric]:
-    """The three families of these rows, whose buckets have these upper bounds."""
+    """The three families with these rows; `bounds` are the upper bounds of their buckets."""
     requests = UnknownMetricFamily(REQUESTS, HELP[REQUESTS], labels=LABELS)
     responses = UnknownMetricFamily(RESPONSES, HELP[RESPONSES], labels=LABELS)
     durations = HistogramMetricFamily(DURATIONS, HELP[DURATIONS], labels=LABELS)

@@ -1,4 +1,4 @@
-"""The middleware: pure ASGI, outermost, one pass per request."""
+"""The middleware: pure ASGI, outside all other middlewares, one pass per request."""
 
 from opentelemetry import context, trace
 from opentelemetry.trace import Span, Tracer
@@ -11,17 +11,17 @@ from observability_fastapi.headers import REQUEST_ID, Projects, RequestIds, Warn
 
 _MEASURED = frozenset({"http", "websocket"})
 _MARK = "observability_fastapi"
-"""In the scope of a request that is counted: an instrumented application inside another one does not count it again."""
+"""Key in the scope of a counted request, so that an instrumented application inside another one does not count it."""
 
 
 class Middleware:
-    """Gives each request an id and a trace, counts it, and writes its line."""
+    """Gives each request an id and a trace, counts it, and writes its log line."""
 
     def __init__(self, app: ASGIApp, parts: Parts, exposition: ASGIApp) -> None:
-        """`exposition` answers the path of the metrics."""
+        """`exposition` serves the path of the metrics."""
         settings = parts.settings
         warner = Warner()
-        # Its name is public, so that who looks through a stack of middlewares finds the next one.
+        # Public by convention, so that tools can walk through the stack of middlewares.
         self.app = app
         self._parts = parts
         self._exposition = exposition
@@ -37,7 +37,7 @@ class Middleware:
         self._excluded = frozenset(settings.exclude)
         self._below = tuple(f"{path.rstrip('/')}/" for path in settings.exclude)
         self._tracer = settings.tracer
-        self._looked = settings.tracer is not None or not settings.tracing
+        self._has_tracer = settings.tracer is not None or not settings.tracing
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
@@ -83,20 +83,20 @@ class Middleware:
         return Caller(request, label, span, own=True)
 
     def _find_tracer(self) -> Tracer | None:
-        if not self._looked:
-            # At the first request: by then the service has set up OpenTelemetry, if it does.
+        if not self._has_tracer:
+            # Done at the first request, because by then the service has configured OpenTelemetry, if it does.
             self._tracer = traces.global_tracer()
-            self._looked = True
+            self._has_tracer = True
         return self._tracer
 
 
 def _path(scope: Scope) -> str:
-    """The path as routes see it: without what stands before all of them."""
+    """The path without the root path, as routes match it."""
     path: str = scope["path"]
     root: str = scope.get("root_path", "")
     return path[len(root) :] if root and path.startswith(f"{root}/") else path
 
 
 def _of_fastapi(scope: Scope) -> Span | None:
-    """The request's span where FastAPI itself makes one, as late releases do: a second one would tell the same."""
+    """The request's span if FastAPI itself creates one, as recent releases do; a second span would be redundant."""
     return getattr(scope.get("fastapi.telemetry"), "span", None)

@@ -1,8 +1,8 @@
-"""Several worker processes: the client library's files, one per process, added up by whichever process is scraped.
+"""Support for several worker processes: each writes a file of the client library, and the scraped process adds them up.
 
-On while PROMETHEUS_MULTIPROC_DIR names a folder, as with the client library itself. A request costs two writes to
-mapped memory; the counters are not stored, they follow from the histogram. Exemplars are those of the process that
-answers the scrape: the files have no place for them.
+Active while PROMETHEUS_MULTIPROC_DIR names a folder, as in the client library itself. A request costs two writes to
+mapped memory; the counters are not stored, but computed from the histogram. Exemplars are those of the process that
+answers the scrape, because the files cannot contain them.
 """
 
 import os
@@ -33,22 +33,20 @@ FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
 
 def folder() -> str | None:
-    """Where the processes' files are; None with one process. Raises InstrumentationError."""
+    """Folder of the processes' files; None with a single process. Raises InstrumentationError."""
     given = os.environ.get(FOLDER)
     if given is None:
         return None
     if not Path(given).is_dir():
-        raise InstrumentationError(
-            f"{FOLDER} is {given!r}; allowed: a folder that exists, empty when the service starts"
-        )
-    # The client library looks once, when it is imported.
+        raise InstrumentationError(f"{FOLDER} is {given!r}; allowed: an existing folder, empty when the service starts")
+    # The client library reads the variable only once, when it is imported.
     if not getattr(values.ValueClass, "_multiprocess", False):
         raise InstrumentationError(f"{FOLDER} was set after prometheus_client was imported; set it before that")
     return given
 
 
 class SharedSeries(Series):
-    """One combination of labels, whose numbers are in this process' file."""
+    """Counts of one combination of labels, stored in this process' file."""
 
     __slots__ = ("_shared", "_sum")
 
@@ -70,10 +68,10 @@ class SharedSeries(Series):
 
 
 class Merged(Collector):
-    """All metrics of all processes, those of the service itself included."""
+    """All metrics of all processes, including the service's own metrics."""
 
     def __init__(self, files: str, own: RequestMetrics) -> None:
-        """`files` is their folder; `own` has this process' exemplars."""
+        """`files` is the folder of all files; `own` has this process' exemplars."""
         self._files = files
         self._own = own
 
@@ -85,14 +83,16 @@ class Merged(Collector):
                 continue
             for name in (REQUESTS, RESPONSES):
                 counts = UnknownMetricFamily(name, HELP[name])
-                counts.samples = [one._replace(name=name) for one in family.samples if one.name == f"{DURATIONS}_count"]
+                counts.samples = [
+                    sample._replace(name=name) for sample in family.samples if sample.name == f"{DURATIONS}_count"
+                ]
                 yield counts
             own = self._exemplars()
-            family.samples = [_with_exemplar(one, own) for one in family.samples]
+            family.samples = [_with_exemplar(sample, own) for sample in family.samples]
             yield family
 
     def _exemplars(self) -> dict[tuple[str, ...], Seen]:
-        """Labels and bound of a bucket -> what this process saw in it."""
+        """Labels and bound of a bucket -> this process' exemplar."""
         names = [floatToGoString(bound) for bound in self._own.bounds]
         return {
             (*row.labels, name): seen
@@ -109,12 +109,12 @@ def _with_exemplar(sample: Sample, own: dict[tuple[str, ...], Seen]) -> Sample:
 
 
 def metrics(buckets: Sequence[float]) -> RequestMetrics:
-    """Metrics whose numbers are in this process' file; in no registry, because the files are what is scraped."""
+    """Metrics stored in this process' file. They are in no registry, because scrapes read the files."""
     return RequestMetrics(None, buckets, make=SharedSeries)
 
 
 def registry(files: str, own: RequestMetrics) -> CollectorRegistry:
-    """What a scrape of any process shows."""
+    """A registry with the metrics of all processes."""
     made = CollectorRegistry()
     made.register(Merged(files, own))
     return made

@@ -1,4 +1,4 @@
-"""The settings of `instrument`, checked before anything of the application changes."""
+"""The settings of `instrument`, checked before the application is changed."""
 
 import math
 import re
@@ -20,28 +20,31 @@ _PATH = re.compile(r"/[^\s?#{}]*")
 
 
 class InstrumentationError(ValueError):
-    """The application cannot be instrumented like this; the text names every setting, its value and what is allowed."""
+    """The application cannot be instrumented; the message names each invalid setting, its value and allowed values."""
 
 
 class Options(TypedDict, total=False):
-    """What `instrument` takes beside the application and the service's name; each has a default."""
+    """Options of `instrument` besides the application and the service's name; each has a default."""
 
     project_header: str
     """Header with the project of the caller. Default: X-Project-Id."""
     project_pattern: str
-    """What a project must match in full; others are `invalid`. Default: 1 to 63 of A-Z a-z 0-9 . _ -"""
+    """Regular expression that a project must match in full; other values become `invalid`.
+
+    Default: 1 to 63 of A-Z a-z 0-9 . _ -
+    """
     projects: Collection[str]
-    """The only projects that metrics name. Default: the first `max_projects` that come."""
+    """The only projects that metrics name. Default: the first `max_projects` that appear."""
     max_projects: int
-    """How many different projects metrics name before the rest is `other`. Default: 100."""
+    """Maximum number of projects that metrics name; further ones become `other`. Default: 100."""
     buckets: Sequence[float]
-    """Upper bounds of the durations' histogram in seconds, rising, without +Inf. Default: 5 ms to 30 s in 12 steps."""
+    """Ascending upper bounds of the duration histogram in seconds, without +Inf. Default: 5 ms to 30 s in 12 steps."""
     metrics_path: str | None
-    """Where the metrics are served, ahead of every route and middleware; None: nowhere. Default: /metrics."""
+    """Path of the metrics, handled before every route and middleware; None: not served. Default: /metrics."""
     exclude: Collection[str]
-    """Paths that are not measured, each with all below it. Default: none."""
+    """Paths that are not measured, including everything below them. Default: none."""
     registry: CollectorRegistry
-    """Where the metrics are registered and what `metrics_path` serves. Default: the Prometheus client's own."""
+    """Registry of the metrics, which `metrics_path` serves. Default: that of the Prometheus client."""
     logs: bool
     """Make structlog and the standard library write JSON lines to standard output. Default: true."""
     log_requests: bool
@@ -49,9 +52,9 @@ class Options(TypedDict, total=False):
     tracing: bool
     """Give every request a trace. Default: true."""
     tracer: Tracer
-    """Makes the spans. Default: one of OpenTelemetry's global provider."""
+    """Tracer that creates the spans. Default: one of OpenTelemetry's global provider."""
     clock: Callable[[], float]
-    """Seconds that never go back; for tests. Default: time.perf_counter."""
+    """Monotonic clock in seconds; for tests. Default: time.perf_counter."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +78,7 @@ class Settings:
 
 
 def check(service: str, **options: Unpack[Options]) -> Settings:
-    """The settings. Raises InstrumentationError with all problems at once."""
+    """The checked settings. Raises InstrumentationError with all problems."""
     unknown = sorted(set(options) - Options.__annotations__.keys())
     if unknown:
         allowed = ", ".join(sorted(Options.__annotations__))
@@ -110,7 +113,7 @@ def _projects(settings: Settings) -> list[str]:
     if isinstance(settings.projects, str):
         problems.append(f"projects is {settings.projects!r}; allowed: a list or set of names")
     else:
-        wrong = [one for one in settings.projects or () if not _matches(pattern, one)]
+        wrong = [name for name in settings.projects or () if not _matches(pattern, name)]
         if wrong:
             problems.append(f"projects has {', '.join(map(repr, wrong))}; allowed: what {pattern.pattern} matches")
     if not (_is_whole(settings.max_projects) and 0 <= settings.max_projects <= LARGEST_MAX_PROJECTS):

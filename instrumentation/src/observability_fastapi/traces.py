@@ -1,7 +1,6 @@
-"""Traces: W3C trace context in, and a span for every request.
+"""Traces: reads W3C trace context, and creates a span for every request.
 
-Without a collector no span is recorded, but every request has a trace id for its log lines and for the requests that
-it makes itself.
+Without a collector no span is recorded, but every request has a trace id for its log lines and its outgoing requests.
 """
 
 import os
@@ -25,7 +24,7 @@ _PROPAGATOR = TraceContextTextMapPropagator()
 
 
 def endpoint(environment: Mapping[str, str] = os.environ) -> str | None:
-    """The URL to which the environment says that spans go; None: nowhere. Raises InstrumentationError."""
+    """The OTLP URL for spans according to the environment; None: no spans are sent. Raises InstrumentationError."""
     if environment.get(DISABLED, "").lower() == "true":
         return None
     for name, suffix in ((TRACES_ENDPOINT, ""), (ENDPOINT, "/v1/traces")):
@@ -39,9 +38,9 @@ def endpoint(environment: Mapping[str, str] = os.environ) -> str | None:
 
 
 def configure(service: str, url: str) -> None:
-    """Send the spans of `service` to an OTLP receiver, unless the service has set up OpenTelemetry itself."""
+    """Send the spans of `service` to an OTLP receiver, unless the service has configured OpenTelemetry itself."""
     if not _is_configured():
-        # Only here: a service without a collector does not pay for what sends.
+        # Imported here, so that services without a collector avoid the cost.
         from observability_fastapi import sending  # noqa: PLC0415
 
         sending.send(service, url)
@@ -52,12 +51,12 @@ def _is_configured() -> bool:
 
 
 def global_tracer() -> Tracer | None:
-    """The tracer of OpenTelemetry's global provider; None when nobody has set one up."""
+    """The tracer of OpenTelemetry's global provider; None if no provider is configured."""
     return trace.get_tracer("observability_fastapi") if _is_configured() else None
 
 
 def start(tracer: Tracer | None, method: str, headers: Mapping[bytes, bytes]) -> Span:
-    """The span of a request; without a `tracer` one that is not recorded, with ids all the same."""
+    """The span of a request; without a `tracer` it has ids but is not recorded."""
     parent = _parent(headers)
     if tracer is not None:
         span = tracer.start_span(method, parent, SpanKind.SERVER)
@@ -76,13 +75,13 @@ def _parent(headers: Mapping[bytes, bytes]) -> Context | None:
 
 
 def _new_context() -> SpanContext:
-    # Marked as sampled: who is called next and does record decides for itself.
+    # Marked as sampled, so that services further down that record spans can decide for themselves.
     number = int.from_bytes(urandom(24))
     return SpanContext(number >> 64 or 1, number & (1 << 64) - 1 or 1, is_remote=False, trace_flags=TraceFlags(1))
 
 
 def describe(span: Span, operation: str, status: int, about: Mapping[str, str]) -> None:
-    """Name a span that is recorded after what it was about."""
+    """Set the name, attributes and status of a span at the end of its request."""
     span.update_name(operation)
     span.set_attributes({"operation": operation, "http.response.status_code": status, **about})
     if status >= 500:

@@ -68,15 +68,15 @@ def test_an_unknown_profile(account: Account) -> None:
 def test_another_region_is_another_place(account: Account) -> None:
     first, *_ = check(account, awsRegion="us-east-1").problems
     assert first == (
-        f'clusterName: "{CLUSTER}" is no EKS cluster in us-east-1 of account {ACCOUNT}; there are: none; '
-        "`cluster: create` makes it"
+        f'clusterName: "{CLUSTER}" is not an EKS cluster in us-east-1 of account {ACCOUNT}; there are: none; '
+        "`cluster: create` creates it"
     )
 
 
 def test_a_domain_in_an_account_that_has_no_role_for_it(account: Account) -> None:
     assert check(account, **SEARCH).problems == [
         f"opensearchDomain: true is not allowed: account {ACCOUNT} has no role "
-        "AWSServiceRoleForAmazonOpenSearchService, which lets a domain into a VPC; make it, once: "
+        "AWSServiceRoleForAmazonOpenSearchService, which gives a domain access to a VPC; create it once: "
         "aws iam create-service-linked-role --aws-service-name "
         "opensearchservice.amazonaws.com"
     ]
@@ -88,8 +88,8 @@ def test_a_domain_in_an_account_that_has_no_role_for_it(account: Account) -> Non
 def test_traces_for_an_x_ray_that_takes_none(account: Account, installed: dict[str, dict[str, str]]) -> None:
     installed["xray"] = {"destination": "XRay"}
     assert check(account).problems == [
-        f"xray: true is not allowed: X-Ray of account {ACCOUNT} in {REGION} keeps traces in XRay, and takes none by "
-        "OTLP then; allowed: true once CloudWatch's Transaction Search is on"
+        f"xray: true is not allowed: X-Ray of account {ACCOUNT} in {REGION} stores traces in XRay and therefore "
+        "rejects OTLP; allowed: true once CloudWatch's Transaction Search is on"
     ]
     assert check(account, xray="false").problems == []
 
@@ -98,7 +98,7 @@ def test_a_zone_that_the_domain_is_not_in(account: Account) -> None:
     (line,) = check(account, domain="production.example.com").problems
     assert line == (
         f'hostedZoneId: "{account.zone_id}" is the zone of staging.example.com; allowed: a zone that '
-        "production.example.com (domain) is in"
+        "contains production.example.com (domain)"
     )
     (line,) = check(account, hostedZoneId="Z0000000000000000000A").problems
     assert line.startswith('hostedZoneId: "Z0000000000000000000A" cannot be found: NoSuchHostedZone')
@@ -114,7 +114,7 @@ def test_a_private_zone_proves_nothing(account: Account) -> None:
         .rsplit("/", 1)[-1]
     )
     assert check(account, hostedZoneId=zone).problems == [
-        f'hostedZoneId: "{zone}" is private, where no certificate is validated; allowed: a public zone, or a '
+        f'hostedZoneId: "{zone}" is private, so ACM cannot validate a certificate; allowed: a public zone, or a '
         "certificateArn"
     ]
     # moto issues what is validated by mail at once.
@@ -170,8 +170,9 @@ def test_a_bucket_of_another_stack(account: Account) -> None:
     account.bucket("own", stack="staging")
     assert check(account, lokiBucket="own").problems == []
     assert check(account, lokiBucket="taken", lokiRulerBucket="by-hand").problems == [
-        'lokiBucket: "taken" exists, and is of stack production; allowed: another name, or manageLokiBucket: false',
-        'lokiRulerBucket: "by-hand" exists, and is not made by this program; allowed: another name, or '
+        'lokiBucket: "taken" exists, and belongs to stack production; allowed: another name, or '
+        "manageLokiBucket: false",
+        'lokiRulerBucket: "by-hand" exists, and was not created by this program; allowed: another name, or '
         "manageLokiBucket: false",
     ]
 
@@ -195,7 +196,7 @@ def test_a_bucket_in_another_region(account: Account) -> None:
 def test_no_cli_no_token(monkeypatch: pytest.MonkeyPatch, account: Account) -> None:
     monkeypatch.setattr("shutil.which", lambda _name: None)
     assert check(account).problems == [
-        "kubeContext: not set, and there is no `aws` on the PATH, which gives the tokens for the cluster then"
+        "kubeContext: not set, and there is no `aws` on the PATH, which the program runs to log in to the cluster"
     ]
     assert check(account, kubeContext="staging").problems == []
 

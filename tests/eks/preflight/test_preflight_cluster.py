@@ -18,8 +18,8 @@ CREATE = {
 def test_a_cluster_that_does_not_exist(account: Account) -> None:
     (line,) = check(account, clusterName="stagng").problems
     assert line == (
-        f'clusterName: "stagng" is no EKS cluster in {REGION} of account {ACCOUNT}; there are: {CLUSTER}; '
-        "`cluster: create` makes it"
+        f'clusterName: "stagng" is not an EKS cluster in {REGION} of account {ACCOUNT}; there are: {CLUSTER}; '
+        "`cluster: create` creates it"
     )
 
 
@@ -29,7 +29,7 @@ def test_a_cluster_to_create(account: Account) -> None:
     assert found.facts
     assert found.facts.cluster is None
     first, *_ = check(account, **CREATE).problems
-    assert first == f'cluster: "create" is not allowed: {CLUSTER} exists, and is not of stack staging'
+    assert first == f'cluster: "create" is not allowed: {CLUSTER} exists and does not belong to stack staging'
 
 
 def test_a_cluster_to_create_whose_logs_are_an_earlier_one_s(account: Account) -> None:
@@ -37,7 +37,7 @@ def test_a_cluster_to_create_whose_logs_are_an_earlier_one_s(account: Account) -
     logs.create_log_group(logGroupName="/aws/eks/new/cluster-2")
     logs.create_log_group(logGroupName="/aws/eks/new/cluster")
     assert check(account, clusterName="new", **CREATE).problems == [
-        'clusterName: "new" is not allowed: /aws/eks/new/cluster holds the logs of an earlier cluster; allowed: '
+        'clusterName: "new" is not allowed: /aws/eks/new/cluster contains the logs of an earlier cluster; allowed: '
         "another name, or this one once those logs are deleted: aws logs delete-log-group --log-group-name "
         "/aws/eks/new/cluster"
     ]
@@ -81,7 +81,7 @@ def test_a_cluster_that_is_old_or_not_in_auto_mode(account: Account) -> None:
 def test_an_add_on_that_was_installed_by_hand(account: Account, installed: dict[str, dict[str, str]]) -> None:
     installed["metrics-server"] = {}
     assert check(account).problems == [
-        'eksAddons.metrics-server: "managed" is not allowed: it is installed already, and not by stack staging; '
+        'eksAddons.metrics-server: "managed" is not allowed: it is already installed, but not by stack staging; '
         f"allowed: existing, or managed after: aws eks delete-addon --cluster-name {CLUSTER} --addon-name "
         "metrics-server"
     ]

@@ -46,7 +46,7 @@ def test_refuses_malformed_references(text: str) -> None:
     assert secret_references.find({"key": text}, ["key"]) == (
         {},
         [
-            f'key: "{text}" is not allowed; allowed: aws-secret:NAME or aws-secret:ARN, where wanted with #KEY of the '
+            f'key: "{text}" is not allowed; allowed: aws-secret:NAME or aws-secret:ARN, optionally with #KEY of the '
             "secret's JSON"
         ],
     )
@@ -65,15 +65,17 @@ def test_reads_by_name_and_by_arn(client: Any) -> None:
             Reference("absent"),
             "aws-secret:absent cannot be read: ResourceNotFoundException: Secrets Manager can't find",
         ),
-        (Reference("bytes"), "aws-secret:bytes cannot be read: it holds no text"),
-        (Reference("plain", "a"), "aws-secret:plain#a cannot be read: it is no JSON object"),
+        (Reference("bytes"), "aws-secret:bytes cannot be read: it contains no text"),
+        (Reference("plain", "a"), "aws-secret:plain#a cannot be read: it is not a JSON object"),
         (
             Reference("observability/staging", "slak"),
-            "aws-secret:observability/staging#slak cannot be read: its JSON has no text under 'slak'; it has slack",
+            "aws-secret:observability/staging#slak cannot be read: its JSON has no text under 'slak'; "
+            "available keys: slack",
         ),
         (
             Reference("observability/staging", "number"),
-            "aws-secret:observability/staging#number cannot be read: its JSON has no text under 'number'; it has slack",
+            "aws-secret:observability/staging#number cannot be read: its JSON has no text under 'number'; "
+            "available keys: slack",
         ),
         (
             Reference("arn:aws:secretsmanager:us-east-1:111122223333:secret:x-abcdef"),

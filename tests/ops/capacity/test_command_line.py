@@ -22,7 +22,12 @@ def test_one_stack_beside_another_in_every_form(ops: Callable[..., Done], tmp_pa
     done = ops("cost", "--stack", "production", "--versus", "staging", *written)
 
     assert done.returncode == 0, done.stderr
-    for text in ("production: about $", "Volumes of Prometheus", "What the settings hold", "list prices in US dollars"):
+    for text in (
+        "production: about $",
+        "Volumes of Prometheus",
+        "Capacity of the settings",
+        "list prices in US dollars",
+    ):
         assert text in done.stdout
     assert "| **Sum** |" in files[0].read_text()
     document = json.loads(files[1].read_text())
@@ -58,7 +63,7 @@ def test_every_stack_has_a_declared_workload() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("environments: {}", "environments.staging: missing; declare it; there are: none"),
+        ("environments: {}", "environments.staging: missing; declare it; declared are: none"),
         ("environments: {staging: {series: {value: 1}}}", "environments.staging: series.reason: required"),
         ("environments: {staging: {serie: 1}}", "environments.staging: serie: unknown field"),
     ],

@@ -70,7 +70,7 @@ def test_what_is_not_confirmed_or_not_known_is_said_beside_the_sum() -> None:
     found = estimate.estimate("staging", sized(**values), work(), load())
 
     notes = "\n".join(found.notes)
-    assert "no price known, so not in the sum: opensearch_x9.huge.search" in notes
-    assert "another region's stands in: opensearch_gp3 (us-east-1)" in notes
-    assert re.search("no published source confirmed: .*node_m6i_xlarge", notes)
-    assert "ebs_gp3" not in notes.split("confirmed:")[1]
+    assert "no price known, so not included: opensearch_x9.huge.search" in notes
+    assert "another region's is used: opensearch_gp3 (us-east-1)" in notes
+    assert re.search("not confirmed by a published source: .*node_m6i_xlarge", notes)
+    assert "ebs_gp3" not in notes.split("not confirmed by a published source:")[1]

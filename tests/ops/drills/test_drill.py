@@ -12,7 +12,7 @@ from ops.drills import drill, fire_alerts
 from ops.drills.deployed import content
 from ops.drills.drill import Drill
 from ops.drills.platform_faults import PlatformFaults
-from ops.drills.stages import Run, Stage, resolved_words, verdict
+from ops.drills.stages import Run, Stage, resolved_text, verdict
 from ops.errors import OpsError
 from tests.ops.drills.drill_stack import CHANNEL, Stack, plan, services
 
@@ -26,7 +26,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def drilled(stack: Stack, *names: str, window: float = 0.0, longest_window: float = 1800.0) -> dict[str, Run]:
     work = Drill(
-        [plan(name, window=window) for name in names], services(stack), FILES, slack=0.2, longest_window=longest_window
+        [plan(name, window=window) for name in names], services(stack), FILES, leeway=0.2, longest_window=longest_window
     )
     work.run()
     return {run.plan.alert: run for run in work.runs}
@@ -73,12 +73,12 @@ def test_nobody_waits_for_the_end_of_a_window_that_is_too_long() -> None:
     assert run.ok
     assert stack.log == ["+A", "-A"]
     assert verdict(run) == "delivered"
-    assert resolved_words(run) == "not awaited: window 1h"
+    assert resolved_text(run) == "not awaited: window 1h"
 
 
 def test_the_end_of_a_shorter_window_is_awaited(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(drill, "SHORTEST_PATIENCE", 0.1)
-    work = Drill([plan("A", window=0.1)], services(Stack(endless=["A"])), FILES, slack=-2.5)
+    work = Drill([plan("A", window=0.1)], services(Stack(endless=["A"])), FILES, leeway=-2.5)
     work.run()
 
     assert verdict(work.runs[0]).startswith(f"FAILED: no resolved notification in {CHANNEL}")
@@ -98,7 +98,7 @@ def test_an_alert_that_still_fires_from_an_earlier_drill_is_said_and_fails_nobod
 def test_an_alert_that_fires_before_the_drill_and_was_told_nobody_fails() -> None:
     run = drilled(Stack(firing=["A"]), "A", window=3600)["A"]
 
-    assert verdict(run) == f"FAILED: it still fires from before this drill, but no notification of it is in {CHANNEL}"
+    assert verdict(run) == f"FAILED: it still fires from an earlier drill, but {CHANNEL} got no notification of it"
 
 
 def test_a_delivery_where_no_route_leads_fails() -> None:
@@ -106,7 +106,7 @@ def test_a_delivery_where_no_route_leads_fails() -> None:
     stack.strays = ["elsewhere"]
     run = drilled(stack, "A")["A"]
 
-    assert verdict(run) == "FAILED: also delivered to elsewhere, where no route sends it"
+    assert verdict(run) == "FAILED: also delivered to elsewhere, although no route sends it there"
 
 
 def test_heartbeats_prove_the_alert_that_always_fires() -> None:

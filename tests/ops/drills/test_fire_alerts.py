@@ -71,7 +71,7 @@ def test_a_channel_that_is_not_told_is_named(services: Services) -> None:
     wrong: Routing = files.routing.model_copy(update={"routes": [route]})
     expecting = files.__class__(**{**vars(files), "routing": wrong})
     plans = from_live(expecting, services.prometheus, services.alertmanager, ["JobQueueRedisErrors"])
-    work = Drill(plans, services, expecting, slack=2.0)
+    work = Drill(plans, services, expecting, leeway=2.0)
     work.run()
     (run,) = work.runs
 

@@ -105,7 +105,9 @@ def test_every_alert_is_drilled_and_says_what_proves_it() -> None:
 
 def test_a_system_that_nobody_simulates_says_so() -> None:
     why = faults.not_caused("ShopDown", "shop")
-    assert why == "nothing makes it fire: shop has no simulated program, and simulator/series/*.yaml no series for it"
+    assert (
+        why == "nothing makes it fire: shop has no simulated program, and simulator/series/*.yaml has no series for it"
+    )
 
 
 def test_series_are_enough_to_drill_an_alert_of_any_system(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -173,7 +175,7 @@ def test_the_tables_of_times_name_alerts_that_exist() -> None:
 
 @pytest.mark.parametrize(("seconds", "text"), [(5, "5s"), (90, "90s"), (120, "2m"), (3600, "1h"), (21600, "6h")])
 def test_durations_are_written_as_people_do(seconds: float, text: str) -> None:
-    assert fault_times.words(seconds) == text
+    assert fault_times.duration_text(seconds) == text
 
 
 @pytest.mark.parametrize(

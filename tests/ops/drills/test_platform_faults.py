@@ -161,7 +161,7 @@ def test_sources_ask_the_one_that_knows_the_alert() -> None:
     both.switch_on("TargetDown", seconds=60)
     assert list(cluster.made) == ["fire-alerts-target"]
     both.switch_off("TargetDown")
-    with pytest.raises(OpsError, match="nothing here can cause Nope"):
+    with pytest.raises(OpsError, match="this drill cannot cause Nope"):
         both.switch_off("Nope")
 
 
@@ -192,7 +192,9 @@ def test_a_restore_that_keeps_failing_is_said_with_the_repair_and_not_forgotten(
     source = faults(cluster)
     source.switch_on(alert, seconds=60)
     cluster.failures = 10_000
-    with pytest.raises(OpsError, match=r"is not repaired: the API server says 500; to do it: kubectl -n observability"):
+    with pytest.raises(
+        OpsError, match=r"is not repaired: the API server says 500; to repair: kubectl -n observability"
+    ):
         source.switch_off(alert)
     left = source.end_all()
     assert list(left) == [alert]
@@ -272,4 +274,4 @@ def test_the_next_drill_ends_what_a_killed_one_left() -> None:
 def test_what_somebody_scaled_to_zero_is_no_part_that_was_never_there() -> None:
     cluster = Cluster()
     cluster.wanted["StatefulSet", "loki"] = 0
-    assert faults(cluster).absent() == {"LokiIngestionStopped": "somebody scaled StatefulSet loki to 0"}
+    assert faults(cluster).absent() == {"LokiIngestionStopped": "StatefulSet loki is already scaled to 0"}

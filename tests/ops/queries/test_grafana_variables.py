@@ -93,7 +93,7 @@ def test_a_single_value_in_a_format() -> None:
 
 
 def test_an_unknown_format_names_the_known_ones() -> None:
-    with pytest.raises(ValueError, match=r"sql: no such format|no such format; Grafana knows csv, "):
+    with pytest.raises(ValueError, match=r"sql: no such format|no such format; Grafana supports csv, "):
         replaced("${x:sql}", {"x": Chosen(values=("a",))}, {}, "prometheus")
 
 

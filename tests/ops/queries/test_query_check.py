@@ -105,7 +105,7 @@ def test_what_cannot_be_asked_is_an_error(stand_in: StandIn) -> None:
     found = {one.where: one.detail for one in outcomes(stand_in, [board])}
     assert found["Typo A"] == "no variable que in this dashboard"
     assert found["Empty A"] == "the query is empty"
-    assert found["Other A"] == "data source 'tempo' is not asked here; there are: loki, prometheus"
+    assert found["Other A"] == "data source 'tempo' is not checked here; there are: loki, prometheus"
     assert stand_in.asked == []
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from ops.review.changes import Action, Change, Detail, Kind
+from ops.review.changes import Action, Change, ChangeKind, Detail
 from tests.ops.review.edited import Copy
 
 Changes = Callable[..., dict[str, Change]]
@@ -29,7 +29,7 @@ def test_a_looser_threshold_is_shown_with_both_numbers_and_without_a_diff(copy: 
 
     assert set(found) == {"OrdersDepthHigh"}
     change = found["OrdersDepthHigh"]
-    assert (change.kind, change.action, change.diff) == (Kind.ALERT, Action.CHANGED, "")
+    assert (change.kind, change.action, change.diff) == (ChangeKind.ALERT, Action.CHANGED, "")
     assert change.details == (Detail(what="threshold pending_orders", before="1000", after="5000"),)
     assert change.risks == ("is looser: threshold pending_orders: 1000 to 5000",)
     assert (change.system, change.team) == ("orders", "orders")
@@ -49,7 +49,10 @@ def test_an_override_of_one_stack_changes_that_stack_only(copy: Copy, changes: C
     change = changes()["OrdersDepthHigh"]
 
     assert Detail(what="for", before="2m", after="10m") in change.details
-    assert Detail(what="threshold pending_orders (this stack's own)", before="1000", after="2000") in change.details
+    assert (
+        Detail(what="threshold pending_orders (overridden in this stack)", before="1000", after="2000")
+        in change.details
+    )
     assert "fires later: for 10m, not 2m" in change.risks
     assert changes("production") == {}
 
@@ -59,9 +62,9 @@ def test_the_page_and_the_severity_that_are_lost(copy: Copy, changes: Changes) -
 
     change = changes()["OrdersNoWorkers"]
 
-    assert "loses its page: nobody is woken any more" in change.risks
+    assert "no longer pages: nobody is woken up" in change.risks
     assert "is only warning now, not critical" in change.risks
-    assert "is no longer told to oncall-pagerduty" in change.risks
+    assert "no longer notifies oncall-pagerduty" in change.risks
     assert Detail(what="repeated every", before="1h", after="4h") in change.details
 
 
@@ -71,7 +74,7 @@ def test_an_alert_that_a_stack_turns_off_is_gone(copy: Copy, changes: Changes) -
     change = changes()["OrdersNoWorkers"]
 
     assert change.action is Action.REMOVED
-    assert change.risks == ("is gone, and it paged",)
+    assert change.risks == ("is removed, and it paged",)
     assert "oncall-pagerduty" in change.receivers
 
 
@@ -96,7 +99,7 @@ def test_a_new_alert_says_what_it_is_and_whom_it_reaches(copy: Copy, changes: Ch
     # Of the same subject, and worse: while it fires the other one is not told.
     muted = found["OrdersDepthHigh"]
     assert muted.action is Action.REROUTED
-    assert risks(muted) == "is muted now while OrdersNew fires (worse-severity)"
+    assert risks(muted) == "is now muted while OrdersNew fires (worse-severity)"
 
 
 def test_a_changed_expression_is_a_diff(copy: Copy, changes: Changes) -> None:
@@ -118,11 +121,11 @@ def test_alerts_whose_receivers_change_by_a_route_alone_are_named(copy: Copy, ch
 
     found = changes()
 
-    moved = [change for change in found.values() if change.kind is Kind.ALERT]
+    moved = [change for change in found.values() if change.kind is ChangeKind.ALERT]
     assert {change.system for change in moved} == {"orders"}
     assert {change.action for change in moved} == {Action.REROUTED}
-    assert risks(found["OrdersDepthHigh"]) == "is no longer told to orders-slack, orders-webhook"
-    assert found["system=orders"].kind is Kind.ROUTE
+    assert risks(found["OrdersDepthHigh"]) == "no longer notifies orders-slack, orders-webhook"
+    assert found["system=orders"].kind is ChangeKind.ROUTE
     assert found["system=nobody"].action is Action.ADDED
 
 
@@ -132,7 +135,7 @@ def test_an_alert_that_only_the_default_channel_is_left_for(copy: Copy, changes:
     change = changes()["OrdersNoWorkers"]
 
     assert "loses all its receivers (oncall-pagerduty, orders-slack, orders-webhook)" in risks(change)
-    assert "only the default channel platform-slack is told" in risks(change)
+    assert "only the default channel platform-slack is notified" in risks(change)
 
 
 def test_a_route_by_a_label_of_the_series_is_no_certainty(copy: Copy, changes: Changes) -> None:
@@ -144,7 +147,7 @@ def test_a_route_by_a_label_of_the_series_is_no_certainty(copy: Copy, changes: C
 
     change = changes()["OrdersDepthHigh"]
 
-    assert change.details == (Detail(what="perhaps told", after="platform-slack where queue=mail"),)
+    assert change.details == (Detail(what="may notify", after="platform-slack where queue=mail"),)
     assert change.receivers == ("orders-slack", "orders-webhook")
 
 
@@ -154,7 +157,7 @@ def test_a_mute_window_that_now_holds(copy: Copy, changes: Changes) -> None:
     change = changes()["OrdersDepthHigh"]
 
     assert Detail(what="mute windows", after="weekends") in change.details
-    assert risks(change) == "is not told during weekends any more"
+    assert risks(change) == "no longer notifies anyone during weekends"
     assert "OrdersNoWorkers" not in changes()
 
 
@@ -163,9 +166,9 @@ def test_an_inhibition_that_mutes_more(copy: Copy, changes: Changes) -> None:
 
     found = changes()
 
-    assert "is muted now while Watchdog fires (target-down)" in risks(found["OrdersDepthHigh"])
+    assert "is now muted while Watchdog fires (target-down)" in risks(found["OrdersDepthHigh"])
     assert "OrdersNoWorkers" not in found  # it pages
-    assert found["target-down"].kind is Kind.INHIBITION
+    assert found["target-down"].kind is ChangeKind.INHIBITION
 
 
 @pytest.mark.parametrize("side", ["rules/prometheus/orders.yaml", "rules/runbooks/OrdersDepthHigh.md"])

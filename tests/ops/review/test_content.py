@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from ops.review.changes import Action, Change, Detail, Kind
+from ops.review.changes import Action, Change, ChangeKind, Detail
 from tests.ops.review.edited import Copy
 
 Changes = Callable[..., dict[str, Change]]
@@ -33,7 +33,7 @@ def test_an_slo_that_promises_less_and_the_alerts_made_from_it(copy: Copy, chang
     assert slo.risks == ("promises less: 99.5 %, not 99.9 %",)
     assert (slo.system, slo.team) == ("uploads", "media")
     assert found["UploadAvailabilityBudgetBurnFast"].diff
-    assert not [change for change in found.values() if change.kind is Kind.RECORDING]
+    assert not [change for change in found.values() if change.kind is ChangeKind.RECORDING]
 
 
 def test_a_recorded_series_names_the_alerts_that_read_it(copy: Copy, changes: Changes) -> None:
@@ -47,7 +47,7 @@ def test_a_recorded_series_names_the_alerts_that_read_it(copy: Copy, changes: Ch
 
     change = changes()[name]
 
-    assert change.kind is Kind.RECORDING
+    assert change.kind is ChangeKind.RECORDING
     assert change.diff
     assert change.details[0].what == "read by"
     assert "Search" in change.details[0].after
@@ -76,29 +76,29 @@ def test_panels_by_what_people_see(copy: Copy, changes: Changes) -> None:
 
     (change,) = changes().values()
     first = panel(json.loads((copy.folder / DASHBOARD).read_text()))["title"]
-    assert (change.kind, change.system) == (Kind.DASHBOARD, "orders")
+    assert (change.kind, change.system) == (ChangeKind.DASHBOARD, "orders")
     assert Detail(what="panel", after="Brand new") in change.details
-    assert Detail(what=f"panel {first}", before="as it was", after="other queries") in change.details
+    assert Detail(what=f"panel {first}", before="as before", after="changed queries") in change.details
 
 
 def test_a_panel_that_only_moved_is_no_other_panel(copy: Copy, changes: Changes) -> None:
     dashboard(copy, lambda document: panel(document)["gridPos"].update(y=99))
 
     (change,) = changes().values()
-    assert change.details == (Detail(what="layout", before="as it was", after="moved"),)
+    assert change.details == (Detail(what="layout", before="as before", after="moved"),)
 
 
 def test_a_dashboard_that_is_gone(copy: Copy, changes: Changes) -> None:
     (copy.folder / DASHBOARD).unlink()
 
     (change,) = changes().values()
-    assert (change.kind, change.action) == (Kind.DASHBOARD, Action.REMOVED)
+    assert (change.kind, change.action) == (ChangeKind.DASHBOARD, Action.REMOVED)
 
 
 def test_an_empty_runbook_helps_nobody(copy: Copy, changes: Changes) -> None:
     (copy.folder / "rules/runbooks/OrdersDepthHigh.md").write_text("\n")
 
-    assert changes()["OrdersDepthHigh"].risks == ("is empty: who is woken finds nothing",)
+    assert changes()["OrdersDepthHigh"].risks == ("is empty: the on-call engineer finds nothing",)
 
 
 def test_a_budget_that_protects_less_or_is_gone(copy: Copy, changes: Changes) -> None:
@@ -106,8 +106,8 @@ def test_a_budget_that_protects_less_or_is_gone(copy: Copy, changes: Changes) ->
 
     change = changes()["orders-worker"]
 
-    assert (change.kind, change.action, change.system) == (Kind.BUDGET, Action.REMOVED, "orders")
-    assert change.risks == ("is gone: a node drain may stop every pod",)
+    assert (change.kind, change.action, change.system) == (ChangeKind.BUDGET, Action.REMOVED, "orders")
+    assert change.risks == ("is removed: a node drain may stop every pod",)
 
 
 def test_settings_with_what_they_take_away(copy: Copy, changes: Changes) -> None:
@@ -117,8 +117,8 @@ def test_settings_with_what_they_take_away(copy: Copy, changes: Changes) -> None
     found = changes()
 
     assert found["lokiRetention"].details == (Detail(what="value", before="30d", after="7d"),)
-    assert found["lokiRetention"].risks == ("keeps less: what is older than 7d is deleted",)
-    assert found["collectorReplicas"].risks == ("fewer: 1, not 2",)
+    assert found["lokiRetention"].risks == ("keeps less: data older than 7d is deleted",)
+    assert found["collectorReplicas"].risks == ("is lower: 1, not 2",)
 
 
 def test_a_default_of_a_new_key_is_no_change_of_the_stack(copy: Copy, changes: Changes) -> None:

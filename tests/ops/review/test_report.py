@@ -10,10 +10,10 @@ from rich.console import Console
 
 from ops.errors import UsageError
 from ops.review import command, markdown
-from ops.review.changes import Action, Change, Detail, Kind
+from ops.review.changes import Action, Change, ChangeKind, Detail
 from ops.review.commits import CHECKOUT
 from ops.review.report import Report
-from ops.review.resources import Loud, Resources
+from ops.review.resources import Destruction, Resources
 from ops.review.terminal import show
 from tests.mock_engine import ROOT, STACKS
 from tests.ops.review.edited import Copy
@@ -47,7 +47,7 @@ def report(*changes: Change, **more: object) -> Report:
 
 
 def change(name: str = "OrdersDepthHigh", **more: object) -> Change:
-    return Change(kind=Kind.ALERT, name=name, action=Action.CHANGED, **more)  # type: ignore[arg-type]
+    return Change(kind=ChangeKind.ALERT, name=name, action=Action.CHANGED, **more)  # type: ignore[arg-type]
 
 
 def shown(found: Report) -> str:
@@ -87,7 +87,7 @@ def test_a_base_that_cannot_be_read_is_said_and_not_shown_as_all_new(repository:
     assert found.base_problems
     assert found.head_problems == ()
     text = markdown.render(found)
-    assert "cannot be read by this code" in text
+    assert "this code cannot read" in text
     assert text.index("Not everything is compared") < text.index("lokiReplicas")
     assert "heading" in text
 
@@ -155,14 +155,20 @@ def test_what_files_say_is_text_and_nothing_else() -> None:
 
 
 def test_what_would_be_replaced_is_loud_everywhere() -> None:
-    loud = Loud(operation="replace", kind="aws:s3/bucket:Bucket", name="logs", protected=True, because=("bucket",))
-    engine = Resources(counts={"replace": {"aws:s3/bucket:Bucket": 1}}, unchanged=7, loud=(loud,), errors=("it broke",))
+    destruction = Destruction(
+        operation="replace", kind="aws:s3/bucket:Bucket", name="logs", protected=True, because=("bucket",)
+    )
+    engine = Resources(
+        counts={"replace": {"aws:s3/bucket:Bucket": 1}}, unchanged=7, destructions=(destruction,), errors=("it broke",)
+    )
     found = report(resources=engine)
 
     text = markdown.render(found)
 
-    assert "🚨 **REPLACE** `aws:s3/bucket:Bucket` **logs**, because of bucket (protected: the engine refuses)" in text
+    assert (
+        "🚨 **REPLACE** `aws:s3/bucket:Bucket` **logs**, because of bucket (protected: the engine will refuse)" in text
+    )
     assert "⛔ The preview failed" in text
-    assert "7 stay as they are" in text
+    assert "7 are unchanged" in text
     assert "replace aws:s3/bucket:Bucket logs" in shown(found)
-    assert found.document()["resources"]["loud"][0]["protected"] is True
+    assert found.document()["resources"]["destructions"][0]["protected"] is True

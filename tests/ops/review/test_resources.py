@@ -8,7 +8,7 @@ import pytest
 
 from ops.errors import OpsError
 from ops.review import resources
-from ops.review.resources import Loud
+from ops.review.resources import Destruction
 
 URN = "urn:pulumi:staging::observability::observability:index:Loki$kubernetes:apps/v1:StatefulSet::"
 
@@ -42,9 +42,9 @@ def test_the_document_of_a_preview(tmp_path: Path) -> None:
     kind = "kubernetes:apps/v1:StatefulSet"
     assert found.counts == {"create": {kind: 2}, "update": {kind: 1}, "replace": {kind: 1}, "delete": {kind: 1}}
     assert found.unchanged == 1
-    assert found.loud == (
-        Loud(operation="replace", kind=kind, name="e", protected=True, because=("spec.serviceName",)),
-        Loud(operation="delete", kind=kind, name="f", protected=False, because=()),
+    assert found.destructions == (
+        Destruction(operation="replace", kind=kind, name="e", protected=True, because=("spec.serviceName",)),
+        Destruction(operation="delete", kind=kind, name="f", protected=False, because=()),
     )
     assert found.errors == ("it broke",)
     assert "hunter2" not in repr(found)
@@ -59,20 +59,20 @@ def test_the_event_log_of_the_engine(tmp_path: Path) -> None:
 
     found = resources.read(written(tmp_path, "\n".join(map(json.dumps, events))))
 
-    assert [one.name for one in found.loud] == ["b"]
-    assert found.loud[0].protected
+    assert [one.name for one in found.destructions] == ["b"]
+    assert found.destructions[0].protected
     assert set(found.counts) == {"create", "delete"}
     assert found.errors == ("no",)
 
 
 def test_no_changes(tmp_path: Path) -> None:
     found = resources.read(written(tmp_path, json.dumps({"changeSummary": {}, "steps": [step("same", "a")]})))
-    assert (found.counts, found.loud, found.unchanged) == ({}, (), 1)
+    assert (found.counts, found.destructions, found.unchanged) == ({}, (), 1)
 
 
 @pytest.mark.parametrize(
     ("text", "said"),
-    [("", "is empty"), ("{}", "no `steps`"), ("[]", "no `steps`"), ("{\nno", "preview.json:1: no JSON")],
+    [("", "is empty"), ("{}", "no `steps`"), ("[]", "no `steps`"), ("{\nno", "preview.json:1: not JSON")],
 )
 def test_what_is_no_preview_is_one_clear_error(tmp_path: Path, text: str, said: str) -> None:
     with pytest.raises(OpsError, match="allowed") as error:

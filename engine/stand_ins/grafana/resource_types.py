@@ -1,4 +1,4 @@
-"""Folders, dashboards and data sources: how each is saved, read back and deleted, by API and as files."""
+"""Folders, dashboards and data sources: how each is saved, read and deleted, through the API and as files."""
 
 import json
 from abc import ABC, abstractmethod
@@ -10,58 +10,63 @@ from engine.stand_ins.grafana.files import Files, document, expandable, parsed, 
 from engine.stand_ins.values import Object, Values, is_unknown, plain
 
 ENVIRONMENT_PATH = "$__env{GF_PATHS_PROVISIONING}"
-"""The folder of the files, wherever they are when a Grafana loads them."""
+"""Placeholder for the folder of the files; Grafana replaces it when it loads them."""
 
 
-class Kind(ABC):
-    """One type of resource. `uid` names it in Grafana; ids are `1:uid` (organisation 1), as the official provider's."""
+class ResourceType(ABC):
+    """One type of resource. Its uid identifies it in Grafana; ids are `1:uid` (organisation 1), as in the official
+    provider.
+    """
 
     token: ClassVar[str]
     inputs: ClassVar[frozenset[str]]
-    """Arguments that are understood; others are refused."""
+    """Supported arguments; others are rejected."""
     required: ClassVar[frozenset[str]]
     replaces: ClassVar[frozenset[str]]
-    """Arguments whose change makes it another object."""
+    """Arguments whose change requires replacing the object."""
     texts: ClassVar[frozenset[str]] = frozenset()
-    """Arguments that hold JSON, which is compared as such."""
+    """Arguments with a JSON text, which is compared as JSON."""
     secret: ClassVar[frozenset[str]] = frozenset()
-    """Arguments that Grafana never gives back."""
+    """Arguments that Grafana never returns."""
 
     @abstractmethod
     def uid(self, inputs: Object) -> str:
-        """Its name in Grafana; the value for unknown when that is not known yet."""
+        """The object's uid in Grafana; the engine's unknown value if it is not known yet."""
 
     @abstractmethod
     async def save(self, api: Api, inputs: Object, *, new: bool) -> Object:
-        """Create or update; gives what the state keeps beside the inputs. Refuses, if `new`, what exists already."""
+        """Create or update the object. Returns the values that the state keeps besides the inputs.
+
+        Raises ProviderError if the object is `new` but exists already.
+        """
 
     @abstractmethod
     async def live(self, api: Api, inputs: Object, state: Object) -> Object | None:
-        """The inputs that the live object stands for, in the words of `inputs` where they mean the same."""
+        """The inputs that result in the live object, equal to `inputs` where both mean the same; None if it is gone."""
 
     @abstractmethod
     async def remove(self, api: Api, inputs: Object) -> None:
-        """Delete; gone already is fine."""
+        """Delete the object, which may be gone already."""
 
     @abstractmethod
     def path(self, inputs: Object) -> str:
-        """Its provisioning file."""
+        """Path of the object's provisioning file."""
 
     @abstractmethod
     def write(self, files: Files, values: Values) -> None:
-        """Write its provisioning file."""
+        """Write the object's provisioning file."""
 
     def check(self, inputs: Object) -> list[tuple[str, str]]:
-        """Argument and problem, for each argument that is wrong."""
+        """Argument and problem, for each invalid argument."""
         stand_in = "not supported by the stand-in grafana provider; install the official plugin to use it"
         wrong = [(key, stand_in) for key in sorted(inputs) if key not in self.inputs]
         wrong += [(key, "required") for key in sorted(self.required) if inputs.get(key) in (None, "")]
         return wrong + [
-            (key, "no JSON object") for key in sorted(self.texts & inputs.keys()) if not _is_json(inputs[key])
+            (key, "not a JSON object") for key in sorted(self.texts & inputs.keys()) if not _is_json(inputs[key])
         ]
 
 
-class Folder(Kind):
+class Folder(ResourceType):
     """A folder of dashboards."""
 
     token = "grafana:oss/folder:Folder"  # noqa: S105 (a type)
@@ -106,12 +111,12 @@ class Folder(Kind):
             "allowUiUpdates": False,
             "options": {"path": f"{ENVIRONMENT_PATH}/{_dashboards(uid)}"},
         }
-        # Grafana complains about a folder that does not exist, and a folder of Grafana may have no dashboards.
+        # Create the folder even without dashboards: Grafana logs errors about a missing folder.
         (files.folder / _dashboards(uid)).mkdir(parents=True, exist_ok=True)
         files.write(self.path(inputs), document("providers", [provider]))
 
 
-class Dashboard(Kind):
+class Dashboard(ResourceType):
     """A dashboard."""
 
     token = "grafana:oss/dashboard:Dashboard"  # noqa: S105 (a type)
@@ -126,7 +131,7 @@ class Dashboard(Kind):
         )
 
     def check(self, inputs: Object) -> list[tuple[str, str]]:
-        """Also the uid, without which every save would make another dashboard."""
+        """Also requires a uid, without which every save would create another dashboard."""
         wrong = super().check(inputs)
         text = inputs.get("configJson")
         if not wrong and not is_unknown(text) and not parsed(text).get("uid"):
@@ -156,7 +161,7 @@ class Dashboard(Kind):
         folder = found["meta"].get("folderUid", "")
         moved = {} if folder == _folder(inputs) else {"folder": folder}
         dashboard = {key: value for key, value in found["dashboard"].items() if key not in ("id", "version")}
-        # Grafana counts saves. Its own changes of the text (migrations of old panels) do not count as drift.
+        # Grafana counts saves as versions. Its own changes of the JSON (migrations of old panels) are not drift.
         changed = found["dashboard"].get("version") != state.get("version")
         text = json.dumps(dashboard) if changed and dashboard != parsed(inputs["configJson"]) else inputs["configJson"]
         return {**inputs, **moved, "configJson": text}
@@ -170,11 +175,11 @@ class Dashboard(Kind):
     def write(self, files: Files, values: Values) -> None:
         inputs = plain(values)
         if values["configJson"].contains_secret():
-            raise ProviderError("a dashboard with a secret in it is not written to a file; take the secret out of it")
+            raise ProviderError("a dashboard that contains a secret is not written to a file; remove the secret")
         files.write(self.path(inputs), json.dumps(parsed(inputs["configJson"]), indent=2, ensure_ascii=False) + "\n")
 
 
-# What the program calls it -> what Grafana calls it.
+# Maps the program's names of fields to Grafana's.
 _SOURCE_FIELDS = {
     "uid": "uid",
     "name": "name",
@@ -189,7 +194,7 @@ _SOURCE_FIELDS = {
 }
 
 
-class DataSource(Kind):
+class DataSource(ResourceType):
     """A data source."""
 
     token = "grafana:oss/dataSource:DataSource"  # noqa: S105 (a type)
@@ -255,7 +260,7 @@ def _is_json(text: object) -> bool:
 
 
 def _folder(inputs: Object) -> str:
-    """The folder's uid; the official provider also takes its id, `1:uid`."""
+    """The folder's uid; like the official provider, also accepts its id, `1:uid`."""
     return str(inputs["folder"]).rpartition(":")[2]
 
 

@@ -1,6 +1,7 @@
-"""Whom an alert reaches, and what may keep it quiet: the routing tree and inhibitions, without any server.
+"""Determines which channels an alert notifies and what may mute it, from the routes and inhibitions alone.
 
-Labels that series bring are not known here. What depends on them is told apart from what is certain.
+Only the labels of the rule are known here, not those that series add. Receivers that depend on labels of series are
+listed separately from certain ones.
 """
 
 from collections.abc import Mapping
@@ -14,40 +15,40 @@ _PAGES = "true"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Told:
-    """Where an alert goes."""
+class Reach:
+    """The receivers of an alert."""
 
     channels: tuple[str, ...]
     possible: tuple[str, ...]
-    """`channel where label=value`: only for series with labels that are not known here."""
+    """`channel where label=value`: channels that are notified only for series with certain labels."""
     by_default: bool
-    """No route of its own: only the default channel takes it."""
+    """Whether no route matches, so that only the default channel is notified."""
     mute: tuple[str, ...]
-    """Names of mute windows that hold for it."""
+    """Names of the mute windows that apply to the alert."""
     repeat: str
-    """When a notification that is still true is sent again; a Prometheus duration."""
+    """Interval after which the notification of a firing alert is repeated; a Prometheus duration."""
 
 
-def told(routing: Routing, labels: Mapping[str, str], *, repeat: str, mute_windows: bool) -> Told:
-    """Where an alert with these labels goes; `repeat` and `mute_windows` are the stack's settings."""
+def reach(routing: Routing, labels: Mapping[str, str], *, repeat: str, mute_windows: bool) -> Reach:
+    """The receivers of an alert with these labels; `repeat` and `mute_windows` are the stack's settings."""
     route = next((route for route in routing.routes if matches(route.match, labels)), None)
     level = routing.escalation.get(labels["severity"])  # pyright: ignore[reportArgumentType] -- a plain text here
-    own_pace = route is not None and route.repeat_interval is not None
-    escalated = level if not own_pace else None
-    quiet = labels["page"] != _PAGES and labels["alertname"] != HEARTBEAT and mute_windows
-    return Told(
+    sets_interval = route is not None and route.repeat_interval is not None
+    escalated = level if not sets_interval else None
+    may_be_muted = labels["page"] != _PAGES and labels["alertname"] != HEARTBEAT and mute_windows
+    return Reach(
         channels=routing.channels_for(labels),
         possible=tuple(_possible(routing, labels)),
         by_default=route is None,
-        mute=tuple(escalated.mute) if escalated and quiet else (),
+        mute=tuple(escalated.mute) if escalated and may_be_muted else (),
         repeat=(route and route.repeat_interval) or (escalated and escalated.repeat_interval) or repeat,
     )
 
 
 def muters(routing: Routing, alerts: Mapping[str, Mapping[str, str]], name: str) -> set[tuple[str, str]]:
-    """(inhibition, alert) of everything that can mute the alert `name` while it fires, as far as labels are known.
+    """Pairs (inhibition, source alert) that can mute the alert `name`, judged by the known labels.
 
-    `alerts` is name -> labels of all that the stack deploys.
+    `alerts` maps the names of all deployed alerts to their labels.
     """
     target = alerts[name]
     return {
@@ -60,7 +61,7 @@ def muters(routing: Routing, alerts: Mapping[str, Mapping[str, str]], name: str)
 
 
 def _possible(routing: Routing, labels: Mapping[str, str]) -> list[str]:
-    """Channels of routes that match only by labels of the series, up to the first route that certainly matches."""
+    """Channels of routes whose match depends on labels of series, up to the first route that certainly matches."""
     found: list[str] = []
     for route in routing.routes:
         unknown = _unknown(route, labels)
@@ -73,7 +74,7 @@ def _possible(routing: Routing, labels: Mapping[str, str]) -> list[str]:
 
 
 def _unknown(route: Route, labels: Mapping[str, str]) -> list[str]:
-    """Labels of a route's match that only series have; none when the known ones already do not match."""
+    """Labels in a route's match that only series have; empty if the known labels already do not match."""
     known = {label: wanted for label, wanted in route.match.items() if label in labels}
     return [label for label in route.match if label not in labels] if matches(known, labels) else []
 
@@ -90,7 +91,7 @@ def _can_be_muted(inhibition: Inhibition, target: Mapping[str, str]) -> bool:
 
 
 def _mutes(inhibition: Inhibition, source: Mapping[str, str], target: Mapping[str, str]) -> bool:
-    # Only a page mutes a page, whatever the file says: see alerting/routing/render.py.
+    # Regardless of the file, only a page mutes a page: see alerting/routing/render.py.
     pages = target["page"] != _PAGES or source["page"] == _PAGES
     same = all(source[label] == target[label] for label in inhibition.equal if label in source and label in target)
     return pages and same and _may_match(inhibition.source, source)

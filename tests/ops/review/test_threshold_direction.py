@@ -2,7 +2,7 @@
 
 import pytest
 
-from ops.review.sense import looser, sense
+from ops.review.threshold_direction import direction, looser
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ from ops.review.sense import looser, sense
     ],
 )
 def test_metrics(expression: str, value: float, expected: int | None) -> None:
-    assert sense(expression, "prometheus", value) == expected
+    assert direction(expression, "prometheus", value) == expected
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_metrics(expression: str, value: float, expected: int | None) -> None:
     ],
 )
 def test_logs(expression: str, value: float, expected: int | None) -> None:
-    assert sense(expression, "loki", value) == expected
+    assert direction(expression, "loki", value) == expected
 
 
 def test_looser_depends_on_the_comparison() -> None:

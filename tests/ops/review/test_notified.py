@@ -4,7 +4,7 @@ import pytest
 
 from alerting import routing
 from alerting.routing import Inhibition
-from ops.review.told import muters, told
+from ops.review.notified import muters, reach
 from tests.rules.fixed_rules import RULES
 
 ROUTING = routing.load(RULES)
@@ -56,13 +56,13 @@ def test_labels_that_must_be_equal_and_are_not() -> None:
     ],
 )
 def test_mute_windows_hold_for_what_pages_nobody(labels: dict[str, str], on: bool, expected: tuple[str, ...]) -> None:
-    assert told(ROUTING, labels, repeat="4h", mute_windows=on).mute == expected
+    assert reach(ROUTING, labels, repeat="4h", mute_windows=on).mute == expected
 
 
 def test_how_often_it_is_repeated() -> None:
     repeats = {
-        severity: told(ROUTING, alert("A", severity=severity), repeat="4h", mute_windows=True).repeat
+        severity: reach(ROUTING, alert("A", severity=severity), repeat="4h", mute_windows=True).repeat
         for severity in ("info", "warning", "critical")
     }
     assert repeats == {"info": "24h", "warning": "4h", "critical": "1h"}
-    assert told(ROUTING, alert("Watchdog"), repeat="4h", mute_windows=True).repeat == "50s"
+    assert reach(ROUTING, alert("Watchdog"), repeat="4h", mute_windows=True).repeat == "50s"

@@ -63,7 +63,7 @@ check: $(ENVIRONMENT) ## check lint, format, types, generated files and workflow
 unit: $(ENVIRONMENT) ## run every test that needs no cluster
 	@$(PYTHON) -m local toolchain pulumi pulumi-resource-kubernetes kubectl prometheus promtool alertmanager amtool \
 		loki otelcol-contrib jaeger actionlint >/dev/null
-	@$(PYTHON) -m pytest -m "not e2e" -n 2 $(ARGS)
+	@$(PYTHON) -m pytest -m "not e2e" -n 2 --no-loadscope-reorder $(ARGS)
 
 e2e: up ## run the tests that need the local cluster
 	@$(PYTHON) -m pytest -m e2e -n 4 --no-loadscope-reorder tests/e2e tests/observability $(ARGS)

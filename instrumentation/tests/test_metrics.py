@@ -209,4 +209,4 @@ def test_worker_processes_are_counted_together(tmp_path: Path) -> None:
 def test_a_folder_for_processes_that_is_none_is_an_error(tmp_path: Path) -> None:
     done = worker(tmp_path / "missing")
     assert "PROMETHEUS_MULTIPROC_DIR is" in done.stderr
-    assert "allowed: a folder" in done.stderr
+    assert "allowed: an existing folder" in done.stderr

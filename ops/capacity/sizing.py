@@ -1,15 +1,14 @@
 """The settings of a stack that decide its capacity and cost, with their types. Other settings are ignored."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 from alerting.base import Strict
 from alerting.durations import seconds
 from ops.errors import OpsError
-from settings import stack_files
-from settings.eks.secret_references import PREFIX
 from settings.quantities import quantity_bytes
-from settings.stack_files import StackFileError
+
+_Value = TypeVar("_Value")
 
 
 class Sizing(Strict):
@@ -62,55 +61,95 @@ class Sizing(Strict):
     """Number of secrets in Secrets Manager that values are read from."""
 
 
+_REFERENCE = "aws-secret:"
+
+
 def read(values: Mapping[str, Any]) -> Sizing:
     """The sizing in a stack's values (see ops.environment). Raises OpsError that lists every unreadable value."""
-    try:
-        typed = stack_files.typed(values)
-    except StackFileError as error:
-        raise OpsError(str(error)) from error
-    return Sizing(
-        cloud=typed.cloud,
-        region=typed.aws_region,
-        creates_cluster=typed.cluster == "create",
-        auto_mode=typed.eks_auto_mode,
-        prometheus_replicas=typed.prometheus_replicas,
-        prometheus_retention=seconds(typed.prometheus_retention),
-        prometheus_storage=quantity_bytes(typed.prometheus_storage),
-        prometheus_memory=quantity_bytes(typed.prometheus_memory),
-        scrape_interval=seconds(typed.scrape_interval),
-        alertmanager_replicas=typed.alertmanager_replicas,
-        alertmanager_storage=quantity_bytes(typed.alertmanager_storage),
-        kube_state_metrics=typed.kube_state_metrics,
-        kube_state_metrics_memory=quantity_bytes(typed.kube_state_metrics_memory),
-        node_exporter=typed.node_exporter,
-        loki_s3=typed.loki_storage_backend == "s3",
-        loki_replicas=typed.loki_replicas,
-        loki_retention=seconds(typed.loki_retention),
-        loki_storage=quantity_bytes(typed.loki_storage),
-        loki_memory=quantity_bytes(typed.loki_memory),
-        jaeger_badger=typed.jaeger_storage_backend == "badger",
-        jaeger_replicas=typed.jaeger_replicas,
-        jaeger_retention=seconds(typed.jaeger_retention),
-        jaeger_storage=quantity_bytes(typed.jaeger_storage),
-        jaeger_memory=quantity_bytes(typed.jaeger_memory),
-        collector_replicas=typed.collector_replicas,
-        collector_storage=quantity_bytes(typed.collector_storage),
-        collector_memory=quantity_bytes(typed.collector_memory),
-        agent_memory=quantity_bytes(typed.collector_agent_memory),
-        sampled=typed.trace_sampling_percentage / 100,
-        decision_wait=seconds(typed.trace_decision_wait),
-        xray=typed.xray,
-        grafana=typed.grafana,
-        grafana_storage=quantity_bytes(typed.grafana_storage),
-        grafana_memory=quantity_bytes(typed.grafana_memory),
+    reader = _Reader(values)
+    number, size, duration, yes, text = reader.number, reader.size, reader.duration, reader.yes, reader.text
+    url = text("remoteWriteUrl", "")
+    made = {
+        "cloud": text("cloud", "none"),
+        "region": text("awsRegion", ""),
+        "creates_cluster": text("cluster", "existing") == "create",
+        "auto_mode": yes("eksAutoMode"),
+        "prometheus_replicas": number("prometheusReplicas"),
+        "prometheus_retention": duration("prometheusRetention"),
+        "prometheus_storage": size("prometheusStorage"),
+        "prometheus_memory": size("prometheusMemory"),
+        "scrape_interval": duration("scrapeInterval"),
+        "alertmanager_replicas": number("alertmanagerReplicas"),
+        "alertmanager_storage": size("alertmanagerStorage"),
+        "kube_state_metrics": yes("kubeStateMetrics"),
+        "kube_state_metrics_memory": size("kubeStateMetricsMemory"),
+        "node_exporter": yes("nodeExporter"),
+        "loki_s3": text("lokiStorageBackend", "filesystem") == "s3",
+        "loki_replicas": number("lokiReplicas"),
+        "loki_retention": duration("lokiRetention"),
+        "loki_storage": size("lokiStorage"),
+        "loki_memory": size("lokiMemory"),
+        "jaeger_badger": text("jaegerStorageBackend", "badger") == "badger",
+        "jaeger_replicas": number("jaegerReplicas"),
+        "jaeger_retention": duration("jaegerRetention"),
+        "jaeger_storage": size("jaegerStorage"),
+        "jaeger_memory": size("jaegerMemory"),
+        "collector_replicas": number("collectorReplicas"),
+        "collector_storage": size("collectorStorage"),
+        "collector_memory": size("collectorMemory"),
+        "agent_memory": size("collectorAgentMemory"),
+        "sampled": reader.share("traceSamplingPercentage"),
+        "decision_wait": duration("traceDecisionWait"),
+        "xray": yes("xray"),
+        "grafana": yes("grafana"),
+        "grafana_storage": size("grafanaStorage"),
+        "grafana_memory": size("grafanaMemory"),
         # A remote-write URL at Amazon is an existing workspace, which costs the same as one that the stack creates.
-        managed_prometheus=typed.managed_prometheus or ".amazonaws.com" in typed.remote_write_url,
-        opensearch_domain=typed.opensearch_domain,
-        opensearch_instance_type=typed.opensearch_instance_type,
-        opensearch_instances=typed.opensearch_instances,
-        opensearch_storage=quantity_bytes(typed.opensearch_storage),
-        load_balancer=typed.ingress,
-        makes_key=not typed.kms_key_arn,
+        "managed_prometheus": yes("managedPrometheus") or ".amazonaws.com" in url,
+        "opensearch_domain": yes("opensearchDomain"),
+        "opensearch_instance_type": text("opensearchInstanceType", ""),
+        "opensearch_instances": number("opensearchInstances", 0),
+        "opensearch_storage": size("opensearchStorage", "1"),
+        "load_balancer": text("ingress", "none"),
+        "makes_key": not text("kmsKeyArn", ""),
         # Several values may be keys of one secret: aws-secret:<name>#<key>.
-        secrets=len({str(value).split("#")[0] for value in values.values() if str(value).startswith(PREFIX)}),
-    )
+        "secrets": len({str(value).split("#")[0] for value in values.values() if str(value).startswith(_REFERENCE)}),
+    }
+    if reader.problems:
+        raise OpsError("\n".join(reader.problems))
+    return Sizing.model_validate(made)
+
+
+class _Reader:
+    """Parses values to the types that they need, and collects the problems."""
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        self._values = values
+        self.problems: list[str] = []
+
+    def text(self, key: str, default: str) -> str:
+        return str(self._values.get(key) or default)
+
+    def yes(self, key: str) -> bool:
+        return str(self._values.get(key, "")).lower() == "true"
+
+    def number(self, key: str, default: int | None = None) -> int:
+        return self._read(key, int, default, 0)
+
+    def size(self, key: str, default: str | None = None) -> int:
+        return self._read(key, quantity_bytes, default, 0)
+
+    def duration(self, key: str) -> float:
+        return self._read(key, seconds, None, 0.0)
+
+    def share(self, key: str) -> float:
+        return self._read(key, lambda text: float(text) / 100, None, 0.0)
+
+    def _read(self, key: str, parse: Callable[[str], _Value], default: object, nothing: _Value) -> _Value:
+        value = self._values.get(key, default)
+        try:
+            return parse(str(value))
+        except ValueError as error:
+            shown = "required, but not set" if value is None else f"{value!r}: {error}"
+            self.problems.append(f"observability:{key}: {shown}")
+            return nothing

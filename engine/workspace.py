@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import yaml
 
@@ -25,6 +25,8 @@ from local import grafana_home
 from local.errors import LocalError
 from local.paths import KUBECONFIG, OTHER_STACKS, ROOT, STATE
 from local.toolchain import tool
+from settings import stack_files
+from settings.stack_files import StackFileError
 
 PROVIDERS = ROOT / "engine" / "stand_ins"
 ANALYZERS = ROOT / "engine" / "analyzers"
@@ -112,9 +114,9 @@ class Workspace:
 
     def _render_stack(self) -> None:
         source = self.root / f"Pulumi.{self.stack}.yaml"
-        rendered = _read(source) if source.exists() else {}
+        rendered = _read(source)
         rendered = offline.readable(rendered) if self.offline else rendered
-        before = _read(self.stack_file) if self.stack_file.exists() else {}
+        before = _read(self.stack_file)
         if _SALT in rendered and not _has_passphrase():
             raise LocalError(
                 f"{source.name} has encrypted values; set PULUMI_CONFIG_PASSPHRASE (or PULUMI_CONFIG_PASSPHRASE_FILE)"
@@ -206,8 +208,7 @@ def state_folder(stack: str, root: Path = ROOT) -> Path:
 
 
 def _names_embedded(stack: str, root: Path) -> bool:
-    source = root / f"Pulumi.{stack}.yaml"
-    config = (_read(source).get("config") or {}) if source.exists() else {}
+    config = _read(root / f"Pulumi.{stack}.yaml").get("config") or {}
     return config.get("observability:kubeconfig") == str(KUBECONFIG.relative_to(ROOT))
 
 
@@ -244,7 +245,11 @@ def _is_pulumi(pid: int) -> bool:
 
 
 def _read(path: Path) -> Document:
-    return cast(Document, yaml.safe_load(path.read_text()) or {})
+    """The YAML of a project or stack file; empty if the file is missing."""
+    try:
+        return stack_files.document(path)
+    except StackFileError as error:
+        raise LocalError(str(error)) from error
 
 
 def _write(path: Path, content: Document) -> None:

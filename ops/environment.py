@@ -9,9 +9,8 @@ from ops.clients.kube import Cluster, Service
 from ops.errors import OpsError, UsageError
 from settings import stack_files
 from settings.apps import ALERTMANAGER, PROMETHEUS, RECEIVER, App
-from settings.stack_files import StackFileError
+from settings.stack_files import ROOT, StackFileError
 
-ROOT = Path(__file__).resolve().parent.parent
 LOCAL = "local"
 _PREFIX = "observability:"
 

@@ -24,9 +24,8 @@ from settings.eks import access
 from settings.eks import facts as aws_facts
 from settings.eks.aws import STORAGE_CLASS
 from settings.eks.facts import Facts
+from settings.stack_files import ROOT
 from settings.values import Values
-
-ROOT = Path(__file__).resolve().parent.parent
 
 
 class SettingsError(ValueError):
@@ -118,22 +117,12 @@ class Settings:
     @property
     def links(self) -> Links:
         """Base URLs of the links in a notification."""
-        return Links(runbook_base_url=self.values.runbook_base_url, dashboard_base_url=self.values.dashboard_base_url)
+        return self.values.links
 
     @property
     def mail(self) -> Mail | None:
         """The SMTP server; None if smtpSmarthost is not set."""
-        values = self.values
-        if not values.smtp_smarthost:
-            return None
-        password = self.credential("smtpPassword") if values.smtp_username else ""
-        return Mail(
-            smarthost=values.smtp_smarthost,
-            sender=values.smtp_from,
-            username=values.smtp_username,
-            password=password,
-            require_tls=values.smtp_require_tls,
-        )
+        return self.values.mail(self.credential("smtpPassword") if self.values.smtp_username else "")
 
     @property
     def timing(self) -> Timing:

@@ -59,12 +59,11 @@ def read(stack: str, root: Path = ROOT) -> StackFile:
 
 
 def typed(written: Mapping[str, Any]) -> Values:
-    """Values of a stack file with their types; today's defaults fill the keys that are missing.
+    """The values of a StackFile with their types.
 
     Each value is checked alone. Unknown keys and secrets are ignored. Raises StackFileError with every problem.
     """
-    complete = {**read("").defaults, **written}
-    texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in complete.items()}
+    texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in written.items()}
     found, problems = parsing.each_value(parsing.typed(texts))
     if found is None:
         raise StackFileError("\n".join(problems))

@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 from pydantic import Field, field_validator, model_validator
 
 from alerting.durations import Duration, PositiveDuration, seconds
-from alerting.routing import Timing
+from alerting.model import Links
+from alerting.routing import Mail, Timing
 from settings.apps import ALERTMANAGER, GRAFANA, JAEGER, PROMETHEUS, SIMULATED_NAMESPACES, App
 from settings.eks.values import EksValues, Page
 from settings.quantities import Quantity, at_least, quantity_bytes
@@ -244,6 +245,23 @@ class Values(EksValues):
     def opensearch(self) -> bool:
         """Whether traces or log lines are stored in OpenSearch."""
         return self.log_index or self.jaeger_storage_backend == "opensearch"
+
+    @property
+    def links(self) -> Links:
+        """Base URLs of the links in a notification."""
+        return Links(runbook_base_url=self.runbook_base_url, dashboard_base_url=self.dashboard_base_url)
+
+    def mail(self, password: str) -> Mail | None:
+        """The SMTP server; None if smtpSmarthost is not set. A server without a user gets no password."""
+        if not self.smtp_smarthost:
+            return None
+        return Mail(
+            smarthost=self.smtp_smarthost,
+            sender=self.smtp_from,
+            username=self.smtp_username,
+            password=password if self.smtp_username else "",
+            require_tls=self.smtp_require_tls,
+        )
 
     @property
     def timing(self) -> Timing:

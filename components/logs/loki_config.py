@@ -87,7 +87,7 @@ def render(config: LokiConfig) -> str:
         raise ValueError(f"Loki's retention {retention!r} {problem}; allowed: {sizes.LOKI_RETENTION_ALLOWED}")
     store: Literal["s3", "filesystem"] = "s3" if s3 else "filesystem"
     document: dict[str, Any] = {
-        # One tenant. The network policy controls who may write and read.
+        # Loki has one tenant; the network policy decides which pods may write and read.
         "auth_enabled": False,
         "server": _server(),
         "common": {

@@ -22,7 +22,7 @@ REPLACING = {
 
 @dataclass(frozen=True)
 class Change:
-    """One difference between two objects; `old` or `new` is _MISSING if the value was added or removed."""
+    """One difference between two objects. `old` is _MISSING for an added value, `new` for a removed one."""
 
     path: Path
     old: object

@@ -81,7 +81,7 @@ def load(
 
 
 def measure(program: list[str], name: str, url: str, process: int, *, rate: int, seconds: int) -> Load:
-    """One round of load on one service. Raises LocalError when wrk fails."""
+    """Runs wrk once against one service and returns its result. Raises LocalError when wrk fails."""
     before, began = cpu_seconds(process), time.monotonic()
     pause = round(1000 * _CONNECTIONS / rate)
     command = [*program, "--threads=1", f"--connections={_CONNECTIONS}", f"--duration={seconds}s", "--timeout=10s"]

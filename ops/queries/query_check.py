@@ -98,7 +98,7 @@ class Check:
         return chosen, outcomes
 
     def panel(self, dashboard: DashboardQueries, query: PanelQuery, chosen: Mapping[str, Chosen]) -> list[Outcome]:
-        """One outcome for a query of a panel.
+        """Runs one query of a panel and judges its result.
 
         If the query returns nothing, or fills gaps, its selectors are checked as for a rule: an answer to
         `x or vector(0)` does not prove that x exists.

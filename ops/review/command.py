@@ -1,7 +1,6 @@
 """`preview-summary`: shows how a pull request affects alerts and notifications, as a comment and as tables."""
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +15,7 @@ from ops.review.commits import CHECKOUT
 from ops.review.report import Report
 from ops.review.snapshot import Snapshot
 from ops.review.terminal import show
+from settings import stack_files
 
 Base = Annotated[str, typer.Option(help="Commit, branch or tag to compare with.")]
 Head = Annotated[str, typer.Option(help=f"Commit to review; {CHECKOUT} for the files as they are.")]
@@ -56,7 +56,7 @@ def report(root: Path, *, base: str, head: str, stack: str, preview: Path | None
         before = snapshot.read(old, stack, name=base)
         after = snapshot.read(new, stack, name=head)
         if after.values is None and not (new / f"Pulumi.{stack}.yaml").is_file():
-            raise UsageError(f"unknown stack {stack!r}; there are: {', '.join(_stacks(new)) or 'none'}")
+            raise UsageError(f"unknown stack {stack!r}; there are: {', '.join(stack_files.names(new)) or 'none'}")
         estimate, problem = _cost(old, new, before, after) if cost else (None, "")
         return Report(
             stack=stack,
@@ -80,10 +80,6 @@ def _cost(old: Path, new: Path, before: Snapshot, after: Snapshot) -> tuple[comp
         return comparison.between(old, plain, new, after.values.plain, after.stack), ""
     except OpsError as error:
         return None, str(error)
-
-
-def _stacks(root: Path) -> Sequence[str]:
-    return sorted(file.name.split(".")[1] for file in root.glob("Pulumi.*.yaml"))
 
 
 def _write(file: Path, text: str) -> None:

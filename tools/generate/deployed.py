@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Any, cast
 
 from alerting import loader, routing
-from alerting.model import Links
-from alerting.routing import Mail
 from settings import stack_files
 from settings.stack_files import ROOT
 
@@ -37,25 +35,17 @@ def _of_stack(written: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     values = stack_files.typed(written)
     rule_set = loader.load()
     overrides = loader.overrides(cast(dict[str, Any], written.get("alertOverrides") or {}), rule_set)
-    links = Links(runbook_base_url=values.runbook_base_url, dashboard_base_url=values.dashboard_base_url)
-    for name, text in loader.render(rule_set, overrides, links).items():
+    for name, text in loader.render(rule_set, overrides, values.links).items():
         yield f"prometheus/{name}", text
-    for name, text in loader.render_loki(rule_set, overrides, links).items():
+    for name, text in loader.render_loki(rule_set, overrides, values.links).items():
         yield f"loki/{name}", text
-    mail = Mail(
-        smarthost=values.smtp_smarthost,
-        sender=values.smtp_from,
-        username=values.smtp_username,
-        password="<smtpPassword>" if values.smtp_username else "",
-        require_tls=values.smtp_require_tls,
-    )
     yield (
         "alertmanager.yml",
         routing.render(
             routing.load(),
             values.timing,
             _Names(),
-            mail=mail,
+            mail=values.mail("<smtpPassword>"),
             pagerduty_url=values.pagerduty_url,
             mute_windows=values.mute_windows,
         ),

@@ -2,17 +2,14 @@
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, cast
 
-import yaml
-
 from alerting import routing
-from settings import values
+from settings import stack_files, values
+from settings.stack_files import ROOT
 from settings.values import Values
 from tools.manual.markdown import GENERATED, table
 
-ROOT = Path(__file__).resolve().parents[2]
 # First key of each paragraph of Pulumi.yaml -> the heading of what follows.
 _HEADINGS = {
     "cloud": "Stack and cluster",
@@ -46,7 +43,7 @@ Manager.
 
 def page() -> str:
     """The page in Markdown."""
-    document = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
+    document = stack_files.document(ROOT / "Pulumi.yaml")["config"]
     described = {str(field.alias or name): field.description for name, field in Values.model_fields.items()}
     parts = [f"# Settings\n\n{GENERATED}\n\n{_INTRODUCTION}"]
     rows: list[tuple[str, ...]] = []

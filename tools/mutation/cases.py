@@ -10,7 +10,7 @@ Part = Literal["routing", "muting"]
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """What must come out of one case."""
+    """One alert, and the receivers or the muting that routing must give it."""
 
     name: str
     part: Part

@@ -17,8 +17,9 @@ from tests.mock_engine import ROOT, Recorded
 
 FOLDER = ROOT / "docs" / "iam"
 PREFLIGHT = sorted((ROOT / "components" / "eks" / "preflight").glob("*.py"))
-# What each kind of resource needs from the official provider, which cannot run here: recorded by hand from its
-# documentation and source. A policy that misses an action shows at the first `pulumi up` in an account.
+# The calls behind each kind of resource. The official provider cannot run here, so the list holds the calls that a
+# provider of this project once made for the same resources. A policy that lacks an action of the official provider
+# shows at the first `pulumi up` in an account.
 CALLS: dict[str, list[str]] = yaml.safe_load((ROOT / "tests/manual/aws_calls.yaml").read_text())
 SERVICES = ("acm", "amp", "ec2", "eks", "iam", "kms", "logs", "opensearch", "route53", "s3", "secretsmanager", "xray")
 PREFIXES = {"amp": "aps", "opensearch": "es"}

@@ -1,9 +1,11 @@
 """The service that is asked, and the stack around it."""
 
 import os
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import httpx
 import pytest
 
 from local.paths import KUBECONFIG
@@ -24,6 +26,18 @@ class Api:
     url: str
     path: str
     route: str
+
+    def get(self, path: str, *headers: tuple[str, str]) -> httpx.Response:
+        """The answer at this path. Asks again for up to a minute while the forward has to find another pod."""
+        encoded = [(name.encode(), value.encode()) for name, value in headers]
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                return httpx.get(self.url + path, headers=encoded, timeout=30)
+            except httpx.TransportError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(1)
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 import secrets
 
-import httpx
 import pytest
 from observability_fastapi import LABELS
 from prometheus_client.parser import text_string_to_metric_families
@@ -14,13 +13,13 @@ METRICS = ("request_count", "request_duration_seconds", "response_status_count")
 
 
 def page(api: Api) -> str:
-    answer = httpx.get(f"{api.url}/metrics", timeout=30)
+    answer = api.get("/metrics")
     assert answer.status_code == 200
     return answer.text
 
 
 def test_the_page_has_the_three_metrics_with_exactly_their_labels(api: Api) -> None:
-    httpx.get(api.url + api.path, timeout=30)
+    api.get(api.path)
     text = page(api)
     assert "# HELP request_count" in text
     found = {family.name: family.samples for family in text_string_to_metric_families(text) if family.name in METRICS}
@@ -31,7 +30,7 @@ def test_the_page_has_the_three_metrics_with_exactly_their_labels(api: Api) -> N
 
 
 def test_a_query_for_the_bare_name_finds_the_counter(api: Api) -> None:
-    httpx.get(api.url + api.path, timeout=30)
+    api.get(api.path)
     assert any(line.startswith("request_count{") for line in page(api).splitlines())
 
 
@@ -39,7 +38,7 @@ def test_paths_do_not_become_series(api: Api) -> None:
     word = f"nothing-{secrets.token_hex(8)}"
     before = endpoints(api)
     for number in range(50):
-        httpx.get(f"{api.url}/{word}/{number}", timeout=30)
+        api.get(f"/{word}/{number}")
     after = endpoints(api)
     assert not any(word in endpoint for endpoint in after)
     # Others call the service meanwhile, each on a route; fifty paths would be fifty.

@@ -37,8 +37,7 @@ def lines(stack: dict[str, str], request: str) -> list[dict[str, Any]]:
 def test_a_request_is_a_number_a_line_and_a_trace(api: Api, stack: dict[str, str]) -> None:
     request, selector = f"e2e-{secrets.token_hex(8)}", f'{{service="api",status="503",project_id="{PROJECT}"}}'
     before = {name: query(stack, name + selector) for name in ("request_count", "request_duration_seconds_count")}
-    headers = {"X-Request-Id": request, "X-Project-Id": PROJECT}
-    answer = httpx.get(api.url + BROKEN, headers=headers, timeout=30)
+    answer = api.get(BROKEN, ("X-Request-Id", request), ("X-Project-Id", PROJECT))
     assert (answer.status_code, answer.headers["x-request-id"]) == (503, request)
 
     for name, count in before.items():

@@ -3,7 +3,6 @@
 import re
 import secrets
 
-import httpx
 import pytest
 
 from tests.observability.conftest import Api
@@ -14,7 +13,7 @@ UUID4 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9
 
 def answered(api: Api, *ids: str) -> str:
     """The id of the answer to a request with these ids."""
-    answer = httpx.get(api.url + api.path, headers=[("X-Request-Id", one) for one in ids], timeout=30)
+    answer = api.get(api.path, *(("X-Request-Id", one) for one in ids))
     (found,) = answer.headers.get_list("x-request-id")
     return found
 
@@ -36,12 +35,12 @@ def test_without_one_each_request_gets_its_own(api: Api) -> None:
 
 @pytest.mark.parametrize("bad", ["", "two words", "x" * 129, "x" * 10_240, "tab\there", "é"])
 def test_a_bad_one_is_replaced(api: Api, bad: str) -> None:
-    answer = httpx.get(api.url + api.path, headers=[(b"X-Request-Id", bad.encode())], timeout=30)
+    answer = api.get(api.path, ("X-Request-Id", bad))
     # A server may refuse such a header by itself, which is as good.
     if answer.status_code not in (400, 431):
         assert UUID4.fullmatch(answer.headers["x-request-id"])
 
 
 def test_what_is_not_found_has_one_too(api: Api) -> None:
-    answer = httpx.get(f"{api.url}/nothing-{secrets.token_hex(4)}", headers={"X-Request-Id": "lost-1"}, timeout=30)
+    answer = api.get(f"/nothing-{secrets.token_hex(4)}", ("X-Request-Id", "lost-1"))
     assert (answer.status_code, answer.headers["x-request-id"]) == (404, "lost-1")

@@ -16,24 +16,32 @@ from local.toolchain import tool
 from tools import programs
 
 FIRST = (
-    # One drill, and who reads its record. It waits for minutes until its alerts are over, so it begins.
+    # The drill waits for minutes until its alerts are over.
     *("test_fire_alerts", "test_alert_smoke"),
-    # What needs every pod, as the drill does until its faults are over.
-    *("test_quickstart", "test_traces", "test_correlation", "test_e2e_metrics_logs", "test_platform"),
-    # What kills pods, and so waits for those.
-    *("test_kill_drill", "test_logs"),
-    # What takes long and has a cluster, or objects, of its own.
-    *("test_cluster", "test_lifecycle", "test_killed_engine", "test_provider"),
+    # These take as long, and have a cluster, or objects, of their own.
+    *("test_lifecycle", "test_cluster", "test_provider", "test_killed_engine"),
 )
-"""Files in the order in which they are handed out; all others come after them."""
+LAST = (
+    # Needs every pod of the platform, and so runs before the next ones.
+    *("test_quickstart", "test_traces", "test_correlation", "test_e2e_metrics_logs", "test_platform"),
+    # Kills pods of the platform: waits until the drill's faults and the ones above are over.
+    *("test_kill_drill", "test_logs"),
+)
+"""Files in the order in which workers get them: `FIRST`, all other files, `LAST`."""
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Orders the tests on the cluster; a worker gets a file, or the files of one group (tests/scheduling.py)."""
     here = [item for item in items if item.get_closest_marker("e2e")]
-    here.sort(key=lambda item: FIRST.index(item.path.stem) if item.path.stem in FIRST else len(FIRST))
+    here.sort(key=lambda item: _place(item.path.stem))
     items[:] = [item for item in items if not item.get_closest_marker("e2e")] + here
+
+
+def _place(file: str) -> int:
+    if file in FIRST:
+        return FIRST.index(file)
+    return len(FIRST) + (1 + LAST.index(file) if file in LAST else 0)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Which way a threshold works."""
+"""Whether a higher threshold makes an alert looser (-1) or tighter (1)."""
 
 import pytest
 

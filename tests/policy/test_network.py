@@ -1,4 +1,4 @@
-"""Rules over what the world can reach."""
+"""Policy rules on network access from outside."""
 
 import json
 from typing import Any
@@ -60,11 +60,11 @@ def test_services(spec: dict[str, Any], problems: list[str]) -> None:
         ({f"{ALB}ssl-policy": None}, ["ssl-policy is None; allowed: one that accepts only TLS 1.2 or later"]),
     ],
 )
-def test_an_ingress_is_tls_only(changes: dict[str, Any], problems: list[str]) -> None:
+def test_an_ingress_serves_only_tls(changes: dict[str, Any], problems: list[str]) -> None:
     assert judged("ingress-tls", ingress(**changes)) == problems
 
 
-def test_auto_mode_has_the_certificate_in_the_parameters_of_the_class() -> None:
+def test_in_auto_mode_the_certificate_is_in_the_ingress_class_parameters() -> None:
     parameters = kubernetes("eks.amazonaws.com/v1:IngressClassParams", {"spec": {"certificateARNs": [UNKNOWN]}})
     assert judged("ingress-tls", ingress(**{f"{ALB}certificate-arn": None}), parameters) == []
 
@@ -116,7 +116,7 @@ def test_addresses(resource: Resource, problems: list[str]) -> None:
         ({"endpointPublicAccess": True, "publicAccessCidrs": ["203.0.113.0/24"]}, True),
         (UNKNOWN, True),
         ({"endpointPublicAccess": True, "publicAccessCidrs": ["0.0.0.0/0"]}, False),
-        # EKS' defaults: public, and for everyone.
+        # By default, EKS' endpoint is public and open to every address.
         ({"endpointPublicAccess": True}, False),
         ({}, False),
     ],

@@ -68,7 +68,7 @@ def imports(file: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("folder", LAYERS)
-def test_no_arrow_points_upwards(folder: str) -> None:
+def test_packages_import_only_lower_layers(folder: str) -> None:
     for file in python_files(folder):
         ours = {name.split(".")[0] for name in imports(file)} & LAYERS.keys()
         assert ours <= {folder, *LAYERS[folder]}, f"{file.relative_to(ROOT)} imports {ours}"
@@ -137,7 +137,7 @@ def test_versions_are_data() -> None:
 
 
 @pytest.mark.parametrize("folder", [*LAYERS, "tests"])
-def test_files_can_be_read_in_one_sitting(folder: str) -> None:
+def test_no_file_is_too_long(folder: str) -> None:
     long = {
         str(file.relative_to(ROOT)): len(file.read_text().splitlines())
         for file in python_files(folder)

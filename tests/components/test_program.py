@@ -80,10 +80,10 @@ def test_objects_have_namespace_and_labels(stack: Recorded) -> None:
 
 
 def test_namespaces_are_created_before_their_objects(stack: Recorded) -> None:
-    made = {one.object_name: one.name for one in stack.of("Namespace") if one.custom}
+    namespaces = {one.object_name: one.name for one in stack.of("Namespace") if one.custom}
     for one in stack.resources:
-        if one.custom and "metadata" in one.inputs and one.namespace in made:
-            assert made[one.namespace] in one.dependencies, one.name
+        if one.custom and "metadata" in one.inputs and one.namespace in namespaces:
+            assert namespaces[one.namespace] in one.dependencies, one.name
 
 
 def test_namespaces_enforce_restricted_and_deny(stack: Recorded) -> None:

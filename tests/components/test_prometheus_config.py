@@ -21,7 +21,7 @@ def jobs() -> dict[str, dict[str, Any]]:
     return {job["job_name"]: job for job in yaml.safe_load(text)["scrape_configs"]}
 
 
-def kept(job: dict[str, Any]) -> dict[str, str]:
+def kept_values(job: dict[str, Any]) -> dict[str, str]:
     """Maps the joined source labels of a job's `keep` rules to the regex of the kept values."""
     return {
         ";".join(rule["source_labels"]): rule["regex"]
@@ -30,7 +30,7 @@ def kept(job: dict[str, Any]) -> dict[str, str]:
     }
 
 
-def test_jobs(jobs: dict[str, dict[str, Any]]) -> None:
+def test_the_scrape_jobs(jobs: dict[str, dict[str, Any]]) -> None:
     assert list(jobs) == [*PODS, "kubelet"]
 
 
@@ -43,7 +43,7 @@ def test_series_of_pods_carry_the_same_labels(jobs: dict[str, dict[str, Any]], j
 def test_only_one_job_honors_labels_and_only_in_its_own_namespace(jobs: dict[str, dict[str, Any]]) -> None:
     assert [name for name, job in jobs.items() if job.get("honor_labels")] == ["exporters"]
     assert jobs["exporters"]["kubernetes_sd_configs"] == [{"role": "pod", "namespaces": {"own_namespace": True}}]
-    assert kept(jobs["exporters"]) == {
+    assert kept_values(jobs["exporters"]) == {
         "__meta_kubernetes_pod_annotation_observability_honor_labels;__meta_kubernetes_pod_container_port_name": (
             "true;http"
         )
@@ -51,7 +51,7 @@ def test_only_one_job_honors_labels_and_only_in_its_own_namespace(jobs: dict[str
 
 
 def test_span_metrics_are_found_by_the_name_of_their_port(jobs: dict[str, dict[str, Any]]) -> None:
-    assert kept(jobs["span-metrics"]) == {"__meta_kubernetes_pod_container_port_name": "span-metrics"}
+    assert kept_values(jobs["span-metrics"]) == {"__meta_kubernetes_pod_container_port_name": "span-metrics"}
 
 
 def test_the_kubelet_is_scraped_for_volumes_with_the_pods_token(jobs: dict[str, dict[str, Any]]) -> None:
@@ -132,6 +132,6 @@ def test_an_add_on_gets_the_labels_of_the_exporter_that_it_replaces(addon: str, 
     assert found["job_name"] == addon
     assert found["honor_labels"] == (job == "exporters")
     assert found["kubernetes_sd_configs"] == [{"role": "pod", "namespaces": {"names": [addon]}}]
-    assert list(kept(found).values()) == [f"{addon};{port}"]
+    assert list(kept_values(found).values()) == [f"{addon};{port}"]
     fixed = {rule["target_label"]: rule["replacement"] for rule in found["relabel_configs"] if "replacement" in rule}
     assert fixed == {"app": app, "job": job}

@@ -120,7 +120,7 @@ def test_rendered_project_needs_no_language_host_and_names_the_plugins(tree, mon
     assert rendered["config"] == {"size": {"type": "integer", "default": 1}}
 
 
-def test_official_plugin_is_taken_when_it_is_installed(tmp_path, monkeypatch):
+def test_official_plugin_is_used_when_it_is_installed(tmp_path, monkeypatch):
     monkeypatch.setenv("PULUMI_HOME", str(tmp_path))
     in_path = tmp_path / "path"
     in_path.mkdir()
@@ -138,7 +138,7 @@ def test_official_plugin_is_taken_when_it_is_installed(tmp_path, monkeypatch):
         assert workspace.official_plugin(name) == folder
 
 
-def test_an_installed_kubernetes_plugin_takes_the_place_of_the_built_one(tree, tmp_path, monkeypatch):
+def test_an_installed_kubernetes_plugin_replaces_the_built_one(tree, tmp_path, monkeypatch):
     monkeypatch.setattr(workspace, "official_plugin", lambda name: tmp_path / name)
     assert make(tree).render()["kubernetes"] == tmp_path / "kubernetes"
 

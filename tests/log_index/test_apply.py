@@ -23,12 +23,14 @@ def test_pipeline_and_template_are_created_and_a_second_run_succeeds(empty: Open
         done = apply(empty.url)
         assert (done.returncode, done.stderr) == (0, "")
         assert done.stdout == "log index: pipeline and template observability-logs are in place\n"
-    made = httpx.post(f"{empty.url}/_index_template/_simulate_index/{NAME}-2026.11.21", timeout=60).json()["template"]
-    fields = made["mappings"]["properties"]
+    template = httpx.post(f"{empty.url}/_index_template/_simulate_index/{NAME}-2026.11.21", timeout=60).json()[
+        "template"
+    ]
+    fields = template["mappings"]["properties"]
     assert {fields[name]["type"] for name in ("request_id", "service", "project_id")} == {"keyword"}
     assert fields["timestamp"]["type"] == "date"
-    assert made["mappings"]["dynamic"] == "false"
-    assert int(made["settings"]["index"]["mapping"]["total_fields"]["limit"]) < 50
+    assert template["mappings"]["dynamic"] == "false"
+    assert int(template["settings"]["index"]["mapping"]["total_fields"]["limit"]) < 50
 
 
 def test_an_index_with_another_mapping_is_named_and_nothing_changes(empty: OpenSearchNode, apply: Apply) -> None:

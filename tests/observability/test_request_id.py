@@ -28,9 +28,9 @@ def test_of_several_ids_the_last_one_counts(api: Api) -> None:
 
 
 def test_requests_without_an_id_get_different_ids(api: Api) -> None:
-    made = {answered(api) for _ in range(5)}
-    assert len(made) == 5
-    assert all(UUID4.fullmatch(one) for one in made)
+    ids = {answered(api) for _ in range(5)}
+    assert len(ids) == 5
+    assert all(UUID4.fullmatch(one) for one in ids)
 
 
 @pytest.mark.parametrize("bad", ["", "two words", "x" * 129, "x" * 10_240, "tab\there", "é"])

@@ -20,8 +20,8 @@ FAST = {name: {"for": SHORT} for name in ("JobQueueDepthHigh", "JobQueueNoWorker
 
 @pytest.fixture(scope="session")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
-    with pipeline(Path(tmp_path_factory.mktemp("pipeline")), FAST) as made:
-        yield made
+    with pipeline(Path(tmp_path_factory.mktemp("pipeline")), FAST) as started:
+        yield started
 
 
 @pytest.fixture

@@ -143,31 +143,31 @@ def pipeline(
     folder: Path, overrides: Mapping[str, Any], *, prometheis: int = 1, alertmanagers: int = 1
 ) -> Iterator[Pipeline]:
     """Runs the whole pipeline. Replicas are called `prometheus-0`, `alertmanager-0` and so on."""
-    made = Pipeline(folder)
+    started = Pipeline(folder)
     server, worker, receiver, smtp, *ports = free_ports(4 + prometheis + 2 * alertmanagers)
     web, gossip, own = ports[:alertmanagers], ports[alertmanagers : 2 * alertmanagers], ports[2 * alertmanagers :]
     python = [sys.executable, "-m"]
     try:
         data = {"RECEIVER_PORT": str(receiver), "RECEIVER_DATA": str(folder / "deliveries.jsonl")}
         data["RECEIVER_SMTP_PORT"] = str(smtp)
-        made.start("receiver", [*python, "simulator.receiver"], receiver, data)
+        started.start("receiver", [*python, "simulator.receiver"], receiver, data)
         for role, port in (("server", server), ("worker", worker)):
             environment = {"SIMULATOR_ROLE": role, "SIMULATOR_PORT": str(port)}
-            made.start(f"simulator-{role}", [*python, "simulator"], port, environment)
+            started.start(f"simulator-{role}", [*python, "simulator"], port, environment)
         config = alertmanager_config(folder, receiver, smtp)
         for number, port in enumerate(web):
             command = [tool("alertmanager"), f"--config.file={config}", f"--web.listen-address=127.0.0.1:{port}"]
             command += [f"--storage.path={folder / f'alertmanager-{number}'}", *_gossip(number, gossip)]
-            made.start(f"alertmanager-{number}", [str(part) for part in command], port)
+            started.start(f"alertmanager-{number}", [str(part) for part in command], port)
         config = prometheus_config(folder, {"job-queue": [server, worker]}, web, overrides)
         for number, port in enumerate(own):
             command = [tool("prometheus"), f"--config.file={config}", f"--web.listen-address=127.0.0.1:{port}"]
             command += [f"--storage.tsdb.path={folder / f'prometheus-{number}'}"]
-            made.start(f"prometheus-{number}", [str(part) for part in command], port)
-        made.wait_ready()
-        yield made
+            started.start(f"prometheus-{number}", [str(part) for part in command], port)
+        started.wait_ready()
+        yield started
     finally:
-        made.stop()
+        started.stop()
 
 
 def _gossip(number: int, ports: list[int]) -> list[str]:

@@ -21,7 +21,7 @@ class StandIn:
 
         None: the series API has one prepared answer for all selectors.
         """
-        self.asked: list[tuple[str, dict[str, list[str]]]] = []
+        self.queries: list[tuple[str, dict[str, list[str]]]] = []
         self.most_at_once = 0
         self._now = 0
         self._lock = threading.Lock()
@@ -42,7 +42,7 @@ class StandIn:
         with self._lock:
             self._now += 1
             self.most_at_once = max(self.most_at_once, self._now)
-            self.asked.append((path, parse_qs(query)))
+            self.queries.append((path, parse_qs(query)))
         time.sleep(0.02)  # long enough for queries to overlap
         if self.series is not None and path == "/api/v1/series":
             self.answers[path] = (200, {"data": self.series.get(parse_qs(query)["match[]"][0], [])})

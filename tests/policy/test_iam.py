@@ -37,7 +37,7 @@ def policy(**statement: Any) -> str:
         ({"Principal": {"AWS": ["111122223333", "*"]}}, ["principal *"]),
     ],
 )
-def test_statements(statement: dict[str, Any], problems: list[str]) -> None:
+def test_statements_have_no_wildcards(statement: dict[str, Any], problems: list[str]) -> None:
     for type_, key in (("iam/rolePolicy:RolePolicy", "policy"), ("s3/bucketPolicy:BucketPolicy", "policy")):
         found = judged("iam-no-wildcard", aws(type_, {key: policy(**statement)}))
         assert found == [f"statement It: {problem}" for problem in problems]
@@ -70,7 +70,7 @@ def test_a_key_policy_may_name_its_own_key_by_a_star() -> None:
         ("AmazonS3FullAccess", False),
     ],
 )
-def test_policies_of_aws(name: str, fine: bool) -> None:
+def test_broad_policies_of_aws_are_refused(name: str, fine: bool) -> None:
     attachment = aws("iam/rolePolicyAttachment:RolePolicyAttachment", {"policyArn": f"arn:aws:iam::aws:policy/{name}"})
     assert (judged("iam-no-broad-policy", attachment) == []) is fine
 
@@ -90,6 +90,6 @@ def test_policies_of_aws(name: str, fine: bool) -> None:
         ),
     ],
 )
-def test_roles_of_the_cluster(kind: str, rule: dict[str, Any], problems: list[str]) -> None:
+def test_cluster_roles_have_no_wildcards(kind: str, rule: dict[str, Any], problems: list[str]) -> None:
     role = kubernetes(f"rbac.authorization.k8s.io/v1:{kind}", {"rules": [rule]})
     assert judged("rbac-no-wildcard", role) == problems

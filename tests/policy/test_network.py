@@ -33,7 +33,7 @@ def ingress(**changes: Any) -> Resource:
         ({"externalIPs": ["203.0.113.7"]}, ["externalIPs are set; allowed: none"]),
     ],
 )
-def test_services(spec: dict[str, Any], problems: list[str]) -> None:
+def test_services_are_not_public(spec: dict[str, Any], problems: list[str]) -> None:
     assert judged("service-not-public", kubernetes("core/v1:Service", {"spec": spec})) == problems
 
 
@@ -79,7 +79,7 @@ def test_in_auto_mode_the_certificate_is_in_the_ingress_class_parameters() -> No
         ({"protocol": "TCP"}, False),
     ],
 )
-def test_listeners(listener: dict[str, Any], fine: bool) -> None:
+def test_listeners_use_tls(listener: dict[str, Any], fine: bool) -> None:
     assert (judged("listener-tls", aws("lb/listener:Listener", listener)) == []) is fine
 
 
@@ -105,7 +105,7 @@ def test_listeners(listener: dict[str, Any], fine: bool) -> None:
         (aws("opensearch/domain:Domain", {}), ["vpcOptions is not set, so the domain has a public address"]),
     ],
 )
-def test_addresses(resource: Resource, problems: list[str]) -> None:
+def test_addresses_are_not_public(resource: Resource, problems: list[str]) -> None:
     assert judged("network-not-public", resource) == problems
 
 
@@ -121,5 +121,5 @@ def test_addresses(resource: Resource, problems: list[str]) -> None:
         ({}, False),
     ],
 )
-def test_the_api_server(network: Any, fine: bool) -> None:
+def test_the_api_server_is_not_public(network: Any, fine: bool) -> None:
     assert (judged("network-not-public", aws("eks/cluster:Cluster", {"vpcConfig": network})) == []) is fine

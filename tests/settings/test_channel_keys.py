@@ -84,8 +84,8 @@ def test_a_server_that_cannot_deliver_is_a_problem(values: dict[str, object], pr
 
 def test_a_mail_server_is_required_only_by_mail_channels() -> None:
     routes = production().routing
-    kept = {name: channel for name, channel in routes.channels.items() if not channel.email}
-    few: routing.Routing = routes.model_copy(update={"channels": kept})
+    without_mail = {name: channel for name, channel in routes.channels.items() if not channel.email}
+    few: routing.Routing = routes.model_copy(update={"channels": without_mail})
     given = production().values.model_copy(update={"smtp_smarthost": "", "smtp_from": ""})
     assert channel_secrets.problems(stack_config("production") | SECRETS, list(SECRETS), few, given) == []
 

@@ -118,13 +118,13 @@ def test_creating_a_cluster_requires_its_subnets_admins_and_auto_mode() -> None:
 
 
 def test_a_cluster_to_create_with_all_its_settings_is_valid() -> None:
-    made = values(
+    created = values(
         cluster="create",
         clusterSubnetIds='["subnet-0a1b2c3d4e5f60001", "subnet-0a1b2c3d4e5f60002"]',
         clusterAdminRoleArns='["arn:aws:iam::111122223333:role/deploy"]',
         eksAutoMode="true",
     )
-    assert made.cluster == "create"
+    assert created.cluster == "create"
 
 
 def test_remote_write_has_one_target() -> None:

@@ -78,7 +78,7 @@ def test_one_request_is_found_in_all_three_signals() -> None:
     assert f"{gateway[0].parent.span_id:016x}" == "b7ad6b7169203331"
 
 
-def test_the_counters_have_the_names_that_the_seed_queries() -> None:
+def test_the_counters_have_the_same_names_in_both_formats() -> None:
     pod = Pod()
     pod.client.get("/items/5", headers=KNOWN)
     for headers in ({}, OPEN_METRICS):

@@ -67,7 +67,7 @@ def prometheus(tmp_path: Path) -> Iterator[str]:
             process.wait(30)
 
 
-def test_the_seeds_queries_and_the_exemplars_work(prometheus: str) -> None:
+def test_counters_keep_their_names_and_have_exemplars(prometheus: str) -> None:
     for name in ("request_count", "response_status_count"):
         query = f'{name}{{project_id="probe", endpoint="/items/{{item_id}}"}}'
         found = eventually(partial(series, prometheus, query), what=f"no {name}")

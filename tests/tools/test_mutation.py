@@ -57,12 +57,12 @@ def test_mutants_of_for_are_one_step_longer_and_shorter(text: str, changed: list
 
 def test_mistakes_in_routes_all_change_something() -> None:
     config = routes.base()
-    made = list(routes.mutants(config))
+    mutants = list(routes.mutants(config))
 
     assert config == routes.base(), "the original configuration must stay unchanged"
-    assert {part for part, _ in made} == {routes.ROUTING, routes.MUTING}
-    assert not [mutant.what for _, mutant in made if semantics.same(config, mutant.document)]
-    whats = {mutant.what for _, mutant in made}
+    assert {part for part, _ in mutants} == {routes.ROUTING, routes.MUTING}
+    assert not [mutant.what for _, mutant in mutants if semantics.same(config, mutant.document)]
+    whats = {mutant.what for _, mutant in mutants}
     for what in ('matcher system="job-queue" dropped', "removed", "continue -> false", "equal: node dropped"):
         assert what in whats
 

@@ -104,31 +104,31 @@ def test_queries_of_a_scenario_read_the_clone() -> None:
 
 def test_a_real_alertmanager_and_the_copy_notice_mistakes_in_routes(tmp_path: Path) -> None:
     config = routes.base()
-    made: dict[tuple[str, str], Mutant] = {}
+    mutants: dict[tuple[str, str], Mutant] = {}
     for part, mutant in routes.mutants(config):
         if not mutant.about.startswith("mute window"):  # each of their instants needs its own calendar
-            made.setdefault((part, mutant.what.split()[0]), mutant)
-    configs = [config, *(mutant.document for mutant in made.values())]
+            mutants.setdefault((part, mutant.what.split()[0]), mutant)
+    configs = [config, *(mutant.document for mutant in mutants.values())]
     cases = [case for case in routes.cases() if case.kind != "window"]
     answers = real.ask(configs, cases, tmp_path)
     assert answers == [[routes.decided(one, case, cases) for case in cases] for one in configs]
     expected = [case.expected for case in cases]
     assert answers[0] == expected
-    unnoticed = [one.what for one, row in zip(made.values(), answers[1:], strict=True) if row == expected]
+    unnoticed = [one.what for one, row in zip(mutants.values(), answers[1:], strict=True) if row == expected]
     assert unnoticed == []
 
 
 def test_the_copy_notices_mistakes_in_mute_windows() -> None:
     cases = [case for case in routes.cases() if case.kind == "window"]
     config = routes.base()
-    made = [mutant for _, mutant in routes.mutants(config) if mutant.about.startswith("mute window")]
+    mutants = [mutant for _, mutant in routes.mutants(config) if mutant.about.startswith("mute window")]
 
     def fails(one: Config) -> bool:
         return any(routes.decided(one, case, cases) != case.expected for case in cases)
 
-    assert made
+    assert mutants
     assert not fails(config)
-    assert [mutant.what for mutant in made if not fails(mutant.document)] == []
+    assert [mutant.what for mutant in mutants if not fails(mutant.document)] == []
 
 
 def test_log_alerts_notice_mistakes() -> None:

@@ -44,9 +44,9 @@ def run(tmp_path: Path):
         done = subprocess.run(
             [SCRIPTS / script, *arguments], capture_output=True, text=True, check=False, env=environment, cwd=tmp_path
         )
-        made = [json.loads(line) for line in calls.read_text().splitlines()]
-        call.question = made[:1]
-        return done.returncode, made[1:], done.stderr
+        recorded_calls = [json.loads(line) for line in calls.read_text().splitlines()]
+        call.question = recorded_calls[:1]
+        return done.returncode, recorded_calls[1:], done.stderr
 
     return call
 

@@ -160,7 +160,7 @@ def test_every_night_runs_in_full_what_make_test_samples() -> None:
     for target in ("fire-alerts", "kill-drill", "bench", "mutants"):
         assert f"make {target}" in commands
     for part in ("--alert", "--system", "--longest-window", "--kills", "--services", "--part"):
-        assert part not in commands, "a part of a drill"
+        assert part not in commands, "the nightly run must not be limited to a part"
     others = set(jobs(nightly)) - {"issue"}
     assert set(jobs(nightly)["issue"]["needs"]) == others
     for name in others:
@@ -188,7 +188,7 @@ def test_the_engine_is_the_pinned_one() -> None:
     assert version == versions.PULUMI
 
 
-def test_the_comment_of_a_failed_preview_takes_the_place_of_the_summary(tmp_path: Path) -> None:
+def test_the_comment_of_a_failed_preview_replaces_the_summary(tmp_path: Path) -> None:
     (step,) = [step for step in steps(by_name("pull-request")) if step.get("name") == "The preview failed"]
     environment = {"STACK": "staging", "RUN": "https://example.com/run", "PATH": "/usr/bin:/bin"}
     subprocess.run(["bash", "-ceuo", "pipefail", step["run"]], cwd=tmp_path, env=environment, check=True)
@@ -197,7 +197,7 @@ def test_the_comment_of_a_failed_preview_takes_the_place_of_the_summary(tmp_path
     assert rest[-1] == "The preview failed: https://example.com/run"
 
 
-def test_commands_of_the_summary_are_understood() -> None:
+def test_options_of_make_summary_exist() -> None:
     text = (ROOT / "ops/review/command.py").read_text()
     for step in steps(by_name("pull-request")):
         for arguments in re.findall(r'make summary ARGS="([^"]+)"', step.get("run", "")):

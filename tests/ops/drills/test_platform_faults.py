@@ -19,7 +19,7 @@ class Cluster:
     def __init__(self, *, grafana: bool = True) -> None:
         self.wanted = {("StatefulSet", "loki"): 2, **({("Deployment", "grafana"): 1} if grafana else {})}
         self.config: dict[str, str] = {}
-        self.made: dict[str, dict[str, Any]] = {}
+        self.created: dict[str, dict[str, Any]] = {}
         self.status: dict[str, Any] = {"phase": "Running", **CRASHING}
         self.namespace = "observability"
         self.before: dict[tuple[str, str], int] = {}
@@ -51,14 +51,14 @@ class Cluster:
 
     def pods(self, app: str) -> list[dict[str, Any]]:
         count = sum(number for (_, name), number in self.wanted.items() if name == app)
-        return [{"status": self.status}] * (count + (app in self.made))
+        return [{"status": self.status}] * (count + (app in self.created))
 
     def create_pod(self, name: str, *, script: str, annotations: dict[str, str]) -> None:
-        self.made[name] = {"script": script, "annotations": annotations}
+        self.created[name] = {"script": script, "annotations": annotations}
 
     def delete_pod(self, name: str) -> None:
         self._may_fail()
-        self.made.pop(name, None)
+        self.created.pop(name, None)
 
     def patch_config_map(self, name: str, data: dict[str, str | None]) -> None:
         assert name == "prometheus-rules"
@@ -99,7 +99,7 @@ def faults(cluster: Cluster, *, sees: bool = True, receiver: Refusing | None = N
 
 
 def state(cluster: Cluster) -> tuple[dict[Any, Any], dict[str, str], list[str], dict[Any, Any]]:
-    return dict(cluster.wanted), dict(cluster.config), list(cluster.made), dict(cluster.before)
+    return dict(cluster.wanted), dict(cluster.config), list(cluster.created), dict(cluster.before)
 
 
 def test_the_list_of_platform_faults_needs_no_cluster() -> None:
@@ -137,7 +137,7 @@ def test_a_pod_that_never_runs_is_removed_again() -> None:
     for alert in ("TargetDown", "PodCrashLooping"):
         with pytest.raises(OpsError, match="not in place"):
             faults(cluster).switch_on(alert, seconds=60)
-    assert cluster.made == {}
+    assert cluster.created == {}
 
 
 def test_a_part_that_does_not_run_has_no_fault() -> None:
@@ -159,7 +159,7 @@ def test_sources_choose_the_one_that_has_the_fault() -> None:
     cluster = Cluster()
     both = Sources(faults(cluster, sees=False), faults(Cluster()))
     both.switch_on("TargetDown", seconds=60)
-    assert list(cluster.made) == ["fire-alerts-target"]
+    assert list(cluster.created) == ["fire-alerts-target"]
     both.switch_off("TargetDown")
     with pytest.raises(OpsError, match="this drill cannot cause Nope"):
         both.switch_off("Nope")

@@ -103,7 +103,7 @@ def test_selectors_of_logql() -> None:
 
 
 @pytest.mark.parametrize(
-    ("pipeline", "asked"),
+    ("pipeline", "expected"),
     [
         ('| l="x"', ['| l!=""']),
         ('|= "a" != "b" | l="x" != "y" | m>5', ['| l!=""', '| m!=""']),
@@ -111,9 +111,9 @@ def test_selectors_of_logql() -> None:
         ('| logfmt --strict a, b="c" | unwrap duration(d) | __error__=""', ['| logfmt --strict a, b="c" | d!=""']),
     ],
 )
-def test_labels_that_a_pipeline_needs(pipeline: str, asked: list[str]) -> None:
+def test_labels_that_a_pipeline_needs(pipeline: str, expected: list[str]) -> None:
     found = rule_queries.logql_selectors(f'sum(rate({{a="b"}} {pipeline} [1m])) > 1')
-    assert [one.text for one in found] == ['{a="b"}', *(f'{{a="b"}} {text}' for text in asked)]
+    assert [one.text for one in found] == ['{a="b"}', *(f'{{a="b"}} {text}' for text in expected)]
 
 
 def test_every_rule_of_the_stack_is_read() -> None:

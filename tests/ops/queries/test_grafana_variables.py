@@ -21,7 +21,7 @@ from ops.queries.grafana_variables import (
 HOUR = Window(start=1_000_000, end=1_003_600)
 
 
-def nobody(_: Variable) -> Sequence[str]:
+def no_data_source(_: Variable) -> Sequence[str]:
     raise AssertionError("no data source may be queried")
 
 
@@ -183,7 +183,7 @@ def test_nothing_to_select_is_an_error() -> None:
     ],
 )
 def test_variables_that_need_no_data_source(fields: dict[str, Any], expected: tuple[str, ...]) -> None:
-    assert resolve(variable(**fields), nobody).values == expected
+    assert resolve(variable(**fields), no_data_source).values == expected
 
 
 @pytest.mark.parametrize(

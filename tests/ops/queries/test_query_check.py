@@ -26,9 +26,9 @@ WINDOW = Window(start=NOW - 3600, end=NOW)
 
 @pytest.fixture
 def stand_in() -> Iterator[StandIn]:
-    made = StandIn()
-    yield made
-    made.close()
+    server = StandIn()
+    yield server
+    server.close()
 
 
 def outcomes(
@@ -64,10 +64,10 @@ def test_variables_are_replaced_in_queries_as_in_grafana(stand_in: StandIn) -> N
     )
     found = outcomes(stand_in, [board])
 
-    asked = dict(stand_in.asked)
-    assert asked["/api/v1/query_range"]["query"] == [r'rate(m{q=~"(a\\.b|c)", w=~"w"}[60s])']
-    assert asked["/api/v1/label/worker/values"]["match[]"] == [r'm{q=~"(a\\.b|c)"}']
-    assert asked["/api/v1/query_range"]["step"] == ["15"]
+    queries = dict(stand_in.queries)
+    assert queries["/api/v1/query_range"]["query"] == [r'rate(m{q=~"(a\\.b|c)", w=~"w"}[60s])']
+    assert queries["/api/v1/label/worker/values"]["match[]"] == [r'm{q=~"(a\\.b|c)"}']
+    assert queries["/api/v1/query_range"]["step"] == ["15"]
     assert [one.verdict for one in found] == [Verdict.DATA] * 3
 
 
@@ -95,9 +95,9 @@ def test_instant_queries_and_loki(stand_in: StandIn) -> None:
     }
     board = dashboard(panel("Now", "up", instant=True), panel("Lines", '{a="b"}', source="loki", queryType="range"))
     assert {one.verdict for one in outcomes(stand_in, [board])} == {Verdict.DATA}
-    asked = dict(stand_in.asked)
-    assert asked["/api/v1/query"]["time"] == [f"{NOW:.3f}"]
-    assert asked["/loki/api/v1/query_range"]["start"] == [str(round(WINDOW.start * 1e9))]
+    queries = dict(stand_in.queries)
+    assert queries["/api/v1/query"]["time"] == [f"{NOW:.3f}"]
+    assert queries["/loki/api/v1/query_range"]["start"] == [str(round(WINDOW.start * 1e9))]
 
 
 def test_a_query_that_cannot_be_sent_is_an_error(stand_in: StandIn) -> None:
@@ -106,7 +106,7 @@ def test_a_query_that_cannot_be_sent_is_an_error(stand_in: StandIn) -> None:
     assert found["Typo A"] == "no variable que in this dashboard"
     assert found["Empty A"] == "the query is empty"
     assert found["Other A"] == "data source 'tempo' is not checked here; there are: loki, prometheus"
-    assert stand_in.asked == []
+    assert stand_in.queries == []
 
 
 def test_hidden_queries_and_collapsed_rows() -> None:
@@ -270,7 +270,7 @@ def test_ctrl_c_ends_the_check_and_is_reported(
     assert run(text, {"prometheus": stand_in.url}, [board], [], json_file=tmp_path / "x.json") == 130
     assert "Interrupted after 1 of about 50 queries." in text.export_text()
     assert len(json.loads((tmp_path / "x.json").read_text())) == 1
-    assert len([path for path, _ in stand_in.asked if path.endswith("query_range")]) < 50
+    assert len([path for path, _ in stand_in.queries if path.endswith("query_range")]) < 50
 
 
 def test_an_unreachable_source_is_one_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,8 +30,8 @@ class Copy:
         """Add or replace a setting in a stack's file. `line` is YAML, without the key's prefix."""
         path = self.folder / f"Pulumi.{stack}.yaml"
         key = f"  observability:{line.partition(':')[0]}:"
-        kept = [one for one in path.read_text().splitlines() if not one.startswith(key)]
-        path.write_text("\n".join([*kept, f"  observability:{line}", ""]))
+        lines = [one for one in path.read_text().splitlines() if not one.startswith(key)]
+        path.write_text("\n".join([*lines, f"  observability:{line}", ""]))
 
     def read(self, stack: str = STACK) -> Snapshot:
         """The snapshot of this copy: what it would deploy."""

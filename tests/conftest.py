@@ -1,4 +1,4 @@
-"""Fixtures that run components, or the whole program, on the mock engine, and a small program on the real one."""
+"""Fixtures that run components or the whole program on the mock engine, and small programs on the real one."""
 
 import asyncio
 import functools
@@ -29,13 +29,13 @@ from tests.backends.opensearch import OpenSearchNode
 from tests.mock_engine import ROOT, SECRETS, KubernetesMocks, Recorded, RecordingMonitor, stack_config
 from tests.scheduling import ByServer
 
-# The first example of a test also pays for imports; how long one may take says nothing about the code.
+# The first example of a test includes its imports, so a deadline per example would say nothing about the code.
 hypothesis.settings.register_profile("platform", deadline=None)
 hypothesis.settings.load_profile("platform")
-# No test builds a tool, nor does a process that it starts: a missing one is an error that names it.
+# Neither a test nor a process that it starts may build a tool; a missing tool is an error that names it.
 os.environ[toolchain.NO_BUILD] = "1"
-# A test meets neither the variables of the `make` that runs it, nor its user's clusters, accounts, backend and plugins.
-# The passphrase stays: the state of the running stack may be encrypted with it.
+# Tests must not see variables of the `make` that runs them, nor the user's clusters, accounts, backend and plugins.
+# The passphrase stays, because the state of the running stack may be encrypted with it.
 _VARIABLES = {"ALERTMANAGER_URL", "ARGS", "STACK", "OFFLINE", "MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES"}
 _PREFIXES = ("AWS_", "KUBE", "PULUMI_", "SIMULATOR_", "OTEL_", "PROMETHEUS_MULTIPROC", "GRAFANA_URL", "GRAFANA_API")
 for _name in list(os.environ):
@@ -52,7 +52,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByServe
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(call: pytest.CallInfo[None]) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """A missing tool is one line, without the way to it."""
+    """Reports a missing tool in one line, without a traceback."""
     report = yield
     error = call.excinfo and call.excinfo.value
     if isinstance(error, LocalError) and toolchain.NO_BUILD in str(error):
@@ -62,9 +62,10 @@ def pytest_runtest_makereport(call: pytest.CallInfo[None]) -> Generator[None, py
 
 @pytest.fixture(scope="session", autouse=True)
 def _files_are_parsed_once() -> Iterator[None]:
-    """botocore parses a service's model for each session, and httpx the machine's certificates for each request.
+    """Caches files that botocore and httpx would parse again and again.
 
-    Without this, it is most of what tests of AWS and of HTTP do.
+    botocore parses a service's model for each session, and httpx the machine's certificates for each request.
+    Tests of AWS and of HTTP would spend most of their time there.
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(JSONFileLoader, "load_file", staticmethod(functools.cache(JSONFileLoader().load_file)))
@@ -74,20 +75,23 @@ def _files_are_parsed_once() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def opensearch_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenSearchNode]:
-    """A real node, which starts for seconds: who asks it is in the group "opensearch". It has no security plugin."""
+    """A real OpenSearch node without the security plugin.
+
+    It takes seconds to start, so tests that use it belong to the xdist group "opensearch" and share one.
+    """
     with OpenSearchNode(tmp_path_factory.mktemp("opensearch")) as running:
         yield running
 
 
 @pytest.fixture
 def recorded() -> Recorded:
-    """Filled by the resources that the test creates."""
+    """Collects the resources that the test creates."""
     return Recorded()
 
 
 @pytest.fixture(params=[False, True], ids=["up", "preview"])
 def preview(request: pytest.FixtureRequest) -> bool:
-    """Each test that takes this runs twice: as an update and as a preview."""
+    """Runs each test that uses it twice: as an update and as a preview."""
     return request.param
 
 
@@ -106,8 +110,8 @@ _RUNS: dict[tuple[str, bool, frozenset[tuple[str, str]]], Recorded] = {}
 def program(request: pytest.FixtureRequest) -> Iterator[Callable[..., Recorded]]:
     """`program(stack)` runs __main__.py with a stack's configuration, without a cluster and without AWS.
 
-    It takes seconds, so the tests of a process share what it registered, and change nothing in it. A test that patches
-    something has runs of its own.
+    A run takes seconds, so the tests of a process share the recorded resources and must not change them. A test that
+    uses monkeypatch gets runs of its own.
     """
     patched = "monkeypatch" in request.fixturenames
 
@@ -135,7 +139,7 @@ def program(request: pytest.FixtureRequest) -> Iterator[Callable[..., Recorded]]
 
 
 def _run(program: Callable[[], object], recorded: Recorded, *, preview: bool = False, stack: str = "local") -> Recorded:
-    # The automation API, which other tests use, leaves its event loop and its stack behind.
+    # Other tests use the automation API, which leaves its event loop and its stack behind.
     asyncio.set_event_loop(asyncio.new_event_loop())
     reset_options()
     pulumi.runtime.set_mocks(
@@ -143,7 +147,7 @@ def _run(program: Callable[[], object], recorded: Recorded, *, preview: bool = F
     )
     exports: dict[str, pulumi.Output[Any]] = {}
 
-    # Without this decorator a test ends before the program does, and passes.
+    # Without this decorator a test would end, and pass, before the program ends.
     @pulumi.runtime.test
     async def wrapped() -> None:
         program()
@@ -152,7 +156,7 @@ def _run(program: Callable[[], object], recorded: Recorded, *, preview: bool = F
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("pulumi.export", exports.__setitem__)
-        # Where in the program each resource is made: a quarter of the time, and nobody here asks for it.
+        # Finding the place in the program that creates a resource takes a quarter of the time; no test needs it.
         patch.setattr("pulumi.runtime.resource._get_stack_trace", source_pb2.StackTrace)
         wrapped()
     return recorded
@@ -160,14 +164,14 @@ def _run(program: Callable[[], object], recorded: Recorded, *, preview: bool = F
 
 @pytest.fixture
 def collected() -> Iterator[None]:
-    """The automation API leaves loops and channels to the garbage collector; here, not in whatever test comes next."""
+    """Collects the loops and channels that the automation API leaves behind, so that no later test is blamed."""
     yield
     gc.collect()
 
 
 @pytest.fixture
 def small_stack(tmp_path: Path, collected: None) -> Callable[..., Workspace]:
-    """`small_stack(program, key="value")`: that program, in a folder of its own, as a stack for the real engine."""
+    """`small_stack(program, key="value")` gives a stack for the real engine that runs the program in its own folder."""
     (tmp_path / "Pulumi.yaml").write_text("name: small\nruntime: python\n")
 
     def make(program: str, **config: str) -> Workspace:

@@ -1,4 +1,4 @@
-"""The outputs that AWS, or a controller of AWS in the cluster, makes up: of the right form, the same on every run."""
+"""Outputs that AWS, or an AWS controller in the cluster, would generate: well formed, and the same on every run."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,20 +8,20 @@ from pulumi.runtime.mocks import MockResourceArgs
 REGION = "eu-central-1"
 ACCOUNT = "111122223333"
 HOSTNAME = f"k8s-observability-0123456789.{REGION}.elb.amazonaws.com"
-"""Of the load balancer in front of every Ingress."""
+"""Host name of the load balancer in front of every Ingress."""
 
 Inputs = dict[str, Any]
 
 
 def answers(args: MockResourceArgs) -> dict[str, Any]:
-    """Outputs besides the inputs of a resource; an ARN for everything in AWS."""
+    """Outputs of a resource that are not inputs; every AWS resource gets an ARN."""
     if args.typ == "kubernetes:networking.k8s.io/v1:Ingress":
         return {"status": {"loadBalancer": {"ingress": [{"hostname": HOSTNAME}]}}}
     if not args.typ.startswith("aws:"):
         return {}
     service, _, kind = args.typ.removeprefix("aws:").partition("/")
-    made = _MADE.get(kind.rsplit(":", 1)[-1], lambda _name, _inputs: {})
-    return {"arn": _arn(service, args)} | made(args.name, args.inputs)
+    generate = _GENERATED.get(kind.rsplit(":", 1)[-1], lambda _name, _inputs: {})
+    return {"arn": _arn(service, args)} | generate(args.name, args.inputs)
 
 
 def _arn(service: str, args: MockResourceArgs) -> str:
@@ -56,7 +56,7 @@ def _validations(_name: str, inputs: Inputs) -> dict[str, Any]:
     }
 
 
-_MADE: dict[str, Callable[[str, Inputs], dict[str, Any]]] = {
+_GENERATED: dict[str, Callable[[str, Inputs], dict[str, Any]]] = {
     "Bucket": lambda name, inputs: {"bucketRegionalDomainName": f"{name}.s3.{REGION}.amazonaws.com"},
     "Certificate": _validations,
     "Cluster": lambda _name, _inputs: {
@@ -71,4 +71,4 @@ _MADE: dict[str, Callable[[str, Inputs], dict[str, Any]]] = {
         "prometheusEndpoint": f"https://aps-workspaces.{REGION}.amazonaws.com/workspaces/ws-{name}/"
     },
 }
-"""Last part of the kind -> what is made up from logical name and inputs."""
+"""Maps the last part of a resource type to a function of logical name and inputs that gives the outputs."""

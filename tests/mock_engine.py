@@ -1,4 +1,4 @@
-"""The Pulumi mock engine with a memory, and the stacks' configuration. Knows the SDK's internals; no test must."""
+"""A Pulumi mock engine that records resources, and the stacks' configuration. Only this module knows SDK internals."""
 
 import functools
 import json
@@ -24,15 +24,15 @@ SECRETS = {
 
 
 class KubernetesMocks(Mocks):
-    """An API server, and an AWS, that accept everything and give it back with what only they know."""
+    """Accepts every resource, as an API server and AWS would, and returns its inputs with generated outputs."""
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str, dict[str, Any]]:
-        # What the mocks leave out is unknown in a preview, as it is for a resource that does not exist yet.
+        # In a preview, an output that the mock leaves out is unknown, as for a resource that does not exist yet.
         answers = {} if is_dry_run() else mock_aws.answers(args)
         return f"{args.name}-id", {**answers, **args.inputs}
 
     def call(self, args: MockCallArgs) -> Any:
-        raise AssertionError(f"the program calls {args.token}, which no test knows")
+        raise AssertionError(f"the program calls {args.token}, which the mock engine does not support")
 
 
 @dataclass
@@ -50,9 +50,9 @@ class Registration:
     dependencies: frozenset[str]
     protect: bool = False
     retain: bool = False
-    """Kept in AWS when it leaves the program."""
+    """AWS keeps the resource when the program no longer has it."""
     aliases: tuple[tuple[str, str, str], ...] = ()
-    """Type, name and parent's name that the resource had before; what an alias leaves out is as it is now."""
+    """Former type, name and parent's name of the resource. A part that an alias omits has its current value."""
 
     @property
     def kind(self) -> str:
@@ -68,17 +68,17 @@ class Registration:
 
     @property
     def pod(self) -> dict[str, Any] | None:
-        """The pod template, of kinds that have one."""
+        """The pod template; None for kinds without one."""
         return self.inputs["spec"]["template"] if self.kind in ("StatefulSet", "Deployment", "DaemonSet") else None
 
 
 @dataclass
 class Recorded:
-    """What a program did."""
+    """The resources, outputs and exports of one run of a program."""
 
     resources: list[Registration] = field(default_factory=list)
     outputs: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """Resource name -> what it gave to register_outputs."""
+    """Maps a resource's name to its arguments of register_outputs."""
     exports: dict[str, Any] = field(default_factory=dict)
 
     def of(self, kind: str) -> list[Registration]:
@@ -94,7 +94,7 @@ class Recorded:
 
 
 class RecordingMonitor(MockMonitor):
-    """Keeps parents, providers, dependencies, secretness and outputs, which the SDK's own monitor drops."""
+    """Records parents, providers, dependencies, secret inputs and outputs, which the SDK's own monitor drops."""
 
     def __init__(self, recorded: Recorded) -> None:
         super().__init__(KubernetesMocks())
@@ -125,7 +125,7 @@ class RecordingMonitor(MockMonitor):
     def RegisterResourceOutputs(self, request: Any) -> Any:  # noqa: N802
         name = request.urn.rsplit("::", 1)[-1]
         outputs = {key: unwrap(value) for key, value in rpc.deserialize_properties(request.outputs).items()}
-        if request.urn.split("::")[2] == "pulumi:pulumi:Stack":  # registers its outputs by itself
+        if request.urn.split("::")[2] == "pulumi:pulumi:Stack":  # the SDK registers the stack's outputs itself
             return super().RegisterResourceOutputs(request)
         assert name not in self.recorded.outputs, f"{name} registers its outputs twice"
         self.recorded.outputs[name] = outputs
@@ -133,7 +133,7 @@ class RecordingMonitor(MockMonitor):
 
 
 def former(alias: Any, request: Any) -> tuple[str, str, str]:
-    """What an alias says that a resource was."""
+    """Type, name and parent's name that an alias gives for a resource."""
     parent = request.parent.rsplit("::", 1)[-1]
     if alias.urn:
         *_, kinds, name = alias.urn.split("::")
@@ -144,12 +144,12 @@ def former(alias: Any, request: Any) -> tuple[str, str, str]:
 
 
 def unwrap(value: Any) -> Any:
-    """The value without the envelope that marks a secret."""
+    """The value without the wrapper that marks a secret."""
     return rpc.unwrap_rpc_secret(value) if rpc.is_rpc_secret(value) else value
 
 
 def stack_config(stack: str) -> dict[str, str]:
-    """A stack's configuration as the engine hands it over: Pulumi.yaml's defaults, the stack file, all of it text."""
+    """A stack's configuration as the engine passes it: Pulumi.yaml's defaults and the stack file's values, as texts."""
     return dict(_stack_config(stack))
 
 

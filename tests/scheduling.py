@@ -1,4 +1,7 @@
-"""How pytest-xdist hands out tests: a file to one worker, and files that share an expensive server to the same one."""
+"""How pytest-xdist distributes tests.
+
+All tests of a file run in one worker. Files that share an expensive server run in the same worker.
+"""
 
 import functools
 import re
@@ -11,10 +14,10 @@ _GROUP = re.compile(r"""pytest\.mark\.xdist_group\(["']([\w-]+)["']\)""")
 
 
 class ByServer(LoadFileScheduling):
-    """Groups by file, or by the mark `xdist_group` in the file's `pytestmark`.
+    """Groups tests by file, or by the mark `xdist_group` in the file's `pytestmark`.
 
-    It takes the place of `--dist loadgroup`, which groups nothing: pytest 9.1 and later ignore the name that
-    pytest-xdist 3.8 appends to a test's id.
+    It replaces `--dist loadgroup`, which has no effect: pytest 9.1 and later ignore the group that pytest-xdist 3.8
+    appends to a test's id.
     """
 
     def _split_scope(self, nodeid: str) -> str:
@@ -23,6 +26,6 @@ class ByServer(LoadFileScheduling):
 
 @functools.cache
 def group_of(file: str) -> str:
-    """The group that a test file, relative to the project, is run with: its mark, else the file itself."""
+    """The group of a test file: the name in its mark, else the file's path, which is relative to the project."""
     found = _GROUP.search((ROOT / file).read_text())
     return found[1] if found else file

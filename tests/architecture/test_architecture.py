@@ -1,4 +1,4 @@
-"""Rules of the house that nobody would keep if no test did."""
+"""Rules of the architecture: imports between packages, sizes of files and folders, and where facts are kept."""
 
 import ast
 import gc
@@ -15,7 +15,7 @@ from alerting import loader, routing
 from settings import values, versions
 from tests.mock_engine import ROOT, STACKS, stack_config
 
-# Our packages, each with those of ours that it may import. What an arrow is not listed for is an arrow upwards.
+# Maps each package of this project to the others that it may import. All other imports point upwards.
 LAYERS = {
     "alerting": set[str](),
     "dashboards": {"alerting"},
@@ -29,9 +29,9 @@ LAYERS = {
     "instrumentation": {"local"},
     "tools": {"ops", "engine", "local", "components", "settings", "alerting", "dashboards", "simulator"},
 }
-# Packages that import only these libraries: they are pure, or nothing but resources.
 SDKS = {"pulumi", "pulumi_kubernetes", "pulumiverse_grafana"}
 AWS = {"pulumi_aws", "boto3", "botocore", "mypy_boto3_eks", "mypy_boto3_s3"}
+# These packages may import only the given libraries, because they are pure or only create resources.
 LIBRARIES = {
     "alerting": {"pydantic", "yaml", "promql_parser"},
     "settings": {"pydantic", "yaml"},
@@ -43,18 +43,18 @@ NO_SDK = ("ops", "simulator", "instrumentation", "local")
 LONGEST_FILE = 300
 LONGEST_ENTRY_POINT = 80
 LARGEST_FOLDER = 20
-"""Modules in one folder. More than that is a list, not a room with a name."""
+"""Modules in one folder. A larger folder is hard to survey, and should be split by subject."""
 
 
 def python_files(folder: str) -> list[Path]:
-    programs = ROOT / "ops" / "bench_program"  # a Pulumi program, as __main__.py is
+    programs = ROOT / "ops" / "bench_program"  # a Pulumi program, like __main__.py
     return [file for file in sorted((ROOT / folder).rglob("*.py")) if not file.is_relative_to(programs)]
 
 
 def imports(file: Path) -> set[str]:
-    """Modules that a file imports; `from components import versions` counts as settings.versions."""
+    """Names that a file imports: `from settings import versions` gives settings.versions."""
     found: set[str] = set()
-    gc.disable()  # a finalizer that runs meanwhile makes CPython 3.11 refuse the tree (SystemError: recursion depth)
+    gc.disable()  # a finalizer that runs during ast.parse makes CPython 3.11 fail (SystemError: recursion depth)
     try:
         tree = ast.parse(file.read_text())
     finally:
@@ -68,7 +68,7 @@ def imports(file: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("folder", LAYERS)
-def test_no_arrow_points_upwards(folder: str) -> None:
+def test_packages_import_only_lower_layers(folder: str) -> None:
     for file in python_files(folder):
         ours = {name.split(".")[0] for name in imports(file)} & LAYERS.keys()
         assert ours <= {folder, *LAYERS[folder]}, f"{file.relative_to(ROOT)} imports {ours}"
@@ -93,7 +93,7 @@ def _module(file: Path) -> str:
 
 
 def _known(name: str, files: Mapping[str, Path]) -> str | None:
-    """The module that an import leads to: `from settings.sizes import CPU` is one of settings.sizes."""
+    """The module that contains an imported name: settings.sizes for `from settings.sizes import CPU`."""
     return next((one for one in (name, name.rpartition(".")[0]) if one in files), None)
 
 
@@ -112,7 +112,7 @@ def test_never_imports_an_sdk(folder: str) -> None:
         assert not wrong, f"{file.relative_to(ROOT)} imports {wrong}"
 
 
-def test_no_folder_is_a_long_list() -> None:
+def test_no_folder_has_too_many_modules() -> None:
     folders = {file.parent for top in (*LAYERS, "tests") for file in python_files(top)}
     large = {
         str(folder.relative_to(ROOT)): count
@@ -137,7 +137,7 @@ def test_versions_are_data() -> None:
 
 
 @pytest.mark.parametrize("folder", [*LAYERS, "tests"])
-def test_files_can_be_read_in_one_sitting(folder: str) -> None:
+def test_no_file_is_too_long(folder: str) -> None:
     long = {
         str(file.relative_to(ROOT)): len(file.read_text().splitlines())
         for file in python_files(folder)
@@ -146,12 +146,12 @@ def test_files_can_be_read_in_one_sitting(folder: str) -> None:
     assert long == {}
 
 
-def test_the_entry_point_is_a_table_of_contents() -> None:
+def test_the_entry_point_is_short() -> None:
     assert len((ROOT / "__main__.py").read_text().splitlines()) <= LONGEST_ENTRY_POINT
 
 
 def test_no_code_compares_stack_names() -> None:
-    """Tags have the name, and files of stacks; it is read in one place, and nothing depends on what it is."""
+    """Only components/configuration.py reads the name, for tags and the stack's file; no code depends on its value."""
     for file in [
         *python_files("components"),
         *python_files("alerting"),
@@ -193,7 +193,7 @@ def test_stack_files_only_pick_known_values() -> None:
     ],
 )
 def test_storage_settings_say_how_a_running_volume_grows(key: str) -> None:
-    """Changing the number alone leaves the volumes that exist as they are."""
+    """A new number alone does not change existing volumes, so the description explains how to expand them."""
     text = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"][key]["description"]
     for part in ("Expand the volume", "first", "kubectl patch pvc", "immutable"):
         assert part in text

@@ -1,4 +1,4 @@
-"""Every link that a person can follow from here has a target: Markdown, runbooks, dashboards, panels."""
+"""Every link in Markdown pages, alerts and dashboards has a target: a page, heading, runbook, dashboard or panel."""
 
 import json
 import re
@@ -31,7 +31,7 @@ _RUNBOOK = re.compile(r"(?:runbooks}?|runbooks\})/([A-Za-z0-9_-]+)\.md")
 
 
 def anchors(text: str) -> set[str]:
-    """What GitHub makes of the headings."""
+    """The anchors that GitHub generates from the headings."""
     found: set[str] = set()
     for heading in _HEADING.findall(_FENCE.sub("", text)):
         plain = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading).replace("`", "").lower()
@@ -44,7 +44,7 @@ def anchors(text: str) -> set[str]:
 
 
 def page_problems(pages: list[Path]) -> Iterator[str]:
-    """Relative links of Markdown pages without a target, one line each."""
+    """Relative links in Markdown pages that have no target, one line each."""
     for page in pages:
         for plain, reference in _LINK.findall(_CODE.sub("", _FENCE.sub("", page.read_text()))):
             link = urlsplit(plain or reference)
@@ -59,7 +59,7 @@ def page_problems(pages: list[Path]) -> Iterator[str]:
 
 
 def panels(document: dict[str, Any]) -> dict[str, set[int]]:
-    """Uid of a dashboard -> ids of its panels, those in rows too."""
+    """Maps the dashboard's uid to the ids of its panels, including those in rows."""
     found: set[int] = set()
     waiting = list(document["panels"])
     while waiting:
@@ -73,7 +73,7 @@ KNOWN = {uid: ids for file in DASHBOARDS for uid, ids in panels(json.loads(file.
 
 
 def text_problems(where: str, text: str) -> Iterator[str]:
-    """Links to dashboards, panels and runbooks without a target in any text, one line each."""
+    """Links in a text to dashboards, panels and runbooks that do not exist, one line each."""
     for match in _DASHBOARD.finditer(text):
         uid, query = match[1], match[2] or ""
         if uid not in KNOWN:
@@ -88,7 +88,7 @@ def text_problems(where: str, text: str) -> Iterator[str]:
 
 
 def dashboard_links(document: Any) -> Iterator[str]:
-    """Every URL and every text panel of a dashboard."""
+    """All URLs and texts of text panels in a dashboard."""
     if isinstance(document, dict):
         for key, value in document.items():
             if key in ("url", "content", "linkUrl") and isinstance(value, str):
@@ -126,7 +126,7 @@ def test_links_of_dashboards_have_targets() -> None:
     links = {file.name: list(dashboard_links(json.loads(file.read_text()))) for file in DASHBOARDS}
     assert [problem for name, own in links.items() for link in own for problem in text_problems(name, link)] == []
     found = "\n".join(link for own in links.values() for link in own)
-    assert len(_RUNBOOK.findall(found)) >= len(ALERTS) / 2, "links to runbooks are recognised"
+    assert len(_RUNBOOK.findall(found)) >= len(ALERTS) / 2, "this test must recognise links to runbooks"
 
 
 def test_a_link_without_a_target_is_found(tmp_path: Path) -> None:

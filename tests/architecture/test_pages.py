@@ -1,4 +1,4 @@
-"""Pages that repeat what code decides say the same."""
+"""Documentation pages agree with the facts in code that they repeat."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Every pin has a bot that moves it, and the files that name paths or versions a second time name the right ones."""
+"""Renovate updates every pinned version, and files that repeat a version or a path name the right one."""
 
 import json
 import re
@@ -14,11 +14,11 @@ from tests.mock_engine import ROOT
 RENOVATE: dict[str, Any] = json.loads((ROOT / "renovate.json").read_text())
 DOCKERFILE = (ROOT / "simulator/Dockerfile").read_text()
 OURS = {"SIMULATOR"}
-"""Versions of our own programs."""
+"""Versions of this project's own programs."""
 
 
 def matches(manager: dict[str, Any], text: str) -> list[re.Match[str]]:
-    """What a custom manager of Renovate finds in a text; JavaScript writes named groups without the P."""
+    """Matches of a custom Renovate manager in a text. Named groups have no P in JavaScript, but need one in Python."""
     patterns = [pattern.replace("(?<", "(?P<") for pattern in manager["matchStrings"]]
     return [match for pattern in patterns for match in re.finditer(pattern, text)]
 
@@ -50,7 +50,7 @@ def test_every_version_has_one_manager() -> None:
     assert sorted(found) == sorted([*pinned.values(), *versions.EKS_ADDONS.values()])
 
 
-def test_every_program_that_is_built_moves_together_with_its_pin() -> None:
+def test_every_built_program_is_in_a_group_with_its_pin() -> None:
     grouped = {name for rule in RENOVATE["packageRules"] if "groupName" in rule for name in rule["matchPackageNames"]}
     for file in sorted((ROOT / "local/tools").glob("*/go.mod")):
         if direct := re.search(r"^require \(?\s*(\S+) v", file.read_text(), re.MULTILINE):
@@ -83,7 +83,7 @@ def test_the_image_that_the_dockerfile_builds_is_the_pinned_one() -> None:
 
 
 def patterns(file: str) -> list[str]:
-    """First word of each line of a file that lists path patterns."""
+    """The path patterns that a file lists: the first word of each line."""
     lines = (ROOT / file).read_text().splitlines()
     return [line.split()[0] for line in lines if line.strip() and not line.startswith(("#", "*"))]
 

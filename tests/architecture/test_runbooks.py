@@ -1,4 +1,4 @@
-"""Every notification links to a runbook: it exists, it is short, and its queries can be pasted."""
+"""Every alert has a runbook, which is short and has valid queries."""
 
 import re
 
@@ -34,11 +34,11 @@ def dashboard_text() -> str:
     return "".join(file.read_text() for file in (ROOT / "dashboards/rendered").glob("*.json"))
 
 
-# The job queue's own metrics, what Prometheus makes itself, and what rules or dashboards use: those are run against the
-# live stack by `make check-queries`.
+# Metrics that a runbook may query: those of the job queue, of kube-state-metrics and of Prometheus itself, and those
+# in rules and dashboards, which `make check-queries` runs on the live stack.
 KNOWN = (
     {"up", "scrape_duration_seconds", "ALERTS", *kube_state_metrics.METRICS}
-    # Prometheus' own, asked only in a diagnosis.
+    # Prometheus' own metrics that only a diagnosis queries.
     | {"prometheus_config_last_reload_success_timestamp_seconds"}
     | {f"prometheus_remote_storage_samples_{outcome}_total" for outcome in ("failed", "retried")}
     | {f"prometheus_remote_storage_shards_{number}" for number in ("desired", "max")}
@@ -49,7 +49,7 @@ KNOWN = (
 )
 
 
-def test_every_alert_has_a_runbook_and_no_runbook_lacks_its_alert() -> None:
+def test_every_alert_has_a_runbook_and_every_runbook_an_alert() -> None:
     assert sorted(file.name for file in FOLDER.iterdir()) == [f"{alert}.md" for alert in ALERTS]
 
 
@@ -64,7 +64,7 @@ def test_a_runbook_has_its_sections_and_is_short(alert: str) -> None:
 
 
 @pytest.mark.parametrize("alert", ALERTS)
-def test_a_diagnosis_has_commands_and_queries_that_exist(alert: str) -> None:
+def test_a_diagnosis_has_commands_and_queries_on_existing_metrics(alert: str) -> None:
     diagnosis = (FOLDER / f"{alert}.md").read_text().split("## Diagnosis\n")[1].split("\n## ")[0]
     shape = r"```sh\n(.+?)```\n(?:```promql\n(.+?)```\n?)?(?:```logql\n(.+?)```\n?)?"
     found = re.fullmatch(shape, diagnosis, re.DOTALL)
@@ -77,5 +77,5 @@ def test_a_diagnosis_has_commands_and_queries_that_exist(alert: str) -> None:
         assert used, query
         assert used <= KNOWN, query
     for query in (loki or "").splitlines():
-        # Lines are no result that the ruler could alert on; their count is.
+        # The check accepts only expressions for alerts, and an alert cannot be on lines, but on their count.
         assert logql.problem(f"count_over_time({query} [5m])" if query.startswith("{") else query) is None, query

@@ -1,4 +1,4 @@
-"""Before the first resource: is there a cluster, and is it one this program is made for? Asked over real HTTP."""
+"""The check before the first resource, over real HTTP: the cluster must be reachable and suitable for this program."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -86,7 +86,7 @@ def refusal(file: Path, context: str | None = None, ingress_class: str = "", nam
 
 
 @pytest.mark.parametrize("version", [f"v{KUBERNETES}", "v1.32.0", "v1.36.9-eks-abc123"])
-def test_accepts(serve: Serve, version: str) -> None:
+def test_accepts_supported_versions(serve: Serve, version: str) -> None:
     assert require_cluster(str(serve(version)), "one") == version
 
 
@@ -97,30 +97,30 @@ def test_refuses_other_versions(serve: Serve, version: str) -> None:
     assert "http://127.0.0.1" in text
 
 
-def test_refuses_a_server_that_is_not_there(tmp_path: Path) -> None:
+def test_refuses_an_unreachable_server(tmp_path: Path) -> None:
     text = refusal(kubeconfig(tmp_path, "https://127.0.0.1:1"), "one")
     assert "https://127.0.0.1:1" in text
     assert "context one" in text
     assert "Connection refused" in text
 
 
-def test_refuses_a_server_that_refuses_us(serve: Serve) -> None:
+def test_refuses_a_server_that_returns_401(serve: Serve) -> None:
     assert "HTTP 401" in refusal(serve("v1.34.0", {"/version/": (401, {})}))
 
 
-def test_refuses_a_server_that_tells_its_version_to_strangers(serve: Serve) -> None:
+def test_refuses_a_server_that_only_answers_anonymous_requests(serve: Serve) -> None:
     assert "does not accept our login: HTTP 401" in refusal(serve("v1.34.0", {LOGIN: (401, {})}))
 
 
 ALB = "ingress.k8s.aws/alb"
 
 
-def test_asks_for_the_ingress_class(serve: Serve) -> None:
+def test_accepts_a_cluster_that_has_the_ingress_class(serve: Serve) -> None:
     assert require_cluster(str(serve("v1.34.0", classes(alb=ALB))), "one", "alb") == "v1.34.0"
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         (classes(), 'has no ingress class "alb" (observability:ingressClass) of the AWS Load Balancer Controller'),
         (classes(), "; there are: none. "),
@@ -129,10 +129,8 @@ def test_asks_for_the_ingress_class(serve: Serve) -> None:
         ({CLASSES: (403, {})}, "does not list its ingress classes: HTTP 403"),
     ],
 )
-def test_refuses_a_cluster_whose_ingresses_nobody_serves(
-    serve: Serve, changes: Mapping[str, Answer], told: str
-) -> None:
-    assert told in refusal(serve("v1.34.0", changes), "one", "alb")
+def test_refuses_a_cluster_without_the_ingress_class(serve: Serve, changes: Mapping[str, Answer], message: str) -> None:
+    assert message in refusal(serve("v1.34.0", changes), "one", "alb")
 
 
 def namespace(name: str, **labels: str) -> Mapping[str, Answer]:
@@ -140,7 +138,7 @@ def namespace(name: str, **labels: str) -> Mapping[str, Answer]:
     return {f"/api/v1/namespaces/{name}": (200, body)}
 
 
-def test_takes_new_namespaces_and_its_own(serve: Serve) -> None:
+def test_accepts_new_namespaces_and_its_own(serve: Serve) -> None:
     own = namespace("observability", **{"app.kubernetes.io/part-of": "observability"})
     missing = {"/api/v1/namespaces/media": NOT_FOUND}
     found = require_cluster(str(serve("v1.34.0", {**own, **missing})), "one", "", ["observability", "media"])
@@ -148,15 +146,15 @@ def test_takes_new_namespaces_and_its_own(serve: Serve) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         (namespace("media"), 'has a namespace "media" that this platform did not create'),
         (namespace("media", **{"app.kubernetes.io/part-of": "shop"}), "app.kubernetes.io/part-of=observability"),
         ({"/api/v1/namespaces/media": (403, {})}, "does not return its namespace media: HTTP 403"),
     ],
 )
-def test_refuses_to_take_over_a_namespace(serve: Serve, changes: Mapping[str, Answer], told: str) -> None:
-    assert told in refusal(serve("v1.34.0", changes), "one", namespaces=["media"])
+def test_refuses_to_take_over_a_namespace(serve: Serve, changes: Mapping[str, Answer], message: str) -> None:
+    assert message in refusal(serve("v1.34.0", changes), "one", namespaces=["media"])
 
 
 def plugin(switch: str | None) -> Answer:
@@ -165,9 +163,9 @@ def plugin(switch: str | None) -> Answer:
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
-        # Another plugin: what it does is not known.
+        # Another network plugin. Whether it enforces policies is unknown.
         ({}, None),
         ({PLUGIN: plugin("true")}, None),
         (
@@ -179,17 +177,17 @@ def plugin(switch: str | None) -> Answer:
         ({PLUGIN: (403, {})}, "it does not report its network plugin: HTTP 403"),
     ],
 )
-def test_warns_of_network_policies_that_nobody_enforces(
-    serve: Serve, monkeypatch: pytest.MonkeyPatch, changes: Mapping[str, Answer], told: str | None
+def test_warns_of_network_policies_that_are_not_enforced(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, changes: Mapping[str, Answer], message: str | None
 ) -> None:
     warnings: list[str] = []
     monkeypatch.setattr("pulumi.log.warn", warnings.append)
     require_cluster(str(serve("v1.34.0", changes)), "one")
-    assert len(warnings) == (1 if told else 0)
-    assert (told or "") in "".join(warnings)
+    assert len(warnings) == (1 if message else 0)
+    assert (message or "") in "".join(warnings)
 
 
-def test_takes_the_text_of_a_kubeconfig(serve: Serve) -> None:
+def test_accepts_the_text_of_a_kubeconfig(serve: Serve) -> None:
     text = json.dumps(yaml.safe_load(serve("v1.34.0").read_text()))
     assert require_cluster(text, None) == "v1.34.0"
 
@@ -205,16 +203,16 @@ def test_refuses_an_unknown_context(serve: Serve) -> None:
     assert "context two" in refusal(serve("v1.34.0"), "two")
 
 
-def test_refuses_no_kubeconfig(tmp_path: Path) -> None:
+def test_refuses_a_missing_kubeconfig(tmp_path: Path) -> None:
     refusal(tmp_path / "absent")
 
 
 @pytest.mark.parametrize("text", ["", "a: [", "hello", "[]", "clusters: 3"])
-def test_refuses_what_is_no_kubeconfig(tmp_path: Path, text: str) -> None:
+def test_refuses_a_file_that_is_not_a_kubeconfig(tmp_path: Path, text: str) -> None:
     (tmp_path / "kubeconfig").write_text(text)
     refusal(tmp_path / "kubeconfig")
 
 
-def test_reads_the_minor_of_eks() -> None:
+def test_accepts_the_minor_version_of_eks_with_its_plus() -> None:
     assert supported("1", "33+")
     assert not supported("1", "")

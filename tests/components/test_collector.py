@@ -1,4 +1,4 @@
-"""Agent and gateways: what they may do on the node and on the network, and that the real program takes their files."""
+"""The agent and the gateways: their rights on the node and the network. The real Collector accepts their files."""
 
 import os
 import subprocess
@@ -63,7 +63,7 @@ def _gateway(**changes: Any) -> CollectorGateway:
     return CollectorGateway("gateway", args)
 
 
-def test_agent_reads_the_nodes_logs_and_writes_its_own_folder_only(engine: Engine, preview: bool) -> None:
+def test_agent_reads_the_nodes_logs_and_writes_only_its_own_folder(engine: Engine, preview: bool) -> None:
     (daemons,) = engine(_agent, preview=preview).of("DaemonSet")
     pod = daemons.inputs["spec"]["template"]["spec"]
     (container,) = pod["containers"]
@@ -119,7 +119,7 @@ def test_gateways_have_stable_names_a_budget_and_a_port_for_span_metrics(engine:
     assert not recorded.of("ServiceAccount")
 
 
-def test_x_ray_adds_an_identity_and_the_way_out(engine: Engine, preview: bool) -> None:
+def test_x_ray_adds_a_service_account_and_egress(engine: Engine, preview: bool) -> None:
     recorded = engine(lambda: _gateway(xray_region="eu-west-1"), preview=preview)
     assert [account.object_name for account in recorded.of("ServiceAccount")] == ["otel-gateway"]
     egress = recorded.one("NetworkPolicy", "otel-gateway").inputs["spec"]["egress"]
@@ -130,7 +130,7 @@ def test_x_ray_adds_an_identity_and_the_way_out(engine: Engine, preview: bool) -
 
 
 @pytest.mark.parametrize(("region", "suffix"), [("eu-west-1", "amazonaws.com"), ("cn-north-1", "amazonaws.com.cn")])
-def test_x_ray_is_where_its_region_is(tmp_path: Path, region: str, suffix: str) -> None:
+def test_the_endpoint_of_x_ray_follows_the_region(tmp_path: Path, region: str, suffix: str) -> None:
     xray = yaml.safe_load(_gateway_yaml(tmp_path, region))["exporters"]["otlp_http/xray"]
     assert xray["traces_endpoint"] == f"https://xray.{region}.{suffix}/v1/traces"
 
@@ -171,7 +171,7 @@ def _gateway_yaml(folder: Path, region: str | None = None) -> str:
     )
 
 
-def test_programs_are_known_by_their_connection_and_files_by_their_path(tmp_path: Path) -> None:
+def test_programs_are_identified_by_their_connection_and_files_by_their_path(tmp_path: Path) -> None:
     config = yaml.safe_load(_agent_yaml(tmp_path))
     pipelines = {name: pipeline["processors"] for name, pipeline in config["service"]["pipelines"].items()}
     for name in ("logs/programs", "traces"):
@@ -189,7 +189,7 @@ def test_programs_are_known_by_their_connection_and_files_by_their_path(tmp_path
 
 
 @pytest.mark.parametrize(("memory", "gateways", "size"), [(256, 2, 16), (256, 8, 8), (1024, 20, 12.8)])
-def test_gateways_share_what_may_wait_in_an_agents_memory(memory: int, gateways: int, size: float) -> None:
+def test_gateways_share_the_memory_for_an_agents_queues(memory: int, gateways: int, size: float) -> None:
     assert sizes.gateway_queue_bytes(memory * 2**20, gateways) == int(size * 2**20)
 
 
@@ -200,7 +200,7 @@ def test_an_agent_too_small_for_its_gateways_is_refused() -> None:
 
 
 @pytest.mark.parametrize(("text", "go"), [("30s", "30000ms"), ("14d", "1209600000ms"), ("1y", "31536000000ms")])
-def test_durations_have_no_exponent(text: str, go: str) -> None:
+def test_durations_for_go_have_no_exponent(text: str, go: str) -> None:
     assert shared_config.go_duration(text) == go
 
 
@@ -211,11 +211,11 @@ def test_the_collector_accepts_the_configuration(which: str, tmp_path: Path) -> 
     file.write_text(_agent_yaml(tmp_path) if which == "agent" else _gateway_yaml(tmp_path, region))
     result = _validate(file)
     assert result.returncode == 0, result.stderr
-    # Names that will go away are warned of.
+    # The Collector warns of deprecated names.
     assert "deprecated" not in result.stderr.lower()
 
 
-def test_the_collector_refuses_what_is_wrong(tmp_path: Path) -> None:
+def test_the_collector_refuses_an_unknown_key(tmp_path: Path) -> None:
     file = tmp_path / "config.yaml"
     file.write_text(_gateway_yaml(tmp_path).replace("num_traces:", "number_of_traces:"))
     assert "number_of_traces" in _validate(file).stderr

@@ -1,4 +1,4 @@
-"""Components on their own: Namespace, budgets, simulator and receiver; and that a test here can fail."""
+"""Single components: namespace, budgets, simulator, Alertmanager and receiver. Errors in a program fail its test."""
 
 from collections.abc import Callable
 
@@ -77,7 +77,7 @@ def test_alertmanager_keeps_a_configuration_secret_that_was_given_in_plain_text(
     assert secret.secret_inputs == {"stringData"}
 
 
-def test_receiver_is_reachable_for_senders_only_and_has_room_to_write(engine: Engine, preview: bool) -> None:
+def test_receiver_accepts_only_its_senders_and_has_a_volume(engine: Engine, preview: bool) -> None:
     senders = [app_in("platform", "alertmanager")]
     recorded = engine(
         lambda: Receiver("got", {"namespace": "r", "image": "sim:1", "senders": senders}), preview=preview

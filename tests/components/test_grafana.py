@@ -1,4 +1,4 @@
-"""The Grafana server: its objects, its configuration, and a password that stays."""
+"""The Grafana server: its objects, its configuration, its login, and its secrets."""
 
 import configparser
 import dataclasses
@@ -55,12 +55,12 @@ def test_one_server_that_meets_the_restricted_standard(engine: Engine, preview: 
         "/var/log/grafana",
         "/tmp",  # noqa: S108 (a volume)
     }
-    assert "env" not in container, "no secret in the environment"
+    assert "env" not in container, "secrets must not be in the environment"
     assert recorded.of("PodDisruptionBudget") == []
     assert recorded.outputs["grafana"] == {"url": "http://grafana.home.svc:3000"}
 
 
-def test_it_talks_to_its_backends_and_https_only(engine: Engine, preview: bool) -> None:
+def test_grafana_reaches_only_its_backends_and_https(engine: Engine, preview: bool) -> None:
     policy = engine(lambda: Grafana("grafana", ARGS), preview=preview).one("NetworkPolicy", "grafana")
     ports = [[port["port"] for port in rule.get("ports", [])] for rule in policy.inputs["spec"]["egress"]]
     assert ports == [[9090], [3100], [16686], [9093], [443], []]
@@ -69,7 +69,7 @@ def test_it_talks_to_its_backends_and_https_only(engine: Engine, preview: bool) 
     assert len(rule["from"]) == 2
 
 
-def test_mail_has_its_port_and_a_password_that_is_a_file(engine: Engine, preview: bool) -> None:
+def test_mail_opens_its_port_and_reads_its_password_from_a_file(engine: Engine, preview: bool) -> None:
     args: GrafanaArgs = {**ARGS, "smtp": SMTP, "smtp_password": "hush", "smtp_port": 587}
     recorded = engine(lambda: Grafana("grafana", args), preview=preview)
     ini = configparser.RawConfigParser()
@@ -98,7 +98,7 @@ def test_mail_has_its_port_and_a_password_that_is_a_file(engine: Engine, preview
     ]
 
 
-def test_people_log_in_at_the_issuer_by_a_client_that_is_files(engine: Engine, preview: bool) -> None:
+def test_people_log_in_at_the_issuer_and_the_client_secret_is_a_file(engine: Engine, preview: bool) -> None:
     client: OAuthClient = {"issuer": OAUTH, "client_id": "my-client", "client_secret": "hush"}
     args: GrafanaArgs = {**ARGS, "external_url": "https://g.example.com", "oauth": client}
     recorded = engine(lambda: Grafana("grafana", args), preview=preview)
@@ -120,7 +120,7 @@ def test_people_log_in_at_the_issuer_by_a_client_that_is_files(engine: Engine, p
         "allow_assign_grafana_admin": "false",
     }
     assert dict(ini["auth"]) == {"disable_login_form": "true", "login_maximum_lifetime_duration": "12h"}
-    assert ini["auth.basic"]["enabled"] == "true", "how the program logs in"
+    assert ini["auth.basic"]["enabled"] == "true", "the program itself uses basic authentication"
     assert ini["security"]["cookie_secure"] == ini["security"]["strict_transport_security"] == "true"
     secret = recorded.one("Secret", "grafana-oauth")
     assert secret.inputs["stringData"] == {"client-id": "my-client", "client-secret": "hush"}
@@ -163,7 +163,8 @@ def test_a_changed_client_restarts_grafana(engine: Engine) -> None:
         ({"groups": "No Platform Admins", "sub": "me"}, "Viewer"),
         ({"groups": [], "sub": "me"}, "Viewer"),
         ({"sub": "me"}, "Viewer"),
-        # A token, or the document that Grafana makes of the groups it has found: the user info is asked next.
+        # These are tokens, and documents that Grafana makes of the groups it found. Without a role here, Grafana reads
+        # the user info next.
         ({"sub": "me", "exp": 1}, None),
         ({"groups": ["others"], "sub": "me", "exp": 1}, None),
         ({"groups": None}, None),
@@ -177,14 +178,14 @@ def test_only_members_of_the_group_are_admins(claims: dict[str, object], role: s
 
 
 @pytest.mark.parametrize("group", ["Platform Admins", "CN=ops,OU=groups", "ops+oncall@example.com", ""])
-def test_a_group_stands_in_the_file_as_it_is(group: str) -> None:
+def test_a_group_name_that_the_file_can_contain_is_accepted(group: str) -> None:
     with pytest.raises(ValidationError) as error:
         EksValues.model_validate({"grafanaAdminGroup": group})
     assert "grafanaAdminGroup" not in {item["loc"][0] for item in error.value.errors()}
 
 
 @pytest.mark.parametrize("group", ["it's", 'a"b', "a`b", "a\\", "a#b", "a;b", "$__env{HOME}", "a\nb"])
-def test_a_group_that_the_file_or_the_expression_would_read_otherwise_is_refused(group: str) -> None:
+def test_a_group_name_that_would_change_its_meaning_in_the_file_is_refused(group: str) -> None:
     with pytest.raises(ValidationError) as error:
         EksValues.model_validate({"grafanaAdminGroup": group})
     wrong = {item["loc"][0]: item["type"] for item in error.value.errors()}
@@ -198,14 +199,14 @@ def test_without_a_group_nobody_is_admin() -> None:
     assert jmespath.search(ini["auth.generic_oauth"]["role_attribute_path"], {"groups": [""]}) == "Viewer"
 
 
-def test_without_an_issuer_there_is_the_form() -> None:
+def test_without_an_issuer_people_use_the_login_form() -> None:
     ini = configparser.RawConfigParser()
     ini.read_string(server_config.ini(external_url="http://localhost:3000", port=3000))
     assert dict(ini["auth.generic_oauth"]) == {"enabled": "false"}
     assert dict(ini["auth"]) == {}
 
 
-def test_password_is_secret_and_what_the_api_server_has(engine: Engine, preview: bool) -> None:
+def test_password_is_secret_and_read_back_from_the_api_server(engine: Engine, preview: bool) -> None:
     auths: list[str] = []
 
     def program() -> None:
@@ -216,14 +217,14 @@ def test_password_is_secret_and_what_the_api_server_has(engine: Engine, preview:
     (secret,) = recorded.of("Secret")
     assert secret.secret_inputs == {"stringData"}
     texts = secret.inputs["stringData"]
-    # What the API server holds is not known in a preview.
+    # The content of the API server is unknown in a preview.
     assert auths == ([] if preview else [f"admin:{texts['password']}"])
     assert len(texts["password"]) > 40
     assert texts["password"] != texts["secret-key"]
 
 
 @pytest.mark.parametrize(("url", "secure"), [("http://localhost:3000", "false"), ("https://g.example.com/", "true")])
-def test_ini_is_closed_to_strangers_and_silent(url: str, secure: str) -> None:
+def test_anonymous_access_and_reporting_are_off(url: str, secure: str) -> None:
     ini = configparser.RawConfigParser()
     ini.read_string(server_config.ini(external_url=url, port=3000))
     assert ini["server"]["root_url"] == url.rstrip("/") + "/"

@@ -1,4 +1,4 @@
-"""Data sources, dashboards and contact points as resources; and dashboard files that are refused."""
+"""Data sources, dashboards and contact points as resources, and the check of dashboard files."""
 
 import json
 from collections.abc import Callable
@@ -36,7 +36,7 @@ GOOD: dict[str, Any] = {
 
 def in_grafana(component: Callable[[GrafanaServer, pulumi.ResourceOptions], object]) -> Callable[[], None]:
     def program() -> None:
-        # Any two custom resources: a dependency on a component counts only for its children.
+        # These may be any custom resources, but not components: a dependency on a component means its children.
         workload, volume = (k8s.core.v1.ConfigMap(name, metadata={"name": name}) for name in ("workload", "volume"))
         server = GrafanaServer(workload=workload, volume=volume)
         provider = grafana_provider("grafana-api", "http://127.0.0.1:13000", "admin:hush", server)
@@ -60,12 +60,12 @@ def test_data_sources_link_in_both_directions(engine: Engine, preview: bool) -> 
     assert found["jaeger"]["tracesToMetrics"]["datasourceUid"] == "prometheus"
     assert found["alertmanager"] == {"implementation": "prometheus", "handleGrafanaManagedAlerts": False}
     for one in recorded.of("DataSource"):
-        assert "grafana-api" in one.provider, "never a default provider"
+        assert "grafana-api" in one.provider, "a default provider must not be used"
         assert one.dependencies >= {"workload"}
     assert [one.inputs["uid"] for one in recorded.of("DataSource") if one.inputs["isDefault"]] == ["prometheus"]
 
 
-def test_dashboards_lie_in_the_folder_of_their_system(engine: Engine, preview: bool) -> None:
+def test_dashboards_are_in_the_folder_of_their_system(engine: Engine, preview: bool) -> None:
     text = json.dumps(GOOD)
     files = [
         DashboardFile(
@@ -122,38 +122,38 @@ def test_every_channel_is_a_contact_point(engine: Engine, preview: bool) -> None
 
 
 @pytest.mark.parametrize("mute_windows", [True, False])
-def test_the_policy_is_alertmanagers_tree(engine: Engine, preview: bool, mute_windows: bool) -> None:
+def test_the_notification_policy_equals_alertmanagers_routes(engine: Engine, preview: bool, mute_windows: bool) -> None:
     recorded = engine(points(mute_windows=mute_windows), preview=preview)
     timing = Timing(group_wait="0s", group_interval="90s", repeat_interval="4h")
     mail = routing.Mail(smarthost="smtp:25", sender="a@b.c")
     secrets = dict.fromkeys(ROUTES.secrets(), "x")
     text = routing.render(ROUTES, timing, secrets, mail=mail, mute_windows=mute_windows)
-    theirs = yaml.safe_load(text)
+    alertmanager = yaml.safe_load(text)
     (policy,) = recorded.of("NotificationPolicy")
-    assert policy.inputs["contactPoint"] == theirs["route"]["receiver"]
+    assert policy.inputs["contactPoint"] == alertmanager["route"]["receiver"]
     assert (policy.inputs["groupWait"], policy.inputs["groupInterval"]) == ("0s", "1m30s")
-    assert policy.inputs["groupBies"] == ["grafana_folder", *theirs["route"]["group_by"]]
-    assert [_route(one) for one in policy.inputs["policies"]] == _inherited(theirs["route"])
+    assert policy.inputs["groupBies"] == ["grafana_folder", *alertmanager["route"]["group_by"]]
+    assert [_route(one) for one in policy.inputs["policies"]] == _inherited(alertmanager["route"])
     timings = {one.inputs["name"]: one.inputs["intervals"] for one in recorded.of("MuteTiming")}
     assert {name: [_interval(one) for one in intervals] for name, intervals in timings.items()} == {
-        one["name"]: one["time_intervals"] for one in theirs.get("time_intervals", [])
+        one["name"]: one["time_intervals"] for one in alertmanager.get("time_intervals", [])
     }
     assert bool(timings) is mute_windows
 
 
 def _route(policy: dict[str, Any]) -> dict[str, Any]:
-    """A policy as Alertmanager writes it."""
+    """A policy of Grafana in the form of a route of Alertmanager."""
     names = {"contactPoint": "receiver", "groupWait": "group_wait", "groupInterval": "group_interval"}
     names |= {"repeatInterval": "repeat_interval", "continue": "continue", "muteTimings": "mute_time_intervals"}
     route = {theirs: policy[ours] for ours, theirs in names.items() if ours in policy}
-    # Grafana counts a day as a unit, and so must whoever compares.
+    # Grafana writes 24h as 1d.
     route |= {key: {"1d": "24h"}.get(value, value) for key, value in route.items() if key == "repeat_interval"}
     route["matchers"] = [f'{one["label"]}{one["match"]}"{one["value"]}"' for one in policy["matchers"]]
     return route | ({"routes": [_route(one) for one in policy["policies"]]} if "policies" in policy else {})
 
 
 def _inherited(route: dict[str, Any]) -> list[dict[str, Any]]:
-    """The routes below one of Alertmanager's, each with the receiver that it inherits: Grafana wants it said."""
+    """The routes below a route of Alertmanager, with their inherited receivers, which Grafana requires."""
     below = [{"receiver": route["receiver"], **one} for one in route["routes"]]
     return [one | ({"routes": _inherited(one)} if "routes" in one else {}) for one in below]
 
@@ -171,7 +171,7 @@ def load(folder: Path, **files: object) -> tuple[DashboardFile, ...]:
     return dashboard_files.load(DATA_SOURCES, folder)
 
 
-def test_a_good_dashboard_is_taken_as_it_is(tmp_path: Path) -> None:
+def test_a_valid_dashboard_is_loaded_unchanged(tmp_path: Path) -> None:
     (found,) = load(tmp_path, one=GOOD)
     assert (found.uid, found.title, found.system) == ("one", "One", "api")
     assert json.loads(found.text) == GOOD
@@ -201,7 +201,7 @@ def test_a_wrong_dashboard_is_refused_with_its_file(tmp_path: Path, change: dict
     )
 
 
-def test_a_uid_that_is_taken_and_a_broken_file_are_reported_together(tmp_path: Path) -> None:
+def test_a_duplicate_uid_and_a_broken_file_are_reported_together(tmp_path: Path) -> None:
     with pytest.raises(DashboardsError) as caught:
         load(tmp_path, one=GOOD, two=GOOD, three="{")
     first, second = sorted(caught.value.problems)
@@ -210,5 +210,5 @@ def test_a_uid_that_is_taken_and_a_broken_file_are_reported_together(tmp_path: P
     assert second == f"dashboards/rendered/two.json: {taken}"
 
 
-def test_the_committed_dashboards_are_good() -> None:
+def test_the_committed_dashboards_are_valid() -> None:
     dashboard_files.load(DATA_SOURCES)

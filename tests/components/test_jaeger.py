@@ -1,4 +1,4 @@
-"""Jaeger on its own: one pod with a volume, or any number with OpenSearch; and what it refuses."""
+"""The Jaeger component: one pod with a volume, or any number of pods with OpenSearch. Other storage is refused."""
 
 from collections.abc import Callable
 from typing import Any
@@ -41,7 +41,7 @@ def _config(recorded: Recorded) -> dict[str, Any]:
     return yaml.safe_load(recorded.one("ConfigMap", "jaeger-config").inputs["data"]["jaeger.yaml"])
 
 
-def test_badger_is_one_pod_with_a_volume_whatever_the_replicas(engine: Engine, preview: bool) -> None:
+def test_badger_is_one_pod_with_a_volume_for_any_number_of_replicas(engine: Engine, preview: bool) -> None:
     recorded = engine(_jaeger, preview=preview)
     assert recorded.one("StatefulSet", "jaeger").inputs["spec"]["replicas"] == 1
     assert not recorded.of("Deployment")
@@ -52,7 +52,7 @@ def test_badger_is_one_pod_with_a_volume_whatever_the_replicas(engine: Engine, p
     assert recorded.outputs["jaeger"] == {"url": "http://jaeger.home.svc:16686", "otlp": "jaeger.home.svc:4317"}
 
 
-def test_opensearch_is_a_deployment_whose_password_stands_in_the_secret_only(engine: Engine, preview: bool) -> None:
+def test_opensearch_is_a_deployment_with_its_password_only_in_a_secret(engine: Engine, preview: bool) -> None:
     recorded = engine(_with_opensearch, preview=preview)
     assert recorded.one("Deployment", "jaeger").inputs["spec"]["replicas"] == 2
     assert not recorded.of("StatefulSet")
@@ -64,7 +64,7 @@ def test_opensearch_is_a_deployment_whose_password_stands_in_the_secret_only(eng
     assert [[port["port"] for port in rule["ports"]] for rule in egress] == [[9090], [443, 9200]]
 
 
-def test_gateways_send_and_people_look(engine: Engine, preview: bool) -> None:
+def test_gateways_may_send_traces_and_people_may_read_them(engine: Engine, preview: bool) -> None:
     ingress = engine(_jaeger, preview=preview).one("NetworkPolicy", "jaeger").inputs["spec"]["ingress"]
     assert [[port["port"] for port in rule["ports"]] for rule in ingress] == [[4317], [16686], [16686, 8888]]
 
@@ -76,10 +76,10 @@ def test_gateways_send_and_people_look(engine: Engine, preview: bool) -> None:
         ({"storage_backend": "opensearch"}, "opensearch.urls is empty or not set"),
     ],
 )
-def test_a_store_that_cannot_work_is_refused(engine: Engine, changes: dict[str, Any], message: str) -> None:
+def test_an_unusable_storage_backend_is_refused(engine: Engine, changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         engine(lambda: _jaeger(**changes))
 
 
-def test_backends_are_two() -> None:
+def test_there_are_two_storage_backends() -> None:
     assert jaeger_config.STORAGE_BACKENDS == ("badger", "opensearch")

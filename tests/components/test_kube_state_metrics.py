@@ -1,4 +1,4 @@
-"""kube-state-metrics: it may read what it exposes and nothing else, and exposes what the rules need."""
+"""kube-state-metrics exposes the metrics that rules need, and may read only the objects behind them."""
 
 import re
 from collections.abc import Callable
@@ -15,34 +15,34 @@ Engine = Callable[..., Recorded]
 
 
 @pytest.fixture
-def made(engine: Engine, preview: bool) -> Recorded:
+def exporter(engine: Engine, preview: bool) -> Recorded:
     return engine(
         lambda: KubeStateMetrics("state", {"namespace": "home", "memory": "96Mi", "prometheus": "prometheus"}),
         preview=preview,
     )
 
 
-def pod(made: Recorded) -> dict[str, Any]:
-    (one,) = made.pods
+def pod(exporter: Recorded) -> dict[str, Any]:
+    (one,) = exporter.pods
     assert one.pod
     return one.pod
 
 
-def flags(made: Recorded) -> dict[str, list[str]]:
-    (container,) = pod(made)["spec"]["containers"]
+def flags(exporter: Recorded) -> dict[str, list[str]]:
+    (container,) = pod(exporter)["spec"]["containers"]
     pairs = [argument.removeprefix("--").split("=", 1) for argument in container["args"]]
     return {name: value.split(",") for name, value in pairs}
 
 
-def test_it_may_list_and_watch_what_it_was_told_to_expose(made: Recorded) -> None:
-    role = made.one("ClusterRole", "home-kube-state-metrics")
+def test_it_may_list_and_watch_only_the_exposed_kinds(exporter: Recorded) -> None:
+    role = exporter.one("ClusterRole", "home-kube-state-metrics")
     assert role.inputs["rules"] == [
         {"apiGroups": [""], "resources": ["pods"], "verbs": ["list", "watch"]},
         {"apiGroups": ["apps"], "resources": ["statefulsets", "deployments", "daemonsets"], "verbs": ["list", "watch"]},
     ]
     named = [kind for rule in role.inputs["rules"] for kind in rule["resources"]]
-    assert sorted(named) == sorted(flags(made)["resources"])
-    binding = made.one("ClusterRoleBinding", "home-kube-state-metrics")
+    assert sorted(named) == sorted(flags(exporter)["resources"])
+    binding = exporter.one("ClusterRoleBinding", "home-kube-state-metrics")
     assert binding.inputs["subjects"] == [{"kind": "ServiceAccount", "name": "kube-state-metrics", "namespace": "home"}]
 
 
@@ -52,36 +52,36 @@ def test_it_exposes_every_metric_that_a_rule_reads() -> None:
     assert read <= set(METRICS)
 
 
-def test_each_metric_belongs_to_a_kind_that_is_watched(made: Recorded) -> None:
-    assert tuple(flags(made)["metric-allowlist"]) == METRICS
+def test_each_metric_belongs_to_a_kind_that_is_watched(exporter: Recorded) -> None:
+    assert tuple(flags(exporter)["metric-allowlist"]) == METRICS
     kinds = {f"{match[1]}s" for metric in METRICS if (match := re.match(r"kube_([a-z]+)_", metric))}
-    assert kinds == set(flags(made)["resources"])
+    assert kinds == set(flags(exporter)["resources"])
 
 
-def test_both_of_its_ports_are_scraped_by_prometheus_alone(made: Recorded) -> None:
-    annotations = pod(made)["metadata"]["annotations"]
-    assert annotations["prometheus.io/port"] == "8081"  # its own metrics, job `pods`
-    assert annotations[prometheus_config.HONOR_LABELS] == "true"  # what it says of others, job `exporters`
-    ports = {port["name"]: port["containerPort"] for port in pod(made)["spec"]["containers"][0]["ports"]}
+def test_only_prometheus_scrapes_both_of_its_ports(exporter: Recorded) -> None:
+    annotations = pod(exporter)["metadata"]["annotations"]
+    assert annotations["prometheus.io/port"] == "8081"  # metrics about itself, job `pods`
+    assert annotations[prometheus_config.HONOR_LABELS] == "true"  # metrics about objects, job `exporters`
+    ports = {port["name"]: port["containerPort"] for port in pod(exporter)["spec"]["containers"][0]["ports"]}
     assert ports == {"http": 8080, "telemetry": 8081}
-    (rule,) = made.one("NetworkPolicy", "kube-state-metrics").inputs["spec"]["ingress"]
+    (rule,) = exporter.one("NetworkPolicy", "kube-state-metrics").inputs["spec"]["ingress"]
     assert {port["port"] for port in rule["ports"]} == set(ports.values())
     assert rule["from"] == [{"podSelector": {"matchLabels": {"app.kubernetes.io/name": "prometheus"}}}]
 
 
-def test_it_reaches_the_api_server_only(made: Recorded) -> None:
-    (rule,) = made.one("NetworkPolicy", "kube-state-metrics").inputs["spec"]["egress"]
+def test_it_reaches_only_the_api_server(exporter: Recorded) -> None:
+    (rule,) = exporter.one("NetworkPolicy", "kube-state-metrics").inputs["spec"]["egress"]
     assert [port["port"] for port in rule["ports"]] == [443, 6443]
 
 
-def test_there_is_never_a_second_one(made: Recorded) -> None:
-    """Two at a time would expose every series twice, and sums would be doubled."""
-    spec = made.one("Deployment", kube_state_metrics.APP).inputs["spec"]
+def test_two_pods_never_run_at_once(exporter: Recorded) -> None:
+    """Two pods would expose every series twice, and double all sums."""
+    spec = exporter.one("Deployment", kube_state_metrics.APP).inputs["spec"]
     assert (spec["replicas"], spec["strategy"]) == (1, {"type": "Recreate"})
 
 
-def test_the_pod_meets_the_restricted_standard(made: Recorded) -> None:
-    spec = pod(made)["spec"]
+def test_the_pod_meets_the_restricted_standard(exporter: Recorded) -> None:
+    spec = pod(exporter)["spec"]
     (container,) = spec["containers"]
     assert spec["securityContext"]["runAsNonRoot"] is True
     assert container["securityContext"]["readOnlyRootFilesystem"] is True
@@ -93,5 +93,5 @@ def test_the_pod_meets_the_restricted_standard(made: Recorded) -> None:
 def _names(expression: str) -> list[str]:
     try:
         return missing_metrics.names(expression)
-    except ValueError:  # an expression of Loki
+    except ValueError:  # the expression is LogQL
         return []

@@ -1,4 +1,4 @@
-"""Loki: what its component makes of its arguments, and that the real Loki takes the configuration."""
+"""The Loki component creates its resources from its arguments, and the real Loki accepts its configuration."""
 
 import os
 import subprocess
@@ -68,7 +68,7 @@ def arguments(**changes: Any) -> LokiArgs:
     ],
     ids=str,
 )
-def test_loki_takes_the_configuration(tmp_path: Path, changes: dict[str, Any]) -> None:
+def test_loki_accepts_the_configuration(tmp_path: Path, changes: dict[str, Any]) -> None:
     file = tmp_path / "loki.yaml"
     file.write_text(rendered(**changes))
     command = [tool("loki"), "-verify-config", "-config.expand-env=true", f"-config.file={file}"]
@@ -78,8 +78,8 @@ def test_loki_takes_the_configuration(tmp_path: Path, changes: dict[str, Any]) -
     assert result.returncode == 0, result.stderr
 
 
-def test_loki_refuses_what_it_does_not_know(tmp_path: Path) -> None:
-    """The check above is worth something only if it can fail."""
+def test_loki_refuses_an_unknown_key(tmp_path: Path) -> None:
+    """Shows that the check of the configuration can fail."""
     file = tmp_path / "loki.yaml"
     file.write_text(rendered().replace("retention_enabled", "retention_on"))
     command = [tool("loki"), "-verify-config", f"-config.file={file}"]
@@ -94,13 +94,13 @@ def test_loki_refuses_what_it_does_not_know(tmp_path: Path) -> None:
         ({"retention": "12h"}, "must be at least 1d"),
     ],
 )
-def test_refuses(changes: dict[str, Any], problem: str) -> None:
+def test_wrong_arguments_are_refused(changes: dict[str, Any], problem: str) -> None:
     with pytest.raises(ValueError, match=problem):
         rendered(**changes)
 
 
 @pytest.mark.parametrize("text", ["30d", "1d", "24h", "2w", "1d24h"])
-def test_retention_by_the_day(text: str) -> None:
+def test_a_retention_of_whole_days_is_accepted(text: str) -> None:
     assert sizes.loki_retention_problem(text) is None
 
 
@@ -116,17 +116,17 @@ def test_retention_by_the_day(text: str) -> None:
         ("1d1s", "must be whole days"),
     ],
 )
-def test_no_retention(text: str, problem: str) -> None:
+def test_other_retentions_are_refused(text: str, problem: str) -> None:
     assert (sizes.loki_retention_problem(text) or "").startswith(problem)
 
 
 @pytest.mark.parametrize(("replicas", "copies"), [(1, 1), (2, 1), (3, 3), (5, 3)])
-def test_copies_of_each_line(replicas: int, copies: int) -> None:
+def test_the_replication_factor_follows_the_replicas(replicas: int, copies: int) -> None:
     document = yaml.safe_load(rendered(s3=AWS, replicas=replicas))
     assert document["common"]["replication_factor"] == copies
 
 
-def test_alerts_go_to_every_alertmanager_and_old_lines_no_further_back_than_the_retention() -> None:
+def test_alerts_go_to_every_alertmanager_and_lines_older_than_the_retention_are_refused() -> None:
     document = yaml.safe_load(rendered(retention="3d"))
     assert document["ruler"]["alertmanager_url"] == "http://alertmanager-0:9093,http://alertmanager-1:9093"
     assert document["ruler"]["external_labels"] == {"cluster": "test"}
@@ -135,7 +135,7 @@ def test_alerts_go_to_every_alertmanager_and_old_lines_no_further_back_than_the_
     assert document["compactor"]["retention_enabled"] is True
 
 
-def test_one_replica_looks_for_no_others_and_forgets_none() -> None:
+def test_a_single_replica_has_no_ring_of_members() -> None:
     alone, three = (yaml.safe_load(rendered(s3=AWS, replicas=replicas)) for replicas in (1, 3))
     assert "memberlist" not in alone
     assert (alone["common"]["ring"]["kvstore"]["store"], alone["ingester"]["autoforget_unhealthy"]) == (
@@ -155,12 +155,12 @@ def test_streams_are_limited_by_memory(replicas: int, mebibytes: int, streams: i
     assert limits["max_global_streams_per_user"] == streams
 
 
-def test_deletion_marks_are_where_every_replica_finds_them() -> None:
+def test_deletion_markers_are_in_the_shared_bucket() -> None:
     assert yaml.safe_load(rendered(s3=AWS))["compactor"]["deletion_marker_object_store_prefix"] == "deletion-markers/"
     assert "deletion_marker_object_store_prefix" not in yaml.safe_load(rendered())["compactor"]
 
 
-def test_only_index_labels_that_stay_few() -> None:
+def test_only_labels_with_few_values_are_indexed() -> None:
     otlp = yaml.safe_load(rendered())["limits_config"]["otlp_config"]["resource_attributes"]
     assert otlp == {
         "ignore_defaults": True,
@@ -168,7 +168,7 @@ def test_only_index_labels_that_stay_few() -> None:
     }
 
 
-def test_component_on_a_file_system(engine: Engine, preview: bool) -> None:
+def test_loki_on_a_file_system_has_a_volume_and_no_credentials(engine: Engine, preview: bool) -> None:
     recorded = engine(lambda: Loki("logs", arguments()), preview=preview)
     assert recorded.outputs == {"logs": {"url": "http://loki.home.svc:3100"}}
     parts = ("config", "rules", "network", "service", "peers", "statefulset", "budget")
@@ -187,10 +187,10 @@ def test_component_on_a_file_system(engine: Engine, preview: bool) -> None:
     assert not recorded.of("Secret")
 
 
-def test_a_changed_rule_restarts_nothing_and_a_changed_configuration_does(engine: Engine) -> None:
+def test_only_a_changed_configuration_restarts_loki(engine: Engine) -> None:
     def annotations(**changes: Any) -> dict[str, str]:
         recorded = engine(lambda: Loki("logs", arguments(**changes)))
-        recorded.outputs.clear()  # the same component, once more
+        recorded.outputs.clear()  # so that the same component can register its outputs again
         pod = recorded.pods[-1].pod
         assert pod
         return pod["metadata"]["annotations"]
@@ -200,7 +200,7 @@ def test_a_changed_rule_restarts_nothing_and_a_changed_configuration_does(engine
     assert annotations(retention="60d") != first
 
 
-def test_a_bucket_on_aws_is_reached_with_the_pods_identity(engine: Engine, preview: bool) -> None:
+def test_loki_reaches_a_bucket_on_aws_with_its_pod_identity(engine: Engine, preview: bool) -> None:
     recorded = engine(lambda: Loki("logs", arguments(s3=AWS, replicas=3)), preview=preview)
     (pod,) = recorded.pods
     assert pod.pod
@@ -214,7 +214,7 @@ def test_a_bucket_on_aws_is_reached_with_the_pods_identity(engine: Engine, previ
     assert blocks == [{"ipBlock": {"cidr": "169.254.170.23/32"}}, {"ipBlock": {"cidr": "fd00:ec2::23/128"}}]
 
 
-def test_another_s3_server_gets_a_key_that_stays_secret(engine: Engine, preview: bool) -> None:
+def test_the_key_for_another_s3_server_stays_secret(engine: Engine, preview: bool) -> None:
     key = {"access_key_id": "id-of-key", "secret_access_key": "hush-key"}
     recorded = engine(lambda: Loki("logs", arguments(s3=MINIO, s3_credentials=key)), preview=preview)
     (secret,) = recorded.of("Secret")
@@ -225,7 +225,7 @@ def test_another_s3_server_gets_a_key_that_stays_secret(engine: Engine, preview:
     assert [{"protocol": "TCP", "port": 9000}] in [rule["ports"] for rule in policy.inputs["spec"]["egress"]]
 
 
-def test_only_its_clients_reach_it(engine: Engine) -> None:
+def test_only_its_clients_reach_loki(engine: Engine) -> None:
     (policy,) = engine(lambda: Loki("logs", arguments())).of("NetworkPolicy")
     outside, peers = policy.inputs["spec"]["ingress"]
     names = [peer["podSelector"]["matchLabels"]["app.kubernetes.io/name"] for peer in outside["from"][:-1]]

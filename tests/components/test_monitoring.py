@@ -1,4 +1,4 @@
-"""Prometheus and Alertmanager: what is theirs alone, beyond what holds for every resource."""
+"""Prometheus and Alertmanager: their configuration, arguments, rights and network policies."""
 
 import subprocess
 from collections.abc import Callable
@@ -34,7 +34,7 @@ AMP = "https://aps-workspaces.eu-central-1.amazonaws.com/workspaces/ws-1/api/v1/
 
 @pytest.mark.parametrize(("interval", "remote"), [("5s", ""), ("30s", AMP), ("2m", "https://m.example.com/write")])
 def test_prometheus_accepts_its_configuration(interval: str, remote: str, tmp_path: Path) -> None:
-    token = tmp_path / "token"  # promtool wants to see the file that every pod has
+    token = tmp_path / "token"  # promtool checks that the token file exists, as it does in every pod
     token.write_text("")
     file = tmp_path / "prometheus.yml"
     text = config(scrape_interval=interval, remote_write_url=remote, aws_region="eu-central-1")
@@ -78,7 +78,7 @@ def test_prometheus_arguments(program: Program) -> None:
 
 
 def test_prometheus_starts_with_its_arguments(program: Program, tmp_path: Path) -> None:
-    """Prometheus itself reads the arguments: it gets as far as a configuration file that is not there."""
+    """Prometheus accepts the arguments, and then fails because its configuration file is missing."""
     arguments = [
         argument.replace("--storage.tsdb.path=", f"--storage.tsdb.path={tmp_path}")
         for argument in container(program(), "prometheus")["args"]
@@ -90,7 +90,7 @@ def test_prometheus_starts_with_its_arguments(program: Program, tmp_path: Path) 
 
 
 def test_alertmanager_starts_with_its_arguments(program: Program, tmp_path: Path) -> None:
-    """Alertmanager reads the arguments and says so; without a configuration file it ends."""
+    """Alertmanager accepts the arguments, and then ends because its configuration file is missing."""
     arguments = [
         argument.replace("--storage.path=", f"--storage.path={tmp_path}")
         for argument in container(program(), "alertmanager")["args"]
@@ -110,14 +110,14 @@ def test_alertmanager_starts_with_its_arguments(program: Program, tmp_path: Path
 @pytest.mark.parametrize(
     ("setting", "value", "changed"),
     [
-        ("alertOverrides", '{"TargetDown": {"for": "7m"}}', {"prometheus-rules"}),  # and no pod
+        ("alertOverrides", '{"TargetDown": {"for": "7m"}}', {"prometheus-rules"}),  # no pod changes
         (
             "slackWebhookUrl",
             "https://hooks.slack.com/services/hush-other",
             {
                 "alertmanager-config",
                 "alertmanager-statefulset",
-                # The same channels in Grafana.
+                # The contact points in Grafana have the same URL.
                 "contact-points-job-queue-slack",
                 "contact-points-platform-slack",
                 "contact-points-speccursor-slack",
@@ -127,13 +127,14 @@ def test_alertmanager_starts_with_its_arguments(program: Program, tmp_path: Path
         ),
     ],
 )
-def test_a_changed_setting_touches_what_reads_it_and_nothing_else(
+def test_a_changed_setting_changes_only_the_resources_that_read_it(
     program: Program, setting: str, value: str, changed: set[str]
 ) -> None:
     before = {one.name: one.inputs for one in program("production").resources}
     after = {one.name: one.inputs for one in program("production", **{setting: value}).resources}
-    drawn = {"grafana-admin", "grafana-api"}  # anew by each run here; an engine keeps the first password
-    assert {name for name in before if name not in drawn and before[name] != after[name]} == changed
+    # They contain a password that each run here generates; a real engine keeps the first one.
+    generated = {"grafana-admin", "grafana-api"}
+    assert {name for name in before if name not in generated and before[name] != after[name]} == changed
 
 
 def test_checksum_is_stable_and_short(program: Program) -> None:
@@ -155,7 +156,7 @@ def test_alertmanager_configuration_is_the_rendered_routing(program: Program) ->
     assert secret.inputs["stringData"]["notifications.tmpl"] == routing.message_templates()
 
 
-def test_alertmanager_sends_mail_by_the_stacks_server(program: Program) -> None:
+def test_alertmanager_sends_mail_through_the_stacks_server(program: Program) -> None:
     recorded = program("production")
     document = yaml.safe_load(recorded.one("Secret", "alertmanager-config").inputs["stringData"]["alertmanager.yml"])
     assert document["global"] == {
@@ -171,7 +172,7 @@ def test_alertmanager_sends_mail_by_the_stacks_server(program: Program) -> None:
     assert [one["name"] for one in document["time_intervals"]] == ["nights", "weekends"]
 
 
-def test_gossip_stays_among_alertmanagers(program: Program) -> None:
+def test_only_alertmanagers_gossip_with_each_other(program: Program) -> None:
     spec = program().one("NetworkPolicy", "alertmanager").inputs["spec"]
     itself = [{"podSelector": {"matchLabels": {"app.kubernetes.io/name": "alertmanager"}}}]
     for direction, peers in (("ingress", "from"), ("egress", "to")):
@@ -179,12 +180,12 @@ def test_gossip_stays_among_alertmanagers(program: Program) -> None:
         assert [rule[peers] for rule in gossip] == [itself]
 
 
-def test_alertmanager_reaches_the_world_by_https_only(program: Program) -> None:
+def test_alertmanager_reaches_other_hosts_only_by_https(program: Program) -> None:
     egress = program().one("NetworkPolicy", "alertmanager").inputs["spec"]["egress"]
     assert [rule["ports"] for rule in egress if "to" not in rule] == [[{"protocol": "TCP", "port": 443}]]
 
 
-def test_prometheus_may_find_its_targets_and_nothing_else(program: Program) -> None:
+def test_prometheus_may_only_discover_its_targets(program: Program) -> None:
     recorded = program()
     role = recorded.one("ClusterRole", "observability-prometheus")
     assert role.inputs["rules"] == [
@@ -200,7 +201,7 @@ def test_prometheus_may_find_its_targets_and_nothing_else(program: Program) -> N
 
 
 @pytest.mark.parametrize(("stack", "expected"), [("local", None), ("production", "observability-gp3")])
-def test_volumes(program: Program, stack: str, expected: str | None) -> None:
+def test_volumes_have_their_storage_class_and_are_retained(program: Program, stack: str, expected: str | None) -> None:
     for one in program(stack).of("StatefulSet"):
         (claim,) = one.inputs["spec"]["volumeClaimTemplates"]
         assert claim["spec"].get("storageClassName") == expected
@@ -210,7 +211,7 @@ def test_volumes(program: Program, stack: str, expected: str | None) -> None:
         }
 
 
-def test_settings_reach_the_replicas(program: Program) -> None:
+def test_replicas_and_namespace_follow_the_settings(program: Program) -> None:
     recorded = program(prometheusReplicas="3", alertmanagerReplicas="1", namespace="watch")
     assert recorded.one("StatefulSet", "prometheus").inputs["spec"]["replicas"] == 3
     peers = [one for one in container(recorded, "alertmanager")["args"] if "--cluster.peer=" in one]

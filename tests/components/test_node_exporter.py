@@ -1,4 +1,4 @@
-"""node_exporter: it reads the node and nothing writes to it, and it counts the disks that people mean."""
+"""node_exporter reads the node without write access, and counts only real disks."""
 
 import re
 from collections.abc import Callable
@@ -12,7 +12,7 @@ Engine = Callable[..., Recorded]
 
 
 @pytest.fixture
-def made(engine: Engine, preview: bool) -> Recorded:
+def exporter(engine: Engine, preview: bool) -> Recorded:
     return engine(
         lambda: NodeExporter(
             "nodes", {"namespace": "agents", "prometheus_namespace": "home", "prometheus": "prometheus"}
@@ -21,15 +21,15 @@ def made(engine: Engine, preview: bool) -> Recorded:
     )
 
 
-def flags(made: Recorded) -> dict[str, str]:
-    (one,) = made.pods
+def flags(exporter: Recorded) -> dict[str, str]:
+    (one,) = exporter.pods
     assert one.pod
     (container,) = one.pod["spec"]["containers"]
     return dict(argument.removeprefix("--").partition("=")[::2] for argument in container["args"])
 
 
-def test_the_node_is_mounted_read_only(made: Recorded) -> None:
-    (one,) = made.pods
+def test_the_node_is_mounted_read_only(exporter: Recorded) -> None:
+    (one,) = exporter.pods
     assert one.pod
     spec = one.pod["spec"]
     (container,) = spec["containers"]
@@ -39,16 +39,16 @@ def test_the_node_is_mounted_read_only(made: Recorded) -> None:
     assert spec["automountServiceAccountToken"] is False
 
 
-def test_every_node_but_fargates_has_one(made: Recorded) -> None:
-    (one,) = made.pods
+def test_every_node_except_fargate_has_one(exporter: Recorded) -> None:
+    (one,) = exporter.pods
     assert one.kind == "DaemonSet"
     assert one.pod
     assert one.pod["spec"]["tolerations"] == [{"operator": "Exists"}]
     assert "fargate" in str(one.pod["spec"]["affinity"])
 
 
-def test_only_prometheus_may_ask(made: Recorded) -> None:
-    spec = made.one("NetworkPolicy", "node-exporter").inputs["spec"]
+def test_only_prometheus_may_scrape_it(exporter: Recorded) -> None:
+    spec = exporter.one("NetworkPolicy", "node-exporter").inputs["spec"]
     (rule,) = spec["ingress"]
     assert rule["ports"] == [{"protocol": "TCP", "port": 9100}]
     (peer,) = rule["from"]
@@ -60,8 +60,8 @@ def test_only_prometheus_may_ask(made: Recorded) -> None:
 @pytest.mark.parametrize(
     ("kind", "counted"), [("ext4", True), ("xfs", True), ("tmpfs", False), ("overlay", False), ("squashfs", False)]
 )
-def test_file_systems_that_are_disks_are_counted(made: Recorded, kind: str, counted: bool) -> None:
-    assert bool(re.fullmatch(flags(made)["collector.filesystem.fs-types-exclude"], kind)) is not counted
+def test_only_file_systems_on_disks_are_counted(exporter: Recorded, kind: str, counted: bool) -> None:
+    assert bool(re.fullmatch(flags(exporter)["collector.filesystem.fs-types-exclude"], kind)) is not counted
 
 
 @pytest.mark.parametrize(
@@ -74,5 +74,5 @@ def test_file_systems_that_are_disks_are_counted(made: Recorded, kind: str, coun
         ("/var/lib/kubelet/pods/x", False),
     ],
 )
-def test_mounts_of_pods_are_left_out(made: Recorded, place: str, counted: bool) -> None:
-    assert bool(re.match(flags(made)["collector.filesystem.mount-points-exclude"], place)) is not counted
+def test_mounts_of_pods_are_left_out(exporter: Recorded, place: str, counted: bool) -> None:
+    assert bool(re.match(flags(exporter)["collector.filesystem.mount-points-exclude"], place)) is not counted

@@ -1,13 +1,13 @@
-"""Every pod of every stack on the mock engine: security, resources, probes, and all that has to fit together."""
+"""Rules for every pod of every stack, on the mock engine: security, resources, probes, and references."""
 
 from typing import Any
 
 from tests.mock_engine import Recorded
 
-# The only pods outside `restricted`: they mount folders of their node.
+# Only these pods do not meet the standard `restricted`, because they mount folders of their node.
 AGENT = "otel-agent"
 NODE_EXPORTER = "node-exporter"
-# Users of the official images: nobody, Loki/Jaeger/Collector, Grafana.
+# User ids of the official images: nobody; Loki, Jaeger and the Collector; Grafana.
 USERS = {65534, 10001, 472}
 
 
@@ -33,7 +33,7 @@ def test_pods_satisfy_restricted(stack: Recorded) -> None:
             assert context["capabilities"] == {"drop": ["ALL"]}
 
 
-def test_the_agent_is_root_without_rights_in_a_namespace_of_its_own(stack: Recorded) -> None:
+def test_the_agent_is_root_without_capabilities_in_its_own_namespace(stack: Recorded) -> None:
     (agent,) = [one for one in stack.pods if one.object_name == AGENT]
     assert agent.pod
     assert {one.object_name for one in stack.pods if one.namespace == agent.namespace} == {AGENT, NODE_EXPORTER}
@@ -57,8 +57,8 @@ def test_pods_have_requests_limits_and_probes(stack: Recorded) -> None:
         assert resources["requests"]["memory"] == resources["limits"]["memory"]
         for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
             named = {port["name"] for port in container["ports"]}
-            (asked,) = container[probe].keys() & {"httpGet", "tcpSocket"}
-            assert container[probe][asked]["port"] in named, (container["name"], probe)
+            (handler,) = container[probe].keys() & {"httpGet", "tcpSocket"}
+            assert container[probe][handler]["port"] in named, (container["name"], probe)
 
 
 def test_images_are_pinned(stack: Recorded) -> None:
@@ -70,20 +70,20 @@ def test_images_are_pinned(stack: Recorded) -> None:
 def test_pods_spread_over_nodes_and_zones(stack: Recorded) -> None:
     for one in stack.pods:
         if one.kind == "DaemonSet" or one.object_name in ("grafana", "kube-state-metrics"):
-            continue  # on every node; never more than one
+            continue  # a DaemonSet runs on every node, and these two never have more than one pod
         assert one.pod
         keys = {rule["topologyKey"]: rule["labelSelector"] for rule in one.pod["spec"]["topologySpreadConstraints"]}
         assert set(keys) == {"kubernetes.io/hostname", "topology.kubernetes.io/zone"}
         assert all(_selects(rule["matchLabels"], one.pod) for rule in keys.values())
 
 
-def test_only_who_asks_the_api_server_has_a_token(stack: Recorded) -> None:
+def test_only_clients_of_the_api_server_have_a_token(stack: Recorded) -> None:
     with_token = [one.object_name for one in stack.pods if one.pod and one.pod["spec"]["automountServiceAccountToken"]]
     assert sorted(with_token) == ["kube-state-metrics", AGENT, "prometheus"]
     assert all(account.inputs["automountServiceAccountToken"] is False for account in stack.of("ServiceAccount"))
 
 
-def test_selectors_find_the_pods_they_are_for(stack: Recorded) -> None:
+def test_selectors_match_the_intended_pods(stack: Recorded) -> None:
     for workload in stack.pods:
         assert workload.pod
         assert _selects(workload.inputs["spec"]["selector"]["matchLabels"], workload.pod)
@@ -105,7 +105,7 @@ def test_stateful_sets_have_their_headless_service(stack: Recorded) -> None:
         assert service.inputs["spec"]["selector"] == one.inputs["spec"]["selector"]["matchLabels"]
 
 
-def test_what_pods_refer_to_exists_and_comes_first(stack: Recorded) -> None:
+def test_objects_that_pods_refer_to_exist_and_are_created_first(stack: Recorded) -> None:
     existing = {
         (one.kind, one.namespace, one.object_name): one.name
         for one in stack.resources

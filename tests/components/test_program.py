@@ -1,4 +1,4 @@
-"""The whole program on the mock engine: what holds for every resource, whichever component made it."""
+"""Rules for every resource of the whole program, on the mock engine."""
 
 from collections.abc import Callable
 
@@ -7,7 +7,7 @@ import pytest
 from tests.mock_engine import SECRETS, Recorded
 
 Program = Callable[..., Recorded]
-# The only pod outside `restricted`: it mounts folders of its node.
+# Only this pod runs outside `restricted`, because it mounts folders of its node.
 AGENT = "otel-agent"
 PLATFORM = {"prometheus", "alertmanager", "loki", "jaeger", "grafana"}
 NAMESPACED = {
@@ -39,7 +39,7 @@ def test_everything_uses_its_explicit_provider(stack: Recorded) -> None:
     assert [one.name for one in in_aws if "::aws::" not in one.provider] == []
 
 
-def test_provider_keeps_replacements_away(stack: Recorded) -> None:
+def test_the_provider_avoids_replacements(stack: Recorded) -> None:
     (provider,) = [one for one in stack.resources if one.type == "pulumi:providers:kubernetes"]
     assert provider.inputs["enableConfigMapMutable"] == "true"
     assert provider.inputs["enableSecretMutable"] == "true"
@@ -79,11 +79,11 @@ def test_objects_have_namespace_and_labels(stack: Recorded) -> None:
             assert labels["app.kubernetes.io/name"], one.name
 
 
-def test_namespaces_come_before_what_is_in_them(stack: Recorded) -> None:
-    made = {one.object_name: one.name for one in stack.of("Namespace") if one.custom}
+def test_namespaces_are_created_before_their_objects(stack: Recorded) -> None:
+    namespaces = {one.object_name: one.name for one in stack.of("Namespace") if one.custom}
     for one in stack.resources:
-        if one.custom and "metadata" in one.inputs and one.namespace in made:
-            assert made[one.namespace] in one.dependencies, one.name
+        if one.custom and "metadata" in one.inputs and one.namespace in namespaces:
+            assert namespaces[one.namespace] in one.dependencies, one.name
 
 
 def test_namespaces_enforce_restricted_and_deny(stack: Recorded) -> None:
@@ -102,7 +102,7 @@ def test_namespaces_enforce_restricted_and_deny(stack: Recorded) -> None:
         assert {port["port"] for rule in spec["egress"] for port in rule["ports"]} == {53}
 
 
-def test_no_policy_lets_everybody_in(stack: Recorded) -> None:
+def test_no_policy_allows_traffic_from_everywhere(stack: Recorded) -> None:
     for policy in stack.of("NetworkPolicy"):
         for rule in policy.inputs["spec"].get("ingress", []):
             assert rule["from"], policy.name
@@ -110,14 +110,14 @@ def test_no_policy_lets_everybody_in(stack: Recorded) -> None:
             for peer in rule["from"]:
                 if policy.object_name == AGENT and {entry["port"] for entry in rule["ports"]} == {4317, 4318}:
                     continue  # every program may send its traces to the agent of its node
-                # A namespace selector alone is fine when it wants a label; an empty one is everybody. An address range
-                # is a load balancer's.
+                # A namespace selector must have a label, because an empty one matches all namespaces. An address range
+                # is that of a load balancer.
                 labelled = any(selector.get("matchLabels") for selector in peer.values())
                 assert labelled or int(peer["ipBlock"]["cidr"].partition("/")[2]) >= 8, policy.name
 
 
 @pytest.mark.parametrize("preview", [False, True])
-def test_secrets_stand_only_in_the_secret(program: Program, preview: bool) -> None:
+def test_secrets_are_only_in_secret_inputs(program: Program, preview: bool) -> None:
     recorded = program("production", preview=preview)
     holders = {
         "alertmanager-config",
@@ -129,10 +129,10 @@ def test_secrets_stand_only_in_the_secret(program: Program, preview: bool) -> No
     }
     for one in recorded.resources:
         if one.type == "grafana:alerting/contactPoint:ContactPoint":
-            # Of a mailbox nothing is secret.
+            # A mailbox has no secret.
             assert one.secret_inputs & {"slacks", "webhooks", "pagerduties"} or "emails" in one.inputs, one.name
         elif one.type == "pulumi:providers:grafana":
-            # In a first preview the password is not known yet.
+            # The password is unknown in the first preview.
             assert preview or one.secret_inputs == {"auth"}
         elif one.type == "aws:opensearch/domain:Domain":
             assert one.secret_inputs == {"advancedSecurityOptions"}
@@ -146,7 +146,7 @@ def test_secrets_stand_only_in_the_secret(program: Program, preview: bool) -> No
     assert "hush" not in repr(recorded.outputs)
 
 
-def test_outputs_say_where_everything_is(program: Program) -> None:
+def test_outputs_contain_endpoints_alerts_and_timing(program: Program) -> None:
     exports = program("local").exports
     assert exports["endpoints"]["prometheus"] == {
         "url": "http://prometheus.observability.svc:9090",
@@ -168,13 +168,13 @@ def test_outputs_say_where_everything_is(program: Program) -> None:
     assert exports["timing"]["groupWait"] == "1s"
 
 
-def test_disabled_alerts_are_in_no_output_and_no_rule(program: Program) -> None:
+def test_a_disabled_alert_is_in_no_output_and_no_rule_file(program: Program) -> None:
     recorded = program("local", alertOverrides='{"Watchdog": {"enabled": false}}')
     assert "Watchdog" not in recorded.exports["alerts"]
     assert "alert: Watchdog" not in recorded.one("ConfigMap", "prometheus-rules").inputs["data"]["platform.yaml"]
 
 
-def test_simulator_is_off_where_it_is_not_wanted(program: Program) -> None:
+def test_production_runs_no_simulator(program: Program) -> None:
     recorded = program("production")
     assert {one.object_name for one in recorded.pods} == {
         *PLATFORM,
@@ -186,7 +186,7 @@ def test_simulator_is_off_where_it_is_not_wanted(program: Program) -> None:
     assert set(recorded.exports["endpoints"]) == PLATFORM
 
 
-def test_without_grafana_its_content_is_managed_all_the_same(program: Program) -> None:
+def test_content_is_managed_without_a_grafana_server_too(program: Program) -> None:
     recorded = program("local", grafana="false")
     assert "grafana" not in {one.object_name for one in recorded.pods}
     assert "grafana" not in recorded.exports["endpoints"]

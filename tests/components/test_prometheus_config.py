@@ -1,4 +1,4 @@
-"""What is scraped, by which labels and with which rights; see test_monitoring.py for the rest of the configuration."""
+"""Prometheus' scrape jobs and remote write. For the rest of the configuration see test_monitoring.py."""
 
 from typing import Any
 
@@ -21,8 +21,8 @@ def jobs() -> dict[str, dict[str, Any]]:
     return {job["job_name"]: job for job in yaml.safe_load(text)["scrape_configs"]}
 
 
-def kept(job: dict[str, Any]) -> dict[str, str]:
-    """Source labels, joined -> the values that are kept."""
+def kept_values(job: dict[str, Any]) -> dict[str, str]:
+    """Maps the joined source labels of a job's `keep` rules to the regex of the kept values."""
     return {
         ";".join(rule["source_labels"]): rule["regex"]
         for rule in job["relabel_configs"]
@@ -30,7 +30,7 @@ def kept(job: dict[str, Any]) -> dict[str, str]:
     }
 
 
-def test_jobs(jobs: dict[str, dict[str, Any]]) -> None:
+def test_the_scrape_jobs(jobs: dict[str, dict[str, Any]]) -> None:
     assert list(jobs) == [*PODS, "kubelet"]
 
 
@@ -40,10 +40,10 @@ def test_series_of_pods_carry_the_same_labels(jobs: dict[str, dict[str, Any]], j
     assert {"namespace", "pod", "node", "app"} <= targets
 
 
-def test_labels_of_others_are_believed_in_one_job_and_namespace_only(jobs: dict[str, dict[str, Any]]) -> None:
+def test_only_one_job_honors_labels_and_only_in_its_own_namespace(jobs: dict[str, dict[str, Any]]) -> None:
     assert [name for name, job in jobs.items() if job.get("honor_labels")] == ["exporters"]
     assert jobs["exporters"]["kubernetes_sd_configs"] == [{"role": "pod", "namespaces": {"own_namespace": True}}]
-    assert kept(jobs["exporters"]) == {
+    assert kept_values(jobs["exporters"]) == {
         "__meta_kubernetes_pod_annotation_observability_honor_labels;__meta_kubernetes_pod_container_port_name": (
             "true;http"
         )
@@ -51,10 +51,10 @@ def test_labels_of_others_are_believed_in_one_job_and_namespace_only(jobs: dict[
 
 
 def test_span_metrics_are_found_by_the_name_of_their_port(jobs: dict[str, dict[str, Any]]) -> None:
-    assert kept(jobs["span-metrics"]) == {"__meta_kubernetes_pod_container_port_name": "span-metrics"}
+    assert kept_values(jobs["span-metrics"]) == {"__meta_kubernetes_pod_container_port_name": "span-metrics"}
 
 
-def test_the_kubelet_is_asked_for_volumes_with_the_pods_own_token(jobs: dict[str, dict[str, Any]]) -> None:
+def test_the_kubelet_is_scraped_for_volumes_with_the_pods_token(jobs: dict[str, dict[str, Any]]) -> None:
     kubelet = jobs["kubelet"]
     assert kubelet["kubernetes_sd_configs"] == [{"role": "node"}]
     assert kubelet["scheme"] == "https"
@@ -63,7 +63,7 @@ def test_the_kubelet_is_asked_for_volumes_with_the_pods_own_token(jobs: dict[str
         {"action": "keep", "source_labels": ["__name__"], "regex": "kubelet_volume_stats_.+"}
     ]
     labels = {rule["target_label"] for rule in kubelet["relabel_configs"]}
-    assert labels == {"node", "app"}  # `namespace` is the metric's own: that of the volume
+    assert labels == {"node", "app"}  # the metric already has a label `namespace`, which is that of the volume
 
 
 def test_prometheus_reaches_kubelets_and_the_api_server(program: Any) -> None:
@@ -75,13 +75,13 @@ def test_prometheus_reaches_kubelets_and_the_api_server(program: Any) -> None:
 @pytest.mark.parametrize(
     ("app", "client"), [("prometheus", "jaeger"), ("prometheus", "grafana"), ("alertmanager", "loki")]
 )
-def test_who_asks_or_tells_is_let_in(program: Any, app: str, client: str) -> None:
+def test_network_policies_allow_clients(program: Any, app: str, client: str) -> None:
     recorded: Recorded = program()
     ingress = recorded.one("NetworkPolicy", app).inputs["spec"]["ingress"]
     assert {"podSelector": {"matchLabels": {"app.kubernetes.io/name": client}}} in ingress[0]["from"]
 
 
-def test_alertmanager_says_which_channel_fails(program: Any) -> None:
+def test_alertmanagers_metrics_name_the_failing_channel(program: Any) -> None:
     """AlertmanagerNotificationsFailing reads the label `receiver_name`, which this option switches on."""
     pod = program().one("StatefulSet", "alertmanager").pod
     assert pod
@@ -95,7 +95,7 @@ def test_alertmanager_says_which_channel_fails(program: Any) -> None:
         ("https://metrics.example.com/api/v1/write", False),
     ],
 )
-def test_remote_write_is_signed_for_aws_alone_and_names_the_replica(url: str, signed: bool) -> None:
+def test_remote_write_is_signed_only_for_aws_and_names_the_replica(url: str, signed: bool) -> None:
     text = prometheus_config.render(
         cluster="c1",
         scrape_interval="30s",
@@ -110,7 +110,7 @@ def test_remote_write_is_signed_for_aws_alone_and_names_the_replica(url: str, si
     assert [rule.get("target_label") for rule in target["write_relabel_configs"]] == ["__replica__", None]
 
 
-def test_nothing_is_copied_elsewhere_unless_asked() -> None:
+def test_there_is_no_remote_write_by_default() -> None:
     text = prometheus_config.render(
         cluster="c1", scrape_interval="30s", evaluation_interval="30s", alertmanagers=["a-0:9093"]
     )
@@ -124,7 +124,7 @@ def test_nothing_is_copied_elsewhere_unless_asked() -> None:
         ("prometheus-node-exporter", 9100, "node-exporter", "pods"),
     ],
 )
-def test_an_add_on_is_known_by_the_exporter_that_it_replaces(addon: str, port: int, app: str, job: str) -> None:
+def test_an_add_on_gets_the_labels_of_the_exporter_that_it_replaces(addon: str, port: int, app: str, job: str) -> None:
     text = prometheus_config.render(
         cluster="c1", scrape_interval="30s", evaluation_interval="30s", alertmanagers=[], addons=[addon]
     )
@@ -132,6 +132,6 @@ def test_an_add_on_is_known_by_the_exporter_that_it_replaces(addon: str, port: i
     assert found["job_name"] == addon
     assert found["honor_labels"] == (job == "exporters")
     assert found["kubernetes_sd_configs"] == [{"role": "pod", "namespaces": {"names": [addon]}}]
-    assert list(kept(found).values()) == [f"{addon};{port}"]
+    assert list(kept_values(found).values()) == [f"{addon};{port}"]
     fixed = {rule["target_label"]: rule["replacement"] for rule in found["relabel_configs"] if "replacement" in rule}
     assert fixed == {"app": app, "job": job}

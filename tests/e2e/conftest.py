@@ -1,4 +1,4 @@
-"""The running local cluster, as the tests see it, and which tests may run side by side on it."""
+"""Fixtures for tests on the running local cluster, and the order and locks that let them share it."""
 
 import fcntl
 import json
@@ -16,26 +16,26 @@ from local.toolchain import tool
 from tools import programs
 
 FIRST = (
-    # The drill waits for minutes until its alerts are over.
+    # The drill, and the tests that read its record. It waits for minutes until its alerts end.
     *("test_fire_alerts", "test_alert_smoke"),
-    # These take as long, and have a cluster, or objects, of their own.
+    # Tests that take as long, and have their own cluster or their own objects.
     *("test_lifecycle", "test_cluster", "test_provider", "test_killed_engine"),
 )
 LAST = (
-    # Needs every pod of the platform, and so runs before the next ones.
+    # Tests that need every pod, and so run before the next ones.
     *("test_quickstart", "test_traces", "test_correlation", "test_e2e_metrics_logs", "test_platform"),
-    # Kills pods of the platform: waits until the drill's faults and the ones above are over.
+    # Tests that kill pods. They wait for those above, and until the drill's faults are over.
     *("test_kill_drill", "test_logs"),
 )
-"""Files in the order in which workers get them: `FIRST`, all other files, `LAST`."""
+"""Test files in the order in which they are distributed: FIRST, all other files, LAST."""
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Orders the tests on the cluster; a worker gets a file, or the files of one group (tests/scheduling.py)."""
-    here = [item for item in items if item.get_closest_marker("e2e")]
-    here.sort(key=lambda item: _place(item.path.stem))
-    items[:] = [item for item in items if not item.get_closest_marker("e2e")] + here
+    """Sorts the tests on the cluster. tests/scheduling.py decides which files a worker gets."""
+    on_cluster = [item for item in items if item.get_closest_marker("e2e")]
+    on_cluster.sort(key=lambda item: _place(item.path.stem))
+    items[:] = [item for item in items if not item.get_closest_marker("e2e")] + on_cluster
 
 
 def _place(file: str) -> int:
@@ -46,9 +46,9 @@ def _place(file: str) -> int:
 
 @contextmanager
 def pods_stay() -> Generator[Callable[[], None]]:
-    """No test kills a pod of the platform during the block, or until the function that it gives is called."""
-    with _locked(fcntl.LOCK_SH) as free:
-        yield free
+    """Keeps other tests from killing pods of the platform during the block, or until the given function is called."""
+    with _locked(fcntl.LOCK_SH) as release:
+        yield release
 
 
 @contextmanager
@@ -62,21 +62,21 @@ def _locked(how: int) -> Generator[Callable[[], None]]:
 
 @pytest.fixture(scope="module")
 def all_pods() -> Iterator[None]:
-    """No other test kills a pod of the platform while this module runs."""
+    """Keeps other tests from killing pods of the platform while the module runs."""
     with pods_stay():
         yield
 
 
 @pytest.fixture(scope="module")
 def killer() -> Iterator[None]:
-    """This module kills pods: it waits for all that need them, and has them for itself."""
+    """For a module that kills pods: waits for all tests that need them, and keeps others from starting."""
     with _locked(fcntl.LOCK_EX):
         yield
 
 
 @pytest.fixture(scope="session")
 def core() -> client.CoreV1Api:
-    """The cluster that `make up` left running."""
+    """A client of the cluster that `make up` started."""
     if not KUBECONFIG.exists():
         pytest.fail("the local cluster does not run: make up")
     config.load_kube_config(str(KUBECONFIG))
@@ -85,7 +85,10 @@ def core() -> client.CoreV1Api:
 
 @pytest.fixture(scope="session")
 def ask() -> Callable[[str, str, int, str], Any]:
-    """GET from one pod through the API server; gives parsed JSON, or text when it is none."""
+    """`ask(namespace, pod, port, path)` requests a path of one pod through the API server.
+
+    Gives parsed JSON, or the text if the answer is not JSON.
+    """
 
     def get(namespace: str, pod: str, port: int, path: str) -> Any:
         resource = f"/api/v1/namespaces/{namespace}/pods/{pod}:{port}/proxy{path}"
@@ -97,4 +100,4 @@ def ask() -> Callable[[str, str, int, str], Any]:
 
 
 eventually = partial(programs.eventually, pause=1.0, not_yet=(Exception,))
-"""The first true answer of a condition; fails with `what` when there is none in `seconds`."""
+"""Gives the first true result of a condition; fails with `what` if there is none within `seconds`."""

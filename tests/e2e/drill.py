@@ -1,4 +1,4 @@
-"""Fires alerts in the running stack, each once in a session; every test that asks for them reads the same record."""
+"""Fires alerts in the running stack once per session. All tests that need them read the same record."""
 
 import json
 import os
@@ -21,27 +21,27 @@ _NEWS = re.compile(r"\d+/\d+ (?P<alert>\w+): (?P<stage>.+)")
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """What one run of `fire-alerts` left."""
+    """The results of one run of `fire-alerts`."""
 
     alerts: frozenset[str]
     code: int
-    said: str
+    output: str
     report: dict[str, Any]
-    """report.json; empty when it was not written."""
+    """Content of report.json; empty if it was not written."""
     page: str
-    """report.html."""
+    """Content of report.html; empty if it was not written."""
 
 
 _RECORDS: list[Record] = []
 
 
 def record(alerts: Collection[str]) -> Record:
-    """The record of a drill of these alerts, perhaps with others. Fails with all that the drill said when it failed."""
+    """The record of a drill with these alerts, and perhaps others. If the drill failed, fails with its output."""
     found = next((one for one in _RECORDS if one.alerts >= set(alerts)), None)
     if found is None:
         found = _run(frozenset(alerts))
         _RECORDS.append(found)
-    assert found.code == 0, found.said
+    assert found.code == 0, found.output
     return found
 
 
@@ -50,32 +50,35 @@ def _run(alerts: frozenset[str]) -> Record:
         report, page = Path(folder, "report.json"), Path(folder, "report.html")
         chosen = [argument for name in sorted(alerts) for argument in ("--alert", name)]
         options = ["--json", str(report), "--html", str(page), "--longest-window", "5m"]
-        code, said = _followed([sys.executable, "-m", "ops", "fire-alerts", *options, *chosen], alerts)
+        code, output = _followed([sys.executable, "-m", "ops", "fire-alerts", *options, *chosen], alerts)
         return Record(
             alerts=alerts,
             code=code,
-            said=said,
+            output=output,
             report=json.loads(report.read_text()) if report.is_file() else {},
             page=page.read_text() if page.is_file() else "",
         )
 
 
 def _followed(command: list[str], alerts: frozenset[str]) -> tuple[int, str]:
-    """Exit code and output. No pod is killed until every fault is over; the ends of the alerts do not need all pods."""
+    """Runs the drill; gives its exit code and output.
+
+    Keeps other tests from killing pods until all faults are over. While alerts resolve, pods may be killed again.
+    """
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-    on, said = set(alerts), list[str]()
+    on, output = set(alerts), list[str]()
     with (
-        pods_stay() as they_may_go,
+        pods_stay() as release_pods,
         subprocess.Popen(
             command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         ) as process,
     ):
         assert process.stdout
         for line in process.stdout:
-            said.append(line)
+            output.append(line)
             news = _NEWS.search(line)
             if news and news["stage"].strip() not in _ON:
                 on.discard(news["alert"])
             if not on:
-                they_may_go()
-    return process.returncode, "".join(said)
+                release_pods()
+    return process.returncode, "".join(output)

@@ -1,4 +1,4 @@
-"""The quickstart's commands, taken from its page."""
+"""The commands of the quickstart, read from its page."""
 
 import re
 
@@ -6,10 +6,10 @@ from tests.mock_engine import ROOT
 
 PAGE = ROOT / "docs" / "quickstart.md"
 TARGETS = ("preview", "open", "outputs", "kubectl", "check-queries")
-"""What test_quickstart runs against the local stack."""
+"""The make targets that test_quickstart.py runs on the local stack."""
 
 
 def curls(offset: int) -> list[str]:
-    """Its curl commands in their order, with every port of this machine moved by `offset`."""
+    """The page's curl commands in order, with `offset` added to every port on localhost."""
     lines = [line.strip() for line in PAGE.read_text().splitlines() if line.startswith("    curl ")]
     return [re.sub(r"localhost:(\d+)", lambda port: f"localhost:{int(port[1]) + offset}", line) for line in lines]

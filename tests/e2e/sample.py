@@ -1,4 +1,4 @@
-"""A sample of the alerts for a short drill: every system and every channel, in as little time as possible."""
+"""Chooses alerts for a short drill that covers every system and every channel."""
 
 from collections.abc import Iterable
 
@@ -7,9 +7,9 @@ from ops.drills.plan import AlertPlan
 
 
 def sample(plans: Iterable[AlertPlan]) -> list[AlertPlan]:
-    """Few of these alerts that together cover what all of them cover, so that what is new enters by itself.
+    """A few of these alerts that together cover as much as all of them. A new system or channel is included by itself.
 
-    A greedy set cover: the next one is that which takes the least time for each thing that it adds.
+    The choice is a greedy set cover: the next alert is the one that takes the least time for each thing that it adds.
     """
     left = list(plans)
     missing = frozenset[tuple[str, str]]().union(*(covers(plan) for plan in left))
@@ -23,7 +23,7 @@ def sample(plans: Iterable[AlertPlan]) -> list[AlertPlan]:
 
 
 def covers(plan: AlertPlan) -> frozenset[tuple[str, str]]:
-    """What a drill of this alert shows: its system, its channels, who evaluates it, and how its fault is caused."""
+    """What a drill of this alert covers: its system, its channels, its engine, and the kind of its fault."""
     return frozenset(
         {("system", plan.system), ("engine", plan.engine), ("fault", faults.kind(plan.alert))}
         | {("channel", name) for name in plan.channels}
@@ -31,5 +31,5 @@ def covers(plan: AlertPlan) -> frozenset[tuple[str, str]]:
 
 
 def _seconds(plan: AlertPlan) -> float:
-    """From the fault to the end of the alert."""
+    """Seconds from the fault to the end of the alert."""
     return plan.waits.allowed + plan.window

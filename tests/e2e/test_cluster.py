@@ -1,4 +1,4 @@
-"""A second checkout brings its own cluster up beside the first, survives a kill, and leaves the host as it was."""
+"""A second checkout starts its own cluster beside the first, survives a kill, and leaves the host unchanged."""
 
 import json
 import os
@@ -26,7 +26,7 @@ _FOLDERS = (
 
 
 def _host() -> dict[str, object]:
-    """All of the host that a Kubernetes node usually changes."""
+    """The state of everything on the host that a Kubernetes node usually changes."""
     firewall = {}
     for program in ("iptables-nft-save", "iptables-legacy-save", "ip6tables-nft-save"):
         saved = subprocess.run(
@@ -50,7 +50,7 @@ def _host() -> dict[str, object]:
 
 
 def _namespaces() -> set[str]:
-    """Of all processes but those of the first cluster, where other tests start pods meanwhile."""
+    """Namespaces of all processes except for those of the first cluster, where other tests start pods meanwhile."""
     first = _first_cluster()
     found: set[str] = set()
     for link in Path("/proc").glob("[0-9]*/ns/*"):
@@ -64,7 +64,7 @@ def _namespaces() -> set[str]:
 
 
 def _first_cluster() -> set[str]:
-    """Process ids: the node of this checkout and all below it, what lost its parent included."""
+    """Ids of the node process of this checkout and of all its descendants, including reparented ones."""
     children: dict[str, set[str]] = {}
     for file in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -107,12 +107,12 @@ def _local(checkout: Path, *arguments: str) -> str:
     return done.stdout + done.stderr
 
 
-def test_a_second_checkout_lives_beside_the_first_and_leaves_no_trace(checkout: Path) -> None:
+def test_a_second_checkout_runs_beside_the_first_and_leaves_nothing_behind(checkout: Path) -> None:
     debian.root("node", _PACKAGES)
     before, namespaces_before = _host(), _namespaces()
     cached = {path.name for path in cache().iterdir()}
 
-    # Killed in the middle: the next run starts over.
+    # The start is killed halfway; the next run starts from the beginning.
     killed = subprocess.Popen(
         [sys.executable, "-m", "local", "cluster", "up"], cwd=checkout, stderr=subprocess.PIPE, text=True
     )
@@ -127,7 +127,7 @@ def test_a_second_checkout_lives_beside_the_first_and_leaves_no_trace(checkout: 
 
     assert "is ready" in _local(checkout, "cluster", "up")
     assert "Running" in _local(checkout, "kubectl", "get", "pods", "-A")
-    assert _local(checkout, "cluster", "up") == "", "a second up changes nothing, and so says nothing"
+    assert _local(checkout, "cluster", "up") == "", "a second up changes nothing and prints nothing"
 
     during = _host()
     new_links = set(during["interfaces"]) - set(before["interfaces"])  # type: ignore[call-overload]
@@ -136,7 +136,7 @@ def test_a_second_checkout_lives_beside_the_first_and_leaves_no_trace(checkout: 
     for untouched in ("folders", "firewall", "mounts"):
         assert during[untouched] == before[untouched], untouched
 
-    # As after a crash or a reboot: every process is gone, the disk is as it was.
+    # A crash or a reboot ends every process, and leaves the disk unchanged.
     pid = json.loads((checkout / ".state/node/var/lib/node.json").read_text())["pid"]
     os.kill(pid, signal.SIGKILL)
     # On a busy machine, `cluster up` would still see the dying node.
@@ -147,7 +147,7 @@ def test_a_second_checkout_lives_beside_the_first_and_leaves_no_trace(checkout: 
     _local(checkout, "cluster", "down")
     assert _processes(checkout) == []
     assert _host() == before
-    # A pod of the first cluster that starts during a look may be taken for ours.
+    # A pod of the first cluster that starts during the check may look like one of the second.
     eventually(lambda: _namespaces() <= namespaces_before, seconds=30, what="namespaces are left")
     assert not (checkout / ".state").exists()
     assert {path.name for path in cache().iterdir()} == cached

@@ -1,4 +1,4 @@
-"""One request with a known trace id is an exemplar, log lines and a trace; each data source's link finds the next."""
+"""One request has an exemplar, log lines and a trace with the same id, and Grafana's links lead from one to another."""
 
 import re
 import secrets
@@ -16,18 +16,18 @@ from ops.clients.kube import Cluster, Service, service_urls
 from tests.e2e.conftest import eventually
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("all_pods")]
-# An item that always fails: a trace with an error is always kept.
+# This item always fails, and sampling keeps every trace with an error.
 BROKEN = "/items/666"
 SERVICE = "api"
-# Scrape, export and sampling decision, with room for a busy machine.
+# Seconds for scrape, export and sampling decision, with a margin for a busy machine.
 ARRIVES = 90
 
 
 @pytest.fixture(scope="module")
 def urls(core: client.CoreV1Api) -> Iterator[dict[str, str]]:
-    del core  # fails with advice when nothing runs
-    here = {"prometheus": 9090, "loki": 3100, "jaeger": 16686}
-    services = {name: Service(namespace="observability", name=name, port=port) for name, port in here.items()}
+    del core  # this fixture fails with advice if the cluster does not run
+    ports = {"prometheus": 9090, "loki": 3100, "jaeger": 16686}
+    services = {name: Service(namespace="observability", name=name, port=port) for name, port in ports.items()}
     services["api"] = Service(namespace="api", name="api", port=8000)
     with service_urls(Cluster(kubeconfig=KUBECONFIG), **services) as found:
         yield found
@@ -35,12 +35,12 @@ def urls(core: client.CoreV1Api) -> Iterator[dict[str, str]]:
 
 @pytest.fixture(scope="module")
 def request_ids(urls: dict[str, str]) -> tuple[str, str]:
-    """Trace id and request id of one request that was sent now."""
+    """Sends one request; gives its trace id and request id."""
     trace, request = secrets.token_hex(16), f"e2e-{secrets.token_hex(4)}"
     headers = {
         "traceparent": f"00-{trace}-{secrets.token_hex(8)}-01",
         "X-Request-Id": request,
-        # The simulator's own load never uses it: the exemplar stays until the next scrape.
+        # The simulator's own load never uses this project, so the exemplar stays until the next scrape.
         "X-Project-Id": "probe",
     }
     answer = httpx.get(urls["api"] + BROKEN, headers=headers, timeout=10)
@@ -55,7 +55,7 @@ def get(url: str, **params: Any) -> Any:
 
 
 def lines(urls: dict[str, str], query: str) -> list[dict[str, Any]]:
-    """Streams (labels and structured metadata, with their lines) of the last quarter of an hour."""
+    """Streams of the last 15 minutes: labels and structured metadata, with their lines."""
     start = int((time.time() - 900) * 1e9)
     return get(f"{urls['loki']}/loki/api/v1/query_range", query=query, start=start, limit=100)["data"]["result"]
 
@@ -112,7 +112,7 @@ def test_the_log_line_keeps_its_ids_and_its_links_open_the_trace(
     assert spans(urls, trace) or eventually(lambda: spans(urls, trace), seconds=ARRIVES, what="no such trace")
 
 
-def test_the_trace_has_several_services_and_its_links_find_lines_and_numbers(
+def test_the_trace_has_several_services_and_its_links_find_lines_and_metrics(
     urls: dict[str, str], request_ids: tuple[str, str]
 ) -> None:
     trace, _ = request_ids
@@ -120,7 +120,7 @@ def test_the_trace_has_several_services_and_its_links_find_lines_and_numbers(
     options = data_sources.jaeger_json()
 
     def tags(of: dict[str, Any]) -> str:
-        """What Grafana puts for the tags of a span of SERVICE."""
+        """The text that Grafana inserts for the tags of a span of SERVICE."""
         return ", ".join(f'{tag["value"]}="{SERVICE}"' for tag in of["tags"])
 
     logs = options["tracesToLogsV2"]

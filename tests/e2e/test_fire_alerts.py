@@ -17,8 +17,8 @@ from tests.e2e import drill
 from tests.e2e.sample import sample
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("drill")]
-# Caused in the cluster itself, one after the other; slow to begin; true by themselves on a machine that is as busy as
-# these tests make it; or fired by another test at the same time.
+# Left out are alerts whose faults change the cluster itself, one at a time, or begin slowly; alerts that fire by
+# themselves on a machine as busy as these tests make it; and the alert that the kill drill fires at the same time.
 LEFT_OUT = {*REAL, *RISES, ERROR_LOG_ANOMALOUS, "NodeCPUHigh", "ApiLatencyHigh", kill_drill.ALERT}
 FILES = content(load(LOCAL))
 ALL = [
@@ -27,10 +27,10 @@ ALL = [
     if plan.alert not in LEFT_OUT and FILES.enabled(plan.alert)
 ]
 PLANS = {plan.alert: plan for plan in sample(ALL)}
-"""What is fired here. `make fire-alerts` fires all of them, those that are left out above as well."""
+"""The alerts that this test fires. `make fire-alerts` fires all, including those that are left out above."""
 
 
-def test_the_sample_is_about_every_system_and_every_kind_of_channel() -> None:
+def test_the_sample_covers_every_system_and_every_channel() -> None:
     assert {plan.system for plan in PLANS.values()} == {FILES.system(name) for name in FILES.rules}
     channels = {channel for plan in PLANS.values() for channel in plan.channels}
     assert channels == set(FILES.routing.channels)
@@ -39,7 +39,7 @@ def test_the_sample_is_about_every_system_and_every_kind_of_channel() -> None:
 
 
 def test_every_alert_is_delivered_and_resolved() -> None:
-    """How fast each one was is measured, not tested: see `make fire-alerts` and `make bench`."""
+    """The time of delivery is not tested here; `make fire-alerts` and `make bench` measure it."""
     report = drill.record(PLANS).report
     assert {alert["alert"] for alert in report["alerts"]} == set(PLANS)
     assert report["left_out"] == {}
@@ -47,17 +47,17 @@ def test_every_alert_is_delivered_and_resolved() -> None:
     for alert in report["alerts"]:
         channels = set(PLANS[alert["alert"]].channels)
         assert set(alert["delivered"]) == set(alert["channels"]) == channels, alert["alert"]
-        told_of_the_end = {channel for channel in channels if FILES.resolves(channel)}
+        resolving = {channel for channel in channels if FILES.resolves(channel)}
         if alert["alert"] != ALWAYS_FIRES and not alert["not_awaited"]:
-            assert set(alert["resolved"]) == told_of_the_end, alert["alert"]
+            assert set(alert["resolved"]) == resolving, alert["alert"]
 
 
-def test_every_channel_that_is_told_of_an_end_was() -> None:
-    told = {channel for alert in drill.record(PLANS).report["alerts"] for channel in alert["resolved"]}
-    assert told == {channel for channel in FILES.routing.channels if FILES.resolves(channel)}
+def test_every_channel_with_resolved_notifications_got_one() -> None:
+    notified = {channel for alert in drill.record(PLANS).report["alerts"] for channel in alert["resolved"]}
+    assert notified == {channel for channel in FILES.routing.channels if FILES.resolves(channel)}
 
 
-def test_the_page_shows_every_alert_and_that_all_is_well() -> None:
+def test_the_page_shows_every_alert_and_no_failure() -> None:
     found = drill.record(PLANS)
     assert f"{len(PLANS)} of {len(PLANS)} alerts delivered" in found.report["summary"]
     assert found.page.startswith("<!doctype html>")
@@ -65,8 +65,8 @@ def test_the_page_shows_every_alert_and_that_all_is_well() -> None:
     assert "FAILED" not in found.page
 
 
-def test_the_report_is_kept_where_people_look() -> None:
+def test_the_report_is_also_in_its_default_folder() -> None:
     found = drill.record(PLANS)
-    kept = Path(ROOT, ".state/fire-alerts")
-    assert json.loads((kept / "report.json").read_text()) == found.report
-    assert (kept / "report.html").read_text() == found.page
+    folder = Path(ROOT, ".state/fire-alerts")
+    assert json.loads((folder / "report.json").read_text()) == found.report
+    assert (folder / "report.html").read_text() == found.page

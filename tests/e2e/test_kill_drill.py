@@ -1,4 +1,4 @@
-"""Pods of the pipeline are killed around firing alerts; nothing may be lost."""
+"""No notification is lost when pods of the pipeline are killed while alerts fire."""
 
 import json
 import subprocess
@@ -9,12 +9,12 @@ import pytest
 
 from local.paths import ROOT
 
-# One group with test_logs: of two files that kill pods, one waits for the other.
+# The same group as test_logs, because two files that kill pods must not run at the same time.
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("kills"), pytest.mark.usefixtures("killer")]
 
 
 def test_a_killed_pod_loses_no_notification(tmp_path: Path) -> None:
-    """Two kills here; `make kill-drill` does 20."""
+    """Kills two pods; `make kill-drill` kills 20."""
     report = tmp_path / "report.json"
     done = subprocess.run(
         [sys.executable, "-m", "ops", "kill-drill", "--kills", "2", "--json", str(report)],

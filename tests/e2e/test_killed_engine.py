@@ -1,4 +1,4 @@
-"""An engine that is killed in the middle of its work loses nothing, and the next run finishes that work."""
+"""An engine that is killed during a run loses no resource, and the next run finishes the work."""
 
 import json
 import os
@@ -30,7 +30,7 @@ BUDGET = "kubernetes:policy/v1:PodDisruptionBudget"
 
 
 class Services:
-    """A stack of many onboarded services in a namespace of its own."""
+    """A stack with many onboarded services in its own namespace."""
 
     def __init__(self, state: Path) -> None:
         self.namespace = f"killed-{uuid.uuid4().hex[:8]}"
@@ -39,18 +39,18 @@ class Services:
         self.workspace = Workspace(stack="killed", root=PROGRAM, state=state, config=keyed)
 
     def budgets(self) -> dict[str, str]:
-        """Name of each budget that the cluster holds -> its UID."""
+        """Maps the name of each disruption budget in the cluster to its UID."""
         found = json.loads(
             self._kubectl("get", "poddisruptionbudgets", f"--namespace={self.namespace}", "--output=json")
         )
         return {item["metadata"]["name"]: item["metadata"]["uid"] for item in found["items"]}
 
     def namespace_exists(self) -> bool:
-        """Whether the cluster still holds the stack's namespace."""
+        """Whether the stack's namespace still exists in the cluster."""
         return bool(self._kubectl("get", "namespace", self.namespace, "--ignore-not-found", "--output=name"))
 
     def recorded(self) -> set[str]:
-        """Names of the budgets that the state knows, those under way included."""
+        """Names of the budgets in the state, including those of pending operations."""
         path = self.workspace.backend / ".pulumi" / "stacks" / "bench" / "killed.json"
         latest = json.loads(path.read_text())["checkpoint"]["latest"]
         under_way = [operation["resource"] for operation in latest.get("pending_operations") or []]
@@ -58,7 +58,7 @@ class Services:
         return {one["urn"].rpartition("::workers-")[2] for one in every if one["type"] == BUDGET}
 
     def kill_during(self, action: Callable[..., object], until: Callable[[int], bool]) -> None:
-        """Run an action of the engine, and kill the engine when the number of budgets in the cluster is right."""
+        """Run an action of the engine, and kill the engine once `until` is true for the number of budgets."""
         with ThreadPoolExecutor(1) as pool:
             running = pool.submit(action, self.workspace, report=lambda _: None)
             while not running.done() and not (self.workspace.locks() and until(len(self.budgets()))):
@@ -81,20 +81,20 @@ def services(tmp_path):
     assert not found.namespace_exists()
 
 
-def test_what_a_killed_engine_did_is_in_the_state_and_the_next_run_ends_it(services):
+def test_the_work_of_a_killed_engine_is_in_the_state_and_the_next_run_finishes_it(services):
     services.kill_during(actions.up, lambda number: number >= SERVICES // 4)
-    made = services.budgets()
-    assert SERVICES // 4 <= len(made) < SERVICES, "the kill came in the middle"
-    assert made.keys() <= services.recorded()
+    created = services.budgets()
+    assert SERVICES // 4 <= len(created) < SERVICES, "the kill must come before the end of the run"
+    assert created.keys() <= services.recorded()
     lines = []
     actions.up(services.workspace, report=lines.append)
     assert "the last run was killed; its lock is released" in lines
     now = services.budgets()
     assert now.keys() == {f"service-{number}" for number in range(SERVICES)}
-    assert made.items() <= now.items(), "what was there was neither made anew nor lost"
+    assert created.items() <= now.items(), "the next run must neither replace nor lose existing budgets"
     assert actions.up(services.workspace, expect_no_changes=True, report=lambda _: None).count == 0
 
     services.kill_during(actions.destroy, lambda number: number <= 3 * SERVICES // 4)
     left = services.budgets()
-    assert 0 < len(left) <= 3 * SERVICES // 4, "the kill came in the middle"
+    assert 0 < len(left) <= 3 * SERVICES // 4, "the kill must come before the end of the run"
     assert left.keys() <= services.recorded()

@@ -1,4 +1,4 @@
-"""A stack's whole life on the real engine and a real API server: up, again, refresh, a changed rule, drift, destroy."""
+"""The lifecycle of a stack with the real engine and a real API server: up, refresh, a changed rule, drift, destroy."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,7 +20,7 @@ Ask = Callable[[str, str, int, str], Any]
 
 
 def _workspace(state: Path, **changes: Any) -> Workspace:
-    """A stack beside the local one: its values, other names, one replica of each, and no simulator."""
+    """A stack beside the local one, with the same values but other names, one replica of each, and no simulator."""
     config = yaml.safe_load((ROOT / "Pulumi.local.yaml").read_text())["config"]
     own = {
         "kubeconfig": str(KUBECONFIG),
@@ -32,7 +32,7 @@ def _workspace(state: Path, **changes: Any) -> Workspace:
         "prometheusMemory": "256Mi",
         "collectorReplicas": "1",
         "alertOverrides": {},
-        # Whether there is an image of Grafana depends on the machine; its content goes to files here.
+        # Not every machine has an image of Grafana. Without a server, its content is written to files.
         "grafana": "false",
         **changes,
     }
@@ -61,7 +61,7 @@ def test_a_stack_from_its_first_up_to_its_destroy(core: client.CoreV1Api, ask: A
     actions.refresh(stack, expect_no_changes=True, report=_quiet)
     assert actions.outputs(stack)["endpoints"]["prometheus"]["url"] == f"http://prometheus.{NAMESPACE}.svc:9090"
 
-    # A changed rule is one changed object, is live without a restart, and the disk is the same one.
+    # A changed rule changes one object, and takes effect without a restart of the pod.
     before = core.read_namespaced_pod("prometheus-0", NAMESPACE)
     overrides = {"JobQueueDepthHigh": {"thresholds": {"pending_jobs": 777}}}
     changed = _workspace(state, alertOverrides=overrides)
@@ -79,7 +79,7 @@ def test_a_stack_from_its_first_up_to_its_destroy(core: client.CoreV1Api, ask: A
     assert after.metadata.uid == before.metadata.uid
     assert after.status.container_statuses[0].restart_count == 0
 
-    # What somebody deleted by hand is drift to refresh, and up brings it back.
+    # An object that somebody deleted by hand is drift for refresh, and up creates it again.
     policy = client.PolicyV1Api(core.api_client)
     policy.delete_namespaced_pod_disruption_budget("prometheus", NAMESPACE)
     with pytest.raises(LocalError, match=r"refresh: no changes were expected[\s\S]*prometheus-budget"):

@@ -1,4 +1,4 @@
-"""A pod writes numbered lines while an agent, a gateway and Loki are killed in turn: Loki gets all of them."""
+"""Loki gets every line of a pod that writes while an agent, a gateway and Loki are killed one after another."""
 
 import subprocess
 import time
@@ -19,15 +19,15 @@ pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("kills"), pytest.mark.use
 Ask = Callable[[str, str, int, str], Any]
 NAMESPACE, APP = "e2e-logs", "lines"
 MOST = 4800
-"""Lines, in four minutes. Loki answers with up to 5,000 at once."""
+"""Number of lines in four minutes. Loki returns at most 5,000 in one answer."""
 SCRIPT = f"""
 import json, signal, time
-told = []
-signal.signal(signal.SIGTERM, lambda *_: told.append("to end"))
+signals = []
+signal.signal(signal.SIGTERM, lambda number, _: signals.append(number))
 for number in range({MOST}):
     print(json.dumps(dict(level="INFO", service="numbers", message=f"line {{number}}", operation="count")), flush=True)
     time.sleep(0.05)
-    if told:
+    if signals:
         break
 """
 END = ("exec", APP, "--", "python3", "-c", "import os, signal; os.kill(1, signal.SIGTERM)")
@@ -36,7 +36,7 @@ VICTIMS = (("observability-agent", "otel-agent"), ("observability", "otel-gatewa
 
 @pytest.fixture
 def writer(core: client.CoreV1Api) -> Iterator[None]:
-    """The pod, in a namespace of its own."""
+    """Runs the pod that writes the lines, in its own namespace."""
     namespace: Any = {"metadata": {"name": NAMESPACE}}
     core.create_namespace(namespace)
     container: dict[str, Any] = {
@@ -100,7 +100,7 @@ def test_no_line_is_lost_while_agent_gateway_and_loki_are_killed(
     for namespace, app in VICTIMS:
         pods = _pods(core, namespace, app)
         before, victim = {pod.metadata.uid for pod in pods}, pods[0].metadata
-        # One second to end: too short for the gateway, which is then killed.
+        # One second is too short for the gateway to end by itself, so it is killed.
         core.delete_namespaced_pod(victim.name, namespace, grace_period_seconds=1)
 
         def back(namespace: str = namespace, app: str = app, before: set[str] = before) -> bool:
@@ -108,11 +108,13 @@ def test_no_line_is_lost_while_agent_gateway_and_loki_are_killed(
             return len(now) == len(before) and {p.metadata.uid for p in now} != before and all(_ready(p) for p in now)
 
         eventually(back, seconds=120, what=f"{app} does not come back")
-    assert _phase(core) == "Running", "the pod ended before the last victim was back: nothing is proven"
+    assert _phase(core) == "Running", (
+        "the pod ended before the last killed pod was ready again, so this test proves nothing"
+    )
     subprocess.run([tool("kubectl"), f"--kubeconfig={KUBECONFIG}", f"--namespace={NAMESPACE}", *END], check=True)
     eventually(lambda: _phase(core) == "Succeeded", seconds=300, what="the pod does not end")
     written = core.read_namespaced_pod_log(APP, NAMESPACE).splitlines()
-    assert f"line {len(written) - 1}" in written[-1], "the kubelet's log is not whole"
+    assert f"line {len(written) - 1}" in written[-1], "the kubelet's log is incomplete"
     eventually(lambda: len(lines()) >= len(written), seconds=120, what=f"of {len(written)} lines some are missing")
     counts = lines()
     assert set(counts) == set(written)

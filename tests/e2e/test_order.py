@@ -1,4 +1,4 @@
-"""Which tests on the cluster run side by side, and in which order. Needs no cluster."""
+"""The order of the tests on the cluster, and the locks that they need. These tests need no cluster."""
 
 import re
 from pathlib import Path
@@ -16,20 +16,20 @@ def marked(folder: Path) -> set[Path]:
     return {file for file in folder.rglob("test_*.py") if MARK.search(file.read_text())}
 
 
-def test_make_e2e_looks_where_the_tests_on_the_cluster_are() -> None:
-    there = {file for folder in FOLDERS for file in marked(ROOT / folder)}
-    assert there
-    assert marked(ROOT / "tests") == there
+def test_make_e2e_runs_all_folders_with_tests_on_the_cluster() -> None:
+    files = {file for folder in FOLDERS for file in marked(ROOT / folder)}
+    assert files
+    assert marked(ROOT / "tests") == files
     (command,) = [line for line in (ROOT / "Makefile").read_text().splitlines() if "pytest -m e2e" in line]
     assert all(folder in command.split() for folder in FOLDERS)
 
 
-def test_the_order_names_files_that_are_there() -> None:
-    there = {file.stem for folder in FOLDERS for file in marked(ROOT / folder)}
-    assert {*FIRST, *LAST} <= there
+def test_the_order_names_existing_files() -> None:
+    names = {file.stem for folder in FOLDERS for file in marked(ROOT / folder)}
+    assert {*FIRST, *LAST} <= names
 
 
-def test_who_kills_pods_waits_for_those_who_need_them() -> None:
+def test_tests_that_kill_pods_come_after_those_that_need_them() -> None:
     killers, others = set[str](), set[str]()
     for folder in FOLDERS:
         for file in marked(ROOT / folder):
@@ -49,7 +49,7 @@ def item(name: str, *marks: str) -> Any:
     return found
 
 
-def test_the_longest_comes_first() -> None:
+def test_tests_on_the_cluster_come_last_and_in_their_order() -> None:
     unit, other = item("test_a"), item("test_b", "e2e")
     first, last = [item(name, "e2e") for name in FIRST[:2]], [item(name, "e2e") for name in LAST[:2]]
     items = [*reversed(last), other, unit, *reversed(first)]

@@ -1,4 +1,4 @@
-"""What `make up` left running keeps its promises: ready, restricted, scraping, and closed to whom nobody let in."""
+"""The running local platform: its pods are ready, restricted and scraped, and only allowed clients reach it."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -35,10 +35,10 @@ SIMULATED = {
     "speccursor": "active_jobs",
     "media": "media_cluster_pending_jobs",
     "api": "request_duration_seconds_count",
-    # It exposes series only while a fault is on.
+    # This pod exposes series only while a fault is on.
     "platform-faults": 'up{namespace="platform-faults"}',
 }
-"""Namespace -> a metric of its pods."""
+"""Maps a namespace to a metric of its pods."""
 
 
 @pytest.mark.parametrize("namespace", PODS)
@@ -47,13 +47,13 @@ def test_every_pod_is_ready_and_the_count_is_right(core: client.CoreV1Api, names
         pods = [
             pod
             for pod in core.list_namespaced_pod(namespace).items
-            # Grafana runs only where GRAFANA_HOME names one.
+            # Grafana runs only if GRAFANA_HOME is set.
             if (pod.metadata.labels or {}).get("app.kubernetes.io/name") != "grafana"
         ]
         assert len(pods) == PODS[namespace]
         return all(any(c.type == "Ready" and c.status == "True" for c in pod.status.conditions) for pod in pods)
 
-    # One probe that a busy machine answers late is no pod that is not ready.
+    # On a busy machine, a late answer to one probe can make a pod unready for a moment.
     eventually(all_ready, seconds=60, what=f"not every pod of {namespace} is ready")
 
 
@@ -109,7 +109,7 @@ def test_no_rule_fails_and_all_are_loaded(ask: Ask, replica: int) -> None:
     assert [(rule["name"], rule["lastError"]) for rule in rules if rule.get("lastError")] == []
 
 
-def test_disruption_budgets_let_one_pod_go_at_a_time(core: client.CoreV1Api) -> None:
+def test_disruption_budgets_allow_one_disruption_at_a_time(core: client.CoreV1Api) -> None:
     budgets = client.PolicyV1Api(core.api_client).list_pod_disruption_budget_for_all_namespaces().items
     allowed = {b.metadata.name: b.status.disruptions_allowed for b in budgets}
     assert allowed == {
@@ -119,14 +119,15 @@ def test_disruption_budgets_let_one_pod_go_at_a_time(core: client.CoreV1Api) -> 
         "jaeger": 1,
         "otel-gateway": 1,
         "jq-worker": 1,
-        # One pod that must stay; of the other two there are no pods here.
+        # sploot-cluster has one pod, which must stay; the other two have no pods in this stack.
         "sploot-cluster": 0,
         "rust-worker": 0,
         "variant-generator": 0,
     }
 
 
-# A policy that lets a new pod in takes effect a moment after the pod is there; one that keeps it out holds all along.
+# A network policy that allows a new pod takes effect a moment after the pod starts, so the probe repeats its attempts.
+# A policy that denies it applies from the beginning.
 PROBE = """
 import socket, sys, time
 for _ in range(15):
@@ -143,15 +144,15 @@ sys.exit(1)
 
 STRANGERS = {
     "without a policy that allows it": ({}, "Failed"),
-    # The control: it shows that the first one fails for the reason that is claimed.
-    "from a namespace that may": ({"observability/access": "true"}, "Succeeded"),
+    # This case shows that the first one fails because of the missing access, and not for another reason.
+    "from a namespace with access": ({"observability/access": "true"}, "Succeeded"),
 }
-"""Who asks -> labels of a stranger's namespace, and how its probe ends."""
+"""Maps each client to the labels of its namespace, and to the phase in which its probe ends."""
 
 
 @pytest.fixture(scope="module", autouse=True)
 def strangers(core: client.CoreV1Api) -> Iterator[dict[str, str]]:
-    """The namespace of each stranger, where its probe begins at once and is asked for by the last tests."""
+    """Maps each client to its namespace. The probes start at once, and the last tests read their results."""
     container = {"name": "probe", "image": versions.SIMULATOR_IMAGE, "command": ["python3", "-c", PROBE]}
     spec = {"restartPolicy": "Never", "automountServiceAccountToken": False, "containers": [container]}
     found: dict[str, str] = {}
@@ -168,7 +169,7 @@ def strangers(core: client.CoreV1Api) -> Iterator[dict[str, str]]:
 
 
 @pytest.mark.parametrize("who", STRANGERS)
-def test_who_can_reach_prometheus(core: client.CoreV1Api, strangers: dict[str, str], who: str) -> None:
+def test_only_clients_with_access_reach_prometheus(core: client.CoreV1Api, strangers: dict[str, str], who: str) -> None:
     namespace, outcome = strangers[who], STRANGERS[who][1]
 
     def phase() -> str | None:
@@ -176,6 +177,6 @@ def test_who_can_reach_prometheus(core: client.CoreV1Api, strangers: dict[str, s
         return found if found in ("Succeeded", "Failed") else None
 
     reached = eventually(phase, seconds=60, what="the probe did not end")
-    said = core.read_namespaced_pod_log("probe", namespace)
-    assert reached == outcome, said
-    assert ("connected" in said) is (outcome == "Succeeded"), said
+    output = core.read_namespaced_pod_log("probe", namespace)
+    assert reached == outcome, output
+    assert ("connected" in output) is (outcome == "Succeeded"), output

@@ -1,4 +1,4 @@
-"""The official provider at a real API server, by our engine: the life of objects in a throwaway namespace."""
+"""The official Kubernetes provider with a real engine and API server: objects in a temporary namespace."""
 
 import json
 import re
@@ -29,36 +29,36 @@ config = pulumi.Config()
 want = json.loads(config.require("want"))
 cluster = k8s.Provider("c", kubeconfig=config.require("kubeconfig"), cluster_identifier="e2e",
     enable_config_map_mutable=True, enable_secret_mutable=True)
-there = pulumi.ResourceOptions(provider=cluster)
+opts = pulumi.ResourceOptions(provider=cluster)
 level = {"pod-security.kubernetes.io/enforce": want.get("security", "privileged")}
-space = k8s.core.v1.Namespace("space", metadata={"name": config.require("space"), "labels": level}, opts=there)
+space = k8s.core.v1.Namespace("space", metadata={"name": config.require("space"), "labels": level}, opts=opts)
 def at(name): return {"name": name, "namespace": space.metadata.name}
 k8s.core.v1.ConfigMap("named", metadata=at("named"), data={"a": want.get("data", "1")},
-    opts=pulumi.ResourceOptions.merge(there, pulumi.ResourceOptions(protect=want.get("protect", False))))
-auto = k8s.core.v1.ConfigMap("auto", metadata={"namespace": space.metadata.name}, data={"a": "1"}, opts=there)
+    opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(protect=want.get("protect", False))))
+auto = k8s.core.v1.ConfigMap("auto", metadata={"namespace": space.metadata.name}, data={"a": "1"}, opts=opts)
 texts = want.get("secret", {"a": "hunter22", "b": "x"})
-k8s.core.v1.Secret("secret", metadata=at("secret"), string_data=texts, opts=there)
-k8s.core.v1.Service("service", metadata=at("service"), opts=there,
+k8s.core.v1.Secret("secret", metadata=at("secret"), string_data=texts, opts=opts)
+k8s.core.v1.Service("service", metadata=at("service"), opts=opts,
     spec={"selector": {"app": "x"}, "ports": [{"name": "http", "port": 80}]})
-k8s.apps.v1.StatefulSet("set", metadata=at("set"), opts=there, spec={
+k8s.apps.v1.StatefulSet("set", metadata=at("set"), opts=opts, spec={
     "replicas": 0, "serviceName": want.get("service", "one"), "selector": {"matchLabels": {"app": "x"}},
     "template": {"metadata": {"labels": {"app": "x"}}, "spec": {"containers": [{
         "name": "c", "image": "none.invalid/x:1", "resources": {"limits": {"cpu": "1000m", "memory": "0.5Gi"}}}]}}})
 app = {"app": want.get("app", "x")}
-k8s.apps.v1.Deployment("workers", metadata=at("workers"), opts=there, spec={
+k8s.apps.v1.Deployment("workers", metadata=at("workers"), opts=opts, spec={
     "replicas": 0, "selector": {"matchLabels": app}, "template": {
         "metadata": {"labels": app}, "spec": {"containers": [{"name": "c", "image": "none.invalid/x:1"}]}}})
 if "wrong" in want:
-    k8s.core.v1.ConfigMap("wrong", metadata=at("Not A Name"), data={}, opts=there)
+    k8s.core.v1.ConfigMap("wrong", metadata=at("Not A Name"), data={}, opts=opts)
 if "broken" in want:
     k8s.apps.v1.Deployment("broken", metadata={**at("broken"), "annotations": {"pulumi.com/timeoutSeconds": "15"}},
-        opts=there, spec={"replicas": 1, "selector": {"matchLabels": {"app": "y"}}, "template": {
+        opts=opts, spec={"replicas": 1, "selector": {"matchLabels": {"app": "y"}}, "template": {
             "metadata": {"labels": {"app": "y"}},
             "spec": {"containers": [{"name": "c", "image": "none.invalid/x:1",
                 "env": [{"name": "TOKEN", "value": pulumi.Output.secret("none.invalid")}]}]}}})
 if "crashing" in want:
     k8s.apps.v1.Deployment("crashing", metadata={**at("crashing"), "annotations": {"pulumi.com/timeoutSeconds": "20"}},
-        opts=there, spec={"replicas": 1, "minReadySeconds": 10, "selector": {"matchLabels": {"app": "z"}}, "template": {
+        opts=opts, spec={"replicas": 1, "minReadySeconds": 10, "selector": {"matchLabels": {"app": "z"}}, "template": {
             "metadata": {"labels": {"app": "z"}},
             "spec": {"containers": [{"name": "c", "image": want["crashing"], "imagePullPolicy": "Never",
                 "command": ["python3", "-c", "print('the database is not there'); exit(3)"]}]}}})
@@ -68,7 +68,7 @@ pulumi.export("auto", auto.metadata.name)
 
 
 class Life:
-    """One stack of its own namespace."""
+    """A stack with its own namespace."""
 
     def __init__(self, folder: Path) -> None:
         (folder / "Pulumi.yaml").write_text(PROJECT)
@@ -107,7 +107,7 @@ def quiet(_line: str) -> None:
 
 @pytest.fixture(scope="module")
 def life(tmp_path_factory):
-    """One stack for all tests, because each `up` and `destroy` takes seconds. Each test begins with an `up` of its own."""
+    """One stack for all tests: each `up` and `destroy` takes seconds. Each test begins with an `up` of its own."""
     found = Life(tmp_path_factory.mktemp("life"))
     yield found
     found.kubeconfig.write_text(KUBECONFIG.read_text())
@@ -115,7 +115,7 @@ def life(tmp_path_factory):
     assert found.space not in found.kubectl("get", "namespaces", "-o", "name")
 
 
-def test_life_of_objects(life):
+def test_objects_are_created_updated_and_replaced(life):
     assert life.preview().changes == {"create": 9}
     assert life.space not in life.kubectl("get", "namespaces", "-o", "name")
     life.up()
@@ -125,14 +125,14 @@ def test_life_of_objects(life):
     uid = life.kubectl("get", "configmap", "named", "-o", "jsonpath={.metadata.uid}")
     assert life.up(data="2").changes == {"update": 1}
     assert life.kubectl("get", "configmap", "named", "-o", "jsonpath={.data.a} {.metadata.uid}") == f"2 {uid}"
-    assert life.up(data="2", app="y").changes == {"replace": 1}, "a selector is immutable"
+    assert life.up(data="2", app="y").changes == {"replace": 1}, "a changed selector must replace the Deployment"
     assert life.kubectl("get", "deployment", "workers", "-o", "jsonpath={.spec.selector.matchLabels.app}") == "y"
     assert life.up(data="2", app="y", secret={"a": "hunter22"}).changes == {"update": 1}
     assert json.loads(life.kubectl("get", "secret", "secret", "-o", "jsonpath={.data}")).keys() == {"a"}
     assert "hunter22" not in (life.folder / ".state/pulumi/.pulumi/stacks/life/e2e.json").read_text()
 
 
-def test_foreign_fields_are_no_drift_but_ours_and_lost_objects_are(life):
+def test_changed_fields_of_the_program_and_missing_objects_are_drift_and_other_fields_are_not(life):
     life.up()
     life.kubectl("label", "configmap", "named", "theirs=1")
     assert life.refresh().count == 0
@@ -157,7 +157,7 @@ def test_preview_finds_what_the_api_server_would_refuse(life):
 
 
 def test_an_immutable_field_of_a_stateful_set_is_refused_by_the_preview(life):
-    """Its replacement would lose its volumes; docs/operations.md says how it is done on purpose."""
+    """A replacement would lose the volumes. docs/operations.md describes how to replace it deliberately."""
     life.up()
     for action in (life.preview, life.up):
         with pytest.raises(LocalError, match=r"StatefulSet: set: .* updates to statefulset spec .* are forbidden"):
@@ -179,10 +179,10 @@ def test_a_protected_object_is_not_deleted(life):
     life.up()
 
 
-def test_a_cluster_that_is_away_is_never_green(life):
+def test_an_unreachable_cluster_is_always_an_error(life):
     life.up()
     text = life.kubeconfig.read_text()
-    closed = re.sub(r"server: .*", "server: https://127.0.0.1:1", text)  # port 1 (tcpmux) is served nowhere
+    closed = re.sub(r"server: .*", "server: https://127.0.0.1:1", text)  # nothing listens on port 1 (tcpmux)
     assert closed != text
     life.kubeconfig.write_text(closed)
     for action in (actions.drift, actions.refresh, actions.destroy):
@@ -192,19 +192,19 @@ def test_a_cluster_that_is_away_is_never_green(life):
     with pytest.raises(LocalError, match=r"unreachable[\s\S]*127\.0\.0\.1:1"):
         life.up(data="2")
     life.kubeconfig.write_text(text)
-    assert life.up().count == 0, "the state forgot nothing"
+    assert life.up().count == 0, "the state must still have every object"
 
 
-def test_object_that_does_not_become_ready_is_explained_and_kept(life):
+def test_object_that_does_not_become_ready_is_explained_and_stays_in_the_state(life):
     with pytest.raises(LocalError, match=r"Deployment: broken: ") as caught:
         life.up(broken=True)
     assert re.search(
         r"^pod broken-\S+ \(Pending\): (ErrImagePull|ImagePullBackOff): container c: ", str(caught.value), re.M
     )
     assert "event: Failed: " in str(caught.value)
-    assert "none.invalid" not in str(caught.value).split("\npod broken-")[1], "a secret of the state is masked"
+    assert "none.invalid" not in str(caught.value).split("\npod broken-")[1], "secrets of the state must be masked"
     with pytest.raises(LocalError, match="broken"):
-        life.up(broken=True)  # still awaited, not taken for done
+        life.up(broken=True)  # the next run waits for it again
     assert life.up().changes == {"delete": 1}
 
 

@@ -1,4 +1,4 @@
-"""The quickstart as a new user does it: its own commands, on the running local stack."""
+"""The commands of the quickstart work on the running local stack."""
 
 import json
 import os
@@ -13,11 +13,12 @@ from tests.e2e import quickstart
 from tests.e2e.conftest import eventually
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("all_pods")]
-# `make open` serves fixed ports; other tests have theirs, and outgoing connections those from 32768 on.
+# `make open` serves fixed ports. With this offset they collide neither with those of other tests, nor with those of
+# outgoing connections, which start at 32768.
 OFFSET = 2_900
 
 
-# A person's shell, not that of the `make` that runs the tests.
+# The environment of a user's shell, without the variables of the `make` that runs the tests.
 SHELL = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
 
 
@@ -29,7 +30,7 @@ def run(command: str) -> str:
 
 @pytest.fixture(scope="module")
 def opened() -> Iterator[None]:
-    """`make open` of the README."""
+    """Runs `make open` from the README."""
     if not KUBECONFIG.exists():
         pytest.fail("the local cluster does not run: make up")
     command = ["make", "open", f"ARGS=--offset {OFFSET}"]
@@ -60,11 +61,11 @@ def test_one_request_is_found_in_every_signal() -> None:
         )
 
 
-def test_what_the_readme_says_of_a_running_stack() -> None:
+def test_commands_of_the_readme_work_on_a_running_stack() -> None:
     assert "prometheus" in json.loads(run("make outputs"))["endpoints"]
     assert "otel-gateway-0" in run('make kubectl ARGS="get pods -A"')
 
 
 def test_every_query_of_the_running_stack_answers() -> None:
-    # Other tests kill pods meanwhile: the next run finds them back.
+    # Other tests kill pods meanwhile, and a later run finds them ready again.
     assert eventually(lambda: "queries are as they should be" in run("make check-queries"), seconds=180, what="queries")

@@ -1,4 +1,4 @@
-"""The sample of alerts that `make e2e` fires is small, and what is new enters it by itself. Needs no cluster."""
+"""The sample of alerts that `make e2e` fires is small and covers new systems and channels. Needs no cluster."""
 
 from dataclasses import replace
 
@@ -20,15 +20,15 @@ def chosen(*plans: AlertPlan) -> set[str]:
     return {one.alert for one in sample(plans)}
 
 
-def test_it_covers_all_that_the_whole_drill_covers_with_a_part_of_the_alerts() -> None:
+def test_the_sample_covers_as_much_as_the_whole_drill_with_few_alerts() -> None:
     picked = sample(ALL)
     everything = {thing for one in ALL for thing in covers(one)}
     assert {thing for one in picked for thing in covers(one)} == everything
     assert len(picked) < len(ALL) / 3
 
 
-def test_without_any_of_its_alerts_something_is_missing() -> None:
-    """But for an alert whose things later ones happen to cover as well, which greed cannot know."""
+def test_almost_every_alert_of_the_sample_is_needed() -> None:
+    """Some may be spare, because a greedy choice cannot know that later alerts cover the same things."""
     picked = sample(ALL)
     everything = {thing for one in ALL for thing in covers(one)}
     spare = [
@@ -40,24 +40,24 @@ def test_without_any_of_its_alerts_something_is_missing() -> None:
 
 
 @pytest.mark.parametrize("what", ["system", "channel"])
-def test_what_is_new_enters(what: str) -> None:
-    new = plan("New", *ALL[0].channels, system=ALL[0].system, for_=3600)  # never taken for its time
+def test_a_new_system_or_channel_is_included(what: str) -> None:
+    new = plan("New", *ALL[0].channels, system=ALL[0].system, for_=3600)  # too slow to be chosen for another reason
     new = replace(new, labels={"system": "new"}) if what == "system" else replace(new, channels=("new",))
     assert "New" in {one.alert for one in sample([*ALL, new])}
 
 
-def test_a_log_alert_is_in_it_however_long_it_takes() -> None:
+def test_the_sample_has_a_log_alert_although_it_is_slow() -> None:
     assert "loki" in {one.engine for one in sample(ALL)}
 
 
-def test_the_quicker_of_two_alike_is_taken() -> None:
+def test_the_quicker_of_two_similar_alerts_is_chosen() -> None:
     assert chosen(plan("Slow", "slack", for_=60), plan("Quick", "slack")) == {"Quick"}
     assert chosen(plan("Slow", "slack", window=300), plan("Quick", "slack", for_=60)) == {"Quick"}
 
 
-def test_one_alert_for_two_channels_is_taken_instead_of_two() -> None:
+def test_one_alert_for_two_channels_is_chosen_instead_of_two() -> None:
     assert chosen(plan("A", "slack"), plan("B", "email"), plan("Both", "slack", "email")) == {"Both"}
 
 
-def test_nothing_has_no_sample() -> None:
+def test_no_alerts_have_an_empty_sample() -> None:
     assert sample([]) == []

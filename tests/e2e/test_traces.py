@@ -1,4 +1,4 @@
-"""1,000 traces into the running platform: all with an error and a tenth of the rest reach Jaeger, whole."""
+"""Of 1,000 traces, all with an error and a tenth of the others reach Jaeger on the running platform, complete."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -16,14 +16,14 @@ pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("all_pods")]
 Ask = Callable[[str, str, int, str], Any]
 TRACES, ERRORS = 1000, 50
 BETWEEN_LOOKS = 3.0
-"""Seconds. The gateways decide once a second, and send what they keep in batches of a second at most."""
+"""Seconds between two queries. The gateways decide once a second, and send the kept traces within another second."""
 GATEWAYS = ("otel-gateway-0", "otel-gateway-1")
 _RECEIVED = "otelcol_receiver_accepted_spans"
 
 
 @pytest.fixture
 def urls(core: client.CoreV1Api) -> Iterator[dict[str, str]]:
-    del core  # fails with advice when nothing runs
+    del core  # this fixture fails with advice if the cluster does not run
     with service_urls(
         Cluster(kubeconfig=KUBECONFIG),
         simulator=Service(namespace="speccursor", name="speccursor", port=8000),
@@ -37,7 +37,7 @@ def _received(ask: Ask, gateway: str) -> float:
     return sum(float(row.rsplit(" ", 1)[1]) for row in rows if row.startswith(_RECEIVED))
 
 
-def test_all_errors_and_a_tenth_of_the_rest_are_in_jaeger_and_whole(ask: Ask, urls: dict[str, str]) -> None:
+def test_all_errors_and_a_tenth_of_the_rest_are_complete_in_jaeger(ask: Ask, urls: dict[str, str]) -> None:
     before = {gateway: _received(ask, gateway) for gateway in GATEWAYS}
     sent = httpx.post(f"{urls['simulator']}/traces", json={"count": TRACES, "errors": ERRORS}, timeout=120)
     assert sent.status_code == 200, sent.text
@@ -48,23 +48,23 @@ def test_all_errors_and_a_tenth_of_the_rest_are_in_jaeger_and_whole(ask: Ask, ur
     with httpx.Client(base_url=urls["jaeger"], timeout=30) as jaeger:
 
         def stored(traces: Iterable[str]) -> dict[str, int]:
-            """Different spans of each of these traces that Jaeger has; one question for all of them."""
+            """Number of different spans that Jaeger has of each of these traces, read by one query."""
             answer = jaeger.get("/api/traces", params=[("traceID", trace) for trace in traces]).raise_for_status()
             return {one["traceID"]: len({span["spanID"] for span in one["spans"]}) for one in answer.json()["data"]}
 
         wanted = {trace: spans[trace] for trace in failed}
-        eventually(lambda: stored(failed) == wanted, seconds=90, what="traces with errors are missing or torn")
+        eventually(lambda: stored(failed) == wanted, seconds=90, what="traces with errors are missing or incomplete")
 
         def settled() -> dict[str, int] | None:
-            """Spans of each trace that was kept, once two looks agree."""
+            """Number of spans of each kept trace, once two queries give the same result."""
             first = stored(spans)
             time.sleep(BETWEEN_LOOKS)
             return first if stored(spans) == first else None
 
-        kept = eventually(settled, seconds=90, what="traces still come")
-    torn = {trace: (count, spans[trace]) for trace, count in kept.items() if count != spans[trace]}
-    assert not torn
+        kept = eventually(settled, seconds=90, what="traces are still arriving")
+    incomplete = {trace: (count, spans[trace]) for trace, count in kept.items() if count != spans[trace]}
+    assert not incomplete
     share = (len(kept) - ERRORS) / (TRACES - ERRORS)
     assert 0.07 <= share <= 0.13, f"{share:.1%} of the traces without an error are kept"
     for gateway in GATEWAYS:
-        assert _received(ask, gateway) - before[gateway] > sum(spans.values()) / 4, f"{gateway} has too small a share"
+        assert _received(ask, gateway) - before[gateway] > sum(spans.values()) / 4, f"{gateway} received too few spans"

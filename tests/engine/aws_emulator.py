@@ -1,4 +1,4 @@
-"""AWS on a loopback port, by moto: what tests of the AWS parts run against. No account, no credentials."""
+"""An AWS emulator (moto) on a loopback port, for tests of the AWS parts. It needs no account and no credentials."""
 
 import os
 from collections.abc import Iterator
@@ -14,12 +14,12 @@ from tools.http_server import Handler
 
 REGION = "eu-central-1"
 ACCOUNT = "123456789012"
-"""The account that moto plays."""
+"""Id of the account that moto emulates."""
 LOGIN = {"AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY": "not-a-real-key"}
 
 
 class Refusing(Handler):
-    """Answers as STS does to a wrong secret key. No real one."""
+    """Rejects every request as STS rejects a wrong secret key."""
 
     def respond(self) -> None:
         body = (
@@ -31,7 +31,7 @@ class Refusing(Handler):
 
 @contextmanager
 def emulated_aws() -> Iterator[str]:
-    """An empty emulator, and an environment in which every AWS client of this process and its children uses it."""
+    """Starts an empty emulator and points every AWS client of this process and its children at it; gives its URL."""
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
@@ -46,7 +46,7 @@ def emulated_aws() -> Iterator[str]:
 
 @contextmanager
 def environment(**variables: str) -> Iterator[None]:
-    """These variables and no other of AWS': neither a profile nor a file of whoever runs the tests."""
+    """Sets these AWS variables and removes all others, so that the user's profiles and files are not read."""
     others = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     nowhere = {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
     with mock.patch.dict(
@@ -56,5 +56,5 @@ def environment(**variables: str) -> Iterator[None]:
 
 
 def client(service: str) -> Any:
-    """A client as a test looks with."""
+    """A boto3 client with which a test inspects the emulator."""
     return boto3.client(service, region_name=REGION)

@@ -1,4 +1,4 @@
-"""One resource of each kind, as the engine hands it to the grafana provider."""
+"""One resource of each kind, as the engine passes it to the grafana provider."""
 
 import json
 

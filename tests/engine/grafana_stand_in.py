@@ -1,4 +1,4 @@
-"""A stand-in for Grafana's HTTP API in tests: the endpoints that the provider uses, with a memory. No real Grafana."""
+"""A fake of Grafana's HTTP API. It has the endpoints that the provider uses, and stores what it is sent."""
 
 import json
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from tools.http_server import Handler, serving
 
 
 class GrafanaStandIn:
-    """What a test sees of it."""
+    """The content of the fake Grafana, which a test may read and change."""
 
     def __init__(self) -> None:
         self.folders: dict[str, dict[str, Any]] = {}
@@ -51,7 +51,7 @@ class GrafanaStandIn:
         if not uid and method == "GET":
             return 200, [self._shown(item) for item in store.values()]
         if not uid:
-            name = body.get("uid") or body["name"]  # a mute timing has no other
+            name = body.get("uid") or body["name"]  # a mute timing has no uid
             store[name] = {**body, "url": body.get("url", f"/x/{name}")}
             return 200, store[name]
         if uid not in store:
@@ -63,7 +63,7 @@ class GrafanaStandIn:
         return 200, self._shown(store[uid])
 
     def _shown(self, item: dict[str, Any]) -> dict[str, Any]:
-        """Like Grafana, gives no secret back."""
+        """The item without its secrets, which Grafana does not return either."""
         shown = {key: value for key, value in item.items() if key != "secureJsonData"}
         hidden = ("integrationKey",) if shown.get("type") == "pagerduty" else ("url",)
         if "settings" in shown:
@@ -90,13 +90,13 @@ class GrafanaStandIn:
 
 
 def _has_receiver(policy: dict[str, Any]) -> bool:
-    """Grafana 9.4 wants the receiver of every policy, also of one that could take its parent's."""
+    """Grafana 9.4 requires a receiver for every policy, even for one that could inherit its parent's."""
     return bool(policy.get("receiver")) and all(map(_has_receiver, policy.get("routes") or []))
 
 
 @contextmanager
 def running(grafana: GrafanaStandIn, port: int = 0) -> Iterator[str]:
-    """Serve on a loopback port; gives the URL."""
+    """Serves the fake on a loopback port; gives its URL."""
 
     class Api(Handler):
         def respond(self) -> None:

@@ -1,4 +1,4 @@
-"""The rendered workspace, locks, and the real engine on a program that needs no cluster."""
+"""The rendered workspace, locks, and runs of the real engine with a program that needs no cluster."""
 
 import json
 import socket
@@ -37,7 +37,7 @@ pulumi.export("token", pulumi.Output.secret("hunter22"))
 
 @pytest.fixture
 def tree(tmp_path, monkeypatch):
-    """A small project, apart from the repository."""
+    """A small project outside the repository."""
     monkeypatch.delenv("PULUMI_CONFIG_PASSPHRASE", raising=False)
     monkeypatch.delenv("PULUMI_CONFIG_PASSPHRASE_FILE", raising=False)
     root = tmp_path / "project"
@@ -96,15 +96,15 @@ def test_unreachable_cluster_fails_the_preview_of_the_platform_once(tmp_path):
     assert "Traceback" not in str(caught.value)
 
 
-def test_a_secret_is_encrypted_in_the_state_and_its_key_is_kept_between_runs(tree):
+def test_secrets_in_the_state_are_encrypted_with_the_same_key_in_every_run(tree):
     small = make(tree)
     actions.up(small, report=lambda _: None)
     salt = yaml.safe_load(small.stack_file.read_text())["encryptionsalt"]
     actions.preview(small, report=lambda _: None)
     assert yaml.safe_load(small.stack_file.read_text())["encryptionsalt"] == salt
-    kept = [path for path in (tree / ".state").rglob("*") if path.is_file()]
-    assert kept
-    assert [path.name for path in kept if b"hunter22" in path.read_bytes()] == []
+    state_files = [path for path in (tree / ".state").rglob("*") if path.is_file()]
+    assert state_files
+    assert [path.name for path in state_files if b"hunter22" in path.read_bytes()] == []
 
 
 def test_rendered_project_needs_no_language_host_and_names_the_plugins(tree, monkeypatch):
@@ -120,7 +120,7 @@ def test_rendered_project_needs_no_language_host_and_names_the_plugins(tree, mon
     assert rendered["config"] == {"size": {"type": "integer", "default": 1}}
 
 
-def test_official_plugin_is_taken_when_it_is_installed(tmp_path, monkeypatch):
+def test_official_plugin_is_used_when_it_is_installed(tmp_path, monkeypatch):
     monkeypatch.setenv("PULUMI_HOME", str(tmp_path))
     in_path = tmp_path / "path"
     in_path.mkdir()
@@ -131,19 +131,19 @@ def test_official_plugin_is_taken_when_it_is_installed(tmp_path, monkeypatch):
         ("aws", "pulumi-aws"),
     ):
         (in_path / f"pulumi-resource-{name}").touch(mode=0o755)
-        assert workspace.official_plugin(name) is None, "its version is not known"
+        assert workspace.official_plugin(name) is None, "the version of a plugin on PATH is unknown"
         folder = tmp_path / "plugins" / f"resource-{name}-v{workspace.version(package)}"
         folder.mkdir(parents=True)
         (folder / f"pulumi-resource-{name}").touch(mode=0o755)
         assert workspace.official_plugin(name) == folder
 
 
-def test_an_installed_kubernetes_plugin_takes_the_place_of_the_built_one(tree, tmp_path, monkeypatch):
+def test_an_installed_kubernetes_plugin_replaces_the_built_one(tree, tmp_path, monkeypatch):
     monkeypatch.setattr(workspace, "official_plugin", lambda name: tmp_path / name)
     assert make(tree).render()["kubernetes"] == tmp_path / "kubernetes"
 
 
-def test_secrets_of_the_state_are_known_and_masked(tree):
+def test_secrets_of_the_state_are_masked_in_texts(tree):
     small = make(tree)
     actions.up(small, report=lambda _: None)
     found = state.read(actions._stack(small, lambda _: None))
@@ -153,7 +153,7 @@ def test_secrets_of_the_state_are_known_and_masked(tree):
     assert found.cluster() is None
 
 
-def test_passphrase_is_private_and_only_made_when_the_user_has_none(tree, monkeypatch):
+def test_passphrase_file_is_private_and_only_created_when_the_user_has_no_passphrase(tree, monkeypatch):
     small = make(tree)
     variable = small.environment()["PULUMI_CONFIG_PASSPHRASE_FILE"]
     assert stat.S_IMODE(Path(variable).stat().st_mode) == 0o600
@@ -161,7 +161,7 @@ def test_passphrase_is_private_and_only_made_when_the_user_has_none(tree, monkey
     assert "PULUMI_CONFIG_PASSPHRASE_FILE" not in small.environment()
 
 
-def test_encrypted_stack_file_wants_its_passphrase(tree):
+def test_encrypted_stack_file_requires_its_passphrase(tree):
     (tree / "Pulumi.dev.yaml").write_text(STACK + "encryptionsalt: v1:x\n")
     with pytest.raises(LocalError, match="PULUMI_CONFIG_PASSPHRASE"):
         make(tree).render()
@@ -201,7 +201,7 @@ def test_lock_of_a_living_run_is_respected(tree, tmp_path):
     program.chmod(0o755)
     alive = subprocess.Popen([program, "60"])
     while "pulumi" not in Path(f"/proc/{alive.pid}/comm").read_text():
-        time.sleep(0.01)  # the new name shows a moment after the program has started
+        time.sleep(0.01)  # the process gets its new name a moment after it has started
     try:
         small = make(tree)
         lock(small, alive.pid)
@@ -212,20 +212,20 @@ def test_lock_of_a_living_run_is_respected(tree, tmp_path):
         alive.wait()
 
 
-def test_kube_context_takes_the_place_of_the_embedded_cluster_only(tree, monkeypatch):
+def test_kube_context_replaces_only_the_embedded_cluster(tree, monkeypatch):
     monkeypatch.setenv("KUBE_CONTEXT", "other")
     (tree / "Pulumi.dev.yaml").write_text("config:\n  observability:kubeconfig: .state/kubeconfig\n")
     monkeypatch.delenv("SIMULATOR_IMAGE", raising=False)
-    there = {
+    cluster = {
         "observability:clusterName": "other",
         "observability:kubeconfig": "",
         "observability:kubeContext": "other",
     }
-    without = {"observability:simulator": "false", "observability:simulatorImage": ""}
-    assert workspace.machine_config("dev", tree) == {**there, **without}
+    no_simulator = {"observability:simulator": "false", "observability:simulatorImage": ""}
+    assert workspace.machine_config("dev", tree) == {**cluster, **no_simulator}
     monkeypatch.setenv("SIMULATOR_IMAGE", "registry.example.com/simulator:1")
     image = {"observability:simulator": "true", "observability:simulatorImage": "registry.example.com/simulator:1"}
-    assert workspace.machine_config("dev", tree) == {**there, **image}
+    assert workspace.machine_config("dev", tree) == {**cluster, **image}
     state = workspace.state_folder("dev", tree)
     monkeypatch.setenv("KUBE_CONTEXT", "another")
     assert len({state, workspace.state_folder("dev", tree), workspace.STATE}) == 3, (

@@ -1,4 +1,4 @@
-"""The stand-in `aws` provider by the real engine: previews, and refusals."""
+"""The stand-in `aws` provider under the real engine: previews, and refusals."""
 
 import json
 
@@ -44,7 +44,7 @@ def make(small_stack):
     return lambda **want: small_stack(PROGRAM, want=json.dumps(want))
 
 
-def test_an_up_says_what_it_needs_and_changes_nothing(make):
+def test_an_up_fails_and_names_the_plugin_that_it_needs(make):
     with (
         emulated_aws(),
         pytest.raises(
@@ -54,7 +54,7 @@ def test_an_up_says_what_it_needs_and_changes_nothing(make):
         actions.up(make())
 
 
-def test_preview_with_a_wrong_login_is_never_green(make):
+def test_preview_with_wrong_credentials_fails(make):
     with (
         serving(Refusing) as url,
         environment(AWS_ENDPOINT_URL=url, **LOGIN),
@@ -63,7 +63,7 @@ def test_preview_with_a_wrong_login_is_never_green(make):
         actions.preview(make())
 
 
-def test_preview_with_another_accounts_login_is_never_green(make):
+def test_preview_with_credentials_of_another_account_fails(make):
     with (
         emulated_aws(),
         pytest.raises(LocalError, match=f"belongs to account {ACCOUNT}; allowed: 111122223333. Nothing was changed"),
@@ -71,7 +71,7 @@ def test_preview_with_another_accounts_login_is_never_green(make):
         actions.preview(make(account="111122223333"))
 
 
-def test_offline_preview_needs_neither_login_nor_cluster_and_every_mistake_is_told(make):
+def test_offline_preview_needs_no_credentials_and_reports_wrong_arguments(make):
     offline = {"access_key": "offline", "secret_key": "offline", "skip_credentials_validation": True}
     provider = {**offline, "skip_requesting_account_id": True}
     with environment(AWS_ENDPOINT_URL="http://127.0.0.1:1"):

@@ -1,4 +1,4 @@
-"""The aws stand-in's answers to the engine that need no engine: arguments, logins and refusals."""
+"""The stand-in `aws` provider, called without an engine: arguments, credentials and refusals."""
 
 import asyncio
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ OFFLINE = {
     "skipCredentialsValidation": "true",
     "skipRequestingAccountId": "true",
 }
-NOWHERE = "http://127.0.0.1:1"  # port 1 (tcpmux) is served nowhere
+NOWHERE = "http://127.0.0.1:1"  # nothing listens on port 1 (tcpmux)
 
 
 def urn(token: str) -> str:
@@ -71,7 +71,7 @@ def test_wrong_secret_is_not_in_the_message():
     wrong = {"secretId": "s", "secretString": "x", "hunter": "hunter22"}
     request = rpc.CheckRequest(urn("aws:secretsmanager/secretVersion:SecretVersion"), {}, properties(wrong, {}), b"")
     (failure,) = asyncio.run(AwsProvider().check(request)).failures or []
-    # The engine shows the value of a property that it is told.
+    # The engine prints the value of the property that a failure names, so the failure names none.
     assert (failure.property, failure.reason) == ("", "hunter: no argument of SecretVersion")
 
 
@@ -90,13 +90,13 @@ def test_provider_arguments_are_checked_too():
     assert [reason for reason in found if reason.startswith("httpProxy: the stand-in aws provider does not support")]
 
 
-def test_other_accounts_login_is_refused(aws):
+def test_credentials_of_another_account_are_refused(aws):
     with pytest.raises(ProviderError, match=f"belongs to account {ACCOUNT}; allowed: 111122223333"):
         configured(allowedAccountIds='["111122223333"]')
     configured(allowedAccountIds=f'["{ACCOUNT}"]')
 
 
-def test_no_login_and_no_answer_are_refused():
+def test_missing_credentials_and_an_unreachable_aws_are_refused():
     with environment(AWS_ENDPOINT_URL=NOWHERE), pytest.raises(ProviderError, match="Unable to locate credentials"):
         configured()
     login = {"accessKey": "k", "secretKey": "s"}
@@ -109,7 +109,7 @@ def test_no_login_and_no_answer_are_refused():
         configured(profile="none")
 
 
-def test_offline_preview_asks_nobody_and_knows_what_the_program_says():
+def test_offline_preview_calls_nothing_and_gives_back_the_inputs():
     with environment(AWS_ENDPOINT_URL=NOWHERE):
         provider = configured(**OFFLINE)
         vpc = {"subnetIds": ["subnet-1"]}

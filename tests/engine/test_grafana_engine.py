@@ -1,4 +1,4 @@
-"""Grafana's content by the real engine: first `up`, again, refresh and destroy, with and without a Grafana."""
+"""Grafana's content under the real engine: first and second `up`, refresh and destroy, with and without a Grafana."""
 
 import json
 import shutil
@@ -31,12 +31,12 @@ import pulumi
 from pulumiverse_grafana import Provider, alerting, oss
 config = pulumi.Config()
 provider = Provider("api", url=config.require("url"), auth="admin:pw", retries=0)
-# In place of the volume: what holds all content, so that destroy need not delete each.
+# Stands for the volume, which holds all content: destroy deletes the volume instead of each object.
 volume = oss.Folder("volume", uid="api", title="API", opts=pulumi.ResourceOptions(provider=provider))
 opts = pulumi.ResourceOptions(provider=provider, depends_on=[volume], deleted_with=volume, replace_with=[volume])
 board = {"uid": "one", "title": "Second" if config.get_bool("second") else "One", "panels": []}
 oss.Dashboard("one", config_json=json.dumps(board), folder=volume.uid, overwrite=True, opts=opts)
-# As components/grafana/server.py keeps its password: made anew in every run, and the first one stays.
+# Like the password in components/grafana/server.py: every run generates a new value, and the first one stays.
 kept = oss.Folder("kept", uid="kept", title=secrets.token_urlsafe(16),
     opts=pulumi.ResourceOptions(provider=provider, ignore_changes=["title"]))
 point = alerting.ContactPoint("point", name="till", opts=opts,
@@ -54,7 +54,7 @@ def make(small_stack, tmp_path):
     return partial(small_stack, PROGRAM)
 
 
-def test_life_of_content_from_files_to_an_api_that_goes_down(make):
+def test_content_is_written_to_files_then_moves_to_the_api_and_is_destroyed(make):
     port, lines = free_port(), []
     url = f"http://127.0.0.1:{port}"
     stack = make(url=url)
@@ -70,7 +70,7 @@ def test_life_of_content_from_files_to_an_api_that_goes_down(make):
     actions.up(stack, expect_no_changes=True, report=lambda _: None)
     grafana = GrafanaStandIn()
     with running(grafana, port):
-        # One answers by now: everything moves, and nothing is left behind.
+        # A Grafana answers now: all content moves to it, and no file is left behind.
         assert actions.up(stack, report=lambda _: None).changes == {"update": 5}
         assert not [path for path in files.rglob("*") if path.is_file()]
         assert grafana.points["till-slack-0"]["settings"]["url"] == "https://hooks.example.com/hush"
@@ -78,7 +78,7 @@ def test_life_of_content_from_files_to_an_api_that_goes_down(make):
         assert grafana.dashboards["one"]["dashboard"]["title"] == "Second"
         actions.refresh(stack, expect_no_changes=True, report=lambda _: None)
         assert actions.outputs(stack)["kept"] == first == grafana.folders["kept"]["title"]
-    # Down: refresh and destroy say so, and succeed.
+    # The Grafana is down: refresh and destroy report it, and succeed.
     lines.clear()
     actions.refresh(stack, report=lines.append)
     assert [line for line in lines if "was not compared" in line]
@@ -99,7 +99,7 @@ def test_port_in_use_is_one_clear_error(make, tmp_path):
 
 
 @pytest.mark.parametrize("address", ["https://grafana.example.com", "http://127.0.0.1:1"])
-def test_nothing_is_forwarded_for_another_address_or_without_a_server(make, tmp_path, monkeypatch, address):
+def test_no_port_is_forwarded_for_another_address_or_without_a_server(make, tmp_path, monkeypatch, address):
     text = PROJECT + "  grafana: {type: boolean, default: %s}\n  grafanaApiUrl: {type: string}\n"
     (tmp_path / "Pulumi.yaml").write_text(text % ("false" if "127" in address else "true"))
     stack = make(grafanaApiUrl=address)

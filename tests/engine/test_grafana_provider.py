@@ -1,4 +1,4 @@
-"""The grafana stand-in provider, against a stand-in of Grafana's API and on provisioning files."""
+"""The stand-in `grafana` provider, with a fake of Grafana's API and with provisioning files."""
 
 import asyncio
 import json
@@ -30,7 +30,7 @@ from tests.engine.grafana_objects import (
 )
 from tests.engine.grafana_stand_in import GrafanaStandIn, running
 
-NOWHERE = "http://127.0.0.1:1"  # port 1 (tcpmux) is served nowhere
+NOWHERE = "http://127.0.0.1:1"  # nothing listens on port 1 (tcpmux)
 
 
 def values(inputs: dict[str, Any]) -> dict[str, PropertyValue]:
@@ -45,7 +45,7 @@ def values(inputs: dict[str, Any]) -> dict[str, PropertyValue]:
 
 
 class Run:
-    """One run of the engine: the provider's life, and what the state keeps between runs."""
+    """The calls that the engine makes to one provider process during one run."""
 
     def __init__(self, folder: Path, url: str, *, retries: int = 0) -> None:
         self.notes = Notes("")
@@ -101,7 +101,7 @@ def folder(tmp_path):
     return tmp_path / "grafana-provisioning"
 
 
-def test_everything_by_api_again_and_refreshed_changes_nothing_and_goes_away(grafana, folder):
+def test_every_kind_is_created_by_api_shows_no_changes_and_is_deleted(grafana, folder):
     run = Run(folder, grafana.url)
     states = [run.create(what) for what in ALL]
     names = ["api", "d1", "loki", "till-slack", "till-pager", "nights", "policy"]
@@ -136,7 +136,7 @@ def test_everything_by_api_again_and_refreshed_changes_nothing_and_goes_away(gra
     assert left == [{}, {}, {}, {}, {}]
 
 
-def test_drift_is_seen_by_field(grafana, folder):
+def test_drift_names_the_changed_field(grafana, folder):
     run = Run(folder, grafana.url)
     states = {what[0]: run.create(what).properties for what in ALL if what != PAGER}
     grafana.folders["api"]["title"] = "Mine"
@@ -156,7 +156,7 @@ def test_drift_is_seen_by_field(grafana, folder):
     }
 
 
-def test_another_uid_is_another_object_and_json_is_compared_as_such(grafana, folder):
+def test_another_uid_replaces_the_object_and_the_layout_of_json_does_not_matter(grafana, folder):
     run = Run(folder, grafana.url)
     state = run.create(BOARD).properties
     assert not run.diff(changed(BOARD, configJson=json.dumps(DASHBOARD, indent=3)), state).changes
@@ -165,7 +165,7 @@ def test_another_uid_is_another_object_and_json_is_compared_as_such(grafana, fol
     assert run.diff(changed(FOLDER, uid="b"), run.create(FOLDER).properties).replaces == ["uid"]
 
 
-def test_files_when_nothing_answers_hold_no_secret_and_only_this_user_reads_them(folder):
+def test_files_hold_no_secret_and_only_the_user_reads_them(folder):
     run = Run(folder, NOWHERE)
     states = [run.create(what) for what in ALL]
     (note,) = run.notes.lines
@@ -196,7 +196,7 @@ def test_files_when_nothing_answers_hold_no_secret_and_only_this_user_reads_them
     (point,) = yaml.safe_load(files["alerting/contact-point-till-pager.yaml"].read_text())["contactPoints"]
     found = {one["type"]: one["settings"] for one in point["receivers"]}
     assert found["pagerduty"]["integrationKey"] == "$__env{GRAFANA_TILL_PAGER_INTEGRATION_KEY}"
-    assert found["pagerduty"]["url"] == "https://pager.example.com", "is no secret"
+    assert found["pagerduty"]["url"] == "https://pager.example.com", "this address is not a secret"
     assert found["email"]["addresses"] == "a@example.com;b@example.com"
     (mute,) = yaml.safe_load(files["alerting/mute-timing-nights.yaml"].read_text())["muteTimes"]
     assert mute == {"orgId": 1, "name": "nights", "time_intervals": [NIGHTS]}
@@ -210,18 +210,18 @@ def test_files_when_nothing_answers_hold_no_secret_and_only_this_user_reads_them
     assert [path for path in folder.rglob("*") if path.is_file()] == []
 
 
-def test_content_moves_to_a_grafana_that_answers_by_now(grafana, folder):
+def test_content_in_files_moves_to_a_grafana_that_now_answers(grafana, folder):
     states = [Run(folder, NOWHERE).create(what).properties for what in ALL]
     run = Run(folder, grafana.url)
     for what, state in zip(ALL, states, strict=True):
-        assert not run.read(what, state).resource_id, "a refresh says that it is not in Grafana"
+        assert not run.read(what, state).resource_id, "a refresh must find that Grafana does not have the object"
         assert run.diff(what, state).diffs == [PLACE]
         assert plain(run.update(what, state))[PLACE] == "api"
     assert set(grafana.dashboards) == {"d1"}
     assert [path for path in folder.rglob("*") if path.is_file()] == []
 
 
-def test_a_server_of_the_stack_is_waited_for_and_never_replaced_by_files(grafana, folder):
+def test_the_provider_waits_for_a_server_of_the_stack_and_writes_no_files(grafana, folder):
     run = Run(folder, NOWHERE, retries=1)
     assert run.create(FOLDER, preview=True).properties
     with pytest.raises(ProviderError, match=r"did not answer within 1 s"):
@@ -231,7 +231,7 @@ def test_a_server_of_the_stack_is_waited_for_and_never_replaced_by_files(grafana
     assert not run.diff(FOLDER, state).changes
 
 
-def test_refresh_and_destroy_with_a_grafana_that_is_down_say_so_and_succeed(grafana, folder):
+def test_refresh_and_destroy_report_a_grafana_that_is_down_and_succeed(grafana, folder):
     state = Run(folder, grafana.url).create(FOLDER).properties
     down = Run(folder, NOWHERE, retries=1)
     assert plain(down.read(FOLDER, state).properties) == plain(state)
@@ -242,7 +242,7 @@ def test_refresh_and_destroy_with_a_grafana_that_is_down_say_so_and_succeed(graf
     ]
 
 
-def test_a_grafana_that_loads_the_files_itself_keeps_doing_so(grafana, folder):
+def test_content_stays_in_files_when_grafana_loads_them_itself(grafana, folder):
     state = Run(folder, NOWHERE).create(SOURCE).properties
     grafana.sources["loki"] = {"uid": "loki", "readOnly": True}
     run = Run(folder, grafana.url)
@@ -250,13 +250,13 @@ def test_a_grafana_that_loads_the_files_itself_keeps_doing_so(grafana, folder):
     assert "loads provisioning files itself" in run.notes.lines[0]
 
 
-def test_what_is_there_and_not_ours_is_refused(grafana, folder):
+def test_an_object_that_already_exists_in_grafana_is_refused(grafana, folder):
     grafana.folders["api"] = {"uid": "api", "title": "Theirs"}
     with pytest.raises(ProviderError, match="folder api already exists in Grafana"):
         Run(folder, grafana.url).create(FOLDER)
 
 
-def test_wrong_arguments_are_named(folder):
+def test_problems_name_the_wrong_argument(folder):
     run = Run(folder, NOWHERE)
     assert "official plugin" in run.problems(changed(FOLDER, parentFolderUid="x"))["parentFolderUid"]
     assert run.problems(changed(BOARD, configJson="{"))["configJson"] == "not a JSON object"
@@ -264,7 +264,7 @@ def test_wrong_arguments_are_named(folder):
     assert run.problems((FOLDER[0], {"uid": "x"}))["title"] == "required"
 
 
-def test_a_login_that_is_refused_is_one_clear_error(grafana, folder, monkeypatch):
+def test_refused_credentials_are_one_clear_error(grafana, folder, monkeypatch):
     monkeypatch.setattr(
         grafana, "answer", lambda method, path, body: (200, {"database": "ok"}) if "health" in path else (401, {})
     )

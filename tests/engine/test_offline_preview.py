@@ -1,4 +1,4 @@
-"""A preview of an environment with nothing at hand: the whole program, the real engine, its providers, the policies."""
+"""An offline preview of an environment, with the whole program, the real engine, its providers and the policies."""
 
 import os
 
@@ -11,7 +11,7 @@ from tests.mock_engine import ROOT
 
 @pytest.mark.usefixtures("collected")
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
-def test_staging_is_previewed_without_account_cluster_and_secrets(tmp_path, monkeypatch):
+def test_staging_is_previewed_without_an_account_a_cluster_or_secrets(tmp_path, monkeypatch):
     for name in [name for name in os.environ if name.startswith(("AWS_", "KUBE", "PULUMI_"))]:
         monkeypatch.delenv(name)
     for name in ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE", "KUBECONFIG"):
@@ -20,7 +20,7 @@ def test_staging_is_previewed_without_account_cluster_and_secrets(tmp_path, monk
     lines = []
     found = actions.preview(Workspace(stack="staging", state=tmp_path / "state", offline=True), report=lines.append)
     assert list(found.changes) == ["create"]
-    # What the mock engine registers and no more: none was lost on the way through the providers and the policies.
+    # The same resources as on the mock engine: the providers and the policies must not lose any.
     assert {_type_and_name(urn) for urn in found.changed} == _golden() | {
         ("pulumi:pulumi:Stack", "observability-staging")
     }

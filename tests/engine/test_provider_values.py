@@ -28,7 +28,7 @@ def test_secret_input_stays_secret_in_the_outputs():
     assert not data["added"].is_secret
 
 
-def test_one_secret_item_makes_its_list_secret():
+def test_one_secret_item_makes_the_whole_list_secret():
     inputs = {"env": PropertyValue([mapping(value=secret("hunter22")), mapping(value=PropertyValue("x"))])}
     assert properties({"env": [{"value": "x"}, {"value": "hunter22"}]}, inputs)["env"].is_secret
 

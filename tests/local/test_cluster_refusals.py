@@ -1,4 +1,4 @@
-"""What the embedded cluster refuses before it changes anything, and what it tells the person to do."""
+"""The embedded cluster refuses to start on an unsuitable machine. It changes nothing and says what to do instead."""
 
 import os
 import platform
@@ -14,19 +14,19 @@ from local.errors import LocalError
 from local.paths import STATE
 
 
-def test_without_root(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_user_who_is_not_root_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     with pytest.raises(LocalError, match=r"needs root .* KUBE_CONTEXT=name make up"):
         cluster.up()
 
 
-def test_on_another_system(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_system_other_than_linux_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(platform, "system", lambda: "Darwin")
     with pytest.raises(LocalError, match=r"runs on Linux only; this is Darwin\. .*KUBE_CONTEXT=name make up"):
         cluster.up()
 
 
-def test_disk_nearly_full(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_nearly_full_disk_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     usage = namedtuple("usage", "total used free")
     before = STATE.exists()
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(100 << 30, 100 << 30, 200 << 20))
@@ -35,13 +35,13 @@ def test_disk_nearly_full(monkeypatch: pytest.MonkeyPatch) -> None:
     assert STATE.exists() == before
 
 
-def test_without_apt(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_machine_without_apt_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda _: None)
     with pytest.raises(LocalError, match=r"has no apt-get; use your own cluster instead: KUBE_CONTEXT=name make up"):
         debian.root("node", ("bash",))
 
 
-def test_down_keeps_what_the_engine_knows_of_other_clusters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_down_keeps_the_state_of_other_clusters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster, "STATE", tmp_path)
     monkeypatch.setattr(cluster, "OTHER_STACKS", tmp_path / "stacks")
     monkeypatch.setattr(cluster.node_process, "stop", lambda: None)

@@ -1,6 +1,6 @@
-"""The toolchain keeps its promises: pins agree, a failed build leaves nothing, unknown names are refused.
+"""The toolchain: its pins agree, a failed build leaves nothing behind, and it refuses unknown tools.
 
-A script takes the place of Go: it answers as `go env`, `go mod download` and `go build` do, and compiles nothing.
+A script replaces Go. It answers `go env`, `go mod download` and `go build`, and compiles nothing.
 """
 
 import dataclasses
@@ -41,7 +41,7 @@ done
 
 @pytest.fixture
 def fake_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A stand-in for Go, an empty cache, and an empty folder of modules; gives the file that lists the builds."""
+    """Sets up the script that replaces Go, an empty cache and an empty folder of modules; gives the log of builds."""
     program = tmp_path / "path" / "go"
     program.parent.mkdir()
     program.write_text(GO)
@@ -57,7 +57,7 @@ def fake_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def module(tmp_path: Path, fake_go: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., GoModule]:
-    """`module(name)`: a module of one program of that name, known to the toolchain."""
+    """`module(name)` adds a module with one program of that name to the toolchain."""
     known: list[GoModule] = []
     monkeypatch.setattr(toolchain, "MODULES", known)
 
@@ -91,7 +91,9 @@ def test_engine_and_plugin_have_the_version_of_their_python_package(package: str
     assert f'"{package}=={version}"' in (ROOT / "pyproject.toml").read_text()
 
 
-def test_a_build_lands_once(module: Callable[..., GoModule], fake_go: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_tool_is_built_once(
+    module: Callable[..., GoModule], fake_go: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     module("small")
     program = toolchain.built("small")
     assert program.read_text() == "built\n"
@@ -111,7 +113,7 @@ def test_the_longest_build_starts_first(
     assert [match and match[1] for match in started] == ["long", "middle", "short"]
 
 
-def test_what_the_cluster_does_not_need_is_built_only_by_name(module: Callable[..., GoModule]) -> None:
+def test_a_tool_that_the_cluster_does_not_need_is_built_only_by_name(module: Callable[..., GoModule]) -> None:
     module("server")
     module("linter", cluster=False)
     toolchain.ensure()
@@ -129,7 +131,7 @@ def test_flags_and_tags_decide_the_folder_and_reach_go(module: Callable[..., GoM
     assert len({toolchain._folder(one) for one in (small, *others)}) == 3
 
 
-def test_files_of_the_module_that_the_program_embeds_are_there(
+def test_files_that_the_program_embeds_are_copied_from_the_module(
     module: Callable[..., GoModule], tmp_path: Path, fake_go: Path
 ) -> None:
     (tmp_path / "module" / "cmd").mkdir(parents=True)
@@ -152,7 +154,7 @@ PATCH = """Why this is changed.
 
 
 def patched(module: Callable[..., GoModule], tmp_path: Path, text: str) -> GoModule:
-    """A module whose one file holds `text`, and a patch of it."""
+    """A module with a patch, whose only file contains `text`."""
     with ZipFile(tmp_path / "module.zip", "w") as archive:
         archive.writestr("example.com/engine@v1/save.go", text)
     changed = module("engine", path="example.com/engine")
@@ -186,7 +188,7 @@ def test_a_failed_build_leaves_nothing_and_says_what_to_do(module: Callable[...,
     assert left == []
 
 
-def test_a_failed_build_ends_the_one_beside_it(
+def test_a_failed_build_ends_the_builds_that_run_at_the_same_time(
     module: Callable[..., GoModule], fake_go: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(toolchain, "_builds_at_once", lambda: 2)
@@ -200,10 +202,10 @@ def test_a_failed_build_ends_the_one_beside_it(
     assert not [one.folder for one in toolchain.MODULES if toolchain._folder(one).exists()]
 
 
-def test_a_killed_build_leaves_no_tool_and_the_next_one_cleans_up(
+def test_a_killed_build_leaves_no_tool_and_the_next_build_cleans_up(
     module: Callable[..., GoModule], fake_go: Path, tmp_path: Path
 ) -> None:
-    """SIGKILL in the middle of a build: no program under its final name, and a second run succeeds."""
+    """After a SIGKILL during a build, no program has its final name, and a second run succeeds."""
     small, code = module("pause"), "import sys; from local import toolchain; toolchain.built('pause')"
     (tmp_path / "builds.wait").touch()
     process = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, env={**os.environ}, stderr=subprocess.DEVNULL)
@@ -216,7 +218,7 @@ def test_a_killed_build_leaves_no_tool_and_the_next_one_cleans_up(
     (tmp_path / "builds.wait").unlink()
     assert not list(tools.glob("pause-*"))
     assert list(tools.glob(".pause-*-*")), "the killed build left its scratch folder"
-    other = tools / ".pause-image-v1-x"  # of a build that runs beside this one
+    other = tools / ".pause-image-v1-x"  # belongs to another build that runs at the same time
     other.mkdir()
     assert toolchain.built("pause").exists()
     assert list(tools.glob(f".{small.folder}-*-*")) == [other]
@@ -228,7 +230,7 @@ def test_an_unknown_tool_names_the_known_ones() -> None:
 
 
 @pytest.mark.parametrize(("answer", "fits"), [("v3.259.0", True), ("v3.258.1", False), ("nonsense", False)])
-def test_a_tool_from_path_is_taken_only_when_it_fits(
+def test_a_tool_on_path_is_used_only_when_its_version_fits(
     answer: str, fits: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fake = tmp_path / "pulumi"

@@ -1,4 +1,4 @@
-"""An OpenSearch without anything of ours, and the Job's script as the Job runs it."""
+"""Fixtures: an OpenSearch without the log index, and the script of the Job that prepares it."""
 
 import os
 import subprocess
@@ -17,7 +17,7 @@ Apply = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def clean(node: OpenSearchNode) -> None:
-    """Deletes pipelines, templates and indices of ours."""
+    """Deletes the pipeline, templates and indices that tests of the log index create."""
     for path in (f"/{log_index.NAME}-*", f"/_index_template/{log_index.NAME}", "/_index_template/theirs"):
         httpx.delete(node.url + path, timeout=60)
     httpx.delete(f"{node.url}/_ingest/pipeline/{log_index.NAME}", timeout=60)
@@ -25,14 +25,14 @@ def clean(node: OpenSearchNode) -> None:
 
 @pytest.fixture
 def empty(opensearch_node: OpenSearchNode) -> Iterator[OpenSearchNode]:
-    """The node without anything of ours."""
+    """The OpenSearch node without pipeline, templates and indices of the log index."""
     yield opensearch_node
     clean(opensearch_node)
 
 
 @pytest.fixture(scope="session")
 def apply() -> Apply:
-    """Runs the script against a URL; with an environment of its own, and nothing but Python."""
+    """`apply(url)` runs the Job's script with a minimal environment and only Python's standard library."""
 
     def run(url: str, **environment: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

@@ -1,8 +1,8 @@
-"""One pod of a rendered manifest as a process of this machine: its command, files, environment, user and nothing else.
+"""Runs a pod of a rendered manifest as a process on this machine.
 
-A stand-in for a node, and says so: the image's place is taken by this machine's `/usr` with Debian's Python, and the
-network is this machine's. What is real: a root folder of its own that nobody can write, in which stands what the
-manifest mounts, the manifest's user without any right, and an environment of the manifest's variables alone.
+The process has its own read-only root folder with only the manifest's mounts, runs as the manifest's user without
+capabilities, and sees only the manifest's environment variables. Unlike on a node, this machine's `/usr` with Debian's
+Python replaces the image, and the process uses this machine's network.
 """
 
 import os
@@ -12,9 +12,9 @@ from typing import Any
 
 from tests.mock_engine import Recorded
 
-# Namespaces need root; in CI, where a user like any other runs the tests, sudo gives it.
+# Mount namespaces need root. In CI, an ordinary user runs the tests and gets root by sudo.
 _ROOT = () if os.geteuid() == 0 else ("sudo", "--non-interactive")
-# Arguments: the root folder, the user, the group, and then variables and the command.
+# The arguments are the root folder, the user, the group, the variables and the command.
 _SCRIPT = """
 set -eu
 root=$1 user=$2 group=$3
@@ -30,7 +30,7 @@ exec chroot "$root" setpriv --reuid "$user" --regid "$group" --clear-groups --no
 
 
 def run(recorded: Recorded, spec: dict[str, Any], root: Path, *command: str) -> subprocess.CompletedProcess[str]:
-    """Runs a pod's only container to its end, in the empty folder `root`; `command` takes the place of its own."""
+    """Runs the pod's only container to its end in the empty folder `root`. `command` replaces the container's own."""
     (container,) = spec["containers"]
     security = spec["securityContext"]
     assert security["runAsNonRoot"]
@@ -55,7 +55,7 @@ def run(recorded: Recorded, spec: dict[str, Any], root: Path, *command: str) -> 
 
 
 def _image(root: Path) -> None:
-    """What an image with Python has: programs and libraries, and no home, no /etc and no /tmp."""
+    """Prepares the content of an image with Python: programs and libraries, but no home, no /etc and no /tmp."""
     root.chmod(0o755)
     (root / "usr").mkdir()
     for name in ("bin", "lib", "lib64"):

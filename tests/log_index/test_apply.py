@@ -1,4 +1,4 @@
-"""Pipeline and template in a real OpenSearch: what is put there, what is refused, and in which words."""
+"""The Job's script puts pipeline and template into a real OpenSearch, and reports conflicts clearly."""
 
 from contextlib import AbstractContextManager
 from typing import Any
@@ -18,17 +18,19 @@ def get(url: str) -> Any:
     return httpx.get(url, timeout=60).json()
 
 
-def test_it_puts_both_and_may_run_again(empty: OpenSearchNode, apply: Apply) -> None:
+def test_pipeline_and_template_are_created_and_a_second_run_succeeds(empty: OpenSearchNode, apply: Apply) -> None:
     for _ in range(2):
         done = apply(empty.url)
         assert (done.returncode, done.stderr) == (0, "")
         assert done.stdout == "log index: pipeline and template observability-logs are in place\n"
-    made = httpx.post(f"{empty.url}/_index_template/_simulate_index/{NAME}-2026.11.21", timeout=60).json()["template"]
-    fields = made["mappings"]["properties"]
+    template = httpx.post(f"{empty.url}/_index_template/_simulate_index/{NAME}-2026.11.21", timeout=60).json()[
+        "template"
+    ]
+    fields = template["mappings"]["properties"]
     assert {fields[name]["type"] for name in ("request_id", "service", "project_id")} == {"keyword"}
     assert fields["timestamp"]["type"] == "date"
-    assert made["mappings"]["dynamic"] == "false"
-    assert int(made["settings"]["index"]["mapping"]["total_fields"]["limit"]) < 50
+    assert template["mappings"]["dynamic"] == "false"
+    assert int(template["settings"]["index"]["mapping"]["total_fields"]["limit"]) < 50
 
 
 def test_an_index_with_another_mapping_is_named_and_nothing_changes(empty: OpenSearchNode, apply: Apply) -> None:
@@ -49,7 +51,7 @@ def test_an_index_with_another_mapping_is_named_and_nothing_changes(empty: OpenS
     assert get(f"{empty.url}/_ingest/pipeline/{NAME}") == {}
 
 
-def test_a_stronger_template_of_somebody_else_is_found(empty: OpenSearchNode, apply: Apply) -> None:
+def test_a_foreign_template_with_a_higher_priority_is_an_error(empty: OpenSearchNode, apply: Apply) -> None:
     theirs = {
         "index_patterns": ["observability-*"],
         "priority": 900,
@@ -62,7 +64,7 @@ def test_a_stronger_template_of_somebody_else_is_found(empty: OpenSearchNode, ap
     assert "give it a lower priority than 500" in done.stderr
 
 
-def test_a_template_of_the_same_priority_is_told_in_the_words_of_opensearch(
+def test_a_foreign_template_with_the_same_priority_is_reported_with_opensearchs_message(
     empty: OpenSearchNode, apply: Apply
 ) -> None:
     theirs = {"index_patterns": ["observability-*"], "priority": 500, "template": {}}
@@ -74,7 +76,7 @@ def test_a_template_of_the_same_priority_is_told_in_the_words_of_opensearch(
 
 
 def stand_in(status: int) -> AbstractContextManager[str]:
-    """Answers every request with this status, as an OpenSearch with a security plugin does; the node here has none."""
+    """A server that answers every request with this status. It replaces an OpenSearch that has a security plugin."""
 
     class Prepared(Handler):
         def respond(self) -> None:
@@ -84,7 +86,7 @@ def stand_in(status: int) -> AbstractContextManager[str]:
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_a_login_that_is_not_taken_is_not_tried_for_minutes(apply: Apply, status: int) -> None:
+def test_refused_credentials_end_the_script_without_retries(apply: Apply, status: int) -> None:
     with stand_in(status) as url:
         done = apply(url, OPENSEARCH_USERNAME="logs", OPENSEARCH_PASSWORD="hush-password")
     assert done.returncode == 1

@@ -1,4 +1,4 @@
-"""What the program makes of `logIndex`: a Job before the gateways, one more exporter, and a login in a Secret only."""
+"""`logIndex` adds a Job before the gateways, an exporter to them, and a Secret with the credentials."""
 
 import json
 from collections.abc import Callable
@@ -24,7 +24,7 @@ def config(recorded: Recorded) -> dict[str, Any]:
     return yaml.safe_load(recorded.one("ConfigMap", "otel-gateway-config").inputs["data"]["gateway.yaml"])
 
 
-def test_without_it_nothing_is_made(program: Program) -> None:
+def test_without_log_index_there_are_no_resources_for_it(program: Program) -> None:
     recorded = program("local")
     assert not [one for one in recorded.resources if "log-index" in one.name]
     assert [name for name in config(recorded)["exporters"] if "index" in name] == []
@@ -48,7 +48,7 @@ def test_the_gateways_send_lines_of_requests_once_the_job_is_done(program: Progr
     assert job.name in recorded.one("StatefulSet", "otel-gateway").dependencies
 
 
-def test_the_login_stands_in_the_secret_only(program: Program) -> None:
+def test_the_credentials_are_only_in_the_secret(program: Program) -> None:
     recorded = program("local", **ON, **PASSWORD)
     assert recorded.one("Secret", "log-index").secret_inputs == {"stringData"}
     everything = str([one.inputs for one in recorded.resources if one.kind != "Secret"])
@@ -56,14 +56,14 @@ def test_the_login_stands_in_the_secret_only(program: Program) -> None:
     assert "Basic bG9nczpod" not in everything
 
 
-def test_the_job_has_the_files_that_the_tests_run(program: Program) -> None:
+def test_the_job_gets_the_same_files_that_the_tests_run(program: Program) -> None:
     files = program("local", **ON, **PASSWORD).one("ConfigMap", "log-index").inputs["data"]
     assert files == {name: (ROOT / "components/logs/index_job" / name).read_text() for name in files}
     assert len(files) == 3
     assert json.loads(files["index-template.json"])["index_patterns"] == [f"{NAME}-*"]
 
 
-def test_a_template_bounds_its_fields() -> None:
+def test_the_template_limits_its_fields() -> None:
     template = json.loads((ROOT / "components/logs/index_job/index-template.json").read_text())["template"]
     fields = template["mappings"]["properties"]
     assert template["mappings"]["dynamic"] is False
@@ -73,7 +73,7 @@ def test_a_template_bounds_its_fields() -> None:
     assert fields["line"]["index"] is False
 
 
-def test_it_needs_an_opensearch_and_its_password() -> None:
+def test_log_index_requires_an_opensearch_and_its_password() -> None:
     with pytest.raises(stack.SettingsError) as error:
         parsed(logIndex="true")
     assert [line.split(": ")[0] for line in error.value.problems] == [

@@ -1,4 +1,4 @@
-"""The Job as the component renders it, run with what its manifest brings and nothing else, at a real OpenSearch."""
+"""The rendered Job, run with only what its manifest provides, prepares a real OpenSearch."""
 
 import json
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from tools.http_server import Handler, serving
 
 pytestmark = pytest.mark.xdist_group("opensearch")
 Engine = Callable[..., Recorded]
-# What Python itself adds to its environment is left out.
+# LC_CTYPE is left out, because Python itself adds it to its environment.
 LOOK = """
 import json, os
 seen = {"user": os.getuid(), "groups": os.getgroups(), "here": sorted(os.listdir("/"))}
@@ -31,15 +31,13 @@ print(json.dumps(seen))
 
 
 def rendered(engine: Engine, url: str) -> tuple[Recorded, dict[str, Any]]:
-    """What the component registers, and the spec of the Job's pod."""
+    """The recorded resources of the component, and the spec of the Job's pod."""
     login = {"username": "logs", "password": "hush-password"}
     recorded = engine(lambda: LogIndex("log-index", {"namespace": "observability", "url": url, **login}))
     return recorded, recorded.one("Job", "log-index").inputs["spec"]["template"]["spec"]
 
 
-def test_the_job_needs_nothing_that_its_manifest_does_not_bring(
-    engine: Engine, empty: OpenSearchNode, tmp_path: Path
-) -> None:
+def test_the_job_needs_only_what_its_manifest_provides(engine: Engine, empty: OpenSearchNode, tmp_path: Path) -> None:
     done = pod.run(*rendered(engine, empty.url), tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == f"log index: pipeline and template {NAME} are in place\n"
@@ -49,7 +47,9 @@ def test_the_job_needs_nothing_that_its_manifest_does_not_bring(
     assert pipeline[NAME]["processors"]
 
 
-def test_a_file_that_the_manifest_forgets_is_missed(engine: Engine, empty: OpenSearchNode, tmp_path: Path) -> None:
+def test_a_file_that_is_missing_in_the_manifest_is_an_error(
+    engine: Engine, empty: OpenSearchNode, tmp_path: Path
+) -> None:
     recorded, spec = rendered(engine, empty.url)
     del recorded.one("ConfigMap", "log-index").inputs["data"]["index-template.json"]
     done = pod.run(recorded, spec, tmp_path)
@@ -58,7 +58,7 @@ def test_a_file_that_the_manifest_forgets_is_missed(engine: Engine, empty: OpenS
     assert httpx.get(f"{empty.url}/_ingest/pipeline/{NAME}", timeout=60).json() == {}
 
 
-def test_the_pod_of_these_tests_is_as_restricted_as_it_says(engine: Engine, tmp_path: Path) -> None:
+def test_the_simulated_pod_is_as_restricted_as_documented(engine: Engine, tmp_path: Path) -> None:
     done = pod.run(*rendered(engine, "http://127.0.0.1:9"), tmp_path, "python3", "-I", "-c", LOOK)
     read_only = "Read-only file system"
     assert json.loads(done.stdout) == {
@@ -70,13 +70,13 @@ def test_the_pod_of_these_tests_is_as_restricted_as_it_says(engine: Engine, tmp_
     }
 
 
-def test_the_job_logs_in_with_what_the_gateways_send(engine: Engine, tmp_path: Path) -> None:
-    """Against a server that only notes the login; the real node here has no security plugin."""
-    noted: set[str] = set()
+def test_the_job_and_the_gateways_use_the_same_credentials(engine: Engine, tmp_path: Path) -> None:
+    """Uses a fake server that records the credentials, because the real node has no security plugin."""
+    recorded_logins: set[str] = set()
 
     class Refuses(Handler):
         def respond(self) -> None:
-            noted.add(self.headers["Authorization"])
+            recorded_logins.add(self.headers["Authorization"])
             self.answer(401)
 
     with serving(Refuses) as url:
@@ -84,4 +84,4 @@ def test_the_job_logs_in_with_what_the_gateways_send(engine: Engine, tmp_path: P
         done = pod.run(recorded, spec, tmp_path)
     assert done.returncode == 1
     assert "does not take the login" in done.stderr
-    assert noted == {recorded.one("Secret", "log-index").inputs["stringData"]["authorization"]}
+    assert recorded_logins == {recorded.one("Secret", "log-index").inputs["stringData"]["authorization"]}

@@ -1,4 +1,4 @@
-"""A line in a pod's log file, through a real agent and gateway, is a document in a real OpenSearch."""
+"""A real agent and gateway turn lines of a pod's log file into documents in a real OpenSearch."""
 
 import json
 import re
@@ -18,7 +18,7 @@ from tools.programs import eventually
 pytestmark = pytest.mark.xdist_group("opensearch")
 
 ARRIVES = 120.0
-"""Seconds, for a machine that does much else."""
+"""Seconds until a line must arrive, with a margin for a busy machine."""
 
 
 def endpoint(node: OpenSearchNode) -> str:
@@ -26,7 +26,7 @@ def endpoint(node: OpenSearchNode) -> str:
 
 
 def documents(node: OpenSearchNode, **terms: str) -> list[dict[str, Any]]:
-    """What the index finds by exact values."""
+    """Documents of the index whose fields have exactly these values."""
     httpx.post(f"{node.url}/{NAME}-*/_refresh", timeout=60)
     query = {"bool": {"filter": [{"term": {field: value}} for field, value in terms.items()]}}
     answer = httpx.post(f"{node.url}/{NAME}-*/_search", json={"query": query, "size": 1000}, timeout=60).json()
@@ -34,7 +34,7 @@ def documents(node: OpenSearchNode, **terms: str) -> list[dict[str, Any]]:
 
 
 def write(pipeline: Pipeline, *lines: str, pod: str = "till-0") -> None:
-    """Appends lines as containerd does, with the time of now."""
+    """Appends lines in containerd's format, with the current time."""
     stamp = time.strftime("%Y-%m-%dT%H:%M:%S.000000001Z", time.gmtime())
     with pipeline.file(pod=pod).open("a") as log:
         log.write("".join(f"{stamp} stdout F {line}\n" for line in lines))
@@ -69,7 +69,7 @@ def test_a_request_is_found_by_its_id_with_fields_of_the_right_types(
         first, second, third = (one(applied, name) for name in ("r-1", "r-2", "r-3"))
         eventually(lambda: len(pipeline.sink.lines) == 5, seconds=ARRIVES, what="Loki has not all lines")
         (found,) = documents(applied, service="orders", project_id="atlas")
-        said = (pipeline.gateway.folder / "log").read_text()
+        gateway_log = (pipeline.gateway.folder / "log").read_text()
     assert found["_id"] == first["_id"]
     source = first["_source"]
     assert (source["message"], source["level"], source["trace_id"]) == ("hello", "error", trace)
@@ -79,7 +79,7 @@ def test_a_request_is_found_by_its_id_with_fields_of_the_right_types(
     assert source["timestamp"].startswith(time.strftime("%Y-%m-%d", time.gmtime()))
     assert second["_source"]["message"] == second["_source"]["line"]
     assert third["_source"]["message"] == "hello"
-    # Whatever lines say, fields are those of the template.
+    # The index has only the fields of the template, whatever fields the lines have.
     (mapping,) = {
         json.dumps(index["mappings"]["properties"], sort_keys=True)
         for index in httpx.get(f"{applied.url}/{NAME}-*/_mapping", timeout=60).json().values()
@@ -89,12 +89,12 @@ def test_a_request_is_found_by_its_id_with_fields_of_the_right_types(
     assert types["timestamp"] == "date"
     assert len(types) < 30
     assert len(documents(applied)) == 3
-    assert "Exporting failed" not in said
+    assert "Exporting failed" not in gateway_log
 
 
-def test_a_full_queue_drops_lines_of_the_index_only(tmp_path: Path) -> None:
-    nobody, count = "http://127.0.0.1:9/nobody", 16_000
-    with log_pipeline(tmp_path, nobody, storage_bytes=24 * 2**20) as pipeline:
+def test_a_full_queue_drops_lines_for_the_index_but_not_for_loki(tmp_path: Path) -> None:
+    unreachable, count = "http://127.0.0.1:9/nobody", 16_000
+    with log_pipeline(tmp_path, unreachable, storage_bytes=24 * 2**20) as pipeline:
         write(pipeline, *(line(f"full-{number}", pad="x" * 400) for number in range(count)))
         eventually(lambda: len(pipeline.sink.lines) >= count, seconds=ARRIVES, what="Loki waits for the index")
         metrics = f"http://127.0.0.1:{pipeline.metrics}/metrics"
@@ -108,7 +108,7 @@ def _dropped(page: str) -> float:
 
 
 def record(body: str, nanos: int, **attributes: str) -> dict[str, Any]:
-    """One line as the gateway sends it."""
+    """One line in the form in which the gateway sends it."""
     pairs = [{"key": name, "value": {"stringValue": value}} for name, value in attributes.items()]
     line = {"timeUnixNano": str(nanos), "body": {"stringValue": body}, "attributes": pairs}
     return {"resourceLogs": [{"resource": {}, "scopeLogs": [{"scope": {}, "logRecords": [line]}]}]}
@@ -132,14 +132,14 @@ def test_a_second_delivery_replaces_the_first(applied: OpenSearchNode) -> None:
 
 
 @pytest.mark.parametrize("nanos", [0, 2_000_000_000 * 10**9])
-def test_a_wrong_clock_makes_no_index_of_another_year(applied: OpenSearchNode, nanos: int) -> None:
+def test_a_wrong_clock_does_not_create_an_index_of_another_year(applied: OpenSearchNode, nanos: int) -> None:
     send(applied, record("hello", nanos, request_id="clock"))
     (found,) = documents(applied, request_id="clock")
     assert found["_index"] == f"{NAME}-{time.strftime('%Y.%m.%d', time.gmtime())}"
     assert found["_source"]["claimed_timestamp"] == nanos // 10**6
 
 
-def test_what_the_pipeline_cannot_read_is_kept_with_the_reason(applied: OpenSearchNode) -> None:
+def test_a_document_that_the_pipeline_cannot_parse_is_stored_with_the_reason(applied: OpenSearchNode) -> None:
     send(applied, {"resourceLogs": []})
     (found,) = documents(applied)
     assert found["_index"] == f"{NAME}-unparsed"

@@ -1,6 +1,6 @@
-"""A real OpenSearch ends and comes back: what Jaeger had stored is there, and what came meanwhile arrives.
+"""A real OpenSearch restarts: it still has Jaeger's traces, and gets the lines that were written meanwhile.
 
-It starts for seconds, so it does once what both tests look at.
+A restart takes seconds, so one fixture does it for both tests.
 """
 
 import json
@@ -34,19 +34,20 @@ REPARSE = {
 
 @dataclass(frozen=True)
 class Record:
-    """What was seen."""
+    """Observations during and after the restart."""
 
     day: str
-    """On which the trace was stored."""
+    """Day on which the trace was stored."""
     services: list[str]
-    """That another Jaeger finds afterwards."""
+    """Services that another Jaeger finds after the restart."""
     indices: dict[str, dict[str, Any]]
-    """Name -> what OpenSearch says of it."""
+    """Maps the name of an index to OpenSearch's data about it."""
     in_loki: int
-    """Lines, while OpenSearch was away and at the end."""
+    """Lines in Loki while OpenSearch was down."""
     in_loki_at_the_end: int
+    """Lines in Loki at the end."""
     found_by_request: set[str]
-    """Ids of requests whose lines the index finds."""
+    """Request ids whose lines the index finds."""
 
 
 @pytest.fixture(scope="module")
@@ -68,16 +69,16 @@ def record(opensearch_node: OpenSearchNode, apply: Apply, tmp_path_factory: pyte
                 in_loki = len(lines)
             finally:
                 node.start()
-            # As it came, or parsed; what came as it is may have come twice.
+            # Lines may be parsed or unparsed here, and an unparsed line may be there twice.
             eventually(
                 lambda: len({number for one in documents(node) for number in AWAY.findall(json.dumps(one))}) == SENT,
                 seconds=ARRIVES,
-                what="lines did not come when it was back",
+                what="lines did not arrive after the restart",
             )
         with Jaeger(folder / "second", opensearch, tls) as jaeger:
             eventually(lambda: jaeger.operations() == ["checkout"], what="another Jaeger does not find the trace")
             services = jaeger.services()
-    # What came while OpenSearch did not know its own templates yet: as docs/operations.md says.
+    # OpenSearch stores lines unparsed until it applies its templates again. docs/operations.md describes this repair.
     httpx.post(f"{node.url}/_reindex?refresh=true", json=REPARSE, timeout=60).raise_for_status()
     seen = Record(
         day=f"{day:%Y-%m-%d}",
@@ -93,11 +94,12 @@ def record(opensearch_node: OpenSearchNode, apply: Apply, tmp_path_factory: pyte
 
 def test_traces_are_in_opensearch_for_every_jaeger(record: Record) -> None:
     assert record.services == ["till"]
-    # As the policy that deletes old indices must know them, and green: one node has no room for copies.
+    # The policy that deletes old indices relies on these names. An index on a single node is green only without
+    # replicas.
     for kind in ("span", "service"):
         assert record.indices[f"observability-jaeger-{kind}-{record.day}"]["health"] == "green"
 
 
-def test_an_index_that_is_away_keeps_no_line_from_loki_and_gets_its_own_later(record: Record) -> None:
+def test_loki_gets_all_lines_during_the_restart_and_the_index_gets_them_later(record: Record) -> None:
     assert (record.in_loki, record.in_loki_at_the_end) == (SENT, SENT)
     assert record.found_by_request == {f"away-{number}" for number in range(SENT)}

@@ -1,4 +1,4 @@
-"""`make generate` draws what follows from the program anew: `--draw`."""
+"""The option `--draw`, with which `make generate` writes pages and pictures that follow from the program."""
 
 import pytest
 

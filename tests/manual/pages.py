@@ -1,4 +1,4 @@
-"""The manual's pages as tests read them: commands, and names in code."""
+"""Reads commands and names in code from the manual's pages."""
 
 import re
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ _COMMAND = re.compile(r"^(?:[A-Z_]+=\S+ )*(make|pulumi|kubectl|curl|aws|cp|pip|\
 
 
 def commands(page: Path) -> Iterator[str]:
-    """Every command of a page, without its comment; those in running text only where they are `make`'s."""
+    """Every command of a page, without its comment. In running text, only `make` commands count."""
     text = page.read_text()
     for block in (*_BLOCK.findall(text), *_FENCE.findall(text)):
         for line in block.splitlines():
@@ -33,12 +33,12 @@ def commands(page: Path) -> Iterator[str]:
 
 
 def names(page: Path) -> set[str]:
-    """What stands in code in running text."""
+    """All words in code format in running text."""
     return set(_CODE.findall(_FENCE.sub("", page.read_text())))
 
 
 def targets(command: str) -> list[str]:
-    """The targets of one `make`."""
+    """The targets of a `make` command."""
     words = command.split("make ", 1)[1] if "make " in command else ""
     plain = re.sub(r'[A-Z_]+=("[^"]*"|\S+)', "", words)
     return [word for word in plain.split() if re.fullmatch(r"[a-z][a-z0-9-]*", word)]

@@ -1,4 +1,4 @@
-"""Nobody who follows the manual meets a command, a setting or a file that is not there."""
+"""Every command, setting and file that the manual names exists."""
 
 import os
 import re
@@ -17,9 +17,9 @@ TARGETS = set(re.findall(r"^([a-z0-9-]+):.*## ", (ROOT / "Makefile").read_text()
 SETTINGS = {key for key in yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"] if ":" not in key}
 KNOWN = SETTINGS | set(SECRETS) | set(routing.load().secrets())
 COMMANDS = [(page.name, command) for page in PAGES for command in commands(page)]
-# Need nothing but the checkout, and change nothing in it: run here, as they stand on the pages.
+# These targets need only the checkout and do not change it, so this test runs them exactly as the pages show them.
 HERE = {"help", "help-all", "cost", "coverage"}
-# What runs the others: a part of `make test`, or tests that run the same program.
+# The other targets belong to `make test`, or other tests run the same program.
 ELSEWHERE = {
     **dict.fromkeys(("up", "down", "check", "unit", "e2e"), "Makefile"),
     "test": "Makefile",
@@ -59,7 +59,7 @@ def test_every_target_of_the_makefile_is_in_the_manual() -> None:
     assert TARGETS - named == set()
 
 
-def test_help_shows_what_is_used_every_day_and_help_all_everything() -> None:
+def test_help_shows_few_targets_and_help_all_shows_all() -> None:
     def shown(target: str) -> set[str]:
         command = ["make", "--no-print-directory", target]
         return set(re.findall(r"^  ([a-z0-9-]+) ", subprocess.check_output(command, cwd=ROOT, text=True), re.MULTILINE))
@@ -69,16 +69,14 @@ def test_help_shows_what_is_used_every_day_and_help_all_everything() -> None:
 
 
 def _runs_here(command: str) -> bool:
-    writes_or_asks = ("--write", "--measure", "--base")
+    unsuitable = ("--write", "--measure", "--base")  # they write files, or need a running stack or history
     return (
-        set(targets(command)) != set()
-        and set(targets(command)) <= HERE
-        and not any(o in command for o in writes_or_asks)
+        set(targets(command)) != set() and set(targets(command)) <= HERE and not any(o in command for o in unsuitable)
     )
 
 
 @pytest.mark.parametrize("command", sorted({command for _, command in COMMANDS if _runs_here(command)}))
-def test_what_needs_nothing_runs(command: str) -> None:
+def test_commands_that_need_only_the_checkout_succeed(command: str) -> None:
     done = subprocess.run(
         ["bash", "-c", f"{command} --old-file=.venv/.synced"],
         cwd=ROOT,
@@ -98,7 +96,7 @@ def test_every_setting_that_a_command_sets_exists() -> None:
 
 
 EXAMPLE = ROOT / "docs" / "onboarding" / "example"
-# Words in code that look like settings and are somebody else's.
+# Words in code that look like settings but are not settings of this project.
 OTHERS = {"minAvailable", "obsN"}
 
 
@@ -116,5 +114,5 @@ def test_every_file_that_a_page_names_exists() -> None:
             if "/" not in name or name.split("/")[0] not in top or not re.fullmatch(r"[\w./<>*-]+", name):
                 continue
             pattern = re.sub(r"<[^>]*>", "*", name).rstrip("/")
-            # What a new system brings stands in the example.
+            # Files of a new system exist only in the example.
             assert any(list(root.glob(pattern)) for root in (ROOT, EXAMPLE)), f"{page.name}: {name}"

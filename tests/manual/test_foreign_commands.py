@@ -1,4 +1,4 @@
-"""Commands of the manual that only an AWS account could run: at least, AWS and Pulumi know them, and each option."""
+"""Commands of the manual that need an AWS account are not run, but AWS and Pulumi know them and their options."""
 
 import re
 import shlex
@@ -15,14 +15,14 @@ from tests.manual.pages import PAGES, commands
 COMMANDS = sorted({(page.name, command) for page in PAGES for command in commands(page)})
 AWS = [(page, command) for page, command in COMMANDS if re.match(r"([A-Z_]+=\S+ )*aws ", command)]
 PULUMI = [(page, command) for page, command in COMMANDS if re.match(r"([A-Z_]+=\S+ )*pulumi ", command)]
-# The command line's own names and options, which no service has (`aws help`, `aws eks update-kubeconfig help`).
+# Names and options that only the AWS command line has (`aws help`, `aws eks update-kubeconfig help`).
 SERVICES = {"s3api": "s3"}
 GLOBAL = {"region", "query", "output", "profile"}
 CUSTOM = {("eks", "update-kubeconfig"): {"name", "alias"}}
 
 
 def parts(command: str, program: str) -> tuple[list[str], set[str]]:
-    """The words after the program, and the names of its options; what `$(…)` runs left out."""
+    """The words after the program, and the names of its options, without those inside `$(…)`."""
     words = shlex.split(re.sub(r"\$\([^)]*\)", "X", command))
     words = words[words.index(program) + 1 :]
     first_option = next((number for number, word in enumerate(words) if word.startswith("--")), len(words))
@@ -53,12 +53,12 @@ def pulumi_help(*words: str) -> str:
 def test_pulumi_knows_the_command_and_its_options(page: str, command: str) -> None:
     words, options = parts(command, "pulumi")
     path = words[: 2 if words[0] in {"stack", "config", "plugin"} and len(words) > 1 else 1]
-    said = pulumi_help(*path)
-    assert f"pulumi {words[0]}" in said, f"{page}: {command}"
-    missing = [option for option in options if not re.search(rf"--{option}\b", said)]
+    text = pulumi_help(*path)
+    assert f"pulumi {words[0]}" in text, f"{page}: {command}"
+    missing = [option for option in options if not re.search(rf"--{option}\b", text)]
     assert missing == [], f"{page}: {command}"
 
 
-def test_there_are_such_commands() -> None:
+def test_the_manual_has_commands_of_aws_and_pulumi() -> None:
     assert len(AWS) > 6
     assert len(PULUMI) > 12

@@ -1,4 +1,4 @@
-"""Generated pages and pictures are what the program says now; `make generate` writes them."""
+"""Generated pages and pictures are up to date with the program; `make generate` writes them."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +18,7 @@ PAGES = {"contract.md": contract_page.page, "settings.md": settings_page.page, "
 
 
 def committed(file: Path, now: str, request: pytest.FixtureRequest) -> str:
-    """What the file says; written anew if that was asked for."""
+    """The content of the file. With `--draw`, writes the current content first."""
     if request.config.getoption("--draw", default=False):
         file.write_text(now)
     return file.read_text() if file.exists() else ""
@@ -27,7 +27,7 @@ def committed(file: Path, now: str, request: pytest.FixtureRequest) -> str:
 @pytest.mark.parametrize("name", PAGES)
 def test_pages_are_up_to_date(name: str, request: pytest.FixtureRequest) -> None:
     now = PAGES[name]()
-    assert committed(DOCS / name, now, request) == now, "the page is old: make generate"
+    assert committed(DOCS / name, now, request) == now, "the page is out of date; run: make generate"
 
 
 def test_every_setting_and_secret_is_on_the_page() -> None:
@@ -46,12 +46,12 @@ def test_every_alert_is_on_the_page_with_its_runbook() -> None:
 
 def test_the_picture_is_up_to_date(program: Callable[..., Recorded], request: pytest.FixtureRequest) -> None:
     policies = [one.inputs for one in program("local").resources if one.kind == "NetworkPolicy"]
-    ways = network_picture.allowed(policies)
-    now = network_picture.picture(ways)
-    assert committed(DOCS / "network.svg", now, request) == now, "the picture is old: make generate"
-    ElementTree.fromstring(now)  # noqa: S314 - our own
+    connections = network_picture.allowed(policies)
+    now = network_picture.picture(connections)
+    assert committed(DOCS / "network.svg", now, request) == now, "the picture is out of date; run: make generate"
+    ElementTree.fromstring(now)  # noqa: S314 - this project generated the text
     gateway, loki = Place("observability", "otel-gateway"), Place("observability", "loki")
-    assert Connection(gateway, loki, (3100,)) in ways
+    assert Connection(gateway, loki, (3100,)) in connections
     assert "<title>otel-gateway calls loki: 3100</title>" in now
     assert "<title>loki calls otel-gateway: denied</title>" in now
 
@@ -72,21 +72,21 @@ def test_each_kind_of_peer_has_a_place() -> None:
         {"ipBlock": {"cidr": "10.0.0.0/8"}},
     )
     found = network_picture.allowed([policy("app", *peers), policy(None, {"podSelector": pods})])
-    assert {way.source for way in found} == {
+    assert {connection.source for connection in found} == {
         Place("home", "caller"),
         Place("other", "caller"),
         Place("namespaces with access", "every pod"),
         Place("every namespace", "every pod"),
         Place("outside", "10.0.0.0/8"),
     }
-    assert {(way.target, way.ports) for way in found} == {(Place("home", "app"), (80,))}
+    assert {(connection.target, connection.ports) for connection in found} == {(Place("home", "app"), (80,))}
 
 
-def test_every_way_is_in_the_picture() -> None:
+def test_every_connection_is_in_the_picture() -> None:
     one, two = Place("home", "one"), Place("home", "two")
     drawn = network_picture.picture(
         [Connection(one, two, (1, 2)), Connection(two, one, (3,)), Connection(one, one, (4,))]
     )
-    ElementTree.fromstring(drawn)  # noqa: S314 - our own
-    for said in ("one calls two: 1, 2", "two calls one: 3", "one calls one: 4", "two calls two: denied"):
-        assert f"<title>{said}</title>" in drawn
+    ElementTree.fromstring(drawn)  # noqa: S314 - this project generated the text
+    for title in ("one calls two: 1, 2", "two calls one: 3", "one calls one: 4", "two calls two: denied"):
+        assert f"<title>{title}</title>" in drawn

@@ -1,4 +1,4 @@
-"""The rights that docs/eks.md gives to whoever previews and deploys: what the program asks of AWS is in them."""
+"""The IAM policies of docs/eks.md for previews and deployments allow every AWS call of the program."""
 
 import ast
 import json
@@ -23,7 +23,7 @@ PREFLIGHT = sorted((ROOT / "components" / "eks" / "preflight").glob("*.py"))
 CALLS: dict[str, list[str]] = yaml.safe_load((ROOT / "tests/manual/aws_calls.yaml").read_text())
 SERVICES = ("acm", "amp", "ec2", "eks", "iam", "kms", "logs", "opensearch", "route53", "s3", "secretsmanager", "xray")
 PREFIXES = {"amp": "aps", "opensearch": "es"}
-"""boto3's name of a service -> IAM's, where they differ."""
+"""Maps boto3's name of a service to IAM's, where they differ."""
 NAMES = {
     "s3:DeleteBucketEncryption": "s3:PutEncryptionConfiguration",
     "s3:DeleteBucketLifecycle": "s3:PutLifecycleConfiguration",
@@ -39,9 +39,9 @@ NAMES = {
     "s3:PutBucketLifecycleConfiguration": "s3:PutLifecycleConfiguration",
     "s3:PutPublicAccessBlock": "s3:PutBucketPublicAccessBlock",
 }
-"""Operation -> the right that it needs, where it has another name."""
+"""Maps an operation to the IAM action that it needs, where their names differ."""
 MANAGED_POLICY_LENGTH = 6144
-"""Characters, blanks not counted, of a policy of one's own (quotas of IAM)."""
+"""Largest number of characters in a customer managed policy, without white space (IAM quotas)."""
 
 
 def policy(name: str) -> dict[str, Any]:
@@ -54,13 +54,13 @@ def actions(name: str) -> set[str]:
 
 @cache
 def operations(service: str) -> dict[str, str]:
-    """boto3's method -> operation."""
+    """Maps boto3's methods of a service to operations."""
     client: Any = boto3.client(service, region_name="eu-central-1")
     return client.meta.method_to_api_mapping
 
 
 def words(file: Path) -> Iterator[str]:
-    """What a file calls as a method, or names in a text, such as `create_role`."""
+    """Names of attributes, and texts, in a file. Methods such as `create_role` are among them."""
     for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.Attribute):
             yield node.attr
@@ -69,23 +69,23 @@ def words(file: Path) -> Iterator[str]:
 
 
 def needed(file: Path) -> set[str]:
-    """The rights behind a file's calls. It names its services: `client("s3", …)`, or `service="s3"`."""
-    said = set(words(file))
-    rights = {
+    """The IAM actions behind a file's calls. The file names its services: `client("s3", …)`, or `service="s3"`."""
+    found = set(words(file))
+    called = {
         f"{PREFIXES.get(service, service)}:{operations(service)[word]}"
-        for service in said & set(SERVICES)
-        for word in said & operations(service).keys()
+        for service in found & set(SERVICES)
+        for word in found & operations(service).keys()
     }
-    return {NAMES.get(right, right) for right in rights}
+    return {NAMES.get(action, action) for action in called}
 
 
 @pytest.mark.parametrize("file", PREFLIGHT, ids=lambda file: file.stem)
-def test_what_the_program_asks_of_aws_is_allowed(file: Path) -> None:
+def test_calls_of_the_program_are_allowed(file: Path) -> None:
     assert needed(file) - actions("read") == set(), file.name
 
 
 @pytest.mark.parametrize("service", CALLS)
-def test_what_the_provider_calls_is_allowed(service: str) -> None:
+def test_calls_of_the_provider_are_allowed(service: str) -> None:
     assert set(CALLS[service]) - actions("read") - actions("write") == set()
 
 
@@ -95,13 +95,13 @@ def test_every_service_of_the_program_has_recorded_calls(program: Callable[..., 
     assert modules <= CALLS.keys()
 
 
-def test_the_scan_finds_what_is_known() -> None:
-    asked = set[str]().union(*(needed(file) for file in PREFLIGHT))
-    assert {"eks:DescribeAddon", "route53:GetHostedZone", "s3:ListBucket"} <= asked
+def test_the_scan_finds_known_calls() -> None:
+    found = set[str]().union(*(needed(file) for file in PREFLIGHT))
+    assert {"eks:DescribeAddon", "route53:GetHostedZone", "s3:ListBucket"} <= found
 
 
 @pytest.mark.parametrize("name", ["read", "write"])
-def test_aws_knows_each_action_and_takes_the_policy(name: str) -> None:
+def test_aws_knows_each_action_and_the_policy_is_short_enough(name: str) -> None:
     assert len(re.sub(r"\s", "", (FOLDER / f"{name}.json").read_text())) <= MANAGED_POLICY_LENGTH
     sids = [statement["Sid"] for statement in policy(name)["Statement"]]
     assert len(sids) == len(set(sids))
@@ -111,11 +111,11 @@ def test_aws_knows_each_action_and_takes_the_policy(name: str) -> None:
         assert dict(zip(("service", "action"), action.split(":"), strict=True)) in parliament.expand_action(action)
 
 
-def test_who_previews_cannot_change_anything() -> None:
+def test_the_policy_for_previews_cannot_change_anything() -> None:
     verbs = ("Describe", "Get", "List")
     assert {action for action in actions("read") if not action.split(":")[1].startswith(verbs)} == {"kms:Decrypt"}
 
 
-def test_the_two_do_not_repeat_each_other() -> None:
-    # A key is used by whoever reads a secret, and by whoever makes a store, each through its service alone.
+def test_the_two_policies_do_not_repeat_each_other() -> None:
+    # Both need keys: a preview to read secrets, and a deployment to create stores, each only through its own service.
     assert actions("read") & actions("write") == {"kms:Decrypt", "kms:DescribeKey"}

@@ -1,4 +1,4 @@
-"""The site of the manual: every page, no broken link, nothing from elsewhere."""
+"""The manual's site has every page, no broken link, and no resources from other hosts."""
 
 import re
 import subprocess
@@ -10,7 +10,7 @@ from tests.mock_engine import ROOT
 from tools.manual import site
 
 
-def test_it_is_built_without_a_broken_link() -> None:
+def test_the_site_is_built_without_a_broken_link() -> None:
     done = subprocess.run([sys.executable, "-m", "tools.manual"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     home = site.SITE / "index.html"
@@ -22,7 +22,7 @@ def test_it_is_built_without_a_broken_link() -> None:
     assert [one for one in sources if one.startswith(("http", "//"))] == []
 
 
-def test_a_link_to_a_file_that_is_no_page_becomes_its_name() -> None:
+def test_a_link_to_a_file_that_is_not_a_page_becomes_its_name() -> None:
     pages = {Path("README.md"), Path("docs/a.md")}
     text = "[rules](../rules/x.yaml) [`code`](../x.py) [home](../README.md#top) [out](https://example.com) ![p](p.png)"
     assert site.for_site(text, Path("docs/a.md"), pages) == (
@@ -34,4 +34,4 @@ def test_every_picture_is_shown_with_a_caption() -> None:
     page = (ROOT / "docs" / "pictures.md").read_text()
     shown = dict(re.findall(r"!\[([^\]]+)\]\(pictures/([^)]+)\)", page))
     files = {file.name for file in (ROOT / "docs" / "pictures").iterdir()}
-    assert set(shown.values()) == files, "docs/pictures.md shows each file of docs/pictures, and no other"
+    assert set(shown.values()) == files, "docs/pictures.md must show exactly the files of docs/pictures"

@@ -1,4 +1,4 @@
-"""The service that is asked, and the stack around it."""
+"""Fixtures: the service under test, and the servers of the stack that observe it."""
 
 import os
 import time
@@ -16,12 +16,12 @@ from tests.e2e.conftest import all_pods
 __all__ = ["all_pods"]
 
 ARRIVES = 90
-"""Seconds from a request to its number, line and trace, with room for a busy machine."""
+"""Seconds until a request shows in metrics, logs and traces, with a margin for a busy machine."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Api:
-    """A service, and a path of it that answers."""
+    """A service, and one of its paths that answers."""
 
     url: str
     path: str
@@ -42,7 +42,7 @@ class Api:
 
 @pytest.fixture(scope="session")
 def api() -> Iterator[Api]:
-    """API_URL's service, else the local stack's."""
+    """The service at API_URL; without it, the API of the local stack."""
     path, route = os.environ.get("API_PATH", "/items/5"), os.environ.get("API_ROUTE", "/items/{item_id}")
     if named := os.environ.get("API_URL"):
         yield Api(url=named.rstrip("/"), path=path, route=route)

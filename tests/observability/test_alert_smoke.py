@@ -1,4 +1,4 @@
-"""A spike of 5xx: `ApiErrorRateHigh` fires, and those who must know are told."""
+"""A spike of 5xx answers fires `ApiErrorRateHigh`, and its receivers are notified."""
 
 import pytest
 
@@ -8,8 +8,8 @@ pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("drill")]
 ALERT = "ApiErrorRateHigh"
 
 
-def test_a_spike_of_errors_reaches_the_people() -> None:
-    """By the drill itself, which causes the errors, waits for Prometheus, and asks the receivers."""
+def test_a_spike_of_errors_notifies_the_receivers() -> None:
+    """Runs the drill, which causes the errors, waits for the alert in Prometheus, and checks the receivers."""
     found = drill.record([ALERT])
     (alert,) = [one for one in found.report["alerts"] if one["alert"] == ALERT]
     assert alert["ok"], alert["verdict"]

@@ -1,4 +1,4 @@
-"""The page of metrics is what the telemetry contract says."""
+"""The service's metrics page follows the telemetry contract."""
 
 import secrets
 
@@ -41,7 +41,7 @@ def test_paths_do_not_become_series(api: Api) -> None:
         api.get(f"/{word}/{number}")
     after = endpoints(api)
     assert not any(word in endpoint for endpoint in after)
-    # Others call the service meanwhile, each on a route; fifty paths would be fifty.
+    # Other callers may add a few routes meanwhile. A series per path would add fifty.
     assert len(after - before) < 25
     assert api.route in after
 

@@ -1,4 +1,4 @@
-"""One request: one more in Prometheus, a line in Loki with its request id, and its trace in Jaeger."""
+"""One request adds one to the counters in Prometheus, a line with its id to Loki, and a trace to Jaeger."""
 
 import json
 import secrets
@@ -12,14 +12,14 @@ from tests.e2e.conftest import eventually
 from tests.observability.conftest import ARRIVES, Api
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("all_pods")]
-# The simulator's own load never uses it, so that nobody else counts.
+# The simulator's own load never uses this project, so only the requests of this test count.
 PROJECT = "probe"
-# Always fails: a trace with an error is always kept.
+# This path always fails, and sampling keeps every trace with an error.
 BROKEN = "/items/666"
 
 
 def query(stack: dict[str, str], expression: str) -> float:
-    """Sum of what the expression finds; 0 for nothing."""
+    """Sum of the series that the expression finds; 0 if it finds none."""
     answer = httpx.get(f"{stack['prometheus']}/api/v1/query", params={"query": f"sum({expression})"}, timeout=30)
     return sum(float(one["value"][1]) for one in answer.json()["data"]["result"])
 
@@ -34,7 +34,7 @@ def lines(stack: dict[str, str], request: str) -> list[dict[str, Any]]:
     return [json.loads(text) for stream in answer["data"]["result"] for _, text in stream["values"]]
 
 
-def test_a_request_is_a_number_a_line_and_a_trace(api: Api, stack: dict[str, str]) -> None:
+def test_a_request_shows_in_metrics_logs_and_traces(api: Api, stack: dict[str, str]) -> None:
     request, selector = f"e2e-{secrets.token_hex(8)}", f'{{service="api",status="503",project_id="{PROJECT}"}}'
     before = {name: query(stack, name + selector) for name in ("request_count", "request_duration_seconds_count")}
     answer = api.get(BROKEN, ("X-Request-Id", request), ("X-Project-Id", PROJECT))

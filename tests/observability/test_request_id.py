@@ -1,4 +1,4 @@
-"""`X-Request-Id`: forwarded when it is one, else made; never a way to write headers."""
+"""`X-Request-Id`: a valid id is forwarded, any other is replaced, and none can inject a header."""
 
 import re
 import secrets
@@ -12,35 +12,35 @@ UUID4 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9
 
 
 def answered(api: Api, *ids: str) -> str:
-    """The id of the answer to a request with these ids."""
+    """The id in the answer to a request that has these ids."""
     answer = api.get(api.path, *(("X-Request-Id", one) for one in ids))
     (found,) = answer.headers.get_list("x-request-id")
     return found
 
 
-def test_a_good_one_is_forwarded(api: Api) -> None:
+def test_a_valid_id_is_forwarded(api: Api) -> None:
     name = f"test.{secrets.token_hex(8)}"
     assert answered(api, name) == name
 
 
-def test_of_several_the_last_one_counts(api: Api) -> None:
+def test_of_several_ids_the_last_one_counts(api: Api) -> None:
     assert answered(api, "far", "near") == "near"
 
 
-def test_without_one_each_request_gets_its_own(api: Api) -> None:
-    made = {answered(api) for _ in range(5)}
-    assert len(made) == 5
-    assert all(UUID4.fullmatch(one) for one in made)
+def test_requests_without_an_id_get_different_ids(api: Api) -> None:
+    ids = {answered(api) for _ in range(5)}
+    assert len(ids) == 5
+    assert all(UUID4.fullmatch(one) for one in ids)
 
 
 @pytest.mark.parametrize("bad", ["", "two words", "x" * 129, "x" * 10_240, "tab\there", "é"])
-def test_a_bad_one_is_replaced(api: Api, bad: str) -> None:
+def test_an_invalid_id_is_replaced(api: Api, bad: str) -> None:
     answer = api.get(api.path, ("X-Request-Id", bad))
-    # A server may refuse such a header by itself, which is as good.
+    # A server may also refuse such a header itself, before the application sees it.
     if answer.status_code not in (400, 431):
         assert UUID4.fullmatch(answer.headers["x-request-id"])
 
 
-def test_what_is_not_found_has_one_too(api: Api) -> None:
+def test_an_answer_404_has_an_id_too(api: Api) -> None:
     answer = api.get(f"/nothing-{secrets.token_hex(4)}", ("X-Request-Id", "lost-1"))
     assert (answer.status_code, answer.headers["x-request-id"]) == (404, "lost-1")

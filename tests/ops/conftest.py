@@ -1,4 +1,4 @@
-"""The running pipeline, once for all tests that need one, and the command line."""
+"""Fixtures: one running pipeline that all tests share, and the command line."""
 
 import signal
 import sys
@@ -20,8 +20,8 @@ FAST = {name: {"for": SHORT} for name in ("JobQueueDepthHigh", "JobQueueNoWorker
 
 @pytest.fixture(scope="session")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
-    with pipeline(Path(tmp_path_factory.mktemp("pipeline")), FAST) as made:
-        yield made
+    with pipeline(Path(tmp_path_factory.mktemp("pipeline")), FAST) as started:
+        yield started
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def services(running: Pipeline) -> Services:
 
 @dataclass(frozen=True)
 class Done:
-    """What a command left."""
+    """Exit code and output of a command that has ended."""
 
     returncode: int
     stdout: str
@@ -45,14 +45,14 @@ class Done:
 
 @pytest.fixture
 def ops(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Callable[..., Done]:
-    """`ops("cost", "--stack", "moon")` is `python -m ops cost --stack moon`, in this process.
+    """`ops("cost", "--stack", "moon")` runs `python -m ops cost --stack moon` in this process.
 
-    Another one would import for seconds. An error that the command line does not catch is raised.
+    A process of its own would spend seconds on imports. Raises an error that the command line does not catch.
     """
     for name in ("ALERTMANAGER_URL", "KUBE_CONTEXT", "SIMULATOR_IMAGE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(ROOT)
-    # What a process does for all that follows.
+    # These calls would change the whole test process.
     monkeypatch.setattr(signal, "signal", lambda *_: None)
     monkeypatch.setattr(structlog, "configure", lambda **_: None)
 

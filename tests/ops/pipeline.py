@@ -1,4 +1,4 @@
-"""The real pipeline and rules as processes on this machine: simulator, receiver, Prometheus, Alertmanager."""
+"""A real pipeline of processes on this machine: simulator, receiver, Prometheus and Alertmanager, with real rules."""
 
 import contextlib
 import os
@@ -19,14 +19,14 @@ from local.toolchain import tool
 
 ROOT = Path(__file__).resolve().parents[2]
 START_TIMEOUT = 120.0
-"""For what takes a second on an idle machine."""
+"""Seconds until all processes must be ready. On an idle machine it takes about one."""
 SHORT = "250ms"
-"""For what waits in the pipeline by configuration alone: evaluation, `for`, and the first wait of a group."""
+"""A short value for the waits that only the configuration decides: evaluation, `for` and `group_wait`."""
 
 
 @dataclass
 class Pipeline:
-    """Processes that were started, and where they listen."""
+    """The started processes and their URLs."""
 
     folder: Path
     urls: dict[str, str] = field(default_factory=dict)
@@ -34,25 +34,25 @@ class Pipeline:
     commands: dict[str, tuple[list[str], dict[str, str]]] = field(default_factory=dict)
 
     def start(self, name: str, command: list[str], port: int, environment: Mapping[str, str] | None = None) -> None:
-        """Start (or start again) a process; `wait_ready` waits for it."""
+        """Start a process. `wait_ready` waits until it answers."""
         self.urls[name] = f"http://127.0.0.1:{port}"
         self.commands[name] = (command, {**os.environ, **(environment or {})})
         self.launch(name)
 
     def launch(self, name: str) -> None:
-        """Start a process that was killed once more."""
+        """Start a process, or start it again after it was killed."""
         command, environment = self.commands[name]
         with (self.folder / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
 
     def kill(self, name: str) -> None:
-        """End a process at once, and start it again."""
+        """Kill a process, and start it again."""
         self.processes[name].kill()
         self.processes[name].wait()
         self.launch(name)
 
     def wait_ready(self) -> None:
-        """Until every process answers over HTTP."""
+        """Wait until every process answers over HTTP."""
         deadline = time.monotonic() + START_TIMEOUT
         for name, url in self.urls.items():
             path = "/-/ready" if name.startswith(("prometheus", "alertmanager")) else "/healthz"
@@ -66,7 +66,7 @@ class Pipeline:
                 time.sleep(0.1)
 
     def stop(self) -> None:
-        """End every process that was started here."""
+        """End all processes of this pipeline."""
         for process in self.processes.values():
             process.terminate()
         for process in self.processes.values():
@@ -87,9 +87,9 @@ def rule_files(overrides: Mapping[str, Any]) -> dict[str, str]:
 def prometheus_config(
     folder: Path, targets: Mapping[str, list[int]], alertmanagers: list[int], overrides: Mapping[str, Any]
 ) -> Path:
-    """A configuration that scrapes ports by namespace every second; the folder also gets the rules.
+    """Writes the rules, and a configuration that scrapes every second. `targets` maps a namespace to its ports.
 
-    A shorter scrape interval would be a shorter timeout of scrapes, too, and a busy machine would lose samples.
+    A shorter scrape interval would also shorten the timeout of a scrape, and a busy machine would lose samples.
     """
     for name, text in rule_files(overrides).items():
         (folder / name).write_text(text)
@@ -115,7 +115,7 @@ def prometheus_config(
 
 
 def alertmanager_config(folder: Path, receiver: int, smtp: int) -> Path:
-    """The project's routes, with the shortest waits, all to the receiver on these ports."""
+    """Writes the project's routes with short waits; every channel leads to the receiver on these ports."""
     routes = routing.load()
     timing = routing.Timing(group_wait=SHORT, group_interval="1s", repeat_interval="5m")
     values = {
@@ -142,38 +142,39 @@ def alertmanager_config(folder: Path, receiver: int, smtp: int) -> Path:
 def pipeline(
     folder: Path, overrides: Mapping[str, Any], *, prometheis: int = 1, alertmanagers: int = 1
 ) -> Iterator[Pipeline]:
-    """All of it, running and scraped. Replicas are called `prometheus-0`, `alertmanager-0` and so on."""
-    made = Pipeline(folder)
+    """Runs the whole pipeline. Replicas are called `prometheus-0`, `alertmanager-0` and so on."""
+    started = Pipeline(folder)
     server, worker, receiver, smtp, *ports = free_ports(4 + prometheis + 2 * alertmanagers)
     web, gossip, own = ports[:alertmanagers], ports[alertmanagers : 2 * alertmanagers], ports[2 * alertmanagers :]
     python = [sys.executable, "-m"]
     try:
         data = {"RECEIVER_PORT": str(receiver), "RECEIVER_DATA": str(folder / "deliveries.jsonl")}
         data["RECEIVER_SMTP_PORT"] = str(smtp)
-        made.start("receiver", [*python, "simulator.receiver"], receiver, data)
+        started.start("receiver", [*python, "simulator.receiver"], receiver, data)
         for role, port in (("server", server), ("worker", worker)):
             environment = {"SIMULATOR_ROLE": role, "SIMULATOR_PORT": str(port)}
-            made.start(f"simulator-{role}", [*python, "simulator"], port, environment)
+            started.start(f"simulator-{role}", [*python, "simulator"], port, environment)
         config = alertmanager_config(folder, receiver, smtp)
         for number, port in enumerate(web):
             command = [tool("alertmanager"), f"--config.file={config}", f"--web.listen-address=127.0.0.1:{port}"]
             command += [f"--storage.path={folder / f'alertmanager-{number}'}", *_gossip(number, gossip)]
-            made.start(f"alertmanager-{number}", [str(part) for part in command], port)
+            started.start(f"alertmanager-{number}", [str(part) for part in command], port)
         config = prometheus_config(folder, {"job-queue": [server, worker]}, web, overrides)
         for number, port in enumerate(own):
             command = [tool("prometheus"), f"--config.file={config}", f"--web.listen-address=127.0.0.1:{port}"]
             command += [f"--storage.tsdb.path={folder / f'prometheus-{number}'}"]
-            made.start(f"prometheus-{number}", [str(part) for part in command], port)
-        made.wait_ready()
-        yield made
+            started.start(f"prometheus-{number}", [str(part) for part in command], port)
+        started.wait_ready()
+        yield started
     finally:
-        made.stop()
+        started.stop()
 
 
 def _gossip(number: int, ports: list[int]) -> list[str]:
     if len(ports) == 1:
         return ["--cluster.listen-address="]
     peers = [f"--cluster.peer=127.0.0.1:{port}" for port in ports]
-    # The last replica's turn must come well within group_interval (1 s here), or it acts on what is long over.
+    # Each replica waits `peer-timeout` for those before it. The last one must notify well within group_interval
+    # (1 s here), or it notifies of a state that has ended.
     waits = ["--cluster.peer-timeout=300ms", "--cluster.gossip-interval=50ms", "--cluster.settle-timeout=2s"]
     return [f"--cluster.listen-address=127.0.0.1:{ports[number]}", *peers, *waits]

@@ -1,4 +1,4 @@
-"""A stand-in for Prometheus and Loki where the exact bytes matter: it is neither, and gives prepared answers."""
+"""A fake of Prometheus and Loki with prepared answers, for tests in which the exact bytes matter."""
 
 import json
 import threading
@@ -12,13 +12,16 @@ from tools.http_server import Handler, serving
 
 
 class StandIn:
-    """Not a Prometheus and not a Loki: an HTTP server that gives prepared answers and notes what it was asked."""
+    """An HTTP server that gives prepared answers and records the queries."""
 
     def __init__(self) -> None:
         self.answers: dict[str, tuple[int, Any]] = {}
         self.series: dict[str, list[Any]] | None = None
-        """Selector -> answer of Prometheus' series API, instead of one for all; none for others."""
-        self.asked: list[tuple[str, dict[str, list[str]]]] = []
+        """Maps a selector to the series that Prometheus' series API finds; it finds none for other selectors.
+
+        None: the series API has one prepared answer for all selectors.
+        """
+        self.queries: list[tuple[str, dict[str, list[str]]]] = []
         self.most_at_once = 0
         self._now = 0
         self._lock = threading.Lock()
@@ -39,14 +42,14 @@ class StandIn:
         with self._lock:
             self._now += 1
             self.most_at_once = max(self.most_at_once, self._now)
-            self.asked.append((path, parse_qs(query)))
-        time.sleep(0.02)  # long enough that queries at the same time meet
+            self.queries.append((path, parse_qs(query)))
+        time.sleep(0.02)  # long enough for queries to overlap
         if self.series is not None and path == "/api/v1/series":
             self.answers[path] = (200, {"data": self.series.get(parse_qs(query)["match[]"][0], [])})
         status, body = self.answers.get(path, (404, {"error": f"no {path} here"}))
         text = body if isinstance(body, str) else json.dumps(body)
         with self._lock:
-            self._now -= 1  # before whoever asked can ask again
+            self._now -= 1  # before the client can send its next query
         handler.answer(status, text.encode())
 
 

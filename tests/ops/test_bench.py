@@ -1,4 +1,4 @@
-"""The table of engine times says what a number of services costs, and what each further one does."""
+"""The table of engine times shows the time for each number of services, and for one more service."""
 
 import pytest
 from rich.console import Console
@@ -7,7 +7,7 @@ from engine.workspace import Workspace
 from ops import bench
 
 
-def test_every_number_of_services_has_a_row_with_the_cost_of_a_further_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_number_of_services_has_a_row_with_the_time_for_one_more(monkeypatch: pytest.MonkeyPatch) -> None:
     def seconds(_step: object, workspace: Workspace) -> float:
         return 2 + 0.01 * int(workspace.config["bench:services"])
 

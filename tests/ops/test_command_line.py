@@ -1,4 +1,4 @@
-"""What the commands refuse, and what a dry run says, as a person meets it: the real command line."""
+"""The real command line: errors of the commands, and the output of dry runs."""
 
 import subprocess
 import sys
@@ -10,8 +10,8 @@ from tests.mock_engine import ROOT
 from tests.ops.conftest import Done
 
 
-def test_a_process_ends_with_the_code_and_the_error_alone() -> None:
-    """All else is tested in this process, which gets the same code and text."""
+def test_a_failed_command_prints_only_the_error_and_exits_with_its_code() -> None:
+    """The other tests run the commands in their own process, with the same exit code and text."""
     command = [sys.executable, "-m", "ops", "fire-alerts", "--environment", "moon"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
@@ -38,7 +38,7 @@ def test_a_dry_run_of_another_stack_has_its_own_waits(ops: Callable[..., Done]) 
     assert "shortened" not in done.stdout
 
 
-def test_a_dry_run_of_everything_shows_every_system_and_what_proves_it(ops: Callable[..., Done]) -> None:
+def test_a_dry_run_of_everything_shows_every_system_and_every_kind_of_proof(ops: Callable[..., Done]) -> None:
     done = ops("fire-alerts", "--dry-run")
 
     assert done.returncode == 0, done.stderr
@@ -79,7 +79,7 @@ def test_a_dry_run_of_everything_shows_every_system_and_what_proves_it(ops: Call
         (["fire-alerts"], {"ALERTMANAGER_URL": "not a url"}, 1, ["not a url"]),
     ],
 )
-def test_what_cannot_be_done_is_one_clear_error(
+def test_wrong_arguments_are_one_clear_error(
     ops: Callable[..., Done], arguments: list[str], environment: dict[str, str], code: int, texts: list[str]
 ) -> None:
     done = ops(*arguments, **environment)

@@ -1,4 +1,4 @@
-"""The committed dashboards over Grafana's API: written once, not again, and every refusal in Grafana's own words."""
+"""deploy-dashboards writes each committed dashboard once through Grafana's API, and reports Grafana's refusals."""
 
 import os
 import stat
@@ -24,7 +24,7 @@ SOURCES = ("prometheus", "loki", "jaeger", "alertmanager")
 
 
 class Server(GrafanaStandIn):
-    """With data sources, and with refusals."""
+    """A fake Grafana that has data sources and can refuse dashboards."""
 
     def __init__(self, *sources: str) -> None:
         super().__init__()
@@ -89,11 +89,11 @@ def test_a_dry_run_shows_the_difference_and_changes_nothing(server: Server, url:
     _, shown = deployed(url, "job-queue-overview", dry_run=True)
     assert '-  "title": "Changed by hand"' in shown
     assert '+  "title": "Job Queue - Overview"' in shown
-    assert "version" not in shown, "Grafana's own numbers are no difference"
+    assert "version" not in shown, "numbers that Grafana adds must not be shown as a difference"
     assert server.written == ["job-queue-overview"]
 
 
-def test_what_was_changed_by_hand_is_written_again(server: Server, url: str) -> None:
+def test_a_dashboard_that_was_changed_by_hand_is_written_again(server: Server, url: str) -> None:
     deployed(url, "job-queue-overview")
     server.dashboards["job-queue-overview"]["dashboard"]["title"] = "Changed by hand"
     _, shown = deployed(url, "job-queue-overview")
@@ -120,7 +120,7 @@ def test_a_folder_gets_its_title(server: Server, url: str) -> None:
     assert server.folders["job-queue"]["title"] == "Job Queue"
 
 
-def test_runbook_links_are_the_stacks(server: Server, url: str) -> None:
+def test_runbook_links_lead_to_the_address_of_the_stack(server: Server, url: str) -> None:
     deployed(url, "job-queue-overview", runbooks="https://wiki.test/runbooks/")
     variables = server.dashboards["job-queue-overview"]["dashboard"]["templating"]["list"]
     (constant,) = (one for one in variables if one["name"] == "runbooks")
@@ -128,7 +128,7 @@ def test_runbook_links_are_the_stacks(server: Server, url: str) -> None:
     assert constant["query"] == constant["current"]["value"] == "https://wiki.test/runbooks"
 
 
-def test_one_refusal_is_told_and_the_others_go_on(server: Server, url: str) -> None:
+def test_a_refused_dashboard_is_reported_and_the_others_are_written(server: Server, url: str) -> None:
     server.refused = {"job-queue-overview"}
     code, shown = deployed(url, "job-queue-overview", "platform-overview")
 
@@ -137,10 +137,10 @@ def test_one_refusal_is_told_and_the_others_go_on(server: Server, url: str) -> N
     assert "412 A dashboard with the same name in the folder already exists" in shown
     assert server.written == ["platform-overview"]
     server.refused = set()
-    assert deployed(url, "job-queue-overview", "platform-overview")[0] == 0, "it can be repeated"
+    assert deployed(url, "job-queue-overview", "platform-overview")[0] == 0, "a second run must succeed"
 
 
-def test_a_data_source_that_is_not_there_is_named() -> None:
+def test_a_missing_data_source_is_named() -> None:
     server = Server("loki")
     with running(server) as url:
         code, shown = deployed(url, "job-queue-overview")
@@ -149,7 +149,7 @@ def test_a_data_source_that_is_not_there_is_named() -> None:
     assert "job-queue-overview: this Grafana has no data source with uid 'prometheus'; there are: loki" in shown
 
 
-def test_nobody_answers() -> None:
+def test_an_unreachable_grafana_is_an_error() -> None:
     with pytest.raises(OpsError, match=r"Grafana at http://127\.0\.0\.1:9 does not answer"):
         deployed("http://127.0.0.1:9")
 
@@ -183,7 +183,7 @@ GIVEN = {"GRAFANA_URL": "http://127.0.0.1:9", "GRAFANA_API_TOKEN": TOKEN}
 
 
 @pytest.mark.parametrize("missing", GIVEN)
-def test_the_command_says_which_variable_is_missing(
+def test_the_command_names_the_missing_variable(
     ops: Callable[..., Done], monkeypatch: pytest.MonkeyPatch, missing: str
 ) -> None:
     monkeypatch.delenv(missing, raising=False)
@@ -193,7 +193,7 @@ def test_the_command_says_which_variable_is_missing(
     assert TOKEN not in done.stdout + done.stderr
 
 
-def test_the_script_is_the_command_from_wherever_it_is_called() -> None:
+def test_the_script_works_from_every_folder() -> None:
     clean = {key: value for key, value in os.environ.items() if key not in GIVEN}
     script = ROOT / "ops/deploy-dashboards"
     done = subprocess.run([script, "--dry-run"], env=clean, cwd="/", capture_output=True, text=True, check=False)

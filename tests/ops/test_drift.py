@@ -1,4 +1,4 @@
-"""Drift: sorted by pure rules, and found by the real engine at a Grafana stand-in."""
+"""Drift is sorted by pure rules, and the real engine finds it in a fake Grafana."""
 
 import json
 
@@ -26,7 +26,7 @@ def sorted_out(*differences: Difference, autoscaled=()) -> list[tuple[str, str]]
     return [(str(one.category), one.path) for one in found]
 
 
-def test_edit_of_what_the_program_sets_is_drift_with_both_values():
+def test_an_edited_field_of_the_program_is_drift_with_both_values():
     before, now = ({"spec": {"template": {"image": name}}} for name in ("a:1", "a:2"))
     found = findings.findings([difference(before=before, now=now)], findings.expected(), set())
     assert found == [
@@ -34,13 +34,13 @@ def test_edit_of_what_the_program_sets_is_drift_with_both_values():
     ]
 
 
-def test_replicas_are_expected_only_where_an_autoscaler_is():
+def test_other_replicas_are_expected_only_with_an_autoscaler():
     scaled = difference(before={"spec": {"replicas": 1}}, now={"spec": {"replicas": 3}})
     assert sorted_out(scaled) == [("changed", "spec.replicas")]
     assert sorted_out(scaled, autoscaled={"observability/x"}) == [("expected", "spec.replicas")]
 
 
-def test_expected_fields_need_their_exact_place():
+def test_expected_fields_match_only_their_exact_path():
     before = {"spec": {"ports": [{"port": 80, "nodePort": 0}]}}
     now = {"spec": {"ports": [{"port": 81, "nodePort": 30001}]}}
     assert sorted_out(difference(SERVICE, before=before, now=now)) == [
@@ -55,7 +55,7 @@ def test_expected_fields_need_their_exact_place():
     ]
 
 
-def test_fields_that_the_program_does_not_set_are_the_others_affair():
+def test_changes_of_fields_that_the_program_does_not_set_are_expected():
     status = difference(outputs={"status": {"a": 1}, "__inputs": 1}, found_outputs={"status": {"a": 2}, "__inputs": 2})
     assert sorted_out(status) == [("expected", "status")]
 
@@ -69,7 +69,7 @@ def test_every_expected_entry_has_a_reason():
 
 
 class Cluster:
-    """Lists of an API server, as a test wants them. No real one."""
+    """A fake API server whose lists a test chooses."""
 
     def __init__(self, **lists) -> None:
         self.lists = lists
@@ -83,7 +83,7 @@ def named(name: str, **metadata) -> dict:
     return {"metadata": {"name": name, **metadata}, "spec": {"scaleTargetRef": {"name": name}}}
 
 
-def test_workloads_of_our_namespaces_that_nobody_manages():
+def test_unmanaged_workloads_in_namespaces_of_the_stack_are_found():
     ours = [
         Resource(kind="kubernetes:core/v1:Namespace", id="observability", inputs={}),
         Resource(kind=DEPLOYMENT, id="observability/grafana", inputs={}),
@@ -106,11 +106,11 @@ PROGRAM = """
 import json
 import pulumi
 from pulumiverse_grafana import Provider, oss
-there = pulumi.ResourceOptions(provider=Provider("api", url=pulumi.Config().require("url"), auth="admin:pw"))
-folder = oss.Folder("ours", uid="ours", title="Ours", opts=there)
+opts = pulumi.ResourceOptions(provider=Provider("api", url=pulumi.Config().require("url"), auth="admin:pw"))
+folder = oss.Folder("ours", uid="ours", title="Ours", opts=opts)
 for uid in ("one", "two", "three"):
     board = {"uid": uid, "title": uid, "panels": []}
-    oss.Dashboard(uid, config_json=json.dumps(board), folder=folder.uid, overwrite=True, opts=there)
+    oss.Dashboard(uid, config_json=json.dumps(board), folder=folder.uid, overwrite=True, opts=opts)
 """
 
 
@@ -119,7 +119,7 @@ def board(uid: str, title: str, version: int = 1, folder: str = "ours") -> dict:
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
-def test_drift_is_found_sorted_and_changes_nothing(small_stack, monkeypatch, capsys):
+def test_drift_is_found_and_sorted_without_changes(small_stack, monkeypatch, capsys):
     grafana = GrafanaStandIn()
     with running(grafana) as url:
         small = small_stack(PROGRAM, url=url)
@@ -129,7 +129,7 @@ def test_drift_is_found_sorted_and_changes_nothing(small_stack, monkeypatch, cap
         actions.up(small, report=lambda _: None)
         command.drift(stack="local")
         assert "0 unexpected, 0 expected" in capsys.readouterr().out
-        # Someone edits by hand.
+        # Somebody edits Grafana by hand.
         grafana.dashboards["one"] = board("one", "By hand", version=2)
         del grafana.dashboards["two"]
         grafana.dashboards["theirs"] = board("theirs", "Somebody's")

@@ -1,4 +1,4 @@
-"""Which cluster the commands talk to: never whatever kubectl happens to point to."""
+"""The commands use the cluster that the stack or KUBE_CONTEXT names, never kubectl's current context."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from ops import environment
 from ops.errors import OpsError
 
 
-def test_an_eks_stack_wants_its_context_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_eks_stack_requires_a_context(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("KUBE_CONTEXT", raising=False)
     with pytest.raises(OpsError, match=r"stack staging does not set observability:kubeContext; set KUBE_CONTEXT .*"):
         environment.load("staging").cluster()
@@ -14,7 +14,7 @@ def test_an_eks_stack_wants_its_context_said(monkeypatch: pytest.MonkeyPatch) ->
     assert environment.load("staging").cluster().context == "mine"
 
 
-def test_a_context_of_the_stack_file_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_context_of_the_stack_file_has_priority(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KUBE_CONTEXT", "mine")
     values = {"cloud": "eks", "kubeContext": "theirs"}
     stack = environment.Environment(stack="staging", root=environment.ROOT, values=values)

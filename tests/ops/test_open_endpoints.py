@@ -1,4 +1,4 @@
-"""`make open` starts nothing when it cannot serve everything."""
+"""`make open` serves all endpoints of a stack, or starts nothing."""
 
 import socket
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from ops.environment import LOCAL, load
 from ops.errors import OpsError
 from tests.mock_engine import Recorded
 
-# All ports stay below those of outgoing connections, and below those that tests are given.
+# All ports stay below those of outgoing connections and below those that local.ports gives to tests.
 OFFSET = 2_900
 
 
@@ -33,13 +33,13 @@ def test_an_unknown_environment_names_the_known_ones() -> None:
     assert "unknown environment 'nowhere'; there are: local, production, staging" in str(result.exception)
 
 
-def test_everything_that_the_stack_tells_is_served_where_it_says(
+def test_every_exported_endpoint_is_served_at_its_exported_address(
     program: Callable[..., Recorded], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("local.grafana_home.available", lambda: True)
-    told = {
+    exported = {
         (one["open"].split("svc/")[1].split()[0], one["external_url"])
         for one in program("local").exports["endpoints"].values()
     }
     served = open_endpoints.endpoints(load(LOCAL)).values()
-    assert {(service.name, f"http://localhost:{port}") for service, port in served} == told
+    assert {(service.name, f"http://localhost:{port}") for service, port in served} == exported

@@ -1,4 +1,4 @@
-"""Runs one rule over made-up resources."""
+"""Runs one policy rule on resources that a test defines."""
 
 from typing import Any
 
@@ -7,18 +7,18 @@ from policy.rules import NAMES, found
 
 
 def judged(rule: str, *resources: Resource) -> list[str]:
-    """The problems that `rule` finds in the resources as one stack."""
+    """The problems that `rule` finds in a stack with these resources."""
     assert rule in NAMES
     return [violation.problem for violation in found(resources) if violation.rule == rule]
 
 
 def aws(type_: str, props: dict[str, Any], name: str = "it", **more: Any) -> Resource:
-    """A resource of AWS; `type_` as in s3/bucket:Bucket."""
+    """An AWS resource; `type_` is, for example, s3/bucket:Bucket."""
     return Resource(type=f"aws:{type_}", name=name, props=props, **more)
 
 
 def deployment(container: dict[str, Any] | None = None, **pod: Any) -> Resource:
-    """A Deployment that keeps every rule, changed by these parts of its container and of its pod."""
+    """A Deployment that satisfies every rule, except for the given changes of its container and its pod."""
     base = {
         "name": "app",
         "image": "registry.example.com/app:1.2.3",
@@ -38,5 +38,5 @@ def deployment(container: dict[str, Any] | None = None, **pod: Any) -> Resource:
 
 
 def kubernetes(type_: str, props: dict[str, Any], name: str = "it", **more: Any) -> Resource:
-    """An object of the cluster; `type_` as in core/v1:Service."""
+    """A Kubernetes object; `type_` is, for example, core/v1:Service."""
     return Resource(type=f"kubernetes:{type_}", name=name, props=props, **more)

@@ -1,4 +1,4 @@
-"""Rules over data: encrypted, private, protected, kept."""
+"""Policy rules on data: it must be encrypted, private, protected and retained."""
 
 import json
 from typing import Any
@@ -66,11 +66,11 @@ def test_buckets_are_private(sides: list[Resource], problems: list[str]) -> None
         ([], False),
     ],
 )
-def test_buckets_are_encrypted_with_our_key(sides: list[Resource], fine: bool) -> None:
+def test_buckets_are_encrypted_with_a_kms_key(sides: list[Resource], fine: bool) -> None:
     assert (judged("bucket-encrypted", BUCKET, *sides) == []) is fine
 
 
-def test_what_belongs_to_another_bucket_does_not_count() -> None:
+def test_the_encryption_of_another_bucket_does_not_count() -> None:
     other = aws("s3/bucket:Bucket", {"bucket": "other"}, name="other")
     assert judged("bucket-encrypted", BUCKET, other, encryption()) == [
         "has no BucketServerSideEncryptionConfiguration with aws:kms and a key"
@@ -78,13 +78,13 @@ def test_what_belongs_to_another_bucket_does_not_count() -> None:
 
 
 @pytest.mark.parametrize(("days", "fine"), [(90, True), (UNKNOWN, True), (0, False), (None, False)])
-def test_logs_end(days: Any, fine: bool) -> None:
+def test_log_groups_have_a_retention(days: Any, fine: bool) -> None:
     group = aws("cloudwatch/logGroup:LogGroup", {"retentionInDays": days})
     assert (judged("logs-end", group) == []) is fine
 
 
 @pytest.mark.parametrize(("acl", "fine"), [("private", True), ("public-read", False), ("authenticated-read", False)])
-def test_acls(acl: str, fine: bool) -> None:
+def test_acls_are_private(acl: str, fine: bool) -> None:
     assert (judged("bucket-acl-private", aws("s3/bucketAcl:BucketAcl", {"acl": acl})) == []) is fine
 
 
@@ -124,7 +124,7 @@ def test_encryption_at_rest(resource: Resource, problems: list[str]) -> None:
         ),
     ],
 )
-def test_search_domains(changes: dict[str, Any], problem: str | None) -> None:
+def test_search_domains_are_encrypted(changes: dict[str, Any], problem: str | None) -> None:
     found = judged("search-domain-encrypted", aws("opensearch/domain:Domain", {**DOMAIN, **changes}))
     assert found == ([problem] if problem else [])
 
@@ -133,7 +133,7 @@ def test_search_domains(changes: dict[str, Any], problem: str | None) -> None:
     "type_",
     ["s3/bucket:Bucket", "kms/key:Key", "amp/workspace:Workspace", "opensearch/domain:Domain", "eks/cluster:Cluster"],
 )
-def test_what_holds_data_is_protected(type_: str) -> None:
+def test_resources_with_data_are_protected(type_: str) -> None:
     assert judged("data-protected", aws(type_, {}, protect=True)) == []
     assert judged("data-protected", aws(type_, {})) == ["protect is not set"]
 
@@ -161,7 +161,7 @@ def test_what_holds_data_is_protected(type_: str) -> None:
         (kubernetes("apps/v1:StatefulSet", {"spec": {}}), []),
     ],
 )
-def test_data_stays(resource: Resource, problems: list[str]) -> None:
+def test_data_is_retained(resource: Resource, problems: list[str]) -> None:
     assert judged("data-kept", resource) == problems
 
 

@@ -1,4 +1,4 @@
-"""Rules over rights, in AWS and in the cluster."""
+"""Policy rules on permissions in AWS and in the cluster."""
 
 import json
 from typing import Any
@@ -37,23 +37,23 @@ def policy(**statement: Any) -> str:
         ({"Principal": {"AWS": ["111122223333", "*"]}}, ["principal *"]),
     ],
 )
-def test_statements(statement: dict[str, Any], problems: list[str]) -> None:
+def test_statements_have_no_wildcards(statement: dict[str, Any], problems: list[str]) -> None:
     for type_, key in (("iam/rolePolicy:RolePolicy", "policy"), ("s3/bucketPolicy:BucketPolicy", "policy")):
         found = judged("iam-no-wildcard", aws(type_, {key: policy(**statement)}))
         assert found == [f"statement It: {problem}" for problem in problems]
 
 
-def test_one_statement_without_a_list_around_it() -> None:
+def test_a_single_statement_need_not_be_in_a_list() -> None:
     document = {"Statement": {"Effect": "Allow", "Action": "s3:*", "Resource": BUCKET}}
     assert judged("iam-no-wildcard", aws("iam/policy:Policy", {"policy": document})) == ["statement 0: action s3:*"]
 
 
-def test_a_document_that_is_not_known_yet_or_is_none() -> None:
+def test_an_unknown_document_passes_and_invalid_json_does_not() -> None:
     assert judged("iam-no-wildcard", aws("iam/policy:Policy", {"policy": UNKNOWN})) == []
     assert judged("iam-no-wildcard", aws("iam/policy:Policy", {"policy": "{"})) == ["policy is not JSON"]
 
 
-def test_in_the_policy_of_one_object_the_star_is_that_object() -> None:
+def test_a_key_policy_may_name_its_own_key_by_a_star() -> None:
     document = policy(Resource="*", Principal={"AWS": "arn:aws:iam::111122223333:root"}, Action="kms:Decrypt")
     assert judged("iam-no-wildcard", aws("kms/key:Key", {"policy": document})) == []
     document = policy(Resource="*", Action="kms:*")
@@ -70,7 +70,7 @@ def test_in_the_policy_of_one_object_the_star_is_that_object() -> None:
         ("AmazonS3FullAccess", False),
     ],
 )
-def test_policies_of_aws(name: str, fine: bool) -> None:
+def test_broad_policies_of_aws_are_refused(name: str, fine: bool) -> None:
     attachment = aws("iam/rolePolicyAttachment:RolePolicyAttachment", {"policyArn": f"arn:aws:iam::aws:policy/{name}"})
     assert (judged("iam-no-broad-policy", attachment) == []) is fine
 
@@ -90,6 +90,6 @@ def test_policies_of_aws(name: str, fine: bool) -> None:
         ),
     ],
 )
-def test_roles_of_the_cluster(kind: str, rule: dict[str, Any], problems: list[str]) -> None:
+def test_cluster_roles_have_no_wildcards(kind: str, rule: dict[str, Any], problems: list[str]) -> None:
     role = kubernetes(f"rbac.authorization.k8s.io/v1:{kind}", {"rules": [rule]})
     assert judged("rbac-no-wildcard", role) == problems

@@ -1,4 +1,4 @@
-"""Rules over what the world can reach."""
+"""Policy rules on network access from outside."""
 
 import json
 from typing import Any
@@ -33,7 +33,7 @@ def ingress(**changes: Any) -> Resource:
         ({"externalIPs": ["203.0.113.7"]}, ["externalIPs are set; allowed: none"]),
     ],
 )
-def test_services(spec: dict[str, Any], problems: list[str]) -> None:
+def test_services_are_not_public(spec: dict[str, Any], problems: list[str]) -> None:
     assert judged("service-not-public", kubernetes("core/v1:Service", {"spec": spec})) == problems
 
 
@@ -60,11 +60,11 @@ def test_services(spec: dict[str, Any], problems: list[str]) -> None:
         ({f"{ALB}ssl-policy": None}, ["ssl-policy is None; allowed: one that accepts only TLS 1.2 or later"]),
     ],
 )
-def test_an_ingress_is_tls_only(changes: dict[str, Any], problems: list[str]) -> None:
+def test_an_ingress_serves_only_tls(changes: dict[str, Any], problems: list[str]) -> None:
     assert judged("ingress-tls", ingress(**changes)) == problems
 
 
-def test_auto_mode_has_the_certificate_in_the_parameters_of_the_class() -> None:
+def test_in_auto_mode_the_certificate_is_in_the_ingress_class_parameters() -> None:
     parameters = kubernetes("eks.amazonaws.com/v1:IngressClassParams", {"spec": {"certificateARNs": [UNKNOWN]}})
     assert judged("ingress-tls", ingress(**{f"{ALB}certificate-arn": None}), parameters) == []
 
@@ -79,7 +79,7 @@ def test_auto_mode_has_the_certificate_in_the_parameters_of_the_class() -> None:
         ({"protocol": "TCP"}, False),
     ],
 )
-def test_listeners(listener: dict[str, Any], fine: bool) -> None:
+def test_listeners_use_tls(listener: dict[str, Any], fine: bool) -> None:
     assert (judged("listener-tls", aws("lb/listener:Listener", listener)) == []) is fine
 
 
@@ -105,7 +105,7 @@ def test_listeners(listener: dict[str, Any], fine: bool) -> None:
         (aws("opensearch/domain:Domain", {}), ["vpcOptions is not set, so the domain has a public address"]),
     ],
 )
-def test_addresses(resource: Resource, problems: list[str]) -> None:
+def test_addresses_are_not_public(resource: Resource, problems: list[str]) -> None:
     assert judged("network-not-public", resource) == problems
 
 
@@ -116,10 +116,10 @@ def test_addresses(resource: Resource, problems: list[str]) -> None:
         ({"endpointPublicAccess": True, "publicAccessCidrs": ["203.0.113.0/24"]}, True),
         (UNKNOWN, True),
         ({"endpointPublicAccess": True, "publicAccessCidrs": ["0.0.0.0/0"]}, False),
-        # EKS' defaults: public, and for everyone.
+        # By default, EKS' endpoint is public and open to every address.
         ({"endpointPublicAccess": True}, False),
         ({}, False),
     ],
 )
-def test_the_api_server(network: Any, fine: bool) -> None:
+def test_the_api_server_is_not_public(network: Any, fine: bool) -> None:
     assert (judged("network-not-public", aws("eks/cluster:Cluster", {"vpcConfig": network})) == []) is fine

@@ -1,4 +1,4 @@
-"""The rules as a policy pack: what the engine hands over is read right, and the real engine stops at a broken rule."""
+"""The policy pack: it reads the engine's values correctly, and the real engine stops at a violation."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +17,7 @@ from policy.resource import UNKNOWN
 from policy.rules import NAMES
 from tests.mock_engine import ROOT
 
-# Components, because the engine judges them like any resource, and no provider is needed for them.
+# The program uses components: the engine checks them like other resources, and they need no provider.
 PROGRAM = """
 import pulumi
 
@@ -57,19 +57,19 @@ def test_every_rule_is_a_policy_with_a_description() -> None:
     assert all(policy.description.endswith(".") for policy in policies())
 
 
-def test_a_stack_may_be_taken_away() -> None:
+def test_rules_against_deletion_are_advisory() -> None:
     advisory = {policy.name for policy in policies() if policy.enforcement_level is EnforcementLevel.ADVISORY}
     assert advisory == {"data-protected", "data-kept", "namespace-protected"}
 
 
-def test_values_that_a_preview_does_not_know_are_no_errors() -> None:
+def test_unknown_values_of_a_preview_are_not_errors() -> None:
     sent = {"a": UNKNOWN_STRING_VALUE, "b": {"c": [UNKNOWN_ARRAY_VALUE, 1.0, {"d": "text"}]}, "e": True}
     guarded = unknown_checking_proxy(deserialize_properties(sent))
     assert known(guarded) == {"a": UNKNOWN, "b": {"c": [UNKNOWN, 1.0, {"d": "text"}]}, "e": True}
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
-def test_the_real_engine_takes_what_keeps_the_rules_and_refuses_what_breaks_them(
+def test_the_real_engine_accepts_valid_resources_and_refuses_violations(
     preview: Callable[[bool], Summary],
 ) -> None:
     assert preview(False).changes == {"create": 4}

@@ -1,4 +1,4 @@
-"""Rules over pods: one table for each rule of what it takes and what it refuses."""
+"""Policy rules on pods: one table per rule, with pods that it accepts and pods that it refuses."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ def security(**changes: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("rule", [rule.name for rule in (*pods.RULES, *plain_secrets.RULES)])
-def test_a_good_pod_breaks_no_rule(rule: str) -> None:
+def test_a_valid_pod_breaks_no_rule(rule: str) -> None:
     assert judged(rule, GOOD) == []
 
 
@@ -43,15 +43,15 @@ def test_a_good_pod_breaks_no_rule(rule: str) -> None:
         ),
     ],
 )
-def test_nothing_of_the_node(pod: dict[str, Any], problem: str) -> None:
+def test_pods_use_nothing_of_their_node(pod: dict[str, Any], problem: str) -> None:
     assert judged("pod-host", deployment(**pod)) == [problem]
 
 
-def test_a_path_that_a_preview_does_not_know_is_judged_once_it_is_known() -> None:
+def test_an_unknown_path_is_not_judged_in_a_preview() -> None:
     assert judged("pod-host", deployment(volumes=[{"name": "a", "hostPath": {"path": UNKNOWN}}])) == []
 
 
-def test_volumes_of_its_own_are_fine() -> None:
+def test_a_pods_own_volumes_are_accepted() -> None:
     assert judged("pod-host", deployment(hostNetwork=False, volumes=[{"name": "a", "emptyDir": {}}])) == []
 
 
@@ -65,7 +65,7 @@ def test_volumes_of_its_own_are_fine() -> None:
         (security(runAsNonRoot=UNKNOWN), {"securityContext": {}}, []),
     ],
 )
-def test_not_root(container: dict[str, Any], pod: dict[str, Any], problems: list[str]) -> None:
+def test_pods_do_not_run_as_root(container: dict[str, Any], pod: dict[str, Any], problems: list[str]) -> None:
     assert judged("pod-non-root", deployment(container, **pod)) == problems
 
 
@@ -84,11 +84,11 @@ def test_not_root(container: dict[str, Any], pod: dict[str, Any], problems: list
         ),
     ],
 )
-def test_no_rights_to_gain(changes: dict[str, Any], problem: str) -> None:
+def test_containers_cannot_gain_privileges(changes: dict[str, Any], problem: str) -> None:
     assert judged("pod-hardened", deployment(security(**changes))) == [f"container app: {problem}"]
 
 
-def test_a_container_without_a_security_context_breaks_all_of_it() -> None:
+def test_a_container_without_a_security_context_breaks_the_whole_rule() -> None:
     assert judged("pod-hardened", deployment({"securityContext": None})) == [
         "container app: allowPrivilegeEscalation is not false",
         "container app: readOnlyRootFilesystem is not true",
@@ -97,14 +97,14 @@ def test_a_container_without_a_security_context_breaks_all_of_it() -> None:
 
 
 @pytest.mark.parametrize("missing", ["requests.cpu", "requests.memory", "limits.memory"])
-def test_resources_on_every_container(missing: str) -> None:
+def test_every_container_sets_its_resources(missing: str) -> None:
     part, key = missing.split(".")
     less = {**RESOURCES, part: {name: value for name, value in RESOURCES[part].items() if name != key}}
     problem = f"container app: resources.{missing} is not set"
     assert judged("container-resources", deployment({"resources": less})) == [problem]
 
 
-def test_containers_that_prepare_a_pod_count_too() -> None:
+def test_init_containers_are_judged_too() -> None:
     pod = deployment(initContainers=[{"name": "first", "image": "app:latest", "resources": RESOURCES}])
     assert judged("container-resources", pod) == []
     assert judged("image-pinned", pod) == [
@@ -129,7 +129,7 @@ def test_containers_that_prepare_a_pod_count_too() -> None:
         (None, False),
     ],
 )
-def test_images_of_one_release(image: Any, fine: bool) -> None:
+def test_images_are_pinned_to_a_release(image: Any, fine: bool) -> None:
     assert (judged("image-pinned", deployment({"image": image})) == []) is fine
 
 
@@ -143,14 +143,14 @@ def test_images_of_one_release(image: Any, fine: bool) -> None:
         ("core/v1:Pod", []),
     ],
 )
-def test_every_kind_that_makes_pods(kind: str, path: list[str]) -> None:
+def test_every_kind_with_a_pod_template_is_judged(kind: str, path: list[str]) -> None:
     props: dict[str, Any] = {"spec": {"hostNetwork": True}}
     for key in reversed(path):
         props = {key: props}
     assert judged("pod-host", kubernetes(kind, props)) == ["hostNetwork is true; allowed: false"]
 
 
-def test_a_pod_that_a_preview_does_not_know_is_not_judged() -> None:
+def test_an_unknown_pod_is_not_judged_in_a_preview() -> None:
     for rule in pods.RULES:
         assert judged(rule.name, kubernetes("apps/v1:Deployment", {"spec": UNKNOWN})) == []
 
@@ -183,7 +183,7 @@ def test_no_secret_in_a_pod(container: dict[str, Any], problem: str) -> None:
         {"name": "TOKEN", "value": ""},
     ],
 )
-def test_references_to_secrets_are_fine(variable: dict[str, Any]) -> None:
+def test_references_to_secrets_are_accepted(variable: dict[str, Any]) -> None:
     assert judged("pod-no-secret", deployment({"env": [variable]})) == []
 
 
@@ -218,10 +218,10 @@ def test_no_secret_in_a_config_map(text: str, shape: str) -> None:
         "url: https://example.com/path:with@signs",
     ],
 )
-def test_what_only_talks_about_secrets_is_fine(text: str) -> None:
+def test_text_that_only_mentions_secrets_is_accepted(text: str) -> None:
     assert judged("config-map-no-secret", kubernetes("core/v1:ConfigMap", {"data": {"app.yaml": text}})) == []
 
 
-def test_what_comes_from_a_secret_setting_is_found_whatever_it_looks_like() -> None:
+def test_a_value_from_a_secret_setting_is_found_whatever_it_contains() -> None:
     config_map = kubernetes("core/v1:ConfigMap", {"data": {"a": "plain"}}, secret=frozenset({"data"}))
     assert judged("config-map-no-secret", config_map) == ["data is derived from a secret; allowed: a Secret"]

@@ -1,4 +1,4 @@
-"""Every resource of every stack keeps the rules, and every exception is needed."""
+"""No resource of any stack violates the policy rules, and every exception is needed."""
 
 import re
 from collections.abc import Callable
@@ -12,10 +12,10 @@ from policy.resource import Resource
 from policy.rules import NAMES, exemptions, found, violations
 from tests.mock_engine import STACKS, Recorded
 
-# What no stack file chooses, but a stack may: (stack, changed settings).
+# The stacks, and settings that no stack file chooses but a stack may: (stack, changed settings).
 CHOICES: dict[str, tuple[str, dict[str, str]]] = {
     **{stack: (stack, {}) for stack in STACKS},
-    "a cluster that the program makes": (
+    "a cluster that the program creates": (
         "production",
         {
             "cluster": "create",
@@ -28,7 +28,7 @@ CHOICES: dict[str, tuple[str, dict[str, str]]] = {
 
 
 def resources(recorded: Recorded) -> list[Resource]:
-    """What the mock engine was given, as the rules see it."""
+    """The recorded resources in the form that the policy rules read."""
     return [
         Resource(
             type=resource.type,
@@ -85,7 +85,7 @@ def test_the_list_of_exceptions_is_checked(tmp_path: Path, changes: dict[str, ob
         exceptions.load(file, rules=NAMES)
 
 
-def test_an_exception_covers_what_it_names_and_nothing_else() -> None:
+def test_an_exception_covers_only_what_it_names() -> None:
     (entry,) = [one for one in exemptions() if one.problem.startswith("hostPath /var/log/pods")]
     agent = Resource(type=entry.type, name="agent-daemonset", props={})
     problem = "hostPath /var/log/pods; allowed: the pod's own volumes"

@@ -1,5 +1,5 @@
 # ruff: noqa: E501  (a case of a table stays on its line)
-"""What the channels' values and the servers that deliver for them may be."""
+"""Allowed values for the secrets of channels, and for the servers that deliver their notifications."""
 
 import functools
 
@@ -18,7 +18,7 @@ def production() -> Settings:
     return stack.parse(stack_config("production") | SECRETS, list(SECRETS))
 
 
-# Every channel with Slack, whichever system brings it.
+# All Slack channels, of whichever system.
 SLACK = " and ".join(routing.load().secrets()["slackWebhookUrl"])
 
 
@@ -28,7 +28,7 @@ def problems(encrypted: list[str] | None = None, values: dict[str, object] | Non
     return channel_secrets.problems(raw, list(SECRETS) if encrypted is None else encrypted, production().routing, given)
 
 
-def test_the_production_stack_has_none() -> None:
+def test_the_production_stack_has_no_problems() -> None:
     assert problems() == []
 
 
@@ -45,7 +45,7 @@ def test_the_production_stack_has_none() -> None:
         ("speccursorWebhookUrl", "hooks.example.com", "the value (a secret, not shown) is not allowed; allowed: an http or https URL"),
     ],
 )  # fmt: skip
-def test_a_value_of_the_wrong_form(key: str, value: str, problem: str) -> None:
+def test_a_value_of_the_wrong_form_is_a_problem(key: str, value: str, problem: str) -> None:
     (found,) = problems(**{key: value})
     assert found.startswith(f"{key}: {problem}")
     assert "hush" not in found
@@ -55,7 +55,7 @@ def test_several_mailboxes_are_allowed() -> None:
     assert problems(mediaOnCallEmail="a@example.com, b.c+d@sub.example.com") == []
 
 
-def test_a_routing_key_may_be_plain_only_while_pagerduty_is_inside() -> None:
+def test_a_routing_key_may_be_plain_only_while_pagerduty_is_inside_the_cluster() -> None:
     others = [key for key in SECRETS if key != "pagerdutyRoutingKey"]
     (found,) = problems(others)
     assert found == (
@@ -77,15 +77,15 @@ def test_a_routing_key_may_be_plain_only_while_pagerduty_is_inside() -> None:
         ({"pagerduty_url": "https://pager.example.com:8443/x"}, f'pagerdutyUrl: "https://pager.example.com:8443/x" is not allowed; allowed: {OUTSIDE}'),
     ],
 )  # fmt: skip
-def test_a_server_that_cannot_deliver(values: dict[str, object], problem: str) -> None:
+def test_a_server_that_cannot_deliver_is_a_problem(values: dict[str, object], problem: str) -> None:
     (found,) = problems(values=values)
     assert found.startswith(problem)
 
 
-def test_mail_is_needed_only_where_a_channel_is_a_mailbox() -> None:
+def test_a_mail_server_is_required_only_by_mail_channels() -> None:
     routes = production().routing
-    kept = {name: channel for name, channel in routes.channels.items() if not channel.email}
-    few: routing.Routing = routes.model_copy(update={"channels": kept})
+    without_mail = {name: channel for name, channel in routes.channels.items() if not channel.email}
+    few: routing.Routing = routes.model_copy(update={"channels": without_mail})
     given = production().values.model_copy(update={"smtp_smarthost": "", "smtp_from": ""})
     assert channel_secrets.problems(stack_config("production") | SECRETS, list(SECRETS), few, given) == []
 
@@ -94,11 +94,11 @@ def test_mail_is_needed_only_where_a_channel_is_a_mailbox() -> None:
     ("smarthost", "port"),
     [("smtp.example.com:587", 587), ("receiver.receiver.svc:2525", None), ("", None)],
 )
-def test_the_port_that_the_network_must_let_through(smarthost: str, port: int | None) -> None:
+def test_the_port_that_the_network_policy_must_allow(smarthost: str, port: int | None) -> None:
     assert channel_secrets.smtp_port(smarthost) == port
 
 
-def test_a_login_needs_its_password_and_a_password_its_login() -> None:
+def test_an_smtp_user_and_its_password_require_each_other() -> None:
     raw = stack_config("production") | SECRETS
     with pytest.raises(stack.SettingsError, match="smtpPassword: required, but not set; needed by smtpUsername"):
         stack.parse(raw | {"smtpUsername": "me", "smtpPassword": ""}, list(SECRETS))
@@ -121,7 +121,7 @@ def test_a_login_needs_its_password_and_a_password_its_login() -> None:
         ("muteWindows", "at night", "true or false"),
     ],
 )
-def test_a_setting_of_the_wrong_form(key: str, value: str, allowed: str) -> None:
+def test_a_setting_of_the_wrong_form_is_a_problem(key: str, value: str, allowed: str) -> None:
     with pytest.raises(stack.SettingsError) as error:
         stack.parse(stack_config("production") | SECRETS | {key: value}, list(SECRETS))
     assert any(

@@ -1,5 +1,5 @@
 # ruff: noqa: E501  (a case of a table stays on its line)
-"""Settings of a stack on EKS: one clear line for each that is wrong, or does not fit the others."""
+"""Settings of a stack on EKS: each wrong or conflicting setting is one clear line."""
 
 import json
 from pathlib import Path
@@ -16,7 +16,8 @@ KEY = "arn:aws:kms:{}:{}:key/11111111-2222-3333-4444-555555555555"
 AMP = "https://aps-workspaces.{}.amazonaws.com{}"
 OIDC = "an https URL without login, query and fragment; required when ingress is not none, and only then"
 CIDRS = "a list of address ranges such as 10.0.0.0/16"
-# What is watched there, with which exceptions, and what exists there already: the other stack has nothing to say to it.
+# These keys describe one environment: what it monitors, its exceptions, and what already exists there. The other stack
+# need not set them.
 OF_ONE_ENVIRONMENT = {
     "alertOverrides",
     "awsProfile",
@@ -77,7 +78,7 @@ def test_names_key_value_and_what_is_allowed(key: str, value: str, problem: str)
     assert found == [f"observability:{key}{separator}{problem}"]
 
 
-def test_a_list_with_a_bad_address_range() -> None:
+def test_a_wrong_address_range_is_named_with_its_index() -> None:
     (line,) = problems(loadBalancerCidrs='["10.0.0.0/33"]')
     assert line.startswith(
         'observability:loadBalancerCidrs[0]: "10.0.0.0/33" is not allowed; allowed: a list of address'
@@ -98,7 +99,7 @@ def test_a_list_with_a_bad_address_range() -> None:
         ("eksAddons", '{"metrics-server": "managed"}'),
     ],
 )
-def test_keys_of_eks_are_refused_elsewhere(key: str, value: str) -> None:
+def test_keys_of_eks_are_refused_on_other_clouds(key: str, value: str) -> None:
     with pytest.raises(settings.SettingsError) as error:
         settings.parse(stack_config("local") | {key: value}, [])
     first, *_ = error.value.problems
@@ -106,7 +107,7 @@ def test_keys_of_eks_are_refused_elsewhere(key: str, value: str) -> None:
     assert first.endswith("; only when cloud is eks")
 
 
-def test_creating_a_cluster_wants_what_it_is_made_of() -> None:
+def test_creating_a_cluster_requires_its_subnets_admins_and_auto_mode() -> None:
     found = problems(cluster="create", kubeContext="staging")
     assert [line.split(": ")[0] for line in found] == [
         "observability:clusterSubnetIds",
@@ -116,14 +117,14 @@ def test_creating_a_cluster_wants_what_it_is_made_of() -> None:
     ]
 
 
-def test_a_cluster_to_create_fits() -> None:
-    made = values(
+def test_a_cluster_to_create_with_all_its_settings_is_valid() -> None:
+    created = values(
         cluster="create",
         clusterSubnetIds='["subnet-0a1b2c3d4e5f60001", "subnet-0a1b2c3d4e5f60002"]',
         clusterAdminRoleArns='["arn:aws:iam::111122223333:role/deploy"]',
         eksAutoMode="true",
     )
-    assert made.cluster == "create"
+    assert created.cluster == "create"
 
 
 def test_remote_write_has_one_target() -> None:
@@ -138,7 +139,7 @@ def test_remote_write_has_one_target() -> None:
 @pytest.mark.parametrize(
     ("switch", "addon"), [("kubeStateMetrics", "kube-state-metrics"), ("nodeExporter", "prometheus-node-exporter")]
 )
-def test_one_job_is_done_once(switch: str, addon: str) -> None:
+def test_an_exporter_is_refused_beside_its_add_on(switch: str, addon: str) -> None:
     assert problems(eksAddons=json.dumps({addon: "managed"})) == (
         f"observability:{switch}: true is not allowed; allowed: true or false; only one of this and the add-on {addon} "
         "in eksAddons",
@@ -146,7 +147,7 @@ def test_one_job_is_done_once(switch: str, addon: str) -> None:
     assert values(eksAddons=json.dumps({addon: "existing"}), **{switch: "false"}).eks_addons
 
 
-def test_the_login_needs_its_secret() -> None:
+def test_an_ingress_requires_the_client_secret_of_its_login() -> None:
     config = {key: text for key, text in (stack_config("staging") | SECRETS).items() if key != "oidcClientSecret"}
     with pytest.raises(settings.SettingsError) as error:
         settings.parse(config, list(SECRETS))
@@ -157,7 +158,7 @@ def test_the_login_needs_its_secret() -> None:
 
 
 @pytest.mark.parametrize("password", ["Hush-hush-hush", "hush-1", "HUSHHUSH1"])
-def test_a_password_that_opensearch_refuses_is_told_with_all_other_problems(password: str) -> None:
+def test_a_password_that_opensearch_would_refuse_is_reported_with_all_other_problems(password: str) -> None:
     config = stack_config("production") | SECRETS | {"owner": "", "opensearchPassword": password}
     with pytest.raises(settings.SettingsError) as error:
         settings.parse(config, [*SECRETS, "opensearchPassword"])
@@ -170,7 +171,7 @@ def test_a_password_that_opensearch_refuses_is_told_with_all_other_problems(pass
     assert password not in found
 
 
-def test_a_password_of_another_s_opensearch_is_its_own_matter() -> None:
+def test_the_password_of_an_existing_opensearch_is_not_checked() -> None:
     where = {"opensearchDomain": "false", "opensearchUrl": "https://search.example.com", "clusterSubnetIds": "[]"}
     config = stack_config("production") | SECRETS | where | {"opensearchPassword": "x"}
     assert settings.parse(config, [*SECRETS, "opensearchPassword"]).values.opensearch
@@ -180,7 +181,7 @@ def test_a_password_of_another_s_opensearch_is_its_own_matter() -> None:
     ("changes", "expected"),
     [({}, "alb"), ({"ingressClass": "internal"}, "internal"), ({"eksAutoMode": "true"}, "")],
 )
-def test_an_ingress_class_must_exist_where_the_program_makes_none(changes: dict[str, str], expected: str) -> None:
+def test_an_ingress_class_must_exist_if_the_program_creates_none(changes: dict[str, str], expected: str) -> None:
     assert values(**changes).existing_ingress_class == expected
     assert Values.model_construct(ingress="none", eks_auto_mode=False).existing_ingress_class == ""
 
@@ -216,13 +217,13 @@ def test_a_bucket_on_another_server_is_another_bucket(tmp_path: Path) -> None:
 
 
 def decided(stack: str) -> set[str]:
-    """Keys that the stack's file decides, but those that are about this one environment."""
+    """Keys that the stack's file sets, without those that describe only this environment."""
     config = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text())["config"]
     return {key.removeprefix("observability:") for key in config} - OF_ONE_ENVIRONMENT
 
 
-def test_what_one_real_stack_decides_the_other_decides_too() -> None:
-    """Else a default decides it unseen, and production runs what staging never ran."""
+def test_staging_and_production_set_the_same_keys() -> None:
+    """Otherwise a default would decide silently, and production could run a configuration that staging never ran."""
     assert decided("staging") == decided("production")
 
 

@@ -1,4 +1,4 @@
-"""A setting that nothing reads would be accepted and have no effect."""
+"""The program reads every setting. One that it does not read would be accepted without any effect."""
 
 import re
 
@@ -7,7 +7,7 @@ import pytest
 from settings.values import Values
 from tests.mock_engine import ROOT
 
-# A check of conflicts alone is no use of a value, so settings/eks/conflicts.py is not among the readers.
+# A value that is only checked for conflicts has no effect, so settings/eks/conflicts.py is not among the readers.
 READERS = [
     ROOT / "__main__.py",
     ROOT / "settings/stack.py",
@@ -20,7 +20,7 @@ CODE = "\n".join(file.read_text() for file in READERS)
 ELSEWHERE = {
     "alert_overrides": "settings/content.py reads the key alertOverrides",
     "disruption_budgets": "settings/content.py reads the key disruptionBudgets",
-    "manage_loki_bucket": "makes_loki_bucket in settings/eks/conflicts.py, which components/eks/stores.py asks",
+    "manage_loki_bucket": "makes_loki_bucket in settings/eks/conflicts.py reads it, for components/eks/stores.py",
 }
 
 
@@ -39,5 +39,5 @@ def test_an_exception_is_still_needed(field: str) -> None:
     assert not used(field)
 
 
-def test_a_field_that_nobody_reads_is_found() -> None:
+def test_an_unused_field_is_found() -> None:
     assert not used("loki_memory", CODE.replace("values.loki_memory", "None"))

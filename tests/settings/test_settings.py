@@ -1,5 +1,5 @@
 # ruff: noqa: E501  (a case of a table stays on its line)
-"""Bad configuration: one clear line per problem, all of them at once, and never a secret in one."""
+"""Wrong configuration is reported with one clear line per problem, all problems at once, and without secrets."""
 
 import functools
 import json
@@ -29,7 +29,7 @@ PLAIN = "pulumi config set --secret"
 
 
 def problems(**changes: str | None) -> tuple[str, ...]:
-    """What is wrong with production's configuration after these changes; None removes a key."""
+    """Problems of production's configuration after these changes; None removes a key."""
     values = {
         key: value for key, value in (stack_config("production") | SECRETS | changes).items() if value is not None
     }
@@ -102,8 +102,8 @@ def test_every_stack_is_valid_once_its_secrets_are_set(stack: str) -> None:
     ],
 )  # fmt: skip
 def test_names_key_value_and_what_is_allowed(key: str, value: str | None, problem: str) -> None:
-    blamed = "collectorAgentMemory" if key == "collectorReplicas" else key
-    assert problems(**{key: value}) == (f"observability:{blamed}: {problem}",)
+    named = "collectorAgentMemory" if key == "collectorReplicas" else key
+    assert problems(**{key: value}) == (f"observability:{named}: {problem}",)
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ def test_reports_everything_at_once() -> None:
     }
 
 
-def test_opensearch_and_an_s3_server_want_their_logins() -> None:
+def test_opensearch_and_an_s3_server_require_their_credentials() -> None:
     found = problems(
         jaegerStorageBackend="opensearch", opensearchUrl="http://search.example.com", lokiS3Endpoint="https://s3:port"
     )
@@ -161,7 +161,7 @@ def test_opensearch_and_an_s3_server_want_their_logins() -> None:
     ]
 
 
-def test_one_loki_for_a_file_system_and_xray_on_eks_only() -> None:
+def test_a_file_system_allows_one_loki_and_xray_requires_eks() -> None:
     with pytest.raises(settings.SettingsError) as error:
         settings.parse(stack_config("local") | {"xray": "true", "lokiReplicas": "3"}, [])
     assert {problem.split(": ")[0] for problem in error.value.problems} == {
@@ -171,7 +171,7 @@ def test_one_loki_for_a_file_system_and_xray_on_eks_only() -> None:
 
 
 @pytest.mark.parametrize("key", setting_values.SECRETS)
-def test_no_secret_of_ours_may_be_plain_even_unused(key: str) -> None:
+def test_no_secret_may_be_plain_text_even_if_unused(key: str) -> None:
     with pytest.raises(settings.SettingsError, match=rf"{key}: is plain text in the stack file"):
         settings.parse(stack_config("production") | SECRETS | {key: "hush"}, list(SECRETS))
 
@@ -187,12 +187,12 @@ def test_a_secret_in_plain_text_is_refused_and_not_shown() -> None:
 @pytest.mark.parametrize(
     "url", ["https://switch.example.com", "https://switch.example.com:443/x", "http://a.b.svc:8080"]
 )
-def test_channels_that_alertmanager_can_reach(url: str) -> None:
+def test_urls_that_alertmanager_can_reach_are_allowed(url: str) -> None:
     loaded = settings.parse(stack_config("production") | SECRETS | {"deadMansSwitchUrl": url}, list(SECRETS))
     assert loaded.secrets["deadMansSwitchUrl"].get_secret_value() == url
 
 
-def test_a_routes_interval_that_meets_the_stacks_is_refused(tmp_path: Path) -> None:
+def test_a_repeat_interval_of_a_route_that_equals_its_group_interval_is_refused(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "rules", tmp_path, dirs_exist_ok=True)
     file = tmp_path / "routing.yaml"
     file.write_text(
@@ -228,7 +228,7 @@ def test_broken_rules_and_settings_are_reported_together(tmp_path: Path) -> None
     assert "observability:cloud" in text
 
 
-def test_reads_what_the_engine_hands_over(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reads_the_configuration_that_the_engine_passes(monkeypatch: pytest.MonkeyPatch) -> None:
     values = {f"observability:{key}": value for key, value in (stack_config("staging") | SECRETS).items()}
     monkeypatch.setenv("PULUMI_CONFIG", json.dumps(values | {"aws:region": "eu-west-1"}))
     monkeypatch.setenv("PULUMI_CONFIG_SECRET_KEYS", json.dumps([f"observability:{key}" for key in SECRETS]))
@@ -253,7 +253,7 @@ def test_paths_are_absolute_and_empty_means_not_set() -> None:
     assert production.storage_class == "observability-gp3"
 
 
-def test_project_and_settings_know_the_same_keys() -> None:
+def test_project_and_settings_have_the_same_keys() -> None:
     declared = {
         key for key in yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"] if not key.startswith("pulumi:")
     }
@@ -268,7 +268,7 @@ def test_any_text_is_a_quantity_or_refused(text: str) -> None:
         assert "must be a Kubernetes quantity above zero" in str(error)  # noqa: PT017  (either outcome is right)
 
 
-# No value changes what the files of the rules and dashboards say, so all examples share one reading of them.
+# The files of rules and dashboards do not depend on any value, so all examples share them.
 PARTS = functools.cache(content.load)
 
 
@@ -281,11 +281,11 @@ def test_no_value_crashes_the_settings(key: str, value: str) -> None:
             patch.setattr(content, "load", lambda folder: (PARTS(folder)[0], []))
             settings.parse(raw, list(SECRETS))
     except settings.SettingsError as error:
-        # A user at the SMTP server needs a password, which is another key, and one without a user is not used.
-        asked = [f"observability:{key}", f"needed by {key};", f"only when {key} is "]
-        if key == "domain":  # addresses that are not set follow from it
-            asked.append(f".{json.dumps(value, ensure_ascii=False)[1:]} is not allowed")
-        assert all(any(part in problem for part in asked) for problem in error.problems), error.problems  # noqa: PT017
+        # A problem may name another key that depends on this one: an SMTP user requires a password, for example.
+        expected = [f"observability:{key}", f"needed by {key};", f"only when {key} is "]
+        if key == "domain":  # default addresses are derived from the domain
+            expected.append(f".{json.dumps(value, ensure_ascii=False)[1:]} is not allowed")
+        assert all(any(part in problem for part in expected) for problem in error.problems), error.problems  # noqa: PT017
 
 
 @pytest.mark.parametrize(("text", "expected"), [("2Gi", 2**31), ("500M", 500_000_000), ("1.5Ki", 1536), ("7", 7)])

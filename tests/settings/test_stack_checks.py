@@ -1,4 +1,4 @@
-"""What does not fit together in a stack: dashboards and alerts, SLOs and retention, budgets that nobody has."""
+"""Conflicts within a stack: between dashboards and alerts, SLOs and retention, and unknown disruption budgets."""
 
 import json
 from typing import Any
@@ -34,7 +34,7 @@ def dashboard(uid: str, *tags: str, text: str = "") -> DashboardFile:
     ],
 )
 def test_a_dashboard_that_nobody_can_reach(linked: dict[str, str], others: list[DashboardFile]) -> None:
-    """A longer uid is another dashboard, and a dashboard's own links lead nobody to it."""
+    """Links to longer uids are links to other dashboards, and a dashboard's link to itself does not count."""
     lost = dashboard("lost", "api", text="/d/lost")
     assert list(dashboard_files.unreachable([lost, *others], linked)) == [
         "dashboards/rendered/lost.json: tags: [\"api\"]: nobody can reach lost; allowed: the tag 'observability', or a "
@@ -51,12 +51,12 @@ def test_a_dashboard_that_nobody_can_reach(linked: dict[str, str], others: list[
         ([], {}, "/d/lost?var-x=1"),
     ],
 )
-def test_a_dashboard_in_a_list_or_behind_a_link_is_reached(tags: list[str], linked: dict[str, str], text: str) -> None:
+def test_a_dashboard_with_a_tag_or_a_link_can_be_reached(tags: list[str], linked: dict[str, str], text: str) -> None:
     files = [dashboard("lost", "api", *tags), dashboard("other", "observability", text=text)]
     assert list(dashboard_files.unreachable(files, linked)) == []
 
 
-def test_an_alert_whose_dashboard_does_not_exist() -> None:
+def test_an_alert_with_an_unknown_dashboard_is_a_problem() -> None:
     files = [dashboard("till-overview", "observability")]
     assert list(dashboard_files.missing(files, {"TillEmpty": "/d/till-overvew", "TillFull": "/d/till-overview"})) == [
         "alert TillEmpty: dashboard_url: /d/till-overvew is not in dashboards/rendered; did you mean /d/till-overview?"
@@ -82,7 +82,7 @@ def test_the_links_of_this_stack_are_checked(monkeypatch: pytest.MonkeyPatch) ->
     assert any(line.startswith("dashboards/rendered/lost.json: tags: ") for line in found)
 
 
-def test_an_slo_is_longer_than_metrics_are_kept() -> None:
+def test_a_retention_shorter_than_the_window_of_an_slo_is_a_problem() -> None:
     with pytest.raises(stack.SettingsError) as error:
         parse(prometheusRetention="29d")
     first, second = error.value.problems
@@ -91,11 +91,11 @@ def test_an_slo_is_longer_than_metrics_are_kept() -> None:
     assert "media-gateway-latency" in second
 
 
-def test_remote_write_keeps_what_an_slo_needs() -> None:
+def test_a_short_retention_is_allowed_with_remote_write() -> None:
     assert parse(prometheusRetention="1d", remoteWriteUrl="https://metrics.example.com/api/v1/push").values
 
 
-def test_budgets_are_the_stacks() -> None:
+def test_a_stack_may_change_and_disable_budgets() -> None:
     changed = parse(disruptionBudgets='{"jq-worker": {"minAvailable": 2}, "rust-worker": {"enabled": false}}')
     assert changed.disruption_budgets["jq-worker"].min_available == 2
     assert "rust-worker" in parse().disruption_budgets

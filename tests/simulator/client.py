@@ -1,4 +1,4 @@
-"""Calls an ASGI application in this process, without a port."""
+"""A client that calls an ASGI application in this process, without a port."""
 
 import asyncio
 from typing import Any

@@ -1,4 +1,4 @@
-"""What tests of several systems share."""
+"""Fixtures for tests of several systems."""
 
 import logging
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ import structlog
 
 @pytest.fixture
 def unlogged() -> Iterator[None]:
-    """Simulated pods write no lines: hours of them pass in a second, and nobody reads what they say."""
+    """Silences the log of simulated pods. Hours of it would be written within a second, and no test reads it."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     yield
     structlog.reset_defaults()

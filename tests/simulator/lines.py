@@ -1,4 +1,4 @@
-"""Captures the log lines of code under test."""
+"""Captures the log lines of the code under test."""
 
 import io
 import json
@@ -13,7 +13,7 @@ from simulator.engine import logs
 
 
 class Lines:
-    """What was written so far."""
+    """The lines that were written so far."""
 
     def __init__(self) -> None:
         self.stream = io.StringIO()
@@ -24,7 +24,7 @@ class Lines:
 
 @contextmanager
 def captured(service: str = "test") -> Iterator[Lines]:
-    """Log as a pod of this service does; gives back what pytest needs afterwards."""
+    """Configures logging as in a pod of this service, and restores pytest's configuration afterwards."""
     root = logging.getLogger()
     before, level = root.handlers, root.level
     lines = Lines()

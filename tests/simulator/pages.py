@@ -1,4 +1,4 @@
-"""What a simulated pod's page of metrics says of the system that it simulates."""
+"""Reads the metrics page of a simulated pod."""
 
 from collections.abc import Iterator
 
@@ -9,7 +9,7 @@ _OF_THE_PROCESS = "process_"
 
 
 def families(page: str) -> Iterator[Metric]:
-    """The families of the page, without what every client library tells of its own process."""
+    """The page's metric families, without those about the process, which every client library adds."""
     found = {family.name: family for family in text_string_to_metric_families(page)}
     assert f"{_OF_THE_PROCESS}resident_memory_bytes" in found
     return (family for name, family in found.items() if not name.startswith(_OF_THE_PROCESS))

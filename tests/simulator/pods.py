@@ -1,4 +1,4 @@
-"""Simulated pods under a clock of the test, and what Prometheus would have scraped of them."""
+"""Simulated pods under a clock that the test moves, and the samples that Prometheus would have scraped."""
 
 import asyncio
 import random
@@ -45,7 +45,7 @@ class Pod:
     measured: Measured
     switches: Switchboard | None = None
     act: Callable[[], object] | None = None
-    """What it does by itself between two scrapes."""
+    """The pod's own work between two scrapes."""
     number: int = 0
 
 
@@ -53,7 +53,7 @@ class Pods:
     """The pods of a system under one clock, scraped every STEP seconds."""
 
     def __init__(self, make: Callable[[Clock, bool], Sequence[Pod]], *, busy: bool = False) -> None:
-        """`busy` pods also tell their runs, which costs time."""
+        """`busy` pods also simulate single runs with log lines and spans, which takes longer."""
         self.now = 0.0
         self._make = make
         self._busy = busy
@@ -61,12 +61,12 @@ class Pods:
         self.replace()
 
     def replace(self) -> None:
-        """Replace every pod: other names, counters from 0, no faults."""
+        """Replace every pod by one with another name, counters at 0 and no faults."""
         self._born = self.now
         self._pods = self._make(lambda: self.now, self._busy)
 
     def switch_on(self, alert: str) -> None:
-        """Switch the fault of an alert on, for as long as is allowed."""
+        """Switch the fault of an alert on, for the longest time that is allowed."""
         self._switches(alert).switch_on(alert, seconds=7200)
 
     def switch_off(self, alert: str) -> None:
@@ -77,7 +77,7 @@ class Pods:
         return [fault for pod in self._pods if pod.switches for fault, _ in pod.switches.faults()]
 
     def run_until(self, end: float) -> None:
-        """Scrape up to `end`, which is left just after a scrape."""
+        """Advance the clock to `end`, and scrape every STEP seconds. The last scrape is at `end`."""
         while self.now < end:
             self.now += STEP
             for pod in self._pods:
@@ -89,7 +89,7 @@ class Pods:
                 self._scrape(pod)
 
     def series(self) -> list[dict[str, str]]:
-        """promtool's input series; one that ends is marked as stale, as Prometheus does."""
+        """Input series for promtool. A series that ends is marked as stale, as in Prometheus."""
         steps = range(round(self.now / STEP) + 1)
 
         def value(values: dict[int, float], step: int) -> str:
@@ -116,7 +116,7 @@ class Pods:
 
 
 class Unrecorded(Tracing):
-    """Spans that nobody records: no metric depends on them, and they are most of what a run costs."""
+    """Drops all spans: they would take most of a run's time, and no metric depends on them."""
 
     def tracer(self, service: str) -> trace.Tracer:
         return trace.NoOpTracer()
@@ -157,7 +157,7 @@ def speccursor_pods(clock: Clock, busy: bool) -> list[Pod]:
 
 
 def media_pods(clock: Clock, busy: bool) -> list[Pod]:
-    """Uploads and clustering, which share a namespace."""
+    """One pod for uploads and one for clustering, in the same namespace."""
 
     def pod(app: str, workload: Workload, faults: Sequence[Fault], plan: Callable[[random.Random], Step]) -> Pod:
         switches = _switches(workload, faults, clock)
@@ -186,7 +186,7 @@ def platform_pods(clock: Clock, busy: bool) -> list[Pod]:
 
 
 def api_pods(monkeypatch: pytest.MonkeyPatch) -> Callable[[Clock, bool], list[Pod]]:
-    """The API; its requests wait and take time by a clock of their own."""
+    """The API. Its requests use a clock of their own, which moves when they sleep."""
     passed = 0.0
 
     async def sleep(seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""Runs promtool on what simulated pods were scraped as, with the rules as they are deployed by default."""
+"""Runs promtool with the samples of simulated pods and the default rules."""
 
 from collections.abc import Collection, Iterable, Sequence
 from functools import cache
@@ -17,44 +17,44 @@ FILES = {
     "speccursor": ("speccursor.yaml",),
     "media": ("media-upload.yaml", "media-clustering.yaml", "slos-media-upload.yaml"),
     "api": ("api.yaml",),
-    # Of every alert that has simulated series, whichever system it is about.
+    # The files of all alerts that have simulated series.
     "platform": tuple(
         name for name, file in loader.load().files.items() if SERIES.alerts & {rule.alert for rule in file.alerts()}
     ),
 }
-"""Pods -> the rule files that read what they expose."""
+"""Maps a group of pods to the rule files that read its metrics."""
 LATE = {
     "MediaClusterJobsStalled": 600 - STEP,  # ten minutes after the last job
     "MediaClusterNoiseHigh": 2 * STEP,  # three runs, one per evaluation
-    # Counters that are born with the fault: a rate needs a second sample.
+    # These counters appear with the fault, and a rate needs a second sample.
     **dict.fromkeys(SERIES.second_scrape, STEP),
 }
-"""Alert -> seconds from the first scrape of its fault until its condition is true."""
+"""Maps an alert to the seconds from the first scrape of its fault until its condition is true (default: 0)."""
 EMPTY = {
     "SpecCursorSuspiciousApiUsage": 600,
     "SpecCursorTokenUsageHigh": 3600,
     "MediaReconciliationErrors": 600,
     "MediaClusterFeedbackFailures": 600,
 }
-"""Alert -> seconds until the fault has left its window, where these are not 300."""
+"""Maps an alert to the seconds until the fault has left its window (default: 300)."""
 _FAST, _SLOW = "BudgetBurnFast", "BudgetBurnSlow"
 ALONG = {
-    # What is critical passes the limit of the warning, too.
+    # A value above the critical limit is also above the warning's.
     "MediaClusterJobFailuresCritical": ("MediaClusterJobFailures",),
     "MediaClusterLatencyCritical": ("MediaClusterLatencyHigh",),
     "MediaClusterBacklogCritical": ("MediaClusterBacklogHigh",),
     "MediaClusterStreamLagCritical": ("MediaClusterStreamLagHigh",),
     f"MediaUploadAvailability{_FAST}": (f"MediaUploadAvailability{_SLOW}",),
     f"MediaGatewayLatency{_FAST}": (f"MediaGatewayLatency{_SLOW}",),
-    # On a history of minutes.
+    # Within a history of minutes, a failure rate this high also burns the budget.
     "MediaUploadFailureRateHigh": (f"MediaUploadAvailability{_FAST}", f"MediaUploadAvailability{_SLOW}"),
 }
-"""Alert -> alerts that its fault makes fire as well."""
+"""Maps an alert to other alerts that its fault also fires."""
 
 
 @cache
 def _rendered(name: str) -> str:
-    """A rule file with its alerts and what they read; other series are only drawn."""
+    """A rule file with its alerts and the series that they read, but without series for dashboards only."""
     document = yaml_text.load(promtool.rendered()[name])
     rules = list(scenario_rules.placed(name, document))
     alerts = [one for one in rules if "alert" in one.rule]
@@ -63,18 +63,18 @@ def _rendered(name: str) -> str:
 
 
 def hold(alert: str) -> float:
-    """Seconds of the alert's own `for`."""
+    """The alert's `for` in seconds."""
     return seconds(RULES[alert].for_)
 
 
 def first_firing(alert: str, switched_on: float) -> float:
-    """The second at which it fires for the first time, if its fault was switched on just after a scrape."""
+    """The first second at which the alert fires, if its fault was switched on just after a scrape."""
     late = LATE.get(alert, 0)
     return switched_on + STEP + late + hold(alert)
 
 
 def firing(at: float, alerts: Iterable[str], *, but: Collection[str] = ()) -> dict[str, object]:
-    """A promtool expectation: exactly these alerts fire at this second; of those in `but` nothing is said."""
+    """A promtool expectation: exactly these alerts fire at this second. Alerts in `but` may fire or not."""
     others = "|".join(("Watchdog", *but))
     return {
         "expr": f'group by (alertname) (ALERTS{{alertstate="firing", alertname!~"{others}"}})',
@@ -84,9 +84,9 @@ def firing(at: float, alerts: Iterable[str], *, but: Collection[str] = ()) -> di
 
 
 def check(folder: Path, system: str, runs: Sequence[tuple[Pods, list[dict[str, object]]]]) -> None:
-    """Run promtool on these pods, each with its expectations."""
+    """Run promtool with these pods and their expectations."""
     longest = max(pods.now for pods, _ in runs)
-    # What has to last longer than the run cannot fire, and this rule costs as much as ten others.
+    # This alert cannot fire if its `for` is longer than the run, and it takes as much time as ten others.
     names = [name for name in FILES[system] if name != missing_metrics.FILE or longest >= hold(missing_metrics.ALERT)]
     for name in names:
         (folder / name).write_text(_rendered(name))

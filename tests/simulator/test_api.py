@@ -1,4 +1,4 @@
-"""The API: each request has an id, a trace, metrics with an exemplar and a log line, and all of them agree."""
+"""The simulated API: each request has an id, a trace, metrics with an exemplar and a log line, which all agree."""
 
 import asyncio
 import random
@@ -29,7 +29,7 @@ OPEN_METRICS = {"Accept": "application/openmetrics-text;version=1.0.0"}
 
 
 class Pod:
-    """A pod without a port; its traces end in memory."""
+    """A pod without a port. Its traces stay in memory."""
 
     def __init__(self) -> None:
         self.exporter = InMemorySpanExporter()
@@ -78,7 +78,7 @@ def test_one_request_is_found_in_all_three_signals() -> None:
     assert f"{gateway[0].parent.span_id:016x}" == "b7ad6b7169203331"
 
 
-def test_the_counters_have_the_names_that_the_seed_queries() -> None:
+def test_the_counters_have_the_same_names_in_both_formats() -> None:
     pod = Pod()
     pod.client.get("/items/5", headers=KNOWN)
     for headers in ({}, OPEN_METRICS):
@@ -91,7 +91,7 @@ def test_the_counters_have_the_names_that_the_seed_queries() -> None:
     assert names == {"request_count", "response_status_count", "request_duration_seconds"}
 
 
-def test_paths_and_projects_make_no_series_without_end() -> None:
+def test_unknown_paths_and_projects_share_one_series() -> None:
     pod = Pod()
     for number in range(5):
         pod.client.get(f"/nothing/{number}", headers={"X-Project-Id": f"p{number}"})
@@ -102,14 +102,14 @@ def test_paths_and_projects_make_no_series_without_end() -> None:
 
 
 @pytest.mark.parametrize("given", [None, "", "has space", "x" * 129, "é"])
-def test_a_request_id_that_is_none_becomes_a_uuid4(given: str | None) -> None:
+def test_an_invalid_request_id_is_replaced_by_a_uuid4(given: str | None) -> None:
     headers: Any = {} if given is None else {"X-Request-Id": given.encode()}
     answer = Pod().client.get("/items", headers=headers)
 
     assert uuid.UUID(answer.headers["x-request-id"]).version == 4
 
 
-def test_a_share_of_requests_fails_while_told_to() -> None:
+def test_requests_fail_while_the_fault_is_on() -> None:
     pod = Pod()
     pod.client.put("/faults/errors", params={"amount": 1})
     with captured("api") as lines:
@@ -122,7 +122,7 @@ def test_a_share_of_requests_fails_while_told_to() -> None:
     assert [line["level"] for line in lines.read() if line["message"] == "request"] == ["ERROR", "INFO", "ERROR"]
 
 
-def test_requests_are_slow_while_told_to() -> None:
+def test_requests_are_slow_while_the_fault_is_on() -> None:
     pod = Pod()
     pod.client.put("/faults/slow", params={"amount": 0.3})
     with captured("api") as lines:
@@ -132,7 +132,7 @@ def test_requests_are_slow_while_told_to() -> None:
     assert line["duration_ms"] > 300
 
 
-def test_the_own_load_has_all_kinds_of_answers_but_few_errors() -> None:
+def test_the_simulated_load_has_all_kinds_of_answers_but_few_errors() -> None:
     pod = Pod()
     load = api.Load(pod.app, pod.switches, rng=random.Random(1))  # noqa: S311 - a seed, so that a test repeats
 
@@ -165,5 +165,5 @@ def test_a_fault_starts_with_a_burst_once() -> None:
         counts.append(asyncio.run(ask(1)))
         pod.client.put("/faults/errors", params={"amount": 1})
         counts.append(asyncio.run(ask(1)))
-    # The burst leaves no room below the limit of requests that wait.
+    # The burst uses up the limit of waiting requests.
     assert counts == [1, 250, 1, 1, 250]

@@ -1,4 +1,4 @@
-"""The simulated pods of SpecCursor, media upload and clustering export exactly what rules/contract names."""
+"""The simulated pods of SpecCursor, media upload and clustering export exactly the metrics of rules/contract."""
 
 import pytest
 
@@ -17,7 +17,7 @@ STATUS_VALUES = {"success", "failure"}
     ("role", "system"),
     [("speccursor", "speccursor"), ("media-upload", "media-upload"), ("sploot-cluster", "media-clustering")],
 )
-def test_a_pod_exports_the_contract_and_nothing_else(role: str, system: str) -> None:
+def test_a_pod_exports_exactly_its_contract(role: str, system: str) -> None:
     text = Client(build(role)).get("/metrics").text
     found: dict[str, Family] = {}
     for family in families(text):
@@ -29,7 +29,7 @@ def test_a_pod_exports_the_contract_and_nothing_else(role: str, system: str) -> 
         assert family.samples or name == "http_request_duration_seconds"
 
     wanted = {name: (metric.type, set(metric.labels)) for name, metric in CONTRACTS[system].metrics.items()}
-    # The durations of requests appear with the first run.
+    # Request durations appear with the first run.
     first_run = "http_request_duration_seconds"
     assert found.pop(first_run, None) in (None, (wanted.get(first_run, ("",))[0], set()))
     wanted.pop(first_run, None)

@@ -1,7 +1,7 @@
-"""Each fault against the real rules, by promtool: its alert alone fires, at the first chance, and resolves in time.
+"""Each fault fires only its own alert, as early as possible, and the alert resolves in time.
 
-The simulator runs under a clock of the test; what its pods would be scraped as becomes the input series. Alerts on log
-lines are Loki's; see tests/rules/loki.
+The simulator runs under a clock that the test moves. The samples of its pods become promtool's input series, and
+promtool evaluates the real rules. For alerts on log lines see tests/rules/loki.
 """
 
 from collections.abc import Callable
@@ -24,10 +24,10 @@ from tests.simulator.scenarios import ALONG, EMPTY, check, firing, first_firing
 
 pytestmark = pytest.mark.usefixtures("unlogged")
 ON = 600
-"""Second at which a fault is switched on; a scrape has just passed."""
-# Compares with its own history, of which the fault must be the lesser part.
+"""Second at which a fault is switched on, just after a scrape."""
+# This alert compares with its own history, and the fault must be the smaller part of that.
 LATER = {"SpecCursorUpgradeFailureRateAnomalous": 1800}
-# Caused in the cluster itself (ops/drills/platform_faults.py), or always there.
+# A drill causes these in the cluster (ops/drills/platform_faults.py), except for Watchdog, which always fires.
 REAL = {
     "AlertmanagerNotificationsFailing",
     "GrafanaDown",
@@ -38,7 +38,7 @@ REAL = {
     "TargetDown",
     "Watchdog",
 }
-# Has a test of its own.
+# This alert has a test of its own.
 HOURLY = "AlertsOnMissingMetrics"
 SYSTEMS: dict[str, Callable[..., list[Pod]]] = {
     "job-queue": job_queue_pods,
@@ -50,7 +50,7 @@ LOGS = {alert for alert, rule in load().rules().items() if rule.engine == "loki"
 
 
 def alerts_of(pods: Pods) -> list[str]:
-    """Alerts of Prometheus that faults of these pods fire."""
+    """Prometheus alerts that the faults of these pods fire."""
     return [fault.alert for fault in pods.faults() if fault.alert and fault.alert not in LOGS]
 
 
@@ -59,7 +59,7 @@ API = ("ApiErrorRateHigh", "ApiLatencyHigh")
 
 
 def scenario(pods: Pods, alert: str) -> list[dict[str, object]]:
-    """A fault on and off again, with what must be seen at which second."""
+    """Switches a fault on and off; gives the alerts that must fire at each second."""
     along = ALONG.get(alert, ())
     on = LATER.get(alert, ON)
     pods.run_until(on)
@@ -68,7 +68,7 @@ def scenario(pods: Pods, alert: str) -> list[dict[str, object]]:
     off = fires + 60
     pods.run_until(off)
     pods.switch_off(alert)
-    # Slow rules are evaluated now and then, and what they recorded last counts until then.
+    # Slow rules are evaluated rarely, and their last value counts until the next evaluation.
     resolved = off + EMPTY.get(alert, 300) + STEP
     pods.run_until(resolved)
     return [
@@ -93,12 +93,14 @@ def test_a_fault_fires_its_alert_alone_and_resolves(tmp_path: Path, system: str,
 
 
 @pytest.mark.parametrize("alert", API)
-def test_a_fault_of_the_api_does(tmp_path: Path, alert: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fault_of_the_api_fires_its_alert_alone_and_resolves(
+    tmp_path: Path, alert: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pods = Pods(api_pods(monkeypatch))
     check(tmp_path, "api", [(pods, scenario(pods, alert))])
 
 
-def test_a_metric_that_is_missing_for_an_hour_is_told(tmp_path: Path) -> None:
+def test_a_metric_that_is_missing_for_an_hour_fires_its_alert(tmp_path: Path) -> None:
     pods = Pods(job_queue_pods)
     check(tmp_path, "job-queue", [(pods, scenario(pods, HOURLY))])
 

@@ -1,4 +1,4 @@
-"""Faults again and again, all at once, and none: against the real rules, by promtool."""
+"""Repeated faults, all faults at once, and no faults, evaluated with the real rules by promtool."""
 
 from pathlib import Path
 
@@ -10,9 +10,9 @@ from tests.simulator.test_faults_fire_their_alerts import CASES, HOURLY, LATER, 
 
 pytestmark = pytest.mark.usefixtures("unlogged")
 ONCE = {
-    "SpecCursorTokenUsageHigh",  # its hour cannot be emptied
-    "SpecCursorUpgradeFailureRateAnomalous",  # what lasts for half of the history is normal
-    # Budgets and stalls take long; three times are enough, see below.
+    "SpecCursorTokenUsageHigh",  # its window of an hour still contains the fault before
+    "SpecCursorUpgradeFailureRateAnomalous",  # a fault that lasts for half of the history counts as normal
+    # Budgets and stalls take long. Budgets have their own test with three repetitions.
     "MediaClusterJobsStalled",
     "MediaUploadAvailabilityBudgetBurnFast",
     "MediaUploadAvailabilityBudgetBurnSlow",
@@ -24,7 +24,7 @@ BUDGETS = [case for case in CASES if "BudgetBurn" in case[1]]
 
 
 def repeated(alert: str, pods: Pods, times: int) -> list[dict[str, object]]:
-    """A drill again and again, as soon as the window of the one before is empty."""
+    """Repeats a drill, each time as soon as the alert's window no longer contains the fault before."""
     expectations: list[dict[str, object]] = []
     along = ALONG.get(alert, ())
     for _ in range(times):
@@ -39,7 +39,7 @@ def repeated(alert: str, pods: Pods, times: int) -> list[dict[str, object]]:
 
 @pytest.mark.parametrize(("system", "alert"), AGAIN, ids=[alert for _, alert in AGAIN])
 def test_a_drill_can_be_repeated_all_day(tmp_path: Path, system: str, alert: str) -> None:
-    """What came before must not make a fault too weak; an alert that reads an hour sees eight drills at once."""
+    """Earlier faults must not make a fault too weak. The window of an alert that reads an hour holds eight drills."""
     pods = Pods(SYSTEMS[system])
     check(tmp_path, system, [(pods, repeated(alert, pods, 8 if "[1h]" in RULES[alert].expr else 3))])
 
@@ -50,8 +50,8 @@ def test_a_budget_can_be_burnt_again(tmp_path: Path, system: str, alert: str) ->
     check(tmp_path, system, [(pods, repeated(alert, pods, 3))])
 
 
-def test_budgets_can_be_burnt_one_way_after_the_other(tmp_path: Path) -> None:
-    """As a drill does it: the warning before the critical alert, which would mute it, and uploads failing before."""
+def test_budget_alerts_fire_one_after_another(tmp_path: Path) -> None:
+    """The order is that of a drill: failing uploads, then the warning, then the critical alert, which mutes it."""
     pods = Pods(SYSTEMS["media"])
     expectations: list[dict[str, object]] = []
     for _ in range(2):
@@ -67,12 +67,12 @@ def test_budgets_can_be_burnt_one_way_after_the_other(tmp_path: Path) -> None:
 @pytest.mark.parametrize("system", SYSTEMS)
 def test_all_faults_at_once_fire_all_alerts(tmp_path: Path, system: str) -> None:
     pods = Pods(SYSTEMS[system], busy=system == "speccursor")
-    # What hides a metric makes others blind, and noise and failures want jobs that succeed.
+    # Faults that hide a metric keep alerts on it from firing, and a stall ends the jobs that other faults need.
     blinding = {HOURLY, "MediaClusterJobsStalled"}
     alerts = [alert for alert in alerts_of(pods) if alert not in blinding and not alert.endswith("MetricsMissing")]
     pods.run_until(max([ON, *(LATER[alert] for alert in alerts if alert in LATER)]))
     on = pods.now
-    # Those with a share in mind first: what comes later adds to it.
+    # Faults that aim at a ratio come first, because later faults add to their events.
     for alert in alerts:
         pods.switch_on(alert)
     pods.run_until(on + STEP + max(hold(alert) + LATE.get(alert, 0) for alert in alerts))

@@ -1,4 +1,4 @@
-"""The simulated job queue exports exactly what rules/contract/job-queue.yaml names."""
+"""The simulated job queue exports exactly the metrics of rules/contract/job-queue.yaml."""
 
 import pytest
 
@@ -25,7 +25,7 @@ ALERTS = {
 
 
 class Clock:
-    """A clock that moves when it is told."""
+    """A clock that the test moves."""
 
     def __init__(self, now: float = 0.0) -> None:
         self.now = now
@@ -35,7 +35,7 @@ class Clock:
 
 
 def exposed(role: str) -> dict[str, tuple[str, set[str]]]:
-    """What /metrics of a pod says: name -> (type, labels)."""
+    """Maps the metrics of a pod to their types and labels."""
     text = Client(build(role)).get("/metrics").text
     found: dict[str, tuple[str, set[str]]] = {}
     for family in families(text):
@@ -52,7 +52,7 @@ def value(workload: Workload, name: str, **labels: str) -> float:
     return found
 
 
-def test_both_roles_together_export_the_contract_and_nothing_else() -> None:
+def test_both_roles_together_export_exactly_the_contract() -> None:
     server, worker = exposed("server"), exposed("worker")
 
     assert server | worker == CONTRACT
@@ -73,7 +73,7 @@ def test_time_between_scrapes_becomes_events() -> None:
     assert value(workload, "jq_job_latency_seconds_count", queue="email") == 50
 
 
-def test_an_unscraped_workload_invents_no_more_than_five_minutes() -> None:
+def test_an_unscraped_workload_makes_up_for_at_most_five_minutes() -> None:
     clock = Clock()
     workload = Workload(job_queue.metrics("worker"), job_queue.worker("w"), clock=clock)
     clock.now = 86_400.0
@@ -82,7 +82,7 @@ def test_an_unscraped_workload_invents_no_more_than_five_minutes() -> None:
     assert value(workload, "jq_jobs_completed_total", queue="email") == 150
 
 
-def test_a_fault_replaces_levels_and_gives_them_back() -> None:
+def test_a_fault_replaces_levels_and_restores_them() -> None:
     workload = Workload(job_queue.metrics("server"), job_queue.server(3), clock=Clock())
     switches = Switchboard(workload, job_queue.FAULTS, clock=Clock())
 
@@ -92,7 +92,7 @@ def test_a_fault_replaces_levels_and_gives_them_back() -> None:
     assert value(workload, "jq_workers_active") == 3
 
 
-def test_instances_of_a_fault_are_series_of_their_own() -> None:
+def test_each_instance_of_a_fault_has_its_own_series() -> None:
     clock = Clock()
     workload = Workload(job_queue.metrics("server"), job_queue.server(2), clock=clock)
     switches = Switchboard(workload, job_queue.FAULTS, clock=Clock())
@@ -104,7 +104,7 @@ def test_instances_of_a_fault_are_series_of_their_own() -> None:
     depth = "jq_queue_depth"
     assert value(workload, depth, queue="b", status="PENDING") == 4000
     assert value(workload, depth, queue="default", status="PENDING") < 1000
-    # It drains before it goes: a series that ends at once looks alive to a Prometheus that restarts just then.
+    # The queue drains before its series ends: a Prometheus that restarts when a series ends would miss the end.
     assert value(workload, depth, queue="a", status="PENDING") == 0
     clock.now = LINGER
     workload.advance()

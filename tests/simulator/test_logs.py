@@ -1,4 +1,4 @@
-"""Every line is one JSON object with what the contract promises, whoever writes it."""
+"""Every log line is one JSON object with the fields of the contract, whichever logger writes it."""
 
 import json
 import logging
@@ -22,19 +22,19 @@ from tests.simulator.lines import captured
 TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 
 
-def assert_promised(line: dict[str, Any]) -> None:
+def assert_contract(line: dict[str, Any]) -> None:
     assert list(line)[:4] == ["timestamp", "level", "service", "message"]
     assert TIMESTAMP.fullmatch(line["timestamp"])
     assert line["level"] == line["level"].upper()
 
 
-def test_a_line_has_the_promised_fields() -> None:
+def test_a_line_has_the_fields_of_the_contract() -> None:
     with captured("jq-server") as lines:
         structlog.get_logger().info("hello", queue="email")
         structlog.get_logger().error("oh", service="other")
     first, second = lines.read()
 
-    assert_promised(first)
+    assert_contract(first)
     assert (first["service"], first["message"], first["queue"]) == ("jq-server", "hello", "email")
     assert (second["level"], second["service"]) == ("ERROR", "other")
 
@@ -49,7 +49,7 @@ def test_a_line_inside_a_span_names_it() -> None:
     assert line["span_id"] == f"{context.span_id:016x}"
 
 
-def test_the_standard_library_writes_the_same_form() -> None:
+def test_the_standard_library_writes_lines_of_the_same_form() -> None:
     with captured("pod") as lines:
         logging.getLogger("uvicorn.error").error("bad %s", "news")
         try:
@@ -58,7 +58,7 @@ def test_the_standard_library_writes_the_same_form() -> None:
             logging.getLogger("x").exception("failed")
     first, second = lines.read()
 
-    assert_promised(first)
+    assert_contract(first)
     assert (first["service"], first["message"], first["logger"]) == ("pod", "bad news", "uvicorn.error")
     assert "broken" in second["exception"]
 
@@ -73,7 +73,10 @@ def test_scrapes_and_probes_do_not_flood_the_log(method: str, status: int, writt
 
 
 def test_a_pod_whose_collector_is_down_works_and_warns_once() -> None:
-    """The real program: its whole output is JSON, runs go on, sending is refused with a reason, and it ends in time."""
+    """Runs the real program. Its whole output is JSON, runs continue, and it ends in time.
+
+    It refuses to send traces, and gives the reason.
+    """
     port = free_port()
     environment = {**os.environ, "SIMULATOR_ROLE": "speccursor", "SIMULATOR_PORT": str(port)}
     environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = f"http://127.0.0.1:{free_port()}"
@@ -103,7 +106,7 @@ def test_a_pod_whose_collector_is_down_works_and_warns_once() -> None:
     assert answer.status_code == 503
     assert "rejects spans" in answer.json()["detail"]
     for line in lines:
-        assert_promised(line)
+        assert_contract(line)
     assert sum(line["message"] == "webhook handled" for line in lines) >= 4
     assert [line["message"] for line in lines if line["level"] == "WARNING"].count("traces are not delivered") <= 1
     assert any(line.get("logger") == "uvicorn.access" and "503" in line["message"] for line in lines)

@@ -1,4 +1,4 @@
-"""The receiver takes PagerDuty's events and mail as Alertmanager sends them, and survives whatever else comes."""
+"""The receiver accepts PagerDuty events and mail from Alertmanager, and survives any other input."""
 
 import asyncio
 import json
@@ -27,7 +27,7 @@ TITLE = "[FIRING:2] MediaUploadSlow (critical, local)"
 
 
 def event(**changes: Any) -> dict[str, Any]:
-    """What Alertmanager posts to PagerDuty's events API."""
+    """An event that Alertmanager posts to PagerDuty's events API."""
     return {
         "routing_key": "a-secret-key",
         "event_action": "trigger",
@@ -55,7 +55,7 @@ def mail(subject: str | None = TITLE, receiver: str | None = "media-email") -> E
 
 @contextmanager
 def serving(file: Path | None = None) -> Iterator[tuple[Client, int]]:
-    """The receiver in a thread with a real mailbox: requests to it, and the mailbox's port."""
+    """Runs the receiver with a real mailbox in a thread; gives a client and the mailbox's port."""
     port = free_port()
     app = create_app(DeliveryLog(file), smtp_port=port)
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=free_port(), log_config=None))
@@ -77,7 +77,7 @@ def send(port: int, message: EmailMessage | bytes) -> None:
         client.sendmail("alerts@platform.test", ["oncall@media.test", "second@media.test"], content)
 
 
-def test_an_event_is_recorded_without_its_key_and_answered_as_pagerduty_does() -> None:
+def test_an_event_is_recorded_without_its_key_and_answered_as_by_pagerduty() -> None:
     client = Client(create_app(DeliveryLog(None)))
     answer = client.post("/deliver/pagerduty", json=event())
     resolve = event(event_action="resolve", payload={"summary": "[RESOLVED] MediaUploadSlow (critical, local)"})
@@ -141,7 +141,7 @@ def test_a_mail_is_recorded_with_both_texts(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "message", [b"", b"hello\r\n", b"Subject: =?utf-8?q?=ff?=\r\n\r\n\xff", mail("Hello"), mail(None)]
 )
-def test_a_mail_that_is_no_notification_is_refused_for_good_and_recorded(message: EmailMessage | bytes) -> None:
+def test_a_mail_that_is_not_a_notification_is_permanently_refused_and_recorded(message: EmailMessage | bytes) -> None:
     with serving() as (client, port):
         with pytest.raises(smtplib.SMTPDataError) as refusal:
             send(port, message)
@@ -152,7 +152,7 @@ def test_a_mail_that_is_no_notification_is_refused_for_good_and_recorded(message
     assert "[FIRING:n]" in record["error"]
 
 
-def test_a_mail_beyond_the_limit_is_refused_and_the_next_one_is_taken() -> None:
+def test_a_mail_beyond_the_limit_is_refused_and_the_next_one_is_accepted() -> None:
     large = EmailMessage()
     large.set_content("x\n" * LARGEST)
     with serving() as (client, port):
@@ -163,7 +163,7 @@ def test_a_mail_beyond_the_limit_is_refused_and_the_next_one_is_taken() -> None:
     assert refusal.value.smtp_code == 552
 
 
-def test_it_fails_as_often_as_told_over_both_protocols() -> None:
+def test_the_requested_number_of_deliveries_fails_over_both_protocols() -> None:
     with serving() as (client, port):
         client.post("/fail-next", params={"count": 2})
         assert client.post("/deliver/pagerduty", json=event()).status_code == 500
@@ -184,7 +184,7 @@ def test_neither_a_login_nor_encryption_is_offered() -> None:
 
 
 @given(st.binary(max_size=300) | st.binary(max_size=100).map(lambda value: b"Subject: [FIRING:1] A\r\n" + value))
-def test_the_parser_of_mail_knows_one_error_only(content: bytes) -> None:
+def test_the_mail_parser_raises_only_one_kind_of_error(content: bytes) -> None:
     try:
         found = mails.parse(content, [])
     except MalformedError as error:
@@ -201,7 +201,7 @@ def test_a_channel_is_a_plain_name(header: str, channel: str) -> None:
     assert mails.channel(header) == channel
 
 
-def test_a_taken_port_is_an_error() -> None:
+def test_a_port_in_use_is_an_error() -> None:
     async def twice() -> None:
         async with (
             mails.mailbox(lambda *_: "250 ok", host="127.0.0.1", port=0) as port,

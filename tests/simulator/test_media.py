@@ -1,4 +1,4 @@
-"""Uploads and clustering jobs: traces over their services, log lines that runbooks filter by, exemplars, and faults."""
+"""Uploads and clustering jobs: their traces, the log lines that runbooks filter by, exemplars, and faults."""
 
 import random
 from collections.abc import Callable
@@ -20,7 +20,7 @@ OPEN_METRICS = {"Accept": "application/openmetrics-text;version=1.0.0"}
 
 
 class Pod:
-    """A pod without a port; its traces end in memory."""
+    """A pod without a port. Its traces stay in memory."""
 
     def __init__(self, plan: Callable[[random.Random], Step]) -> None:
         self.exporter = InMemorySpanExporter()
@@ -37,7 +37,7 @@ class Pod:
         self.client = Client(create_app(workload, switches))
 
     def runs(self, count: int) -> list[dict[str, Any]]:
-        """The log lines of some runs."""
+        """The log lines of so many runs."""
         with captured() as lines:
             for _ in range(count):
                 self.media.run()
@@ -93,7 +93,7 @@ def test_exemplars_name_traces(plan: Callable[[random.Random], Step], metrics: s
 
 
 def test_few_gateway_requests_are_slow() -> None:
-    """They are observed beside the signals: their share must stay far below the SLO's 5 %."""
+    """Slow requests of runs add to those of the signals, so their share must stay far below the SLO's 5 %."""
     rng = random.Random(1)  # noqa: S311 - a seed, so that a test repeats
     durations = [step.duration for step in (media_runs.upload(rng) for _ in range(3000)) if step.service == "gateway"]
 
@@ -123,7 +123,7 @@ def test_a_fault_shows_in_log_lines_while_it_is_on(
     assert sum(line["level"] == "ERROR" for line in pod.runs(100)) <= 4
 
 
-def test_a_stalled_pod_tells_no_jobs() -> None:
+def test_a_stalled_pod_logs_no_jobs() -> None:
     pod = Pod(media_runs.cluster)
     pod.client.put("/faults/MediaClusterJobsStalled")
     assert pod.runs(5) == []

@@ -1,4 +1,4 @@
-"""The tests of a service's telemetry run against a service alone, as their README says."""
+"""The telemetry tests in tests/observability pass with a single service and no cluster, as their README promises."""
 
 import os
 import subprocess
@@ -17,7 +17,7 @@ ALONE = ("test_contract_metrics.py", "test_request_id.py")
 
 @pytest.fixture
 def api() -> Iterator[str]:
-    """The simulator's API, as a process of this machine."""
+    """URL of the simulator's API, which runs as a process on this machine."""
     port = free_port()
     environment = {**os.environ, "SIMULATOR_ROLE": "api", "SIMULATOR_PORT": str(port)}
     environment.pop("OTEL_EXPORTER_OTLP_ENDPOINT", None)
@@ -31,7 +31,7 @@ def api() -> Iterator[str]:
             process.terminate()
 
 
-def test_they_pass_without_a_cluster(api: str) -> None:
+def test_the_telemetry_tests_pass_without_a_cluster(api: str) -> None:
     files = [f"tests/observability/{name}" for name in ALONE]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *files],

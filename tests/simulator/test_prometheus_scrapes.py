@@ -1,4 +1,4 @@
-"""A real Prometheus, which negotiates the format, stores the API's counters under their own names, with exemplars."""
+"""A real Prometheus stores the API's counters under their own names, and its exemplars, in the format it negotiates."""
 
 import subprocess
 import sys
@@ -20,18 +20,18 @@ from tools.programs import eventually
 
 
 def data(url: str, **parameters: str) -> Any:
-    """What Prometheus' API answers."""
+    """The data in an answer of Prometheus' API."""
     return httpx.get(url, params=parameters, timeout=5).raise_for_status().json()["data"]
 
 
 def series(api: str, query: str) -> Any:
-    """What a query gives."""
+    """The result of a query."""
     return data(f"{api}/query", query=query)["result"]
 
 
 @pytest.fixture
 def prometheus(tmp_path: Path) -> Iterator[str]:
-    """URL of a Prometheus that scrapes an API pod, to which one known request was made."""
+    """URL of a Prometheus that scrapes an API pod. The pod has answered one known request."""
     pod_port, port = free_port(), free_port()
     config = {
         "global": {"scrape_interval": "1s", "scrape_native_histograms": True, "always_scrape_classic_histograms": True},
@@ -67,18 +67,18 @@ def prometheus(tmp_path: Path) -> Iterator[str]:
             process.wait(30)
 
 
-def test_the_seeds_queries_and_the_exemplars_work(prometheus: str) -> None:
+def test_counters_keep_their_names_and_have_exemplars(prometheus: str) -> None:
     for name in ("request_count", "response_status_count"):
         query = f'{name}{{project_id="probe", endpoint="/items/{{item_id}}"}}'
         found = eventually(partial(series, prometheus, query), what=f"no {name}")
         assert [one["value"][1] for one in found] == ["1"]
         assert series(prometheus, f"{name}_total") == []
-    asked = partial(
+    exemplar_query = partial(
         data,
         f"{prometheus}/query_exemplars",
         query='request_duration_seconds_bucket{project_id="probe"}',
         start=str(time.time() - 300),
         end=str(time.time() + 300),
     )
-    exemplars = eventually(asked, what="no exemplar")
+    exemplars = eventually(exemplar_query, what="no exemplar")
     assert {one["labels"]["trace_id"] for series in exemplars for one in series["exemplars"]} == {TRACE}

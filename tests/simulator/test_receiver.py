@@ -1,4 +1,4 @@
-"""The receiver records what Alertmanager delivers, loses nothing over a restart, and never breaks on bad input."""
+"""The receiver records Alertmanager's deliveries, keeps them over a restart, and never breaks on bad input."""
 
 import json
 from pathlib import Path
@@ -15,7 +15,7 @@ from tests.simulator.client import Client
 
 
 class Clock:
-    """A clock that moves when it is told."""
+    """A clock that the test moves."""
 
     def __init__(self, now: float = 0.0) -> None:
         self.now = now
@@ -25,7 +25,7 @@ class Clock:
 
 
 def webhook(*alerts: tuple[str, str]) -> dict[str, Any]:
-    """Alertmanager's webhook JSON with (alert name, status) each."""
+    """Alertmanager's webhook JSON with these alerts, each given as name and status."""
     return {
         "version": "4",
         "groupKey": '{}:{alertname="A"}',
@@ -39,7 +39,7 @@ def webhook(*alerts: tuple[str, str]) -> dict[str, Any]:
 
 
 def slack(title: str) -> dict[str, Any]:
-    """What Alertmanager 0.28 posts to an incoming webhook."""
+    """JSON that Alertmanager 0.28 posts to an incoming Slack webhook."""
     attachment = {"title": title, "title_link": "http://x", "text": "…", "fallback": title, "color": "danger"}
     return {"channel": "#job-queue-alerts", "username": "Alertmanager", "attachments": [attachment]}
 
@@ -57,14 +57,14 @@ def client_of(file: Path | None = None, clock: Clock | None = None) -> Client:
         ("[FIRING:2]  (warning, local)", "firing", []),
     ],
 )
-def test_a_slack_title_tells_status_and_alert(title: str, status: str, names: list[str]) -> None:
+def test_a_slack_title_gives_status_and_alert(title: str, status: str, names: list[str]) -> None:
     _, notification = parse(json.dumps(slack(title)).encode())
 
     assert (notification.kind, notification.status) == (NotificationKind.SLACK, status)
     assert [(alert.alertname, alert.status) for alert in notification.alerts] == [(name, status) for name in names]
 
 
-def test_a_webhook_tells_every_alert_with_its_labels() -> None:
+def test_a_webhook_gives_every_alert_with_its_labels() -> None:
     _, notification = parse(json.dumps(webhook(("A", "resolved"), ("B", "firing"))).encode())
 
     assert (notification.kind, notification.status) == (NotificationKind.WEBHOOK, "firing")
@@ -111,7 +111,7 @@ json_values = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
     max_leaves=12,
 )
-# Near misses: the right keys with any values.
+# Almost valid documents: the right keys with any values.
 documents = st.fixed_dictionaries(
     {},
     optional={
@@ -126,7 +126,7 @@ documents = st.fixed_dictionaries(
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.binary(max_size=200) | documents.map(lambda document: json.dumps(document).encode()))
 def test_no_body_breaks_the_receiver(body: bytes) -> None:
-    """Whatever comes is answered 200 or 400, and can be shown afterwards."""
+    """Every body is answered with 200 or 400, and is listed afterwards."""
     client = client_of()
 
     assert client.post("/deliver/a", content=body).status_code in (200, 400)
@@ -135,7 +135,7 @@ def test_no_body_breaks_the_receiver(body: bytes) -> None:
 
 @settings(deadline=None)
 @given(st.binary())
-def test_the_parser_knows_one_error_only(body: bytes) -> None:
+def test_the_parser_raises_only_one_kind_of_error(body: bytes) -> None:
     try:
         parse(body)
     except MalformedError as error:
@@ -157,7 +157,7 @@ def test_queries_filter_by_every_field() -> None:
     assert found(channel="other") == []
     assert found(alertname="A") == [100.0, 200.0]
     assert found(alertname="A", status="resolved") == [200.0]
-    assert found(alertname="B", status="firing") == []  # B is resolved, although its message is a firing one
+    assert found(alertname="B", status="firing") == []  # B is resolved, although its message as a whole is firing
     assert found(status="firing") == [100.0]
     assert found(since=150) == [200.0]
     assert client.get("/deliveries", params={"status": "burning"}).status_code == 422
@@ -174,7 +174,7 @@ def test_a_restart_loses_nothing(tmp_path: Path) -> None:
     assert len(shown) == 2
 
 
-def test_a_half_written_line_costs_only_itself(tmp_path: Path) -> None:
+def test_only_a_half_written_line_is_lost(tmp_path: Path) -> None:
     file = tmp_path / "deliveries.jsonl"
     client_of(file).post("/deliver/web", json=webhook(("A", "firing")))
     with file.open("a") as sink:
@@ -185,7 +185,7 @@ def test_a_half_written_line_costs_only_itself(tmp_path: Path) -> None:
     assert len(client_of(file).get("/deliveries").json()) == 2
 
 
-def test_without_a_writable_file_memory_serves(tmp_path: Path) -> None:
+def test_without_a_writable_file_deliveries_stay_in_memory(tmp_path: Path) -> None:
     client = client_of(tmp_path / "missing" / "deliveries.jsonl")
 
     assert client.post("/deliver/web", json=webhook(("A", "firing"))).status_code == 200
@@ -204,7 +204,7 @@ def test_memory_and_file_are_bounded_per_channel(tmp_path: Path) -> None:
     assert [one.received_at for one in DeliveryLog(file, kept_per_channel=3).find()] == [0, 97, 98, 99]
 
 
-def test_deleting_forgets_in_memory_and_on_disk(tmp_path: Path) -> None:
+def test_deleting_clears_memory_and_file(tmp_path: Path) -> None:
     file = tmp_path / "deliveries.jsonl"
     client = client_of(file)
     client.post("/deliver/web", json=webhook(("A", "firing")))
@@ -214,7 +214,7 @@ def test_deleting_forgets_in_memory_and_on_disk(tmp_path: Path) -> None:
     assert file.read_text() == ""
 
 
-def test_it_fails_as_often_as_told_and_counts() -> None:
+def test_the_requested_number_of_deliveries_fails_and_is_counted() -> None:
     client = client_of()
     client.post("/fail-next", params={"count": 2})
     codes = [client.post("/deliver/web", json=webhook(("A", "firing"))).status_code for _ in range(3)]

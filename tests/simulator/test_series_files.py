@@ -1,4 +1,4 @@
-"""Faults as files: what they may say, and what the program makes of them."""
+"""Faults in files: their checks, and the series that the program makes from them."""
 
 from pathlib import Path
 
@@ -76,7 +76,7 @@ def exposed(workload: Workload) -> list[str]:
         (one(GAUGE) + "    - {metric: m_total, kind: counter, burst: 1}\n", "series[1].kind: m_total differs from"),
     ],
 )
-def test_what_is_wrong_is_named_with_its_file_and_key(tmp_path: Path, text: str, problem: str) -> None:
+def test_a_problem_names_its_file_and_key(tmp_path: Path, text: str, problem: str) -> None:
     with pytest.raises(SeriesError) as caught:
         load(written(tmp_path, text))
     (line,) = caught.value.problems
@@ -84,7 +84,7 @@ def test_what_is_wrong_is_named_with_its_file_and_key(tmp_path: Path, text: str,
     assert problem in line
 
 
-def test_all_problems_of_all_files_are_told_together(tmp_path: Path) -> None:
+def test_all_problems_of_all_files_are_reported_together(tmp_path: Path) -> None:
     written(tmp_path, one("{metric: m, kind: gauge}"), "a.yaml")
     written(tmp_path, one(GAUGE), "b.yaml")
     written(tmp_path, one(GAUGE), "c.yaml")
@@ -136,7 +136,7 @@ def test_a_counter_and_a_histogram_need_a_second_scrape(tmp_path: Path) -> None:
     }
 
 
-def test_the_files_of_this_checkout_are_about_alerts_and_systems_that_exist() -> None:
+def test_the_files_of_this_checkout_name_existing_alerts_and_systems() -> None:
     rules = loader.load().rules()
     assert load().alerts <= set(rules)
     for file in series_files.FOLDER.iterdir():

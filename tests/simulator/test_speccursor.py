@@ -1,4 +1,4 @@
-"""SpecCursor's upgrade runs: one trace over five services, its log lines and exemplars, its faults, counted traces."""
+"""SpecCursor's upgrade runs: traces over five services, log lines, exemplars, faults, and traces sent on request."""
 
 import random
 from collections import Counter, defaultdict
@@ -26,7 +26,7 @@ OPEN_METRICS = {"Accept": "application/openmetrics-text;version=1.0.0"}
 
 
 class Pod:
-    """A pod without a port; its traces end in memory."""
+    """A pod without a port. Its traces stay in memory."""
 
     def __init__(self, *, seed: int = 1) -> None:
         self.exporter = InMemorySpanExporter()
@@ -40,14 +40,14 @@ class Pod:
         self.client = Client(self.app)
 
     def runs(self, count: int) -> list[dict[str, Any]]:
-        """The log lines of some runs."""
+        """The log lines of so many runs."""
         with captured() as lines:
             for _ in range(count):
                 self.upgrades.run()
         return lines.read()
 
     def spans(self) -> list[ReadableSpan]:
-        """Everything that was sent; the pod sends nothing after this."""
+        """All spans that the pod has sent. It sends none after this call."""
         self.tracing.shutdown()
         return list(self.exporter.get_finished_spans())
 
@@ -99,7 +99,7 @@ def test_exemplars_name_the_trace() -> None:
     exemplars = [line for line in text.splitlines() if f'trace_id="{trace_id}"' in line]
     assert len(exemplars) == len(SERVICES)
     assert all(line.startswith("http_request_duration_seconds_bucket") for line in exemplars)
-    assert "# {" not in pod.client.get("/metrics").text  # not in the plain format, which has none
+    assert "# {" not in pod.client.get("/metrics").text  # the plain format has no exemplars
 
 
 def test_few_runs_fail_by_themselves() -> None:
@@ -121,7 +121,7 @@ def test_failing_runs_have_an_error_from_the_step_up_to_the_root() -> None:
     assert sum(line["level"] == "ERROR" for line in healthy) < 5
 
 
-def test_error_lines_come_at_the_rate_that_was_asked_for() -> None:
+def test_error_lines_come_at_the_requested_rate() -> None:
     pod = Pod()
     pod.client.put("/faults/SpecCursorErrorLogAnomalous", params={"amount": 60})
     for _ in range(2):  # idempotent
@@ -169,7 +169,7 @@ def test_a_wrong_amount_is_refused(fault: str, parameters: dict[str, Any], allow
     assert all(not one["active"] for one in client.get("/faults").json())
 
 
-def test_counted_traces_are_exactly_what_was_asked_for() -> None:
+def test_the_requested_number_of_traces_is_sent() -> None:
     pod = Pod()
     pod.client.put("/faults/trace-errors", params={"amount": 1})  # must not matter
     answer = pod.client.post("/traces", json={"count": 250, "errors": 13}).json()
@@ -204,7 +204,7 @@ def test_a_wrong_number_of_traces_is_refused(wanted: dict[str, Any], reason: str
     assert not pod.spans()
 
 
-def test_counted_traces_without_a_collector_are_refused() -> None:
+def test_requested_traces_without_a_collector_are_refused() -> None:
     workload = Workload(METRICS, HEALTHY)
     switches = Switchboard(workload, FAULTS)
     upgrades = Upgrades(Tracing(), switches, workload)

@@ -1,4 +1,4 @@
-"""The workload's engine: floods, dilutions, stops, hidden metrics, passing series, histograms in bulk."""
+"""The workload: floods, dilutions, stops, hidden metrics, temporary series, and histograms with bulk updates."""
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -31,7 +31,7 @@ METRICS = (
 
 
 class Run:
-    """A workload whose clock moves when it is told."""
+    """A workload with a clock that the test moves."""
 
     def __init__(self, *healthy: Signal) -> None:
         self.now = 0.0
@@ -54,22 +54,22 @@ def flood(**changes: float) -> Flood:
     return Flood(good=GOOD, bad=BAD, least=10, **values)  # type: ignore[arg-type]
 
 
-def test_a_flood_is_as_large_as_its_window_demands() -> None:
+def test_a_flood_is_as_large_as_its_window_requires() -> None:
     run = Run()
     run.pass_time(3600)
     run.workload.add("f", [flood()])
 
-    # 660 events in 600 s, rounded up to whole minutes; twice that, half of it bad.
+    # The window of 600 s holds up to 660 events, rounded up to whole minutes. The flood is twice that, half of it bad.
     assert run.counts() == (3600 + 660, 660)
 
 
-def test_a_flood_into_nothing_has_its_least_size() -> None:
+def test_a_flood_without_earlier_events_has_its_least_size() -> None:
     run = Run()
     run.workload.add("f", [flood()])
     assert run.counts() == (5, 5)
 
 
-def test_a_dilution_adds_what_is_missing_and_never_takes_away() -> None:
+def test_a_dilution_adds_the_missing_events_and_never_removes_any() -> None:
     run = Run()
     run.workload.add("f", [flood()])
     run.workload.remove("f", after=[Dilution(good=GOOD, share=0.01, window=600)])
@@ -80,7 +80,7 @@ def test_a_dilution_adds_what_is_missing_and_never_takes_away() -> None:
     assert run.counts() == (495, 5)
 
 
-def test_floods_stay_below_what_a_counter_can_count() -> None:
+def test_floods_stay_below_the_limit_of_a_counter() -> None:
     run = Run()
     run.workload.add("f", [flood(times=1e15), flood(times=1e15)])
     run.workload.add("again", [flood(times=1e15)])
@@ -90,7 +90,7 @@ def test_floods_stay_below_what_a_counter_can_count() -> None:
     assert good + bad <= 3 * LARGEST_FLOOD
 
 
-def test_what_is_stopped_goes_on_afterwards() -> None:
+def test_stopped_events_continue_afterwards() -> None:
     run = Run()
     run.workload.add("stop", [Stop(metric="e_total", labels={"s": "good"})])
     run.pass_time(60)
@@ -100,7 +100,7 @@ def test_what_is_stopped_goes_on_afterwards() -> None:
     assert run.counts()[0] == 60
 
 
-def test_a_hidden_metric_returns_with_what_it_counted_meanwhile() -> None:
+def test_a_hidden_metric_keeps_counting() -> None:
     run = Run()
     run.workload.add("a", (), hides=["e_total"])
     run.workload.add("b", (), hides=["e_total"])
@@ -111,7 +111,7 @@ def test_a_hidden_metric_returns_with_what_it_counted_meanwhile() -> None:
     assert run.counts() == (60, 0)
 
 
-def test_hiding_what_is_not_there_is_an_error_and_changes_nothing() -> None:
+def test_hiding_an_unknown_metric_is_an_error_and_changes_nothing() -> None:
     run = Run()
     with pytest.raises(KeyError):
         run.workload.add("a", [BAD], hides=["x"])
@@ -120,7 +120,7 @@ def test_hiding_what_is_not_there_is_an_error_and_changes_nothing() -> None:
 
 
 @pytest.mark.parametrize("name", ["p_total", "p_bytes"])
-def test_a_passing_counter_ends_after_its_fault_and_is_born_anew(name: str) -> None:
+def test_a_passing_counter_ends_after_its_fault_and_starts_again_at_zero(name: str) -> None:
     run = Run()
     signal = Events(metric=name, labels={"s": "x"}, burst=7)
     run.workload.add("f", [signal])
@@ -137,7 +137,7 @@ def test_a_passing_counter_ends_after_its_fault_and_is_born_anew(name: str) -> N
     assert run.value(name, s="x") == 7
 
 
-def test_a_level_may_rest_elsewhere_than_at_nothing() -> None:
+def test_a_level_may_have_a_value_after_its_fault() -> None:
     run = Run()
     level = Level(metric="g", labels={"s": "x"}, value=5)
     run.workload.add("f", [level])
@@ -148,7 +148,7 @@ def test_a_level_may_rest_elsewhere_than_at_nothing() -> None:
 
 
 @pytest.mark.parametrize("counts", [(1, 1, 1), (3, 4), (7,), (0, 5, 12, 1)])
-def test_durations_are_spread_however_they_come(counts: tuple[int, ...]) -> None:
+def test_durations_are_spread_evenly_over_all_bursts(counts: tuple[int, ...]) -> None:
     run = Run(Durations(metric="d_seconds", median=1.0))
     for number, count in enumerate(counts):
         run.workload.add(str(number), [Durations(metric="d_seconds", median=1.0, burst=count)])
@@ -160,7 +160,7 @@ def test_durations_are_spread_however_they_come(counts: tuple[int, ...]) -> None
     assert run.value("d_seconds_bucket", le="+Inf") == len(expected)
 
 
-def test_a_bulk_histogram_counts_a_bound_into_its_bucket_and_can_end() -> None:
+def test_a_bulk_histogram_includes_its_bounds_and_can_be_removed() -> None:
     registry = CollectorRegistry()
     histogram = BulkHistogram("h", "", ["a"], buckets=(1.0, 2.0), registry=registry)
     histogram.observe(["x"], 2.0, 10**9)

@@ -1,4 +1,4 @@
-"""The gate: nothing may be deployed that no test proves, and no proof may go unnoticed."""
+"""The coverage gate: tests must prove every alert, route and inhibition, and a removed test must be noticed."""
 
 import copy
 import functools
@@ -31,7 +31,7 @@ def proofs() -> evidence.Proofs:
 @pytest.mark.parametrize("kind", list(ProofKind), ids=lambda kind: kind.value.replace(" ", "-"))
 def test_every_alert_is_proved(alert: str, kind: ProofKind) -> None:
     if kind in EXEMPT.get(alert, ()):
-        pytest.skip("it fires always")
+        pytest.skip("this alert always fires")
     assert proofs()[alert][kind], f"{alert}: {kind}: needs {WANTED[kind]}"
 
 
@@ -40,7 +40,7 @@ def test_every_route_channel_inhibition_and_mute_window_has_its_cases() -> None:
     assert [gap for gap in evidence.gaps(sources()) if not gap.startswith(alerts)] == []
 
 
-def test_no_test_went_or_came_unnoticed() -> None:
+def test_the_ledger_has_the_current_counts() -> None:
     assert list(ledger.differences(ledger.read(), counts())) == []
 
 
@@ -66,7 +66,7 @@ def every_check() -> Iterator[tuple[int, int]]:
             yield index, number
 
 
-def test_taking_away_any_one_check_turns_it_red() -> None:
+def test_removing_any_check_changes_the_counts() -> None:
     unnoticed: list[str] = []
     for index, number in every_check():
         scenario = sources().scenarios[index]
@@ -75,10 +75,10 @@ def test_taking_away_any_one_check_turns_it_red() -> None:
         if evidence.counts(changed) == evidence.counts(alone):
             unnoticed.append(scenario.where)
     assert unnoticed == []
-    assert counts(), "there are checks at all"
+    assert counts(), "this test needs at least one check"
 
 
-def test_taking_away_any_one_scenario_turns_it_red() -> None:
+def test_removing_any_scenario_changes_the_counts() -> None:
     for index, scenario in enumerate(sources().scenarios):
         if scenario.data.get("alert_rule_test"):
             rest = [*sources().scenarios[:index], *sources().scenarios[index + 1 :]]
@@ -87,7 +87,7 @@ def test_taking_away_any_one_scenario_turns_it_red() -> None:
 
 
 @pytest.mark.parametrize("field", ["routes", "muting", "faults"])
-def test_taking_away_any_one_case_turns_it_red(field: str) -> None:
+def test_removing_any_case_changes_the_counts(field: str) -> None:
     items: list[Any] = list(getattr(sources(), field))
     for index, item in enumerate(items):
         changed: Sources = replace(sources(), **{field: [*items[:index], *items[index + 1 :]]})  # type: ignore[arg-type]
@@ -95,7 +95,7 @@ def test_taking_away_any_one_case_turns_it_red(field: str) -> None:
 
 
 @pytest.mark.parametrize("alert", ALERTS)
-def test_taking_away_the_runbook_or_the_fault_names_the_alert(alert: str) -> None:
+def test_removing_a_runbook_or_a_fault_names_the_alert(alert: str) -> None:
     for kind, field in ((ProofKind.RUNBOOK, "runbooks"), (ProofKind.FAULT, "faults")):
         if kind in EXEMPT.get(alert, ()):
             continue
@@ -145,7 +145,7 @@ def test_what_counts_as_a_proof() -> None:
     fires = {ProofKind.FIRES, ProofKind.LABELS}
     assert kinds(tiny(("5m", True))) == fires
     assert kinds(tiny(("3m", False), ("5m", True))) == fires | {ProofKind.BEFORE}
-    assert kinds(tiny(("2m59s", False), ("5m", True))) == fires, "earlier than `for` says nothing about `for`"
+    assert kinds(tiny(("2m59s", False), ("5m", True))) == fires, "too early to prove `for`"
     assert kinds(tiny(("5m", True), ("9m", False))) == fires | {ProofKind.RESOLVES}
     assert kinds(tiny(("5m", False))) == {ProofKind.NEAR_MISS}
     assert kinds(tiny(("4m", False), ("5m", True), ("6m", False)), tiny(("5m", False))) == {
@@ -156,12 +156,12 @@ def test_what_counts_as_a_proof() -> None:
     }
 
 
-def test_a_scenario_without_the_alerts_own_metrics_is_no_near_miss() -> None:
+def test_a_scenario_without_the_alerts_metrics_is_not_a_near_miss() -> None:
     other = {"input_series": [{"series": "up"}], "alert_rule_test": tiny(("5m", False)).data["alert_rule_test"]}
     assert kinds(Scenario(where="other", data=other)) == set()
 
 
-def test_labels_that_leave_one_out_are_not_exact() -> None:
+def test_expected_labels_without_one_label_do_not_prove_labels() -> None:
     scenario = tiny(("5m", True))
     del scenario.data["alert_rule_test"][0]["exp_alerts"][0]["exp_labels"]["page"]
     assert kinds(scenario) == {ProofKind.FIRES}
@@ -188,7 +188,7 @@ def test_routes_channels_and_mutes_without_a_case_are_named() -> None:
         assert any(text in gap for gap in bare), text
 
 
-def test_the_ledger_says_what_went_and_what_to_do() -> None:
+def test_the_ledger_names_the_missing_check_and_the_command() -> None:
     (line,) = ledger.differences({"A": {"firing": 2}}, {"A": {"firing": 1}})
     assert line == (
         "A: 1 firing, not 2 as in tools/coverage/ledger.yaml; if this is intended, run: make coverage ARGS=--write"
@@ -196,7 +196,7 @@ def test_the_ledger_says_what_went_and_what_to_do() -> None:
     assert list(ledger.differences({"A": {"firing": 2}}, {"A": {"firing": 2}})) == []
 
 
-def test_the_command_refuses_what_it_does_not_know(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_refuses_unknown_arguments(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--nope"]) == 2
     assert "usage" in capsys.readouterr().err
 

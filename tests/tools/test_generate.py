@@ -1,4 +1,4 @@
-"""Generated files are committed as they are drawn, and a stale one is found."""
+"""Committed generated files are up to date, and the check finds a stale one."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from tools.generate.__main__ import files, main, stale
 
 
 def test_every_generated_file_is_up_to_date() -> None:
-    assert stale(files()) == [], "make generate"
+    assert stale(files()) == [], "run: make generate"
 
 
 def test_a_stale_a_missing_and_a_forgotten_file_are_found(tmp_path: Path) -> None:
@@ -40,7 +40,7 @@ def test_the_check_names_the_file_and_writes_nothing(
 
 
 @pytest.mark.parametrize("stack", STACKS)
-def test_every_alert_of_a_stack_can_be_read_the_generated_ones_included(stack: str) -> None:
+def test_rendered_rules_contain_every_alert_of_a_stack_including_generated_ones(stack: str) -> None:
     changed = stack_files.read(stack).values.get("alertOverrides") or {}
     off = {name for name, change in changed.items() if change.get("enabled") is False}
     documents = [yaml.safe_load(text) for path, text in deployed.files().items() if f"/{stack}/" in path]
@@ -49,7 +49,7 @@ def test_every_alert_of_a_stack_can_be_read_the_generated_ones_included(stack: s
     assert alerts == set(loader.load().rules()) - off
 
 
-def test_no_secret_is_in_them() -> None:
+def test_rendered_rules_contain_no_secret() -> None:
     for path, text in deployed.files().items():
         for line in text.splitlines():
             key, _, value = line.strip().removeprefix("- ").partition(": ")

@@ -1,4 +1,4 @@
-"""The mutants are real mistakes, one at a time; what nobody notices is said."""
+"""Each mutant is one real mistake, and the report names those that no test notices."""
 
 import json
 from pathlib import Path
@@ -40,7 +40,7 @@ def test_every_part_of_a_rule_is_changed_once() -> None:
     assert all(one != RULE for one in changed)
 
 
-def test_what_only_looks_like_a_comparison_is_left_alone() -> None:
+def test_text_that_only_looks_like_a_comparison_is_left_alone() -> None:
     text = 'a{b=~"x>y", c!="z"} # more > less\n unless on () up == 0'
     assert [what for what, _ in of_expression(text, {}) if "comparison" in what] == ["comparison 1: == -> !="]
 
@@ -51,23 +51,23 @@ def test_a_selector_never_becomes_empty() -> None:
 
 
 @pytest.mark.parametrize(("text", "changed"), [("0s", ["60s"]), ("1m", ["90s", "30s"]), ("10m", ["660s", "540s"])])
-def test_for_is_a_step_longer_and_shorter(text: str, changed: list[str]) -> None:
+def test_mutants_of_for_are_one_step_longer_and_shorter(text: str, changed: list[str]) -> None:
     assert [new for _, new in of_for(text)] == changed
 
 
 def test_mistakes_in_routes_all_change_something() -> None:
     config = routes.base()
-    made = list(routes.mutants(config))
+    mutants = list(routes.mutants(config))
 
-    assert config == routes.base(), "the configuration itself stays as it is"
-    assert {part for part, _ in made} == {routes.ROUTING, routes.MUTING}
-    assert not [mutant.what for _, mutant in made if semantics.same(config, mutant.document)]
-    whats = {mutant.what for _, mutant in made}
+    assert config == routes.base(), "the original configuration must stay unchanged"
+    assert {part for part, _ in mutants} == {routes.ROUTING, routes.MUTING}
+    assert not [mutant.what for _, mutant in mutants if semantics.same(config, mutant.document)]
+    whats = {mutant.what for _, mutant in mutants}
     for what in ('matcher system="job-queue" dropped', "removed", "continue -> false", "equal: node dropped"):
         assert what in whats
 
 
-def test_what_is_the_same_for_every_alert_is_no_mistake() -> None:
+def test_a_change_without_effect_on_any_alert_is_equivalent() -> None:
     config = routes.base()
 
     def with_routes(*branches: Any) -> semantics.Config:
@@ -75,7 +75,7 @@ def test_what_is_the_same_for_every_alert_is_no_mistake() -> None:
 
     first, *rest = config["route"]["routes"]
     assert first["continue"] is False
-    assert semantics.same(config, with_routes(first, first, *rest)), "the second is never reached"
+    assert semantics.same(config, with_routes(first, first, *rest)), "no alert reaches the second route"
     assert not semantics.same(config, with_routes({**first, "continue": True}, *rest))
     assert not semantics.same(config, with_routes(*rest))
     assert semantics.same(config, {**config, "inhibit_rules": config["inhibit_rules"][::-1]})
@@ -111,7 +111,7 @@ def test_the_report_names_survivors_and_fails_below_the_share(
     assert command.main(["--part", "routing"]) == 1
 
 
-def test_equivalents_that_are_noticed_or_gone_are_errors(
+def test_equivalents_that_are_noticed_or_do_not_exist_are_errors(
     report: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(routes, "run", outcomes(True))
@@ -127,7 +127,7 @@ def test_equivalents_that_are_noticed_or_gone_are_errors(
     assert "route 2" not in shown
 
 
-def test_an_interrupted_run_shows_what_it_has(
+def test_an_interrupted_run_reports_its_results(
     report: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def run(parts: Any, tick: Any) -> None:

@@ -1,4 +1,4 @@
-"""One mistake of each kind, in each engine: whether the tests still notice. All mistakes: `make mutants`."""
+"""The tests notice one mistake of each kind in each engine. `make mutants` tries all mistakes."""
 
 from pathlib import Path
 from typing import Any
@@ -54,7 +54,7 @@ def test_mistakes_in_recorded_series_are_noticed(rules: Rules) -> None:
     assert 0 in killed(rules, some(found, 0), Promtool()), found.items[0][1].what
 
 
-def test_no_mistake_is_not_noticed_and_nonsense_is(rules: Rules) -> None:
+def test_unchanged_rules_survive_and_invalid_rules_do_not(rules: Rules) -> None:
     found = batch(rules, ALERT)
     (place, mutant), rule = found.items[0], dict(rules.places())[found.items[0][0]]
 
@@ -65,7 +65,7 @@ def test_no_mistake_is_not_noticed_and_nonsense_is(rules: Rules) -> None:
     assert killed(rules, Batch(items=items, names=found.names), Promtool()) == {1, 3, 4}
 
 
-def test_scenarios_that_fail_anyway_are_said(rules: Rules) -> None:
+def test_scenarios_that_fail_without_a_mistake_are_an_error(rules: Rules) -> None:
     changed = Rules()
     place = batch(rules, ALERT).items[0][0]
     changed.files[place.file]["groups"][place.group]["rules"][place.rule]["for"] = "9m"
@@ -76,7 +76,7 @@ def test_scenarios_that_fail_anyway_are_said(rules: Rules) -> None:
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
 def test_scenarios_stay_as_they_are_written(file: Path) -> None:
     written = scenarios.read(file).text()
-    # This loader reads every value as the text that it is.
+    # This loader reads every value as text.
     texts = [yaml.load(text, Loader=BASE) for text in (written, file.read_text())]  # noqa: S506
     assert texts[0] == texts[1]
     assert yaml_text.load(written) == yaml_text.load(file.read_text())
@@ -88,47 +88,47 @@ def test_values_that_yaml_reads_as_hexadecimal_numbers_are_quoted(file: Path) ->
     assert found == [], f"{file.name}: quote these values"
 
 
-def test_queries_are_asked_of_the_clone() -> None:
-    def ask(text: str) -> str | None:
+def test_queries_of_a_scenario_read_the_clone() -> None:
+    def cloned(text: str) -> str | None:
         test = {"name": "n", "promql_expr_test": [{"expr": text, "exp_samples": []}]}
         file = scenarios.TestFile(name="f", document={"tests": [test]})
         (one,) = file.cloned({"__m1": {"A", "a:b"}}).document["tests"]
         return one["promql_expr_test"][0]["expr"] if one["promql_expr_test"] else None
 
-    assert ask('count(ALERTS{alertname="A"})') == 'count(ALERTS{alertname="A__m1"})'
-    assert ask("count(last_over_time(ALERTS[20m]))") == 'count(last_over_time(ALERTS{alertname=~".+__m1"}[20m]))'
-    assert ask('ALERTS{alertstate="x"}') == 'ALERTS{alertname=~".+__m1", alertstate="x"}'
-    assert ask("a:b + a:bc") == "a:b__m1 + a:bc"
-    assert ask("up") is None
+    assert cloned('count(ALERTS{alertname="A"})') == 'count(ALERTS{alertname="A__m1"})'
+    assert cloned("count(last_over_time(ALERTS[20m]))") == 'count(last_over_time(ALERTS{alertname=~".+__m1"}[20m]))'
+    assert cloned('ALERTS{alertstate="x"}') == 'ALERTS{alertname=~".+__m1", alertstate="x"}'
+    assert cloned("a:b + a:bc") == "a:b__m1 + a:bc"
+    assert cloned("up") is None
 
 
 def test_a_real_alertmanager_and_the_copy_notice_mistakes_in_routes(tmp_path: Path) -> None:
     config = routes.base()
-    made: dict[tuple[str, str], Mutant] = {}
+    mutants: dict[tuple[str, str], Mutant] = {}
     for part, mutant in routes.mutants(config):
-        if not mutant.about.startswith("mute window"):  # each of their instants is a calendar of its own
-            made.setdefault((part, mutant.what.split()[0]), mutant)
-    configs = [config, *(mutant.document for mutant in made.values())]
+        if not mutant.about.startswith("mute window"):  # each of their instants needs its own calendar
+            mutants.setdefault((part, mutant.what.split()[0]), mutant)
+    configs = [config, *(mutant.document for mutant in mutants.values())]
     cases = [case for case in routes.cases() if case.kind != "window"]
     answers = real.ask(configs, cases, tmp_path)
     assert answers == [[routes.decided(one, case, cases) for case in cases] for one in configs]
     expected = [case.expected for case in cases]
     assert answers[0] == expected
-    unnoticed = [one.what for one, row in zip(made.values(), answers[1:], strict=True) if row == expected]
+    unnoticed = [one.what for one, row in zip(mutants.values(), answers[1:], strict=True) if row == expected]
     assert unnoticed == []
 
 
 def test_the_copy_notices_mistakes_in_mute_windows() -> None:
     cases = [case for case in routes.cases() if case.kind == "window"]
     config = routes.base()
-    made = [mutant for _, mutant in routes.mutants(config) if mutant.about.startswith("mute window")]
+    mutants = [mutant for _, mutant in routes.mutants(config) if mutant.about.startswith("mute window")]
 
     def fails(one: Config) -> bool:
         return any(routes.decided(one, case, cases) != case.expected for case in cases)
 
-    assert made
+    assert mutants
     assert not fails(config)
-    assert [mutant.what for mutant in made if not fails(mutant.document)] == []
+    assert [mutant.what for mutant in mutants if not fails(mutant.document)] == []
 
 
 def test_log_alerts_notice_mistakes() -> None:

@@ -1,4 +1,4 @@
-"""The scripts of the workflows against a `gh` that writes down what it is asked."""
+"""The workflows' scripts, run with a fake `gh` that records its calls."""
 
 import json
 import os
@@ -10,7 +10,7 @@ import pytest
 from tests.mock_engine import ROOT
 
 SCRIPTS = ROOT / ".github/scripts"
-# Answers a question for what there is with $FOUND, and notes every call.
+# Records every call. A call with --jq is a query, and $FOUND is its answer.
 GH = """#!/usr/bin/env python3
 import json, os, sys
 with open(os.environ["CALLS"], "a") as calls:
@@ -22,7 +22,10 @@ if "--jq" in sys.argv:
 
 @pytest.fixture
 def run(tmp_path: Path):
-    """`run(script, *arguments, found=...)` gives the exit code, the calls after the first, and standard error."""
+    """`run(script, *arguments, found=...)` gives the exit code, all calls but the first, and standard error.
+
+    The first call is the script's query; `found` is its answer, and `run.question` lists its arguments.
+    """
     program = tmp_path / "bin" / "gh"
     program.parent.mkdir()
     program.write_text(GH)
@@ -41,9 +44,9 @@ def run(tmp_path: Path):
         done = subprocess.run(
             [SCRIPTS / script, *arguments], capture_output=True, text=True, check=False, env=environment, cwd=tmp_path
         )
-        made = [json.loads(line) for line in calls.read_text().splitlines()]
-        call.question = made[:1]
-        return done.returncode, made[1:], done.stderr
+        recorded_calls = [json.loads(line) for line in calls.read_text().splitlines()]
+        call.question = recorded_calls[:1]
+        return done.returncode, recorded_calls[1:], done.stderr
 
     return call
 
@@ -54,7 +57,7 @@ def comment(tmp_path: Path) -> str:
     return str(tmp_path / "comment.md")
 
 
-def test_the_first_comment_is_made(run, comment) -> None:
+def test_the_first_comment_is_created(run, comment) -> None:
     assert run("one-comment", "7", comment) == (
         0,
         [["api", "--silent", "--method", "POST", "repos/us/platform/issues/7/comments", "-F", f"body=@{comment}"]],
@@ -62,7 +65,7 @@ def test_the_first_comment_is_made(run, comment) -> None:
     )
 
 
-def test_the_next_one_is_written_over_it(run, comment) -> None:
+def test_the_next_comment_replaces_the_first(run, comment) -> None:
     assert run("one-comment", "7", comment, found="11\n12") == (
         0,
         [["api", "--silent", "--method", "PATCH", "repos/us/platform/issues/comments/11", "-F", f"body=@{comment}"]],
@@ -70,7 +73,7 @@ def test_the_next_one_is_written_over_it(run, comment) -> None:
     )
 
 
-def test_a_comment_of_somebody_else_is_left_alone(run, comment) -> None:
+def test_comments_of_other_users_are_left_alone(run, comment) -> None:
     run("one-comment", "7", comment)
     ((*_, question),) = run.question
     assert question.startswith('.[] | select(.user.login == "github-actions[bot]" and (.body | startswith(')
@@ -100,6 +103,6 @@ def test_no_drift_closes_the_issue_and_opens_none(run) -> None:
     assert (code, [call[:3] for call in calls]) == (0, [["issue", "close", "5"]])
 
 
-def test_what_is_neither_is_refused(run) -> None:
+def test_an_action_other_than_open_or_close_is_refused(run) -> None:
     code, calls, error = run("one-issue", "drift", "Drift in staging", "reopen", "x")
     assert (code, calls, error) == (2, [], "one-issue: reopen is neither open nor close\n")

@@ -1,4 +1,4 @@
-"""The workflows keep their promises: commands that exist, pinned actions, few rights, nothing for forks."""
+"""The workflows run commands that exist, pin their actions, have few permissions, and give forks none."""
 
 import json
 import re
@@ -52,7 +52,7 @@ def test_actionlint_finds_nothing(file: Path) -> None:
     assert done.returncode == 0, done.stdout
 
 
-def test_actionlint_would_find_something(tmp_path: Path) -> None:
+def test_actionlint_finds_a_wrong_name(tmp_path: Path) -> None:
     file = tmp_path / "it.yml"
     file.write_text(by_name("drift").read_text().replace("matrix.stack }}-preview", "matrix.stakc }}-preview"))
     done = subprocess.run([built("actionlint"), str(file)], capture_output=True, text=True, check=False)
@@ -61,7 +61,7 @@ def test_actionlint_would_find_something(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("file", [*FILES, *ACTIONS], ids=lambda file: f"{file.parent.name}-{file.stem}")
-def test_every_action_is_pinned_to_a_commit_and_says_which_release_it_is(file: Path) -> None:
+def test_every_action_is_pinned_to_a_commit_and_names_its_release(file: Path) -> None:
     for line in file.read_text().splitlines():
         if re.search(r"\buses: (?!\./)", line):
             assert PINNED.search(line), line
@@ -90,7 +90,7 @@ def test_every_make_target_exists(file: Path) -> None:
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
-def test_nothing_runs_for_a_fork_with_rights(file: Path) -> None:
+def test_jobs_for_a_fork_may_only_read(file: Path) -> None:
     assert "pull_request_target" not in triggers(file)
     assert "workflow_run" not in triggers(file)
     assert "secrets." not in file.read_text()
@@ -102,7 +102,7 @@ def test_nothing_runs_for_a_fork_with_rights(file: Path) -> None:
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
-def test_rights_are_given_job_by_job(file: Path) -> None:
+def test_each_job_has_its_own_permissions(file: Path) -> None:
     assert read(file)["permissions"] == {}
     allowed = {"contents": "read", "id-token": "write", "pull-requests": "write", "issues": "write"}
     for name, job in jobs(file).items():
@@ -113,52 +113,54 @@ def test_rights_are_given_job_by_job(file: Path) -> None:
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_no_text_of_a_pull_request_becomes_a_command(file: Path) -> None:
     for step in steps(file):
-        assert "${{" not in step.get("run", ""), "values come in by env, where a shell does not read them as commands"
+        assert "${{" not in step.get("run", ""), "pass values through env; a shell would run text inside a command"
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
-def test_jobs_end_and_do_not_pile_up(file: Path) -> None:
+def test_jobs_have_a_timeout_and_do_not_pile_up(file: Path) -> None:
     content = read(file)
     assert "concurrency" in content or "workflow_call" in triggers(file)
     for name, job in jobs(file).items():
         assert "timeout-minutes" in job or "uses" in job, name
     if "defaults" in content:
-        assert content["defaults"]["run"]["shell"] == "bash", "the default shell hides a failure before a pipe"
+        assert content["defaults"]["run"]["shell"] == "bash", (
+            "the default shell ignores a failure on the left of a pipe"
+        )
 
 
-def test_checkouts_keep_no_token() -> None:
+def test_checkouts_do_not_keep_the_token() -> None:
     found = [step for file in FILES for step in steps(file) if "actions/checkout" in step.get("uses", "")]
     assert len(found) >= 6
     assert all(step["with"]["persist-credentials"] is False for step in found)
 
 
-def test_whoever_has_credentials_has_them_by_oidc() -> None:
+def test_jobs_get_their_credentials_by_oidc() -> None:
     users = [job for file in FILES for job in jobs(file).values() if "configure-aws-credentials" in json.dumps(job)]
     assert len(users) == 3
     for job in users:
         assert job["permissions"]["id-token"] == "write"
-        assert "environment" in job, "a role trusts an environment, not the repository"
+        assert "environment" in job, "an AWS role trusts an environment, not the whole repository"
         assert "aws-access-key-id" not in json.dumps(job)
 
 
-def test_each_stack_is_previewed_and_looked_at_and_staging_comes_first() -> None:
+def test_each_stack_is_previewed_and_checked_for_drift_and_staging_is_deployed_first() -> None:
     for name, job in (("pull-request", "preview"), ("pull-request", "preview-without-credentials"), ("drift", "drift")):
         assert jobs(by_name(name))[job]["strategy"]["matrix"]["stack"] == ON_EKS
     deploys = jobs(by_name("deploy"))
     assert {job["with"]["stack"] for job in deploys.values()} == set(ON_EKS)
     assert deploys["production"]["needs"] == "staging"
-    assert deploys["staging"]["if"] == "github.ref == 'refs/heads/main'", "what is not merged is deployed by nobody"
+    assert deploys["staging"]["if"] == "github.ref == 'refs/heads/main'", "only merged changes may be deployed"
     assert jobs(by_name("deploy-stack"))["up"]["environment"] == "${{ inputs.stack }}"
 
 
-def test_what_make_test_shows_by_a_sample_is_run_whole_every_night() -> None:
+def test_every_night_runs_in_full_what_make_test_samples() -> None:
     nightly = by_name("nightly")
     assert "schedule" in triggers(nightly)
     commands = "\n".join(step.get("run", "") for step in steps(nightly))
     for target in ("fire-alerts", "kill-drill", "bench", "mutants"):
         assert f"make {target}" in commands
     for part in ("--alert", "--system", "--longest-window", "--kills", "--services", "--part"):
-        assert part not in commands, "a part of a drill"
+        assert part not in commands, "the nightly run must not be limited to a part"
     others = set(jobs(nightly)) - {"issue"}
     assert set(jobs(nightly)["issue"]["needs"]) == others
     for name in others:
@@ -186,7 +188,7 @@ def test_the_engine_is_the_pinned_one() -> None:
     assert version == versions.PULUMI
 
 
-def test_the_comment_of_a_failed_preview_takes_the_place_of_the_summary(tmp_path: Path) -> None:
+def test_the_comment_of_a_failed_preview_replaces_the_summary(tmp_path: Path) -> None:
     (step,) = [step for step in steps(by_name("pull-request")) if step.get("name") == "The preview failed"]
     environment = {"STACK": "staging", "RUN": "https://example.com/run", "PATH": "/usr/bin:/bin"}
     subprocess.run(["bash", "-ceuo", "pipefail", step["run"]], cwd=tmp_path, env=environment, check=True)
@@ -195,7 +197,7 @@ def test_the_comment_of_a_failed_preview_takes_the_place_of_the_summary(tmp_path
     assert rest[-1] == "The preview failed: https://example.com/run"
 
 
-def test_commands_of_the_summary_are_understood() -> None:
+def test_options_of_make_summary_exist() -> None:
     text = (ROOT / "ops/review/command.py").read_text()
     for step in steps(by_name("pull-request")):
         for arguments in re.findall(r'make summary ARGS="([^"]+)"', step.get("run", "")):

@@ -1,4 +1,4 @@
-"""A sizing and a workload to start from."""
+"""Builders of a sizing and a workload with small defaults."""
 
 import functools
 from typing import Any
@@ -12,7 +12,7 @@ EKS = {"cloud": "eks", "awsRegion": "eu-central-1", "lokiStorageBackend": "s3"}
 
 
 def sized(**values: Any) -> Sizing:
-    """The project's defaults on EKS with these settings."""
+    """The sizing of a stack on EKS with these settings, and the project's defaults for all others."""
     return sizing.read({**_defaults(), **EKS, **values})
 
 

@@ -1,4 +1,4 @@
-"""The two commands as a person, or a job, meets them."""
+"""The commands `cost` and `preview-summary`, and the declared workload that they read."""
 
 import json
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from tests.ops.conftest import Done
 from tests.ops.stand_in import StandIn, result
 
 
-def test_one_stack_beside_another_in_every_form(ops: Callable[..., Done], tmp_path: Path) -> None:
+def test_two_stacks_are_compared_as_text_markdown_and_json(ops: Callable[..., Done], tmp_path: Path) -> None:
     files = [tmp_path / "cost.md", tmp_path / "cost.json"]
 
     written = ("--markdown", str(files[0]), "--json", str(files[1]))
@@ -38,7 +38,7 @@ def test_one_stack_beside_another_in_every_form(ops: Callable[..., Done], tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["cost", "--stack", "moon"], "unknown environment 'moon'"),
         (["cost", "--versus", "local", "--base", "HEAD"], "allowed: one of the two"),
@@ -48,11 +48,11 @@ def test_one_stack_beside_another_in_every_form(ops: Callable[..., Done], tmp_pa
         (["preview-summary", "--base", "HEAD", "--preview", "/no/such/file"], "/no/such/file: cannot be read"),
     ],
 )
-def test_what_cannot_be_done_is_one_clear_error(ops: Callable[..., Done], arguments: list[str], said: str) -> None:
+def test_wrong_arguments_are_one_clear_error(ops: Callable[..., Done], arguments: list[str], message: str) -> None:
     done = ops(*arguments)
 
     assert done.returncode != 0
-    assert said in done.stderr
+    assert message in done.stderr
 
 
 def test_every_stack_has_a_declared_workload() -> None:
@@ -61,22 +61,22 @@ def test_every_stack_has_a_declared_workload() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("environments: {}", "environments.staging: missing; declare it; declared are: none"),
         ("environments: {staging: {series: {value: 1}}}", "environments.staging: series.reason: required"),
         ("environments: {staging: {serie: 1}}", "environments.staging: serie: unknown field"),
     ],
 )
-def test_a_wrong_workload(tmp_path: Path, text: str, said: str) -> None:
+def test_a_wrong_workload_is_one_clear_error(tmp_path: Path, text: str, message: str) -> None:
     file = tmp_path / "workload.yaml"
     file.write_text(text)
     with pytest.raises(OpsError) as error:
         workload.load("staging", file)
-    assert said in str(error.value)
+    assert message in str(error.value)
 
 
-def test_what_was_measured_takes_the_place_of_what_was_declared() -> None:
+def test_measured_numbers_replace_declared_ones() -> None:
     stand_in = StandIn()
     stand_in.answers["/api/v1/query"] = result("vector", {"metric": {}, "value": [0, "1200"]})
     try:
@@ -90,7 +90,7 @@ def test_what_was_measured_takes_the_place_of_what_was_declared() -> None:
     assert found.nodes == work().nodes
 
 
-def test_a_prometheus_without_its_own_metrics_measures_nothing() -> None:
+def test_a_prometheus_without_its_own_metrics_is_an_error() -> None:
     stand_in = StandIn()
     stand_in.answers["/api/v1/query"] = result("vector")
     try:

@@ -1,4 +1,4 @@
-"""What is derived from settings and workload: more of anything never costs less, and what is too small is said."""
+"""The estimate from settings and workload: more of anything never costs less, and warnings name small settings."""
 
 from collections.abc import Callable
 from typing import Any
@@ -36,7 +36,7 @@ def line(found: Estimate, price: str) -> float:
     return sum(one.monthly for one in found.lines if one.price == price)
 
 
-# Setting -> what makes it from a number.
+# Maps a setting to the function that makes its value from a number.
 GROWS: dict[str, Callable[[int], Any]] = {
     "prometheusReplicas": int,
     "prometheusRetention": "{}d".format,
@@ -115,7 +115,7 @@ def test_units_are_those_of_the_prices() -> None:
     assert line(found, "s3_storage") == pytest.approx(37.5 * 0.0245)
 
 
-def test_disk_of_prometheus_by_its_documentation() -> None:
+def test_disk_of_prometheus_follows_its_documentation() -> None:
     (disk,) = (need for need in cost().needs if need.part == "Prometheus" and "disk" in need.what)
     blocks = 30 * 86_400 * 2_000 * 2 / 2**30
     assert blocks < disk.needed < blocks * 1.05
@@ -123,7 +123,7 @@ def test_disk_of_prometheus_by_its_documentation() -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "workload", "said"),
+    ("values", "workload", "message"),
     [
         ({"prometheusStorage": "1Gi"}, {}, "Prometheus: disk for the whole retention: needs"),
         ({"prometheusMemory": "256Mi"}, {}, "Prometheus: memory: needs"),
@@ -135,16 +135,16 @@ def test_disk_of_prometheus_by_its_documentation() -> None:
         ({"prometheusMemory": "20Gi"}, {}, "prometheus: memory on one node (m6i.xlarge)"),
     ],
 )
-def test_what_is_too_small_is_said_with_the_settings_that_help(
-    values: dict[str, Any], workload: dict[str, Any], said: str
+def test_a_warning_names_the_part_that_is_too_small_and_the_settings_to_change(
+    values: dict[str, Any], workload: dict[str, Any], message: str
 ) -> None:
     assert not cost().warnings
     warnings = cost(values, **workload).warnings
-    assert any(warning.startswith(said) for warning in warnings), warnings
+    assert any(warning.startswith(message) for warning in warnings), warnings
     assert all("; change " in warning for warning in warnings)
 
 
-def test_nothing_costs_outside_aws_and_a_cluster_of_its_own_has_whole_nodes() -> None:
+def test_a_stack_outside_aws_costs_nothing_and_its_own_cluster_pays_for_whole_nodes() -> None:
     assert cost({"cloud": "none"}).monthly == 0
     own = cost({"cluster": "create"})
     shared = cost()
@@ -173,7 +173,7 @@ def test_secrets_are_counted_once_each() -> None:
 
 
 def test_pods_are_those_that_the_program_deploys(program: Callable[..., Recorded]) -> None:
-    """Requests of the local stack's own pods, without the simulator's."""
+    """Compares the requests of the local stack's pods, except for the simulator's."""
     recorded = program("local", simulator="false")
     expected = pods.platform(sizing.read(environment.load("local").values), nodes=1)
 

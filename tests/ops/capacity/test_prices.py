@@ -1,4 +1,4 @@
-"""Every price says where it is from, and a wrong price list says everything that is wrong with it."""
+"""Every price has a source, and a wrong price list is an error that names each mistake."""
 
 import re
 from datetime import date
@@ -32,7 +32,7 @@ def test_every_price_is_used() -> None:
         assert f"node_{node}" in load().regions
 
 
-def test_a_region_without_a_price_takes_another_ones_and_says_so() -> None:
+def test_a_region_without_a_price_uses_another_regions_and_is_marked() -> None:
     found = load()
 
     own, other = found.quote("ebs_gp3", "eu-central-1"), found.quote("ebs_gp3", "ap-south-1")
@@ -47,7 +47,7 @@ def test_a_region_without_a_price_takes_another_ones_and_says_so() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("prices: []", "must be an object"),
         ("prices:\n  a: {global: {value: 1}}", "prices.a: needs a unit"),
@@ -57,15 +57,15 @@ def test_a_region_without_a_price_takes_another_ones_and_says_so() -> None:
         ("prices:\n  a: {unit: h, global: {value: 1, source: https://x}}", "global.date: required"),
     ],
 )
-def test_a_wrong_price_list(tmp_path: Path, text: str, said: str) -> None:
+def test_a_wrong_price_list_is_one_clear_error(tmp_path: Path, text: str, message: str) -> None:
     file = tmp_path / "prices.yaml"
     file.write_text(text)
     with pytest.raises(OpsError) as error:
         load(file)
-    assert said in str(error.value)
+    assert message in str(error.value)
 
 
-def test_what_is_not_confirmed_or_not_known_is_said_beside_the_sum() -> None:
+def test_notes_name_unconfirmed_and_unknown_prices() -> None:
     values = {"opensearchDomain": True, "opensearchInstanceType": "x9.huge.search", "opensearchInstances": 2}
     found = estimate.estimate("staging", sized(**values), work(), load())
 

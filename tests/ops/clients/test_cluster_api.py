@@ -1,4 +1,4 @@
-"""What the faults of the platform ask of the Kubernetes API."""
+"""The requests to the Kubernetes API that platform faults make."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -9,8 +9,8 @@ from ops.clients.cluster_api import ClusterApi
 from ops.errors import OpsError
 
 
-class NoCluster:
-    """Remembers what is asked of the Kubernetes API."""
+class RecordingApi:
+    """A fake Kubernetes API that records its calls and always gives the same answer."""
 
     def __init__(self, answer: Any = None) -> None:
         self.calls: list[tuple[Any, ...]] = []
@@ -24,21 +24,21 @@ class NoCluster:
         return call
 
 
-def api(answer: Any) -> tuple[ClusterApi, NoCluster]:
-    made, asked = ClusterApi.__new__(ClusterApi), NoCluster(answer)
-    made.namespace = "observability"
-    vars(made).update(_apps=asked, _core=asked, _receiver="receiver")
-    return made, asked
+def api(answer: Any) -> tuple[ClusterApi, RecordingApi]:
+    cluster, recorder = ClusterApi.__new__(ClusterApi), RecordingApi(answer)
+    cluster.namespace = "observability"
+    vars(cluster).update(_apps=recorder, _core=recorder, _receiver="receiver")
+    return cluster, recorder
 
 
-def test_the_replicas_before_are_noted_in_the_same_request_that_scales() -> None:
-    made, asked = api(None)
-    made.scale("StatefulSet", "loki", 0, before=2)
-    made.scale("Deployment", "grafana", 1, before=None)
+def test_scaling_records_the_former_replicas_in_the_same_request() -> None:
+    cluster, recorder = api(None)
+    cluster.scale("StatefulSet", "loki", 0, before=2)
+    cluster.scale("Deployment", "grafana", 1, before=None)
     key = "fire-alerts.observability/replicas-before"
     down = {"metadata": {"annotations": {key: "2"}}, "spec": {"replicas": 0}}
     back = {"metadata": {"annotations": {key: None}}, "spec": {"replicas": 1}}
-    assert asked.calls == [
+    assert recorder.calls == [
         ("patch_namespaced_stateful_set", "loki", "observability", down),
         ("patch_namespaced_deployment", "grafana", "observability", back),
     ]
@@ -47,21 +47,21 @@ def test_the_replicas_before_are_noted_in_the_same_request_that_scales() -> None
 @pytest.mark.parametrize(
     ("annotations", "before"), [({"fire-alerts.observability/replicas-before": "2"}, 2), (None, None)]
 )
-def test_the_note_is_read_back(annotations: dict[str, str] | None, before: int | None) -> None:
-    made, _ = api(SimpleNamespace(metadata=SimpleNamespace(annotations=annotations)))
-    assert made.replicas_before("StatefulSet", "loki") == before
+def test_the_recorded_replicas_are_read_back(annotations: dict[str, str] | None, before: int | None) -> None:
+    cluster, _ = api(SimpleNamespace(metadata=SimpleNamespace(annotations=annotations)))
+    assert cluster.replicas_before("StatefulSet", "loki") == before
 
 
-def test_a_note_that_somebody_changed_is_an_error() -> None:
+def test_recorded_replicas_that_are_no_number_are_an_error() -> None:
     found = SimpleNamespace(metadata=SimpleNamespace(annotations={"fire-alerts.observability/replicas-before": "two"}))
     with pytest.raises(OpsError, match=r"StatefulSet loki.*'two'.*number"):
         api(found)[0].replicas_before("StatefulSet", "loki")
 
 
-def test_a_pod_that_everybody_forgot_ends_by_itself() -> None:
+def test_a_forgotten_pod_ends_by_itself() -> None:
     spec = SimpleNamespace(template=SimpleNamespace(spec=SimpleNamespace(containers=[SimpleNamespace(image="i")])))
-    made, asked = api(SimpleNamespace(spec=spec))
-    made.create_pod("p", script="pass", annotations={})
-    (_, _, body) = asked.calls[-1]
+    cluster, recorder = api(SimpleNamespace(spec=spec))
+    cluster.create_pod("p", script="pass", annotations={})
+    (_, _, body) = recorder.calls[-1]
     assert body["spec"]["activeDeadlineSeconds"] == 1800
     assert body["spec"]["restartPolicy"] == "Always"

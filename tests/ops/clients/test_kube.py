@@ -1,4 +1,4 @@
-"""The forward says what is wrong in kubectl's own words, and leaves no process behind."""
+"""A failed port forward reports kubectl's own message and leaves no process behind."""
 
 import subprocess
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Everything that a drill talks to, as one object: an alert fires as soon as its fault is on, and is told at once."""
+"""One fake for all services of a drill. An alert fires and notifies its channel as soon as its fault is on."""
 
 import time
 from collections.abc import Collection, Mapping
@@ -16,7 +16,7 @@ CHANNEL = "job-queue-webhook"
 
 
 class Stack:
-    """`log` has what happened in its order: `+A` fault on, `-A` fault off."""
+    """The fake. `log` lists in order which faults went on (`+A`) and off (`-A`)."""
 
     def __init__(
         self,
@@ -27,18 +27,18 @@ class Stack:
         alerts: Collection[str] = "ABC",
     ) -> None:
         self.stubborn, self.endless, self.firing = stubborn, endless, firing
-        """Alerts whose fault cannot be switched off; that never resolve; that fire from before."""
+        """Alerts whose fault cannot be switched off; that never resolve; that already fire before the drill."""
         self.names = tuple(alerts)
         self.on: list[str] = []
         self.log: list[str] = []
-        self.told: list[Delivery] = []
-        self.asked = 0
+        self.notified: list[Delivery] = []
+        self.queries = 0
         self.strays: list[str] = []
-        """Channels that are told, too."""
+        """Channels that are notified although no route leads to them."""
 
-    def tell(self, alert: str, status: str, *, at: float | None = None, channel: str = CHANNEL) -> None:
+    def notify(self, alert: str, status: str, *, at: float | None = None, channel: str = CHANNEL) -> None:
         one = {"alertname": alert, "status": status}
-        self.told.append(
+        self.notified.append(
             Delivery(
                 received_at=time.time() + 1 if at is None else at,
                 channel="",
@@ -56,7 +56,7 @@ class Stack:
         self.log.append(f"+{alert}")
         self.on.append(alert)
         for channel in (CHANNEL, *self.strays):
-            self.tell(alert, "firing", channel=channel)
+            self.notify(alert, "firing", channel=channel)
         return time.time()
 
     def switch_off(self, alert: str) -> float:
@@ -65,11 +65,11 @@ class Stack:
             raise OpsError("the API server says 500")
         self.on.remove(alert)
         if alert not in self.endless:
-            self.tell(alert, "resolved")
+            self.notify(alert, "resolved")
         return time.time()
 
     def deliveries(self, since: float) -> list[Delivery]:
-        return [one for one in self.told if one.received_at >= since]
+        return [one for one in self.notified if one.received_at >= since]
 
     def alerts(self, *_: str) -> list[dict[str, Any]]:
         return []
@@ -78,7 +78,7 @@ class Stack:
         return [{"value": [0, "5"]}]
 
     def alert_rules(self) -> dict[str, dict[str, Any]]:
-        self.asked += 1
+        self.queries += 1
         return {name: {"state": "firing" if name in self.firing else "inactive"} for name in self.names}
 
 

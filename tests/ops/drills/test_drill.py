@@ -1,4 +1,4 @@
-"""The course of a drill and its end, against services that do at once what they are told."""
+"""The course and the end of a drill, with fake services that react at once."""
 
 import time
 from io import StringIO
@@ -32,7 +32,7 @@ def drilled(stack: Stack, *names: str, window: float = 0.0, longest_window: floa
     return {run.plan.alert: run for run in work.runs}
 
 
-def test_what_must_be_alone_comes_after_the_others() -> None:
+def test_a_fault_that_must_be_alone_comes_after_the_others() -> None:
     stack = Stack()
     work = Drill([plan("B"), plan("A"), plan("C")], services(stack), FILES)
     work.run(alone=["B"])
@@ -41,32 +41,32 @@ def test_what_must_be_alone_comes_after_the_others() -> None:
     assert {run.stage for run in work.runs} == {Stage.DONE}
 
 
-def test_serial_is_one_after_the_other() -> None:
+def test_a_serial_drill_has_one_fault_at_a_time() -> None:
     stack = Stack()
     Drill([plan("B"), plan("A")], services(stack), FILES).run(serial=True)
 
     assert stack.log == ["+B", "-B", "+A", "-A"]
 
 
-def test_a_fault_that_cannot_be_switched_off_fails_its_run_alone() -> None:
+def test_a_fault_that_cannot_be_switched_off_fails_only_its_own_run() -> None:
     stack = Stack(stubborn=["A"])
     runs = drilled(stack, "A", "B")
 
     assert (runs["A"].stage, runs["B"].stage) == (Stage.FAILED, Stage.DONE)
     assert runs["A"].problems[0] == "its fault could not be switched off: the API server says 500"
-    assert stack.log.count("-A") == 2, "it is tried again at the end"
+    assert stack.log.count("-A") == 2, "the drill must try again at its end"
 
 
-def test_an_alert_on_log_lines_is_looked_for_in_loki() -> None:
+def test_an_alert_on_log_lines_is_queried_in_loki() -> None:
     stack, loki = Stack(), Stack()
     work = Drill([plan("A", engine="loki")], services(stack, loki), FILES)
     work.run()
 
-    assert (stack.asked, loki.asked) == (0, 1)
+    assert (stack.queries, loki.queries) == (0, 1)
     assert work.runs[0].stage is Stage.DONE
 
 
-def test_nobody_waits_for_the_end_of_a_window_that_is_too_long() -> None:
+def test_the_drill_does_not_wait_for_a_window_that_is_too_long() -> None:
     stack = Stack(endless=["A"])
     run = drilled(stack, "A", window=3600)["A"]
 
@@ -84,9 +84,9 @@ def test_the_end_of_a_shorter_window_is_awaited(monkeypatch: pytest.MonkeyPatch)
     assert verdict(work.runs[0]).startswith(f"FAILED: no resolved notification in {CHANNEL}")
 
 
-def test_an_alert_that_still_fires_from_an_earlier_drill_is_said_and_fails_nobody() -> None:
+def test_an_alert_that_still_fires_from_an_earlier_drill_is_reported_and_does_not_fail() -> None:
     stack = Stack(firing=["A"])
-    stack.tell("A", "firing", at=time.time() - 600)
+    stack.notify("A", "firing", at=time.time() - 600)
     runs = drilled(stack, "A", "B", window=3600)
 
     assert runs["A"].ok
@@ -95,13 +95,13 @@ def test_an_alert_that_still_fires_from_an_earlier_drill_is_said_and_fails_nobod
     assert verdict(runs["A"]) == "still fires from an earlier drill, whose notifications arrived (window 1h)"
 
 
-def test_an_alert_that_fires_before_the_drill_and_was_told_nobody_fails() -> None:
+def test_an_alert_that_fires_before_the_drill_without_a_notification_fails() -> None:
     run = drilled(Stack(firing=["A"]), "A", window=3600)["A"]
 
     assert verdict(run) == f"FAILED: it still fires from an earlier drill, but {CHANNEL} got no notification of it"
 
 
-def test_a_delivery_where_no_route_leads_fails() -> None:
+def test_a_delivery_to_a_channel_without_a_route_fails() -> None:
     stack = Stack()
     stack.strays = ["elsewhere"]
     run = drilled(stack, "A")["A"]
@@ -113,10 +113,10 @@ def test_heartbeats_prove_the_alert_that_always_fires() -> None:
     stack = Stack()
     now = time.time()
     for at in (now - 30, now - 20, now - 9):
-        stack.tell("Watchdog", "firing", at=at)
+        stack.notify("Watchdog", "firing", at=at)
     runs = drilled(stack, "A", "Watchdog")
 
-    assert stack.log == ["+A", "-A"], "it has no fault"
+    assert stack.log == ["+A", "-A"], "Watchdog has no fault"
     assert runs["A"].ok
     assert runs["Watchdog"].ok
     assert verdict(runs["Watchdog"]) == "3 heartbeats arrived, longest gap 11 s"
@@ -127,7 +127,7 @@ def test_a_long_silence_fails_the_alert_that_always_fires(monkeypatch: pytest.Mo
     stack = Stack()
     now = time.time()
     for at in (now - 20, now - 5):
-        stack.tell("Watchdog", "firing", at=at)
+        stack.notify("Watchdog", "firing", at=at)
     run = drilled(stack, "Watchdog")["Watchdog"]
 
     assert verdict(run) == "FAILED: no heartbeat for 15 s; allowed: 10 s"
@@ -136,7 +136,7 @@ def test_a_long_silence_fails_the_alert_that_always_fires(monkeypatch: pytest.Mo
 def test_no_second_heartbeat_fails_the_alert_that_always_fires(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(drill, "LONGEST_SILENCE", 0.05)
     stack = Stack()
-    stack.tell("Watchdog", "firing")
+    stack.notify("Watchdog", "firing")
     run = drilled(stack, "Watchdog")["Watchdog"]
 
     assert verdict(run) == f"FAILED: 1 heartbeats arrived at {CHANNEL}; expected: 2 or more"
@@ -145,18 +145,18 @@ def test_no_second_heartbeat_fails_the_alert_that_always_fires(monkeypatch: pyte
 def test_other_alerts_are_noted() -> None:
     stack = Stack()
     work = Drill([plan("A")], services(stack), FILES)
-    stack.tell("Other", "firing", at=time.time() - 2)
+    stack.notify("Other", "firing", at=time.time() - 2)
 
     def later() -> None:
         if "A" in stack.on:
-            stack.tell("Another", "firing")
+            stack.notify("Another", "firing")
 
     work.run(on_tick=later)
-    assert work.others == {"Another"}, "only what came after the first fault"
+    assert work.others == {"Another"}, "only notifications after the first fault count"
 
 
 class Platform:
-    """Faults of the platform of which these cannot be ended."""
+    """Platform faults, of which the given ones cannot be ended."""
 
     def __init__(self, left: dict[str, str]) -> None:
         self.left = left
@@ -168,7 +168,7 @@ class Platform:
 LEFT = cast(PlatformFaults, Platform({"GrafanaDown": "kubectl -n observability scale deployment/grafana"}))
 
 
-def test_what_could_not_be_repaired_is_printed_and_an_error() -> None:
+def test_a_fault_that_could_not_be_repaired_is_printed_and_an_error() -> None:
     text = Console(file=StringIO(), width=60, record=True)
     with pytest.raises(typer.Exit) as raised, fire_alerts.repaired(text, LEFT):
         pass
@@ -177,7 +177,7 @@ def test_what_could_not_be_repaired_is_printed_and_an_error() -> None:
     assert raised.value.exit_code == 1
 
 
-def test_what_could_not_be_repaired_is_printed_also_after_an_error() -> None:
+def test_a_fault_that_could_not_be_repaired_is_also_printed_after_an_error() -> None:
     text = Console(file=StringIO(), width=60, record=True)
     with pytest.raises(OpsError, match="does not answer"), fire_alerts.repaired(text, LEFT):
         raise OpsError("Prometheus does not answer")
@@ -185,7 +185,7 @@ def test_what_could_not_be_repaired_is_printed_also_after_an_error() -> None:
     assert "kubectl -n observability scale deployment/grafana" in text.export_text()
 
 
-def test_without_anything_left_nothing_is_said() -> None:
+def test_nothing_is_printed_when_all_faults_are_repaired() -> None:
     text = Console(file=StringIO(), width=60, record=True)
     with fire_alerts.repaired(text, cast(PlatformFaults, Platform({}))):
         pass

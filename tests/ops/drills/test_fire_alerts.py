@@ -1,4 +1,4 @@
-"""fire-alerts against the real pipeline: real rules, Prometheus, Alertmanager, simulator and receiver, on loopback."""
+"""fire-alerts with a real pipeline: real rules, Prometheus, Alertmanager, simulator and receiver, on loopback."""
 
 import json
 import time
@@ -52,20 +52,21 @@ def test_alerts_are_delivered_resolved_and_measured(services: Services, tmp_path
     assert code == 0, shown
     assert "2 of 2 alerts delivered and resolved (2 simulated workload)" in shown
     assert all(name in (tmp_path / "report/report.html").read_text() for name in LEVELS)
-    assert "JobQueueDepthHigh 120 s -> 0.25 s" in shown  # says that `for` is not the default
+    assert "JobQueueDepthHigh 120 s -> 0.25 s" in shown  # the report shows that `for` is not the default
     assert set(result) == set(LEVELS)
     for alert, one in result.items():
         assert set(one["delivered"]) == set(one["resolved"]) == CHANNELS[alert]
-        assert one["allowed"] == 1.75  # scrape 1, and evaluation, for and group_wait 0.25 each, read from what runs
+        # From the running configuration: scrape 1 s; evaluation, for and group_wait 0.25 s each.
+        assert one["allowed"] == 1.75
         assert one["limit"] == 1.75 + 1 + 2
         assert one["for"] < one["delivery"]
         assert one["overhead"] == pytest.approx(one["delivery"] - 1.75)
-        assert one["late"] is (one["delivery"] > one["limit"])  # true where the machine has much else to do
+        assert one["late"] is (one["delivery"] > one["limit"])  # true on a busy machine
     assert no_fault_is_on(services)
 
 
-def test_a_channel_that_is_not_told_is_named(services: Services) -> None:
-    """The files say platform-slack too, the running Alertmanager does not."""
+def test_a_channel_that_is_not_notified_is_named(services: Services) -> None:
+    """The files route the alert to platform-slack too; the running Alertmanager does not."""
     files = content(None)
     route = Route(match={"system": "job-queue"}, channels=["job-queue-slack", "job-queue-webhook", "platform-slack"])
     wrong: Routing = files.routing.model_copy(update={"routes": [route]})
@@ -97,14 +98,14 @@ def test_an_interrupt_switches_every_fault_off(services: Services) -> None:
     assert no_fault_is_on(services)
 
 
-def test_what_was_measured_is_reported_when_a_service_goes_away(services: Services, tmp_path: Path) -> None:
+def test_a_report_is_written_when_a_service_goes_away(services: Services, tmp_path: Path) -> None:
     class Gone(Receiver):
         def deliveries(self, since: float) -> list[Delivery]:
             if any(fault["active"] for fault in services.source.faults()):
                 raise OpsError("the notification receiver does not answer: gone")
             return super().deliveries(since)
 
-    alert = "JobQueueKafkaPublishErrorsSpiking"  # one that no other test makes fire: it is quiet and begins at once
+    alert = "JobQueueKafkaPublishErrorsSpiking"  # no other test makes it fire, so its fault begins at once
     text = Console(file=StringIO(), width=160, record=True)
     broken = replace(services, receiver=Gone(services.receiver.url))
     with pytest.raises(OpsError, match="gone"):
@@ -130,11 +131,11 @@ def test_routing_only(services: Services, with_receiver: bool) -> None:
     def active() -> list[object]:
         return [one for one in services.alertmanager.alerts('drill="true"') if one["status"]["state"] == "active"]
 
-    eventually(lambda: not active(), what="what was posted is not over")
+    eventually(lambda: not active(), what="the posted alerts are still active")
 
 
-def test_routing_only_takes_the_stacks_rules(services: Services) -> None:
-    """Labels as overridden are posted (here: so that a route by severity would see them), disabled alerts are not."""
+def test_routing_only_uses_the_stacks_rules(services: Services) -> None:
+    """Alerts are posted with their overridden labels, which a route may match; disabled alerts are not posted."""
     changes = {"JobQueueFailureRateHigh": {"severity": "info", "page": False}, "JobQueueDepthHigh": {"enabled": False}}
     stack = environment.Environment(stack="other", root=environment.ROOT, values={"alertOverrides": changes})
     text = Console(file=StringIO(), width=140, record=True)
@@ -157,7 +158,7 @@ def test_routing_only_takes_the_stacks_rules(services: Services) -> None:
     }
 
 
-def test_routing_only_of_disabled_alerts_alone_is_an_error() -> None:
+def test_routing_only_of_nothing_but_disabled_alerts_is_an_error() -> None:
     changes = {"JobQueueDepthHigh": {"enabled": False}}
     stack = environment.Environment(stack="other", root=environment.ROOT, values={"alertOverrides": changes})
 

@@ -1,4 +1,4 @@
-"""The kill drill counts right, and a real pipeline with replicas loses nothing when they are killed."""
+"""The kill drill counts notifications correctly, and a real pipeline with replicas loses none when they are killed."""
 
 from dataclasses import dataclass
 from io import StringIO
@@ -34,8 +34,9 @@ def slack(queue: str, status: str) -> Delivery:
 
 
 def test_every_state_in_every_channel_is_counted_per_instance() -> None:
-    came = [webhook("k-1", "firing"), slack("k-1", "firing"), webhook("k-1", "resolved"), slack("k-1", "resolved")]
-    counted = count("k-1", [*came, webhook("k-1", "firing"), webhook("k-10", "firing"), slack("k-10", "firing")], FILES)
+    received = [webhook("k-1", "firing"), slack("k-1", "firing"), webhook("k-1", "resolved"), slack("k-1", "resolved")]
+    more = [webhook("k-1", "firing"), webhook("k-10", "firing"), slack("k-10", "firing")]
+    counted = count("k-1", [*received, *more], FILES)
 
     assert counted.firing == {"job-queue-webhook": 2, "job-queue-slack": 1}
     assert counted.resolved == {"job-queue-webhook": 1, "job-queue-slack": 1}
@@ -43,7 +44,7 @@ def test_every_state_in_every_channel_is_counted_per_instance() -> None:
     assert lost(PLAN, counted, FILES) == []
 
 
-def test_what_did_not_come_is_lost() -> None:
+def test_a_missing_notification_is_lost() -> None:
     counted = count("k-1", [webhook("k-1", "firing"), webhook("k-1", "resolved"), slack("k-1", "firing")], FILES)
 
     assert lost(PLAN, counted, FILES) == ["resolved in job-queue-slack"]
@@ -52,7 +53,7 @@ def test_what_did_not_come_is_lost() -> None:
 
 @dataclass
 class Processes:
-    """Replicas as processes on this machine."""
+    """Replicas that are processes on this machine."""
 
     running: Pipeline
     chosen: list[str]

@@ -1,4 +1,4 @@
-"""Which faults are on at the same time: those that do not disturb each other, and no others."""
+"""Faults may be on at the same time only if they do not disturb each other."""
 
 from collections.abc import Collection
 
@@ -16,7 +16,7 @@ def run(alert: str, *, severity: str = "warning", subject: str = "", system: str
 
 
 def begun(runs: list[Run], *, alone: Collection[str] = (), serial: bool = False) -> list[list[str]]:
-    """Alerts by the round in which their faults begin, when every fault is delivered and over within one round."""
+    """Alerts by the round in which their faults begin. Every alert is delivered and resolved within one round."""
     work = Order(runs, alone=alone, serial=serial)
     rounds: list[list[str]] = []
     while not all(one.ended for one in runs):
@@ -26,7 +26,7 @@ def begun(runs: list[Run], *, alone: Collection[str] = (), serial: bool = False)
             if one.waiting and work.may_begin(one):
                 one.stage = Stage.FIRING
                 started.append(one.plan.alert)
-        assert started or firing, "nobody's turn would ever come"
+        assert started or firing, "the waiting faults would never begin"
         for one in firing:
             one.stage = Stage.DONE
         if started:
@@ -34,7 +34,7 @@ def begun(runs: list[Run], *, alone: Collection[str] = (), serial: bool = False)
     return rounds
 
 
-def test_what_does_not_disturb_is_on_at_once() -> None:
+def test_faults_that_do_not_disturb_each_other_are_on_together() -> None:
     assert begun([run("A"), run("B"), run("C", system="api")]) == [["A", "B", "C"]]
 
 
@@ -43,7 +43,7 @@ def test_the_warning_comes_before_the_critical_one_that_mutes_it() -> None:
     assert begun(runs) == [["Warning", "Other"], ["Critical"]]
 
 
-def test_one_subject_in_two_systems_is_no_reason_to_wait() -> None:
+def test_faults_of_one_subject_in_two_systems_are_on_together() -> None:
     runs = [run("A", subject="errors"), run("B", subject="errors", system="api")]
     assert begun(runs) == [["A", "B"]]
 
@@ -53,7 +53,7 @@ def test_faults_of_the_platform_are_on_one_by_one_after_the_others() -> None:
     assert begun(runs, alone=REAL) == [["A", "B"], ["TargetDown"], ["GrafanaDown"]]
 
 
-def test_another_may_begin_while_the_one_before_resolves() -> None:
+def test_a_fault_may_begin_while_the_alert_before_resolves() -> None:
     down, other = run("TargetDown", system="platform"), run("A")
     work = Order([down, other], alone=REAL)
     for stage, allowed in ((Stage.FIRING, False), (Stage.RESOLVING, True), (Stage.FAILED, True)):
@@ -61,7 +61,7 @@ def test_another_may_begin_while_the_one_before_resolves() -> None:
         assert work.may_begin(other) is allowed, stage
 
 
-def test_a_fault_that_takes_ten_minutes_holds_up_nobody() -> None:
+def test_a_fault_that_takes_ten_minutes_delays_no_other() -> None:
     slow = Run(plan=plan("A", waits=WAITS.__class__(**{**vars(WAITS), "rise": 600.0})))
     slow.stage = Stage.FIRING
     down = run("TargetDown", system="platform")
@@ -75,7 +75,7 @@ def test_refused_notifications_come_before_everything_else() -> None:
     assert begun(runs, alone=REAL) == [[lanes.FIRST], ["A"], ["TargetDown"]]
 
 
-def test_refused_notifications_that_cannot_begin_yet_hold_up_nobody() -> None:
+def test_refused_notifications_that_cannot_begin_yet_delay_no_other_fault() -> None:
     first, other = run(lanes.FIRST, system="platform"), run("A")
     first.stage = Stage.QUIET
     assert Order([first, other], alone=REAL).may_begin(other)
@@ -83,7 +83,7 @@ def test_refused_notifications_that_cannot_begin_yet_hold_up_nobody() -> None:
     assert not Order([first, other], alone=REAL).may_begin(first)
 
 
-def test_hidden_metrics_come_after_what_reads_them() -> None:
+def test_faults_that_hide_metrics_come_after_the_alerts_that_read_them() -> None:
     runs = [
         run("MediaUploadAvailabilityMetricsMissing", system="media-upload"),
         run("AlertsOnMissingMetrics", severity="info", system="platform"),
@@ -106,11 +106,11 @@ def test_loki_goes_down_after_the_alerts_that_it_evaluates() -> None:
     assert work.may_begin(down)
 
 
-def test_serial_is_one_by_one() -> None:
+def test_serial_faults_begin_one_by_one() -> None:
     assert begun([run("A"), run("B"), run("C")], serial=True) == [["A"], ["B"], ["C"]]
 
 
-def test_every_alert_of_the_project_has_its_turn() -> None:
+def test_the_fault_of_every_alert_begins() -> None:
     files = content(None)
     labels = {name: rule.labels.model_dump(exclude_none=True) for name, rule in files.rules.items()}
     runs = [
@@ -122,6 +122,6 @@ def test_every_alert_of_the_project_has_its_turn() -> None:
 
     assert {alert for group in rounds for alert in group} == {one.plan.alert for one in runs}
     where = {alert: number for number, group in enumerate(rounds) for alert in group}
-    assert len(rounds[1]) > len(runs) / 2, "most of them at once"
+    assert len(rounds[1]) > len(runs) / 2, "most faults must be on at once"
     same_lane = [(one, two) for one in runs for two in runs if one is not two and lane(one) == lane(two)]
     assert all(where[one.plan.alert] != where[two.plan.alert] for one, two in same_lane)

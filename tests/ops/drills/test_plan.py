@@ -1,4 +1,4 @@
-"""How long an alert may take, and where it goes, read from a live configuration."""
+"""The plan of a drill: how long an alert may take, and which channels it notifies."""
 
 from dataclasses import replace
 from typing import Any
@@ -62,20 +62,20 @@ def test_a_matcher_that_cannot_be_read_is_an_error() -> None:
         route_times(config, {})
 
 
-def test_the_quality_bar_is_one_scrape_and_two_seconds() -> None:
+def test_the_limit_is_one_scrape_and_two_seconds_above_the_waits() -> None:
     waits = Waits(scrape=5, evaluation=6, for_=7, group_wait=1, group_interval=9)
 
     assert (waits.allowed, waits.limit) == (19, 26)
 
 
-def test_what_the_fault_needs_is_allowed_too() -> None:
+def test_the_time_that_a_fault_needs_is_allowed_too() -> None:
     waits = Waits(scrape=10, rise=100, evaluation=5, for_=5, group_wait=1, group_interval=9)
 
     assert (waits.allowed, waits.limit) == (121, 133)
 
 
 def test_recording_rules_delay_the_alerts_that_read_them() -> None:
-    """A chain of them by the sum of their intervals; the longest counts."""
+    """A chain of recording rules delays by the sum of its intervals; of several chains the longest counts."""
     recordings = {
         "a:b:rate5m": Recording(expression="rate(b_total[5m])", interval=None),
         "a:b:ratio": Recording(expression="a:b:rate5m / a:c:rate5m", interval=60),
@@ -87,7 +87,7 @@ def test_recording_rules_delay_the_alerts_that_read_them() -> None:
     assert recorded('a:b:ratio{x="y"} > 1', recordings, 5) == 180
 
 
-def test_every_alert_is_drilled_and_says_what_proves_it() -> None:
+def test_every_alert_is_drilled_and_has_a_kind_of_proof() -> None:
     files = content(None)
 
     assert set(files.selected([])) == set(files.rules)
@@ -103,14 +103,14 @@ def test_every_alert_is_drilled_and_says_what_proves_it() -> None:
     assert faults.programs("TargetDown", "platform") == ()
 
 
-def test_a_system_that_nobody_simulates_says_so() -> None:
+def test_an_alert_of_a_system_without_a_simulation_is_not_drilled() -> None:
     why = faults.not_caused("ShopDown", "shop")
     assert (
         why == "nothing makes it fire: shop has no simulated program, and simulator/series/*.yaml has no series for it"
     )
 
 
-def test_series_are_enough_to_drill_an_alert_of_any_system(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_simulated_series_are_enough_to_drill_an_alert(monkeypatch: pytest.MonkeyPatch) -> None:
     series = Series(faults=(Fault(alert="ShopDown", text="", signals=(Events(metric="m", burst=1),)),))
     monkeypatch.setattr(simulated_series, "load", lambda: series)
 
@@ -128,7 +128,7 @@ def test_an_alert_with_simulated_series_awaits_their_program_and_the_second_samp
     assert (level.waits.rise, counter.waits.rise) == (0, counter.waits.scrape)
 
 
-def test_wrong_files_of_series_are_an_error_of_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wrong_files_of_series_are_one_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse() -> Series:
         raise SeriesError(["simulator/series/shop.yaml: A.text: required, but missing"])
 
@@ -150,7 +150,7 @@ def test_a_selection_is_by_system_and_by_name() -> None:
 
 
 def test_log_lines_need_time_to_fill_the_window_of_their_rule() -> None:
-    """Up to the limit that the stack really has."""
+    """The time follows the threshold that the stack has, with its overrides."""
     files = content(None)
     lower = {ERROR_LOG_BURST: AlertOverride(thresholds={"lines_per_minute": 4})}
 
@@ -169,12 +169,12 @@ def test_the_plan_of_an_alert_on_log_lines_waits_for_lines() -> None:
     assert set(ERROR_LINES) == {ERROR_LOG_BURST, ERROR_LOG_ANOMALOUS}
 
 
-def test_the_tables_of_times_name_alerts_that_exist() -> None:
+def test_the_tables_of_times_name_existing_alerts() -> None:
     assert {*fault_times.RISES, *fault_times.WINDOWS} <= set(content(None).rules)
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(5, "5s"), (90, "90s"), (120, "2m"), (3600, "1h"), (21600, "6h")])
-def test_durations_are_written_as_people_do(seconds: float, text: str) -> None:
+def test_durations_are_written_in_their_usual_unit(seconds: float, text: str) -> None:
     assert fault_times.duration_text(seconds) == text
 
 
@@ -192,7 +192,7 @@ def test_durations_are_written_as_people_do(seconds: float, text: str) -> None:
         ("email", "no mail at all", "path"),
     ],
 )
-def test_the_payload_tells_the_channel(kind: str, payload: Any, channel: str) -> None:
+def test_the_payload_decides_the_channel(kind: str, payload: Any, channel: str) -> None:
     delivery = Delivery(received_at=0, channel="path", kind=kind, status="firing", alerts=(), payload=payload)
 
     assert content(None).channel_of(delivery) == channel

@@ -1,4 +1,4 @@
-"""Faults of the platform against a cluster that is a dictionary: what they change, and that nothing of it is left."""
+"""Platform faults with a fake cluster: they change what they should, and leave no change behind."""
 
 from typing import Any, cast
 
@@ -14,17 +14,17 @@ CRASHING = {"containerStatuses": [{"state": {"waiting": {"reason": "CrashLoopBac
 
 
 class Cluster:
-    """A namespace that does at once what it is told."""
+    """A fake namespace that applies every change at once."""
 
     def __init__(self, *, grafana: bool = True) -> None:
         self.wanted = {("StatefulSet", "loki"): 2, **({("Deployment", "grafana"): 1} if grafana else {})}
         self.config: dict[str, str] = {}
-        self.made: dict[str, dict[str, Any]] = {}
+        self.created: dict[str, dict[str, Any]] = {}
         self.status: dict[str, Any] = {"phase": "Running", **CRASHING}
         self.namespace = "observability"
         self.before: dict[tuple[str, str], int] = {}
         self.failures = 0
-        """So many of the next changes are refused."""
+        """How many of the next changes are refused."""
 
     def replicas(self, kind: str, name: str) -> int | None:
         return self.wanted.get((kind, name))
@@ -51,14 +51,14 @@ class Cluster:
 
     def pods(self, app: str) -> list[dict[str, Any]]:
         count = sum(number for (_, name), number in self.wanted.items() if name == app)
-        return [{"status": self.status}] * (count + (app in self.made))
+        return [{"status": self.status}] * (count + (app in self.created))
 
     def create_pod(self, name: str, *, script: str, annotations: dict[str, str]) -> None:
-        self.made[name] = {"script": script, "annotations": annotations}
+        self.created[name] = {"script": script, "annotations": annotations}
 
     def delete_pod(self, name: str) -> None:
         self._may_fail()
-        self.made.pop(name, None)
+        self.created.pop(name, None)
 
     def patch_config_map(self, name: str, data: dict[str, str | None]) -> None:
         assert name == "prometheus-rules"
@@ -71,7 +71,7 @@ class Cluster:
 
 
 class Metrics:
-    """A Prometheus that has a result for every query, or for none."""
+    """A fake Prometheus that has a result for every query, or for none."""
 
     def __init__(self, *, sees: bool = True) -> None:
         self.sees = sees
@@ -82,13 +82,13 @@ class Metrics:
 
 
 class Refusing:
-    """A receiver that remembers what it was told to refuse."""
+    """A fake receiver that records how many notifications it was asked to refuse."""
 
     def __init__(self) -> None:
-        self.told: list[int] = []
+        self.refusals: list[int] = []
 
     def fail_next(self, count: int) -> None:
-        self.told.append(count)
+        self.refusals.append(count)
 
 
 def faults(cluster: Cluster, *, sees: bool = True, receiver: Refusing | None = None) -> PlatformFaults:
@@ -99,36 +99,36 @@ def faults(cluster: Cluster, *, sees: bool = True, receiver: Refusing | None = N
 
 
 def state(cluster: Cluster) -> tuple[dict[Any, Any], dict[str, str], list[str], dict[Any, Any]]:
-    return dict(cluster.wanted), dict(cluster.config), list(cluster.made), dict(cluster.before)
+    return dict(cluster.wanted), dict(cluster.config), list(cluster.created), dict(cluster.before)
 
 
-def test_what_is_caused_for_real_is_known_without_a_cluster() -> None:
+def test_the_list_of_platform_faults_needs_no_cluster() -> None:
     assert {fault["alert"] for fault in faults(Cluster()).faults()} == set(REAL)
 
 
 @pytest.mark.parametrize("alert", [fault["alert"] for fault in faults(Cluster()).faults()])
-def test_a_fault_changes_something_and_leaves_nothing(alert: str) -> None:
+def test_a_fault_changes_something_and_leaves_no_change_behind(alert: str) -> None:
     cluster, receiver = Cluster(), Refusing()
     before = state(cluster)
     source = faults(cluster, receiver=receiver)
     assert source.switch_on(alert, seconds=60) > 0
-    assert state(cluster) != before or receiver.told == [300, 0]
+    assert state(cluster) != before or receiver.refusals == [300, 0]
     source.switch_off(alert)
     assert state(cluster) == before
     assert source.end_all() == {}
-    source.switch_off(alert)  # once more does no harm
+    source.switch_off(alert)  # a second time does no harm
 
 
 @pytest.mark.parametrize(
     "alert", ["PrometheusConfigReloadFailed", "PrometheusRuleFailures", "AlertmanagerNotificationsFailing"]
 )
-def test_a_fault_that_does_not_show_is_taken_back_and_said(alert: str) -> None:
+def test_a_fault_that_does_not_take_effect_is_undone_and_an_error(alert: str) -> None:
     cluster, receiver = Cluster(), Refusing()
     before = state(cluster)
     with pytest.raises(OpsError, match="not in place"):
         faults(cluster, sees=False, receiver=receiver).switch_on(alert, seconds=60)
     assert state(cluster) == before
-    assert receiver.told in ([], [300, 0])
+    assert receiver.refusals in ([], [300, 0])
 
 
 def test_a_pod_that_never_runs_is_removed_again() -> None:
@@ -137,16 +137,16 @@ def test_a_pod_that_never_runs_is_removed_again() -> None:
     for alert in ("TargetDown", "PodCrashLooping"):
         with pytest.raises(OpsError, match="not in place"):
             faults(cluster).switch_on(alert, seconds=60)
-    assert cluster.made == {}
+    assert cluster.created == {}
 
 
-def test_what_does_not_run_cannot_go_down() -> None:
+def test_a_part_that_does_not_run_has_no_fault() -> None:
     source = faults(Cluster(grafana=False))
     assert source.absent() == {"GrafanaDown": "this stack runs no grafana"}
     assert "GrafanaDown" not in {fault["alert"] for fault in source.faults()}
 
 
-def test_scaled_to_zero_comes_back_with_as_many_as_before() -> None:
+def test_a_workload_scaled_to_zero_gets_its_former_replicas_back() -> None:
     cluster = Cluster()
     source = faults(cluster)
     source.switch_on("LokiIngestionStopped", seconds=60)
@@ -155,11 +155,11 @@ def test_scaled_to_zero_comes_back_with_as_many_as_before() -> None:
     assert cluster.wanted["StatefulSet", "loki"] == 2
 
 
-def test_sources_ask_the_one_that_knows_the_alert() -> None:
+def test_sources_choose_the_one_that_has_the_fault() -> None:
     cluster = Cluster()
     both = Sources(faults(cluster, sees=False), faults(Cluster()))
     both.switch_on("TargetDown", seconds=60)
-    assert list(cluster.made) == ["fire-alerts-target"]
+    assert list(cluster.created) == ["fire-alerts-target"]
     both.switch_off("TargetDown")
     with pytest.raises(OpsError, match="this drill cannot cause Nope"):
         both.switch_off("Nope")
@@ -175,7 +175,7 @@ CHANGING = [
 
 
 @pytest.mark.parametrize("alert", CHANGING)
-def test_a_restore_that_fails_once_is_done_again(alert: str) -> None:
+def test_a_restore_that_fails_once_is_repeated(alert: str) -> None:
     cluster = Cluster()
     before = state(cluster)
     source = faults(cluster)
@@ -186,7 +186,7 @@ def test_a_restore_that_fails_once_is_done_again(alert: str) -> None:
 
 
 @pytest.mark.parametrize("alert", CHANGING)
-def test_a_restore_that_keeps_failing_is_said_with_the_repair_and_not_forgotten(alert: str) -> None:
+def test_a_restore_that_keeps_failing_names_the_repair_and_is_tried_again(alert: str) -> None:
     cluster = Cluster()
     before = state(cluster)
     source = faults(cluster)
@@ -214,7 +214,7 @@ def test_the_repair_of_a_workload_names_its_replicas() -> None:
     }
 
 
-def test_a_fault_that_cannot_be_taken_back_while_it_is_caused_is_still_on() -> None:
+def test_a_fault_that_fails_and_cannot_be_undone_counts_as_on() -> None:
     cluster = Cluster()
     source = faults(cluster, sees=False)
     patch = cluster.patch_config_map
@@ -233,7 +233,7 @@ def test_a_fault_that_cannot_be_taken_back_while_it_is_caused_is_still_on() -> N
     assert cluster.config == {}
 
 
-def test_an_interrupt_while_a_fault_is_caused_takes_it_back() -> None:
+def test_an_interrupt_during_switch_on_undoes_the_fault() -> None:
     cluster = Cluster()
     before = state(cluster)
     prometheus = Metrics()
@@ -250,14 +250,14 @@ def test_an_interrupt_while_a_fault_is_caused_takes_it_back() -> None:
     assert state(cluster) == before
 
 
-def test_the_next_drill_ends_what_a_killed_one_left() -> None:
+def test_the_next_drill_ends_the_faults_of_a_killed_drill() -> None:
     cluster, receiver = Cluster(), Refusing()
     before = state(cluster)
     killed = faults(cluster)
     for alert in ("TargetDown", "PodCrashLooping", "GrafanaDown", "LokiIngestionStopped", "PrometheusRuleFailures"):
         killed.switch_on(alert, seconds=60)
     following = faults(cluster, receiver=receiver)
-    assert following.absent() != {}  # would be hidden as a part that does not run
+    assert following.absent() != {}  # faults that are still on look like parts that do not run
     assert following.recover() == [
         "pod fire-alerts-target",
         "pod fire-alerts-crash",
@@ -266,12 +266,12 @@ def test_the_next_drill_ends_what_a_killed_one_left() -> None:
         "fire-alerts.yaml in ConfigMap prometheus-rules",
     ]
     assert state(cluster) == before
-    assert receiver.told == [0]
+    assert receiver.refusals == [0]
     assert following.absent() == {}
     assert following.recover() == []
 
 
-def test_what_somebody_scaled_to_zero_is_no_part_that_was_never_there() -> None:
+def test_a_workload_that_somebody_scaled_to_zero_is_reported_as_such() -> None:
     cluster = Cluster()
     cluster.wanted["StatefulSet", "loki"] = 0
     assert faults(cluster).absent() == {"LokiIngestionStopped": "StatefulSet loki is already scaled to 0"}

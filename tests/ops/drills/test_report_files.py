@@ -1,4 +1,4 @@
-"""The report's files: complete, readable without anything else, and safe to open."""
+"""The report's files are complete, need no other files, and are safe to open."""
 
 import html
 import json
@@ -55,7 +55,7 @@ def result() -> Result:
 
 
 class Tags(HTMLParser):
-    """Every start tag, and whether each is closed in its order."""
+    """Collects all start tags, and checks that the end tags match them in order."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -91,12 +91,12 @@ def test_the_document_has_every_fact() -> None:
     assert (beats["heartbeats"], beats["longest_gap"]) == (2, 60)
 
 
-def test_the_page_is_whole_escaped_and_needs_nothing_else() -> None:
+def test_the_page_is_complete_escaped_and_loads_nothing() -> None:
     page = report_files.page(result())
     tags = Tags()
     tags.feed(page)
 
-    assert tags.open == [], "every tag is closed"
+    assert tags.open == [], "every tag must be closed"
     assert not [name for name, attributes in tags.seen if name in ("script", "link", "img", "iframe")]
     assert not re.search(r"https?://|url\(|@import", page)
     assert "<b>job-queue-webhook</b>" not in page
@@ -125,7 +125,7 @@ def test_a_drill_that_took_too_long_is_marked() -> None:
     assert '<b class="bad">30.0 min</b>' in report_files.page(slow)
 
 
-def test_the_report_is_always_written_and_copied_where_it_is_wanted(tmp_path: Path) -> None:
+def test_the_report_is_always_written_and_copied_to_the_given_files(tmp_path: Path) -> None:
     outputs = Outputs(folder=tmp_path / "a/b", html=tmp_path / "mine.html")
     written = list(report_files.write(result(), outputs))
 
@@ -135,16 +135,16 @@ def test_the_report_is_always_written_and_copied_where_it_is_wanted(tmp_path: Pa
 
 
 @pytest.mark.parametrize("name", ["json", "html"])
-def test_a_place_that_cannot_be_written_is_refused_before_the_drill(tmp_path: Path, name: str) -> None:
+def test_a_file_that_cannot_be_written_is_refused_before_the_drill(tmp_path: Path, name: str) -> None:
     with pytest.raises(UsageError, match=r"the folder .* does not exist"):
         Outputs(folder=tmp_path, **{name: tmp_path / "none/report"}).check()
     with pytest.raises(UsageError, match="is a folder; allowed: the name of a file"):
         Outputs(folder=tmp_path, **{name: tmp_path}).check()
 
 
-@pytest.mark.parametrize(("seconds", "late", "told"), [(7.0, False, "delivered"), (7.1, True, "delivered late")])
-def test_a_delivery_is_late_above_its_limit(seconds: float, late: bool, told: str) -> None:
-    """Waits of 1 s each; on top of them one scrape and two seconds."""
+@pytest.mark.parametrize(("seconds", "late", "text"), [(7.0, False, "delivered"), (7.1, True, "delivered late")])
+def test_a_delivery_above_its_limit_is_late(seconds: float, late: bool, text: str) -> None:
+    """The limit is the sum of the waits (1 s each), one more scrape, and two seconds."""
     run = Run(plan=plan("A"), stage=Stage.DONE, fault_on=BEGAN, fired={CHANNEL: BEGAN + seconds})
     assert run.plan.waits.limit == 7
-    assert (run.late, verdict(run)) == (late, f"{told} and resolved")
+    assert (run.late, verdict(run)) == (late, f"{text} and resolved")

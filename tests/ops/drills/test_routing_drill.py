@@ -1,4 +1,4 @@
-"""Which synthetic alerts may be posted together: those of which none mutes another."""
+"""Synthetic alerts are posted together only if none of them mutes another."""
 
 from ops.drills.plan import AlertPlan
 from ops.drills.routing_drill import batches
@@ -22,16 +22,16 @@ def names(groups: list[list[AlertPlan]]) -> list[list[str]]:
     return [[one.alert for one in group] for group in groups]
 
 
-def test_severities_of_one_subject_are_apart() -> None:
+def test_severities_of_one_subject_are_posted_apart() -> None:
     plans = [one("High", "warning", "depth"), one("Critical", "critical", "depth"), one("Other", "critical", "errors")]
     assert names(batches(plans, RULES)) == [["High", "Other"], ["Critical"]]
 
 
-def test_what_mutes_everything_is_alone() -> None:
+def test_an_alert_that_mutes_all_others_is_posted_alone() -> None:
     plans = [one("A", "warning", "a"), one("TargetDown", "warning", "target"), one("B", "info", "b")]
     assert names(batches(plans, RULES)) == [["A", "B"], ["TargetDown"]]
 
 
-def test_without_inhibitions_all_go_together() -> None:
+def test_without_inhibitions_all_alerts_are_posted_together() -> None:
     plans = [one("High", "warning", "depth"), one("Critical", "critical", "depth")]
     assert names(batches(plans, [])) == [["High", "Critical"]]

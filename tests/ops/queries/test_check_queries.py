@@ -1,4 +1,4 @@
-"""check-queries: against a real Prometheus that scrapes the simulator, and what the command refuses."""
+"""check-queries with a real Prometheus that scrapes the simulator, and the arguments that the command refuses."""
 
 import json
 import time
@@ -21,7 +21,7 @@ from tests.ops.stand_in import dashboard, panel
 
 
 def test_the_job_queue_dashboard_has_data_from_the_simulator(running: Pipeline, tmp_path: Path) -> None:
-    """Every panel of the committed file, from a Prometheus that scrapes a real simulator every second."""
+    """Checks every panel of the committed file in a Prometheus that scrapes a real simulator every second."""
     urls = {"prometheus": running.urls["prometheus-0"]}
     chosen = chosen_dashboards(["job-queue-overview"])
     file = tmp_path / "result.json"
@@ -40,7 +40,7 @@ def test_the_job_queue_dashboard_has_data_from_the_simulator(running: Pipeline, 
     assert 'queue=~".*"' in json.dumps(written).replace('\\"', '"')
 
 
-def test_rules_of_the_job_queue_read_what_is_there(running: Pipeline) -> None:
+def test_rules_of_the_job_queue_read_existing_series(running: Pipeline) -> None:
     rules = [one for one in stack_rules(load("local")) if one.alert.startswith("JobQueue")]
     wrong = RuleQuery(
         alert="Wrong",
@@ -54,13 +54,13 @@ def test_rules_of_the_job_queue_read_what_is_there(running: Pipeline) -> None:
     code = run(text, {"prometheus": running.urls["prometheus-0"]}, [], [*rules, wrong])
     shown = text.export_text()
     assert code == 1
-    assert "jq_queue_dept " in shown  # a name that nobody exposes
-    assert 'jq_queue_depth{que="a"}' in shown  # a label that the metric lacks
-    assert 'jq_queue_depth{queue="a"}' in shown  # a value that nobody declared
+    assert "jq_queue_dept " in shown  # no target exposes this name
+    assert 'jq_queue_depth{que="a"}' in shown  # the metric lacks this label
+    assert 'jq_queue_depth{queue="a"}' in shown  # the label lacks this value, and no file declares it as quiet
     assert "rule JobQueue" not in shown
 
 
-def test_what_prometheus_says_of_a_wrong_query_is_shown(running: Pipeline) -> None:
+def test_the_error_of_prometheus_for_a_wrong_query_is_shown(running: Pipeline) -> None:
     text = Console(file=StringIO(), width=200, record=True)
     wrong = dashboard(panel("Broken", "sum(rate(up[5m])", 'up{job="[x]"}'))
     code = run(text, {"prometheus": running.urls["prometheus-0"]}, [wrong], [])
@@ -68,7 +68,7 @@ def test_what_prometheus_says_of_a_wrong_query_is_shown(running: Pipeline) -> No
     assert code == 1
     assert "Broken A" in shown
     assert "parse error" in shown
-    assert 'up{job="[x]"}' in shown  # brackets are no markup
+    assert 'up{job="[x]"}' in shown  # brackets are printed as text, not as markup
     assert "0 of 2 queries are as they should be." in shown
 
 
@@ -103,7 +103,7 @@ def test_selectors_of_logql() -> None:
 
 
 @pytest.mark.parametrize(
-    ("pipeline", "asked"),
+    ("pipeline", "expected"),
     [
         ('| l="x"', ['| l!=""']),
         ('|= "a" != "b" | l="x" != "y" | m>5', ['| l!=""', '| m!=""']),
@@ -111,9 +111,9 @@ def test_selectors_of_logql() -> None:
         ('| logfmt --strict a, b="c" | unwrap duration(d) | __error__=""', ['| logfmt --strict a, b="c" | d!=""']),
     ],
 )
-def test_labels_that_a_pipeline_needs(pipeline: str, asked: list[str]) -> None:
+def test_labels_that_a_pipeline_needs(pipeline: str, expected: list[str]) -> None:
     found = rule_queries.logql_selectors(f'sum(rate({{a="b"}} {pipeline} [1m])) > 1')
-    assert [one.text for one in found] == ['{a="b"}', *(f'{{a="b"}} {text}' for text in asked)]
+    assert [one.text for one in found] == ['{a="b"}', *(f'{{a="b"}} {text}' for text in expected)]
 
 
 def test_every_rule_of_the_stack_is_read() -> None:
@@ -128,7 +128,7 @@ def test_the_summary_counts_per_owner() -> None:
     assert summary([one, one, two]) == ["a: 2 data", "loki: 1 no series", "2 of 3 queries are as they should be."]
 
 
-def test_the_command_asks_what_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_checks_only_the_given_dashboard(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: dict[str, Any] = {}
     monkeypatch.setattr(check_queries, "run", lambda console, urls, boards, rules, **_: seen.update(locals()) or 0)
     monkeypatch.setattr(check_queries, "service_url", lambda *_, **__: pytest.fail("a forward was started"))

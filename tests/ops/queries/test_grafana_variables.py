@@ -1,4 +1,4 @@
-"""Variables as Grafana resolves them: order, options, selection, formats and escaping."""
+"""Variables are resolved as in Grafana: order, options, selection, formats and escaping."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -21,8 +21,8 @@ from ops.queries.grafana_variables import (
 HOUR = Window(start=1_000_000, end=1_003_600)
 
 
-def nobody(_: Variable) -> Sequence[str]:
-    raise AssertionError("nothing is asked")
+def no_data_source(_: Variable) -> Sequence[str]:
+    raise AssertionError("no data source may be queried")
 
 
 def variable(name: str = "x", **fields: Any) -> Variable:
@@ -38,7 +38,7 @@ def variable(name: str = "x", **fields: Any) -> Variable:
         ("[[x:csv]]", "1"),
         ("$xy $x", "$xy 1"),  # the longest name counts
         ("${x.field}", "1"),
-        ('"$1"', '"$1"'),  # of label_replace
+        ('"$1"', '"$1"'),  # an argument of label_replace
         ("$unknown ${unknown:regex}", "$unknown ${unknown:regex}"),
         ("a{b='c'}$", "a{b='c'}$"),
     ],
@@ -162,7 +162,7 @@ def test_a_circle_is_named() -> None:
         ({"include_all": True, "current": ("a",), "all_value": ".*"}, ["a"], Chosen(values=("a",), many=True)),
     ],
 )
-def test_what_is_selected(fields: dict[str, Any], options: list[str], expected: Chosen) -> None:
+def test_selection_of_values(fields: dict[str, Any], options: list[str], expected: Chosen) -> None:
     assert resolve(variable(**fields), lambda _: options) == expected
 
 
@@ -182,8 +182,8 @@ def test_nothing_to_select_is_an_error() -> None:
         ({"kind": "interval", "query": "1m,5m", "current": ("5m",)}, ("5m",)),
     ],
 )
-def test_variables_that_ask_nobody(fields: dict[str, Any], expected: tuple[str, ...]) -> None:
-    assert resolve(variable(**fields), nobody).values == expected
+def test_variables_that_need_no_data_source(fields: dict[str, Any], expected: tuple[str, ...]) -> None:
+    assert resolve(variable(**fields), no_data_source).values == expected
 
 
 @pytest.mark.parametrize(
@@ -201,7 +201,7 @@ def test_variables_that_ask_nobody(fields: dict[str, Any], expected: tuple[str, 
         ("up", Lookup(kind="series", argument="up")),
     ],
 )
-def test_questions(text: str, expected: Lookup) -> None:
+def test_parsing_of_queries(text: str, expected: Lookup) -> None:
     assert lookup(text) == expected
 
 

@@ -1,4 +1,4 @@
-"""What each answer of a data source means, and what it was asked: against a stand-in that gives prepared answers."""
+"""The queries that check-queries sends, and the verdict for each answer. A fake data source gives prepared answers."""
 
 import json
 from collections.abc import Iterator
@@ -26,9 +26,9 @@ WINDOW = Window(start=NOW - 3600, end=NOW)
 
 @pytest.fixture
 def stand_in() -> Iterator[StandIn]:
-    made = StandIn()
-    yield made
-    made.close()
+    server = StandIn()
+    yield server
+    server.close()
 
 
 def outcomes(
@@ -47,7 +47,7 @@ def outcomes(
     return found
 
 
-def test_variables_are_in_the_queries_as_grafana_puts_them(stand_in: StandIn) -> None:
+def test_variables_are_replaced_in_queries_as_in_grafana(stand_in: StandIn) -> None:
     stand_in.answers = {
         "/api/v1/query_range": result("matrix", {"metric": {}, "values": [[1, "1"]]}),
         "/api/v1/label/queue/values": (200, {"data": ["a.b", "c"]}),
@@ -64,10 +64,10 @@ def test_variables_are_in_the_queries_as_grafana_puts_them(stand_in: StandIn) ->
     )
     found = outcomes(stand_in, [board])
 
-    asked = dict(stand_in.asked)
-    assert asked["/api/v1/query_range"]["query"] == [r'rate(m{q=~"(a\\.b|c)", w=~"w"}[60s])']
-    assert asked["/api/v1/label/worker/values"]["match[]"] == [r'm{q=~"(a\\.b|c)"}']
-    assert asked["/api/v1/query_range"]["step"] == ["15"]
+    queries = dict(stand_in.queries)
+    assert queries["/api/v1/query_range"]["query"] == [r'rate(m{q=~"(a\\.b|c)", w=~"w"}[60s])']
+    assert queries["/api/v1/label/worker/values"]["match[]"] == [r'm{q=~"(a\\.b|c)"}']
+    assert queries["/api/v1/query_range"]["step"] == ["15"]
     assert [one.verdict for one in found] == [Verdict.DATA] * 3
 
 
@@ -95,18 +95,18 @@ def test_instant_queries_and_loki(stand_in: StandIn) -> None:
     }
     board = dashboard(panel("Now", "up", instant=True), panel("Lines", '{a="b"}', source="loki", queryType="range"))
     assert {one.verdict for one in outcomes(stand_in, [board])} == {Verdict.DATA}
-    asked = dict(stand_in.asked)
-    assert asked["/api/v1/query"]["time"] == [f"{NOW:.3f}"]
-    assert asked["/loki/api/v1/query_range"]["start"] == [str(round(WINDOW.start * 1e9))]
+    queries = dict(stand_in.queries)
+    assert queries["/api/v1/query"]["time"] == [f"{NOW:.3f}"]
+    assert queries["/loki/api/v1/query_range"]["start"] == [str(round(WINDOW.start * 1e9))]
 
 
-def test_what_cannot_be_asked_is_an_error(stand_in: StandIn) -> None:
+def test_a_query_that_cannot_be_sent_is_an_error(stand_in: StandIn) -> None:
     board = dashboard(panel("Typo", 'up{q="$que"}'), panel("Empty", ""), panel("Other", "x", source="tempo"))
     found = {one.where: one.detail for one in outcomes(stand_in, [board])}
     assert found["Typo A"] == "no variable que in this dashboard"
     assert found["Empty A"] == "the query is empty"
     assert found["Other A"] == "data source 'tempo' is not checked here; there are: loki, prometheus"
-    assert stand_in.asked == []
+    assert stand_in.queries == []
 
 
 def test_hidden_queries_and_collapsed_rows() -> None:
@@ -151,7 +151,7 @@ def test_a_log_rule_needs_the_labels_that_it_filters_by(stand_in: StandIn) -> No
     assert (found.verdict, found.expression) == (Verdict.MISSING, '{app="a"} | levl!=""')
 
 
-def test_a_log_panel_without_lines_is_fine_where_it_looks_for_some(stand_in: StandIn) -> None:
+def test_a_log_panel_without_lines_is_quiet_if_it_searches_for_a_text(stand_in: StandIn) -> None:
     stand_in.answers = {
         "/loki/api/v1/query_range": result("streams"),
         "/loki/api/v1/series": (200, {"data": [{"app": "a"}]}),
@@ -179,7 +179,7 @@ def test_a_log_panel_without_lines_is_fine_where_it_looks_for_some(stand_in: Sta
         ("sum(m) / (sum(n) > 0)", ["n"], Verdict.MISSING),
     ],
 )
-def test_a_panel_without_values_is_fine_where_it_looks_for_some(
+def test_a_panel_without_values_is_quiet_if_it_filters_series(
     stand_in: StandIn, text: str, series: list[str], verdict: Verdict
 ) -> None:
     stand_in.answers = {"/api/v1/query_range": result("matrix")}
@@ -204,14 +204,14 @@ QUIET = Quiet(
     [
         ("m > 1", [], Verdict.QUIET, "appears with the first loss"),
         ('m{a="b"} > 1', [], Verdict.QUIET, "appears with the first loss"),
-        # It happened in another namespace only.
+        # The event happened only in another namespace.
         ('m{namespace="b"} > 1', ['m{namespace!=""}', "m"], Verdict.QUIET, "appears with the first loss"),
         ('m{namespace="b", c="d"} > 1', ['m{namespace!=""}', "m"], Verdict.MISSING, "no sample within 60 minutes"),
-        # A wrong label does not hide behind a metric that may be absent, but is there.
+        # The metric may be absent, but it exists here, so a wrong label is not excused.
         ('m{a="b"} > 1', ["m"], Verdict.MISSING, "no sample within 60 minutes"),
         ('n{s=~"5.."} > 1', ['n{s!=""}'], Verdict.QUIET, "appears with the first failure"),
         ('n{s=~"5..", c="d"} > 1', ['n{s!="", c="d"}'], Verdict.QUIET, "appears with the first failure"),
-        # One declared value excuses no other one, and no wrong spelling of itself.
+        # A declared value excuses neither another matcher nor another value of its label.
         ('n{s=~"5..", c="d"} > 1', ['n{s!="", c!=""}', "n"], Verdict.MISSING, "no sample within 60 minutes"),
         ('n{s=~"6.."} > 1', ['n{s!=""}', "n"], Verdict.MISSING, "no sample within 60 minutes"),
         ('{__name__=~"n|o", s=~"5.."}', ['{__name__=~"n|o", s!=""}'], Verdict.QUIET, "appears with the first failure"),
@@ -219,7 +219,7 @@ QUIET = Quiet(
         ("x > 1", [], Verdict.MISSING, "no sample within 60 minutes"),
     ],
 )  # fmt: skip
-def test_what_finds_nothing_needs_a_reason(
+def test_a_rule_that_finds_nothing_needs_a_declared_reason(
     stand_in: StandIn, text: str, series: list[str], verdict: Verdict, detail: str
 ) -> None:
     stand_in.answers = {"/api/v1/query": result("vector")}
@@ -230,8 +230,8 @@ def test_what_finds_nothing_needs_a_reason(
 
 
 @pytest.mark.parametrize("text", ["sum(x) or vector(0)", "x or 0 * y", "absent(x)"])
-def test_zero_for_nothing_is_no_data(stand_in: StandIn, text: str) -> None:
-    """An answer of such a panel says nothing about its metric."""
+def test_a_default_for_missing_data_is_not_data(stand_in: StandIn, text: str) -> None:
+    """Such a panel always has an answer, even if its metric does not exist."""
     stand_in.answers = {"/api/v1/query_range": result("matrix", {"metric": {}, "values": [[1, "0"]]})}
     stand_in.series = {"y": [{}]}
     (found,) = outcomes(stand_in, [dashboard(panel("P", text))])
@@ -247,7 +247,9 @@ def test_no_more_than_a_few_queries_at_once(stand_in: StandIn) -> None:
     assert 1 < stand_in.most_at_once <= AT_ONCE
 
 
-def test_ctrl_c_ends_it_and_says_so(stand_in: StandIn, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_ctrl_c_ends_the_check_and_is_reported(
+    stand_in: StandIn, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     stand_in.answers = {
         "/api/v1/status/buildinfo": (200, {}),
         "/api/v1/status/config": (200, {"data": {"yaml": "global: {scrape_interval: 15s}"}}),
@@ -268,7 +270,7 @@ def test_ctrl_c_ends_it_and_says_so(stand_in: StandIn, monkeypatch: pytest.Monke
     assert run(text, {"prometheus": stand_in.url}, [board], [], json_file=tmp_path / "x.json") == 130
     assert "Interrupted after 1 of about 50 queries." in text.export_text()
     assert len(json.loads((tmp_path / "x.json").read_text())) == 1
-    assert len([path for path, _ in stand_in.asked if path.endswith("query_range")]) < 50
+    assert len([path for path, _ in stand_in.queries if path.endswith("query_range")]) < 50
 
 
 def test_an_unreachable_source_is_one_error(monkeypatch: pytest.MonkeyPatch) -> None:

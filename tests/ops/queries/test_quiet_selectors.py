@@ -1,4 +1,4 @@
-"""The declared reasons why something may find nothing."""
+"""The declared reasons why a selector may find nothing."""
 
 from pathlib import Path
 
@@ -25,8 +25,8 @@ def test_the_declared_reasons_are_read_from_both_files() -> None:
     assert quiet.whole(rule_queries.promql_selectors("up")[0]) is None
 
 
-def test_every_declared_matcher_is_one_of_a_rule_or_a_dashboard() -> None:
-    """A reason that nothing needs any more would hide a mistake later."""
+def test_a_rule_or_a_dashboard_uses_every_declared_matcher() -> None:
+    """A reason that is no longer needed would hide a later mistake."""
     texts = [one.expression for board in chosen_dashboards([]) for one in board.queries if one.source == "prometheus"]
     selectors = [one for each in stack_rules(load("local")) if each.engine == "prometheus" for one in each.selectors]
     selectors += [one for text in texts for one in rule_queries.promql_selectors(replaced(text, {}, OWN, "prometheus"))]

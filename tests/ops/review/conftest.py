@@ -1,4 +1,4 @@
-"""Changes of a copy, compared with the original."""
+"""Fixtures: an edited copy of the rules, and its differences from the original."""
 
 import functools
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from tests.ops.review.edited import STACK, Copy
 
 @pytest.fixture(scope="session")
 def original(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Snapshot]:
-    """`original(stack)`: what a copy deploys that nobody has changed."""
+    """`original(stack)` gives the snapshot of an unchanged copy."""
     return functools.cache(Copy(tmp_path_factory.mktemp("original")).read)
 
 
@@ -25,14 +25,14 @@ def copy(tmp_path: Path) -> Copy:
 
 @pytest.fixture
 def changes(copy: Copy, original: Callable[[str], Snapshot]) -> Callable[..., dict[str, Change]]:
-    """`changes()`: name -> what differs between the original and the edited copy, which must be readable."""
+    """`changes()` maps a name to its change between the original and the edited copy, which must be readable."""
 
     def compare(stack: str = STACK) -> dict[str, Change]:
         after = copy.read(stack)
         assert after.problems == ()
         found: dict[str, Change] = {}
         for change in content_diff.changes(original(stack), after):
-            found.setdefault(change.name, change)  # of an alert and its runbook the alert comes first
+            found.setdefault(change.name, change)  # an alert comes before its runbook, which has the same name
         return found
 
     return compare

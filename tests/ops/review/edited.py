@@ -1,4 +1,4 @@
-"""A small checkout that a test changes and compares with what it was."""
+"""A small checkout that a test edits and compares with its original."""
 
 import shutil
 from pathlib import Path
@@ -20,19 +20,19 @@ class Copy:
         shutil.copy(ROOT / "Pulumi.yaml", folder)
 
     def replace(self, file: str, old: str, new: str) -> None:
-        """Replace the first place; a text that is not there is a broken test."""
+        """Replace the first occurrence of `old`, which must exist."""
         path = self.folder / file
         text = path.read_text()
         assert old in text, f"{file} has no {old!r}"
         path.write_text(text.replace(old, new, 1))
 
     def set(self, stack: str, line: str) -> None:
-        """Add a setting to a stack's file, or replace it; `line` as YAML without the prefix."""
+        """Add or replace a setting in a stack's file. `line` is YAML, without the key's prefix."""
         path = self.folder / f"Pulumi.{stack}.yaml"
         key = f"  observability:{line.partition(':')[0]}:"
-        kept = [one for one in path.read_text().splitlines() if not one.startswith(key)]
-        path.write_text("\n".join([*kept, f"  observability:{line}", ""]))
+        lines = [one for one in path.read_text().splitlines() if not one.startswith(key)]
+        path.write_text("\n".join([*lines, f"  observability:{line}", ""]))
 
     def read(self, stack: str = STACK) -> Snapshot:
-        """What it deploys."""
+        """The snapshot of this copy: what it would deploy."""
         return snapshot.read(self.folder, stack, name="copy")

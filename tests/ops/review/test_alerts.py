@@ -1,4 +1,4 @@
-"""Every kind of change to an alert, as the people who are told would put it, and what is easily overlooked."""
+"""The summary of changed alerts: every kind of change, and risks that a reviewer would overlook."""
 
 from collections.abc import Callable
 
@@ -17,7 +17,7 @@ def risks(change: Change) -> str:
     return "; ".join(change.risks)
 
 
-def test_nothing_changes_where_nothing_changed(changes: Changes) -> None:
+def test_an_unchanged_copy_has_no_changes(changes: Changes) -> None:
     assert changes() == {}
 
 
@@ -43,7 +43,7 @@ def test_a_tighter_threshold_is_no_risk(copy: Copy, changes: Changes) -> None:
     assert changes()["OrdersDepthHigh"].risks == ()
 
 
-def test_an_override_of_one_stack_changes_that_stack_only(copy: Copy, changes: Changes) -> None:
+def test_an_override_of_one_stack_changes_only_that_stack(copy: Copy, changes: Changes) -> None:
     copy.set("staging", "alertOverrides: {OrdersDepthHigh: {for: 10m, thresholds: {pending_orders: 2000}}}")
 
     change = changes()["OrdersDepthHigh"]
@@ -57,7 +57,7 @@ def test_an_override_of_one_stack_changes_that_stack_only(copy: Copy, changes: C
     assert changes("production") == {}
 
 
-def test_the_page_and_the_severity_that_are_lost(copy: Copy, changes: Changes) -> None:
+def test_an_alert_that_loses_its_page_and_its_severity(copy: Copy, changes: Changes) -> None:
     copy.replace(JOBS, NO_WORKERS, NO_WORKERS.replace('"true"', '"false"').replace("critical", "warning"))
 
     change = changes()["OrdersNoWorkers"]
@@ -68,7 +68,7 @@ def test_the_page_and_the_severity_that_are_lost(copy: Copy, changes: Changes) -
     assert Detail(what="repeated every", before="1h", after="4h") in change.details
 
 
-def test_an_alert_that_a_stack_turns_off_is_gone(copy: Copy, changes: Changes) -> None:
+def test_an_alert_that_a_stack_disables_is_removed(copy: Copy, changes: Changes) -> None:
     copy.set("staging", "alertOverrides: {OrdersNoWorkers: {enabled: false}}")
 
     change = changes()["OrdersNoWorkers"]
@@ -78,7 +78,7 @@ def test_an_alert_that_a_stack_turns_off_is_gone(copy: Copy, changes: Changes) -
     assert "oncall-pagerduty" in change.receivers
 
 
-def test_a_new_alert_says_what_it_is_and_whom_it_reaches(copy: Copy, changes: Changes) -> None:
+def test_a_new_alert_shows_its_labels_and_its_receivers(copy: Copy, changes: Changes) -> None:
     copy.replace(
         JOBS,
         "      # Every server reports",
@@ -96,13 +96,13 @@ def test_a_new_alert_says_what_it_is_and_whom_it_reaches(copy: Copy, changes: Ch
     assert change.action is Action.ADDED
     assert change.receivers == ("oncall-pagerduty", "orders-slack", "orders-webhook")
     assert Detail(what="severity", after="critical") in change.details
-    # Of the same subject, and worse: while it fires the other one is not told.
+    # The new alert has the same subject and a worse severity, so it mutes the other one while it fires.
     muted = found["OrdersDepthHigh"]
     assert muted.action is Action.REROUTED
     assert risks(muted) == "is now muted while OrdersNew fires (worse-severity)"
 
 
-def test_a_changed_expression_is_a_diff(copy: Copy, changes: Changes) -> None:
+def test_a_changed_expression_is_shown_as_a_diff(copy: Copy, changes: Changes) -> None:
     copy.replace(JOBS, 'orders_queue_depth{status="PENDING"}', 'orders_queue_depth{status=~"PENDING|RETRY"}')
 
     change = changes()["OrdersDepthHigh"]
@@ -113,11 +113,11 @@ def test_a_changed_expression_is_a_diff(copy: Copy, changes: Changes) -> None:
 
 
 def test_alerts_whose_receivers_change_by_a_route_alone_are_named(copy: Copy, changes: Changes) -> None:
-    told = "channels: [orders-slack, orders-webhook]"
-    copy.replace(ROUTES, told, "channels: [platform-slack]")
-    # Else no route would lead to the two, which is refused.
-    next_one = "  - match: {system: search}"
-    copy.replace(ROUTES, next_one, f"  - match: {{system: nobody}}\n    {told}\n{next_one}")
+    channels = "channels: [orders-slack, orders-webhook]"
+    copy.replace(ROUTES, channels, "channels: [platform-slack]")
+    # A channel without a route is refused, so the two channels get another one.
+    next_route = "  - match: {system: search}"
+    copy.replace(ROUTES, next_route, f"  - match: {{system: nobody}}\n    {channels}\n{next_route}")
 
     found = changes()
 
@@ -129,7 +129,7 @@ def test_alerts_whose_receivers_change_by_a_route_alone_are_named(copy: Copy, ch
     assert found["system=nobody"].action is Action.ADDED
 
 
-def test_an_alert_that_only_the_default_channel_is_left_for(copy: Copy, changes: Changes) -> None:
+def test_an_alert_that_only_notifies_the_default_channel(copy: Copy, changes: Changes) -> None:
     copy.replace(ROUTES, "  - match: {system: orders}", "  - match: {system: orderss}")
 
     change = changes()["OrdersNoWorkers"]
@@ -138,7 +138,7 @@ def test_an_alert_that_only_the_default_channel_is_left_for(copy: Copy, changes:
     assert "only the default channel platform-slack is notified" in risks(change)
 
 
-def test_a_route_by_a_label_of_the_series_is_no_certainty(copy: Copy, changes: Changes) -> None:
+def test_a_route_by_a_label_of_the_series_may_notify(copy: Copy, changes: Changes) -> None:
     copy.replace(
         ROUTES,
         "  - match: {system: orders}",
@@ -151,7 +151,7 @@ def test_a_route_by_a_label_of_the_series_is_no_certainty(copy: Copy, changes: C
     assert change.receivers == ("orders-slack", "orders-webhook")
 
 
-def test_a_mute_window_that_now_holds(copy: Copy, changes: Changes) -> None:
+def test_a_mute_window_that_now_applies(copy: Copy, changes: Changes) -> None:
     copy.replace(ROUTES, "  warning: {}", "  warning: {mute: [weekends]}")
 
     change = changes()["OrdersDepthHigh"]
@@ -172,7 +172,7 @@ def test_an_inhibition_that_mutes_more(copy: Copy, changes: Changes) -> None:
 
 
 @pytest.mark.parametrize("side", ["rules/prometheus/orders.yaml", "rules/runbooks/OrdersDepthHigh.md"])
-def test_files_that_cannot_be_deployed_are_said_and_nothing_else_is_lost(copy: Copy, side: str) -> None:
+def test_files_that_cannot_be_deployed_are_problems_and_the_others_are_read(copy: Copy, side: str) -> None:
     (copy.folder / side).unlink()
 
     found = copy.read()

@@ -1,4 +1,4 @@
-"""Everything but alerts: SLOs, recorded series, channels, dashboards, runbooks, budgets, settings."""
+"""The summary of all other changes: SLOs, recorded series, channels, dashboards, runbooks, budgets, settings."""
 
 import json
 from collections.abc import Callable
@@ -23,7 +23,7 @@ def panel(document: dict[str, Any]) -> dict[str, Any]:
     return next(one for one in document["panels"] if one.get("targets"))
 
 
-def test_an_slo_that_promises_less_and_the_alerts_made_from_it(copy: Copy, changes: Changes) -> None:
+def test_an_slo_that_promises_less_and_its_generated_alerts(copy: Copy, changes: Changes) -> None:
     copy.replace(SLOS, "objective: 99.9", "objective: 99.5")
 
     found = changes()
@@ -53,7 +53,7 @@ def test_a_recorded_series_names_the_alerts_that_read_it(copy: Copy, changes: Ch
     assert "Search" in change.details[0].after
 
 
-def test_a_channel_shows_its_kind_and_the_key_never_a_value(copy: Copy, changes: Changes) -> None:
+def test_a_channel_shows_the_key_of_its_secret_and_never_the_value(copy: Copy, changes: Changes) -> None:
     before = '"#orders-alerts", url_secret: slackWebhookUrl'
     copy.replace("rules/routing.yaml", before, '"#jobs", url_secret: jobsUrl')
     copy.set("staging", "jobsUrl: https://hooks.slack.test/secret-of-the-test")
@@ -66,7 +66,7 @@ def test_a_channel_shows_its_kind_and_the_key_never_a_value(copy: Copy, changes:
     assert "secret-of-the-test" not in repr(found)
 
 
-def test_panels_by_what_people_see(copy: Copy, changes: Changes) -> None:
+def test_changed_panels_have_the_titles_that_people_see(copy: Copy, changes: Changes) -> None:
     def edit(document: dict[str, Any]) -> None:
         first = panel(document)
         first["targets"][0]["expr"] = "up"
@@ -81,27 +81,27 @@ def test_panels_by_what_people_see(copy: Copy, changes: Changes) -> None:
     assert Detail(what=f"panel {first}", before="as before", after="changed queries") in change.details
 
 
-def test_a_panel_that_only_moved_is_no_other_panel(copy: Copy, changes: Changes) -> None:
+def test_a_panel_that_only_moved_is_the_same_panel(copy: Copy, changes: Changes) -> None:
     dashboard(copy, lambda document: panel(document)["gridPos"].update(y=99))
 
     (change,) = changes().values()
     assert change.details == (Detail(what="layout", before="as before", after="moved"),)
 
 
-def test_a_dashboard_that_is_gone(copy: Copy, changes: Changes) -> None:
+def test_a_removed_dashboard(copy: Copy, changes: Changes) -> None:
     (copy.folder / DASHBOARD).unlink()
 
     (change,) = changes().values()
     assert (change.kind, change.action) == (ChangeKind.DASHBOARD, Action.REMOVED)
 
 
-def test_an_empty_runbook_helps_nobody(copy: Copy, changes: Changes) -> None:
+def test_an_empty_runbook_is_a_risk(copy: Copy, changes: Changes) -> None:
     (copy.folder / "rules/runbooks/OrdersDepthHigh.md").write_text("\n")
 
     assert changes()["OrdersDepthHigh"].risks == ("is empty: the on-call engineer finds nothing",)
 
 
-def test_a_budget_that_protects_less_or_is_gone(copy: Copy, changes: Changes) -> None:
+def test_a_removed_disruption_budget_is_a_risk(copy: Copy, changes: Changes) -> None:
     copy.set("staging", "disruptionBudgets: {orders-worker: {enabled: false}}")
 
     change = changes()["orders-worker"]
@@ -110,7 +110,7 @@ def test_a_budget_that_protects_less_or_is_gone(copy: Copy, changes: Changes) ->
     assert change.risks == ("is removed: a node drain may stop every pod",)
 
 
-def test_settings_with_what_they_take_away(copy: Copy, changes: Changes) -> None:
+def test_settings_that_are_lowered_are_risks(copy: Copy, changes: Changes) -> None:
     copy.set("staging", "lokiRetention: 7d")
     copy.set("staging", "collectorReplicas: 1")
 
@@ -121,13 +121,13 @@ def test_settings_with_what_they_take_away(copy: Copy, changes: Changes) -> None
     assert found["collectorReplicas"].risks == ("is lower: 1, not 2",)
 
 
-def test_a_default_of_a_new_key_is_no_change_of_the_stack(copy: Copy, changes: Changes) -> None:
+def test_the_default_of_a_new_key_does_not_change_the_stack(copy: Copy, changes: Changes) -> None:
     copy.replace("Pulumi.yaml", "config:\n", "config:\n  brandNew: {type: string, default: x, description: d}\n")
 
     assert changes() == {}
 
 
-def test_an_address_with_a_login_and_an_encrypted_value_stay_hidden(copy: Copy, changes: Changes) -> None:
+def test_credentials_in_addresses_and_encrypted_values_are_hidden(copy: Copy, changes: Changes) -> None:
     copy.set("staging", "runbookBaseUrl: https://somebody:hunter2@runbooks.test")
     copy.set("staging", "grafanaAuth: {secure: AAABBB}")
 

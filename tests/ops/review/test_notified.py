@@ -1,4 +1,4 @@
-"""Whom an alert reaches and what keeps it quiet, by the rules that Alertmanager's configuration is written with."""
+"""Which channels an alert notifies, and which inhibitions and mute windows silence it."""
 
 import pytest
 
@@ -19,19 +19,19 @@ def names(found: set[tuple[str, str]]) -> set[str]:
     return {source for _, source in found}
 
 
-def test_only_a_page_mutes_a_page_whatever_the_file_says() -> None:
+def test_only_a_paging_alert_mutes_a_paging_alert() -> None:
     alerts = {
         "Quiet": alert("Quiet", severity="critical"),
         "Loud": alert("Loud", severity="critical", page="true"),
         "Paged": alert("Paged", page="true"),
-        "Told": alert("Told"),
+        "Unpaged": alert("Unpaged"),
     }
     assert names(muters(ROUTING, alerts, "Paged")) == {"Loud"}
-    assert names(muters(ROUTING, alerts, "Told")) == {"Quiet", "Loud"}
+    assert names(muters(ROUTING, alerts, "Unpaged")) == {"Quiet", "Loud"}
     assert muters(ROUTING, alerts, "Loud") == set()
 
 
-def test_nothing_mutes_the_heartbeat_and_no_source_its_like() -> None:
+def test_nothing_mutes_the_heartbeat_and_no_alert_mutes_itself() -> None:
     everything = Inhibition(source={"system": "orders"}, target={"system": "orders"}, equal=["system"])
     all_of_it = ROUTING.model_copy(update={"inhibitions": {"all": everything}})
     alerts = {name: alert(name) for name in ("Watchdog", "One", "Other")}
@@ -40,9 +40,9 @@ def test_nothing_mutes_the_heartbeat_and_no_source_its_like() -> None:
     assert names(muters(all_of_it, alerts, "One")) == {"Watchdog", "Other"}
 
 
-def test_labels_that_must_be_equal_and_are_not() -> None:
-    alerts = {"Bad": alert("Bad", severity="critical", subject="workers"), "Told": alert("Told")}
-    assert muters(ROUTING, alerts, "Told") == set()
+def test_an_alert_with_another_subject_does_not_mute() -> None:
+    alerts = {"Bad": alert("Bad", severity="critical", subject="workers"), "Other": alert("Other")}
+    assert muters(ROUTING, alerts, "Other") == set()
 
 
 @pytest.mark.parametrize(
@@ -55,11 +55,13 @@ def test_labels_that_must_be_equal_and_are_not() -> None:
         (alert("Watchdog", severity="info"), True, ()),
     ],
 )
-def test_mute_windows_hold_for_what_pages_nobody(labels: dict[str, str], on: bool, expected: tuple[str, ...]) -> None:
+def test_mute_windows_silence_only_alerts_without_a_page(
+    labels: dict[str, str], on: bool, expected: tuple[str, ...]
+) -> None:
     assert reach(ROUTING, labels, repeat="4h", mute_windows=on).mute == expected
 
 
-def test_how_often_it_is_repeated() -> None:
+def test_notifications_are_repeated_by_severity() -> None:
     repeats = {
         severity: reach(ROUTING, alert("A", severity=severity), repeat="4h", mute_windows=True).repeat
         for severity in ("info", "warning", "critical")

@@ -1,4 +1,4 @@
-"""Two commits of a repository as one comment: through git, bounded, and harmless whatever the files say."""
+"""The report on two commits: read through git, limited in length, and with all text of files escaped."""
 
 import re
 import subprocess
@@ -27,7 +27,7 @@ def git(folder: Path, *arguments: str) -> None:
 
 
 @pytest.mark.parametrize("stack", STACKS)
-def test_this_checkout_is_compared_with_itself(stack: str) -> None:
+def test_this_checkout_does_not_differ_from_itself(stack: str) -> None:
     found = command.report(ROOT, base=CHECKOUT, head=CHECKOUT, stack=stack)
 
     assert (found.base_problems, found.head_problems, found.changes) == ((), (), [])
@@ -35,7 +35,7 @@ def test_this_checkout_is_compared_with_itself(stack: str) -> None:
 
 @pytest.fixture
 def repository(copy: Copy) -> Copy:
-    """A copy that is committed once."""
+    """A git repository with one commit, which contains the copy."""
     git(copy.folder, "init", "-q")
     git(copy.folder, "add", ".")
     git(copy.folder, "commit", "-q", "-m", "first")
@@ -56,7 +56,7 @@ def shown(found: Report) -> str:
     return text.getvalue()
 
 
-def test_two_commits_and_the_files_that_are_not_committed(repository: Copy) -> None:
+def test_commits_and_uncommitted_files_are_compared(repository: Copy) -> None:
     repository.replace("rules/prometheus/orders.yaml", "for: 2m", "for: 3m")
     git(repository.folder, "commit", "-q", "-am", "second")
     repository.set("staging", "lokiReplicas: 3")
@@ -75,7 +75,7 @@ def test_two_commits_and_the_files_that_are_not_committed(repository: Copy) -> N
     assert "OrdersDepthHigh" in shown(everything)
 
 
-def test_a_base_that_cannot_be_read_is_said_and_not_shown_as_all_new(repository: Copy) -> None:
+def test_an_unreadable_base_is_reported_and_its_content_is_not_shown_as_new(repository: Copy) -> None:
     repository.replace("rules/systems/orders.yaml", "title: Orders", "heading: Orders")
     git(repository.folder, "commit", "-q", "-am", "another format")
     repository.replace("rules/systems/orders.yaml", "heading: Orders", "title: Orders")
@@ -92,7 +92,7 @@ def test_a_base_that_cannot_be_read_is_said_and_not_shown_as_all_new(repository:
     assert "heading" in text
 
 
-def test_a_head_that_cannot_be_deployed_comes_first(repository: Copy) -> None:
+def test_the_report_begins_with_a_head_that_cannot_be_deployed(repository: Copy) -> None:
     (repository.folder / "rules/runbooks/OrdersDepthHigh.md").unlink()
 
     found = command.report(repository.folder, base="HEAD", head=CHECKOUT, stack="staging")
@@ -101,7 +101,7 @@ def test_a_head_that_cannot_be_deployed_comes_first(repository: Copy) -> None:
     assert markdown.render(found).split("###")[1].startswith(" ⛔ This cannot be deployed")
 
 
-def test_what_does_not_exist(repository: Copy) -> None:
+def test_unknown_commits_and_stacks_are_errors(repository: Copy) -> None:
     with pytest.raises(UsageError, match="no commit 'nope'"):
         command.report(repository.folder, base="nope", head=CHECKOUT, stack="staging")
     with pytest.raises(UsageError, match="no commit '--output=x'"):
@@ -110,7 +110,7 @@ def test_what_does_not_exist(repository: Copy) -> None:
         command.report(repository.folder, base="HEAD", head=CHECKOUT, stack="moon")
 
 
-def test_a_long_report_is_cut_at_its_limit_and_says_so() -> None:
+def test_a_long_report_is_cut_at_its_limit_and_counts_what_is_missing() -> None:
     detail = Detail(what="for", before="1m", after="2m" * 100)
     many = [change(f"Alert{index}", details=(detail,)) for index in range(900)]
     found = report(*many, change("Risky", risks=("loses its page",)))
@@ -121,11 +121,11 @@ def test_a_long_report_is_cut_at_its_limit_and_says_so() -> None:
     cut = re.search(r"\*\*Cut:\*\* (\d+) entries", text)
     assert cut
     assert text.count("| ✏️ changed |") + int(cut[1]) == 901
-    assert "Risky" in text  # what is easily overlooked stands before what is cut
+    assert "Risky" in text  # risks come first, so they are not cut
 
 
 @pytest.mark.parametrize("limit", range(1_200, 6_000, 400))
-def test_nothing_is_left_open_however_little_room_there_is(limit: int) -> None:
+def test_a_cut_report_closes_its_blocks_at_every_limit(limit: int) -> None:
     found = report(
         *(change(f"A{index}", diff="-a\n+b\n" * 40, risks=("loses its page",)) for index in range(9)),
         base_problems=("x" * 300,),
@@ -138,7 +138,7 @@ def test_nothing_is_left_open_however_little_room_there_is(limit: int) -> None:
     assert text.count("```") % 2 == 0
 
 
-def test_what_files_say_is_text_and_nothing_else() -> None:
+def test_text_of_files_is_escaped() -> None:
     evil = "</details><script>x</script> @everyone [a](javascript:b) | `x` ![i](http://t)"
     found = report(
         change(evil, details=(Detail(what=evil, before=evil, after=evil),), diff="-```\n+" + evil, risks=(evil,)),
@@ -151,10 +151,10 @@ def test_what_files_say_is_text_and_nothing_else() -> None:
     for part in ("<script", "@everyone", "](javascript", "![i]"):
         assert part not in outside
     assert outside.count("</details>") == outside.count("<details>")
-    assert "````diff" in text  # longer than the fence inside
+    assert "````diff" in text  # the fence is longer than the one inside
 
 
-def test_what_would_be_replaced_is_loud_everywhere() -> None:
+def test_replacements_are_prominent_in_every_format() -> None:
     destruction = Destruction(
         operation="replace", kind="aws:s3/bucket:Bucket", name="logs", protected=True, because=("bucket",)
     )

@@ -1,4 +1,4 @@
-"""A preview of the engine, counted; replacements and deletions are loud, values of properties are not read."""
+"""Counts of a preview by the engine. Replacements and deletions are listed; values of properties are not read."""
 
 import json
 from pathlib import Path
@@ -71,15 +71,15 @@ def test_no_changes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [("", "is empty"), ("{}", "no `steps`"), ("[]", "no `steps`"), ("{\nno", "preview.json:1: not JSON")],
 )
-def test_what_is_no_preview_is_one_clear_error(tmp_path: Path, text: str, said: str) -> None:
+def test_a_file_that_is_not_a_preview_is_one_clear_error(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(OpsError, match="allowed") as error:
         resources.read(written(tmp_path, text))
-    assert said in str(error.value)
+    assert message in str(error.value)
 
 
-def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(OpsError, match="cannot be read"):
         resources.read(tmp_path / "none.json")

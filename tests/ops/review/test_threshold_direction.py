@@ -1,4 +1,4 @@
-"""Which way a threshold works."""
+"""Whether a higher threshold makes an alert looser (-1) or tighter (1)."""
 
 import pytest
 
@@ -29,7 +29,7 @@ from ops.review.threshold_direction import direction, looser
         ("a > 1", 9, None),
     ],
 )
-def test_metrics(expression: str, value: float, expected: int | None) -> None:
+def test_direction_of_thresholds_on_metrics(expression: str, value: float, expected: int | None) -> None:
     assert direction(expression, "prometheus", value) == expected
 
 
@@ -41,7 +41,7 @@ def test_metrics(expression: str, value: float, expected: int | None) -> None:
         ('sum(rate({app="a"}[5m])) > 3', 7, None),
     ],
 )
-def test_logs(expression: str, value: float, expected: int | None) -> None:
+def test_direction_of_thresholds_on_logs(expression: str, value: float, expected: int | None) -> None:
     assert direction(expression, "loki", value) == expected
 
 

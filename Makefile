@@ -15,7 +15,7 @@ export PYTHONDONTWRITEBYTECODE :=
 ARGS ?=
 STACK ?= local
 
-.PHONY: up preview open drift down generate docs fmt check unit e2e test fire-alerts help help-all outputs \
+.PHONY: up preview open drift down generate docs fmt check unit unit-all test-tools e2e test fire-alerts help help-all outputs \
 	kubectl deploy-dashboards check-queries kill-drill observability summary cost golden coverage mutants bench \
 	bench-middleware load
 
@@ -60,15 +60,20 @@ check: $(ENVIRONMENT) ## check lint, format, types, generated files and workflow
 	@pyright
 	@"$$($(PYTHON) -m local toolchain actionlint | cut -f2)"
 
-unit: $(ENVIRONMENT) ## run every test that needs no cluster
+unit: test-tools ## run the tests that need no cluster and no minutes; `make test` runs the slow ones too
+	@$(PYTHON) -m pytest -m "not (e2e or slow or nightly)" -n 2 --no-loadscope-reorder $(ARGS)
+
+unit-all: test-tools
+	@$(PYTHON) -m pytest -m "not (e2e or nightly)" -n 3 --no-loadscope-reorder $(ARGS)
+
+test-tools: $(ENVIRONMENT)
 	@$(PYTHON) -m local toolchain pulumi pulumi-resource-kubernetes kubectl prometheus promtool alertmanager amtool \
 		loki otelcol-contrib jaeger actionlint >/dev/null
-	@$(PYTHON) -m pytest -m "not e2e" -n 2 --no-loadscope-reorder $(ARGS)
 
 e2e: up ## run the tests that need the local cluster
 	@$(PYTHON) -m pytest -m e2e -n 4 --no-loadscope-reorder tests/e2e tests/observability $(ARGS)
 
-test: $(ENVIRONMENT) check unit ## run every check and every test; in CI, remove the cluster afterwards
+test: $(ENVIRONMENT) check unit-all ## run every check and every test; in CI, remove the cluster afterwards
 	@$(MAKE) --no-print-directory e2e; outcome=$$?; \
 	if [ -n "$$CI" ]; then $(MAKE) --no-print-directory down; fi; exit $$outcome
 

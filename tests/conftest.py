@@ -27,7 +27,7 @@ from settings import values as setting_values
 from settings.eks import facts
 from tests.backends.opensearch import OpenSearchNode
 from tests.mock_engine import ROOT, SECRETS, KubernetesMocks, Recorded, RecordingMonitor, stack_config
-from tests.scheduling import ByServer
+from tests.scheduling import SLOW, ByServer
 
 # The first example of a test includes its imports, so a deadline per example would say nothing about the code.
 hypothesis.settings.register_profile("platform", deadline=None)
@@ -48,6 +48,15 @@ os.environ["PULUMI_HOME"] = str(STATE / "home-without-plugins")
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByServer:
     """Tests that share a server run in one worker."""
     return ByServer(config, log)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks the tests of slow files, and moves them to the front."""
+    slow = [item for item in items if item.path.relative_to(ROOT).as_posix() in SLOW]
+    for item in slow:
+        item.add_marker("slow")
+    items[:] = slow + [item for item in items if not item.get_closest_marker("slow")]
 
 
 @pytest.hookimpl(wrapper=True)

@@ -1,4 +1,4 @@
-"""How pytest-xdist distributes tests.
+"""Which test files are slow, and how pytest-xdist distributes tests.
 
 All tests of a file run in one worker. Files that share an expensive server run in the same worker.
 """
@@ -10,6 +10,32 @@ from xdist.scheduler import LoadFileScheduling
 
 from tests.mock_engine import ROOT
 
+SLOW = (
+    "tests/backends/test_jaeger_opensearch.py",
+    "tests/backends/test_loki_s3.py",
+    "tests/backends/test_remote_write.py",
+    "tests/collector/test_log_restarts.py",
+    "tests/collector/test_sampling.py",
+    "tests/engine/test_actions.py",
+    "tests/engine/test_aws_engine.py",
+    "tests/engine/test_grafana_engine.py",
+    "tests/engine/test_offline_preview.py",
+    "tests/log_index/test_opensearch_restarts.py",
+    "tests/manual/test_commands.py",
+    "tests/onboarding/test_sixth_system.py",
+    "tests/ops/drills/test_fire_alerts.py",
+    "tests/ops/drills/test_kill_drill.py",
+    "tests/ops/test_drift.py",
+    "tests/simulator/test_faults_fire_their_alerts.py",
+    "tests/simulator/test_faults_together.py",
+    "tests/simulator/test_logs.py",
+    "tests/tools/test_mutation_smoke.py",
+    "instrumentation/tests/test_bench_middleware.py",
+)
+"""Files that take more than eight seconds each: they start engines and servers, or simulate hours.
+
+They get the mark `slow`: `make unit` leaves them out, and `make test` runs them first, so that no worker ends alone.
+"""
 _GROUP = re.compile(r"""pytest\.mark\.xdist_group\(["']([\w-]+)["']\)""")
 
 

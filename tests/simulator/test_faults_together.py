@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from _pytest.mark.structures import ParameterSet
 
 from tests.simulator.pods import STEP, Pods, api_pods
 from tests.simulator.scenarios import ALONG, EMPTY, LATE, RULES, check, firing, first_firing, hold
@@ -21,6 +22,16 @@ ONCE = {
 }
 AGAIN = [(system, alert) for system, alert in CASES if alert not in ONCE and system in ("job-queue", "media")]
 BUDGETS = [case for case in CASES if "BudgetBurn" in case[1]]
+EVERY_TIME = {"JobQueueFailureRateHigh", "MediaUploadFailureRateHigh", "MediaUploadAvailabilityBudgetBurnFast"}
+"""Alerts on a rate, a ratio and a budget, which are tested in every run; the nightly run tests all of them."""
+
+
+def cases(chosen: list[tuple[str, str]]) -> list[ParameterSet]:
+    """These systems and alerts as cases of a test."""
+    return [
+        pytest.param(system, alert, id=alert, marks=() if alert in EVERY_TIME else pytest.mark.nightly)
+        for system, alert in chosen
+    ]
 
 
 def repeated(alert: str, pods: Pods, times: int) -> list[dict[str, object]]:
@@ -37,19 +48,20 @@ def repeated(alert: str, pods: Pods, times: int) -> list[dict[str, object]]:
     return expectations
 
 
-@pytest.mark.parametrize(("system", "alert"), AGAIN, ids=[alert for _, alert in AGAIN])
+@pytest.mark.parametrize(("system", "alert"), cases(AGAIN))
 def test_a_drill_can_be_repeated_all_day(tmp_path: Path, system: str, alert: str) -> None:
     """Earlier faults must not make a fault too weak. The window of an alert that reads an hour holds eight drills."""
     pods = Pods(SYSTEMS[system])
     check(tmp_path, system, [(pods, repeated(alert, pods, 8 if "[1h]" in RULES[alert].expr else 3))])
 
 
-@pytest.mark.parametrize(("system", "alert"), BUDGETS, ids=[alert for _, alert in BUDGETS])
+@pytest.mark.parametrize(("system", "alert"), cases(BUDGETS))
 def test_a_budget_can_be_burnt_again(tmp_path: Path, system: str, alert: str) -> None:
     pods = Pods(SYSTEMS[system])
     check(tmp_path, system, [(pods, repeated(alert, pods, 3))])
 
 
+@pytest.mark.nightly
 def test_budget_alerts_fire_one_after_another(tmp_path: Path) -> None:
     """The order is that of a drill: failing uploads, then the warning, then the critical alert, which mutes it."""
     pods = Pods(SYSTEMS["media"])

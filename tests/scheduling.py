@@ -25,14 +25,20 @@ SLOW = (
     "tests/onboarding/test_sixth_system.py",
     "tests/ops/drills/test_fire_alerts.py",
     "tests/ops/drills/test_kill_drill.py",
+    "tests/ops/queries/test_check_queries.py",
     "tests/ops/test_drift.py",
+    "tests/rules/loki/test_restart.py",
+    "tests/rules/loki/test_ruler.py",
     "tests/simulator/test_faults_fire_their_alerts.py",
     "tests/simulator/test_faults_together.py",
     "tests/simulator/test_logs.py",
+    "tests/simulator/test_observability.py",
+    "tests/simulator/test_prometheus_scrapes.py",
     "tests/tools/test_mutation_smoke.py",
     "instrumentation/tests/test_bench_middleware.py",
+    "instrumentation/tests/test_load.py",
 )
-"""Files that take more than eight seconds each: they start engines and servers, or simulate hours.
+"""Files that take more than five seconds each: they start engines and servers, or simulate hours.
 
 They get the mark `slow`: `make unit` leaves them out, and `make test` runs them first, so that no worker ends alone.
 """

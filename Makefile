@@ -19,7 +19,7 @@ STACK ?= local
 	kubectl deploy-dashboards check-queries kill-drill observability summary cost golden coverage mutants bench \
 	bench-middleware load
 
-# `make help` shows the groups with one @, `make help-all` those with two as well.
+# `make help` lists the groups marked `##@`. `make help-all` lists those marked `##@@`, too.
 
 ##@ Run the platform
 
@@ -62,9 +62,6 @@ check: $(ENVIRONMENT) ## check lint, format, types, generated files and workflow
 
 unit: test-tools ## run the tests that need no cluster and no minutes; `make test` runs the slow ones too
 	@$(PYTHON) -m pytest -m "not (e2e or slow or nightly)" -n 2 --no-loadscope-reorder $(ARGS)
-
-unit-all: test-tools
-	@$(PYTHON) -m pytest -m "not (e2e or nightly)" -n 3 --no-loadscope-reorder $(ARGS)
 
 test-tools: $(ENVIRONMENT)
 	@$(PYTHON) -m local toolchain pulumi pulumi-resource-kubernetes kubectl prometheus promtool alertmanager amtool \
@@ -111,6 +108,9 @@ observability: $(ENVIRONMENT) ## test a service's telemetry on the running stack
 	@$(PYTHON) -m pytest -q tests/observability $(ARGS)
 
 ##@@ Before a change is merged
+
+unit-all: test-tools ## run every test that needs no cluster, the slow ones included
+	@$(PYTHON) -m pytest -m "not (e2e or nightly)" -n 3 --no-loadscope-reorder $(ARGS)
 
 summary: $(ENVIRONMENT) ## show how a change affects notifications, e.g. ARGS="--base origin/main --stack staging"
 	@$(PYTHON) -m ops preview-summary $(ARGS)

@@ -10,7 +10,8 @@ from pydantic.fields import FieldInfo
 
 from alerting.problems import closest, path
 from settings import values as setting_values
-from settings.eks import conflicts
+from settings.conflicts import conflicts
+from settings.eks.conflicts import addon_problems
 from settings.values import Values
 
 PROJECT = "observability"
@@ -22,12 +23,11 @@ def values(given: Mapping[str, object], encrypted: Collection[str]) -> tuple[Val
     validated, problems = each_value(given, encrypted)
     if validated is None:
         return None, problems
-    conflicting = dict.fromkeys(validated.conflicts(), "") | conflicts.conflicts(validated)
     problems = [
         _problem(str(Values.model_fields[name].alias), getattr(validated, name), condition)
-        for name, condition in conflicting.items()
+        for name, condition in conflicts(validated).items()
     ]
-    problems += (f"{PROJECT}:eksAddons.{line}" for line in conflicts.addon_problems(validated))
+    problems += (f"{PROJECT}:eksAddons.{line}" for line in addon_problems(validated))
     return (None if problems else validated), problems
 
 

@@ -13,7 +13,9 @@ LOKI_STREAM_BYTES = 16 * 1024
 """Memory of one stream. A stream of five short lines took 6 KiB when measured; the few busy streams hold up to
 2 MiB."""
 LOKI_MB_PER_SECOND = 10
-"""Volume of log lines that Loki accepts, in MB/s."""
+"""Volume of log lines that Loki accepts, in MB/s, for all services together. One stream may have half of it."""
+LOKI_BURST_SECONDS = 2
+"""Seconds of that volume that Loki accepts at once, for agents that send again after an interruption."""
 LOKI_COMPACTION_MINUTES = 10
 """Time between two runs of Loki's compactor."""
 _DAY = 86_400

@@ -1,19 +1,18 @@
-"""The plain values of a stack: the keys, the values that each allows, and the conflicts between them."""
+"""The plain values of a stack: the keys, and the values that each allows. Conflicts: settings/conflicts.py."""
 
 import re
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal, get_args
-from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
 from alerting.durations import Duration, PositiveDuration, seconds
 from alerting.model import Links
 from alerting.routing import Mail, Timing
-from settings.apps import ALERTMANAGER, GRAFANA, JAEGER, PROMETHEUS, SIMULATED_NAMESPACES, App
+from settings.apps import ALERTMANAGER, GRAFANA, JAEGER, PROMETHEUS, App
 from settings.eks.values import EksValues, Page
-from settings.quantities import Quantity, at_least, quantity_bytes
-from settings.sizes import LOKI_RETENTION_ALLOWED, gateway_queue_bytes, loki_retention_problem
+from settings.quantities import Quantity, at_least
+from settings.sizes import LOKI_RETENTION_ALLOWED, loki_retention_problem
 from settings.types import (
     BACKEND_URL,
     URL,
@@ -188,37 +187,6 @@ class Values(EksValues):
             for key, app in _PAGES.items()
         }
         return {**given, **{key: url for key, url in hosts.items() if given.get(key) == ""}}
-
-    def conflicts(self) -> list[str]:
-        """Names of the fields whose value is valid alone, but conflicts with other fields."""
-        s3 = self.loki_storage_backend == "s3"
-        others = ("default", *(SIMULATED_NAMESPACES if self.simulator else ()))
-        conflicting = {
-            # An equal interval is as wrong as a shorter one: see Routing.timing_problems.
-            "repeat_interval": seconds(self.repeat_interval) <= seconds(self.group_interval),
-            "namespace": self.namespace.startswith("kube-") or self.namespace in others,
-            "xray": self.xray and self.cloud != "eks",
-            "dashboard_base_url": self.grafana and urlsplit(self.dashboard_base_url).path.strip("/"),
-            "loki_bucket": s3 != bool(self.loki_bucket),
-            "loki_s3_endpoint": self.loki_s3_endpoint and not s3,
-            "loki_replicas": self.loki_replicas > 1 and not s3,
-            "aws_region": not self.aws_region
-            and (
-                self.cloud == "eks" or (s3 and not self.loki_s3_endpoint) or ".amazonaws.com" in self.remote_write_url
-            ),
-            "collector_agent_memory": not self._agents_hold_traces(),
-            "jaeger_replicas": self.jaeger_replicas > 1 and self.jaeger_storage_backend != "opensearch",
-            "opensearch_url": self.opensearch != bool(self.opensearch_url or self.opensearch_domain),
-            "opensearch_username": self.opensearch != bool(self.opensearch_username),
-        }
-        return [name for name, is_conflicting in conflicting.items() if is_conflicting]
-
-    def _agents_hold_traces(self) -> bool:
-        try:
-            gateway_queue_bytes(quantity_bytes(self.collector_agent_memory), self.collector_replicas)
-        except ValueError:
-            return False
-        return True
 
     def secrets(self) -> Iterator[tuple[str, str]]:
         """Yields the config key and the user of each secret that these values need, except the channels' secrets."""

@@ -199,17 +199,18 @@ def _compactor(store: str) -> dict[str, Any]:
 
 def _limits(config: LokiConfig) -> dict[str, Any]:
     days = int(seconds(config.retention)) // 86_400
+    burst = sizes.LOKI_MB_PER_SECOND * sizes.LOKI_BURST_SECONDS
     streams = int(config.memory_bytes * sizes.LOKI_STREAMS_SHARE / sizes.LOKI_STREAM_BYTES)
     return {
         "retention_period": f"{days * 24}h",
         # There is no login, so nobody may delete; retention does not need this API. Loki still calls it and logs
         # `error loading cache generation numbers` with each query. The message is harmless, and no setting removes it.
         "deletion_mode": "disabled",
-        # Limits memory and load, not the volume, which 10 MB a second fill within hours.
+        # Limits memory and load. It does not protect the disk, which this rate would fill within hours.
         "ingestion_rate_mb": sizes.LOKI_MB_PER_SECOND,
-        "ingestion_burst_size_mb": 20,
-        "per_stream_rate_limit": "5MB",
-        "per_stream_rate_limit_burst": "20MB",
+        "ingestion_burst_size_mb": burst,
+        "per_stream_rate_limit": f"{sizes.LOKI_MB_PER_SECOND // 2}MB",
+        "per_stream_rate_limit_burst": f"{burst}MB",
         # Limit for all replicas together. Thousands of streams (namespace x app x service) mean that a label is
         # unbounded.
         "max_global_streams_per_user": streams * config.replicas // sizes.loki_replication(config.replicas),

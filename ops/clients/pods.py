@@ -1,7 +1,8 @@
-"""The pods of the alert pipeline: lists them, kills one, and waits until it is back."""
+"""Replicas of some apps as pods: lists them, kills one, and waits until it is back."""
 
 import re
 import time
+from collections.abc import Collection
 from typing import Any, Protocol, cast
 
 import urllib3
@@ -10,13 +11,11 @@ from kubernetes import client, config
 from ops.clients.kube import Cluster
 from ops.errors import OpsError
 
-# Pod names of the two StatefulSets.
-_PIPELINE = re.compile(r"(prometheus|alertmanager)-\d+")
 _PAUSE = 0.5
 
 
 class Pods(Protocol):
-    """The replicas of Prometheus and Alertmanager."""
+    """The replicas of one or several apps."""
 
     def names(self) -> list[str]:
         """Every replica, in a fixed order."""
@@ -34,9 +33,11 @@ class Pods(Protocol):
 class KubernetesPods:
     """Replicas as pods of a cluster."""
 
-    def __init__(self, cluster: Cluster, namespace: str) -> None:
-        """Raises OpsError when the kubeconfig or context cannot be used."""
+    def __init__(self, cluster: Cluster, namespace: str, apps: Collection[str]) -> None:
+        """`apps` are names of StatefulSets. Raises OpsError when the kubeconfig or context cannot be used."""
         self._namespace = namespace
+        self._apps = apps
+        self._name = re.compile(rf"({'|'.join(map(re.escape, apps))})-\d+")
         self._killed: dict[str, str] = {}
         file = str(cluster.kubeconfig) if cluster.kubeconfig else None
         try:
@@ -46,10 +47,10 @@ class KubernetesPods:
         self._core = client.CoreV1Api(api)
 
     def names(self) -> list[str]:
-        """The pods of both StatefulSets. Raises OpsError when there are none."""
-        found = sorted(name for name in self._pods() if _PIPELINE.fullmatch(name))
+        """The pods of the StatefulSets. Raises OpsError when there are none."""
+        found = sorted(name for name in self._pods() if self._name.fullmatch(name))
         if not found:
-            raise OpsError(f"namespace {self._namespace} has no pods of Prometheus or Alertmanager")
+            raise OpsError(f"namespace {self._namespace} has no pods of {' or '.join(self._apps)}")
         return found
 
     def kill(self, name: str) -> None:

@@ -8,7 +8,7 @@ from alerting import loader, routing
 from alerting.model import AlertOverride, Rule, RuleSet
 from alerting.problems import RulesError
 from ops.clients.signals import Delivery, seconds
-from ops.drills import fault_times
+from ops.drills import wait_times
 from ops.environment import Environment
 from ops.errors import OpsError, UsageError
 
@@ -53,7 +53,7 @@ class Content:
 
     def rise(self, name: str) -> float:
         """Seconds from an alert's fault until its condition is true; see Waits.rise."""
-        return fault_times.rise(self.rules[name], {**self.thresholds.get(name, {}), **self._change(name).thresholds})
+        return wait_times.rise(self.rules[name], {**self.thresholds.get(name, {}), **self._change(name).thresholds})
 
     def _change(self, name: str) -> AlertOverride:
         return self.overrides.get(name, AlertOverride())

@@ -4,8 +4,8 @@ import time
 from collections.abc import Callable, Collection, Iterable
 
 from ops.clients.signals import Delivery
+from ops.drills import wait_times
 from ops.drills.deployed import ALWAYS_FIRES, Content
-from ops.drills.fault_times import LONGEST_RANGE, SHORTEST_PATIENCE
 from ops.drills.lanes import Order, ordered
 from ops.drills.plan import AlertPlan
 from ops.drills.services import NAMES, Deliveries, Observation, Services, diagnosis
@@ -37,7 +37,7 @@ class Drill:
         files: Content,
         *,
         leeway: float = LEEWAY,
-        longest_window: float = LONGEST_RANGE,
+        longest_window: float = wait_times.LONGEST_RANGE,
     ) -> None:
         """Starts nothing; see `run`. `leeway`: see LEEWAY. `longest_window`: seconds; the drill does not wait for an
         alert with a longer window to resolve.
@@ -226,6 +226,5 @@ class Drill:
                 self.others |= {str(alert["alertname"]) for alert in one.alerts} - drilled - {ALWAYS_FIRES}
 
     def _resolve_patience(self, run: Run) -> float:
-        waits = run.plan.waits
-        window = max(SHORTEST_PATIENCE, min(run.plan.window, self._longest_window))
-        return window + waits.scrape + waits.rise + waits.evaluation + waits.group_interval + self._leeway
+        window = wait_times.until_empty(min(run.plan.window, self._longest_window))
+        return window + run.plan.waits.to_resolve + self._leeway

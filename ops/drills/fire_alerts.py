@@ -18,13 +18,13 @@ from ops.clients.signals import Alertmanager, Prometheus, Receiver, Simulator
 from ops.drills import faults, report, report_files, routing_drill
 from ops.drills.deployed import Content, content
 from ops.drills.drill import Drill
-from ops.drills.fault_times import duration_text
 from ops.drills.faults import REAL, FaultSource, Sources
 from ops.drills.log_rules import LogRules
 from ops.drills.plan import from_files, from_live, seconds
 from ops.drills.platform_faults import PlatformFaults
 from ops.drills.services import Services
 from ops.drills.stages import Run, Stage
+from ops.drills.wait_times import duration_text
 from ops.environment import LOCAL, Environment, load
 from ops.errors import OpsError, UsageError
 from settings.apps import LOKI

@@ -22,7 +22,10 @@ from ops.drills.fire_alerts import INTERRUPTED, terminal
 from ops.drills.plan import AlertPlan, from_live
 from ops.environment import LOCAL, load
 from ops.errors import OpsError
+from settings.apps import ALERTMANAGER, PROMETHEUS
 
+KILLED = (ALERTMANAGER.name, PROMETHEUS.name)
+"""The apps whose replicas are killed: those on the way of an alert on a metric."""
 ALERT = "JobQueueDepthHigh"
 """Its fault can be switched on for any number of queues, and each queue causes a separate notification."""
 MOMENTS = ("before notification", "while firing", "while resolving")
@@ -206,7 +209,7 @@ def kill_drill(
         (plan,) = from_live(files, Prometheus(urls["prometheus"]), Alertmanager(urls["alertmanager"]), [ALERT])
     actors = {"simulator": PROGRAMS["job-queue"], "receiver": services["receiver"]}
     with service_urls(cluster, **actors) as urls:
-        pods = KubernetesPods(cluster, stack.namespace)
+        pods = KubernetesPods(cluster, stack.namespace, KILLED)
         drill = KillDrill(pods, Simulator(urls["simulator"]), Receiver(urls["receiver"]), plan, files, seed=seed)
         raise typer.Exit(perform(drill, kills, console, json_file))
 

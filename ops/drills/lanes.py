@@ -6,8 +6,8 @@ the platform itself (the other drills need the platform), and faults that remove
 
 from collections.abc import Collection, Iterable
 
-from ops.drills.fault_times import ERROR_LOG_ANOMALOUS, ERROR_LOG_BURST
 from ops.drills.stages import Run, Stage
+from ops.drills.wait_times import ERROR_LOG_ANOMALOUS, ERROR_LOG_BURST
 
 FIRST = "AlertmanagerNotificationsFailing"
 """Its fault blocks every notification, and its window is long. It therefore starts first, and the others wait until its

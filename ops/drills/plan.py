@@ -10,10 +10,10 @@ from typing import Any
 
 from alerting.model import Engine
 from ops.clients.signals import Alertmanager, Prometheus, seconds
-from ops.drills import fault_times, simulated_series
+from ops.drills import simulated_series, wait_times
 from ops.drills.deployed import Content, Recording
-from ops.drills.fault_times import LINES_ARRIVE
 from ops.drills.log_rules import LogRules
+from ops.drills.wait_times import LINES_ARRIVE
 from ops.environment import Environment
 from ops.errors import OpsError
 
@@ -41,6 +41,11 @@ class Waits:
     def allowed(self) -> float:
         """Expected maximum: the sum of scrape, rise, evaluation, `for` and group_wait."""
         return self.scrape + self.rise + self.evaluation + self.for_ + self.group_wait
+
+    @property
+    def to_resolve(self) -> float:
+        """Expected maximum from the end of a condition to its resolved notification."""
+        return self.scrape + self.rise + self.evaluation + self.group_interval
 
     @property
     def limit(self) -> float:
@@ -95,7 +100,7 @@ def from_files(files: Content, environment: Environment, names: Sequence[str]) -
             scrape=LINES_ARRIVE if rule.engine == "loki" else scrape,
             rise=_rise(files, name, scrape, evaluation) + recorded(rule.expr, files.recordings, evaluation),
             evaluation=files.intervals.get(name) or evaluation,
-            for_=fault_times.held(seconds(rule.for_), files.intervals.get(name) or evaluation),
+            for_=wait_times.held(seconds(rule.for_), files.intervals.get(name) or evaluation),
             group_wait=setting("groupWait"),
             group_interval=setting("groupInterval"),
         )
@@ -136,7 +141,7 @@ def from_live(
             rise=_rise(files, name, scrape, float(live[name]["interval"]))
             + recorded(files.rules[name].expr, recordings, 0.0),
             evaluation=float(live[name]["interval"]),
-            for_=fault_times.held(float(live[name]["duration"]), float(live[name]["interval"])),
+            for_=wait_times.held(float(live[name]["duration"]), float(live[name]["interval"])),
             group_wait=max(wait for wait, _ in times.values()),
             group_interval=max(interval for _, interval in times.values()),
         )
@@ -146,12 +151,12 @@ def from_live(
 
 def _rise(files: Content, name: str, scrape: float, evaluation: float) -> float:
     more = scrape if name in simulated_series.load().second_scrape else 0.0
-    return files.rise(name) + more + fault_times.EVALUATIONS.get(name, 0) * evaluation
+    return files.rise(name) + more + wait_times.EVALUATIONS.get(name, 0) * evaluation
 
 
 def recorded(expression: str, recordings: Mapping[str, Recording], default: float) -> float:
     """Seconds by which recording rules may delay an expression; for a chain of rules, the sum of their intervals."""
-    read = fault_times.recorded_names(expression, recordings)
+    read = wait_times.recorded_names(expression, recordings)
     others = {name: one for name, one in recordings.items() if name not in read}
     delays = [
         (default if one.interval is None else one.interval) + recorded(one.expression, others, default)
@@ -204,7 +209,7 @@ def _plan(files: Content, name: str, labels: Mapping[str, str], waits: Waits) ->
         waits=waits,
         default_for=seconds(files.rules[name].for_),
         engine=files.rules[name].engine,
-        window=fault_times.window(
+        window=wait_times.window(
             files.rules[name], {series: one.expression for series, one in files.recordings.items()}
         ),
         # A system that exists only as simulated series has no telemetry before its fault.

@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import pairwise
 
-from ops.drills.fault_times import duration_text
 from ops.drills.plan import AlertPlan
+from ops.drills.wait_times import duration_text
 
 
 class Stage(StrEnum):

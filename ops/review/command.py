@@ -10,7 +10,7 @@ from ops.capacity import comparison
 from ops.drills.fire_alerts import terminal
 from ops.environment import ROOT
 from ops.errors import OpsError, UsageError
-from ops.review import commits, content_diff, markdown, resources, snapshot
+from ops.review import commits, content_diff, pull_request_comment, resources, snapshot
 from ops.review.commits import CHECKOUT
 from ops.review.report import Report
 from ops.review.snapshot import Snapshot
@@ -43,7 +43,7 @@ def preview_summary(  # noqa: PLR0913 -- each is an option
     found = report(ROOT, base=base, head=head, stack=stack, preview=preview, cost=cost)
     show(terminal(), found)
     if markdown_file:
-        _write(markdown_file, markdown.render(found))
+        _write(markdown_file, pull_request_comment.render(found))
     if json_file:
         _write(json_file, json.dumps(found.document(), indent=2) + "\n")
     raise typer.Exit(1 if found.head_problems else 0)

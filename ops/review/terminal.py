@@ -5,7 +5,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ops.review.changes import Action, Change, Detail
-from ops.review.markdown import whom
+from ops.review.pull_request_comment import whom
 from ops.review.report import Report, headline
 from ops.review.resources import Resources
 

@@ -79,3 +79,20 @@ def test_a_diagnosis_has_commands_and_queries_on_existing_metrics(alert: str) ->
     for query in (loki or "").splitlines():
         # The check accepts only expressions for alerts, and an alert cannot be on lines, but on their count.
         assert logql.problem(f"count_over_time({query} [5m])" if query.startswith("{") else query) is None, query
+
+
+NAMED = re.compile(r"([\d,]+(?:\.\d+)?)( %)?[^\d`]*\((?:threshold )?`(\w+)`")
+"""A number and, in brackets after it, the threshold that it repeats."""
+
+
+def test_a_number_beside_a_threshold_is_its_value() -> None:
+    found = 0
+    for alert, thresholds in loader.load().thresholds.items():
+        text = (FOLDER / f"{alert}.md").read_text().replace("\n", " ")
+        for number, percent, name in NAMED.findall(text):
+            value = float(number.replace(",", "")) / (100 if percent else 1)
+            # Zero is written as "a failure".
+            if thresholds.get(name):
+                assert value == pytest.approx(thresholds[name]), f"{alert}: {number}{percent} is not {name}"
+                found += 1
+    assert found > 20

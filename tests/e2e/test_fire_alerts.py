@@ -9,9 +9,9 @@ from alerting.routing import Email, PagerDuty, Slack, Webhook
 from local.paths import ROOT
 from ops.drills import kill_drill
 from ops.drills.deployed import ALWAYS_FIRES, content
-from ops.drills.fault_times import ERROR_LOG_ANOMALOUS, RISES
 from ops.drills.faults import REAL
 from ops.drills.plan import from_files
+from ops.drills.wait_times import ERROR_LOG_ANOMALOUS, RISES
 from ops.environment import LOCAL, load
 from tests.e2e import drill
 from tests.e2e.sample import sample

@@ -10,6 +10,7 @@ from observability_fastapi import LABELS
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from alerting import contract
 from simulator.engine.app import create_app
 from simulator.engine.faults import Switchboard
 from simulator.engine.request_metrics import RequestMetrics
@@ -47,6 +48,18 @@ class Pod:
 
     def count(self, **labels: str) -> float:
         return self.metrics.registry.get_sample_value("request_count", {"service": "api", **labels}) or 0.0
+
+
+def test_the_contract_lists_the_metrics_and_labels_of_the_package() -> None:
+    pod = Pod()
+    pod.client.get("/items/5", headers=KNOWN)
+    kinds = {family.name: family.type for family in families(pod.client.get("/metrics").text)}
+    metrics = contract.load()["api"].metrics
+    assert {tuple(metric.labels) for metric in metrics.values()} == {tuple(LABELS)}
+    # The page in the old format has no suffix, so parsers do not recognise these counters.
+    assert {name: {"unknown": "counter"}.get(kinds[name], kinds[name]) for name in metrics} == {
+        name: metric.type for name, metric in metrics.items()
+    }
 
 
 def test_one_request_is_found_in_all_three_signals() -> None:

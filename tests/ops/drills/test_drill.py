@@ -8,7 +8,7 @@ import pytest
 import typer
 from rich.console import Console
 
-from ops.drills import drill, fire_alerts
+from ops.drills import drill, fire_alerts, wait_times
 from ops.drills.deployed import content
 from ops.drills.drill import Drill
 from ops.drills.platform_faults import PlatformFaults
@@ -77,7 +77,7 @@ def test_the_drill_does_not_wait_for_a_window_that_is_too_long() -> None:
 
 
 def test_the_end_of_a_shorter_window_is_awaited(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(drill, "SHORTEST_PATIENCE", 0.1)
+    monkeypatch.setattr(wait_times, "SHORTEST_EMPTYING", 0.1)
     work = Drill([plan("A", window=0.1)], services(Stack(endless=["A"])), FILES, leeway=-2.5)
     work.run()
 

@@ -8,10 +8,10 @@ import pytest
 from alerting.model import AlertOverride
 from ops import environment
 from ops.clients.signals import Delivery
-from ops.drills import fault_times, faults, simulated_series
+from ops.drills import faults, simulated_series, wait_times
 from ops.drills.deployed import Recording, content
-from ops.drills.fault_times import ERROR_LINES, ERROR_LOG_ANOMALOUS, ERROR_LOG_BURST, LINES_ARRIVE
 from ops.drills.plan import Waits, from_files, recorded, route_times
+from ops.drills.wait_times import ERROR_LINES, ERROR_LOG_ANOMALOUS, ERROR_LOG_BURST, LINES_ARRIVE
 from ops.errors import OpsError, UsageError
 from simulator.engine.faults import Fault
 from simulator.engine.signals import Events
@@ -170,12 +170,12 @@ def test_the_plan_of_an_alert_on_log_lines_waits_for_lines() -> None:
 
 
 def test_the_tables_of_times_name_existing_alerts() -> None:
-    assert {*fault_times.RISES, *fault_times.WINDOWS} <= set(content(None).rules)
+    assert {*wait_times.RISES, *wait_times.WINDOWS} <= set(content(None).rules)
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(5, "5s"), (90, "90s"), (120, "2m"), (3600, "1h"), (21600, "6h")])
 def test_durations_are_written_in_their_usual_unit(seconds: float, text: str) -> None:
-    assert fault_times.duration_text(seconds) == text
+    assert wait_times.duration_text(seconds) == text
 
 
 @pytest.mark.parametrize(
@@ -201,10 +201,10 @@ def test_the_payload_decides_the_channel(kind: str, payload: Any, channel: str) 
 def test_ranges_behind_recorded_series_count_too() -> None:
     files = content(None)
     recordings = {name: one.expression for name, one in files.recordings.items()}
-    assert fault_times.window(files.rules["MediaReconciliationErrors"], recordings) == 600
-    assert fault_times.window(files.rules["MediaReconciliationErrors"], {}) == 0
+    assert wait_times.window(files.rules["MediaReconciliationErrors"], recordings) == 600
+    assert wait_times.window(files.rules["MediaReconciliationErrors"], {}) == 0
 
 
 @pytest.mark.parametrize(("for_", "evaluation", "held"), [(5, 120, 120), (5, 5, 5), (0, 30, 0), (90, 60, 120)])
 def test_an_alert_fires_at_the_first_evaluation_after_its_for(for_: float, evaluation: float, held: float) -> None:
-    assert fault_times.held(for_, evaluation) == held
+    assert wait_times.held(for_, evaluation) == held

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from ops.errors import UsageError
-from ops.review import command, markdown
+from ops.review import command, pull_request_comment
 from ops.review.changes import Action, Change, ChangeKind, Detail
 from ops.review.commits import CHECKOUT
 from ops.review.report import Report
@@ -68,7 +68,7 @@ def test_commits_and_uncommitted_files_are_compared(repository: Copy) -> None:
     assert [one.name for one in everything.changes] == ["OrdersDepthHigh", "lokiReplicas"]
     assert everything.cost is not None
     assert everything.cost.difference > 0
-    text = markdown.render(everything)
+    text = pull_request_comment.render(everything)
     assert text.startswith("<!-- observability-preview: staging -->\n")
     for part in ("OrdersDepthHigh", "<code>2m</code> → <code>3m</code>", "orders-slack", "a month (+$"):
         assert part in text
@@ -86,7 +86,7 @@ def test_an_unreadable_base_is_reported_and_its_content_is_not_shown_as_new(repo
     assert [one.name for one in found.changes] == ["lokiReplicas"]
     assert found.base_problems
     assert found.head_problems == ()
-    text = markdown.render(found)
+    text = pull_request_comment.render(found)
     assert "this code cannot read" in text
     assert text.index("Not everything is compared") < text.index("lokiReplicas")
     assert "heading" in text
@@ -98,7 +98,7 @@ def test_the_report_begins_with_a_head_that_cannot_be_deployed(repository: Copy)
     found = command.report(repository.folder, base="HEAD", head=CHECKOUT, stack="staging")
 
     assert any("no runbook" in line for line in found.head_problems)
-    assert markdown.render(found).split("###")[1].startswith(" ⛔ This cannot be deployed")
+    assert pull_request_comment.render(found).split("###")[1].startswith(" ⛔ This cannot be deployed")
 
 
 def test_unknown_commits_and_stacks_are_errors(repository: Copy) -> None:
@@ -115,9 +115,9 @@ def test_a_long_report_is_cut_at_its_limit_and_counts_what_is_missing() -> None:
     many = [change(f"Alert{index}", details=(detail,)) for index in range(900)]
     found = report(*many, change("Risky", risks=("loses its page",)))
 
-    text = markdown.render(found)
+    text = pull_request_comment.render(found)
 
-    assert len(text) <= markdown.LIMIT
+    assert len(text) <= pull_request_comment.LIMIT
     cut = re.search(r"\*\*Cut:\*\* (\d+) entries", text)
     assert cut
     assert text.count("| ✏️ changed |") + int(cut[1]) == 901
@@ -131,7 +131,7 @@ def test_a_cut_report_closes_its_blocks_at_every_limit(limit: int) -> None:
         base_problems=("x" * 300,),
     )
 
-    text = markdown.render(found, limit=limit)
+    text = pull_request_comment.render(found, limit=limit)
 
     assert len(text) <= limit
     assert text.count("<details>") == text.count("</details>")
@@ -145,7 +145,7 @@ def test_text_of_files_is_escaped() -> None:
         head_problems=(evil,),
     )
 
-    text = markdown.render(found)
+    text = pull_request_comment.render(found)
 
     outside = re.sub(r"````diff\n.*?\n````", "", text, flags=re.DOTALL)
     for part in ("<script", "@everyone", "](javascript", "![i]"):
@@ -163,7 +163,7 @@ def test_replacements_are_prominent_in_every_format() -> None:
     )
     found = report(resources=engine)
 
-    text = markdown.render(found)
+    text = pull_request_comment.render(found)
 
     assert (
         "🚨 **REPLACE** `aws:s3/bucket:Bucket` **logs**, because of bucket (protected: the engine will refuse)" in text

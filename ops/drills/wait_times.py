@@ -30,10 +30,15 @@ Other alerts also read long windows, but their faults end with so many successes
 LONGEST_RANGE = 1800.0
 """Seconds. Longer ranges in an expression only check that a series existed; the drill does not wait for them to
 empty."""
-SHORTEST_PATIENCE = 300.0
-"""Minimum seconds that a drill allows a condition to become false again."""
+SHORTEST_EMPTYING = 300.0
+"""Seconds that a drill allows the shortest windows to become empty, before the alert is expected to resolve."""
 _NAME = re.compile(r"[A-Za-z_:][A-Za-z0-9_:]*")
 _RANGE = re.compile(r"\[([0-9a-z]+)(?::[0-9a-z]*)?\]")
+
+
+def until_empty(window: float) -> float:
+    """Seconds that a drill waits for a condition to become false, if the alert reads a window of this length."""
+    return max(SHORTEST_EMPTYING, window)
 
 
 def rise(rule: Rule, thresholds: Mapping[str, float]) -> float:

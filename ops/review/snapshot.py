@@ -36,7 +36,7 @@ class Alert:
     @property
     def labels(self) -> dict[str, str]:
         """The labels from the rule; series add more when it fires."""
-        return {"alertname": self.rule.alert, **cast(dict[str, str], self.rule.labels.model_dump())}
+        return self.rule.alert_labels
 
 
 @dataclass(frozen=True, kw_only=True)

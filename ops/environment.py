@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from alerting.files import ROOT
 from ops.clients.kube import Cluster, Service
 from ops.errors import OpsError, UsageError
 from settings import stack_files
 from settings.apps import ALERTMANAGER, PROMETHEUS, RECEIVER, App
-from settings.stack_files import ROOT, StackFileError
+from settings.stack_files import StackFileError
 
 LOCAL = "local"
 _PREFIX = "observability:"

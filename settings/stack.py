@@ -13,6 +13,7 @@ from pydantic import SecretStr
 
 from alerting import loader
 from alerting.disruption_budgets import DisruptionBudget
+from alerting.files import ROOT
 from alerting.model import AlertOverride, Links, RuleSet
 from alerting.routing import Mail, Routing, Timing
 from dashboards.files import DashboardFile
@@ -24,7 +25,6 @@ from settings.eks import access
 from settings.eks import facts as aws_facts
 from settings.eks.aws import STORAGE_CLASS
 from settings.eks.facts import Facts
-from settings.stack_files import ROOT
 from settings.values import Values
 
 

@@ -8,11 +8,11 @@ from typing import Any, cast
 
 import yaml
 
+from alerting.files import ROOT
 from settings import parsing
 from settings.parsing import PROJECT
 from settings.values import Values
 
-ROOT = Path(__file__).resolve().parent.parent
 _PREFIX = f"{PROJECT}:"
 
 

@@ -1,5 +1,6 @@
 """Reads the stack files, Pulumi.<stack>.yaml, and the defaults in Pulumi.yaml. No other module does."""
 
+import functools
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -56,6 +57,12 @@ def read(stack: str, root: Path = ROOT) -> StackFile:
         encrypted=secure,
         declared=frozenset(project),
     )
+
+
+@functools.cache
+def defaults() -> Mapping[str, Any]:
+    """Key -> default in this project's Pulumi.yaml, read once."""
+    return read("").defaults
 
 
 def typed(written: Mapping[str, Any]) -> Values:

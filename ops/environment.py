@@ -10,10 +10,10 @@ from ops.clients.kube import Cluster, Service
 from ops.errors import OpsError, UsageError
 from settings import stack_files
 from settings.apps import ALERTMANAGER, PROMETHEUS, RECEIVER, App
+from settings.parsing import PROJECT
 from settings.stack_files import StackFileError
 
 LOCAL = "local"
-_PREFIX = "observability:"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +77,7 @@ def _cluster(stack: str, values: dict[str, Any], root: Path) -> Cluster:
     path = Path(str(kubeconfig)).expanduser() if kubeconfig else None
     if path and not (root / path).is_file():
         hint = "; `make up` creates it" if stack == LOCAL else ""
-        raise OpsError(f"{_PREFIX}kubeconfig of stack {stack} names {path}, which does not exist{hint}")
+        raise OpsError(f"{PROJECT}:kubeconfig of stack {stack} names {path}, which does not exist{hint}")
     if values.get("cloud") == "eks" and not path and not context:
         return _eks_cluster(stack, values, named)
     return Cluster(kubeconfig=root / path if path else None, context=str(context) if context else None)
@@ -92,6 +92,6 @@ def _eks_cluster(stack: str, values: dict[str, Any], named: str | None) -> Clust
         return Cluster(context=named)
     command = f"aws eks update-kubeconfig --name {values.get('clusterName')} --region {values.get('awsRegion')}"
     raise OpsError(
-        f"stack {stack} does not set {_PREFIX}kubeContext; set KUBE_CONTEXT to the context of its cluster, which "
+        f"stack {stack} does not set {PROJECT}:kubeContext; set KUBE_CONTEXT to the context of its cluster, which "
         f"this command creates: {command} --alias {values.get('clusterName')}"
     )

@@ -1,4 +1,4 @@
-"""Dashboards of media-upload and media-clustering: what contract and seed ask of each, and what its numbers say."""
+"""Dashboards of media-upload and media-clustering: what the contract asks of each, and what its numbers say."""
 
 import re
 import subprocess

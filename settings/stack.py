@@ -14,8 +14,8 @@ from pydantic import SecretStr
 from alerting import loader
 from alerting.disruption_budgets import DisruptionBudget
 from alerting.files import ROOT
-from alerting.model import AlertOverride, Links, RuleSet
-from alerting.routing import Mail, Routing, Timing
+from alerting.model import AlertOverride, RuleSet
+from alerting.routing import Mail, Routing
 from dashboards.files import DashboardFile
 from settings import checks, content, parsing, versions
 from settings import secrets as setting_secrets
@@ -115,23 +115,13 @@ class Settings:
         return self.credentials[key].get_secret_value()
 
     @property
-    def links(self) -> Links:
-        """Base URLs of the links in a notification."""
-        return self.values.links
-
-    @property
     def mail(self) -> Mail | None:
         """The SMTP server; None if smtpSmarthost is not set."""
         return self.values.mail(self.credential("smtpPassword") if self.values.smtp_username else "")
 
-    @property
-    def timing(self) -> Timing:
-        """Waiting times of notifications."""
-        return self.values.timing
-
     def rule_files(self) -> dict[str, str]:
         """File name -> YAML of the rules that this stack deploys."""
-        return loader.render(self.rule_set, self.overrides, self.links)
+        return loader.render(self.rule_set, self.overrides, self.values.links)
 
 
 def parse(

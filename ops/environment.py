@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from alerting.files import ROOT
+from engine.workspace import machine_config
 from ops.clients.kube import Cluster, Service
 from ops.errors import OpsError, UsageError
 from settings import stack_files
@@ -64,22 +65,19 @@ def load(stack: str, *, root: Path = ROOT) -> Environment:
         values = stack_files.read(stack, root).values
     except StackFileError as error:
         raise OpsError(str(error)) from error
-    if stack == LOCAL and os.environ.get("KUBE_CONTEXT"):  # `make up` decides in the same way
-        values["simulator"] = "true" if os.environ.get("SIMULATOR_IMAGE") else "false"
+    if os.environ.get("KUBE_CONTEXT"):  # the stack runs as `make up` deployed it
+        values |= {key.removeprefix(f"{PROJECT}:"): value for key, value in machine_config(stack, root).items()}
     return Environment(stack=stack, root=root, values=values)
 
 
 def _cluster(stack: str, values: dict[str, Any], root: Path) -> Cluster:
     kubeconfig, context = values.get("kubeconfig"), values.get("kubeContext")
-    named = os.environ.get("KUBE_CONTEXT")
-    if stack == LOCAL and named:  # `make up` uses the same variable
-        return Cluster(context=named)
     path = Path(str(kubeconfig)).expanduser() if kubeconfig else None
     if path and not (root / path).is_file():
         hint = "; `make up` creates it" if stack == LOCAL else ""
         raise OpsError(f"{PROJECT}:kubeconfig of stack {stack} names {path}, which does not exist{hint}")
     if values.get("cloud") == "eks" and not path and not context:
-        return _eks_cluster(stack, values, named)
+        return _eks_cluster(stack, values, os.environ.get("KUBE_CONTEXT"))
     return Cluster(kubeconfig=root / path if path else None, context=str(context) if context else None)
 
 

@@ -10,6 +10,8 @@ import pytest
 
 from local import images
 from settings import versions
+from settings.apps import SIMULATED
+from simulator.systems.roles import ROLES
 from tests.mock_engine import ROOT
 
 
@@ -22,6 +24,12 @@ def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     monkeypatch.setattr("local.images._simulator_packages", lambda _: tmp_path)
     (image,) = [one for one in images.IMAGES if one.reference == versions.SIMULATOR_IMAGE]
     return {target: str(one.relative_to(ROOT)) for target, one in image.files().items() if one.is_relative_to(ROOT)}
+
+
+def test_the_catalogue_names_the_programs_that_the_image_has() -> None:
+    """The image has no settings/, so the simulator names its roles and services itself."""
+    catalogue = {one.role: one.app for system in SIMULATED.values() for one in system.programs}
+    assert catalogue == {role: service for role, (service, _) in ROLES.items()}
 
 
 def test_the_dockerfile_copies_what_the_local_image_has(sources: dict[str, str]) -> None:

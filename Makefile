@@ -42,7 +42,6 @@ down: $(ENVIRONMENT) ## remove the local cluster and everything else that this c
 
 generate: $(ENVIRONMENT) ## update every generated file: dashboards, rules as deployed, pages, the network picture
 	@$(PYTHON) -m tools.generate
-	@$(PYTHON) -m pytest -q tests/manual/test_generated.py --draw
 
 docs: $(ENVIRONMENT) ## build the manual as a site; fails on a broken link
 	@$(PYTHON) -m tools.manual
@@ -119,7 +118,7 @@ cost: $(ENVIRONMENT) ## estimate a stack's capacity and monthly cost, e.g. ARGS=
 	@$(PYTHON) -m ops cost $(ARGS)
 
 golden: $(ENVIRONMENT) ## check that resource names match tests/golden/*.txt; ARGS=--write updates the lists
-	@$(PYTHON) -m pytest -q tests/golden $(ARGS)
+	@$(PYTHON) -m tools.golden $(ARGS)
 
 coverage: $(ENVIRONMENT) ## list the proofs of each alert, route and mute window as a table
 	@$(PYTHON) -m tools.coverage $(ARGS)

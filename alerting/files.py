@@ -9,7 +9,9 @@ import yaml
 from alerting.base import Document
 from alerting.problems import RulesError
 
-RULES = Path(__file__).resolve().parent.parent / "rules"
+ROOT = Path(__file__).resolve().parent.parent
+"""The project's folder. Every other path in the project starts here."""
+RULES = ROOT / "rules"
 
 
 def read_yaml(file: Path, where: str) -> object:

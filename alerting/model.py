@@ -55,6 +55,11 @@ class Rule(Strict):
     labels: Labels
     annotations: Annotations
 
+    @property
+    def alert_labels(self) -> dict[str, str]:
+        """The labels of its alert; series add theirs when it fires."""
+        return {"alertname": self.alert, **self.labels.model_dump()}
+
     @field_validator("expr")
     @classmethod
     def _can_alert(cls, text: str, info: ValidationInfo) -> str:

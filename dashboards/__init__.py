@@ -1,4 +1,4 @@
-"""Dashboards as pure functions, one folder per system; `python -m dashboards` renders their JSON into rendered/.
+"""Dashboards as pure functions, one folder per system; `make generate` draws their JSON into rendered/.
 
 Every module with a function `build` is a dashboard and needs no registration. Its file is `<uid>.json`, unless its
 constant FILE names another. Imports no provider: components read the rendered files.
@@ -8,11 +8,8 @@ import importlib
 import json
 import pkgutil
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import Any, cast
-
-FOLDER = Path(__file__).parent / "rendered"
 
 Build = Callable[[], dict[str, Any]]
 
@@ -38,7 +35,7 @@ def registry(modules: Iterator[ModuleType]) -> dict[str, Build]:
 
 def _modules() -> Iterator[ModuleType]:
     for module in pkgutil.walk_packages(__path__, f"{__name__}."):
-        if not module.ispkg and not module.name.endswith(".__main__"):
+        if not module.ispkg:
             yield importlib.import_module(module.name)
 
 

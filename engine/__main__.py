@@ -6,7 +6,6 @@ The stack `local` runs in the cluster of this checkout, which `up` starts, or in
 import json
 import os
 import shutil
-import sys
 import time
 from typing import Annotated, Any
 
@@ -17,7 +16,7 @@ from rich.table import Table
 from engine import actions
 from engine.events import Summary
 from local import cluster, node_process, toolchain
-from local.errors import LocalError
+from local.errors import LocalError, run_command_line
 from settings import stack_files
 
 LOCAL = "local"
@@ -125,14 +124,5 @@ def _print_summary(summary: Summary) -> None:
     print(f"{summary}; {summary.seconds:.1f} s")
 
 
-def main() -> None:
-    """Run the command line; a LocalError is printed without a traceback."""
-    try:
-        app()
-    except LocalError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(1)
-
-
 if __name__ == "__main__":
-    main()
+    run_command_line(app)

@@ -1,13 +1,12 @@
 """Command line of the local cluster and its tools: `python -m local --help`."""
 
 import os
-import sys
 from typing import Annotated
 
 import typer
 
 from local import cluster, toolchain
-from local.errors import LocalError
+from local.errors import run_command_line
 from local.paths import KUBECONFIG
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -44,14 +43,5 @@ def kubectl(context: typer.Context) -> None:
     os.execv(program, [program, *target, *context.args])  # noqa: S606
 
 
-def main() -> None:
-    """Run the command line; a LocalError is printed without a traceback."""
-    try:
-        app()
-    except LocalError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(1)
-
-
 if __name__ == "__main__":
-    main()
+    run_command_line(app)

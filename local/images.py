@@ -56,6 +56,7 @@ def _simulator_files() -> dict[str, Path]:
         "/app/site-packages": _simulator_packages(version),
         "/app/observability_fastapi": ROOT / "instrumentation/src/observability_fastapi",
         "/app/simulator": ROOT / "simulator",
+        "/app/rules/contract": ROOT / "rules/contract",
     }
 
 

@@ -4,8 +4,7 @@ import os
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-"""The root folder of the checkout."""
+from alerting.files import ROOT
 
 STATE = ROOT / ".state"
 """Everything that this checkout creates: cluster, engine state, kubeconfig. `make down` removes it."""

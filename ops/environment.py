@@ -5,14 +5,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from alerting.files import ROOT
+from engine.workspace import machine_config
 from ops.clients.kube import Cluster, Service
 from ops.errors import OpsError, UsageError
 from settings import stack_files
 from settings.apps import ALERTMANAGER, PROMETHEUS, RECEIVER, App
-from settings.stack_files import ROOT, StackFileError
+from settings.parsing import PROJECT
+from settings.stack_files import StackFileError
 
 LOCAL = "local"
-_PREFIX = "observability:"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,22 +65,19 @@ def load(stack: str, *, root: Path = ROOT) -> Environment:
         values = stack_files.read(stack, root).values
     except StackFileError as error:
         raise OpsError(str(error)) from error
-    if stack == LOCAL and os.environ.get("KUBE_CONTEXT"):  # `make up` decides in the same way
-        values["simulator"] = "true" if os.environ.get("SIMULATOR_IMAGE") else "false"
+    if os.environ.get("KUBE_CONTEXT"):  # the stack runs as `make up` deployed it
+        values |= {key.removeprefix(f"{PROJECT}:"): value for key, value in machine_config(stack, root).items()}
     return Environment(stack=stack, root=root, values=values)
 
 
 def _cluster(stack: str, values: dict[str, Any], root: Path) -> Cluster:
     kubeconfig, context = values.get("kubeconfig"), values.get("kubeContext")
-    named = os.environ.get("KUBE_CONTEXT")
-    if stack == LOCAL and named:  # `make up` uses the same variable
-        return Cluster(context=named)
     path = Path(str(kubeconfig)).expanduser() if kubeconfig else None
     if path and not (root / path).is_file():
         hint = "; `make up` creates it" if stack == LOCAL else ""
-        raise OpsError(f"{_PREFIX}kubeconfig of stack {stack} names {path}, which does not exist{hint}")
+        raise OpsError(f"{PROJECT}:kubeconfig of stack {stack} names {path}, which does not exist{hint}")
     if values.get("cloud") == "eks" and not path and not context:
-        return _eks_cluster(stack, values, named)
+        return _eks_cluster(stack, values, os.environ.get("KUBE_CONTEXT"))
     return Cluster(kubeconfig=root / path if path else None, context=str(context) if context else None)
 
 
@@ -91,6 +90,6 @@ def _eks_cluster(stack: str, values: dict[str, Any], named: str | None) -> Clust
         return Cluster(context=named)
     command = f"aws eks update-kubeconfig --name {values.get('clusterName')} --region {values.get('awsRegion')}"
     raise OpsError(
-        f"stack {stack} does not set {_PREFIX}kubeContext; set KUBE_CONTEXT to the context of its cluster, which "
+        f"stack {stack} does not set {PROJECT}:kubeContext; set KUBE_CONTEXT to the context of its cluster, which "
         f"this command creates: {command} --alias {values.get('clusterName')}"
     )

@@ -28,6 +28,8 @@ RECEIVER = App(name="receiver", port=8080)
 DATA_SOURCES = (PROMETHEUS.name, LOKI.name, JAEGER.name, ALERTMANAGER.name)
 """Uids of Grafana's data sources. A dashboard may name no other."""
 
+OTLP_GRPC, OTLP_HTTP = 4317, 4318
+"""Ports on which agents, gateways and Jaeger receive telemetry. The OpenTelemetry specification names them."""
 AGENT, GATEWAY = "otel-agent", "otel-gateway"
 """Names of the two layers of collectors."""
 

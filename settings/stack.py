@@ -13,8 +13,9 @@ from pydantic import SecretStr
 
 from alerting import loader
 from alerting.disruption_budgets import DisruptionBudget
-from alerting.model import AlertOverride, Links, RuleSet
-from alerting.routing import Mail, Routing, Timing
+from alerting.files import ROOT
+from alerting.model import AlertOverride, RuleSet
+from alerting.routing import Mail, Routing
 from dashboards.files import DashboardFile
 from settings import checks, content, parsing, versions
 from settings import secrets as setting_secrets
@@ -24,7 +25,6 @@ from settings.eks import access
 from settings.eks import facts as aws_facts
 from settings.eks.aws import STORAGE_CLASS
 from settings.eks.facts import Facts
-from settings.stack_files import ROOT
 from settings.values import Values
 
 
@@ -115,23 +115,13 @@ class Settings:
         return self.credentials[key].get_secret_value()
 
     @property
-    def links(self) -> Links:
-        """Base URLs of the links in a notification."""
-        return self.values.links
-
-    @property
     def mail(self) -> Mail | None:
         """The SMTP server; None if smtpSmarthost is not set."""
         return self.values.mail(self.credential("smtpPassword") if self.values.smtp_username else "")
 
-    @property
-    def timing(self) -> Timing:
-        """Waiting times of notifications."""
-        return self.values.timing
-
     def rule_files(self) -> dict[str, str]:
         """File name -> YAML of the rules that this stack deploys."""
-        return loader.render(self.rule_set, self.overrides, self.links)
+        return loader.render(self.rule_set, self.overrides, self.values.links)
 
 
 def parse(

@@ -1,5 +1,6 @@
 """Reads the stack files, Pulumi.<stack>.yaml, and the defaults in Pulumi.yaml. No other module does."""
 
+import functools
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,11 +9,11 @@ from typing import Any, cast
 
 import yaml
 
+from alerting.files import ROOT
 from settings import parsing
 from settings.parsing import PROJECT
 from settings.values import Values
 
-ROOT = Path(__file__).resolve().parent.parent
 _PREFIX = f"{PROJECT}:"
 
 
@@ -56,6 +57,12 @@ def read(stack: str, root: Path = ROOT) -> StackFile:
         encrypted=secure,
         declared=frozenset(project),
     )
+
+
+@functools.cache
+def defaults() -> Mapping[str, Any]:
+    """Key -> default in this project's Pulumi.yaml, read once."""
+    return read("").defaults
 
 
 def typed(written: Mapping[str, Any]) -> Values:

@@ -1,33 +1,26 @@
 """Fixtures that run components or the whole program on the mock engine, and small programs on the real one."""
 
-import asyncio
 import functools
 import gc
 import os
-import runpy
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import hypothesis
-import pulumi
 import pytest
 from botocore.loaders import JSONFileLoader
-from pulumi.runtime import config as runtime_config
-from pulumi.runtime.proto import source_pb2
-from pulumi.runtime.settings import reset_options
 from xdist.remote import Producer
 
+from alerting.files import ROOT
 from engine.workspace import Workspace
 from local import toolchain
 from local.errors import LocalError
 from local.paths import STATE
-from settings import values as setting_values
-from settings.eks import facts
 from tests.backends.opensearch import OpenSearchNode
-from tests.mock_engine import ROOT, SECRETS, KubernetesMocks, Recorded, RecordingMonitor, stack_config
 from tests.scheduling import SLOW, ByServer
+from tools.recording import program as recording
+from tools.recording.engine import Recorded
 
 # The first example of a test includes its imports, so a deadline per example would say nothing about the code.
 hypothesis.settings.register_profile("platform", deadline=None)
@@ -107,9 +100,8 @@ def preview(request: pytest.FixtureRequest) -> bool:
 @pytest.fixture
 def engine(recorded: Recorded) -> Iterator[Callable[..., Recorded]]:
     """`engine(program)` runs the function as a Pulumi program and gives what it registered; errors are raised."""
-    yield lambda program, **options: _run(program, recorded, **options)
-    reset_options()
-    runtime_config.set_all_config({}, [])
+    yield lambda program, **options: recording.run(program, recorded, **options)
+    recording.reset()
 
 
 _RUNS: dict[tuple[str, bool, frozenset[tuple[str, str]]], Recorded] = {}
@@ -128,47 +120,14 @@ def program(request: pytest.FixtureRequest) -> Iterator[Callable[..., Recorded]]
         key = (stack, preview, frozenset(changes.items()))
         if not patched and key in _RUNS:
             return _RUNS[key]
-        values = stack_config(stack) | (SECRETS if stack != "local" else {}) | changes
-        hidden = [name for name in (*SECRETS, *setting_values.SECRETS) if name in values]
-        secret = [f"observability:{name}" for name in hidden if stack != "local" or name in changes]
-        runtime_config.set_all_config({f"observability:{key}": value for key, value in values.items()}, secret)
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("components.kubernetes.cluster_check.require_cluster", lambda *_: "v1.34.0")
-            patch.setattr("components.eks.preflight.check", facts.offline)
-            main = str(ROOT / "__main__.py")
-            found = _run(lambda: runpy.run_path(main), Recorded(), preview=preview, stack=stack)
-            found.resources = tuple(found.resources)
+        found = recording.run_stack(stack, preview=preview, changes=changes)
+        found.resources = tuple(found.resources)
         if not patched:
             _RUNS[key] = found
         return found
 
     yield run
-    reset_options()
-    runtime_config.set_all_config({}, [])
-
-
-def _run(program: Callable[[], object], recorded: Recorded, *, preview: bool = False, stack: str = "local") -> Recorded:
-    # Other tests use the automation API, which leaves its event loop and its stack behind.
-    asyncio.set_event_loop(asyncio.new_event_loop())
-    reset_options()
-    pulumi.runtime.set_mocks(
-        KubernetesMocks(), project="observability", stack=stack, preview=preview, monitor=RecordingMonitor(recorded)
-    )
-    exports: dict[str, pulumi.Output[Any]] = {}
-
-    # Without this decorator a test would end, and pass, before the program ends.
-    @pulumi.runtime.test
-    async def wrapped() -> None:
-        program()
-        for name, value in exports.items():
-            recorded.exports[name] = await pulumi.Output.from_input(value).future()
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("pulumi.export", exports.__setitem__)
-        # Finding the place in the program that creates a resource takes a quarter of the time; no test needs it.
-        patch.setattr("pulumi.runtime.resource._get_stack_trace", source_pb2.StackTrace)
-        wrapped()
-    return recorded
+    recording.reset()
 
 
 @pytest.fixture

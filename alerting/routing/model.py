@@ -106,14 +106,6 @@ class Routing(RoutingFile):
                 needed.setdefault(key, []).append(name)
         return needed
 
-    def channels_for(self, labels: Mapping[str, str]) -> tuple[str, ...]:
-        """Names of the channels that receive an alert with these labels."""
-        route = next((route for route in self.routes if matches(route.match, labels)), None)
-        if route is None:
-            return (self.default,)
-        more = (name for part in route.also if matches(part.match, labels) for name in part.channels)
-        return (*more, *route.channels)
-
     def timing_problems(self, timing: Timing | None = None) -> list[str]:
         """Routes that would skip every second repetition, one line each.
 

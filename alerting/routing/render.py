@@ -48,13 +48,7 @@ def render(
     document: Document = {
         "global": {"pagerduty_url": pagerduty_url, **(_smtp(mail) if mail else {})},
         "templates": [TEMPLATES],
-        "route": {
-            "receiver": routing.default,
-            "group_by": routing.group_by,
-            **timing.model_dump(),
-            "routes": [_branch(branch) for branch in tree(routing, mute_windows=mute_windows)],
-        },
-        "inhibit_rules": [rule for inhibition in routing.inhibitions.values() for rule in _inhibit_rules(inhibition)],
+        **configuration(routing, timing, mute_windows=mute_windows),
         "receivers": [{"name": name, **kind.receiver(name, secrets)} for name, kind in kinds.items()],
     }
     if mute_windows and routing.mute_windows:
@@ -62,6 +56,19 @@ def render(
             {"name": name, "time_intervals": [window.document()]} for name, window in routing.mute_windows.items()
         ]
     return write_yaml(document)
+
+
+def configuration(routing: Routing, timing: Timing | None = None, *, mute_windows: bool = True) -> Document:
+    """The routes and the inhibit rules of alertmanager.yml. Without `timing`, Alertmanager's own times apply."""
+    return {
+        "route": {
+            "receiver": routing.default,
+            "group_by": routing.group_by,
+            **(timing.model_dump() if timing else {}),
+            "routes": [_branch(branch) for branch in tree(routing, mute_windows=mute_windows)],
+        },
+        "inhibit_rules": [rule for inhibition in routing.inhibitions.values() for rule in inhibit_rules(inhibition)],
+    }
 
 
 def _smtp(mail: Mail) -> Document:
@@ -85,7 +92,7 @@ def _branch(branch: Branch) -> dict[str, Any]:
     return document
 
 
-def _inhibit_rules(inhibition: Inhibition) -> Iterator[Document]:
+def inhibit_rules(inhibition: Inhibition) -> Iterator[Document]:
     """One rule that mutes alerts without a page, and one by which pages mute pages."""
     source, target = matchers(inhibition.source), matchers(inhibition.target)
     exclusions = [NO_HEARTBEAT]

@@ -32,9 +32,11 @@ class Branch(NamedTuple):
     branches: "tuple[Branch, ...]" = ()
 
 
+HEARTBEAT = "Watchdog"
+"""The alert that always fires, so that a service outside notices when notifications stop."""
 # No file can change this: pages are notified at once, and the heartbeat never stops.
 NO_PAGE = Matcher("page", "!=", "true")
-NO_HEARTBEAT = Matcher("alertname", "!=", "Watchdog")
+NO_HEARTBEAT = Matcher("alertname", "!=", HEARTBEAT)
 
 
 def tree(routing: Routing, *, mute_windows: bool) -> tuple[Branch, ...]:

@@ -4,6 +4,7 @@ from typing import Any
 
 from alerting.loader import effective
 from alerting.model import AlertOverride
+from alerting.routing import notified
 from settings.stack import Settings
 
 
@@ -15,13 +16,13 @@ def alerts(settings: Settings) -> dict[str, dict[str, Any]]:
         if not change.enabled:
             continue
         changed = effective(rule, settings.rule_set.thresholds.get(name, {}), change)
-        labels: dict[str, str] = {"alertname": name, **changed.labels.model_dump()}
+        labels = changed.alert_labels
         outputs[name] = {
             "for": changed.for_,
             "severity": labels["severity"],
             "system": labels["system"],
             "page": labels["page"],
-            "channels": list(settings.routing.channels_for(labels)),
+            "channels": list(notified.channels(settings.routing, labels)),
         }
     return outputs
 

@@ -20,7 +20,7 @@ def alertmanager(settings: Settings, namespace: pulumi.Output[str], opts: pulumi
     addresses = {key: secret.get_secret_value() for key, secret in settings.secrets.items()}
     config = routing.render(
         settings.routing,
-        settings.timing,
+        settings.values.timing,
         addresses,
         mail=settings.mail,
         pagerduty_url=values.pagerduty_url,

@@ -48,7 +48,7 @@ def log_store(
         "evaluation_interval": values.evaluation_interval,
         "cluster": values.cluster_name,
         "grafana_url": values.dashboard_base_url,
-        "rule_files": loader.render_loki(settings.rule_set, settings.overrides, settings.links),
+        "rule_files": loader.render_loki(settings.rule_set, settings.overrides, values.links),
         "alertmanagers": alertmanagers,
         "clients": [collector_gateway.APP, server.APP, prometheus.APP],
     }

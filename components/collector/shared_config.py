@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from alerting.base import Document
 from alerting.durations import seconds
 from settings import sizes
+from settings.apps import OTLP_GRPC, OTLP_HTTP
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -13,9 +14,9 @@ class Listen:
 
     host: str = "0.0.0.0"  # noqa: S104 -- a pod; network policies decide who may connect to it
     """For Go this means all addresses, including IPv6 if the kernel has it. `::` fails on kernels without IPv6."""
-    grpc: int = 4317
+    grpc: int = OTLP_GRPC
     """OTLP over gRPC."""
-    http: int = 4318
+    http: int = OTLP_HTTP
     """OTLP over HTTP."""
     metrics: int = 8888
     """The collector's own metrics."""

@@ -7,11 +7,9 @@ from pulumi_kubernetes.networking.v1 import NetworkPolicyPeerArgsDict
 
 from components.kubernetes.deployment import app_deployment
 from components.kubernetes.network_policies import tcp
-from settings.apps import SIMULATED, SIMULATED_PORT, SIMULATED_WORKERS, SimulatedSystem
+from settings.apps import OTLP_HTTP, SIMULATED, SIMULATED_PORT, SIMULATED_WORKERS, SimulatedSystem
 
 PORT = SIMULATED_PORT
-OTLP_PORT = 4318
-"""Port of the agent for OTLP over HTTP."""
 
 
 class Traces(TypedDict):
@@ -67,7 +65,7 @@ class Simulator(pulumi.ComponentResource):
                     "env": env,
                     "with_service": program.switches,
                     "allowed": [args["scraper"]],
-                    "egress": [{"to": [traces["agent"]], "ports": tcp(OTLP_PORT)}] if traces else [],
+                    "egress": [{"to": [traces["agent"]], "ports": tcp(OTLP_HTTP)}] if traces else [],
                 },
                 parent=self,
             )

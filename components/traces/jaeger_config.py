@@ -9,7 +9,7 @@ from typing import Literal
 from alerting.base import Document
 from alerting.loader import write_yaml
 from components.collector.shared_config import go_duration, own_telemetry
-from settings.apps import JAEGER
+from settings.apps import JAEGER, OTLP_GRPC, OTLP_HTTP
 
 StorageBackend = Literal["badger", "opensearch"]
 STORAGE_BACKENDS: tuple[StorageBackend, ...] = ("badger", "opensearch")
@@ -25,9 +25,9 @@ class Listen:
 
     host: str = "0.0.0.0"  # noqa: S104 -- a pod; network policies decide who may connect to it
     """For Go this means all addresses, including IPv6 if the kernel has it. `::` fails on kernels without IPv6."""
-    grpc: int = 4317
+    grpc: int = OTLP_GRPC
     """OTLP over gRPC."""
-    http: int = 4318
+    http: int = OTLP_HTTP
     """OTLP over HTTP."""
     query: int = JAEGER.port
     """UI and HTTP API."""

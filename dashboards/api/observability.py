@@ -8,7 +8,7 @@ from dashboards.builder.layout import Row, line, row
 from dashboards.builder.links import KEPT_TRACES, explore_traces
 from dashboards.builder.look import Limits, Look
 from dashboards.builder.panels import buckets, lines, log_levels, log_lines, single
-from dashboards.builder.queries import logs, or_zero, prom, prom_buckets, prom_exemplars, quantile, ratio
+from dashboards.builder.queries import logs, or_zero, percentiles, prom, prom_exemplars, quantile, ratio
 from dashboards.builder.tables import Column, ranking
 from dashboards.builder.variables import choice, label_values, search
 
@@ -117,12 +117,7 @@ def _latency() -> Row:
                 "Percentiles",
                 "50 %, 95 % and 99 % of the requests are answered within this time. A point is one request and links "
                 f"to its trace. {KEPT_TRACES}",
-                [
-                    prom(quantile(0.5, _BUCKETS), "p50"),
-                    prom(quantile(0.95, _BUCKETS), "p95"),
-                    # All percentiles have the same exemplars.
-                    prom_exemplars(quantile(0.99, _BUCKETS), "p99"),
-                ],
+                percentiles(_BUCKETS),
                 Look(unit=units.SECONDS, limits=_SLOW),
             ),
             lines(
@@ -135,8 +130,7 @@ def _latency() -> Row:
             buckets(
                 "Latency distribution",
                 "Requests by duration. Two bands indicate two types of requests, which a percentile hides.",
-                prom_buckets(f"sum by (le) (increase({_BUCKETS}[$__rate_interval]))"),
-                Look(unit=units.SECONDS),
+                _BUCKETS,
             ),
         ),
     )

@@ -24,9 +24,9 @@ from grafana_foundation_sdk.models.heatmap import HeatmapColorMode
 from grafana_foundation_sdk.models.text import TextMode
 
 from dashboards.builder.look import Look
-from dashboards.builder.queries import Query, log_rate
+from dashboards.builder.queries import Query, log_rate, prom_buckets
 from dashboards.builder.sources import PROMETHEUS, Source
-from dashboards.builder.units import PER_SECOND, SCALE
+from dashboards.builder.units import PER_SECOND, SCALE, SECONDS
 
 _LAST = "lastNotNull"
 
@@ -125,20 +125,20 @@ def bars(title: str, description: str, query: Query, look: Look) -> Panel:
     return finish(builder.build(), title, _described(description, look), [query])
 
 
-def buckets(title: str, description: str, query: Query, look: Look) -> Panel:
-    """A heatmap of a histogram: the number of observations in each bucket."""
+def buckets(title: str, description: str, series: str) -> Panel:
+    """A heatmap of durations: the number of observations in each bucket. `series` selects `_bucket` series."""
     builder = (
         heatmap.Panel()
         .calculate(False)
         .color(heatmap.HeatmapColorOptions().mode(HeatmapColorMode.SCHEME).scheme("Oranges").exponent(0.5).steps(64))
-        .y_axis(heatmap.YAxisConfig().unit(look.unit).axis_placement(model.AxisPlacement.LEFT))
+        .y_axis(heatmap.YAxisConfig().unit(SECONDS).axis_placement(model.AxisPlacement.LEFT))
         .cell_gap(1)
         # Cells with smaller values are not drawn, so empty buckets stay empty.
         .filter_values(heatmap.FilterValueRange().le(1e-9))
-        .unit(look.unit)
+        .unit(SECONDS)
         .show_legend()
     )
-    return finish(builder.build(), title, _described(description, look), [query])
+    return finish(builder.build(), title, description, [prom_buckets(series)])
 
 
 def states(title: str, description: str, queries: list[Query], look: Look) -> Panel:

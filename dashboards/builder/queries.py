@@ -46,9 +46,13 @@ def prom_last(expression: str, legend: str) -> Query:
     return Query(source=PROMETHEUS, expression=_text(expression), legend=legend, form="last")
 
 
-def prom_buckets(expression: str) -> Query:
-    """PromQL that keeps `le`, for a heatmap. Without exemplars, because their points would cover the cells."""
-    return Query(source=PROMETHEUS, expression=_text(expression), legend="{{le}}", form="heatmap")
+def prom_buckets(buckets: str) -> Query:
+    """The growth of a histogram's buckets, for a heatmap. `buckets` selects its `_bucket` series.
+
+    Without exemplars, because their points would cover the cells.
+    """
+    expression = f"sum by (le) (increase({buckets}[$__rate_interval]))"
+    return Query(source=PROMETHEUS, expression=expression, legend="{{le}}", form="heatmap")
 
 
 def prom_table(expression: str, column: str) -> Query:
@@ -80,6 +84,13 @@ def quantile(level: float, buckets: str, by: str = "") -> str:
     """A quantile of a classic histogram. `buckets` selects its `_bucket` series; `by` lists more labels to keep."""
     labels = f"{by}, le" if by else "le"
     return f"histogram_quantile({level:g}, sum by ({labels}) (rate({buckets}[$__rate_interval])))"
+
+
+def percentiles(buckets: str, by: str = "", *levels: int) -> list[Query]:
+    """Percentiles of a histogram. Only the last has exemplars, because all percentiles have the same."""
+    name = "".join(f"{{{{{label}}}}} " for label in by.split(", ") if label)
+    *first, last = [(quantile(level / 100, buckets, by), f"{name}p{level}") for level in levels or (50, 95, 99)]
+    return [*(prom(expression, legend) for expression, legend in first), prom_exemplars(*last)]
 
 
 def share(part: str, whole: str) -> str:

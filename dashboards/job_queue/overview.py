@@ -7,7 +7,7 @@ from dashboards.builder.dashboard import About, dashboard
 from dashboards.builder.layout import Row, line, row
 from dashboards.builder.look import Limits, Look
 from dashboards.builder.panels import buckets, dials, lines
-from dashboards.builder.queries import prom, prom_buckets, prom_exemplars, quantile
+from dashboards.builder.queries import prom, prom_exemplars, quantile
 from dashboards.builder.variables import label_values
 
 _QUEUE = 'queue=~"$queue"'
@@ -79,8 +79,7 @@ def _parts() -> Row:
         "Scheduler cycle duration",
         "Duration of cycles; the scheduler runs once a second. JobQueueSchedulerSlow alerts when 5 % of the cycles "
         "take longer than 0.2 s.",
-        prom_buckets("sum by (le) (increase(jq_scheduler_cycle_duration_seconds_bucket[$__rate_interval]))"),
-        Look(unit=units.SECONDS),
+        "jq_scheduler_cycle_duration_seconds_bucket",
     )
     kafka = lines(
         "Kafka publish error rate",

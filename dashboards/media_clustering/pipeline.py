@@ -10,7 +10,7 @@ from dashboards.builder.layout import Row, line, row
 from dashboards.builder.links import KEPT_TRACES, explore_logs, explore_traces
 from dashboards.builder.look import Limits, Look
 from dashboards.builder.panels import dials, lines, log_lines, single, text_panel
-from dashboards.builder.queries import grown, logs, or_zero, prom, prom_last
+from dashboards.builder.queries import grown, logs, or_zero, percentiles, prom, prom_last
 from dashboards.builder.variables import label_values, search
 from dashboards.media_upload import signals as media
 
@@ -181,7 +181,7 @@ def _throughput() -> Row:
         "Job duration by backend",
         "50 % and 95 % of a backend's jobs finish within this time; a healthy p95 is below 3 s. If only the p95 rises, "
         f"few jobs are slow. A point is one job and links to its trace. {KEPT_TRACES}",
-        media.percentiles(f"cluster_job_duration_seconds_bucket{{{_BACKENDS}}}", "backend", 50, 95),
+        percentiles(f"cluster_job_duration_seconds_bucket{{{_BACKENDS}}}", "backend", 50, 95),
         Look(unit=units.SECONDS, limits=_DURATION_LIMITS),
     )
     backends = lines(

@@ -8,7 +8,7 @@ from dashboards.builder.layout import Row, line, row
 from dashboards.builder.links import KEPT_TRACES, explore_traces
 from dashboards.builder.look import Limits, Look
 from dashboards.builder.panels import buckets, lines, single
-from dashboards.builder.queries import prom, prom_buckets, prom_exemplars, quantile, ratio, share
+from dashboards.builder.queries import percentiles, prom, prom_exemplars, quantile, ratio, share
 from dashboards.builder.tables import Column, ranking
 from dashboards.builder.variables import label_values
 from dashboards.media_upload import signals as media
@@ -175,7 +175,7 @@ def _latency() -> Row:
                 "Percentiles",
                 "50 %, 95 % and 99 % of the requests are answered within this time. A point is one request and links "
                 f"to its trace. {KEPT_TRACES}",
-                media.percentiles(_DURATION),
+                percentiles(_DURATION),
                 Look(unit=units.SECONDS, limits=media.GATEWAY_SLOW),
             ),
             lines(
@@ -187,8 +187,7 @@ def _latency() -> Row:
             buckets(
                 "Latency distribution",
                 "Requests by duration. Two bands indicate two types of requests, which a percentile hides.",
-                prom_buckets(f"sum by (le) (increase({_DURATION}[$__rate_interval]))"),
-                Look(unit=units.SECONDS),
+                _DURATION,
             ),
             height=11,
         ),

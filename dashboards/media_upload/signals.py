@@ -11,7 +11,7 @@ from dashboards.builder.layout import Line, Row, line, row
 from dashboards.builder.links import explore_logs
 from dashboards.builder.look import CRITICAL, GOOD, WARNING, Limits, Look, Word
 from dashboards.builder.panels import lines, log_lines, single
-from dashboards.builder.queries import Query, log_rate, logs, prom, prom_exemplars, quantile
+from dashboards.builder.queries import log_rate, logs, prom
 from dashboards.builder.variables import choice, search
 
 HERE = 'namespace=~"$namespace"'
@@ -52,13 +52,6 @@ _PLACES = {
 def places(*, without: str) -> dict[str, str]:
     """Header links to the other media dashboards: text -> path. `without` is the uid of the current dashboard."""
     return {text: f"/d/{uid}" for uid, text in _PLACES.items() if uid != without}
-
-
-def percentiles(buckets: str, by: str = "", *levels: int) -> list[Query]:
-    """Percentiles of a histogram. Only the last has exemplars, because all percentiles have the same."""
-    name = "".join(f"{{{{{label}}}}} " for label in by.split(", ") if label)
-    *first, last = [(quantile(level / 100, buckets, by), f"{name}p{level}") for level in levels or (50, 95, 99)]
-    return [*(prom(expression, legend) for expression, legend in first), prom_exemplars(*last)]
 
 
 def linked(panel: Panel, title: str, uid: str) -> Panel:

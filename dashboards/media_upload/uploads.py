@@ -8,7 +8,7 @@ from dashboards.builder.layout import Row, line, row
 from dashboards.builder.links import KEPT_TRACES
 from dashboards.builder.look import Look
 from dashboards.builder.panels import buckets, lines, single
-from dashboards.builder.queries import grown, or_zero, prom, prom_buckets, prom_last, quantile, ratio
+from dashboards.builder.queries import grown, or_zero, percentiles, prom, prom_last, quantile, ratio
 from dashboards.builder.variables import label_values
 from dashboards.media_upload import signals as media
 
@@ -114,14 +114,13 @@ def _uploads() -> Row:
                 "Upload duration",
                 "50 %, 95 % and 99 % of the uploads finish within this time. A point is one upload and links to its "
                 f"trace. {KEPT_TRACES}",
-                media.percentiles(_DURATION),
+                percentiles(_DURATION),
                 Look(unit=units.SECONDS, limits=media.UPLOAD_SLOW),
             ),
             buckets(
                 "Distribution of the duration",
                 "Uploads by duration. Two bands indicate two types of uploads, which a percentile hides.",
-                prom_buckets(f"sum by (le) (increase({_DURATION}[$__rate_interval]))"),
-                Look(unit=units.SECONDS),
+                _DURATION,
             ),
         ),
     )

@@ -8,17 +8,7 @@ from dashboards.builder.layout import Row, line, row
 from dashboards.builder.links import KEPT_TRACES, explore_traces
 from dashboards.builder.look import Look
 from dashboards.builder.panels import buckets, lines, single
-from dashboards.builder.queries import (
-    grown,
-    or_zero,
-    prom,
-    prom_buckets,
-    prom_exemplars,
-    prom_last,
-    quantile,
-    ratio,
-    share,
-)
+from dashboards.builder.queries import grown, or_zero, prom, prom_exemplars, prom_last, quantile, ratio, share
 from dashboards.builder.tables import Column, ranking
 from dashboards.builder.variables import label_values
 from dashboards.media_upload import signals as media
@@ -170,8 +160,7 @@ def _duration() -> Row:
             buckets(
                 "Distribution of the duration",
                 "Variants by duration. Two bands indicate two types of work, which a percentile hides.",
-                prom_buckets(f"sum by (le) (increase({_DURATION}[$__rate_interval]))"),
-                Look(unit=units.SECONDS),
+                _DURATION,
             ),
             height=11,
         ),

@@ -1,10 +1,10 @@
 """Platform - SLOs: objectives, remaining error budgets, burn rates."""
 
-from pathlib import Path
 from typing import Any
 
 from grafana_foundation_sdk.models.dashboard import Panel, ValueMap, ValueMappingResult
 
+from alerting.files import RULES
 from dashboards.builder import units
 from dashboards.builder.dashboard import About, dashboard
 from dashboards.builder.layout import Row, line, row
@@ -51,7 +51,7 @@ def build() -> dict[str, Any]:
 
 def _runbooks() -> list[str]:
     """Alerts of all SLOs, derived from the names of the runbooks, so that a new SLO needs no change here."""
-    files = (Path(__file__).resolve().parent.parent.parent / "rules/runbooks").glob("*.md")
+    files = (RULES / "runbooks").glob("*.md")
     return sorted(file.stem for file in files if file.stem.endswith(_ALERTS))
 
 

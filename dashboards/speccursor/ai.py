@@ -7,8 +7,8 @@ from dashboards.builder.dashboard import dashboard
 from dashboards.builder.layout import Row, line, row
 from dashboards.builder.links import KEPT_TRACES
 from dashboards.builder.look import Limits, Look
-from dashboards.builder.panels import buckets, dials, lines, log_lines, single
-from dashboards.builder.queries import grown, logs, prom, prom_buckets, prom_exemplars, quantile, share
+from dashboards.builder.panels import buckets, dials, lines, single
+from dashboards.builder.queries import grown, percentiles, prom, quantile, share
 from dashboards.builder.variables import label_values
 from dashboards.speccursor import signals
 
@@ -35,7 +35,7 @@ def build() -> dict[str, Any]:
         logs='{namespace=~"${namespace:pipe}", service="ai-service"}',
     )
     variables = [signals.namespace(), label_values("model", "model", f"ai_tokens_total{{{_HERE}}}")]
-    return dashboard(about, variables, [_now(), _tokens(), _requests(), _time(), _log()])
+    return dashboard(about, variables, [_now(), _tokens(), _requests(), _time(), signals.service_log("ai-service")])
 
 
 def _succeeded(window: str = "$__rate_interval") -> str:
@@ -138,30 +138,13 @@ def _time() -> Row:
             lines(
                 "Generation time by model",
                 f"50 % and 95 % of the generations end within this time. Points link to traces. {KEPT_TRACES}",
-                [
-                    prom(quantile(0.5, _BUCKETS, "model"), "{{model}} p50"),
-                    prom_exemplars(quantile(0.95, _BUCKETS, "model"), "{{model}} p95"),
-                ],
+                percentiles(_BUCKETS, "model", 50, 95),
                 Look(unit=units.SECONDS, limits=signals.SLOW),
             ),
             buckets(
                 "Distribution of the generation time",
                 "Generations by duration. Two bands indicate two types of work, which a percentile hides.",
-                prom_buckets(f"sum by (le) (increase({_BUCKETS}[$__rate_interval]))"),
-                Look(unit=units.SECONDS),
-            ),
-        ),
-    )
-
-
-def _log() -> Row:
-    return row(
-        "Logs",
-        line(
-            log_lines(
-                "Warnings and errors of ai-service",
-                "Newest first. An opened line links to its trace.",
-                logs(f'{{{_HERE}, service="ai-service"}} | level=~"WARN.*|ERROR"'),
+                _BUCKETS,
             ),
         ),
     )

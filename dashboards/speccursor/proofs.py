@@ -7,8 +7,8 @@ from dashboards.builder.dashboard import dashboard
 from dashboards.builder.layout import Row, line, row
 from dashboards.builder.links import KEPT_TRACES
 from dashboards.builder.look import Limits, Look
-from dashboards.builder.panels import bars, buckets, lines, log_lines, single
-from dashboards.builder.queries import logs, prom, prom_buckets, prom_exemplars, quantile, share
+from dashboards.builder.panels import bars, buckets, lines, single
+from dashboards.builder.queries import percentiles, prom, quantile, share
 from dashboards.builder.variables import label_values
 from dashboards.speccursor import signals
 
@@ -37,7 +37,7 @@ def build() -> dict[str, Any]:
         logs='{namespace=~"${namespace:pipe}", service="lean-engine"}',
     )
     variables = [signals.namespace(), label_values("complexity", "complexity", f"proofs_total{{{_HERE}}}")]
-    return dashboard(about, variables, [_now(), _success(), _time(), _log()])
+    return dashboard(about, variables, [_now(), _success(), _time(), signals.service_log("lean-engine")])
 
 
 def _proofs(status: str = "", by: str = "", window: str = "$__rate_interval", of: str = _OF) -> str:
@@ -119,30 +119,13 @@ def _time() -> Row:
                 "Latency by status",
                 "50 % and 95 % of the checks end within this time. Failures that all take equally long are timeouts. "
                 f"Points link to traces. {KEPT_TRACES}",
-                [
-                    prom(quantile(0.5, _BUCKETS, "status"), "{{status}} p50"),
-                    prom_exemplars(quantile(0.95, _BUCKETS, "status"), "{{status}} p95"),
-                ],
+                percentiles(_BUCKETS, "status", 50, 95),
                 Look(unit=units.SECONDS, limits=signals.SLOW),
             ),
             buckets(
                 "Distribution of the latency",
                 "Checks by duration, whatever their result.",
-                prom_buckets(f"sum by (le) (increase({_BUCKETS}[$__rate_interval]))"),
-                Look(unit=units.SECONDS),
-            ),
-        ),
-    )
-
-
-def _log() -> Row:
-    return row(
-        "Logs",
-        line(
-            log_lines(
-                "Warnings and errors of lean-engine",
-                "Newest first. An opened line links to its trace.",
-                logs(f'{{{_HERE}, service="lean-engine"}} | level=~"WARN.*|ERROR"'),
+                _BUCKETS,
             ),
         ),
     )

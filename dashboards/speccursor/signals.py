@@ -3,7 +3,10 @@
 from grafana_foundation_sdk.models.dashboard import VariableModel
 
 from dashboards.builder.dashboard import About
+from dashboards.builder.layout import Row, line, row
 from dashboards.builder.look import Limits
+from dashboards.builder.panels import log_lines
+from dashboards.builder.queries import logs
 from dashboards.builder.variables import label_values
 
 HERE = 'namespace=~"$namespace"'
@@ -44,3 +47,17 @@ def namespace() -> VariableModel:
 def service() -> VariableModel:
     """SpecCursor's services. All means exactly these, because other systems' log lines and spans have services, too."""
     return label_values("service", "service", f"http_request_duration_seconds_count{{{HERE}}}", only_these=True)
+
+
+def service_log(service: str) -> Row:
+    """A row with the warnings and errors of one service."""
+    return row(
+        "Logs",
+        line(
+            log_lines(
+                f"Warnings and errors of {service}",
+                "Newest first. An opened line links to its trace.",
+                logs(f'{{{HERE}, service="{service}"}} | level=~"WARN.*|ERROR"'),
+            ),
+        ),
+    )

@@ -8,7 +8,7 @@ from dashboards.builder.layout import Row, line, row
 from dashboards.builder.links import KEPT_TRACES
 from dashboards.builder.look import Limits, Look
 from dashboards.builder.panels import buckets, lines, single
-from dashboards.builder.queries import prom, prom_buckets, prom_exemplars, quantile, share
+from dashboards.builder.queries import percentiles, prom, quantile, share
 from dashboards.builder.tables import Column, ranking
 from dashboards.builder.variables import label_values
 from dashboards.speccursor import signals
@@ -161,10 +161,7 @@ def _time() -> Row:
             lines(
                 "Duration by ecosystem",
                 f"50 % and 95 % of the upgrades finish within this time. Points link to traces. {KEPT_TRACES}",
-                [
-                    prom(quantile(0.5, _BUCKETS, "ecosystem"), "{{ecosystem}} p50"),
-                    prom_exemplars(quantile(0.95, _BUCKETS, "ecosystem"), "{{ecosystem}} p95"),
-                ],
+                percentiles(_BUCKETS, "ecosystem", 50, 95),
                 Look(unit=units.SECONDS),
             ),
             lines(
@@ -176,8 +173,7 @@ def _time() -> Row:
             buckets(
                 "Distribution of the duration",
                 "Upgrades by duration. Two bands indicate two types of upgrades, which a percentile hides.",
-                prom_buckets(f"sum by (le) (increase({_BUCKETS}[$__rate_interval]))"),
-                Look(unit=units.SECONDS),
+                _BUCKETS,
             ),
         ),
     )

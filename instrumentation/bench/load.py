@@ -30,7 +30,7 @@ from local.paths import ROOT, STATE
 from local.ports import free_port
 
 P99, ADDED, CPU = 1.0, 0.005, 0.03
-"""Seed 004's criteria: seconds of the 99th percentile, seconds of median that are added, share of a core added."""
+"""Limits of the load test: seconds of the 99th percentile, seconds of median that are added, share of a core added."""
 PERCENTILES = (10, 25, 50, 75, 90, 95, 99, 99.9)
 VARIANTS = {"without": "plain", "instrumented": "instrumented"}
 REPORT = STATE / "load"

@@ -3,9 +3,11 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from alerting.durations import seconds
 from ops.capacity.sizing import Sizing
 from ops.capacity.workload import Workload
 from settings import sizes
+from settings.quantities import quantity_bytes
 
 GIB = 2**30
 GB = 1e9
@@ -83,25 +85,26 @@ class Flows:
 
 def flows(sizing: Sizing, workload: Workload) -> Flows:
     """The amounts of data that the workload causes with these settings."""
-    samples_per_second = workload.series.value / sizing.scrape_interval
+    values = sizing.values
+    samples_per_second = workload.series.value / seconds(values.scrape_interval)
     samples = samples_per_second * MONTH
     log_gb = workload.log_gb_per_day.value * MONTH / DAY
-    copies = sizes.loki_replication(sizing.loki_replicas)
-    kept_share = workload.error_ratio.value + (1 - workload.error_ratio.value) * sizing.sampled
+    copies = sizes.loki_replication(values.loki_replicas)
+    kept_share = workload.error_ratio.value + (1 - workload.error_ratio.value) * values.trace_sampling_percentage / 100
     traces = workload.traces_per_second.value * MONTH
     span_gb = workload.spans_per_trace.value * SPAN_BYTES / GB
-    days = sizing.jaeger_retention / DAY
+    days = seconds(values.jaeger_retention) / DAY
     other_zone = 1 - 1 / workload.zones.value
-    scraped_gb = samples * sizing.prometheus_replicas * SCRAPED_BYTES / GB
-    xray_gb = traces * kept_share * span_gb if sizing.xray else 0.0
+    scraped_gb = samples * values.prometheus_replicas * SCRAPED_BYTES / GB
+    xray_gb = traces * kept_share * span_gb if values.xray else 0.0
     remote_gb = samples * SCRAPED_BYTES / GB if sizing.managed_prometheus else 0.0
     return Flows(
         samples_per_second=samples_per_second,
         samples=samples,
         log_gb=log_gb,
-        log_gb_kept=workload.log_gb_per_day.value * sizing.loki_retention / DAY * copies / LOG_COMPRESSION,
-        puts=_puts(sizing, workload) if sizing.loki_s3 else 0.0,
-        gets=_gets(workload) if sizing.loki_s3 else 0.0,
+        log_gb_kept=workload.log_gb_per_day.value * seconds(values.loki_retention) / DAY * copies / LOG_COMPRESSION,
+        puts=_puts(sizing, workload) if sizing.stores_logs_in_s3 else 0.0,
+        gets=_gets(workload) if sizing.stores_logs_in_s3 else 0.0,
         xray_gb=xray_gb,
         spans_gb=traces * span_gb,
         spans_gb_kept=workload.traces_per_second.value * kept_share * DAY * days * span_gb,
@@ -113,10 +116,11 @@ def flows(sizing: Sizing, workload: Workload) -> Flows:
 
 def _puts(sizing: Sizing, workload: Workload) -> float:
     """Write requests: chunks flushed by age or by size, whichever is more, plus index files and compaction."""
-    copies = sizes.loki_replication(sizing.loki_replicas)
+    values = sizing.values
+    copies = sizes.loki_replication(values.loki_replicas)
     by_age = workload.log_streams.value * MONTH / CHUNK_SECONDS
     by_size = workload.log_gb_per_day.value * GB * MONTH / DAY / LOG_COMPRESSION / CHUNK_BYTES
-    index = sizing.loki_replicas * MONTH / _INDEX_SECONDS
+    index = values.loki_replicas * MONTH / _INDEX_SECONDS
     return copies * max(by_age, by_size) + index + _COMPACTION_REQUESTS * MONTH / (sizes.LOKI_COMPACTION_MINUTES * 60)
 
 
@@ -132,13 +136,14 @@ def needs(sizing: Sizing, workload: Workload) -> list[Need]:
 
 
 def _metrics(sizing: Sizing, workload: Workload, flow: Flows) -> Iterator[Need]:
+    values = sizing.values
     per_second = flow.samples_per_second
-    blocks = sizing.prometheus_retention * per_second * SAMPLE_BYTES
+    blocks = seconds(values.prometheus_retention) * per_second * SAMPLE_BYTES
     yield Need(
         part="Prometheus",
         what="disk for the whole retention",
         needed=(blocks + per_second * _WAL_BYTES * _WAL_SECONDS) / GIB,
-        given=sizing.prometheus_storage * sizes.PROMETHEUS_USABLE / GIB,
+        given=quantity_bytes(values.prometheus_storage) * sizes.PROMETHEUS_USABLE / GIB,
         unit="GiB",
         settings="prometheusStorage, prometheusRetention, scrapeInterval",
     )
@@ -146,33 +151,34 @@ def _metrics(sizing: Sizing, workload: Workload, flow: Flows) -> Iterator[Need]:
         part="Prometheus",
         what="memory",
         needed=(_PROMETHEUS_BASE + workload.series.value * SERIES_BYTES) / GIB,
-        given=sizing.prometheus_memory / GIB,
+        given=quantity_bytes(values.prometheus_memory) / GIB,
         unit="GiB",
         settings="prometheusMemory",
     )
 
 
 def _logs(sizing: Sizing, workload: Workload, flow: Flows) -> Iterator[Need]:
+    values = sizing.values
     # With a bucket, the volume holds only data that is not uploaded yet; without one, it holds the whole retention.
     unflushed = (
-        workload.log_gb_per_day.value * GB * PEAK * CHUNK_SECONDS / DAY * sizes.loki_replication(sizing.loki_replicas)
+        workload.log_gb_per_day.value * GB * PEAK * CHUNK_SECONDS / DAY * sizes.loki_replication(values.loki_replicas)
     )
-    stored = 0.0 if sizing.loki_s3 else flow.log_gb_kept * GB
+    stored = 0.0 if sizing.stores_logs_in_s3 else flow.log_gb_kept * GB
     yield Need(
         part="Loki",
         what="disk of each replica",
-        needed=(unflushed / sizing.loki_replicas + stored) / GIB,
-        given=sizing.loki_storage * 0.9 / GIB,
+        needed=(unflushed / values.loki_replicas + stored) / GIB,
+        given=quantity_bytes(values.loki_storage) * 0.9 / GIB,
         unit="GiB",
-        settings="lokiStorage, lokiRetention" if not sizing.loki_s3 else "lokiStorage",
+        settings="lokiStorage, lokiRetention" if not sizing.stores_logs_in_s3 else "lokiStorage",
     )
     yield Need(
         part="Loki",
         what="active streams",
         needed=workload.log_streams.value,
-        given=int(sizing.loki_memory * sizes.LOKI_STREAMS_SHARE / sizes.LOKI_STREAM_BYTES)
-        * sizing.loki_replicas
-        / sizes.loki_replication(sizing.loki_replicas),
+        given=int(quantity_bytes(values.loki_memory) * sizes.LOKI_STREAMS_SHARE / sizes.LOKI_STREAM_BYTES)
+        * values.loki_replicas
+        / sizes.loki_replication(values.loki_replicas),
         unit="streams",
         settings="lokiMemory, lokiReplicas",
     )
@@ -187,8 +193,9 @@ def _logs(sizing: Sizing, workload: Workload, flow: Flows) -> Iterator[Need]:
 
 
 def _traces(sizing: Sizing, workload: Workload, flow: Flows) -> Iterator[Need]:
-    waiting = workload.traces_per_second.value * PEAK * sizing.decision_wait
-    memory = sizing.collector_memory * sizes.GATEWAY_TRACES_SHARE * sizing.collector_replicas
+    values = sizing.values
+    waiting = workload.traces_per_second.value * PEAK * seconds(values.trace_decision_wait)
+    memory = quantity_bytes(values.collector_memory) * sizes.GATEWAY_TRACES_SHARE * values.collector_replicas
     yield Need(
         part="Collector",
         what="traces that wait for their decision, at peak",
@@ -197,11 +204,12 @@ def _traces(sizing: Sizing, workload: Workload, flow: Flows) -> Iterator[Need]:
         unit="traces",
         settings="collectorMemory, collectorReplicas, traceDecisionWait",
     )
-    if sizing.jaeger_badger:
-        given, keys = float(sizing.jaeger_storage), "jaegerStorage, jaegerRetention, traceSamplingPercentage"
-    elif sizing.opensearch_domain:
+    if values.jaeger_storage_backend == "badger":
+        given = float(quantity_bytes(values.jaeger_storage))
+        keys = "jaegerStorage, jaegerRetention, traceSamplingPercentage"
+    elif values.opensearch_domain:
         # Each index has one copy on another instance; OpenSearch needs a quarter of the disk to stay free.
-        given = sizing.opensearch_storage * sizing.opensearch_instances * 0.75 / 2
+        given = quantity_bytes(values.opensearch_storage) * values.opensearch_instances * 0.75 / 2
         keys = "opensearchStorage, opensearchInstances, traceSamplingPercentage"
     else:
         return

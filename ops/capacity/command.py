@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
+from alerting.files import ROOT
 from ops import environment
 from ops.capacity import comparison
 from ops.capacity.comparison import Comparison
 from ops.drills.fire_alerts import terminal
-from ops.environment import ROOT
 from ops.errors import UsageError
 from ops.review import commits
 

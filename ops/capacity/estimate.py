@@ -11,6 +11,7 @@ from ops.capacity.prices import Prices, Quote
 from ops.capacity.sizing import Sizing
 from ops.capacity.workload import Workload
 from ops.errors import OpsError
+from settings.quantities import quantity_bytes
 
 HOURS = MONTH / 3600
 # Cores and bytes of a node that are left for pods after the kubelet, the system and the DaemonSets of EKS.
@@ -90,19 +91,20 @@ def estimate(stack: str, sizing: Sizing, workload: Workload, prices: Prices) -> 
 
     Raises OpsError for a node type that is not in NODES.
     """
+    values = sizing.values
     node = workload.node_type.value
     if node not in NODES:
         raise OpsError(f"workload.yaml: node_type: {node!r} is not allowed; allowed: {', '.join(NODES)}")
     flow = capacity.flows(sizing, workload)
-    quantities = _quantities(sizing, workload, flow) if sizing.cloud == "eks" else ()
+    quantities = _quantities(sizing, workload, flow) if values.cloud == "eks" else ()
     lines = [_line(one, sizing, prices) for one in quantities if one[2] > 0]
     # A cluster that the program creates runs in Auto Mode.
-    if sizing.cloud == "eks" and (sizing.creates_cluster or sizing.auto_mode):
+    if values.cloud == "eks" and (sizing.creates_cluster or values.eks_auto_mode):
         nodes = sum(line.monthly for line in lines if line.price == f"node_{node}")
         lines.append(_line(("EKS Auto Mode", "eks_auto_mode_share", nodes), sizing, prices))
     return Estimate(
         stack=stack,
-        region=sizing.region,
+        region=values.aws_region,
         workload=workload,
         flows=flow,
         lines=tuple(lines),
@@ -116,13 +118,14 @@ _Quantity = tuple[str, str, float]
 
 def _line(quantity: _Quantity, sizing: Sizing, prices: Prices) -> Line:
     what, key, amount = quantity
-    return Line(what=what, quantity=amount, quote=prices.quote(key, sizing.region), price=key)
+    return Line(what=what, quantity=amount, quote=prices.quote(key, sizing.values.aws_region), price=key)
 
 
 def _quantities(sizing: Sizing, workload: Workload, flow: Flows) -> Iterator[_Quantity]:
+    values = sizing.values
     yield from _compute(sizing, workload)
     yield from _volumes(sizing)
-    if sizing.loki_s3:
+    if sizing.stores_logs_in_s3:
         yield "Logs in S3", "s3_storage", flow.log_gb_kept
         yield "S3 writes", "s3_put", flow.puts / 1000
         yield "S3 reads", "s3_get", flow.gets / 1000
@@ -132,14 +135,14 @@ def _quantities(sizing: Sizing, workload: Workload, flow: Flows) -> Iterator[_Qu
         yield "Managed Prometheus, further samples", "amp_samples_next", max(flow.samples - _AMP_FIRST, 0) / 1e7
         # Managed Prometheus keeps 150 days.
         yield "Managed Prometheus, storage", "amp_storage", flow.samples * 150 / (MONTH / capacity.DAY) * 2 / GIB
-    if sizing.opensearch_domain:
-        hours = sizing.opensearch_instances * HOURS
-        yield "OpenSearch instances", f"opensearch_{sizing.opensearch_instance_type}", hours
-        stored = sizing.opensearch_instances * sizing.opensearch_storage / GIB
+    if values.opensearch_domain:
+        hours = values.opensearch_instances * HOURS
+        yield "OpenSearch instances", f"opensearch_{values.opensearch_instance_type}", hours
+        stored = values.opensearch_instances * quantity_bytes(values.opensearch_storage) / GIB
         yield "OpenSearch storage", "opensearch_gp3", stored
     yield "Traces in X-Ray", "xray_spans", flow.xray_gb
     yield from _network(sizing, workload, flow)
-    if sizing.makes_key:
+    if not values.kms_key_arn:
         yield "KMS key", "kms_key", 1
     yield "KMS requests", "kms_requests", (flow.puts + flow.gets) * _KMS_SHARE / 10_000
     yield "Secrets Manager", "secret", sizing.secrets
@@ -161,26 +164,29 @@ def _compute(sizing: Sizing, workload: Workload) -> Iterator[_Quantity]:
 
 
 def _volumes(sizing: Sizing) -> Iterator[_Quantity]:
+    values = sizing.values
+    jaeger = values.jaeger_replicas * quantity_bytes(values.jaeger_storage)
     sizes = {
-        "Prometheus": sizing.prometheus_replicas * sizing.prometheus_storage,
-        "Alertmanager": sizing.alertmanager_replicas * sizing.alertmanager_storage,
-        "Loki": sizing.loki_replicas * sizing.loki_storage,
-        "Jaeger": sizing.jaeger_replicas * sizing.jaeger_storage if sizing.jaeger_badger else 0,
-        "Collector": sizing.collector_replicas * sizing.collector_storage,
-        "Grafana": sizing.grafana_storage if sizing.grafana else 0,
+        "Prometheus": values.prometheus_replicas * quantity_bytes(values.prometheus_storage),
+        "Alertmanager": values.alertmanager_replicas * quantity_bytes(values.alertmanager_storage),
+        "Loki": values.loki_replicas * quantity_bytes(values.loki_storage),
+        "Jaeger": jaeger if values.jaeger_storage_backend == "badger" else 0,
+        "Collector": values.collector_replicas * quantity_bytes(values.collector_storage),
+        "Grafana": quantity_bytes(values.grafana_storage) if values.grafana else 0,
     }
     for part, size in sizes.items():
         yield f"Volumes of {part}", "ebs_gp3", size / GIB
 
 
 def _network(sizing: Sizing, workload: Workload, flow: Flows) -> Iterator[_Quantity]:
+    values = sizing.values
     yield "Traffic between zones, both directions", "cross_zone_gb", flow.cross_zone_gb * 2
     yield "Traffic to AWS through NAT", "nat_gateway_gb", flow.aws_gb
-    if sizing.load_balancer != "none":
+    if values.ingress != "none":
         yield "Load balancer", "alb_hour", HOURS
         # An LCU includes one GB an hour; its limits on connections and rules are far from reached.
         yield "Load balancer, capacity", "alb_lcu_hour", workload.users_gb_per_day.value * MONTH / capacity.DAY
-    if sizing.load_balancer == "internet-facing":
+    if values.ingress == "internet-facing":
         yield "Public addresses", "public_ipv4_hour", workload.zones.value * HOURS
 
 

@@ -28,34 +28,17 @@ def platform(sizing: Sizing, nodes: int) -> list[Pods]:
 
 
 def _all(sizing: Sizing, nodes: int) -> Iterator[Pods]:
-    yield Pods(
-        app="prometheus", count=sizing.prometheus_replicas, cpu=sizes.CPU["prometheus"], memory=sizing.prometheus_memory
-    )
-    yield Pods(
-        app="alertmanager",
-        count=sizing.alertmanager_replicas,
-        cpu=sizes.CPU["alertmanager"],
-        memory=quantity_bytes(sizes.MEMORY["alertmanager"]),
-    )
-    yield Pods(app="loki", count=sizing.loki_replicas, cpu=sizes.CPU["loki"], memory=sizing.loki_memory)
-    yield Pods(app="jaeger", count=sizing.jaeger_replicas, cpu=sizes.CPU["jaeger"], memory=sizing.jaeger_memory)
-    yield Pods(
-        app="otel-gateway",
-        count=sizing.collector_replicas,
-        cpu=sizes.CPU["otel-gateway"],
-        memory=sizing.collector_memory,
-    )
-    yield Pods(app="otel-agent", count=nodes, cpu=sizes.CPU["otel-agent"], memory=sizing.agent_memory)
-    yield Pods(app="grafana", count=int(sizing.grafana), cpu=sizes.CPU["grafana"], memory=sizing.grafana_memory)
-    yield Pods(
-        app="kube-state-metrics",
-        count=int(sizing.kube_state_metrics),
-        cpu=sizes.CPU["kube-state-metrics"],
-        memory=sizing.kube_state_metrics_memory,
-    )
-    yield Pods(
-        app="node-exporter",
-        count=nodes if sizing.node_exporter else 0,
-        cpu=sizes.CPU["node-exporter"],
-        memory=quantity_bytes(sizes.MEMORY["node-exporter"]),
-    )
+    values, memory = sizing.values, sizes.MEMORY
+    yield _pods("prometheus", values.prometheus_replicas, values.prometheus_memory)
+    yield _pods("alertmanager", values.alertmanager_replicas, memory["alertmanager"])
+    yield _pods("loki", values.loki_replicas, values.loki_memory)
+    yield _pods("jaeger", values.jaeger_replicas, values.jaeger_memory)
+    yield _pods("otel-gateway", values.collector_replicas, values.collector_memory)
+    yield _pods("otel-agent", nodes, values.collector_agent_memory)
+    yield _pods("grafana", int(values.grafana), values.grafana_memory)
+    yield _pods("kube-state-metrics", int(values.kube_state_metrics), values.kube_state_metrics_memory)
+    yield _pods("node-exporter", nodes if values.node_exporter else 0, memory["node-exporter"])
+
+
+def _pods(app: str, count: int, memory: str) -> Pods:
+    return Pods(app=app, count=count, cpu=sizes.CPU[app], memory=quantity_bytes(memory))

@@ -11,6 +11,7 @@ import httpx
 import yaml
 
 from alerting import durations
+from alerting.routing import notified
 from ops.errors import OpsError
 
 PATIENCE = 120.0
@@ -176,8 +177,13 @@ class Alertmanager(Api):
         super().__init__("Alertmanager", url)
 
     def config(self) -> dict[str, Any]:
-        """The running configuration."""
-        return cast(dict[str, Any], yaml.safe_load(self.get("/api/v2/status")["config"]["original"]))
+        """The running configuration. Raises OpsError for one whose routes cannot be read here."""
+        config = cast(dict[str, Any], yaml.safe_load(self.get("/api/v2/status")["config"]["original"]))
+        try:
+            notified.check(config)
+        except ValueError as error:
+            raise OpsError(f"{self.name}'s configuration: {error}") from error
+        return config
 
     def alerts(self, *matchers: str) -> list[dict[str, Any]]:
         """Alerts that match every matcher, including silenced and inhibited ones."""

@@ -7,12 +7,13 @@ from typing import Any, cast
 from alerting import loader, routing
 from alerting.model import AlertOverride, Rule, RuleSet
 from alerting.problems import RulesError
+from alerting.routing.tree import HEARTBEAT
 from ops.clients.signals import Delivery, seconds
 from ops.drills import wait_times
 from ops.environment import Environment
 from ops.errors import OpsError, UsageError
 
-ALWAYS_FIRES = "Watchdog"
+ALWAYS_FIRES = HEARTBEAT
 """Fires without a fault; the drill proves it by its heartbeats."""
 
 

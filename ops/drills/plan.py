@@ -3,12 +3,12 @@
 A plan is read from a live stack (its running configuration) or from the files (what a deployment would run).
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from alerting.model import Engine
+from alerting.routing import notified
 from ops.clients.signals import Alertmanager, Prometheus, seconds
 from ops.drills import simulated_series, wait_times
 from ops.drills.deployed import Content, Recording
@@ -93,7 +93,6 @@ def from_files(files: Content, environment: Environment, names: Sequence[str]) -
     plans: list[AlertPlan] = []
     for name in files.selected(names):
         rule = files.rule(name)
-        labels = {**rule.labels.model_dump(exclude_none=True), "alertname": name}
         evaluation = setting("evaluationInterval")
         scrape = setting("scrapeInterval")
         waits = Waits(
@@ -104,7 +103,7 @@ def from_files(files: Content, environment: Environment, names: Sequence[str]) -
             group_wait=setting("groupWait"),
             group_interval=setting("groupInterval"),
         )
-        plans.append(_plan(files, name, labels, waits))
+        plans.append(_plan(files, name, rule.alert_labels, waits))
     return plans
 
 
@@ -135,15 +134,15 @@ def from_live(
                 f"{engine} has no rule {name}: the stack is older than this checkout, or it disables the alert"
             )
         labels = {**live[name]["labels"], "alertname": name}
-        times = route_times(config, labels)
+        group_wait, group_interval = group_times(config, labels)
         waits = Waits(
             scrape=LINES_ARRIVE if files.rules[name].engine == "loki" else scrape,
             rise=_rise(files, name, scrape, float(live[name]["interval"]))
             + recorded(files.rules[name].expr, recordings, 0.0),
             evaluation=float(live[name]["interval"]),
             for_=wait_times.held(float(live[name]["duration"]), float(live[name]["interval"])),
-            group_wait=max(wait for wait, _ in times.values()),
-            group_interval=max(interval for _, interval in times.values()),
+            group_wait=group_wait,
+            group_interval=group_interval,
         )
         plans.append(_plan(files, name, labels, waits))
     return plans
@@ -165,47 +164,20 @@ def recorded(expression: str, recordings: Mapping[str, Recording], default: floa
     return max(delays, default=0.0)
 
 
-def route_times(config: Mapping[str, Any], labels: Mapping[str, str]) -> dict[str, tuple[float, float]]:
-    """Maps receivers to (group_wait, group_interval) in seconds, for every route that matches these labels.
+def group_times(config: Mapping[str, Any], labels: Mapping[str, str]) -> tuple[float, float]:
+    """The longest group_wait and group_interval of an alert's channels, in seconds.
 
-    `config` is Alertmanager's running configuration; missing values have Alertmanager's defaults.
+    `config` is Alertmanager's running configuration.
     """
-    return dict(_walk(config["route"], labels, {"group_wait": "30s", "group_interval": "5m"}))
-
-
-def _walk(
-    route: Mapping[str, Any], labels: Mapping[str, str], inherited: Mapping[str, Any]
-) -> list[tuple[str, tuple[float, float]]]:
-    own = {**inherited, **{key: route[key] for key in ("receiver", "group_wait", "group_interval") if key in route}}
-    found: list[tuple[str, tuple[float, float]]] = []
-    for child in route.get("routes") or []:
-        if matched(child.get("matchers") or [], labels):
-            found += _walk(child, labels, own)
-            if not child.get("continue"):
-                break
-    return found or [(own["receiver"], (seconds(own["group_wait"]), seconds(own["group_interval"])))]
-
-
-def matched(matchers: Sequence[str], labels: Mapping[str, str]) -> bool:
-    """Whether labels match all of these Alertmanager matchers. Raises OpsError for an unreadable matcher."""
-    return all(_matches(matcher, labels) for matcher in matchers)
-
-
-def _matches(matcher: str, labels: Mapping[str, str]) -> bool:
-    parts = re.fullmatch(r'\s*"?(\w+)"?\s*(=~|!~|!=|=)\s*"?(.*?)"?\s*', matcher)
-    if not parts:
-        raise OpsError(f"Alertmanager's configuration has a matcher that this program cannot read: {matcher}")
-    name, operator, wanted = parts.groups()
-    value = labels.get(name, "")
-    same = re.fullmatch(wanted, value) is not None if "~" in operator else wanted == value
-    return same != operator.startswith("!")
+    found = notified.notifications(config, labels)
+    return max(seconds(one.group_wait) for one in found), max(seconds(one.group_interval) for one in found)
 
 
 def _plan(files: Content, name: str, labels: Mapping[str, str], waits: Waits) -> AlertPlan:
     return AlertPlan(
         alert=name,
         labels=labels,
-        channels=files.routing.channels_for(labels),
+        channels=notified.channels(files.routing, labels),
         waits=waits,
         default_for=seconds(files.rules[name].for_),
         engine=files.rules[name].engine,

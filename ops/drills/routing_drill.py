@@ -12,9 +12,10 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from alerting.routing import notified
 from ops.clients.signals import Alertmanager, Delivery, Receiver
 from ops.drills.deployed import ALWAYS_FIRES, Content
-from ops.drills.plan import AlertPlan, Waits, matched, route_times
+from ops.drills.plan import AlertPlan, Waits, group_times
 from ops.errors import OpsError
 
 TICK = 0.5
@@ -105,31 +106,17 @@ def batches(plans: Sequence[AlertPlan], inhibitions: Sequence[Mapping[str, Any]]
 
 
 def _mutes(source: AlertPlan, target: AlertPlan, inhibitions: Sequence[Mapping[str, Any]]) -> bool:
-    return any(
-        matched(rule.get("source_matchers") or [], source.labels)
-        and matched(rule.get("target_matchers") or [], target.labels)
-        and all(source.labels.get(label, "") == target.labels.get(label, "") for label in rule.get("equal") or [])
-        for rule in inhibitions
-    )
+    return any(notified.mutes(rule, source.labels, target.labels) for rule in inhibitions)
 
 
 def _plans(files: Content, names: Sequence[str], config: Mapping[str, Any]) -> list[AlertPlan]:
     plans: list[AlertPlan] = []
     for name in names:
-        labels = {**files.rule(name).labels.model_dump(exclude_none=True), "alertname": name, "drill": "true"}
-        times = route_times(config, labels).values()
-        waits = Waits(
-            scrape=0,
-            evaluation=0,
-            for_=0,
-            group_wait=max(wait for wait, _ in times),
-            group_interval=max(interval for _, interval in times),
-        )
-        plans.append(
-            AlertPlan(
-                alert=name, labels=labels, channels=files.routing.channels_for(labels), waits=waits, default_for=0
-            )
-        )
+        labels = {**files.rule(name).alert_labels, "drill": "true"}
+        group_wait, group_interval = group_times(config, labels)
+        waits = Waits(scrape=0, evaluation=0, for_=0, group_wait=group_wait, group_interval=group_interval)
+        channels = notified.channels(files.routing, labels)
+        plans.append(AlertPlan(alert=name, labels=labels, channels=channels, waits=waits, default_for=0))
     return plans
 
 

@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
+from alerting.files import ROOT
 from ops.capacity import comparison
 from ops.drills.fire_alerts import terminal
-from ops.environment import ROOT
 from ops.errors import OpsError, UsageError
 from ops.review import commits, content_diff, pull_request_comment, resources, snapshot
 from ops.review.commits import CHECKOUT

@@ -1,4 +1,4 @@
-"""Determines which channels an alert notifies and what may mute it, from the routes and inhibitions alone.
+"""The channels that an alert notifies and what may mute it, for the report of a change.
 
 Only the labels of the rule are known here, not those that series add. Receivers that depend on labels of series are
 listed separately from certain ones.
@@ -7,11 +7,8 @@ listed separately from certain ones.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from alerting.routing import Inhibition, Routing
-from alerting.routing.model import Route, matches, values
-
-HEARTBEAT = "Watchdog"
-_PAGES = "true"
+from alerting.routing import Routing, notified
+from alerting.routing.render import configuration, inhibit_rules
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,17 +28,15 @@ class Reach:
 
 def reach(routing: Routing, labels: Mapping[str, str], *, repeat: str, mute_windows: bool) -> Reach:
     """The receivers of an alert with these labels; `repeat` and `mute_windows` are the stack's settings."""
-    route = next((route for route in routing.routes if matches(route.match, labels)), None)
-    level = routing.escalation.get(labels["severity"])  # pyright: ignore[reportArgumentType] -- a plain text here
-    sets_interval = route is not None and route.repeat_interval is not None
-    escalated = level if not sets_interval else None
-    may_be_muted = labels["page"] != _PAGES and labels["alertname"] != HEARTBEAT and mute_windows
+    config = configuration(routing, mute_windows=mute_windows)
+    config["route"]["repeat_interval"] = repeat
+    found = notified.notifications(config, labels)
     return Reach(
-        channels=routing.channels_for(labels),
-        possible=tuple(_possible(routing, labels)),
-        by_default=route is None,
-        mute=tuple(escalated.mute) if escalated and may_be_muted else (),
-        repeat=(route and route.repeat_interval) or (escalated and escalated.repeat_interval) or repeat,
+        channels=tuple(one.channel for one in found),
+        possible=tuple(notified.possible(config, labels)),
+        by_default=not notified.has_route(config, labels),
+        mute=tuple(dict.fromkeys(window for one in found for window in one.mute)),
+        repeat=found[0].repeat_interval,  # a route's channels have the same
     )
 
 
@@ -50,48 +45,10 @@ def muters(routing: Routing, alerts: Mapping[str, Mapping[str, str]], name: str)
 
     `alerts` maps the names of all deployed alerts to their labels.
     """
-    target = alerts[name]
     return {
         (inhibition_name, source)
         for inhibition_name, inhibition in routing.inhibitions.items()
-        if _can_be_muted(inhibition, target)
+        for rule in inhibit_rules(inhibition)
         for source, labels in alerts.items()
-        if source != name and _mutes(inhibition, labels, target)
+        if source != name and notified.mutes(rule, labels, alerts[name], from_rules=True)
     }
-
-
-def _possible(routing: Routing, labels: Mapping[str, str]) -> list[str]:
-    """Channels of routes whose match depends on labels of series, up to the first route that certainly matches."""
-    found: list[str] = []
-    for route in routing.routes:
-        unknown = _unknown(route, labels)
-        if not unknown and matches(route.match, labels):
-            break
-        if unknown:
-            where = ", ".join(f"{label}={'|'.join(values(route.match[label]))}" for label in unknown)
-            found += [f"{channel} where {where}" for channel in route.channels]
-    return found
-
-
-def _unknown(route: Route, labels: Mapping[str, str]) -> list[str]:
-    """Labels in a route's match that only series have; empty if the known labels already do not match."""
-    known = {label: wanted for label, wanted in route.match.items() if label in labels}
-    return [label for label in route.match if label not in labels] if matches(known, labels) else []
-
-
-def _may_match(match: Mapping[str, str | list[str]], labels: Mapping[str, str]) -> bool:
-    return matches({label: wanted for label, wanted in match.items() if label in labels}, labels)
-
-
-def _can_be_muted(inhibition: Inhibition, target: Mapping[str, str]) -> bool:
-    named = values(inhibition.source.get("alertname", []))
-    return (
-        target["alertname"] != HEARTBEAT and target["alertname"] not in named and _may_match(inhibition.target, target)
-    )
-
-
-def _mutes(inhibition: Inhibition, source: Mapping[str, str], target: Mapping[str, str]) -> bool:
-    # Regardless of the file, only a page mutes a page: see alerting/routing/render.py.
-    pages = target["page"] != _PAGES or source["page"] == _PAGES
-    same = all(source[label] == target[label] for label in inhibition.equal if label in source and label in target)
-    return pages and same and _may_match(inhibition.source, source)

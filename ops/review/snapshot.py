@@ -19,6 +19,7 @@ from dashboards.files import DashboardsError
 from ops.review import stack_values
 from ops.review.stack_values import StackValues
 from settings.apps import DATA_SOURCES
+from settings.parsing import PROJECT
 
 _Part = TypeVar("_Part")
 
@@ -36,7 +37,7 @@ class Alert:
     @property
     def labels(self) -> dict[str, str]:
         """The labels from the rule; series add more when it fires."""
-        return {"alertname": self.rule.alert, **cast(dict[str, str], self.rule.labels.model_dump())}
+        return self.rule.alert_labels
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,11 +129,11 @@ _Changes = TypeVar("_Changes")
 def _changes(key: str, values: Mapping[str, Any], apply: Callable[[dict[str, Any]], _Changes]) -> _Changes:
     raw = values.get(key) or {}
     if not isinstance(raw, dict):
-        raise RulesError([f"observability:{key}: must be an object"])
+        raise RulesError([f"{PROJECT}:{key}: must be an object"])
     try:
         return apply(cast(dict[str, Any], raw))
     except RulesError as error:
-        raise RulesError([f"observability:{key}.{problem}" for problem in error.problems]) from error
+        raise RulesError([f"{PROJECT}:{key}.{problem}" for problem in error.problems]) from error
 
 
 def _dashboards(folder: Path, rule_set: RuleSet | None) -> dict[str, dict[str, Any]]:

@@ -6,7 +6,8 @@ counts wherever it is exported.
 """
 
 from simulator.engine.faults import Fault
-from simulator.engine.signals import Durations, Events, Level, Metric, MetricKind, Signal
+from simulator.engine.signals import Durations, Events, Level, Metric, Signal
+from simulator.systems import contract
 
 QUEUES = ("default", "email", "reports")
 OPERATIONS = ("enqueue", "dequeue", "ack")
@@ -21,46 +22,12 @@ TOPICS = (
     "workers.heartbeat",
 )
 
-METRICS = (
-    Metric(name="jq_queue_depth", kind=MetricKind.GAUGE, text="Jobs in a queue by status.", labels=("queue", "status")),
-    Metric(name="jq_jobs_submitted_total", kind=MetricKind.COUNTER, text="Jobs submitted.", labels=("queue",)),
-    Metric(name="jq_jobs_completed_total", kind=MetricKind.COUNTER, text="Jobs that succeeded.", labels=("queue",)),
-    Metric(name="jq_jobs_failed_total", kind=MetricKind.COUNTER, text="Jobs that failed for good.", labels=("queue",)),
-    Metric(
-        name="jq_job_latency_seconds",
-        kind=MetricKind.HISTOGRAM,
-        text="Time from submit to finish.",
-        labels=("queue",),
-        buckets=(0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0),
-    ),
-    Metric(name="jq_workers_active", kind=MetricKind.GAUGE, text="Workers that take jobs."),
-    Metric(name="jq_worker_concurrency", kind=MetricKind.GAUGE, text="Jobs a worker runs at once.", labels=("worker",)),
-    Metric(
-        name="jq_scheduler_cycle_duration_seconds", kind=MetricKind.HISTOGRAM, text="Duration of a scheduler cycle."
-    ),
-    Metric(name="jq_kafka_published_total", kind=MetricKind.COUNTER, text="Events published.", labels=("topic",)),
-    Metric(
-        name="jq_kafka_publish_errors_total", kind=MetricKind.COUNTER, text="Events not published.", labels=("topic",)
-    ),
-    Metric(
-        name="jq_redis_operation_duration_seconds",
-        kind=MetricKind.HISTOGRAM,
-        text="Duration of a Redis operation.",
-        labels=("operation",),
-        buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5),
-    ),
-    Metric(
-        name="jq_redis_operation_errors_total",
-        kind=MetricKind.COUNTER,
-        text="Redis operations that failed.",
-        labels=("operation",),
-    ),
-    Metric(
-        name="grpc_server_handling_seconds",
-        kind=MetricKind.HISTOGRAM,
-        text="Duration of a gRPC call on the server.",
-        labels=("grpc_service", "grpc_method"),
-    ),
+METRICS = contract.metrics(
+    "job-queue",
+    buckets={
+        "jq_job_latency_seconds": (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0),
+        "jq_redis_operation_duration_seconds": (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5),
+    },
 )
 
 _SERVER_METRICS = frozenset(metric.name for metric in METRICS) - {

@@ -4,31 +4,17 @@ The pod includes the legacy exporter, which reports the backlog.
 """
 
 from simulator.engine.faults import Fault
-from simulator.engine.signals import Durations, Events, Level, Metric, MetricKind, Signal, Stop
+from simulator.engine.signals import Durations, Events, Level, Signal, Stop
+from simulator.systems import contract
 
 BACKENDS = ("faiss", "hdbscan_cpu")
 OUTCOMES = ("success", "error", "timeout", "rejected")
 FEEDBACK = ("merge", "split")
 
-METRICS = (
-    Metric(name="cluster_jobs_total", kind=MetricKind.COUNTER, text="Clustering jobs that ended.", labels=("outcome",)),
-    Metric(
-        name="cluster_job_duration_seconds",
-        kind=MetricKind.HISTOGRAM,
-        text="Duration of a clustering job.",
-        labels=("backend",),
-        # Includes 5 and 8, the limits of the alerts.
-        buckets=(0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 8.0, 13.0, 21.0, 34.0),
-    ),
-    Metric(
-        name="cluster_feedback_operations_total",
-        kind=MetricKind.COUNTER,
-        text="Corrections that people made to clusters.",
-        labels=("operation", "outcome"),
-    ),
-    Metric(name="cluster_last_noise_count", kind=MetricKind.GAUGE, text="Points in no cluster after the last run."),
-    Metric(name="media_cluster_pending_jobs", kind=MetricKind.GAUGE, text="Entries that wait in the consumer group."),
-    Metric(name="media_cluster_stream_lag_seconds", kind=MetricKind.GAUGE, text="Age of the oldest entry that waits."),
+METRICS = contract.metrics(
+    "media-clustering",
+    # Includes 5 and 8, the limits of the alerts.
+    buckets={"cluster_job_duration_seconds": (0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 8.0, 13.0, 21.0, 34.0)},
 )
 
 

@@ -3,9 +3,9 @@
 One pod represents the four services and the exporters of PostgreSQL, NATS, Redis, MinIO and OpenSearch.
 """
 
-from simulator.engine.signals import Durations, Events, Level, Metric, MetricKind, Signal
+from simulator.engine.signals import Durations, Events, Level, Signal
+from simulator.systems import contract
 
-SERVICES = ("ingestor", "gateway", "variant-generator", "reconciler")
 STORAGE_OPERATIONS = ("put", "get", "delete")
 GRAPHQL_OPERATIONS = ("asset", "albums", "createUpload")
 ROUTES = ("/graphql", "/uploads", "/media/{id}")
@@ -15,63 +15,13 @@ RESOLUTIONS = ("thumbnail", "720p", "1080p")
 ASPECT_RATIOS = ("1:1", "4:3", "16:9")
 CONSUMERS = (("media.uploaded", "variant-generator"), ("media.stored", "reconciler"))
 
-_NATS = ("stream", "consumer")
-_COUNTER, _GAUGE, _HISTOGRAM = MetricKind.COUNTER, MetricKind.GAUGE, MetricKind.HISTOGRAM
-
-METRICS = (
-    Metric(name="media_uploads_total", kind=_COUNTER, text="Uploads that ended.", labels=("status",)),
-    Metric(
-        name="media_upload_duration_seconds",
-        kind=_HISTOGRAM,
-        text="Duration of an upload.",
-        buckets=(0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0),
-    ),
-    Metric(
-        name="media_storage_operations_total",
-        kind=_COUNTER,
-        text="Operations on the object store.",
-        labels=("operation", "status"),
-    ),
-    Metric(name="media_reconciliation_errors_total", kind=_COUNTER, text="Media that do not match their records."),
-    Metric(name="graphql_requests_total", kind=_COUNTER, text="GraphQL requests.", labels=("operation", "status")),
-    Metric(
-        name="gateway_request_duration_seconds",
-        kind=_HISTOGRAM,
-        text="Duration of a request at the gateway.",
-        labels=("route",),
-        buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
-    ),
-    Metric(name="gateway_requests_total", kind=_COUNTER, text="Requests at the gateway.", labels=("route", "code")),
-    Metric(name="gateway_auth_failures_total", kind=_COUNTER, text="Requests without a login.", labels=("reason",)),
-    Metric(name="gateway_rate_limited_total", kind=_COUNTER, text="Requests over a limit.", labels=("client",)),
-    Metric(
-        name="variant_generation_total",
-        kind=_COUNTER,
-        text="Variants that were made, or not.",
-        labels=("resolution", "aspect_ratio", "status"),
-    ),
-    Metric(
-        name="variant_generation_duration_seconds",
-        kind=_HISTOGRAM,
-        text="Duration of making a variant.",
-        labels=("resolution",),
-        buckets=(0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0),
-    ),
-    Metric(name="pg_connections", kind=_GAUGE, text="Connections to PostgreSQL."),
-    Metric(name="pg_max_connections", kind=_GAUGE, text="Connections that PostgreSQL allows."),
-    Metric(name="nats_consumer_num_pending", kind=_GAUGE, text="Messages not delivered yet.", labels=_NATS),
-    Metric(name="nats_consumer_num_ack_pending", kind=_GAUGE, text="Messages not acknowledged yet.", labels=_NATS),
-    Metric(name="redis_memory_used_bytes", kind=_GAUGE, text="Memory that Redis uses."),
-    Metric(name="redis_memory_max_bytes", kind=_GAUGE, text="Memory that Redis may use."),
-    Metric(name="redis_keyspace_hits_total", kind=_COUNTER, text="Keys that were found."),
-    Metric(name="redis_keyspace_misses_total", kind=_COUNTER, text="Keys that were not found."),
-    # MinIO's names do not end in `_total`.
-    Metric(name="minio_s3_traffic_sent_bytes", kind=MetricKind.PLAIN_COUNTER, text="Bytes that MinIO sent."),
-    Metric(name="minio_s3_traffic_received_bytes", kind=MetricKind.PLAIN_COUNTER, text="Bytes that MinIO received."),
-    Metric(name="minio_cluster_usage_total_bytes", kind=_GAUGE, text="Bytes stored."),
-    Metric(name="minio_cluster_capacity_usable_total_bytes", kind=_GAUGE, text="Bytes that can be stored."),
-    Metric(name="opensearch_cluster_status", kind=_GAUGE, text="0 green, 1 yellow, 2 red."),
-    Metric(name="opensearch_cluster_shards_number", kind=_GAUGE, text="Shards by state.", labels=("type",)),
+METRICS = contract.metrics(
+    "media-upload",
+    buckets={
+        "media_upload_duration_seconds": (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0),
+        "gateway_request_duration_seconds": (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
+        "variant_generation_duration_seconds": (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0),
+    },
 )
 
 

@@ -4,9 +4,10 @@ The counters have fixed rates. The runs of speccursor.py are examples, and their
 """
 
 from simulator.engine.faults import Fault
-from simulator.engine.signals import Dilution, Durations, Events, Flood, Level, Metric, MetricKind, Signal
+from simulator.engine.signals import Dilution, Durations, Events, Flood, Level, Signal
+from simulator.systems import contract
 
-SERVICES = ("github-app", "controller", "ai-service", "rust-worker", "lean-engine")
+SERVICES = contract.services("speccursor")
 ECOSYSTEMS = ("npm", "cargo", "pypi", "go")
 MODELS = ("large", "small")
 COMPLEXITIES = ("low", "medium", "high")
@@ -17,55 +18,15 @@ STATUSES = ("success", "failure")
 
 OPERATION_DURATION = "http_request_duration_seconds"
 
-METRICS = (
-    Metric(
-        name="upgrade_duration_seconds",
-        kind=MetricKind.HISTOGRAM,
-        text="Duration of an upgrade.",
-        labels=("service", "ecosystem", "status"),
-        buckets=(1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0),
-    ),
-    Metric(name="upgrades_total", kind=MetricKind.COUNTER, text="Upgrades that ended.", labels=("ecosystem", "status")),
-    Metric(
-        name="proof_latency_seconds",
-        kind=MetricKind.HISTOGRAM,
-        text="Duration of a proof.",
-        labels=("status",),
-        buckets=(0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0),
-    ),
-    Metric(name="proofs_total", kind=MetricKind.COUNTER, text="Proofs that ended.", labels=("status", "complexity")),
-    Metric(name="ai_tokens_total", kind=MetricKind.COUNTER, text="Tokens.", labels=("model", "direction")),
-    Metric(name="ai_requests_total", kind=MetricKind.COUNTER, text="Requests to a model.", labels=("status",)),
-    Metric(
-        name="ai_generation_seconds",
-        kind=MetricKind.HISTOGRAM,
-        text="Duration of a generation.",
-        labels=("model",),
-        buckets=(0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0),
-    ),
-    Metric(name="active_jobs", kind=MetricKind.GAUGE, text="Jobs that a service works on.", labels=("service",)),
-    Metric(name="queue_depth", kind=MetricKind.GAUGE, text="Jobs that wait for a service.", labels=("service",)),
-    Metric(
-        name=OPERATION_DURATION,
-        kind=MetricKind.HISTOGRAM,
-        text="Duration of a request as its server saw it.",
-        labels=("service", "operation"),
+METRICS = contract.metrics(
+    "speccursor",
+    buckets={
+        "upgrade_duration_seconds": (1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0),
+        "proof_latency_seconds": (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0),
+        "ai_generation_seconds": (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0),
         # Includes buckets above the alert's limit of 30 s; otherwise the alert could never fire.
-        buckets=(0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 45.0, 60.0, 120.0),
-    ),
-    Metric(
-        name="webhook_signature_failures_total",
-        kind=MetricKind.COUNTER,
-        text="Webhooks with a wrong signature.",
-        labels=("source",),
-    ),
-    Metric(name="auth_failures_total", kind=MetricKind.COUNTER, text="Logins that failed.", labels=("service",)),
-    Metric(
-        name="api_suspicious_requests_total",
-        kind=MetricKind.COUNTER,
-        text="Requests that look like an attack.",
-        labels=("reason",),
-    ),
+        OPERATION_DURATION: (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 45.0, 60.0, 120.0),
+    },
 )
 
 

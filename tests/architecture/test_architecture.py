@@ -22,7 +22,7 @@ LAYERS = {
     "settings": {"alerting", "dashboards"},
     "components": {"settings", "alerting", "dashboards"},
     "policy": set[str](),
-    "local": {"settings"},
+    "local": {"settings", "alerting"},
     "engine": {"local", "settings"},
     "ops": {"engine", "local", "settings", "alerting", "dashboards", "simulator"},
     "simulator": set[str](),
@@ -130,6 +130,15 @@ def test_only_settings_reads_the_configuration() -> None:
         or re.search(r"pulumi\.Config\b\(", file.read_text())
     ]
     assert readers == [Path("components/configuration.py")]
+
+
+def test_the_folder_of_the_project_is_found_in_one_place() -> None:
+    above = re.compile(r"__file__\)(\.resolve\(\))?\.(parents\[[1-9]|parent\.parent)")
+    files = [file for folder in (*LAYERS, "tests") for file in python_files(folder)]
+    found = {str(file.relative_to(ROOT)) for file in files if above.search(file.read_text())}
+    # The policy pack runs in a folder of its own, and the simulator in an image without alerting/.
+    simulator = {"simulator/systems/contract.py", "simulator/systems/series_files.py"}
+    assert found == {"alerting/files.py", "policy/__main__.py", *simulator}
 
 
 def test_versions_are_data() -> None:

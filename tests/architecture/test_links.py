@@ -111,7 +111,7 @@ def test_dashboards_and_runbooks_that_pages_name_exist() -> None:
 
 def test_every_alert_links_to_a_dashboard_and_to_its_runbook() -> None:
     deployed = stack.parse(stack_config("local"), [])
-    lines = loader.render_loki(deployed.rule_set, deployed.overrides, deployed.links)
+    lines = loader.render_loki(deployed.rule_set, deployed.overrides, deployed.values.links)
     text = "\n".join([*deployed.rule_files().values(), *lines.values()])
     for alert, rule in ALERTS.items():
         assert list(text_problems(alert, str(rule.annotations.dashboard_url))) == []

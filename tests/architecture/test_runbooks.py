@@ -81,7 +81,7 @@ def test_a_diagnosis_has_commands_and_queries_on_existing_metrics(alert: str) ->
         assert logql.problem(f"count_over_time({query} [5m])" if query.startswith("{") else query) is None, query
 
 
-NAMED = re.compile(r"([\d,]+(?:\.\d+)?)( %)?[^\d`]*\((?:threshold )?`(\w+)`")
+NAMED = re.compile(r"more than ([\d,]+(?:\.\d+)?)( %)?[^`(]*\((?:threshold )?`(\w+)`", re.IGNORECASE)
 """A number and, in brackets after it, the threshold that it repeats."""
 
 

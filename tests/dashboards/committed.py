@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from dashboards import FOLDER
+from dashboards.files import FOLDER
 
 Json = dict[str, Any]
 

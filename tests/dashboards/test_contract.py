@@ -8,8 +8,9 @@ from types import ModuleType
 import pytest
 
 from alerting import contract, loader
-from dashboards import DASHBOARDS, FOLDER, registry
+from dashboards import DASHBOARDS, registry
 from dashboards.builder.variables import RUNBOOKS
+from dashboards.files import FOLDER
 from tests.dashboards.committed import Json, committed, panels, queries
 
 CONTRACT = {uid: title for one in contract.load().values() for uid, title in one.dashboards.items()}

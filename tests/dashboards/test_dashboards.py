@@ -8,7 +8,7 @@ import pytest
 
 from alerting import loader
 from alerting.logql_tokens import tokens
-from dashboards import DASHBOARDS, FOLDER, render
+from dashboards import DASHBOARDS
 from dashboards.builder import units
 from dashboards.builder.links import KEPT_TRACES
 from dashboards.files import DashboardFile
@@ -61,16 +61,6 @@ def filled_in(dashboard: Json, expression: str) -> str:
 @pytest.fixture(params=sorted(DASHBOARDS))
 def dashboard(request: pytest.FixtureRequest) -> Json:
     return committed(request.param)
-
-
-@pytest.mark.parametrize("stem", sorted(DASHBOARDS))
-def test_the_committed_file_is_what_its_builder_gives(stem: str) -> None:
-    """`make generate` writes it."""
-    assert (FOLDER / f"{stem}.json").read_text() == render(DASHBOARDS[stem]())
-
-
-def test_no_file_is_left_over() -> None:
-    assert {file.stem for file in FOLDER.glob("*.json")} == set(DASHBOARDS)
 
 
 def test_no_identity_of_one_grafana(dashboard: Json) -> None:

@@ -1,4 +1,4 @@
-"""Dashboards of media-upload and media-clustering: what contract and seed ask of each, and what its numbers say."""
+"""Dashboards of media-upload and media-clustering: what the contract asks of each, and what its numbers say."""
 
 import re
 import subprocess
@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from alerting import contract
 from dashboards.builder.links import KEPT_TRACES
 from local.toolchain import tool
 from ops.queries.grafana_interpolation import Chosen, Window, builtins, replaced
@@ -38,42 +39,7 @@ BUDGETS = {
     "media-gateway": {"media-gateway-latency"},
     "media-overview": {"media-upload-availability", "media-gateway-latency"},
 }
-# Sections 3 and 4 of the telemetry contract.
-UPLOAD_METRICS = {
-    "media_uploads_total",
-    "media_upload_duration_seconds",
-    "media_storage_operations_total",
-    "media_reconciliation_errors_total",
-    "graphql_requests_total",
-    "gateway_request_duration_seconds",
-    "gateway_requests_total",
-    "gateway_auth_failures_total",
-    "gateway_rate_limited_total",
-    "variant_generation_total",
-    "variant_generation_duration_seconds",
-    "pg_connections",
-    "pg_max_connections",
-    "nats_consumer_num_pending",
-    "nats_consumer_num_ack_pending",
-    "redis_memory_used_bytes",
-    "redis_memory_max_bytes",
-    "redis_keyspace_hits_total",
-    "redis_keyspace_misses_total",
-    "minio_s3_traffic_sent_bytes",
-    "minio_s3_traffic_received_bytes",
-    "minio_cluster_usage_total_bytes",
-    "minio_cluster_capacity_usable_total_bytes",
-    "opensearch_cluster_status",
-    "opensearch_cluster_shards_number",
-}
-CLUSTERING_METRICS = {
-    "cluster_jobs_total",
-    "cluster_job_duration_seconds",
-    "cluster_feedback_operations_total",
-    "cluster_last_noise_count",
-    "media_cluster_pending_jobs",
-    "media_cluster_stream_lag_seconds",
-}
+CONTRACTS = contract.load()
 OF_OTHERS = {"ALERTS", "up", "kube_pod_container_status_restarts_total"}
 HOUR = builtins(Window(start=0, end=3600), scrape_interval=15, interval=15)
 
@@ -115,8 +81,11 @@ def test_titles_files_and_variables(stem: str, title: str) -> None:
 def test_every_metric_of_the_contract_is_drawn_and_no_other() -> None:
     uploads = {name for stem in TITLES.keys() - {CLUSTERING} for name in metrics(committed(stem))}
     recorded = {name for name in uploads if name.startswith("slo:")}
-    assert uploads - recorded - OF_OTHERS == UPLOAD_METRICS
-    assert metrics(committed(CLUSTERING)) - OF_OTHERS == CLUSTERING_METRICS | {"media_uploads_total"}
+    assert uploads - recorded - OF_OTHERS == CONTRACTS["media-upload"].metrics.keys()
+    assert metrics(committed(CLUSTERING)) - OF_OTHERS == {
+        *CONTRACTS["media-clustering"].metrics,
+        "media_uploads_total",
+    }
 
 
 @pytest.mark.parametrize("stem", TITLES)

@@ -15,8 +15,8 @@ from components.metrics import alertmanager, prometheus
 from components.traces import jaeger
 from settings.eks.values import Page
 from tests.eks.test_login import OIDC
-from tests.mock_aws import HOSTNAME
 from tests.mock_engine import Recorded, Registration
+from tools.recording.aws import HOSTNAME
 
 Engine = Callable[..., Recorded]
 ARN = "arn:aws:acm:eu-central-1:123456789012:certificate/one"
@@ -200,7 +200,7 @@ def test_without_protection_it_is_said_to_be_off(engine: Engine) -> None:
 
 
 def test_no_address_is_a_clear_error(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tests.mock_aws.answers", lambda _: {})
+    monkeypatch.setattr("tools.recording.aws.answers", lambda _: {})
     with pytest.raises(pulumi.RunError, match="The load balancer has no address"):
         _run(engine)
 

@@ -21,9 +21,10 @@ COMMANDS = [(page.name, command) for page in PAGES for command in commands(page)
 HERE = {"help", "help-all", "cost", "coverage"}
 # The other targets belong to `make test`, or other tests run the same program.
 ELSEWHERE = {
-    **dict.fromkeys(("up", "down", "check", "unit", "e2e"), "Makefile"),
+    **dict.fromkeys(("up", "down", "check", "unit-all", "e2e"), "Makefile"),
     "test": "Makefile",
     **dict.fromkeys(quickstart.TARGETS, "tests/e2e/quickstart.py"),
+    "unit": ".github/workflows/nightly.yml",
     "fire-alerts": "tests/e2e/test_fire_alerts.py",
     "kill-drill": "tests/e2e/test_kill_drill.py",
     "mutants": "tests/tools/test_mutation_smoke.py",

@@ -6,10 +6,11 @@ import pytest
 from observability_fastapi import LABELS
 from prometheus_client.parser import text_string_to_metric_families
 
+from alerting import contract
 from tests.observability.conftest import Api
 
 pytestmark = pytest.mark.e2e
-METRICS = ("request_count", "request_duration_seconds", "response_status_count")
+METRICS = tuple(contract.load()["api"].metrics)
 
 
 def page(api: Api) -> str:
@@ -18,7 +19,7 @@ def page(api: Api) -> str:
     return answer.text
 
 
-def test_the_page_has_the_three_metrics_with_exactly_their_labels(api: Api) -> None:
+def test_the_page_has_the_metrics_of_the_contract_with_exactly_their_labels(api: Api) -> None:
     api.get(api.path)
     text = page(api)
     assert "# HELP request_count" in text

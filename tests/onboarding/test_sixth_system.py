@@ -8,6 +8,8 @@ import pytest
 from tests.onboarding import checkout
 
 DRAWN = "dashboards/rendered/loyalty-overview.json"
+GENERATED = ("dashboards/rendered/", "rules/rendered/", "docs/contract.md", "docs/runbooks.md", "docs/settings.md")
+"""Where `make generate` writes."""
 LEDGER = "tools/coverage/ledger.yaml"
 SUITES = (
     "tests/onboarding/inside.py",
@@ -24,11 +26,11 @@ CASES = "Loyalty or loyalty or inside or up-local or up-production or accepts or
 
 @dataclass(frozen=True, kw_only=True)
 class Copy:
-    """A checkout with the example's files and its dashboard drawn."""
+    """A checkout with the example's files, and the files that are generated from them."""
 
     folder: Path
     before: dict[str, str]
-    """Digests of what was there before those files."""
+    """Digests of all files."""
 
 
 @pytest.fixture(scope="module")
@@ -38,9 +40,13 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Copy:
     before = checkout.hashes(folder)
     names = checkout.added(folder)
     assert not names & set(before), "the example replaces a file"
-    assert f"{Path(DRAWN).name} written" in checkout.python(folder, "-m", "dashboards")
-    assert checkout.hashes(folder).keys() - before.keys() == names | {DRAWN}
-    return Copy(folder=folder, before=before)
+    shown = checkout.python(folder, "-m", "tools.generate")
+    drawn = {line.removesuffix(": written") for line in shown.splitlines()}
+    assert DRAWN in drawn
+    assert all(name.startswith(GENERATED) for name in drawn)
+    after = checkout.hashes(folder)
+    assert {name for name, digest in after.items() if before.get(name) != digest} == names | drawn
+    return Copy(folder=folder, before=after)
 
 
 def changed(copy: Copy) -> set[str]:

@@ -16,8 +16,8 @@ import yaml
 from alerting import loader, routing
 from local.ports import free_ports
 from local.toolchain import tool
+from tests.mock_engine import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 START_TIMEOUT = 120.0
 """Seconds until all processes must be ready. On an idle machine it takes about one."""
 SHORT = "250ms"

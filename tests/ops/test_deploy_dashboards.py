@@ -16,9 +16,9 @@ from ops.clients.grafana_api import Grafana
 from ops.deploy_dashboards import deploy, read
 from ops.errors import OpsError, UsageError
 from tests.engine.grafana_stand_in import GrafanaStandIn, running
+from tests.mock_engine import ROOT
 from tests.ops.conftest import Done
 
-ROOT = Path(__file__).resolve().parents[2]
 TOKEN = "glsa_secret_of_the_test"
 SOURCES = ("prometheus", "loki", "jaeger", "alertmanager")
 

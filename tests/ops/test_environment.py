@@ -2,6 +2,7 @@
 
 import pytest
 
+from engine.workspace import machine_config
 from ops import environment
 from ops.errors import OpsError
 
@@ -19,3 +20,17 @@ def test_the_context_of_the_stack_file_has_priority(monkeypatch: pytest.MonkeyPa
     values = {"cloud": "eks", "kubeContext": "theirs"}
     stack = environment.Environment(stack="staging", root=environment.ROOT, values=values)
     assert stack.cluster().context == "theirs"
+
+
+def test_the_local_stack_on_another_cluster_has_the_settings_that_make_up_gives_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("KUBE_CONTEXT", "mine")
+    for image, simulated in (("", False), ("registry.example/simulator:1", True)):
+        monkeypatch.setenv("SIMULATOR_IMAGE", image)
+        stack = environment.load("local")
+        given = {key.removeprefix("observability:"): value for key, value in machine_config("local").items()}
+        assert {key: stack.values[key] for key in given} == given
+        assert given["clusterName"] == "mine"
+        assert (stack.cluster().context, stack.cluster().kubeconfig) == ("mine", None)
+        assert stack.has_simulator is simulated

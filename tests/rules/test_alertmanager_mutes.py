@@ -11,6 +11,7 @@ import pytest
 from alerting import loader, routing
 from alerting.files import read_yaml
 from alerting.model import Rule
+from alerting.routing import notified
 from tools.rule_tests import alertmanager
 from tools.rule_tests.alertmanager import Running
 from tools.rule_tests.mute_times import shifted
@@ -55,8 +56,8 @@ def inhibitor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 @pytest.mark.parametrize("case", INHIBITIONS, ids=lambda case: f"{case['inhibition']}: {case['name']}")
 def test_inhibition(inhibitor: Running, case: dict[str, Any]) -> None:
     source, target = labels(case, "source"), labels(case, "target")
-    expected = set(routes().channels_for(target))
-    assert inhibitor.receivers(source) == set(routes().channels_for(source)), "the source itself is told"
+    expected = set(notified.channels(routes(), target))
+    assert inhibitor.receivers(source) == set(notified.channels(routes(), source)), "the source itself is told"
     assert bool(inhibitor.status(target)["inhibitedBy"]) is case["muted"]
     assert inhibitor.receivers(target) == (set() if case["muted"] else expected)
 
@@ -71,7 +72,7 @@ def wrong_at(instant: str, folder: Path) -> list[str]:
         for case in cases:
             alert = labels(case, "alert")
             told, muted_by = found.receivers(alert), found.status(alert)["mutedBy"]
-            expected = set() if case["muted"] else set(routes().channels_for(alert))
+            expected = set() if case["muted"] else set(notified.channels(routes(), alert))
             if told != expected or (case["mute_window"] in muted_by) is not case["muted"]:
                 wrong.append(f"{instant}: {case['name']}: told {told}, not {expected}; muted by {muted_by}")
     return wrong

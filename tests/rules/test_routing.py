@@ -12,7 +12,7 @@ import yaml
 from alerting import loader, routing
 from alerting.durations import seconds
 from alerting.model import Rule
-from alerting.routing import Mail, Timing
+from alerting.routing import Mail, Timing, notified
 from alerting.routing.tree import tree
 from local.toolchain import tool
 from tests.mock_engine import SECRETS
@@ -82,7 +82,7 @@ def test_alertmanager_sends_the_alert_where_it_belongs(config: Path, case: dict[
     result = amtool("config", "routes", "test", f"--config.file={config}", *arguments)
     found = result.stdout.strip().split(",")
     assert sorted(found) == sorted(case["receivers"]), result.stderr
-    assert routes().channels_for(labels(case)) == tuple(found)
+    assert notified.channels(routes(), labels(case)) == tuple(found)
 
 
 @pytest.mark.parametrize("mute_windows", [True, False])

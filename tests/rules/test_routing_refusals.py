@@ -12,6 +12,7 @@ import pytest
 
 from alerting import routing
 from alerting.problems import RulesError
+from alerting.routing import notified
 from tests.rules import fixed_rules
 
 TODAY = date(2026, 3, 2)
@@ -133,8 +134,8 @@ routes:
 def test_a_service_team_brings_its_own_channels_and_routes(folder: Path) -> None:
     (folder / "systems/till.yaml").write_text("title: Till\n" + OWN)
     found = routing.load(folder, today=TODAY)
-    assert found.channels_for({"system": "till", "page": "true"}) == ("oncall-pagerduty", "till-slack")
-    assert found.channels_for({"system": "other"}) == (found.default,)
+    assert notified.channels(found, {"system": "till", "page": "true"}) == ("oncall-pagerduty", "till-slack")
+    assert notified.channels(found, {"system": "other"}) == (found.default,)
     assert found.secrets()["tillSlackUrl"] == ["till-slack"]
 
 

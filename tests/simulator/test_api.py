@@ -91,7 +91,7 @@ def test_one_request_is_found_in_all_three_signals() -> None:
     assert f"{gateway[0].parent.span_id:016x}" == "b7ad6b7169203331"
 
 
-def test_the_counters_have_the_same_names_in_both_formats() -> None:
+def test_the_metrics_are_those_of_the_contract_and_counters_lack_their_suffix() -> None:
     pod = Pod()
     pod.client.get("/items/5", headers=KNOWN)
     for headers in ({}, OPEN_METRICS):
@@ -101,7 +101,9 @@ def test_the_counters_have_the_same_names_in_both_formats() -> None:
             assert all(f"{label}=" in line for label in LABELS)
         assert "request_count_total" not in text
     names = {family.name for family in families(pod.client.get("/metrics").text)}
-    assert names == {"request_count", "response_status_count", "request_duration_seconds"}
+    declared = contract.load()["api"].metrics
+    assert names == declared.keys()
+    assert {tuple(one.labels) for one in declared.values()} == {tuple(LABELS)}
 
 
 def test_unknown_paths_and_projects_share_one_series() -> None:

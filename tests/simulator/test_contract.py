@@ -4,6 +4,7 @@ import pytest
 
 from alerting import contract
 from simulator.__main__ import build
+from simulator.systems import contract as system_contract
 from tests.simulator.client import Client
 from tests.simulator.pages import families
 
@@ -34,6 +35,11 @@ def test_a_pod_exports_exactly_its_contract(role: str, system: str) -> None:
     assert found.pop(first_run, None) in (None, (wanted.get(first_run, ("",))[0], set()))
     wanted.pop(first_run, None)
     assert found == wanted
+
+
+def test_buckets_of_what_is_no_histogram_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"active_jobs, missing: not a histogram of rules/contract/speccursor\.yaml"):
+        system_contract.metrics("speccursor", {"active_jobs": (1.0,), "missing": (1.0,)})
 
 
 def test_simulated_series_exist_only_while_a_fault_is_on() -> None:

@@ -12,7 +12,7 @@ from simulator.engine.faults import Switchboard
 from simulator.engine.runs import Step
 from simulator.engine.tracing import Tracing
 from simulator.engine.workload import Workload
-from simulator.systems import media_clustering, media_runs, media_upload, media_upload_faults
+from simulator.systems import contract, media_clustering, media_runs, media_upload, media_upload_faults
 from tests.simulator.client import Client
 from tests.simulator.lines import captured
 
@@ -53,7 +53,7 @@ def test_uploads_pass_through_all_four_services() -> None:
         assert span.context
         traces.setdefault(span.context.trace_id, set()).add(str(span.resource.attributes["service.name"]))
 
-    assert {line["service"] for line in lines} == set(media_upload.SERVICES)
+    assert {line["service"] for line in lines} == set(contract.services("media-upload"))
     assert {"gateway", "ingestor", "variant-generator"} in traces.values()
     assert all(line["trace_id"] and line["correlation_id"] and line["duration_ms"] > 0 for line in lines)
     assert not [line for line in lines if line["level"] == "ERROR"]

@@ -1,5 +1,6 @@
 """Committed generated files are up to date, and the check finds a stale one."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -7,13 +8,14 @@ import yaml
 
 from alerting import loader
 from settings import stack_files
-from tests.mock_engine import STACKS
+from tests.mock_engine import STACKS, Recorded
 from tools.generate import deployed
-from tools.generate.__main__ import files, main, stale
+from tools.generate.__main__ import files, main, pictures, stale
 
 
-def test_every_generated_file_is_up_to_date() -> None:
+def test_every_generated_file_is_up_to_date(program: Callable[..., Recorded]) -> None:
     assert stale(files()) == [], "run: make generate"
+    assert stale(pictures(program("local")), folders=()) == [], "run: make generate"
 
 
 def test_a_stale_a_missing_and_a_forgotten_file_are_found(tmp_path: Path) -> None:
@@ -30,13 +32,15 @@ def test_the_check_names_the_file_and_writes_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("tools.generate.__main__.files", lambda: {"docs/new.md": "new"})
-    monkeypatch.setattr("tools.generate.__main__.stale", list)
+    monkeypatch.setattr("tools.generate.__main__.stale", lambda wanted, folders: list(wanted))
+    monkeypatch.setattr("tools.generate.__main__.run_stack", lambda _stack: Recorded())
     monkeypatch.setattr("tools.generate.__main__.ROOT", tmp_path)
     assert main(["--check"]) == 1
     assert "docs/new.md: stale; write it with: make generate" in capsys.readouterr().out
     assert not (tmp_path / "docs").exists()
     assert main([]) == 0
     assert (tmp_path / "docs/new.md").read_text() == "new"
+    assert (tmp_path / "docs/network.svg").read_text().startswith("<svg"), "drawn once the program can read the others"
 
 
 @pytest.mark.parametrize("stack", STACKS)

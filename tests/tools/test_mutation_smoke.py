@@ -12,10 +12,9 @@ from tools.mutation import logs, real, routes, scenarios
 from tools.mutation.mutants import Mutant
 from tools.mutation.rules import Batch, Item, Promtool, Rules, killed
 from tools.mutation.semantics import Config
-from tools.rule_tests import yaml_text
+from tools.rule_tests import FOLDER, yaml_text
 
-ROOT = Path(__file__).resolve().parents[2]
-FILES = sorted((ROOT / "tests/rules").glob("*.test.yaml"))
+FILES = sorted(FOLDER.glob("*.test.yaml"))
 ALERT = "JobQueueDepthHigh"
 BASE = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 

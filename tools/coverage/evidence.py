@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from alerting import loader, routing
 from alerting.durations import seconds
-from alerting.files import read_yaml
+from alerting.files import ROOT, read_yaml
 from alerting.missing_metrics import names
 from alerting.model import LogRule, RecordingRule, Rule
 from alerting.routing.model import Routing, matches
@@ -21,7 +21,6 @@ from ops.drills.faults import REAL
 from simulator.systems import api, job_queue, media_clustering, media_upload_faults, series_files, speccursor
 from tools.rule_tests import route_cases
 
-ROOT = Path(__file__).resolve().parents[2]
 LABELS = {"severity", "system", "team", "page", "subject"}
 """Labels that a test of exact labels must have; promtool compares all labels of an alert."""
 
@@ -213,7 +212,7 @@ def _inputs(scenario: Scenario) -> set[str]:
 def _labels(sources: Sources, case: Mapping[str, Any]) -> dict[str, str]:
     if alert := case.get("alert"):
         rule = sources.rules.get(alert)
-        return {"alertname": alert, **(rule.labels.model_dump(exclude_none=True) if rule else {})}
+        return rule.alert_labels if rule else {"alertname": alert}
     return dict(case.get("labels") or {})
 
 

@@ -1,25 +1,26 @@
 """`python -m tools.generate [--check]`: writes every generated file, or with --check lists those that are stale.
 
-Exit code 1 if --check finds a stale file. `make generate` also draws docs/network.svg, by a test, because the picture
-needs the whole program.
+Exit code 1 if --check finds a stale file.
 """
 
 import argparse
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import dashboards
+from alerting.files import ROOT
 from tools.generate import deployed
-from tools.manual import contract_page, runbooks_page, settings_page
+from tools.manual import contract_page, network_picture, runbooks_page, settings_page
+from tools.recording.engine import Recorded
+from tools.recording.program import run_stack
 
-ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = ("dashboards/rendered", deployed.FOLDER)
 """Folders that hold generated files only: a file that nothing draws any more is stale, too."""
 
 
 def files() -> dict[str, str]:
-    """Path of each generated file, relative to the project -> its text."""
+    """Path, relative to the project -> text, of each file that is generated without running the program."""
     return {
         **{
             f"dashboards/rendered/{name}.json": dashboards.render(build())
@@ -32,9 +33,15 @@ def files() -> dict[str, str]:
     }
 
 
-def stale(wanted: Mapping[str, str], root: Path = ROOT) -> list[str]:
-    """Generated files that differ, are missing, or are not drawn any more; sorted."""
-    found = (file for folder in FOLDERS for file in (root / folder).rglob("*") if file.is_file())
+def pictures(local: Recorded) -> dict[str, str]:
+    """Path, relative to the project -> text, of each file that shows what the program registers for the local stack."""
+    policies = (one.inputs for one in local.of("NetworkPolicy"))
+    return {"docs/network.svg": network_picture.picture(network_picture.allowed(policies))}
+
+
+def stale(wanted: Mapping[str, str], root: Path = ROOT, folders: Sequence[str] = FOLDERS) -> list[str]:
+    """Files that differ or are missing, and those in `folders` that are not generated any more; sorted."""
+    found = (file for folder in folders for file in (root / folder).rglob("*") if file.is_file())
     present = {str(file.relative_to(root)) for file in found}
     differing = {path for path, text in wanted.items() if _text(root / path) != text}
     return sorted(differing | (present - wanted.keys()))
@@ -45,8 +52,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tools.generate", description=__doc__)
     parser.add_argument("--check", action="store_true", help="list stale files and write nothing")
     check = parser.parse_args(arguments).check
-    wanted = files()
-    found = stale(wanted)
+    found = _update(files(), FOLDERS, check=check)
+    if not (check and found):  # the program reads the files above, and refuses wrong ones
+        found += _update(pictures(run_stack("local")), (), check=check)
+    return 1 if check and found else 0
+
+
+def _update(wanted: Mapping[str, str], folders: Sequence[str], *, check: bool) -> list[str]:
+    """Writes the stale files, or lists them if `check`. Returns their paths."""
+    found = stale(wanted, folders=folders)
     for path in found:
         if check:
             print(f"{path}: stale; write it with: make generate")
@@ -57,7 +71,7 @@ def main(arguments: list[str] | None = None) -> int:
         else:
             (ROOT / path).unlink()
             print(f"{path}: removed")
-    return 1 if check and found else 0
+    return found
 
 
 def _text(file: Path) -> str | None:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, cast
 
 from alerting import loader, routing
+from alerting.files import ROOT
 from settings import stack_files
-from settings.stack_files import ROOT
 
 FOLDER = "rules/rendered"
 

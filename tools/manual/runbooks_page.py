@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from alerting import loader, routing
 from alerting.model import Rule
-from alerting.routing import Routing
+from alerting.routing import Routing, notified
 from tools.manual.markdown import GENERATED, table
 
 _INTRODUCTION = """\
@@ -29,7 +29,7 @@ def page() -> str:
 def _rows(rules: list[Rule], routes: Routing) -> Iterator[tuple[str, ...]]:
     for rule in rules:
         labels = rule.labels
-        channels = routes.channels_for({**labels.model_dump(), "alertname": rule.alert})
+        channels = notified.channels(routes, rule.alert_labels)
         receivers = ", ".join(f"`{channel}`" for channel in channels)
         link = f"[{rule.alert}](../rules/runbooks/{rule.alert}.md)"
         yield link, rule.for_, labels.severity, "yes" if labels.page == "true" else "", receivers

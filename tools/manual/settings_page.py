@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from typing import Any, cast
 
 from alerting import routing
+from alerting.files import ROOT
 from settings import stack_files, values
-from settings.stack_files import ROOT
 from settings.values import Values
 from tools.manual.markdown import GENERATED, table
 

@@ -11,7 +11,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from alerting.files import ROOT
+
 STAGE = ROOT / ".state" / "tools/manual" / "pages"
 SITE = ROOT / ".state" / "tools/manual" / "site"
 # Suppresses the theme's advertisement of its successor.

@@ -11,13 +11,13 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from alerting.model import LogRule
+from local.paths import STATE
 from tools.mutation import equivalent, routes
 from tools.mutation.equivalent import Known
 from tools.mutation.mutants import Mutant
@@ -29,7 +29,7 @@ SHARE = 0.95
 """Share of the mistakes with an effect that the tests must notice."""
 LOGS = "log alerts"
 PARTS = {"metrics": METRICS, "logs": LOGS, "routing": routes.ROUTING, "muting": routes.MUTING}
-REPORT = Path(__file__).resolve().parents[2] / ".state/mutants.json"
+REPORT = STATE / "mutants.json"
 
 
 @dataclass

@@ -8,9 +8,8 @@ from urllib.error import HTTPError
 
 from alerting import loader
 from alerting.model import LogRule
-from tools.coverage.evidence import ROOT
 from tools.mutation.mutants import Mutant, of_rule
-from tools.rule_tests import loki_scenarios
+from tools.rule_tests import FOLDER, loki_scenarios
 from tools.rule_tests.loki_server import loki
 
 
@@ -18,7 +17,7 @@ def run(alerts: Sequence[str], tick: Callable[[Mutant, bool], None], *, kinds: t
     """Try every mistake whose text begins with one of `kinds`, and call `tick` with whether it was noticed."""
     rule_set = loader.load()
     rules = {name: rule for name, rule in rule_set.rules().items() if isinstance(rule, LogRule)}
-    files = sorted((ROOT / "tests/rules/loki").glob("*.test.yaml"))
+    files = sorted((FOLDER / "loki").glob("*.test.yaml"))
     read = list(enumerate(one for file in files for one in loki_scenarios.read(file)))
     with TemporaryDirectory() as folder, loki(Path(folder)) as server:
         start = loki_scenarios.begin()

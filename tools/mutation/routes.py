@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 from alerting import loader, routing
+from alerting.routing import notified
 from tools.coverage import evidence
 from tools.mutation import real, semantics
 from tools.mutation.cases import Case, Part
@@ -24,10 +25,7 @@ Change = Callable[[Config], None]
 
 def cases() -> list[Case]:
     """The cases of both files, with all labels of every alert."""
-    rules = {
-        name: {**rule.labels.model_dump(exclude_none=True), "alertname": name}
-        for name, rule in loader.load().rules().items()
-    }
+    rules = {name: rule.alert_labels for name, rule in loader.load().rules().items()}
     sources = evidence.collect()
 
     def full(labels: Labels, cluster: str) -> dict[str, str]:
@@ -61,7 +59,7 @@ def cases() -> list[Case]:
 def decided(config: Config, case: Case, others: Sequence[Case]) -> frozenset[str] | bool:
     """The result of tools.mutation.semantics, while the alerts of all other cases also fire."""
     if case.kind == "route":
-        return frozenset(semantics.receivers(config, case.alerts[-1]))
+        return frozenset(one.channel for one in notified.notifications(config, case.alerts[-1]))
     if case.kind == "window":
         return semantics.silent(config, case.alerts[-1], case.instant)
     firing = [alert for one in others if one.kind == case.kind for alert in one.alerts]

@@ -21,10 +21,9 @@ from alerting.missing_metrics import names as names_in
 from local.toolchain import tool
 from tools.mutation.mutants import Mutant, of_rule
 from tools.mutation.scenarios import TestFile, read, renamed
-from tools.rule_tests import yaml_text
+from tools.rule_tests import FOLDER, yaml_text
 from tools.rule_tests.promtool import rendered
 
-ROOT = Path(__file__).resolve().parents[2]
 TIMEOUT = 300.0
 """Seconds for one run of promtool; a mistake that takes longer even alone counts as noticed."""
 BATCH, BATCH_OF_RECORDED = 48, 8
@@ -66,7 +65,7 @@ class Rules:
         """Reads all rules and scenarios."""
         self.thresholds = loader.load().thresholds
         self.files: dict[str, Any] = {name: yaml_text.load(text) for name, text in rendered().items()}
-        self.tests = [read(file) for file in sorted((ROOT / "tests/rules").glob("*.test.yaml"))]
+        self.tests = [read(file) for file in sorted(FOLDER.glob("*.test.yaml"))]
         self._rules = dict(self.places())
         self._reads = {place: set(names_in(rule["expr"])) for place, rule in self._rules.items()}
 

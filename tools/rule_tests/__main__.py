@@ -7,9 +7,8 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from tools.rule_tests import FOLDER
 from tools.rule_tests.promtool import promtool, rendered, write
-
-FOLDER = Path(__file__).resolve().parents[2] / "tests" / "rules"
 
 
 def main() -> int:

@@ -142,7 +142,7 @@ def _alert(rule: LogRule, series: dict[str, Any]) -> FiringAlert:
     labels, value = series["metric"], float(series["value"][1])
     annotations = rule.annotations.model_dump()
     return FiringAlert(
-        exp_labels={**labels, **rule.labels.model_dump(), "alertname": rule.alert},
+        exp_labels={**labels, **rule.alert_labels},
         exp_annotations={name: expand(text, labels, value) for name, text in annotations.items()},
     )
 

@@ -4,8 +4,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from alerting.files import read_yaml
-
-FOLDER = Path(__file__).resolve().parents[2] / "tests" / "rules"
+from tools.rule_tests import FOLDER
 
 
 def load(folder: Path = FOLDER) -> list[dict[str, Any]]:

@@ -1,24 +1,19 @@
 """Builders of a sizing and a workload with small defaults."""
 
-import functools
 from typing import Any
 
 from ops.capacity import sizing
 from ops.capacity.sizing import Sizing
 from ops.capacity.workload import Workload
-from settings import stack_files
 
-EKS = {"cloud": "eks", "awsRegion": "eu-central-1", "lokiStorageBackend": "s3"}
+# Keys without a default.
+REQUIRED = {"clusterName": "test", "runbookBaseUrl": "https://runbooks.example.com"}
+EKS = {**REQUIRED, "cloud": "eks", "awsRegion": "eu-central-1", "lokiStorageBackend": "s3"}
 
 
 def sized(**values: Any) -> Sizing:
-    """The sizing of a stack on EKS with these settings, and the project's defaults for all others."""
-    return sizing.read({**_defaults(), **EKS, **values})
-
-
-@functools.cache
-def _defaults() -> dict[str, Any]:
-    return stack_files.read("none").values
+    """The project's defaults on EKS with these settings."""
+    return sizing.read({**EKS, **values})
 
 
 def work(**values: Any) -> Workload:

@@ -10,56 +10,13 @@ from ops import environment
 from ops.clients.signals import Delivery
 from ops.drills import faults, simulated_series, wait_times
 from ops.drills.deployed import Recording, content
-from ops.drills.plan import Waits, from_files, recorded, route_times
+from ops.drills.plan import Waits, from_files, recorded
 from ops.drills.wait_times import ERROR_LINES, ERROR_LOG_ANOMALOUS, ERROR_LOG_BURST, LINES_ARRIVE
 from ops.errors import OpsError, UsageError
 from simulator.engine.faults import Fault
 from simulator.engine.signals import Events
 from simulator.systems import series_files
 from simulator.systems.series_files import Series, SeriesError
-
-CONFIG: dict[str, Any] = {
-    "route": {
-        "receiver": "fallback",
-        "group_wait": "30s",
-        "group_interval": "5m",
-        "routes": [
-            {"receiver": "switch", "matchers": ['alertname="Watchdog"'], "group_wait": "0s"},
-            {
-                "receiver": "chat",
-                "matchers": ['system=~"job-queue|media"'],
-                "continue": True,
-                "group_wait": "10s",
-                "routes": [{"matchers": ['severity="info"'], "group_interval": "1h"}],
-            },
-            {"receiver": "hook", "matchers": ['system="job-queue"', 'page!="true"'], "group_interval": "1m"},
-            {"receiver": "never", "matchers": ['system="job-queue"']},
-        ],
-    }
-}
-
-
-@pytest.mark.parametrize(
-    ("labels", "expected"),
-    [
-        ({"alertname": "Watchdog"}, {"switch": (0, 300)}),
-        ({"alertname": "A", "system": "job-queue", "page": "false"}, {"chat": (10, 300), "hook": (30, 60)}),
-        ({"alertname": "A", "system": "job-queue", "page": "true"}, {"chat": (10, 300), "never": (30, 300)}),
-        ({"alertname": "A", "system": "media", "severity": "info"}, {"chat": (10, 3600)}),
-        ({"alertname": "A", "system": "job"}, {"fallback": (30, 300)}),
-    ],
-)
-def test_route_times_follow_the_routes_as_alertmanager_does(
-    labels: dict[str, str], expected: dict[str, tuple[float, float]]
-) -> None:
-    assert route_times(CONFIG, labels) == expected
-
-
-def test_a_matcher_that_cannot_be_read_is_an_error() -> None:
-    config = {"route": {"receiver": "a", "routes": [{"receiver": "b", "matchers": ["???"]}]}}
-
-    with pytest.raises(OpsError, match=r"\?\?\?"):
-        route_times(config, {})
 
 
 def test_the_limit_is_one_scrape_and_two_seconds_above_the_waits() -> None:

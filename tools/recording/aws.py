@@ -57,7 +57,7 @@ def _validations(_name: str, inputs: Inputs) -> dict[str, Any]:
 
 
 _GENERATED: dict[str, Callable[[str, Inputs], dict[str, Any]]] = {
-    "Bucket": lambda name, inputs: {"bucketRegionalDomainName": f"{name}.s3.{REGION}.amazonaws.com"},
+    "Bucket": lambda name, _inputs: {"bucketRegionalDomainName": f"{name}.s3.{REGION}.amazonaws.com"},
     "Certificate": _validations,
     "Cluster": lambda _name, _inputs: {
         "endpoint": f"https://0123456789ABCDEF.gr7.{REGION}.eks.amazonaws.com",

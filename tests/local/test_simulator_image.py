@@ -1,0 +1,47 @@
+"""Both ways to make the simulator's image give it the same files, and the programs start from them alone."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from local import images
+from settings import versions
+from settings.apps import SIMULATED
+from simulator.systems.roles import ROLES
+from tests.mock_engine import ROOT
+
+
+@pytest.fixture
+def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """Path in the image -> folder of this project."""
+    (tmp_path / "usr/bin").mkdir(parents=True)
+    (tmp_path / "usr/bin/python3.11").touch()
+    monkeypatch.setattr("local.images.debian.root", lambda *_: tmp_path)
+    monkeypatch.setattr("local.images._simulator_packages", lambda _: tmp_path)
+    (image,) = [one for one in images.IMAGES if one.reference == versions.SIMULATOR_IMAGE]
+    return {target: str(one.relative_to(ROOT)) for target, one in image.files().items() if one.is_relative_to(ROOT)}
+
+
+def test_the_catalogue_names_the_programs_that_the_image_has() -> None:
+    """The image has no settings/, so the simulator names its roles and services itself."""
+    catalogue = {one.role: one.app for system in SIMULATED.values() for one in system.programs}
+    assert catalogue == {role: service for role, (service, _) in ROLES.items()}
+
+
+def test_the_dockerfile_copies_what_the_local_image_has(sources: dict[str, str]) -> None:
+    lines = re.findall(r"^COPY (\S+) (/app\S+)$", (ROOT / "simulator/Dockerfile").read_text(), re.MULTILINE)
+    assert {target: source for source, target in lines} == sources
+
+
+def test_every_program_starts_from_the_files_of_the_image(sources: dict[str, str], tmp_path: Path) -> None:
+    for target, source in sources.items():
+        shutil.copytree(ROOT / source, tmp_path / target.strip("/"), ignore=shutil.ignore_patterns("__pycache__"))
+    code = "import simulator.receiver.server, simulator.__main__ as one; [one.build(role) for role in one.ROLES]"
+    environment = {"PYTHONPATH": str(tmp_path / "app"), "PYTHONDONTWRITEBYTECODE": "1"}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

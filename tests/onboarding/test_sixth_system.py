@@ -15,13 +15,14 @@ SUITES = (
     "tests/onboarding/inside.py",
     "tests/rules/test_rules.py::test_scenarios",
     "tests/rules/test_routing.py",
+    "tests/rules/test_contract.py",
     "tests/architecture/test_runbooks.py",
     "tests/golden/test_golden.py",
     "tests/architecture/test_links.py",
     "tests/simulator/test_faults_fire_their_alerts.py::test_a_fault_fires_its_alert_alone_and_resolves",
 )
 """What `make unit` runs of it; of the suites that go through all alerts, the cases of the new ones."""
-CASES = "Loyalty or loyalty or inside or up-local or up-production or accepts or every"
+CASES = "Loyalty or loyalty or inside or up-local or up-production or accepts or every or contract"
 
 
 @dataclass(frozen=True, kw_only=True)

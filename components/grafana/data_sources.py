@@ -88,7 +88,10 @@ def loki_json() -> Json:
 
 
 def jaeger_json() -> Json:
-    """Options of the Jaeger source. A span links to its service's log lines with its trace id, and to span metrics."""
+    """Options of the Jaeger source.
+
+    Each span links to the span metrics of its service, and to those of the service's log lines that have its trace id.
+    """
     # Log lines and scraped samples have times slightly outside the span.
     around: Json = {"spanStartTimeShift": "-5m", "spanEndTimeShift": "5m"}
     calls, seconds = "traces_span_metrics_calls_total", "traces_span_metrics_duration_seconds_bucket"

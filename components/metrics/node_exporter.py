@@ -29,7 +29,7 @@ class NodeExporterArgs(TypedDict):
     """Arguments of NodeExporter."""
 
     namespace: pulumi.Input[str]
-    """An existing namespace. Pod Security must be `privileged`, because the node's root is mounted, read-only."""
+    """An existing namespace whose Pod Security level is `privileged`: the pods mount the node's root, read-only."""
     prometheus_namespace: str
     prometheus: str
     """App in `prometheus_namespace` that scrapes it."""

@@ -4,7 +4,7 @@ import json
 import random
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -117,12 +117,12 @@ class KillDrill:
 
     def run(self, kills: int, report: Callable[[str], None]) -> None:
         """Kill `kills` replicas, then wait for the last notifications. Switches all faults off, also when it raises."""
-        names = self._pods.names()
+        names = taking_turns(self._pods.names())
         self._begun = time.time()
         try:
             for number in range(1, kills + 1):
                 instance = f"kill-{self._begun:.0f}-{number:03d}"
-                # The replicas take turns; the moments are random, but each occurs equally often.
+                # The moments are random, but each occurs equally often.
                 kill = Kill(instance=instance, pod=names[(number - 1) % len(names)], moment=self._moment(number))
                 self.kills.append(kill)
                 self._one(kill)
@@ -212,6 +212,11 @@ def kill_drill(
         pods = KubernetesPods(cluster, stack.namespace, KILLED)
         drill = KillDrill(pods, Simulator(urls["simulator"]), Receiver(urls["receiver"]), plan, files, seed=seed)
         raise typer.Exit(perform(drill, kills, console, json_file))
+
+
+def taking_turns(pods: Collection[str]) -> list[str]:
+    """Pods of StatefulSets in the order of kills: one of each app, then the next of each, so that few kills hit all."""
+    return sorted(pods, key=lambda pod: (int(pod.rpartition("-")[2]), pod))
 
 
 def perform(drill: KillDrill, kills: int, console: Console, json_file: Path | None = None) -> int:

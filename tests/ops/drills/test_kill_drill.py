@@ -10,7 +10,7 @@ from rich.console import Console
 from ops.clients.signals import Alertmanager, Delivery, Prometheus, Receiver, Simulator
 from ops.drills import kill_drill
 from ops.drills.deployed import content
-from ops.drills.kill_drill import ALERT, KillDrill, count, lost, perform
+from ops.drills.kill_drill import ALERT, KillDrill, count, lost, perform, taking_turns
 from ops.drills.plan import AlertPlan, Waits, from_live
 from tests.ops.pipeline import SHORT, Pipeline, pipeline
 
@@ -66,6 +66,12 @@ class Processes:
 
     def wait_back(self, name: str, timeout: float) -> None:
         self.running.wait_ready()
+
+
+def test_few_kills_hit_every_app() -> None:
+    pods = ["alertmanager-0", "alertmanager-1", "alertmanager-2", "prometheus-0", "prometheus-1"]
+    assert taking_turns(pods)[:3] == ["alertmanager-0", "prometheus-0", "alertmanager-1"]
+    assert set(taking_turns(pods)) == set(pods)
 
 
 def test_killing_replicas_loses_no_notification(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -52,11 +52,12 @@ fmt: $(ENVIRONMENT) ## format, and apply the linter's fixes
 
 ##@ Prove it
 
-check: $(ENVIRONMENT) ## check lint, format, types, generated files and workflows
+check: $(ENVIRONMENT) ## check lint, format, types, generated files, workflows, and the rules of every stack
 	@ruff check .
 	@ruff format --check .
 	@$(PYTHON) -m tools.generate --check
 	@pyright
+	@$(PYTHON) -m engine.rule_checks
 	@"$$($(PYTHON) -m local toolchain actionlint | cut -f2)"
 
 unit: test-tools ## run the tests that need no cluster and no minutes; `make test` runs the slow ones too

@@ -221,7 +221,7 @@ def _duplicates(rule_set: RuleSet) -> list[str]:
 
 def _names(engine: Engine, name: str, file: RuleFile[AnyRule]) -> Iterator[tuple[str, str, str, str]]:
     """(engine, file, "group", "alert" or "record", name) of everything that a file defines."""
-    where = _place(engine, name)
+    where = place(engine, name)
     for group in file.groups:
         yield engine, where, "group", group.name
     for rule in file.rules():
@@ -231,16 +231,16 @@ def _names(engine: Engine, name: str, file: RuleFile[AnyRule]) -> Iterator[tuple
             yield engine, where, "record", rule.record
 
 
-def _place(engine: Engine, name: str) -> str:
-    """The source file of rules, as messages name it."""
+def place(engine: Engine, name: str) -> str:
+    """The source of a rule file that is rendered under this name, as messages name it."""
     return f"rules/slos/{name.removeprefix('slos-')}" if name.startswith("slos-") else f"rules/{engine}/{name}"
 
 
 def _alert_problems(rule_set: RuleSet, runbooks: Path) -> Iterator[str]:
     """Alerts without a runbook, and alerts of systems without a file, which drills and Grafana's folders would miss."""
     known = tuple(rule_set.systems)
-    places = [(_place("prometheus", name), file.alerts()) for name, file in rule_set.files.items()]
-    places += [(_place("loki", name), file.alerts()) for name, file in rule_set.loki_files.items()]
+    places = [(place("prometheus", name), file.alerts()) for name, file in rule_set.files.items()]
+    places += [(place("loki", name), file.alerts()) for name, file in rule_set.loki_files.items()]
     for where, alerts in places:
         for rule in alerts:
             if rule.labels.system not in known:

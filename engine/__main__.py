@@ -7,13 +7,14 @@ import json
 import os
 import shutil
 import time
+from textwrap import indent
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from engine import actions
+from engine import actions, rule_checks
 from engine.events import Summary
 from local import cluster, node_process, toolchain
 from local.errors import LocalError, run_command_line
@@ -34,6 +35,7 @@ def up(stack: _Stack = LOCAL, expect_no_changes: _NoChanges = False) -> None:
     _require(stack)
     started = time.monotonic()
     _start_cluster(stack)
+    _check_rules(stack)
     workspace = actions.workspace(stack)
     summary = actions.up(workspace, expect_no_changes=expect_no_changes)
     _print_endpoints(actions.outputs(workspace).get("endpoints") or {})
@@ -48,6 +50,7 @@ def preview(
 ) -> None:
     """Show what `up` would change; the cluster must exist."""
     _require(stack)
+    _check_rules(stack)
     if offline:
         _print_summary(actions.preview(actions.offline_workspace(stack)))
         return
@@ -96,6 +99,21 @@ def _require(stack: str) -> None:
     known = stack_files.names()
     if stack not in known:
         raise LocalError(f"unknown stack {stack!r}; there are: {', '.join(known)}")
+
+
+def _check_rules(stack: str) -> None:
+    """Raises LocalError if a program refuses the stack's rules; prints one line for the programs that are not there."""
+    try:
+        found = rule_checks.of_stacks([stack])
+    except ValueError:
+        return  # the program itself reports what cannot be read, together with the problems of all settings
+    if found.absent:
+        names = ", ".join(found.absent)
+        print(f"not checked by {names}, which are not built; `make check` builds them and checks every rule")
+    if found.problems:
+        count = f"{len(found.problems)} problem{'s' if len(found.problems) > 1 else ''}"
+        lines = indent("\n".join(found.problems), "  ")
+        raise LocalError(f"{count} in the rules of stack {stack}; nothing was changed.\n{lines}")
 
 
 def _start_cluster(stack: str) -> None:

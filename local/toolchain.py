@@ -46,11 +46,14 @@ NO_BUILD = "OBSERVABILITY_NO_BUILD"
 
 
 def tool(name: str) -> Path:
-    """Absolute path of the program `name`, which is built if neither PATH nor the cache has it.
-
-    Raises LocalError for an unknown name or a failed build.
-    """
+    """Absolute path of a program, built if neither PATH nor the cache has it. Raises LocalError if that fails."""
     return _from_path(name) or built(name)
+
+
+def present(name: str) -> Path | None:
+    """Absolute path of a program if PATH or the cache has it; None otherwise. Builds nothing."""
+    folder = _folder(_module(name))
+    return _from_path(name) or (folder / name if folder.is_dir() else None)
 
 
 def built(name: str) -> Path:

@@ -3,14 +3,13 @@
 A rule without results is normal; a rule whose selectors find nothing is not.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any, Literal
 
 import promql_parser
 
-from alerting.logql_tokens import Token, tokens
 from alerting.missing_metrics import ALERT
 from alerting.model import RecordingRule, Rule
 from ops.queries.quiet_selectors import Matcher, Selector, quoted
@@ -18,9 +17,12 @@ from ops.queries.quiet_selectors import Matcher, Selector, quoted
 Engine = Literal["prometheus", "loki"]
 
 _OPERATORS = {"Equal": "=", "NotEqual": "!=", "Re": "=~", "NotRe": "!~"}
-# Stages of LogQL that create or change labels, so that later stages may depend on them.
-_PARSERS = ("json", "logfmt", "regexp", "pattern", "unpack", "label_format", "line_format", "decolorize")
-_LINE_FILTERS = ("|=", "|~", "|>", "!=", "!~", "!>")
+# Parts of LogQL, searched in an expression whose texts and comments are hidden (see _without_texts).
+_HIDDEN = re.compile(r"""(?P<text>"(?:\\.|[^"\\])*"|`[^`]*`)|\#[^\n]*""")
+_STREAM = re.compile(r"\{[^{}]*\}")
+_LINE_FILTER = re.compile(r"""\|[=~]\s*(?!""|``)\S""")
+_LABEL_FILTER = re.compile(r"\|\s*(?P<label>[a-zA-Z]\w*)\s*[<>=!]")
+_LABEL_MAKER = re.compile(r"\|\s*(?:json|logfmt|regexp|pattern|unpack|label_format)\b")
 # Functions of PromQL that return a value when there are no series.
 _FROM_NOTHING = ("vector", "absent", "absent_over_time")
 _COMPARISONS = ("==", "!=", ">", "<", ">=", "<=")
@@ -110,44 +112,35 @@ def _is_filter(node: object) -> bool:
 
 def picks_lines(expression: str) -> bool:
     """Whether LogQL filters lines by a text or a label, so that an empty answer may be good news."""
-    items = tokens(expression)
-    return any(
-        (one[:2] in (("sign", "|="), ("sign", "|~")) and after.text != "")
-        or (one[:2] == ("sign", "|") and after.kind == "word")
-        for one, after in pairwise(items)
-    )
+    shown = _without_texts(expression)
+    return bool(_LINE_FILTER.search(shown) or _LABEL_FILTER.search(shown))
 
 
 def logql_selectors(expression: str) -> list[Selector]:
-    """The distinct stream selectors in a LogQL expression, in order. Each is followed by one selector per label that a
-    filter on its lines reads, with the parsers before it. Raises ValueError if it cannot be parsed.
+    """The distinct stream selectors in a LogQL expression, in order.
+
+    Each is followed by one selector per label that a filter on its lines reads; a stream without that label gives none.
+    Left out are labels that a parser in the pipeline may have made.
     """
-    items = tokens(expression)
-    starts = [index for index, token in enumerate(items) if token[:2] == ("sign", "{")]
-    texts = {text: None for start in starts for text in _streams(expression, items[start:])}
+    shown = _without_texts(expression)
+    texts: dict[str, None] = {}
+    for match in _STREAM.finditer(shown):
+        stream = expression[match.start() : match.end()]
+        texts[stream] = None
+        pipeline = re.split(r"[\[{]", shown[match.end() :])[0]
+        pipeline = _LABEL_MAKER.split(pipeline)[0]
+        texts |= {f'{stream} | {one["label"]}!=""': None for one in _LABEL_FILTER.finditer(pipeline)}
     return [Selector(text=text) for text in texts]
 
 
-def _streams(expression: str, items: list[Token]) -> Iterator[str]:
-    """The stream selector at the start of `items`, then one text for each label that a filter on its lines reads."""
-    end = next(index for index, token in enumerate(items) if token[:2] == ("sign", "}"))
-    stream = expression[items[0].position : items[end].position + 1]
-    yield stream
-    stage, start, depth = "", 0, 0
-    for before, token, after in zip(items[end:], items[end + 1 :], [*items[end + 2 :], items[-1]], strict=False):
-        depth += {"(": 1, ")": -1}.get(token.text, 0) if token.kind == "sign" else 0
-        # Directly after a label the sign compares that label; elsewhere it filters whole lines.
-        filters_lines = token.kind == "sign" and token.text in _LINE_FILTERS and before.kind != "word"
-        over = token.kind in ("range", "end") or depth < 0
-        if over or filters_lines or token[:2] == ("sign", "|"):
-            if stage in _PARSERS:
-                stream += f" {expression[start : token.position].strip()}"
-            if over:
-                return
-            stage = "lines" if filters_lines else after.text if after.kind == "keyword" else "labels"
-            start = token.position
-        elif stage in ("labels", "unwrap") and token.kind == "word" and not token.text.startswith("__"):
-            yield f'{stream} | {token.text}!=""'
+def _without_texts(expression: str) -> str:
+    """The expression with dots inside the quotes and blanks for comments; every other character keeps its position."""
+
+    def hidden(match: re.Match[str]) -> str:
+        text = match.group()
+        return text[0] + "." * (len(text) - 2) + text[-1] if match["text"] else " " * len(text)
+
+    return _HIDDEN.sub(hidden, expression)
 
 
 def _promql(selector: promql_parser.VectorSelector) -> Selector:

@@ -23,7 +23,7 @@ LAYERS = {
     "components": {"settings", "alerting", "dashboards"},
     "policy": set[str](),
     "local": {"settings", "alerting"},
-    "engine": {"local", "settings"},
+    "engine": {"local", "settings", "alerting"},
     "ops": {"engine", "local", "settings", "alerting", "dashboards", "simulator"},
     "simulator": set[str](),
     "instrumentation": {"local"},

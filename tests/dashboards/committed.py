@@ -4,8 +4,12 @@ import json
 from typing import Any
 
 from dashboards.files import FOLDER
+from ops.queries.grafana_interpolation import Chosen, Language, Window, builtins, replaced
+from ops.queries.grafana_variables import read
 
 Json = dict[str, Any]
+OWN = builtins(Window(start=0, end=3600), scrape_interval=15, interval=15)
+"""Grafana's own variables."""
 
 
 def committed(stem: str) -> Json:
@@ -21,3 +25,9 @@ def panels(dashboard: Json) -> list[Json]:
 def queries(dashboard: Json) -> list[tuple[Json, Json]]:
     """Every query with its panel."""
     return [(panel, target) for panel in panels(dashboard) for target in panel.get("targets", [])]
+
+
+def filled_in(dashboard: Json, expression: str, language: Language = "prometheus") -> str:
+    """A query with a value for each of its variables."""
+    chosen = {one.name: Chosen(values=("x",), many=one.multi, all_value=one.all_value) for one in read(dashboard)}
+    return replaced(expression, chosen, OWN, language)

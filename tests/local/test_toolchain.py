@@ -95,7 +95,9 @@ def test_a_tool_is_built_once(
     module: Callable[..., GoModule], fake_go: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     module("small")
+    assert toolchain.present("small") is None
     program = toolchain.built("small")
+    assert toolchain.present("small") == program
     assert program.read_text() == "built\n"
     assert re.search(r"^\[1/1\] small v1: built in \d+ s, \d+ s of CPU time$", capfd.readouterr().err, re.MULTILINE)
     assert toolchain.built("small") == program

@@ -159,19 +159,12 @@ def test_refuses_of_a_service_team(folder: Path, old: str, new: str, problem: st
     assert any(line.startswith(f"rules/systems/till.yaml: {problem}") for line in found), found
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "problem"),
-    [
-        ("toUpper", "upper", "not a valid template: unknown function upper"),
-        ('{{ template "title" . }}', '{{ template "titel" . }}', "no template 'titel'; did you mean title?"),
-        ("{{ . }}{{ end }}{{ end }}", "{{ . }}{{ end }}", "not a valid template: define has no {{ end }}"),
-    ],
-)
-def test_refuses_a_broken_template(folder: Path, old: str, new: str, problem: str) -> None:
+def test_refuses_a_template_that_uses_an_undefined_one(folder: Path) -> None:
+    """amtool would notice it only where a message takes this branch."""
     file = folder / routing.TEMPLATES
-    assert old in file.read_text()
-    file.write_text(file.read_text().replace(old, new, 1))
-    assert problems(folder) == (f"rules/notifications.tmpl: {problem}",)
+    text = file.read_text().replace('{{ template "title" . }}', '{{ template "titel" . }}', 1)
+    file.write_text(text)
+    assert problems(folder) == ("rules/notifications.tmpl: no template 'titel'; did you mean title?",)
 
 
 def test_refuses_to_do_without_templates(folder: Path) -> None:

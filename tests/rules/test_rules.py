@@ -1,15 +1,18 @@
-"""The rules as they are deployed, checked by promtool: syntax for every stack, behaviour by scenario."""
+"""The rules as they are deployed: what they do, by scenarios that promtool runs."""
 
 from pathlib import Path
 
 import pytest
 
+from alerting import loader
+from settings import deployed
 from settings import stack as settings
+from settings.eks.secret_references import placeholder
 from tests.mock_engine import ROOT, SECRETS, STACKS, stack_config
 from tools.mutation import scenarios
 from tools.mutation.mutants import of_expression
 from tools.rule_tests import scenario_rules, yaml_text
-from tools.rule_tests.promtool import check_rules, rendered
+from tools.rule_tests.promtool import rendered
 
 SCENARIOS = sorted((ROOT / "tests/rules").glob("*.test.yaml"))
 
@@ -20,8 +23,10 @@ def stack_settings(stack: str) -> settings.Settings:
 
 
 @pytest.mark.parametrize("stack", STACKS)
-def test_every_stacks_rules_are_accepted(stack: str, tmp_path: Path) -> None:
-    check_rules(stack_settings(stack).rule_files(), tmp_path)
+def test_the_rules_that_the_programs_judge_are_those_that_are_deployed(stack: str) -> None:
+    found, judged = stack_settings(stack), deployed.read(stack, placeholder)
+    assert judged.prometheus == found.rule_files()
+    assert judged.loki == loader.render_loki(found.rule_set, found.overrides, found.links)
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda path: path.name)

@@ -4,22 +4,13 @@ The rules include the alerts that are generated from SLOs and from missing metri
 secret.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, cast
 
-from alerting import loader, routing
 from alerting.files import ROOT
-from settings import stack_files
+from settings import deployed, stack_files
 
 FOLDER = "rules/rendered"
-
-
-class _Names(dict[str, str]):
-    """Every secret is the name of its key."""
-
-    def __missing__(self, key: str) -> str:
-        return f"<{key}>"
 
 
 def files(root: Path = ROOT) -> dict[str, str]:
@@ -27,26 +18,13 @@ def files(root: Path = ROOT) -> dict[str, str]:
     return {
         f"{FOLDER}/{stack}/{name}": text
         for stack in stack_files.names(root)
-        for name, text in _of_stack(stack_files.read(stack, root).values)
+        for name, text in _of_stack(deployed.read(stack, lambda _form, key: f"<{key}>", root))
     }
 
 
-def _of_stack(written: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    values = stack_files.typed(written)
-    rule_set = loader.load()
-    overrides = loader.overrides(cast(dict[str, Any], written.get("alertOverrides") or {}), rule_set)
-    for name, text in loader.render(rule_set, overrides, values.links).items():
+def _of_stack(found: deployed.Deployed) -> Iterator[tuple[str, str]]:
+    for name, text in found.prometheus.items():
         yield f"prometheus/{name}", text
-    for name, text in loader.render_loki(rule_set, overrides, values.links).items():
+    for name, text in found.loki.items():
         yield f"loki/{name}", text
-    yield (
-        "alertmanager.yml",
-        routing.render(
-            routing.load(),
-            values.timing,
-            _Names(),
-            mail=values.mail("<smtpPassword>"),
-            pagerduty_url=values.pagerduty_url,
-            mute_windows=values.mute_windows,
-        ),
-    )
+    yield "alertmanager.yml", found.alertmanager

@@ -98,22 +98,42 @@ def test_selectors_of_promql() -> None:
 
 
 def test_selectors_of_logql() -> None:
-    text = 'sum(rate({a="}", b=~`x{2}`} |~ `{no="t"}` [1m])) / sum(rate({c="d"} | json [1m]))'
+    text = 'sum(rate({a="}", b=~`x{2}`} |~ `{no="t"}` [1m])) # {not="this"}\n / sum(rate({c="d"} | json [1m]))'
     assert [one.text for one in rule_queries.logql_selectors(text)] == ['{a="}", b=~`x{2}`}', '{c="d"}']
 
 
 @pytest.mark.parametrize(
-    ("pipeline", "expected"),
+    ("pipeline", "labels"),
     [
-        ('| l="x"', ['| l!=""']),
-        ('|= "a" != "b" | l="x" != "y" | m>5', ['| l!=""', '| m!=""']),
-        ('| json | status >= 500 and (m="x" or n!="y")', ['| json | status!=""', '| json | m!=""', '| json | n!=""']),
-        ('| logfmt --strict a, b="c" | unwrap duration(d) | __error__=""', ['| logfmt --strict a, b="c" | d!=""']),
+        ('| l="x"', ["l"]),
+        ('|= "a" != "b" | l="x" != "y" | m>5', ["l", "m"]),
+        ('| l=~"x" |~ "| n=1"\n|\nm != "y" |= `| o=1`', ["l", "m"]),
+        ('| l="x" | json | status >= 500', ["l"]),
+        ('| logfmt --strict a, b="c" | l="x" | unwrap duration(d) | __error__=""', []),
+        ('| drop x | line_format "{{ .l }}" |= "l" | __error__=""', []),
     ],
 )
-def test_labels_that_a_pipeline_needs(pipeline: str, expected: list[str]) -> None:
+def test_labels_that_a_pipeline_needs(pipeline: str, labels: list[str]) -> None:
+    """Those that a stream must have; after a parser, a label may come from the line."""
     found = rule_queries.logql_selectors(f'sum(rate({{a="b"}} {pipeline} [1m])) > 1')
-    assert [one.text for one in found] == ['{a="b"}', *(f'{{a="b"}} {text}' for text in expected)]
+    assert [one.text for one in found] == ['{a="b"}', *(f'{{a="b"}} | {label}!=""' for label in labels)]
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "picks"),
+    [
+        ('|= "x"', True),
+        ("|~ `x`", True),
+        ('| level="ERROR"', True),
+        ("| json | status >= 500", True),
+        ('|= "" |~ ``', False),
+        ("| json | line_format `| x=1`", False),
+        ('!= "x"', False),
+        ("", False),
+    ],
+)
+def test_queries_whose_empty_answer_may_be_good_news(pipeline: str, picks: bool) -> None:
+    assert rule_queries.picks_lines(f'{{a="b|="}} {pipeline}') is picks
 
 
 def test_every_rule_of_the_stack_is_read() -> None:

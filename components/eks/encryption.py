@@ -66,7 +66,7 @@ class EncryptionKey(pulumi.ComponentResource):
 
     arn: pulumi.Output[str]
     alias: pulumi.Output[str]
-    """alias/<cluster>-observability."""
+    """alias/<names>-observability, see ClusterIdentity."""
 
     def __init__(self, name: str, args: EncryptionKeyArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("observability:index:EncryptionKey", name, {}, opts)
@@ -82,7 +82,7 @@ class EncryptionKey(pulumi.ComponentResource):
         )
         alias = aws.kms.Alias(
             f"{name}-alias",
-            name=f"alias/{identity.name}-observability",
+            name=f"alias/{identity.prefix}",
             target_key_id=key.key_id,
             opts=protected,
         )

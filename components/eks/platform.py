@@ -58,7 +58,7 @@ def foundation(settings: Settings) -> Foundation | None:
     values, facts = settings.values, settings.facts
     if facts is None:
         return None
-    identity = ClusterIdentity(values.cluster_name, facts.region, facts.account_id)
+    identity = ClusterIdentity(values.cluster_name, facts.region, facts.account_id, values.aws_name_prefix)
     provider = aws_provider("aws", values, facts, settings.stack)
     in_aws = pulumi.ResourceOptions(provider=provider)
     key_arn = stores.key(settings, identity, in_aws)

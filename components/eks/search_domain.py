@@ -118,7 +118,7 @@ def domain_name(identity: ClusterIdentity) -> str:
 
     A name that has to be changed or cut ends in a hash of the original.
     """
-    whole = f"{identity.name}-observability"
+    whole = identity.prefix
     name = re.sub("[^a-z0-9-]", "-", whole.lower())
     if not name[0].isalpha():
         name = f"c{name}"
@@ -165,7 +165,7 @@ def _security_group(
     """Permits HTTPS from the cluster, and no outgoing traffic."""
     group = aws.ec2.SecurityGroup(
         f"{name}-group",
-        name=f"{args['identity'].name}-observability-search",
+        name=f"{args['identity'].prefix}-search",
         description=f"OpenSearch of the observability platform in the EKS cluster {args['identity'].name}",
         vpc_id=args["vpc_id"],
         opts=child,

@@ -48,6 +48,9 @@ class EksValues(BaseModel):
         "the 12 digits of an AWS account; required when cloud is eks"
     )
     aws_profile: Annotated[str, Field(pattern=r"^\S*$")] = allowed("a profile's name without blanks")
+    aws_name_prefix: Annotated[str, Field(pattern=r"^([A-Za-z0-9][A-Za-z0-9_-]{0,99})?$")] = allowed(
+        "up to 100 letters, digits, `-` and `_`"
+    )
     offline_preview: bool = allowed("true or false")
 
     cluster: Literal["existing", "create"] = allowed("existing or create")

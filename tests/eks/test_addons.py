@@ -118,7 +118,7 @@ def test_the_driver_has_an_identity_for_its_volumes_and_their_key(engine: Callab
     (driver,) = [addon for addon in recorded.of("Addon") if addon.inputs["addonName"] == "aws-ebs-csi-driver"]
     assert driver.inputs["podIdentityAssociations"] == [
         {
-            "roleArn": "arn:aws:iam::111122223333:role/eks-test-observability-ebs-csi-controller-sa",
+            "roleArn": "arn:aws:iam::111122223333:role/eks-test-eu-central-1-observability-ebs-csi-controller-sa",
             "serviceAccount": "ebs-csi-controller-sa",
         }
     ]

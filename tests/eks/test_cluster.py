@@ -50,8 +50,8 @@ def test_the_cluster_is_exactly_this(engine: Callable[..., Recorded], preview: b
     node_role = inputs["computeConfig"].pop("nodeRoleArn", None)
     control_plane_role = inputs.pop("roleArn", None)
     if not preview:
-        assert node_role == "arn:aws:iam::111122223333:role/eks-test-observability-node"
-        assert control_plane_role == "arn:aws:iam::111122223333:role/eks-test-observability-control-plane"
+        assert node_role == "arn:aws:iam::111122223333:role/eks-test-eu-central-1-observability-node"
+        assert control_plane_role == "arn:aws:iam::111122223333:role/eks-test-eu-central-1-observability-control-plane"
     assert inputs == {
         "name": "eks-test",
         "version": "1.34",
@@ -97,15 +97,15 @@ def test_the_roles_have_exactly_what_auto_mode_needs(engine: Callable[..., Recor
         "AmazonEC2ContainerRegistryPullOnly",
         "AmazonEKSWorkerNodeMinimalPolicy",
     }
-    nodes = {name for name, item in attached.items() if item.inputs["role"] == "eks-test-observability-node"}
+    nodes = {name for name, item in attached.items() if item.inputs["role"] == "eks-test-eu-central-1-observability-node"}
     assert nodes == {"AmazonEC2ContainerRegistryPullOnly", "AmazonEKSWorkerNodeMinimalPolicy"}
     trusts = {role.inputs["name"]: json.loads(role.inputs["assumeRolePolicy"]) for role in recorded.of("Role")}
     assert trusts == {
-        "eks-test-observability-control-plane": policies.control_plane_trust(CLUSTER),
-        "eks-test-observability-node": policies.node_trust(),
+        "eks-test-eu-central-1-observability-control-plane": policies.control_plane_trust(CLUSTER),
+        "eks-test-eu-central-1-observability-node": policies.node_trust(),
     }
     (own,) = recorded.of("RolePolicy")
-    assert own.inputs["role"] == "eks-test-observability-control-plane"
+    assert own.inputs["role"] == "eks-test-eu-central-1-observability-control-plane"
     assert json.loads(own.inputs["policy"]) == policies.volumes(KEY)
     assert findings(json.loads(own.inputs["policy"])) == []
 

@@ -57,7 +57,7 @@ def _named(recorded: Recorded, name: str) -> Registration:
 def test_the_role_has_its_rights_and_trusts_its_service_account(identity: Recorded) -> None:
     role = _named(identity, "loki-identity-role")
     assert role.type == "aws:iam/role:Role"
-    assert role.inputs["name"] == "eks-test-observability-loki"
+    assert role.inputs["name"] == "eks-test-eu-central-1-observability-loki"
     trust = json.loads(role.inputs["assumeRolePolicy"])
     assert trust == policies.pod_trust(CLUSTER, "observability", "loki")
     policy = _named(identity, "loki-identity-policy")
@@ -131,7 +131,7 @@ def test_a_new_association_makes_a_new_check(engine: Callable[..., Recorded]) ->
     annotations = _named(recorded, "loki-identity-check").inputs["spec"]["template"]["metadata"]["annotations"]
     assert annotations == {ANNOTATION: "a-loki a-loki-identity"}
     assert recorded.outputs["loki-identity"] == {
-        "role_arn": "arn:aws:iam::111122223333:role/eks-test-observability-loki",
+        "role_arn": "arn:aws:iam::111122223333:role/eks-test-eu-central-1-observability-loki",
         "association_id": "a-loki",
     }
 

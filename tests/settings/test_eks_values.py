@@ -20,6 +20,7 @@ CIDRS = "a list of address ranges such as 10.0.0.0/16"
 # need not set them.
 OF_ONE_ENVIRONMENT = {
     "alertOverrides",
+    "awsNamePrefix",
     "awsProfile",
     "certificateArn",
     "disruptionBudgets",

@@ -27,6 +27,10 @@ class ClusterIdentity:
     names: str = ""
     """Start of the names of all other AWS resources; the cluster's own name by default. A cluster that replaces another
     keeps it, and with it the names of the data stores."""
+    role_path: str = "/"
+    """Path of all roles."""
+    boundary_arn: str = ""
+    """Policy that bounds all roles; empty for none."""
 
     @property
     def prefix(self) -> str:
@@ -131,8 +135,8 @@ def volume_statements(keys: list[str], region: str) -> list[Document]:
     ]
 
 
-def pod_trust(cluster: ClusterIdentity, namespace: str, service_account: str) -> Document:
-    """Trust policy for the pods of a service account in a cluster, with EKS Pod Identity."""
+def pod_trust(cluster: ClusterIdentity, namespace: str, *service_accounts: str) -> Document:
+    """Trust policy for the pods of service accounts in a cluster, with EKS Pod Identity."""
     return _trust(
         "pods.eks.amazonaws.com",
         # EKS tags the session with the names of cluster, namespace, service account and pod.
@@ -143,7 +147,9 @@ def pod_trust(cluster: ClusterIdentity, namespace: str, service_account: str) ->
                 # Equivalent to aws:SourceArn, about whose form for this service there are contradicting reports.
                 "aws:RequestTag/eks-cluster-arn": cluster.arn,
                 "aws:RequestTag/kubernetes-namespace": namespace,
-                "aws:RequestTag/kubernetes-service-account": service_account,
+                "aws:RequestTag/kubernetes-service-account": (
+                    service_accounts[0] if len(service_accounts) == 1 else sorted(service_accounts)
+                ),
             }
         },
     )

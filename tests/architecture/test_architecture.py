@@ -21,6 +21,7 @@ LAYERS = {
     "dashboards": {"alerting"},
     "settings": {"alerting", "dashboards"},
     "components": {"settings", "alerting", "dashboards"},
+    "bootstrap": {"settings"},
     "policy": set[str](),
     "local": {"settings", "alerting"},
     "engine": {"local", "settings"},
@@ -37,6 +38,7 @@ LIBRARIES = {
     "settings": {"pydantic", "yaml"},
     "dashboards": {"grafana_foundation_sdk"},
     "components": {*SDKS, *AWS, "kubernetes", "urllib3", "yaml"},
+    "bootstrap": {"pulumi", "pulumi_aws"},
     "policy": {"pulumi", "pulumi_policy", "yaml"},
 }
 NO_SDK = ("ops", "simulator", "instrumentation", "local")

@@ -38,14 +38,17 @@ class PodRoleArgs(TypedDict):
     """A document from components.eks.policies; none by default."""
     managed_policy_arns: NotRequired[Sequence[str]]
     """AWS managed policies; none by default."""
-    check_account: NotRequired[str]
-    """A second service account with the same permissions, which proves them; none by default."""
 
 
-def pod_role(name: str, args: PodRoleArgs, child: pulumi.ResourceOptions) -> tuple[aws.iam.Role, list[pulumi.Resource]]:
-    """Returns the role, and the resources that must exist before it has all its permissions."""
+def pod_role(
+    name: str, args: PodRoleArgs, child: pulumi.ResourceOptions, *check_accounts: str
+) -> tuple[aws.iam.Role, list[pulumi.Resource]]:
+    """Returns the role, and the resources that must exist before it has all its permissions.
+
+    `check_accounts` are further service accounts that the role trusts, because their pods prove its permissions.
+    """
     cluster = args["cluster"]
-    accounts = [args["service_account"], *([args["check_account"]] if "check_account" in args else [])]
+    accounts = [args["service_account"], *check_accounts]
     role = roles.role(
         f"{name}-role",
         cluster,
@@ -105,7 +108,7 @@ class Identity(pulumi.ComponentResource):
         super().__init__("observability:index:Identity", name, {}, opts)
         child = pulumi.ResourceOptions(parent=self)
         check = f"{args['service_account']}-identity"
-        role, rights = pod_role(name, {**args, "check_account": check}, child)
+        role, rights = pod_role(name, args, child, check)
         self.role_arn = role.arn
         association = aws.eks.PodIdentityAssociation(
             f"{name}-association",

@@ -25,22 +25,25 @@ class Call(TypedDict):
 
 def buckets(names: Sequence[str], region: str, suffix: str) -> list[Call]:
     """Listing, and writing, reading and deleting an object, which also proves the use of the bucket's key."""
+
+    def call(proves: str, method: str, url: str, accepts: int) -> Call:
+        return {
+            "proves": proves,
+            "service": "s3",
+            "region": region,
+            "method": method,
+            "url": url,
+            "accepts": [accepts],
+        }
+
     found: list[Call] = []
     for name in names:
         bucket = f"https://s3.{region}.{suffix}/{name}"
-        s3 = {"service": "s3", "region": region}
-        one = f"{bucket}/{_OBJECT}"
         found += [
-            {
-                **s3,
-                "proves": f"list {name}",
-                "method": "GET",
-                "url": f"{bucket}?list-type=2&max-keys=1",
-                "accepts": [200],
-            },
-            {**s3, "proves": f"write to {name}", "method": "PUT", "url": one, "accepts": [200]},
-            {**s3, "proves": f"read from {name}", "method": "GET", "url": one, "accepts": [200]},
-            {**s3, "proves": f"remove from {name}", "method": "DELETE", "url": one, "accepts": [204]},
+            call(f"list {name}", "GET", f"{bucket}?list-type=2&max-keys=1", 200),
+            call(f"write to {name}", "PUT", f"{bucket}/{_OBJECT}", 200),
+            call(f"read from {name}", "GET", f"{bucket}/{_OBJECT}", 200),
+            call(f"remove from {name}", "DELETE", f"{bucket}/{_OBJECT}", 204),
         ]
     return found
 
@@ -56,14 +59,6 @@ def remote_write(url: str, region: str) -> list[Call]:
             "url": url,
             "accepts": [200, 204, 400],
         }
-    ]
-
-
-def query(remote_write_url: str, region: str) -> list[Call]:
-    """Asking Amazon Managed Prometheus for a constant."""
-    url = f"{remote_write_url.removesuffix('remote_write')}query?query=1"
-    return [
-        {"proves": "query metrics", "service": "aps", "region": region, "method": "GET", "url": url, "accepts": [200]}
     ]
 
 

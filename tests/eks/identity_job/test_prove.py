@@ -25,7 +25,6 @@ KEYS = {"AccessKeyId": "ASIAEXAMPLE", "SecretAccessKey": "hush/hush+hush", "Toke
 ALL = [
     *calls.buckets(["chunks"], REGION, SUFFIX),
     *calls.remote_write(WRITE, REGION),
-    *calls.query(WRITE, REGION),
     *calls.xray(REGION, SUFFIX),
 ]
 
@@ -56,7 +55,6 @@ WANTED = {
     "read from chunks": ("s3:GetObject", "arn:aws:s3:::chunks/x"),
     "remove from chunks": ("s3:DeleteObject", "arn:aws:s3:::chunks/x"),
     "write samples": ("aps:RemoteWrite", "w"),
-    "query metrics": ("aps:QueryMetrics", "w"),
     "send traces": ("xray:PutTraceSegments", "*"),
 }
 

@@ -1,14 +1,14 @@
 """The rights of the workflows' roles: docs/iam, limited to one stack's state and key, and to bounded roles. Pure."""
 
 import json
-from pathlib import Path
 from typing import Any
 
+from alerting.files import ROOT
 from bootstrap.settings import BootstrapSettings
 
 Document = dict[str, Any]
 
-_FOLDER = Path(__file__).resolve().parent.parent / "docs" / "iam"
+_FOLDER = ROOT / "docs" / "iam"
 # What stands for the account and the bucket in the documents of docs/iam.
 _ACCOUNT, _BUCKET = "111122223333", "example-pulumi-state"
 _STATE, _STATE_KEY, _ROLES = "State", "StateKey", "Roles"

@@ -7,22 +7,18 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from components import configuration
-from components.assembly import alert_outputs, endpoint_outputs, grafana, metrics, telemetry
+from components.assembly import alert_outputs, cluster, endpoint_outputs, grafana, metrics, telemetry
 from components.assembly.backends import without_cloud
 from components.assembly.simulation import simulation
 from components.eks import outputs as eks_outputs
 from components.eks import platform as eks
 from components.eks.login import redirects
-from components.kubernetes import cluster_check
 from components.kubernetes.disruption_budgets import DisruptionBudgets
 from components.kubernetes.namespace import Namespace
 
 settings = configuration.load()
 values = settings.values
-if settings.has_cluster:
-    cluster_check.require_cluster(
-        settings.kubeconfig, settings.kube_context, values.existing_ingress_class, settings.made_namespaces
-    )
+cluster.require(settings)
 aws = eks.foundation(settings)
 
 kubernetes = k8s.Provider(
@@ -39,8 +35,13 @@ in_cluster = pulumi.ResourceOptions(provider=kubernetes)
 # Deleting the platform's namespace would delete all its volume claims.
 protected = pulumi.ResourceOptions.merge(in_cluster, pulumi.ResourceOptions(protect=values.protect))
 prerequisites = eks.prerequisites(settings, aws, in_cluster) if aws else []
-namespace = Namespace("platform", {"name": values.namespace, "after": prerequisites}, protected).namespace
-agents = Namespace("agents", {"name": settings.agent_namespace, "security": "privileged"}, in_cluster).namespace
+dns = aws.dns_servers if aws else []
+namespace = Namespace(
+    "platform", {"name": values.namespace, "after": prerequisites, "dns_servers": dns}, protected
+).namespace
+agents = Namespace(
+    "agents", {"name": settings.agent_namespace, "security": "privileged", "dns_servers": dns}, in_cluster
+).namespace
 identities = eks.pod_identities(settings, aws, namespace, in_cluster) if aws else {}
 backends = eks.backends(aws, identities) if aws else without_cloud(values)
 
@@ -59,7 +60,7 @@ grafana.content(settings, server, urls, ingress)
 endpoints = endpoint_outputs.platform(values, namespace, urls | ({"grafana": server.url} if server else {}))
 service_namespaces: dict[str, pulumi.Input[str]] = {name: name for name in values.service_namespaces}
 if values.simulator:
-    simulated = simulation(settings, collectors.otlp_url, in_cluster)
+    simulated = simulation(settings, collectors.otlp_url, dns, in_cluster)
     endpoints |= simulated.endpoints
     service_namespaces |= simulated.namespaces
 

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
-from policy.resource import UNKNOWN, Resource, Rule, elements
+from policy.resource import UNKNOWN, Resource, Rule, at, elements
 
 # Type -> (input with a policy document, whether the document belongs to one object). In such a document, the resource
 # "*" means that object.
@@ -24,7 +24,35 @@ _INVERTED = ("NotAction", "NotResource", "NotPrincipal")
 # AWS managed policies that grant a whole service, or everything.
 _BROAD = re.compile(r"/(AdministratorAccess|PowerUserAccess|IAMFullAccess|\w*FullAccess)$")
 _ROLES = ("kubernetes:rbac.authorization.k8s.io/v1:ClusterRole", "kubernetes:rbac.authorization.k8s.io/v1:Role")
+_BINDINGS = (
+    "kubernetes:rbac.authorization.k8s.io/v1:ClusterRoleBinding",
+    "kubernetes:rbac.authorization.k8s.io/v1:RoleBinding",
+)
+_BROAD_ROLES = {"cluster-admin", "admin", "edit"}
+_EVERYBODY = {"system:authenticated", "system:unauthenticated", "system:serviceaccounts", "system:masters"}
 _TAKEOVER = {"escalate", "bind", "impersonate"}
+_READ, _CHANGE = {"get", "list", "watch"}, {"create", "patch", "update"}
+# Resource -> verbs that give the rights of others (Kubernetes, "Role Based Access Control Good Practices").
+_TAKEOVER_BY: Mapping[str, set[str]] = {
+    "secrets": _READ,
+    "pods/exec": {"create", "get"},
+    "pods/attach": {"create", "get"},
+    "pods/portforward": {"create", "get"},
+    "pods/ephemeralcontainers": _CHANGE,
+    "nodes/proxy": {*_READ, *_CHANGE},
+    "services/proxy": {*_READ, *_CHANGE},
+    "serviceaccounts/token": {"create"},
+    "certificatesigningrequests/approval": _CHANGE,
+    "clusterroles": _CHANGE,
+    "clusterrolebindings": _CHANGE,
+    "roles": _CHANGE,
+    "rolebindings": _CHANGE,
+    "mutatingwebhookconfigurations": _CHANGE,
+    "validatingwebhookconfigurations": _CHANGE,
+}
+_ROLE = "aws:iam/role:Role"
+_ATTACHMENT = "aws:iam/rolePolicyAttachment:RolePolicyAttachment"
+_ACCESS = {"AmazonEKSClusterAdminPolicy", "AmazonEKSAdminPolicy", "AmazonEKSEditPolicy"}
 
 
 def statements(document: Any) -> list[Mapping[str, Any]]:  # noqa: ANN401 (text, or an object)
@@ -36,18 +64,40 @@ def statements(document: Any) -> list[Mapping[str, Any]]:  # noqa: ANN401 (text,
 
 
 def _wildcards(resource: Resource) -> Iterator[str]:
-    if resource.type not in _DOCUMENTS:
+    for key, document, of_one_object in _documents(resource):
+        try:
+            parsed = statements(document)
+        except ValueError:
+            yield f"{key} is not JSON"
+            continue
+        for number, statement in enumerate(parsed):
+            if statement.get("Effect") == "Allow":
+                label = statement.get("Sid") or number
+                yield from (f"statement {label}: {problem}" for problem in _too_broad(statement, of_one_object))
+
+
+def _documents(resource: Resource) -> Iterator[tuple[str, Any, bool]]:
+    """Name of the input, document, and whether it belongs to one object, for each policy document of a resource."""
+    if resource.type in _DOCUMENTS:
+        key, of_one_object = _DOCUMENTS[resource.type]
+        yield key, resource.props.get(key), of_one_object
+    if resource.type == _ROLE:
+        for inline in elements(resource.props.get("inlinePolicies")):
+            yield "inlinePolicies", at(inline, "policy"), False
+
+
+def _trusted(resource: Resource) -> Iterator[str]:
+    """Accounts, users and roles that a role trusts. Services and OpenID Connect providers are no such principals."""
+    if resource.type != _ROLE:
         return
-    key, of_one_object = _DOCUMENTS[resource.type]
     try:
-        document = statements(resource.props.get(key))
+        document = statements(resource.props.get("assumeRolePolicy"))
     except ValueError:
-        yield f"{key} is not JSON"
-        return
-    for number, statement in enumerate(document):
+        return  # reported as no JSON
+    for statement in document:
         if statement.get("Effect") == "Allow":
-            label = statement.get("Sid") or number
-            yield from (f"statement {label}: {problem}" for problem in _too_broad(statement, of_one_object))
+            for member in elements(at(statement, "Principal", "AWS")):
+                yield f"assumeRolePolicy trusts {member}; allowed: services, and OpenID Connect providers"
 
 
 def _too_broad(statement: Mapping[str, Any], of_one_object: bool) -> Iterator[str]:
@@ -79,11 +129,18 @@ def _unbounded(target: str) -> bool:
 
 
 def _managed(resource: Resource) -> Iterator[str]:
-    if resource.type != "aws:iam/rolePolicyAttachment:RolePolicyAttachment":
+    key = {_ATTACHMENT: "policyArn", _ROLE: "managedPolicyArns"}.get(resource.type, "")
+    for arn in elements(resource.props.get(key)):
+        if _BROAD.search(str(arn)):
+            yield f"{key} {arn}; allowed: a policy that names the actions in use"
+
+
+def _cluster_access(resource: Resource) -> Iterator[str]:
+    if resource.type != "aws:eks/accessPolicyAssociation:AccessPolicyAssociation":
         return
-    arn = resource.props.get("policyArn")
-    if isinstance(arn, str) and _BROAD.search(arn):
-        yield f"policyArn {arn}; allowed: a policy that names the actions in use"
+    arn = str(resource.props.get("policyArn"))
+    if arn.rsplit("/", 1)[-1] in _ACCESS and at(resource.props, "accessScope", "type") in ("cluster", UNKNOWN):
+        yield f"policyArn {arn} for the whole cluster; allowed: accessScope namespace, or a policy that only views"
 
 
 def _cluster(resource: Resource) -> Iterator[str]:
@@ -95,6 +152,28 @@ def _cluster(resource: Resource) -> Iterator[str]:
                 yield f"{key} has *; allowed: names"
         for verb in sorted(_TAKEOVER & set(elements(rule.get("verbs")))):
             yield f"verb {verb} allows privilege escalation"
+        # Single objects can be named, and an object that is named cannot be created or listed.
+        if not elements(rule.get("resourceNames")):
+            yield from _takeovers(rule)
+
+
+def _takeovers(rule: Mapping[str, Any]) -> Iterator[str]:
+    """Rights to resources through which a holder gets the rights of others."""
+    verbs = set(elements(rule.get("verbs")))
+    for kind in elements(rule.get("resources")):
+        if found := sorted(verbs & _TAKEOVER_BY.get(str(kind), set[str]())):
+            yield f"{', '.join(found)} of {kind} gives the rights of others; allowed: single objects (resourceNames)"
+
+
+def _bound(resource: Resource) -> Iterator[str]:
+    if resource.type not in _BINDINGS:
+        return
+    role = at(resource.props, "roleRef", "name")
+    if role in _BROAD_ROLES:
+        yield f"roleRef is {role}; allowed: a role that names resources and verbs"
+    for subject in elements(resource.props.get("subjects")):
+        if at(subject, "kind") == "Group" and at(subject, "name") in _EVERYBODY:
+            yield f"subject {at(subject, 'name')}; allowed: named service accounts, users and groups"
 
 
 RULES = (
@@ -108,5 +187,20 @@ RULES = (
         name="rbac-no-wildcard",
         description="A role in the cluster names its API groups, resources and verbs.",
         check=_cluster,
+    ),
+    Rule(
+        name="iam-trust",
+        description="A role in AWS trusts services and OpenID Connect providers only.",
+        check=_trusted,
+    ),
+    Rule(
+        name="cluster-access",
+        description="No IAM role administers the whole cluster.",
+        check=_cluster_access,
+    ),
+    Rule(
+        name="rbac-no-broad-role",
+        description="Nobody is bound to a role that grants everything, and no role is bound to everybody.",
+        check=_bound,
     ),
 )

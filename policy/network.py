@@ -3,14 +3,21 @@
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from ipaddress import ip_network
 from typing import Any, cast
 
-from policy.resource import UNKNOWN, Resource, Rule, StackRule, at, elements
+from policy.resource import UNKNOWN, Resource, Rule, StackRule, at, elements, is_true
 
 _ALB = "alb.ingress.kubernetes.io/"
-_ANYWHERE = {"0.0.0.0/0", "::/0"}
+# Wider ranges of public addresses belong to no single organization.
+_WIDEST = {4: 8, 6: 29}
+_INTERNAL = {
+    "service.beta.kubernetes.io/aws-load-balancer-scheme": "internal",
+    "service.beta.kubernetes.io/aws-load-balancer-internal": "true",
+}
 # Security policies of load balancers that accept only TLS 1.2 or later.
 _MODERN = re.compile(r"^ELBSecurityPolicy-(TLS13-1-[23](?!\d)|TLS-1-2)|^ELBSecurityPolicy-FS-1-2")
+_LOGINS = ("oidc", "cognito", UNKNOWN)
 _SECURITY_GROUP = "aws:ec2/securityGroup:SecurityGroup"
 _INGRESS_RULES = {
     "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule",
@@ -23,7 +30,9 @@ def _service(resource: Resource) -> Iterator[str]:
     if resource.type != "kubernetes:core/v1:Service":
         return
     kind = at(resource.props, "spec", "type")
-    if kind in ("LoadBalancer", "NodePort"):
+    annotations = at(resource.props, "metadata", "annotations")
+    internal = any(at(annotations, key) == value for key, value in _INTERNAL.items())
+    if kind == "NodePort" or (kind == "LoadBalancer" and not internal):
         yield f"type is {kind}; allowed: ClusterIP, behind the ingress"
     if elements(at(resource.props, "spec", "externalIPs")):
         yield "externalIPs are set; allowed: none"
@@ -31,7 +40,16 @@ def _service(resource: Resource) -> Iterator[str]:
 
 def _open_ranges(source: Any) -> list[str]:  # noqa: ANN401 (inputs have no static type)
     ranges = (part for key in _CIDR_KEYS for part in elements(at(source, key)))
-    return sorted(part for part in ranges if part in _ANYWHERE)
+    return sorted(part for part in ranges if _wide(part))
+
+
+def _wide(cidr: Any) -> bool:  # noqa: ANN401 (inputs have no static type)
+    """Whether a range holds so many public addresses that it protects nothing, such as 0.0.0.0/1."""
+    try:
+        network = ip_network(str(cidr), strict=False)
+    except ValueError:
+        return False
+    return network.prefixlen < _WIDEST[network.version] and not network.is_private
 
 
 def _reachable(resource: Resource) -> Iterator[str]:
@@ -43,6 +61,8 @@ def _reachable(resource: Resource) -> Iterator[str]:
         yield from (f"open to {part}" for part in _open_ranges(props))
     if resource.type == "aws:opensearch/domain:Domain" and not props.get("vpcOptions"):
         yield "vpcOptions is not set, so the domain has a public address"
+    if resource.type == "aws:opensearch/domain:Domain" and not is_true(at(props, "advancedSecurityOptions", "enabled")):
+        yield "advancedSecurityOptions.enabled is not true, so that everybody in the network may do everything"
     if resource.type == "aws:eks/cluster:Cluster":
         yield from _cluster_endpoint(at(props, "vpcConfig"))
 
@@ -51,7 +71,7 @@ def _cluster_endpoint(network: Any) -> Iterator[str]:  # noqa: ANN401 (inputs ha
     if network is UNKNOWN or at(network, "endpointPublicAccess") in (False, UNKNOWN):
         return
     ranges = at(network, "publicAccessCidrs")
-    if ranges is not UNKNOWN and (not ranges or _ANYWHERE & set(elements(ranges))):
+    if ranges is not UNKNOWN and (not ranges or any(_wide(part) for part in elements(ranges))):
         yield "the API server is open to everyone; allowed: endpointPublicAccess false, or publicAccessCidrs"
 
 
@@ -91,6 +111,19 @@ def _unencrypted(annotations: Mapping[str, Any], shared: Sequence[Resource]) -> 
         yield "HTTP is served; allowed: a redirect (ssl-redirect)"
 
 
+def _login(resources: Sequence[Resource]) -> Iterator[tuple[Resource, str]]:
+    shared = [resource for resource in resources if resource.kind == "IngressClassParams"]
+    for resource in resources:
+        annotations = at(resource.props, "metadata", "annotations") if resource.kubernetes else None
+        if resource.kind != "Ingress" or not annotations or annotations is UNKNOWN:
+            continue
+        scheme = annotations.get(f"{_ALB}scheme") or _class_parameter(shared, "scheme") or "internal"
+        allowed = annotations.get(f"{_ALB}inbound-cidrs") or "0.0.0.0/0"
+        wide = allowed is not UNKNOWN and any(_wide(part.strip()) for part in str(allowed).split(","))
+        if scheme == "internet-facing" and wide and annotations.get(f"{_ALB}auth-type") not in _LOGINS:
+            yield resource, f"open to {allowed} without login; allowed: auth-type oidc or cognito, or inbound-cidrs"
+
+
 def _class_parameter(shared: Sequence[Resource], key: str) -> Any:  # noqa: ANN401 (inputs have no static type)
     return next((value for params in shared if (value := at(params.props, "spec", key))), None)
 
@@ -109,4 +142,5 @@ RULES = (
 )
 STACK_RULES = (
     StackRule(name="ingress-tls", description="Traffic from outside uses TLS 1.2 or later.", check=_ingress),
+    StackRule(name="ingress-login", description="A page on the internet wants a login.", check=_login),
 )

@@ -18,6 +18,8 @@ _TEMPLATES = {
 _HOST_SWITCHES = ("hostNetwork", "hostPID", "hostIPC")
 _PRESENT = ("requests.cpu", "requests.memory", "limits.memory")
 _DIGEST = re.compile(r"@sha256:[0-9a-f]{64}$")
+# Three numbers, a day, or a commit.
+_RELEASE = re.compile(r"\d+\.\d+\.\d+|\d{8}|\d{4}-\d\d-\d\d|^[0-9a-f]{12,40}$")
 _TAG = re.compile(r":([\w][\w.-]*)$")
 
 
@@ -105,8 +107,8 @@ def _pinned(image: str) -> bool:
     if "@" in image:
         return bool(_DIGEST.search(image))
     tag = _TAG.search(image)
-    # Tags without a number, such as latest, stable and main, move from release to release.
-    return bool(tag and re.search(r"\d", tag[1]))
+    # Tags with fewer numbers, such as latest, 3 and 3.20, move from release to release.
+    return bool(tag and _RELEASE.search(tag[1]))
 
 
 RULES = (

@@ -210,6 +210,16 @@ class Values(EksValues):
         return {app: f"{app}.{self.domain}" for app in pages if app != "grafana" or self.grafana}
 
     @property
+    def ingress_class_name(self) -> str:
+        """Ingress class of the pages. In Auto Mode the program creates it, under a name that nobody else uses."""
+        return self.ingress_class or (f"{self.namespace}-alb" if self.eks_auto_mode else "alb")
+
+    @property
+    def existing_ingress_class(self) -> str:
+        """Ingress class that must exist; empty if none is needed. In Auto Mode the program creates the class."""
+        return "" if self.ingress == "none" or self.eks_auto_mode else self.ingress_class_name
+
+    @property
     def opensearch(self) -> bool:
         """Whether traces or log lines are stored in OpenSearch."""
         return self.log_index or self.jaeger_storage_backend == "opensearch"

@@ -1,6 +1,6 @@
 """Creates the simulated systems of a test cluster and the receiver of its notifications, in their own namespaces."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -26,8 +26,14 @@ class Simulation:
     """Name of a namespace -> the namespace, once it exists."""
 
 
-def simulation(settings: Settings, otlp_url: pulumi.Output[str], opts: pulumi.ResourceOptions) -> Simulation:
-    """Creates every simulated system, which sends traces to `otlp_url`, and the receiver."""
+def simulation(
+    settings: Settings,
+    otlp_url: pulumi.Output[str],
+    dns_servers: Sequence[pulumi.Input[str]],
+    opts: pulumi.ResourceOptions,
+) -> Simulation:
+    """Creates every simulated system, which sends traces to `otlp_url`, and the receiver. For `dns_servers` see
+    NamespaceArgs."""
     values = settings.values
     scraper = app_in(values.namespace, prometheus.APP)
     agent = app_in(settings.agent_namespace, collector_agent.APP)
@@ -37,7 +43,9 @@ def simulation(settings: Settings, otlp_url: pulumi.Output[str], opts: pulumi.Re
         name, namespace_name = simulated.resource, simulated.namespace
         # Systems may share a namespace.
         if namespace_name not in namespaces:
-            namespaces[namespace_name] = Namespace(namespace_name, {"name": namespace_name}, opts).namespace
+            namespaces[namespace_name] = Namespace(
+                namespace_name, {"name": namespace_name, "dns_servers": dns_servers}, opts
+            ).namespace
         namespace = namespaces[namespace_name]
         programs = simulator.Simulator(
             name,
@@ -53,7 +61,7 @@ def simulation(settings: Settings, otlp_url: pulumi.Output[str], opts: pulumi.Re
         app = simulated.programs[0].app
         local_port = SIMULATED_PORT + number
         endpoints[name] = endpoint(app, SIMULATED_PORT, namespace, programs.url, local_port=local_port)
-    receiver_namespace = Namespace(receiver.APP, {"name": receiver.APP}, opts).namespace
+    receiver_namespace = Namespace(receiver.APP, {"name": receiver.APP, "dns_servers": dns_servers}, opts).namespace
     notifications = receiver.Receiver(
         "notifications",
         {

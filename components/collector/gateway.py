@@ -101,6 +101,7 @@ class CollectorGateway(pulumi.ComponentResource):
             )
         ]
         network_policies.app_network(f"{name}-network", _network(args), child)
+        read_once = pulumi.Output.concat(config, index.secret_checksum) if index else config
         app: StatefulAppArgs = {
             "app": APP,
             "version": versions.OTEL_COLLECTOR,
@@ -117,7 +118,7 @@ class CollectorGateway(pulumi.ComponentResource):
             "storage": args["storage"],
             "storage_class": args["storage_class"],
             # The collector reads its configuration only when it starts.
-            "annotations": {ANNOTATION: checksum(config, salt=name)},
+            "annotations": {ANNOTATION: checksum(read_once, salt=name)},
             # Time to decide on the waiting traces and to write them to the queue.
             "termination_seconds": 60,
         }

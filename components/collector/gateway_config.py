@@ -10,6 +10,7 @@ from alerting.loader import write_yaml
 from components.collector import shared_config
 from components.collector.shared_config import Listen
 from settings import sizes
+from settings.eks.aws import dns_suffix
 
 LOG_INDEX_ENV = "LOG_INDEX_AUTHORIZATION"
 """Environment variable with the Authorization header for the log index."""
@@ -269,7 +270,7 @@ def _exporters(config: GatewayConfig) -> Document:
     }
     if config.xray_region is not None:
         exporters["otlp_http/xray"] = {
-            "traces_endpoint": f"https://xray.{config.xray_region}.{_dns_suffix(config.xray_region)}/v1/traces",
+            "traces_endpoint": f"https://xray.{config.xray_region}.{dns_suffix(config.xray_region)}/v1/traces",
             "auth": {"authenticator": "sigv4auth"},
             # The signature covers the body in the form in which it is sent.
             "compression": "none",
@@ -278,8 +279,3 @@ def _exporters(config: GatewayConfig) -> Document:
     if config.log_index is not None:
         exporters["otlp_http/log_index"] = _log_index(config.log_index, queue)
     return exporters
-
-
-def _dns_suffix(region: str) -> str:
-    """DNS suffix of AWS endpoints in this region; China has its own."""
-    return "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"

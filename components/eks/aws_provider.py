@@ -11,8 +11,8 @@ _DUMMY = "offline"
 
 
 def tags(values: Values, stack: str) -> dict[str, str]:
-    """Tags of all AWS resources: their owner and their stack."""
-    return {"owner": values.owner, "stack": stack, "managed-by": MANAGED_BY}
+    """Tags of all AWS resources: their owner, their stack, and those of the settings."""
+    return {**values.extra_tags, "owner": values.owner, "stack": stack, "managed-by": MANAGED_BY}
 
 
 def aws_provider(name: str, values: Values, facts: Facts, stack: str) -> aws.Provider:
@@ -34,6 +34,10 @@ def aws_provider(name: str, values: Values, facts: Facts, stack: str) -> aws.Pro
         name,
         region=facts.region,
         profile=values.aws_profile or None,
+        # The SDK converts the keys of such a class, but not those of a dict, to the provider's names.
+        assume_roles=[aws.ProviderAssumeRoleArgs(role_arn=values.aws_role_arn, session_name=MANAGED_BY)]
+        if values.aws_role_arn
+        else None,
         allowed_account_ids=[facts.account_id],
         default_tags={"tags": tags(values, stack)},
     )

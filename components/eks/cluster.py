@@ -1,12 +1,13 @@
 """A dedicated EKS cluster in Auto Mode, in which AWS manages nodes, volumes, load balancers and their add-ons."""
 
 from collections.abc import Sequence
-from typing import NotRequired, TypedDict
+from typing import Literal, TypedDict
 
 import pulumi
 import pulumi_aws as aws
 
-from components.eks import policies
+from components.eks import policies, roles
+from components.eks.network.security_groups import https_from
 from components.eks.policies import ClusterIdentity
 
 # Exactly the policies that Auto Mode requires (EKS user guide, "Create an EKS Auto Mode Cluster").
@@ -35,8 +36,15 @@ class ClusterArgs(TypedDict):
     """IAM roles of the cluster's administrators. `pulumi up` must run with one of them."""
     key_arn: pulumi.Input[str]
     """KMS key of the cluster's secrets, volumes and logs."""
-    public_access_cidrs: NotRequired[Sequence[str]]
-    """CIDRs that may reach the API over the internet; none by default."""
+    api_cidrs: Sequence[str]
+    """CIDRs in connected networks that may call the API at its private address."""
+    api_security_group_ids: Sequence[str]
+    """Security groups whose members may call it there."""
+    public_access_cidrs: Sequence[str]
+    """CIDRs that may call the API over the internet."""
+    support: Literal["standard", "extended"]
+    """What EKS does when standard support of the version ends: an upgrade, or extended support at six times the price.
+    """
     protect: bool
     """Whether Pulumi and EKS refuse to delete the cluster, and AWS retains its logs when they leave the program."""
 
@@ -47,12 +55,14 @@ class Cluster(pulumi.ComponentResource):
     name: pulumi.Output[str]
     arn: pulumi.Output[str]
     endpoint: pulumi.Output[str]
-    """URL of its API. Known once the administrators have access."""
+    """URL of its API. Known once the administrators have access, and the callers' networks can reach it."""
     certificate_authority: pulumi.Output[str]
     """PEM of the authority that signs the API's certificate, in Base64."""
     security_group_id: pulumi.Output[str]
     """The security group that EKS attaches to the control plane, nodes and pods."""
     vpc_id: pulumi.Output[str]
+    service_cidr: pulumi.Output[str]
+    """Address range of its Services."""
 
     def __init__(self, name: str, args: ClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("observability:index:Cluster", name, {}, opts)
@@ -60,7 +70,7 @@ class Cluster(pulumi.ComponentResource):
         control_plane, control_plane_rights = _control_plane_role(name, args, child)
         nodes, node_rights = _node_role(name, args["identity"], child)
         logs = _logs(name, args, self)
-        public = list(args.get("public_access_cidrs", []))
+        public = list(args["public_access_cidrs"])
         cluster = aws.eks.Cluster(
             f"{name}-cluster",
             name=args["identity"].name,
@@ -80,8 +90,7 @@ class Cluster(pulumi.ComponentResource):
             access_config={"authentication_mode": "API", "bootstrap_cluster_creator_admin_permissions": False},
             encryption_config={"provider": {"key_arn": args["key_arn"]}, "resources": ["secrets"]},
             enabled_cluster_log_types=list(_LOGS),
-            # Only a changed setting updates the version, even when extended support of the old one costs more.
-            upgrade_policy={"support_type": "EXTENDED"},
+            upgrade_policy={"support_type": args["support"].upper()},
             deletion_protection=args["protect"],
             opts=pulumi.ResourceOptions(
                 parent=self,
@@ -92,12 +101,31 @@ class Cluster(pulumi.ComponentResource):
         )
         admins = [_admin(name, cluster, args["identity"], role_arn, child) for role_arn in args["admin_role_arns"]]
         self.name, self.arn = cluster.name, cluster.arn
-        self.endpoint = pulumi.Output.all(cluster.endpoint, *(admin.id for admin in admins)).apply(lambda all_: all_[0])
+        entries = _api_entries(name, cluster, args, child)
+        needed = [one.id for one in (*admins, *entries)]
+        self.endpoint = pulumi.Output.all(cluster.endpoint, *needed).apply(lambda all_: all_[0])
         self.certificate_authority = cluster.certificate_authority.apply(lambda authority: authority.data or "")
         network = cluster.vpc_config
         self.security_group_id = network.apply(lambda config: config.cluster_security_group_id or "")
         self.vpc_id = network.apply(lambda config: config.vpc_id or "")
+        self.service_cidr = cluster.kubernetes_network_config.apply(lambda config: config.service_ipv4_cidr or "")
         self.register_outputs({"name": self.name, "arn": self.arn, "endpoint": self.endpoint})
+
+
+def _api_entries(
+    name: str, cluster: aws.eks.Cluster, args: ClusterArgs, child: pulumi.ResourceOptions
+) -> list[aws.vpc.SecurityGroupIngressRule]:
+    """Lets the callers reach the API at its private address. The group that EKS makes admits only its own members (EKS
+    user guide, "Cluster API server endpoint", section "Accessing a private only API server").
+    """
+    return https_from(
+        f"{name}-api",
+        cluster.vpc_config.apply(lambda config: config.cluster_security_group_id or ""),
+        "Calls of the Kubernetes API",
+        args["api_cidrs"],
+        {group: group for group in args["api_security_group_ids"]},
+        child,
+    )
 
 
 def _logs(name: str, args: ClusterArgs, parent: pulumi.Resource) -> aws.cloudwatch.LogGroup:
@@ -116,12 +144,13 @@ def _control_plane_role(
 ) -> tuple[aws.iam.Role, list[pulumi.Resource]]:
     """The role of EKS itself, with which Auto Mode also creates volumes."""
     identity = args["identity"]
-    role = aws.iam.Role(
+    role = roles.role(
         f"{name}-control-plane-role",
-        name=identity.role_name("control-plane"),
-        description=f"Control plane of the EKS cluster {identity.name}",
-        assume_role_policy=pulumi.Output.json_dumps(policies.control_plane_trust(identity)),
-        opts=child,
+        identity,
+        "control-plane",
+        f"Control plane of the EKS cluster {identity.name}",
+        policies.control_plane_trust(identity),
+        child,
     )
     volumes = aws.iam.RolePolicy(
         f"{name}-volumes-policy",
@@ -137,12 +166,8 @@ def _node_role(
     name: str, identity: ClusterIdentity, child: pulumi.ResourceOptions
 ) -> tuple[aws.iam.Role, list[pulumi.Resource]]:
     """The role of the nodes, for joining the cluster and pulling images. Pods have their own roles."""
-    role = aws.iam.Role(
-        f"{name}-node-role",
-        name=identity.role_name("node"),
-        description=f"Nodes of the EKS cluster {identity.name}",
-        assume_role_policy=pulumi.Output.json_dumps(policies.node_trust()),
-        opts=child,
+    role = roles.role(
+        f"{name}-node-role", identity, "node", f"Nodes of the EKS cluster {identity.name}", policies.node_trust(), child
     )
     return role, _attached(name, role, identity, _NODE_POLICIES, child)
 

@@ -7,6 +7,7 @@ import pulumi
 import pulumi_aws as aws
 
 from components.eks.policies import ClusterIdentity, Document, volume_statements
+from settings.eks.aws import dns_suffix
 
 # The longest window of KMS: time to notice a deleted key before the data that it encrypts is lost.
 _DELETION_DAYS = 30
@@ -66,7 +67,7 @@ class EncryptionKey(pulumi.ComponentResource):
 
     arn: pulumi.Output[str]
     alias: pulumi.Output[str]
-    """alias/<cluster>-observability."""
+    """alias/<names>-observability, see ClusterIdentity."""
 
     def __init__(self, name: str, args: EncryptionKeyArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("observability:index:EncryptionKey", name, {}, opts)
@@ -82,7 +83,7 @@ class EncryptionKey(pulumi.ComponentResource):
         )
         alias = aws.kms.Alias(
             f"{name}-alias",
-            name=f"alias/{identity.name}-observability",
+            name=f"alias/{identity.prefix}",
             target_key_id=key.key_id,
             opts=protected,
         )
@@ -136,9 +137,8 @@ def _cluster(args: EncryptionKeyArgs, account: Document) -> list[Document]:
 
 def _logs(identity: ClusterIdentity) -> Document:
     """Lets CloudWatch encrypt this log group only. It acts as itself and names the log group in each request."""
-    suffix = "amazonaws.com.cn" if identity.partition == "aws-cn" else "amazonaws.com"
     return _allow(
-        {"Service": f"logs.{identity.region}.{suffix}"},
+        {"Service": f"logs.{identity.region}.{dns_suffix(identity.region)}"},
         "ClusterLogs",
         _USE,
         {"ArnEquals": {"kms:EncryptionContext:aws:logs:arn": identity.log_group_arn}},

@@ -1,16 +1,19 @@
-"""AWS identities of pods (EKS Pod Identity): a role, its association with a service account, and a check of both."""
+"""AWS identities of pods (EKS Pod Identity): a role, its association with a service account, and a proof of both."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NotRequired, TypedDict
 
 import pulumi
 import pulumi_aws as aws
 import pulumi_kubernetes as k8s
 from pulumi_kubernetes.core.v1 import PodSpecArgsDict
+from pulumi_kubernetes.meta.v1 import ObjectMetaArgsDict
 
-from components.eks import policies
+from components.eks import policies, roles
+from components.eks.identity_job.calls import Call
 from components.eks.policies import ClusterIdentity, Document
-from components.kubernetes import pods
+from components.kubernetes import checksum, network_policies, pod_identity, pods
 from components.kubernetes.labels import labels
 from settings import versions
 
@@ -21,12 +24,8 @@ ANNOTATION = "observability/pod-identity"
 _PROOFS = 3
 # Less than the ten minutes that Pulumi waits, so that Pulumi reports the Job's own message.
 _DEADLINE_SECONDS = 540
-# Checks for the variables and the token that EKS adds to a pod whose service account has an association.
-_CHECK = (
-    'if [ -n "$AWS_CONTAINER_CREDENTIALS_FULL_URI" ] && [ -s "$AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE" ]; '
-    "then echo 'EKS gives this pod an identity'; "
-    "else echo 'EKS gave this pod no identity: the association is not known yet' >&2; exit 1; fi"
-)
+_PROGRAM = Path(__file__).resolve().parent / "identity_job" / "prove.py"
+_MOUNT = "/identity"
 
 
 class PodRoleArgs(TypedDict):
@@ -41,17 +40,22 @@ class PodRoleArgs(TypedDict):
     """AWS managed policies; none by default."""
 
 
-def pod_role(name: str, args: PodRoleArgs, child: pulumi.ResourceOptions) -> tuple[aws.iam.Role, list[pulumi.Resource]]:
-    """Returns the role, and the resources that must exist before it has all its permissions."""
+def pod_role(
+    name: str, args: PodRoleArgs, child: pulumi.ResourceOptions, *check_accounts: str
+) -> tuple[aws.iam.Role, list[pulumi.Resource]]:
+    """Returns the role, and the resources that must exist before it has all its permissions.
+
+    `check_accounts` are further service accounts that the role trusts, because their pods prove its permissions.
+    """
     cluster = args["cluster"]
-    role = aws.iam.Role(
+    accounts = [args["service_account"], *check_accounts]
+    role = roles.role(
         f"{name}-role",
-        name=cluster.role_name(args["service_account"]),
-        description=f"Pods of {args['namespace']}/{args['service_account']} in the EKS cluster {cluster.name}",
-        assume_role_policy=pulumi.Output.json_dumps(
-            policies.pod_trust(cluster, args["namespace"], args["service_account"])
-        ),
-        opts=child,
+        cluster,
+        args["service_account"],
+        f"Pods of {args['namespace']}/{args['service_account']} in the EKS cluster {cluster.name}",
+        policies.pod_trust(cluster, args["namespace"], *accounts),
+        child,
     )
     rights: list[pulumi.Resource] = [
         aws.iam.RolePolicyAttachment(f"{name}-{arn.rsplit('/', 1)[-1]}", role=role.name, policy_arn=arn, opts=child)
@@ -77,6 +81,8 @@ class IdentityArgs(PodRoleArgs):
     """Name of the cluster; an output if the program creates the cluster, so that the cluster exists first."""
     check_namespace: pulumi.Input[str]
     """The same namespace as an output of the object, so that it exists before the Job."""
+    calls: pulumi.Input[Sequence[Call]]
+    """Calls to AWS that prove the permissions."""
 
 
 class Identity(pulumi.ComponentResource):
@@ -84,10 +90,12 @@ class Identity(pulumi.ComponentResource):
 
     A new association takes seconds to reach EKS' servers. A pod that is admitted earlier never gets credentials, and
     nothing reports this. A Job therefore starts pods until several have credentials, and workloads wait for the Job.
+    Its pods get credentials from the node's agent, and make one signed call for each permission: they prove the agent,
+    the association, the role's trust, its permissions, and the way to AWS with name resolution.
 
-    The service account belongs to its workload, which is created after the Job, so the Job has its own account. The
-    Job's association is created last, so once its pods get credentials, EKS also knows the workload's association. It
-    grants no permissions, because the role trusts only the workload's service account.
+    The service account belongs to its workload, which is created after the Job, so the Job has its own account, which
+    the role trusts as well. The Job's association is created last, so once its pods get credentials, EKS also knows the
+    workload's association.
     """
 
     role_arn: pulumi.Output[str]
@@ -99,7 +107,8 @@ class Identity(pulumi.ComponentResource):
     def __init__(self, name: str, args: IdentityArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("observability:index:Identity", name, {}, opts)
         child = pulumi.ResourceOptions(parent=self)
-        role, rights = pod_role(name, args, child)
+        check = f"{args['service_account']}-identity"
+        role, rights = pod_role(name, args, child, check)
         self.role_arn = role.arn
         association = aws.eks.PodIdentityAssociation(
             f"{name}-association",
@@ -111,7 +120,6 @@ class Identity(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, depends_on=rights),
         )
         self.association_id = association.association_id
-        check = f"{args['service_account']}-identity"
         checked = aws.eks.PodIdentityAssociation(
             f"{name}-check-association",
             cluster_name=args["cluster_name"],
@@ -120,15 +128,34 @@ class Identity(pulumi.ComponentResource):
             role_arn=role.arn,
             opts=pulumi.ResourceOptions(parent=self, depends_on=[association]),
         )
-        account = k8s.core.v1.ServiceAccount(
-            f"{name}-check-account",
-            metadata={"name": check, "namespace": args["check_namespace"], "labels": labels(check)},
-            automount_service_account_token=False,
-            opts=child,
-        )
+        metadata: ObjectMetaArgsDict = {
+            "name": check,
+            "namespace": args["check_namespace"],
+            "labels": labels(check),
+        }
+        program = _PROGRAM.read_text()
+        calls = pulumi.Output.json_dumps(args["calls"])
+        needed: list[pulumi.Resource] = [
+            k8s.core.v1.ServiceAccount(
+                f"{name}-check-account", metadata=metadata, automount_service_account_token=False, opts=child
+            ),
+            k8s.core.v1.ConfigMap(
+                f"{name}-check-program", metadata=metadata, data={_PROGRAM.name: program}, opts=child
+            ),
+            network_policies.app_network(
+                f"{name}-check-network",
+                {
+                    "app": check,
+                    "namespace": args["check_namespace"],
+                    # AWS' endpoints have no fixed addresses.
+                    "egress": [pod_identity.egress(), {"ports": network_policies.tcp(443)}],
+                },
+                child,
+            ),
+        ]
         self.ready = k8s.batch.v1.Job(
             f"{name}-check",
-            metadata={"name": check, "namespace": args["check_namespace"], "labels": labels(check)},
+            metadata=metadata,
             spec={
                 "completions": _PROOFS,
                 "parallelism": 1,
@@ -138,27 +165,28 @@ class Identity(pulumi.ComponentResource):
                 # No ttlSecondsAfterFinished: each `pulumi up` would recreate a Job that deletes itself.
                 "template": {
                     "metadata": {
-                        "labels": labels(check, versions.PROMETHEUS),
+                        "labels": labels(check, versions.PYTHON),
                         # A Job's template is immutable: a new association replaces the Job, which is created after it.
                         "annotations": {
                             ANNOTATION: pulumi.Output.format(
                                 "{0} {1}", association.association_id, checked.association_id
-                            )
+                            ),
+                            checksum.ANNOTATION: checksum.checksum(program, salt=name),
                         },
                     },
-                    "spec": _pod(check),
+                    "spec": _pod(check, calls),
                 },
             },
             opts=pulumi.ResourceOptions(
                 parent=self,
-                depends_on=[account],
+                depends_on=needed,
                 custom_timeouts=pulumi.CustomTimeouts(create="10m"),
             ),
         )
         self.register_outputs({"role_arn": self.role_arn, "association_id": self.association_id})
 
 
-def _pod(check: str) -> PodSpecArgsDict:
+def _pod(check: str, calls: pulumi.Output[str]) -> PodSpecArgsDict:
     return {
         "service_account_name": check,
         # EKS adds the identity's own token.
@@ -169,12 +197,16 @@ def _pod(check: str) -> PodSpecArgsDict:
         "containers": [
             pods.secured(
                 {
-                    "name": "check",
-                    # An image that has a shell and that the nodes need anyway.
-                    "image": versions.PROMETHEUS_IMAGE,
-                    "command": ["/bin/sh", "-c", _CHECK],
-                    "resources": pods.resources(cores=0.01, memory="32Mi"),
+                    "name": "prove",
+                    "image": versions.PYTHON_IMAGE,
+                    "command": ["python3", f"{_MOUNT}/{_PROGRAM.name}"],
+                    "env": [{"name": "CALLS", "value": calls}],
+                    "resources": pods.resources(cores=0.01, memory="64Mi"),
+                    # Shows the last lines of the log as the reason of a failure.
+                    "termination_message_policy": "FallbackToLogsOnError",
+                    "volume_mounts": [{"name": "program", "mount_path": _MOUNT, "read_only": True}],
                 }
             )
         ],
+        "volumes": [{"name": "program", "config_map": {"name": check}}],
     }

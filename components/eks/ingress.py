@@ -43,6 +43,8 @@ class IngressArgs(TypedDict):
     certificate_arn: pulumi.Input[str]
     login: Login
     """Login for all hosts except Grafana's."""
+    subnet_ids: Sequence[str]
+    """The load balancer's subnets; if empty, its controller finds them by their tags."""
     allowed_cidrs: Sequence[str]
     """CIDRs that may connect to the load balancer; at least one."""
     load_balancer_cidrs: Sequence[str]
@@ -112,6 +114,7 @@ def _load_balancer(args: IngressArgs) -> dict[str, pulumi.Input[str]]:
         scheme=args["scheme"],
         group=args["namespace"],
         certificate_arn=args["certificate_arn"],
+        subnet_ids=args["subnet_ids"],
         protect=args["protect"],
         tags=args["tags"],
     )
@@ -139,6 +142,7 @@ def _auto_mode_class(name: str, args: IngressArgs, parent: pulumi.Resource) -> p
             scheme=args["scheme"],
             namespace=args["namespace"],
             certificate_arn=args["certificate_arn"],
+            subnet_ids=args["subnet_ids"],
             protect=args["protect"],
         ),
         opts=pulumi.ResourceOptions(parent=parent),

@@ -66,6 +66,7 @@ def load_balancer(
     scheme: str,
     group: pulumi.Input[str],
     certificate_arn: pulumi.Input[str],
+    subnet_ids: Sequence[str],
     protect: bool,
     tags: Mapping[str, str],
 ) -> dict[str, pulumi.Input[str]]:
@@ -77,11 +78,17 @@ def load_balancer(
         f"{_PREFIX}/certificate-arn": certificate_arn,
         f"{_PREFIX}/load-balancer-attributes": _pairs(_attributes(protect)),
         f"{_PREFIX}/tags": _pairs(tags),
+        **({f"{_PREFIX}/subnets": ",".join(subnet_ids)} if subnet_ids else {}),
     }
 
 
 def class_parameters(
-    *, scheme: str, namespace: pulumi.Input[str], certificate_arn: pulumi.Input[str], protect: bool
+    *,
+    scheme: str,
+    namespace: pulumi.Input[str],
+    certificate_arn: pulumi.Input[str],
+    subnet_ids: Sequence[str],
+    protect: bool,
 ) -> dict[str, Any]:
     """Spec of Auto Mode's IngressClassParams, with the same configuration.
 
@@ -94,6 +101,7 @@ def class_parameters(
         "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}},
         "group": {"name": namespace},
         "certificateARNs": [certificate_arn],
+        **({"subnets": {"ids": list(subnet_ids)}} if subnet_ids else {}),
         "loadBalancerAttributes": [{"key": key, "value": value} for key, value in _attributes(protect).items()],
     }
 

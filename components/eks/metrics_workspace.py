@@ -13,7 +13,7 @@ class MetricsWorkspaceArgs(TypedDict):
     """Arguments of MetricsWorkspace."""
 
     identity: ClusterIdentity
-    """The workspace is named after this cluster."""
+    """The workspace has its names."""
     key_arn: pulumi.Input[str]
     """KMS key of the samples. A changed key replaces the workspace, which `protect` prevents."""
     protect: bool
@@ -32,7 +32,7 @@ class MetricsWorkspace(pulumi.ComponentResource):
         super().__init__("observability:index:MetricsWorkspace", name, {}, opts)
         workspace = aws.amp.Workspace(
             f"{name}-workspace",
-            alias=f"{args['identity'].name}-observability",
+            alias=args["identity"].prefix,
             kms_key_arn=args["key_arn"],
             opts=pulumi.ResourceOptions(parent=self, protect=args["protect"], retain_on_delete=args["protect"]),
         )

@@ -8,16 +8,18 @@ import pulumi_aws as aws
 
 from components.assembly.backends import Backends
 from components.collector import gateway
-from components.eks import identities, policies, stores
+from components.eks import cluster_access, identities, policies, stores
 from components.eks.addons import Addons
 from components.eks.aws_provider import aws_provider, tags
 from components.eks.certificate import Certificate
 from components.eks.cluster import Cluster
-from components.eks.dns import DnsRecords
 from components.eks.identities import Identity
+from components.eks.identity_job import calls
+from components.eks.identity_job.calls import Call
 from components.eks.ingress import Ingress
 from components.eks.login import Login, Oidc
-from components.eks.network_enforcement import NetworkEnforcement
+from components.eks.network.dns import DnsRecords
+from components.eks.network.network_enforcement import NetworkEnforcement
 from components.eks.policies import ClusterIdentity, Document
 from components.eks.storage_class import StorageClass
 from components.eks.stores import Stores
@@ -28,6 +30,7 @@ from components.metrics import alertmanager, prometheus
 from components.traces import jaeger
 from settings.eks import access
 from settings.eks import addons as eks_addons
+from settings.eks.aws import dns_server, dns_suffix
 from settings.eks.values import Page
 from settings.stack import Settings
 
@@ -51,6 +54,8 @@ class Foundation:
     """As text, or the path in the settings; None for kubectl's default."""
     addons: Addons
     stores: Stores
+    dns_servers: Sequence[pulumi.Input[str]]
+    """CIDRs of the cluster's DNS servers, see settings.eks.aws.dns_server."""
 
 
 def foundation(settings: Settings) -> Foundation | None:
@@ -58,14 +63,23 @@ def foundation(settings: Settings) -> Foundation | None:
     values, facts = settings.values, settings.facts
     if facts is None:
         return None
-    identity = ClusterIdentity(values.cluster_name, facts.region, facts.account_id)
+    identity = ClusterIdentity(
+        values.cluster_name,
+        facts.region,
+        facts.account_id,
+        names=values.aws_name_prefix,
+        role_path=values.role_path,
+        boundary_arn=values.permissions_boundary_arn,
+    )
     provider = aws_provider("aws", values, facts, settings.stack)
     in_aws = pulumi.ResourceOptions(provider=provider)
     key_arn = stores.key(settings, identity, in_aws)
     cluster_name: pulumi.Input[str] = values.cluster_name
     kubeconfig: pulumi.Input[str] | None = settings.kubeconfig
     network = stores.Network(vpc_id="", security_group_id="")
+    service_cidr: pulumi.Input[str] = ""
     if facts.cluster:
+        service_cidr = facts.cluster.service_cidr
         network = stores.Network(vpc_id=facts.cluster.vpc_id, security_group_id=facts.cluster.security_group_id)
     if values.cluster == "create":
         created = Cluster(
@@ -76,19 +90,26 @@ def foundation(settings: Settings) -> Foundation | None:
                 "subnet_ids": values.cluster_subnet_ids,
                 "admin_role_arns": values.cluster_admin_role_arns,
                 "key_arn": key_arn,
+                "api_cidrs": values.cluster_api_cidrs,
+                "api_security_group_ids": values.cluster_api_security_group_ids,
+                "public_access_cidrs": values.cluster_public_access_cidrs,
+                "support": values.cluster_support,
                 "protect": values.protect,
             },
             in_aws,
         )
-        cluster_name = created.name
+        cluster_name, service_cidr = created.name, created.service_cidr
         network = stores.Network(vpc_id=created.vpc_id, security_group_id=created.security_group_id)
         kubeconfig = pulumi.Output.all(created.endpoint, created.certificate_authority).apply(
-            lambda known: access.kubeconfig(values, *known)
+            lambda known: cluster_access.proved(access.kubeconfig(values, *known))
         )
-    modes = eks_addons.modes(values.eks_addons, auto_mode=values.eks_auto_mode)
+    modes = eks_addons.modes(values.eks_addons, auto_mode=values.eks_auto_mode, create=values.cluster == "create")
+    managed = {
+        addon: eks_addons.version(addon, values.eks_addons) for addon, mode in modes.items() if mode == "managed"
+    }
     installed = Addons(
         "addons",
-        {"cluster": identity, "cluster_name": cluster_name, "modes": modes, "volume_key_arn": key_arn},
+        {"cluster": identity, "cluster_name": cluster_name, "managed": managed, "volume_key_arn": key_arn},
         in_aws,
     )
     return Foundation(
@@ -98,6 +119,8 @@ def foundation(settings: Settings) -> Foundation | None:
         kubeconfig=kubeconfig,
         addons=installed,
         stores=stores.stores(settings, identity, key_arn, network, in_aws),
+        # EKS chooses the range of a new cluster, so a preview does not know it.
+        dns_servers=[pulumi.Output.from_input(service_cidr).apply(lambda cidr: dns_server(cidr) if cidr else "")],
     )
 
 
@@ -114,6 +137,7 @@ def prerequisites(settings: Settings, foundation: Foundation, opts: pulumi.Resou
         {
             "auto_mode": settings.values.eks_auto_mode,
             "key_arn": foundation.stores.key_arn,
+            "tags": tags(settings.values, settings.stack),
             "protect": settings.values.protect,
         },
         opts,
@@ -136,11 +160,12 @@ def pod_identities(
                 "namespace": settings.values.namespace,
                 "check_namespace": namespace,
                 "service_account": account,
-                "policy": policy,
+                "policy": use.policy,
+                "calls": use.calls,
             },
             pulumi.ResourceOptions.merge(opts, needed),
         )
-        for account, policy in _policies(settings, foundation.stores).items()
+        for account, use in _uses(settings, foundation.stores).items()
     }
 
 
@@ -193,10 +218,11 @@ def ingress(
             "hosts": hosts,
             "ports": {app: _PORTS[app] for app in hosts},
             "scheme": values.ingress,
-            "ingress_class": values.ingress_class,
+            "ingress_class": values.ingress_class_name,
             "auto_mode": values.eks_auto_mode,
             "certificate_arn": certificate.arn,
             "login": login,
+            "subnet_ids": values.load_balancer_subnet_ids,
             "allowed_cidrs": values.ingress_allowed_cidrs,
             "load_balancer_cidrs": values.load_balancer_cidrs,
             "protect": values.protect,
@@ -210,16 +236,30 @@ def ingress(
     return [load_balancer, records]
 
 
-def _policies(settings: Settings, data_stores: Stores) -> dict[str, pulumi.Input[Document]]:
-    """Service account -> IAM policy of its role."""
-    documents: dict[str, pulumi.Input[Document]] = {}
+@dataclass(frozen=True)
+class _Use:
+    """What the pods of a service account do in AWS."""
+
+    policy: pulumi.Input[Document]
+    calls: pulumi.Input[Sequence[Call]]
+    """Calls that prove the policy."""
+
+
+def _uses(settings: Settings, data_stores: Stores) -> dict[str, _Use]:
+    """Service account -> what its pods do in AWS."""
+    region = settings.values.aws_region
+    suffix = dns_suffix(region)
+    uses: dict[str, _Use] = {}
     if data_stores.loki_buckets:
         arns = pulumi.Output.all(*data_stores.loki_buckets.values())
-        documents[loki.APP] = pulumi.Output.all(arns, data_stores.loki_key_arn).apply(
-            lambda known: policies.loki(*known)
-        )
+        policy = pulumi.Output.all(arns, data_stores.loki_key_arn).apply(lambda known: policies.loki(*known))
+        uses[loki.APP] = _Use(policy, calls.buckets(list(data_stores.loki_buckets), region, suffix))
     if data_stores.workspace:
-        documents[prometheus.APP] = pulumi.Output.from_input(data_stores.workspace.arn).apply(policies.remote_write)
+        url = pulumi.Output.from_input(data_stores.remote_write_url)
+        uses[prometheus.APP] = _Use(
+            pulumi.Output.from_input(data_stores.workspace.arn).apply(policies.remote_write),
+            url.apply(lambda known: calls.remote_write(known, region)),
+        )
     if settings.values.xray:
-        documents[gateway.APP] = policies.xray()
-    return documents
+        uses[gateway.APP] = _Use(policies.xray(), calls.xray(region, suffix))
+    return uses

@@ -24,6 +24,18 @@ class ClusterIdentity:
     region: str
     account_id: str
     """12 digits."""
+    names: str = ""
+    """Start of the names of all other AWS resources; the cluster's own name by default. A cluster that replaces another
+    keeps it, and with it the names of the data stores."""
+    role_path: str = "/"
+    """Path of all roles."""
+    boundary_arn: str = ""
+    """Policy that bounds all roles; empty for none."""
+
+    @property
+    def prefix(self) -> str:
+        """Start of the names of AWS resources, such as `staging-observability`."""
+        return f"{self.names or self.name}-observability"
 
     @property
     def partition(self) -> str:
@@ -50,11 +62,16 @@ class ClusterIdentity:
         return f"arn:{self.partition}:iam::aws:policy/{name}"
 
     def role_name(self, user: str) -> str:
-        """Name of the role of `user`, unique in the account. Names of more than IAM's 64 characters end in a hash."""
-        name = f"{self.name}-observability-{user}"
-        if len(name) <= _ROLE_NAME_LENGTH:
-            return name
-        return f"{name[: _ROLE_NAME_LENGTH - 9]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+        """Name of the role of `user`, which is unique in the account: IAM has no regions, so the name has the region.
+
+        It always contains `-observability-`, by which docs/iam/write.json limits whose roles may be written. A name of
+        more than IAM's 64 characters is cut before that, and has a hash of the whole name there.
+        """
+        start, end = f"{self.names or self.name}-{self.region}", f"-observability-{user}"
+        if len(start) + len(end) <= _ROLE_NAME_LENGTH:
+            return start + end
+        digest = hashlib.sha256((start + end).encode()).hexdigest()[:8]
+        return f"{start[: _ROLE_NAME_LENGTH - len(end) - 9]}-{digest}{end}"
 
 
 def loki(bucket_arns: Sequence[str], key_arn: str | None) -> Document:
@@ -118,8 +135,8 @@ def volume_statements(keys: list[str], region: str) -> list[Document]:
     ]
 
 
-def pod_trust(cluster: ClusterIdentity, namespace: str, service_account: str) -> Document:
-    """Trust policy for the pods of a service account in a cluster, with EKS Pod Identity."""
+def pod_trust(cluster: ClusterIdentity, namespace: str, *service_accounts: str) -> Document:
+    """Trust policy for the pods of service accounts in a cluster, with EKS Pod Identity."""
     return _trust(
         "pods.eks.amazonaws.com",
         # EKS tags the session with the names of cluster, namespace, service account and pod.
@@ -130,7 +147,9 @@ def pod_trust(cluster: ClusterIdentity, namespace: str, service_account: str) ->
                 # Equivalent to aws:SourceArn, about whose form for this service there are contradicting reports.
                 "aws:RequestTag/eks-cluster-arn": cluster.arn,
                 "aws:RequestTag/kubernetes-namespace": namespace,
-                "aws:RequestTag/kubernetes-service-account": service_account,
+                "aws:RequestTag/kubernetes-service-account": (
+                    service_accounts[0] if len(service_accounts) == 1 else sorted(service_accounts)
+                ),
             }
         },
     )

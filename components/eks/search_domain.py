@@ -5,12 +5,13 @@ Creating a domain takes half an hour, sometimes more than an hour. Changing its 
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TypedDict
 
 import pulumi
 import pulumi_aws as aws
 
+from components.eks.network.security_groups import https_from
 from components.eks.policies import ClusterIdentity, Document
 from settings import versions
 from settings.eks import opensearch
@@ -31,8 +32,10 @@ class SearchDomainArgs(TypedDict):
     vpc_id: pulumi.Input[str]
     subnet_ids: Sequence[str]
     """Private subnets of that VPC, each in a different zone; at least opensearch.zones(instances)."""
-    cluster_security_group_id: pulumi.Input[str]
-    """Security group of the cluster's nodes and pods. Only its members may connect to the domain."""
+    client_security_group_ids: Mapping[str, pulumi.Input[str]]
+    """Security groups of nodes or pods, by name, whose members may connect to the domain."""
+    client_cidrs: Sequence[str]
+    """Address ranges of nodes or pods that may connect to the domain."""
     instance_type: str
     instances: int
     """See settings.eks.opensearch.instances_problem."""
@@ -66,7 +69,7 @@ class SearchDomain(pulumi.ComponentResource):
         super().__init__("observability:index:SearchDomain", name, {}, opts)
         child = pulumi.ResourceOptions(parent=self)
         self.name = domain_name(args["identity"])
-        group, entry = _security_group(name, args, child)
+        group, entries = _security_group(name, args, child)
         domain = aws.opensearch.Domain(
             f"{name}-domain",
             domain_name=self.name,
@@ -97,7 +100,7 @@ class SearchDomain(pulumi.ComponentResource):
                 parent=self,
                 protect=args["protect"],
                 retain_on_delete=args["protect"],
-                depends_on=[entry],
+                depends_on=[*entries],
                 custom_timeouts=_TIMES,
             ),
         )
@@ -118,7 +121,7 @@ def domain_name(identity: ClusterIdentity) -> str:
 
     A name that has to be changed or cut ends in a hash of the original.
     """
-    whole = f"{identity.name}-observability"
+    whole = identity.prefix
     name = re.sub("[^a-z0-9-]", "-", whole.lower())
     if not name[0].isalpha():
         name = f"c{name}"
@@ -161,26 +164,18 @@ def _instances(args: SearchDomainArgs) -> aws.opensearch.DomainClusterConfigArgs
 
 def _security_group(
     name: str, args: SearchDomainArgs, child: pulumi.ResourceOptions
-) -> tuple[aws.ec2.SecurityGroup, aws.vpc.SecurityGroupIngressRule]:
-    """Permits HTTPS from the cluster, and no outgoing traffic."""
+) -> tuple[aws.ec2.SecurityGroup, list[aws.vpc.SecurityGroupIngressRule]]:
+    """Permits HTTPS from the clients, and no outgoing traffic."""
     group = aws.ec2.SecurityGroup(
         f"{name}-group",
-        name=f"{args['identity'].name}-observability-search",
+        name=f"{args['identity'].prefix}-search",
         description=f"OpenSearch of the observability platform in the EKS cluster {args['identity'].name}",
         vpc_id=args["vpc_id"],
         opts=child,
     )
-    entry = aws.vpc.SecurityGroupIngressRule(
-        f"{name}-from-cluster",
-        security_group_id=group.id,
-        referenced_security_group_id=args["cluster_security_group_id"],
-        ip_protocol="tcp",
-        from_port=443,
-        to_port=443,
-        description="Jaeger and the collectors",
-        opts=child,
+    return group, https_from(
+        name, group.id, "Jaeger and the collectors", args["client_cidrs"], args["client_security_group_ids"], child
     )
-    return group, entry
 
 
 def _checked(password: str) -> str:

@@ -48,7 +48,7 @@ class Network:
 
     vpc_id: pulumi.Input[str]
     security_group_id: pulumi.Input[str]
-    """Security group of its nodes and pods."""
+    """The group that EKS makes for the cluster."""
 
 
 def key(settings: Settings, cluster: ClusterIdentity, opts: pulumi.ResourceOptions) -> pulumi.Input[str]:
@@ -56,11 +56,12 @@ def key(settings: Settings, cluster: ClusterIdentity, opts: pulumi.ResourceOptio
     values, facts = settings.values, settings.facts
     if values.kms_key_arn:
         return values.kms_key_arn
+    known = facts.cluster if facts else None
     return EncryptionKey(
         "key",
         {
             "identity": cluster,
-            "volume_role_arns": facts.cluster.volume_role_arns if facts and facts.cluster else (),
+            "volume_role_arns": sorted({*values.volume_role_arns, *(known.volume_role_arns if known else ())}),
             "cluster_admin_role_arns": values.cluster_admin_role_arns,
             "protect": values.protect,
         },
@@ -82,7 +83,9 @@ def stores(
     return Stores(
         key_arn=key_arn,
         loki_buckets=_buckets(values, cluster, key_arn, opts),
-        loki_key_arn=key_arn if conflicts.makes_loki_bucket(values) else values.kms_key_arn or None,
+        loki_key_arn=key_arn
+        if conflicts.makes_loki_bucket(values)
+        else values.loki_bucket_key_arn or values.kms_key_arn or None,
         remote_write_url=remote_write_url,
         workspace=workspace,
         opensearch_url=domain.url if domain else values.opensearch_url,
@@ -140,7 +143,8 @@ def _search_domain(
             "key_arn": key_arn,
             "vpc_id": network.vpc_id,
             "subnet_ids": values.cluster_subnet_ids,
-            "cluster_security_group_id": network.security_group_id,
+            "client_security_group_ids": _search_clients(values, network),
+            "client_cidrs": values.opensearch_client_cidrs,
             "instance_type": values.opensearch_instance_type,
             "instances": values.opensearch_instances,
             "storage": values.opensearch_storage,
@@ -150,3 +154,12 @@ def _search_domain(
         },
         opts,
     )
+
+
+def _search_clients(values: Values, network: Network) -> Mapping[str, pulumi.Input[str]]:
+    """The groups of the settings. Without any, that of the cluster, of which nodes are members unless their launch
+    template or node class names groups of its own; preflight compares them.
+    """
+    if values.opensearch_client_security_group_ids or values.opensearch_client_cidrs:
+        return {group: group for group in values.opensearch_client_security_group_ids}
+    return {"cluster": network.security_group_id}

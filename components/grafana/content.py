@@ -14,9 +14,12 @@ import pulumiverse_grafana as grafana
 
 from components.grafana.server import GrafanaServer
 
-# Number of retries and seconds between them: a minute in total. A new pod is ready slightly before a port-forward or a
-# load balancer reaches it.
+# Number of retries and seconds between them: a minute in total. A new pod is ready slightly before a port-forward
+# reaches it.
 _RETRIES, _RETRY_WAIT = 10, 6
+# A quarter of an hour: a new load balancer has a name minutes before it answers, and a resolver that was asked for the
+# host too early remembers for up to 15 minutes that there is none (the default of a Route 53 zone).
+_RETRIES_BEHIND_INGRESS = 150
 
 
 def grafana_provider(
@@ -37,7 +40,7 @@ def grafana_provider(
         url=url,
         auth=pulumi.Output.secret(auth),
         org_id=1,
-        retries=_RETRIES if server else 0,
+        retries=(_RETRIES_BEHIND_INGRESS if ingress else _RETRIES) if server else 0,
         retry_wait=_RETRY_WAIT,
         opts=pulumi.ResourceOptions(depends_on=list(ingress)),
     )

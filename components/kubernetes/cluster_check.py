@@ -5,7 +5,7 @@ Pulumi's Kubernetes provider shows a successful preview even if it cannot reach 
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import cast
 
@@ -15,7 +15,7 @@ from kubernetes import client, config
 from kubernetes.config.config_exception import ConfigException
 from urllib3.exceptions import HTTPError
 
-from components.eks import network_enforcement
+from components.eks.network import network_enforcement
 from components.kubernetes.labels import PART_OF, PLATFORM
 from settings import versions
 
@@ -24,17 +24,28 @@ TIMEOUT = 10.0
 _LOAD_BALANCER_CONTROLLER = "ingress.k8s.aws/alb"
 
 
+Question = Callable[[client.ApiClient, float], str | None]
+"""Asks the API server, with a timeout in seconds. Returns the problem as one line that starts with a key, or None.
+
+It may raise ApiException and the exceptions of urllib3."""
+
+
 class ClusterError(pulumi.RunError):
     """The cluster cannot be reached, has an unsupported version, or lacks a prerequisite."""
 
 
 def require_cluster(
-    kubeconfig: str | None, context: str | None, ingress_class: str = "", namespaces: Sequence[str] = ()
+    kubeconfig: str | None,
+    context: str | None,
+    ingress_class: str = "",
+    namespaces: Sequence[str] = (),
+    questions: Sequence[Question] = (),
 ) -> str:
     """Checks the cluster and returns its version, such as `v1.34.4`. `kubeconfig` is a path, or a kubeconfig as JSON.
 
     With `ingress_class`, the AWS Load Balancer Controller must serve a class of that name. `namespaces` are those that
-    the program creates: any that exist must belong to the platform. Warns if network policies may not be enforced.
+    the program creates: any that exist must belong to the platform. `questions` find further problems, which are
+    reported together. Warns if network policies may not be enforced.
     Raises ClusterError, which names server, context and kubeconfig.
     """
     text = kubeconfig if kubeconfig and kubeconfig.startswith("{") else None
@@ -65,6 +76,7 @@ def require_cluster(
         _require_ingress_class(api, server, ingress_class)
     for namespace in namespaces:
         _require_own_namespace(api, server, namespace)
+    _require_no_problem(api, server, questions)
     _warn_of_open_network(api, server)
     return release
 
@@ -114,6 +126,16 @@ def _require_own_namespace(api: client.ApiClient, where: str, name: str) -> None
             f"(observability:namespace; for a simulated system, observability:simulator false), or this namespace with "
             f"everything in it, once it has the label {PART_OF}={PLATFORM}. Nothing was changed."
         )
+
+
+def _require_no_problem(api: client.ApiClient, where: str, questions: Sequence[Question]) -> None:
+    try:
+        problems = [problem for question in questions if (problem := question(api, TIMEOUT))]
+    except (client.ApiException, HTTPError, OSError) as error:
+        raise ClusterError(f"{where} does not say what it contains: {_line(error)}. Nothing was changed.") from error
+    if problems:
+        lines = "".join(f"\n  {problem}" for problem in problems)
+        raise ClusterError(f"{where} does not fit the settings. Nothing was changed.{lines}")
 
 
 def _warn_of_open_network(api: client.ApiClient, where: str) -> None:

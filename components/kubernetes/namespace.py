@@ -7,7 +7,7 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from components.kubernetes.labels import labels
-from components.kubernetes.network_policies import DNS
+from components.kubernetes.network_policies import dns
 
 
 class NamespaceArgs(TypedDict):
@@ -19,6 +19,8 @@ class NamespaceArgs(TypedDict):
     """Pod Security level; defaults to `restricted`. Only the node agents need `privileged`, to mount host folders."""
     labels: NotRequired[Mapping[str, str]]
     """Further labels."""
+    dns_servers: NotRequired[Sequence[pulumi.Input[str]]]
+    """CIDRs of DNS servers that are no pods; none by default."""
     after: NotRequired[Sequence[pulumi.Resource]]
     """Prerequisites of everything in the namespace; they are deleted after it."""
 
@@ -45,7 +47,11 @@ class Namespace(pulumi.ComponentResource):
         k8s.networking.v1.NetworkPolicy(
             f"{name}-default-deny",
             metadata={"name": "default-deny", "namespace": self.namespace, "labels": labels(args["name"])},
-            spec={"pod_selector": {}, "policy_types": ["Ingress", "Egress"], "egress": [DNS]},
+            spec={
+                "pod_selector": {},
+                "policy_types": ["Ingress", "Egress"],
+                "egress": [dns(args.get("dns_servers", []))],
+            },
             opts=pulumi.ResourceOptions(parent=self),
         )
         self.register_outputs({"namespace": self.namespace})

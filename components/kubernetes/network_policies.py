@@ -58,17 +58,20 @@ def udp(*ports: int) -> list[NetworkPolicyPortArgsDict]:
     return [{"protocol": "UDP", "port": port} for port in ports]
 
 
-DNS: NetworkPolicyEgressRuleArgsDict = {
-    "to": [
-        {
-            "namespace_selector": {"match_labels": {_NAMESPACE_NAME: "kube-system"}},
-            "pod_selector": {"match_labels": {"k8s-app": "kube-dns"}},
-        },
-        # Address of NodeLocal DNSCache, where a cluster runs it.
-        {"ip_block": {"cidr": "169.254.20.10/32"}},
-    ],
-    "ports": [*udp(53), *tcp(53)],
-}
+def dns(servers: Sequence[pulumi.Input[str]]) -> NetworkPolicyEgressRuleArgsDict:
+    """Permits DNS requests to the cluster's DNS pods, and to the addresses of DNS servers that are no pods (CIDRs)."""
+    return {
+        "to": [
+            {
+                "namespace_selector": {"match_labels": {_NAMESPACE_NAME: "kube-system"}},
+                "pod_selector": {"match_labels": {"k8s-app": "kube-dns"}},
+            },
+            # Address of NodeLocal DNSCache, where a cluster runs it.
+            {"ip_block": {"cidr": "169.254.20.10/32"}},
+            *({"ip_block": {"cidr": server}} for server in servers),
+        ],
+        "ports": [*udp(53), *tcp(53)],
+    }
 
 
 class AppNetworkArgs(TypedDict):

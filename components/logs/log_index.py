@@ -45,6 +45,8 @@ class LogIndexTarget:
     """URL that accepts one line in each request."""
     secret: str
     """Name of the Secret that has AUTHORIZATION_KEY."""
+    secret_checksum: pulumi.Output[str]
+    """Changes with the Secret, which the gateways read only when they start."""
     ready: pulumi.Resource
     """Resource that the gateways must depend on. OpenSearch would permanently reject lines that are sent earlier."""
 
@@ -125,7 +127,9 @@ class LogIndex(pulumi.ComponentResource):
         # the line unparsed; docs/operations.md describes how to parse it later. `op_type=index` is set because a second
         # delivery would otherwise be a conflict and count as lost.
         endpoint = pulumi.Output.concat(url, f"/{NAME}-unparsed/_doc?op_type=index")
-        self.target = LogIndexTarget(endpoint=endpoint, secret=APP, ready=ready)
+        self.target = LogIndexTarget(
+            endpoint=endpoint, secret=APP, secret_checksum=checksum(login.apply(_basic), salt=name), ready=ready
+        )
         self.register_outputs({"endpoint": endpoint})
 
 

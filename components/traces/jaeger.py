@@ -111,7 +111,9 @@ class Jaeger(pulumi.ComponentResource):
         if opensearch:
             needed.append(_credentials(name, namespace, opensearch, child))
         network_policies.app_network(f"{name}-network", _network(args), child)
-        annotations: dict[str, pulumi.Input[str]] = {ANNOTATION: checksum(config, salt=name)}
+        login = [opensearch["username"], opensearch["password"]] if opensearch else []
+        read_once = pulumi.Output.all(config, *login).apply("\n".join)
+        annotations: dict[str, pulumi.Input[str]] = {ANNOTATION: checksum(read_once, salt=name)}
         if opensearch:
             _deployment(name, args, annotations, pulumi.ResourceOptions(parent=self, depends_on=needed))
         else:

@@ -14,6 +14,8 @@ _NAME = "eks"
 def kubeconfig(values: Values, endpoint: str, certificate_authority: str) -> str:
     """A kubeconfig for the stack's cluster, as JSON. `certificate_authority` is the PEM in Base64."""
     arguments = ["--region", values.aws_region, "--cluster-name", values.cluster_name, "--output", "json"]
+    if values.aws_role_arn:
+        arguments += ["--role-arn", values.aws_role_arn]
     command = {
         "apiVersion": "client.authentication.k8s.io/v1beta1",
         "command": "aws",
@@ -39,4 +41,5 @@ def kubeconfig(values: Values, endpoint: str, certificate_authority: str) -> str
 def login_command(values: Values) -> str:
     """The command that gives kubectl access to the cluster."""
     profile = f" --profile {values.aws_profile}" if values.aws_profile else ""
-    return f"aws eks update-kubeconfig --name {values.cluster_name} --region {values.aws_region}{profile}"
+    role = f" --role-arn {values.aws_role_arn}" if values.aws_role_arn else ""
+    return f"aws eks update-kubeconfig --name {values.cluster_name} --region {values.aws_region}{role}{profile}"

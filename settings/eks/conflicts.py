@@ -9,15 +9,25 @@ from settings.values import Values
 
 _OWN_DEFAULT = {
     "cluster": "existing",
+    "role_path": "/",
     "ingress": "none",
     "manage_loki_bucket": True,
 }
 """Field -> value that counts as not set, for fields where that is not an empty value."""
-_SIZES = ("cluster_version", "ingress_class", "opensearch_instance_type", "opensearch_instances", "opensearch_storage")
+_SIZES = (
+    "cluster_version",
+    "cluster_support",
+    "ingress_class",
+    "opensearch_instance_type",
+    "opensearch_instances",
+    "opensearch_storage",
+)
 """Fields that only configure a feature. They have no effect unless another field switches the feature on."""
 _ADDON_ALTERNATIVES = {"kube_state_metrics": "kube-state-metrics", "node_exporter": "prometheus-node-exporter"}
 """Field that switches on the platform's own workload -> add-on that does the same job."""
 _INGRESS = ("hosted_zone_id", "oidc_issuer", "oidc_client_id", "ingress_allowed_cidrs", "load_balancer_cidrs")
+_ONLY_WITH_CREATE = ("cluster_api_security_group_ids", "cluster_public_access_cidrs")
+_ONLY_WITH_INGRESS = ("certificate_arn", "grafana_admin_group", "load_balancer_subnet_ids")
 _OIDC_ENDPOINTS = ("oidc_authorization_endpoint", "oidc_token_endpoint", "oidc_user_info_endpoint")
 
 
@@ -74,6 +84,7 @@ def _set(values: Values) -> list[str]:
 def _account(values: Values) -> dict[str, object]:
     arns = {"kms_key_arn": values.kms_key_arn, "certificate_arn": values.certificate_arn}
     return {
+        "aws_role_arn": values.aws_role_arn and values.aws_role_arn.split(":")[4] != values.aws_account_id,
         "owner": not values.owner,
         "aws_account_id": not values.aws_account_id,
         **{name: arn and _location(arn) != (values.aws_region, values.aws_account_id) for name, arn in arns.items()},
@@ -84,7 +95,11 @@ def _cluster(values: Values) -> dict[str, object]:
     create = values.cluster == "create"
     subnets = len(set(values.cluster_subnet_ids))
     needs_subnets = create or values.opensearch_domain
+    ways_in = values.cluster_api_cidrs or values.cluster_api_security_group_ids or values.cluster_public_access_cidrs
     return {
+        # EKS lets nobody but the cluster's own nodes reach its API.
+        "cluster_api_cidrs": not ways_in if create else values.cluster_api_cidrs,
+        **{name: getattr(values, name) and not create for name in _ONLY_WITH_CREATE},
         "cluster_subnet_ids": subnets < 2 if needs_subnets else subnets,
         "cluster_admin_role_arns": create != bool(values.cluster_admin_role_arns),
         "eks_auto_mode": create and not values.eks_auto_mode,
@@ -97,6 +112,13 @@ def _cluster(values: Values) -> dict[str, object]:
 def _storage(values: Values) -> dict[str, object]:
     ruler = values.loki_ruler_bucket
     return {
+        "volume_role_arns": values.volume_role_arns and (values.cluster == "create" or values.kms_key_arn),
+        "loki_bucket_key_arn": values.loki_bucket_key_arn
+        and (
+            values.manage_loki_bucket
+            or not logs_in_aws(values)
+            or _location(values.loki_bucket_key_arn)[0] != values.aws_region
+        ),
         "manage_loki_bucket": not values.manage_loki_bucket and not logs_in_aws(values),
         "loki_ruler_bucket": ruler and (ruler == values.loki_bucket or not makes_loki_bucket(values)),
     }
@@ -111,6 +133,10 @@ def _backends(values: Values) -> dict[str, object]:
         and (f".{values.aws_region}." not in host or not workspace(values.remote_write_url)),
         "opensearch_instances": values.opensearch_domain
         and opensearch.instances_problem(values.opensearch_instances, len(set(values.cluster_subnet_ids))),
+        **{
+            name: getattr(values, name) and not values.opensearch_domain
+            for name in ("opensearch_client_security_group_ids", "opensearch_client_cidrs")
+        },
         "opensearch_domain": values.opensearch_domain and (not values.opensearch or values.opensearch_url),
     }
 
@@ -120,7 +146,7 @@ def _ingress(values: Values) -> dict[str, object]:
     return {
         "domain": used and not values.domain,
         **{name: bool(getattr(values, name)) != used for name in (*_INGRESS, *_OIDC_ENDPOINTS)},
-        **{name: getattr(values, name) and not used for name in ("certificate_arn", "grafana_admin_group")},
+        **{name: getattr(values, name) and not used for name in _ONLY_WITH_INGRESS},
     }
 
 

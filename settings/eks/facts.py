@@ -1,6 +1,6 @@
 """Facts about the stack's AWS account, collected before the first resource, and placeholders for offline previews."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -24,6 +24,10 @@ class ClusterFacts:
     security_group_id: str
     """The security group that EKS attaches to the control plane and the nodes."""
     vpc_id: str
+    service_cidr: str
+    """Address range of its Services."""
+    addons: Collection[str] = ()
+    """Names of the add-ons that EKS has installed, whoever asked for them."""
     auto_mode: bool
     volume_role_arns: Sequence[str]
     """Roles outside this program that create the cluster's volumes, as far as they can be determined."""
@@ -71,6 +75,7 @@ def offline(values: Values, references: Mapping[str, Reference], stack: str = ""
         version=values.cluster_version,
         security_group_id="sg-00000000",
         vpc_id="vpc-00000000",
+        service_cidr="172.20.0.0/16",
         auto_mode=values.eks_auto_mode,
         volume_role_arns=(f"arn:{part}:iam::{account}:role/offline",) if values.eks_auto_mode else (),
     )

@@ -3,12 +3,14 @@
 An empty text, list or object means "not set". settings/eks/conflicts.py checks for conflicts between keys.
 """
 
+import re
 from ipaddress import ip_network
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from settings.eks import addons
 from settings.quantities import Quantity, at_least
 from settings.types import HTTPS, BucketName, OptionalHttpsUrl, allowed, quantity
 
@@ -25,10 +27,25 @@ def _cidr(text: str) -> str:
 
 Cidr = Annotated[str, AfterValidator(_cidr)]
 SubnetId = Annotated[str, Field(pattern=r"^subnet-[0-9a-f]{8,17}$")]
-RoleArn = Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+$")]
+_ROLE_ARN = r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+"
+RoleArn = Annotated[str, Field(pattern=f"^{_ROLE_ARN}$")]
+OptionalRoleArn = Annotated[str, Field(pattern=f"^({_ROLE_ARN})?$")]
+SecurityGroupId = Annotated[str, Field(pattern=r"^sg-[0-9a-f]{8,17}$")]
 _LABEL = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _OIDC_URL = f"{HTTPS}; required when ingress is not none, and only then"
 _CIDRS = "a list of address ranges such as 10.0.0.0/16"
+
+
+_OWN_TAGS = ("owner", "stack", "managed-by")
+
+
+def _tags(tags: dict[str, str]) -> dict[str, str]:
+    for key, value in tags.items():
+        # The annotation that hands the tags to the load balancer's controller separates them by commas.
+        wrong = key.lower().startswith("aws:") or key in _OWN_TAGS or re.search("[,=]", key) or "," in value
+        if wrong or not 1 <= len(key) <= 128 or len(value) > 256:
+            raise ValueError(key)
+    return tags
 
 
 def _arn(service: str, resource: str) -> Any:  # noqa: ANN401  (metadata of Annotated has no type)
@@ -48,6 +65,19 @@ class EksValues(BaseModel):
         "the 12 digits of an AWS account; required when cloud is eks"
     )
     aws_profile: Annotated[str, Field(pattern=r"^\S*$")] = allowed("a profile's name without blanks")
+    aws_role_arn: OptionalRoleArn = allowed("the ARN of an IAM role in awsAccountId")
+    extra_tags: Annotated[dict[str, str], AfterValidator(_tags)] = allowed(
+        "an object: tag -> value, without commas; tags other than owner, stack, managed-by and those of AWS (aws:…)"
+    )
+    permissions_boundary_arn: Annotated[str, Field(pattern=r"^(arn:aws[a-z-]*:iam::(\d{12}|aws):policy/\S+)?$")] = (
+        allowed("the ARN of an IAM policy")
+    )
+    role_path: Annotated[str, Field(pattern=r"^/([\w+=,.@-]+/)*$")] = allowed(
+        "a path that begins and ends with `/`, such as /platform/"
+    )
+    aws_name_prefix: Annotated[str, Field(pattern=r"^([A-Za-z0-9][A-Za-z0-9_-]{0,99})?$")] = allowed(
+        "up to 100 letters, digits, `-` and `_`"
+    )
     offline_preview: bool = allowed("true or false")
 
     cluster: Literal["existing", "create"] = allowed("existing or create")
@@ -58,13 +88,28 @@ class EksValues(BaseModel):
     cluster_admin_role_arns: tuple[RoleArn, ...] = allowed(
         "a list of IAM roles' ARNs; at least one when cluster is create, and only then"
     )
+    cluster_api_cidrs: tuple[Cidr, ...] = allowed(
+        f"{_CIDRS}; when cluster is create, at least one of clusterApiCidrs, clusterApiSecurityGroupIds and "
+        "clusterPublicAccessCidrs, and only then"
+    )
+    cluster_api_security_group_ids: tuple[SecurityGroupId, ...] = allowed(
+        "a list of security groups' ids; only when cluster is create"
+    )
+    cluster_public_access_cidrs: tuple[Cidr, ...] = allowed(f"{_CIDRS}; only when cluster is create")
+    cluster_support: Literal["standard", "extended"] = allowed("standard or extended")
     eks_auto_mode: bool = allowed("true or false; true when cluster is create, which makes a cluster in Auto Mode")
-    eks_addons: dict[str, Any] = allowed("an object: add-on -> managed, existing or off")
+    eks_addons: dict[str, Any] = allowed(f"an object: add-on -> {addons.ALLOWED}")
 
     kms_key_arn: Annotated[str, _arn("kms", "key/")] = allowed(
         "the ARN of a key (no alias) in awsRegion and awsAccountId"
     )
+    volume_role_arns: tuple[RoleArn, ...] = allowed(
+        "a list of IAM roles' ARNs; only when cluster is existing and kmsKeyArn is not set"
+    )
     manage_loki_bucket: bool = allowed("true or false")
+    loki_bucket_key_arn: Annotated[str, _arn("kms", "key/")] = allowed(
+        "the ARN of a key (no alias) in awsRegion; only when manageLokiBucket is false and logs are in S3 on AWS"
+    )
     loki_ruler_bucket: BucketName = allowed(
         "an S3 bucket's name, other than lokiBucket; only when lokiBucket is made by the program"
     )
@@ -80,6 +125,10 @@ class EksValues(BaseModel):
         "a whole number from 1 to 80; 1, or a multiple of 2 or 3, with one of clusterSubnetIds for each of its zones"
     )
     opensearch_storage: Annotated[Quantity, at_least("10Gi")] = quantity("100Gi", least="10Gi")
+    opensearch_client_security_group_ids: tuple[SecurityGroupId, ...] = allowed(
+        "a list of security groups' ids; only when opensearchDomain is true"
+    )
+    opensearch_client_cidrs: tuple[Cidr, ...] = allowed(f"{_CIDRS}; only when opensearchDomain is true")
 
     domain: Annotated[
         str,
@@ -93,12 +142,15 @@ class EksValues(BaseModel):
         "the ARN of a certificate in awsRegion and awsAccountId; only when ingress is not none"
     )
     ingress: Literal["none", "internal", "internet-facing"] = allowed("none, internal or internet-facing")
-    ingress_class: Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$")] = allowed(
+    ingress_class: Annotated[str, Field(pattern=r"^([a-z0-9]([a-z0-9.-]*[a-z0-9])?)?$")] = allowed(
         "an ingress class's name"
     )
     ingress_allowed_cidrs: tuple[Cidr, ...] = allowed(f"{_CIDRS}; at least one when ingress is not none, and only then")
     load_balancer_cidrs: tuple[Cidr, ...] = allowed(
         f"{_CIDRS}, those of the load balancer's subnets; at least one when ingress is not none, and only then"
+    )
+    load_balancer_subnet_ids: tuple[SubnetId, ...] = allowed(
+        "a list of subnets' ids, within loadBalancerCidrs and in at least two zones; only when ingress is not none"
     )
     oidc_issuer: OptionalHttpsUrl = allowed(_OIDC_URL)
     oidc_authorization_endpoint: OptionalHttpsUrl = allowed(_OIDC_URL)
@@ -111,8 +163,3 @@ class EksValues(BaseModel):
         "a group's name, as the login's claim `groups` has it, without quotes and any of \\#;$; only when ingress is "
         "not none"
     )
-
-    @property
-    def existing_ingress_class(self) -> str:
-        """Ingress class that must exist; empty if none is needed. In Auto Mode the program creates the class."""
-        return "" if self.ingress == "none" or self.eks_auto_mode else self.ingress_class

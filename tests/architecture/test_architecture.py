@@ -21,6 +21,7 @@ LAYERS = {
     "dashboards": {"alerting"},
     "settings": {"alerting", "dashboards"},
     "components": {"settings", "alerting", "dashboards"},
+    "bootstrap": {"settings", "alerting"},
     "policy": set[str](),
     "local": {"settings", "alerting"},
     "engine": {"local", "settings", "alerting"},
@@ -37,6 +38,7 @@ LIBRARIES = {
     "settings": {"pydantic", "yaml"},
     "dashboards": {"grafana_foundation_sdk"},
     "components": {*SDKS, *AWS, "kubernetes", "urllib3", "yaml"},
+    "bootstrap": {"pulumi", "pulumi_aws"},
     "policy": {"pulumi", "pulumi_policy", "yaml"},
 }
 NO_SDK = ("ops", "simulator", "instrumentation", "local")
@@ -136,9 +138,9 @@ def test_the_folder_of_the_project_is_found_in_one_place() -> None:
     above = re.compile(r"__file__\)(\.resolve\(\))?\.(parents\[[1-9]|parent\.parent)")
     files = [file for folder in (*LAYERS, "tests") for file in python_files(folder)]
     found = {str(file.relative_to(ROOT)) for file in files if above.search(file.read_text())}
-    # The policy pack runs in a folder of its own, and the simulator in an image without alerting/.
+    # The policy pack and bootstrap/ run in folders of their own, and the simulator in an image without alerting/.
     simulator = {"simulator/systems/contract.py", "simulator/systems/series_files.py"}
-    assert found == {"alerting/files.py", "policy/__main__.py", *simulator}
+    assert found == {"alerting/files.py", "bootstrap/__main__.py", "policy/__main__.py", *simulator}
 
 
 def test_versions_are_data() -> None:

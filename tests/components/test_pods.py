@@ -173,4 +173,7 @@ def _selects(labels: dict[str, str], pod: dict[str, Any]) -> bool:
 
 
 def _pods_in(recorded: Recorded, namespace: str | None, labels: dict[str, str]) -> list[dict[str, Any]]:
-    return [one.pod for one in recorded.pods if one.pod and one.namespace == namespace and _selects(labels, one.pod)]
+    """The templates of workloads and of Jobs whose pods have these labels."""
+    templates = [(one.namespace, one.pod) for one in recorded.pods]
+    templates += [(one.namespace, one.inputs["spec"]["template"]) for one in recorded.of("Job")]
+    return [pod for where, pod in templates if pod and where == namespace and _selects(labels, pod)]

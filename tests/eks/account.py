@@ -20,15 +20,25 @@ SEARCH = {
     "clusterSubnetIds": '["subnet-0a1b2c3d4e5f60001", "subnet-0a1b2c3d4e5f60002"]',
 }
 SUBNETS = ["subnet-0a1b2c3d4e5f60001", "subnet-0a1b2c3d4e5f60002"]
+GROUP = "sg-0c1c2c3c4c5c6c7c8"
+"""The security group that EKS makes for the cluster."""
+SUPPORT = {"1.32": "EXTENDED_SUPPORT", "1.33": "EXTENDED_SUPPORT", "1.34": "STANDARD_SUPPORT"}
+SUPPORT |= dict.fromkeys(("1.35", "1.36", "1.37"), "STANDARD_SUPPORT")
+"""Version of Kubernetes -> its support by EKS."""
 
 
 class Account:
     """An account that has what staging needs."""
 
     def __init__(self) -> None:
-        self.eks, self.s3, self.kms, self.acm, self.amp = (
-            boto3.client(name, region_name=REGION) for name in ("eks", "s3", "kms", "acm", "amp")
+        self.eks, self.s3, self.kms, self.acm, self.amp, self.ec2 = (
+            boto3.client(name, region_name=REGION) for name in ("eks", "s3", "kms", "acm", "amp", "ec2")
         )
+        self.vpc_id = self.ec2.create_vpc(CidrBlock="10.1.0.0/16")["Vpc"]["VpcId"]
+        self.load_balancer_subnets = [
+            self.subnet(f"10.1.{number}.0/24", f"{REGION}{zone}", **{"kubernetes.io/role/internal-elb": "1"})
+            for number, zone in enumerate("ab")
+        ]
         self.zone = boto3.client("route53").create_hosted_zone(Name="staging.example.com", CallerReference="x")
         self.eks.create_cluster(
             name=CLUSTER,
@@ -40,6 +50,27 @@ class Account:
     @property
     def zone_id(self) -> str:
         return self.zone["HostedZone"]["Id"].rsplit("/", 1)[-1]
+
+    def subnet(self, cidr: str, zone: str, **tags: str) -> str:
+        made = self.ec2.create_subnet(VpcId=self.vpc_id, CidrBlock=cidr, AvailabilityZone=zone)["Subnet"]["SubnetId"]
+        if tags:
+            self.ec2.create_tags(Resources=[made], Tags=[{"Key": key, "Value": value} for key, value in tags.items()])
+        return made
+
+    def node(self, *groups: str) -> None:
+        """A node as a managed node group makes it."""
+        tags = [{"Key": f"kubernetes.io/cluster/{CLUSTER}", "Value": "owned"}]
+        self.ec2.run_instances(
+            ImageId="ami-12345678",
+            MinCount=1,
+            MaxCount=1,
+            SubnetId=self.load_balancer_subnets[0],
+            SecurityGroupIds=list(groups),
+            TagSpecifications=[{"ResourceType": "instance", "Tags": tags}],
+        )
+
+    def security_group(self, name: str) -> str:
+        return self.ec2.create_security_group(GroupName=name, Description=name, VpcId=self.vpc_id)["GroupId"]
 
     def bucket(self, name: str, *, region: str = REGION, **tags: str) -> None:
         client = boto3.client("s3", region_name=region)

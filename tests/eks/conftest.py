@@ -1,50 +1,115 @@
 """The account that the checks before a deployment ask."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from botocore.client import BaseClient
+from botocore.model import ListShape, MapShape, Shape, StructureShape
 from moto import mock_aws
 
-from tests.eks.account import CLUSTER, DRIVER, Account
+from settings import versions
+from tests.eks.account import CLUSTER, DRIVER, GROUP, SUPPORT, Account
+
+Installed = dict[str, dict[str, str]]
+_OTHERS = {"driver", "network", "offered", "xray"}
+_END = datetime(2027, 3, 23, tzinfo=UTC)
+
+
+def _answer(operation: str, parameters: dict[str, Any], made: Installed) -> dict[str, Any] | None:
+    """What AWS answers to the operations that moto does not know; None for all others."""
+    name = parameters.get("addonName", "")
+    answers: dict[str, Callable[[], dict[str, Any]]] = {
+        "ListPodIdentityAssociations": lambda: {
+            "associations": [{"associationId": "a-1"}]
+            if parameters == {"clusterName": CLUSTER} | DRIVER and "driver" in made
+            else []
+        },
+        "DescribePodIdentityAssociation": lambda: {"association": {"roleArn": made["driver"]["role"]}},
+        "GetTraceSegmentDestination": lambda: {
+            "Destination": made.get("xray", {"destination": "CloudWatchLogs"})["destination"]
+        },
+        "ListAddons": lambda: {"addons": sorted(made.keys() - _OTHERS)},
+        "DescribeAddon": lambda: {
+            "addon": {"tags": made[name], "serviceAccountRoleArn": made[name].get("role", "")},
+        },
+        "DescribeAddonVersions": lambda: {
+            "addons": [{"addonName": name, "addonVersions": [{"addonVersion": one} for one in _offered(name, made)]}]
+        },
+        "DescribeClusterVersions": lambda: {
+            "clusterVersions": [
+                {"clusterVersion": version, "versionStatus": status, "endOfExtendedSupportDate": _END}
+                for version, status in SUPPORT.items()
+            ]
+        },
+    }
+    return answers[operation]() if operation in answers else None
+
+
+def _offered(addon: str, made: Installed) -> list[str]:
+    return made.get("offered", {}).get(addon, versions.EKS_ADDONS[addon]).split()
 
 
 @pytest.fixture
-def installed(monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, str]]:
+def installed(monkeypatch: pytest.MonkeyPatch) -> Installed:
     """Add-on -> tags, of those that a cluster has, `role` among them; and a driver's by Pod Identity, under `driver`.
 
-    Under `xray` the `destination` of traces, where that is not CloudWatchLogs. moto knows none of them.
+    Under `xray` the `destination` of traces, where that is not CloudWatchLogs; under `offered` the versions of add-ons
+    that EKS offers, where that is not the pinned one. moto knows none of them. Each answer has the form of botocore's
+    model of AWS.
     """
-    made: dict[str, dict[str, str]] = {}
+    made: Installed = {}
     send = BaseClient._make_api_call
 
     def call(client: Any, operation: str, parameters: dict[str, Any]) -> Any:
-        if operation == "ListPodIdentityAssociations":
-            tied = parameters == {"clusterName": CLUSTER} | DRIVER and "driver" in made
-            return {"associations": [{"associationId": "a-1"}] if tied else []}
-        if operation == "GetTraceSegmentDestination":
-            return {"Destination": made.get("xray", {"destination": "CloudWatchLogs"})["destination"]}
-        if operation == "DescribePodIdentityAssociation":
-            return {"association": {"roleArn": made["driver"]["role"]}}
-        if operation != "DescribeAddon":
-            return send(client, operation, parameters)
-        if parameters["addonName"] not in made:
+        if operation == "DescribeAddon" and parameters["addonName"] not in made:
             raise client.exceptions.ResourceNotFoundException(
                 {"Error": {"Code": "ResourceNotFoundException"}}, operation
             )
-        tags = made[parameters["addonName"]]
-        return {"addon": {"tags": tags, "serviceAccountRoleArn": tags.get("role", "")}}
+        answer = _answer(operation, parameters, made)
+        if answer is not None:
+            model = client.meta.service_model.operation_model(operation)
+            assert not set(parameters) - set(model.input_shape.members), operation
+            _require_form(model.output_shape, answer, operation)
+            return answer
+        answer = send(client, operation, parameters)
+        if operation == "DescribeCluster":
+            # moto gives back what was asked for, without what EKS adds.
+            network = answer["cluster"]["resourcesVpcConfig"]
+            network.setdefault("clusterSecurityGroupId", GROUP)
+            network["vpcId"] = made["network"]["vpc"]
+        return answer
 
     monkeypatch.setattr(BaseClient, "_make_api_call", call)
     return made
 
 
 @pytest.fixture
-def account(monkeypatch: pytest.MonkeyPatch, installed: dict[str, dict[str, str]]) -> Iterator[Account]:
+def account(monkeypatch: pytest.MonkeyPatch, installed: Installed) -> Iterator[Account]:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
     monkeypatch.delenv("AWS_PROFILE", raising=False)
     monkeypatch.setattr("shutil.which", lambda _name: "/usr/bin/aws")
+    # As eksctl, the console and Terraform install the driver: with a role that EKS knows.
+    installed["aws-ebs-csi-driver"] = {"role": "arn:aws:iam::123456789012:role/ebs-csi"}
+    installed["eks-pod-identity-agent"] = {}
     with mock_aws():
-        yield Account()
+        made = Account()
+        installed["network"] = {"vpc": made.vpc_id}
+        yield made
+
+
+def _require_form(shape: Shape, answer: Any, where: str) -> None:
+    """Fails if an answer has a field that AWS' own model does not have there."""
+    if isinstance(shape, StructureShape):
+        for key, value in answer.items():
+            assert key in shape.members, f"{where}.{key} is no field of AWS"
+            _require_form(shape.members[key], value, f"{where}.{key}")
+    elif isinstance(shape, ListShape):
+        for value in answer:
+            _require_form(shape.member, value, where)
+    elif isinstance(shape, MapShape):
+        assert isinstance(answer, dict), where
+    elif enum := getattr(shape, "enum", None):
+        assert answer in enum, f"{where}: {answer}"

@@ -1,11 +1,13 @@
 """The cluster that the program makes: private, encrypted, in Auto Mode, with named administrators only."""
 
+import dataclasses
 import json
 from collections.abc import Callable
 from typing import Any
 
 import pulumi
 import pulumi_aws as aws
+import pulumi_kubernetes as k8s
 import pytest
 
 from components.eks import policies
@@ -30,12 +32,17 @@ def _cluster(engine: Callable[..., Recorded], *, preview: bool = False, **more: 
                 "subnet_ids": ["subnet-0aaaaaaa", "subnet-0bbbbbbb"],
                 "admin_role_arns": ADMINS,
                 "key_arn": KEY,
+                "api_cidrs": ["10.9.0.0/16"],
+                "api_security_group_ids": [],
+                "public_access_cidrs": [],
+                "support": "extended",
                 "protect": True,
                 **more,
             },
             pulumi.ResourceOptions(provider=aws.Provider("aws", region=CLUSTER.region)),
         )
         pulumi.export("certificateAuthority", cluster.certificate_authority)
+        k8s.Provider("kubernetes", kubeconfig=cluster.endpoint)
 
     return engine(program, preview=preview)
 
@@ -50,8 +57,8 @@ def test_the_cluster_is_exactly_this(engine: Callable[..., Recorded], preview: b
     node_role = inputs["computeConfig"].pop("nodeRoleArn", None)
     control_plane_role = inputs.pop("roleArn", None)
     if not preview:
-        assert node_role == "arn:aws:iam::111122223333:role/eks-test-observability-node"
-        assert control_plane_role == "arn:aws:iam::111122223333:role/eks-test-observability-control-plane"
+        assert node_role == "arn:aws:iam::111122223333:role/eks-test-eu-central-1-observability-node"
+        assert control_plane_role == "arn:aws:iam::111122223333:role/eks-test-eu-central-1-observability-control-plane"
     assert inputs == {
         "name": "eks-test",
         "version": "1.34",
@@ -85,6 +92,39 @@ def test_the_internet_reaches_it_only_from_named_networks(engine: Callable[..., 
     assert network["publicAccessCidrs"] == ["203.0.113.0/24"]
 
 
+def test_the_callers_reach_its_private_address_before_anything_uses_it(engine: Callable[..., Recorded]) -> None:
+    recorded = _cluster(engine, api_cidrs=["10.9.0.0/16", "fd00::/8"], api_security_group_ids=["sg-0aaaaaaa"])
+    rules = {rule.name: rule.inputs for rule in recorded.of("SecurityGroupIngressRule")}
+    https = {
+        "securityGroupId": "sg-of-cluster",
+        "ipProtocol": "tcp",
+        "fromPort": 443,
+        "toPort": 443,
+        "description": "Calls of the Kubernetes API",
+    }
+    assert rules == {
+        "cluster-api-from-10-9-0-0-16": {**https, "cidrIpv4": "10.9.0.0/16"},
+        "cluster-api-from-fd00-8": {**https, "cidrIpv6": "fd00::/8"},
+        "cluster-api-from-sg-0aaaaaaa": {**https, "referencedSecurityGroupId": "sg-0aaaaaaa"},
+    }
+    (user,) = [one for one in recorded.resources if one.name == "kubernetes"]
+    assert rules.keys() <= user.dependencies
+
+
+@pytest.mark.parametrize("support", ["standard", "extended"])
+def test_what_happens_at_the_end_of_support_is_the_stack_s_choice(
+    engine: Callable[..., Recorded], support: str
+) -> None:
+    assert _made(_cluster(engine, support=support)).inputs["upgradePolicy"] == {"supportType": support.upper()}
+
+
+def test_roles_have_the_organization_s_path_and_boundary(engine: Callable[..., Recorded]) -> None:
+    boundary = "arn:aws:iam::111122223333:policy/boundary"
+    identity = dataclasses.replace(CLUSTER, role_path="/platform/", boundary_arn=boundary)
+    for role in _cluster(engine, identity=identity).of("Role"):
+        assert (role.inputs["path"], role.inputs["permissionsBoundary"]) == ("/platform/", boundary)
+
+
 def test_the_roles_have_exactly_what_auto_mode_needs(engine: Callable[..., Recorded], preview: bool) -> None:
     recorded = _cluster(engine, preview=preview)
     attached = {item.inputs["policyArn"].rsplit("/", 1)[-1]: item for item in recorded.of("RolePolicyAttachment")}
@@ -97,15 +137,16 @@ def test_the_roles_have_exactly_what_auto_mode_needs(engine: Callable[..., Recor
         "AmazonEC2ContainerRegistryPullOnly",
         "AmazonEKSWorkerNodeMinimalPolicy",
     }
-    nodes = {name for name, item in attached.items() if item.inputs["role"] == "eks-test-observability-node"}
+    node = "eks-test-eu-central-1-observability-node"
+    nodes = {name for name, item in attached.items() if item.inputs["role"] == node}
     assert nodes == {"AmazonEC2ContainerRegistryPullOnly", "AmazonEKSWorkerNodeMinimalPolicy"}
     trusts = {role.inputs["name"]: json.loads(role.inputs["assumeRolePolicy"]) for role in recorded.of("Role")}
     assert trusts == {
-        "eks-test-observability-control-plane": policies.control_plane_trust(CLUSTER),
-        "eks-test-observability-node": policies.node_trust(),
+        "eks-test-eu-central-1-observability-control-plane": policies.control_plane_trust(CLUSTER),
+        "eks-test-eu-central-1-observability-node": policies.node_trust(),
     }
     (own,) = recorded.of("RolePolicy")
-    assert own.inputs["role"] == "eks-test-observability-control-plane"
+    assert own.inputs["role"] == "eks-test-eu-central-1-observability-control-plane"
     assert json.loads(own.inputs["policy"]) == policies.volumes(KEY)
     assert findings(json.loads(own.inputs["policy"])) == []
 

@@ -40,6 +40,7 @@ def _args(login: Login, auto_mode: bool, changes: dict[str, Any]) -> IngressArgs
         "auto_mode": auto_mode,
         "certificate_arn": ARN,
         "login": login,
+        "subnet_ids": [],
         "allowed_cidrs": ["10.0.0.0/8", "192.168.0.0/16"],
         "load_balancer_cidrs": ["10.1.0.0/20", "10.1.16.0/20"],
         "protect": True,
@@ -191,6 +192,17 @@ def test_auto_mode_is_told_by_its_class(engine: Engine, preview: bool) -> None:
         refused = {"group.name", "certificate-arn", "scheme", "load-balancer-attributes", "tags"}
         assert not refused & set(found)
         assert found["inbound-cidrs"] == "10.0.0.0/8,192.168.0.0/16"
+
+
+def test_the_load_balancer_is_in_the_subnets_of_the_settings(engine: Engine) -> None:
+    subnets = ["subnet-0aaaaaaa", "subnet-0bbbbbbb"]
+    recorded, _ = _run(engine, subnet_ids=subnets)
+    assert {_annotations(one)["subnets"] for one in _ingresses(recorded).values()} == {",".join(subnets)}
+
+
+def test_in_auto_mode_its_class_names_the_subnets(engine: Engine) -> None:
+    recorded, _ = _run(engine, auto_mode=True, subnet_ids=["subnet-0aaaaaaa"])
+    assert recorded.of("IngressClassParams")[0].inputs["spec"]["subnets"] == {"ids": ["subnet-0aaaaaaa"]}
 
 
 def test_without_protection_it_is_said_to_be_off(engine: Engine) -> None:

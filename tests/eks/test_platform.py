@@ -11,6 +11,7 @@ Program = Callable[..., Recorded]
 KEY = "arn:aws:kms:eu-central-1:111122223333:key/11111111-2222-3333-4444-555555555555"
 CREATE = {
     "cluster": "create",
+    "clusterApiCidrs": '["10.0.0.0/8"]',
     "clusterSubnetIds": '["subnet-0a1b2c3d4e5f60001", "subnet-0a1b2c3d4e5f60002"]',
     "clusterAdminRoleArns": '["arn:aws:iam::111122223333:role/deploy"]',
     "eksAutoMode": "true",
@@ -51,7 +52,65 @@ def test_the_provider_knows_region_account_and_tags(staging: Recorded) -> None:
     assert json.loads(provider["defaultTags"]) == {
         "tags": {"owner": "team-observability", "stack": "staging", "managed-by": "pulumi"}
     }
-    assert "accessKey" not in provider
+    assert not {"accessKey", "assumeRoles"} & provider.keys()
+
+
+def test_one_login_serves_several_accounts_with_the_tags_of_each(program: Program) -> None:
+    role = "arn:aws:iam::111122223333:role/deploy"
+    recorded = program("staging", awsRoleArn=role, extraTags='{"cost-centre": "4711"}')
+    provider = named(recorded, "aws").inputs
+    assert json.loads(provider["assumeRoles"]) == [{"roleArn": role, "sessionName": "pulumi"}]
+    assert json.loads(provider["defaultTags"])["tags"]["cost-centre"] == "4711"
+    kubeconfig = json.loads(named(recorded, "cluster").inputs["kubeconfig"])
+    assert kubeconfig["users"][0]["user"]["exec"]["args"][-2:] == ["--role-arn", role]
+    assert role in recorded.exports["aws"]["cluster"]["open"]
+    volumes = named(recorded, "volumes-storage-class").inputs["parameters"]
+    assert "cost-centre=4711" in volumes.values()
+    for ingress in recorded.of("Ingress"):
+        if ingress.custom:
+            annotations = ingress.inputs["metadata"]["annotations"]
+            assert "cost-centre=4711" in annotations["alb.ingress.kubernetes.io/tags"]
+
+
+def test_every_role_has_the_organization_s_path_and_boundary(program: Program) -> None:
+    boundary = "arn:aws:iam::111122223333:policy/boundary"
+    recorded = program("production", rolePath="/platform/", permissionsBoundaryArn=boundary)
+    roles = [one for one in recorded.of("Role") if one.type.startswith("aws:")]
+    assert roles
+    assert {(one.inputs["path"], one.inputs["permissionsBoundary"]) for one in roles} == {("/platform/", boundary)}
+
+
+def test_a_stack_takes_over_the_data_of_a_cluster_that_is_lost(program: Program) -> None:
+    """With the key of the bucket, which is not the key of the new stack's volumes."""
+    url = "https://aps-workspaces.eu-central-1.amazonaws.com/workspaces/ws-1/api/v1/remote_write"
+    recorded = program(
+        "production",
+        clusterName="green",
+        manageLokiBucket="false",
+        lokiBucketKeyArn=KEY.replace("111122223333", "444455556666"),
+        managedPrometheus="false",
+        remoteWriteUrl=url,
+        opensearchDomain="false",
+        clusterSubnetIds="[]",
+        opensearchUrl="https://vpc-blue.eu-central-1.es.amazonaws.com",
+    )
+    assert not {"Bucket", "Workspace", "Domain"} & {one.kind for one in recorded.resources if one.custom}
+    rights = json.loads(named(recorded, "loki-identity-policy").inputs["policy"])
+    (key,) = [one for one in rights["Statement"] if "kms:Decrypt" in one["Action"]]
+    assert key["Resource"] == [KEY.replace("111122223333", "444455556666")]
+    assert len(recorded.of("Key")) == 1
+    writes = json.loads(named(recorded, "prometheus-identity-policy").inputs["policy"])["Statement"][0]
+    assert writes["Resource"] == ["arn:aws:aps:eu-central-1:444455556666:workspace/ws-1"]
+
+
+def test_names_stay_when_another_cluster_takes_over(program: Program) -> None:
+    def names(cluster: str) -> list[str]:
+        recorded = program("production", awsNamePrefix="observability-production", clusterName=cluster)
+        kinds = {"Alias": "name", "Workspace": "alias", "Domain": "domainName", "SecurityGroup": "name"}
+        return [one.inputs[field] for kind, field in kinds.items() for one in recorded.of(kind)]
+
+    assert len(names("blue")) == 4
+    assert names("blue") == names("green")
 
 
 @pytest.mark.parametrize(
@@ -67,8 +126,21 @@ def test_workloads_wait_for_their_identity_and_restart_with_it(
     assert annotations["observability/pod-identity"] == f"a-{account}"
 
 
-def test_identities_are_proved_once_there_is_an_agent_that_gives_them(staging: Recorded) -> None:
-    assert "addons-eks-pod-identity-agent" in below(staging, "loki-identity-check")
+MANAGED = {"eksAddons": '{"eks-pod-identity-agent": "managed", "aws-ebs-csi-driver": "managed"}'}
+
+
+def test_identities_are_proved_once_there_is_an_agent_that_gives_them(program: Program) -> None:
+    assert "addons-eks-pod-identity-agent" in below(program("staging", **MANAGED), "loki-identity-check")
+
+
+@pytest.mark.parametrize("stack", ["staging", "production"])
+def test_add_ons_of_an_existing_cluster_are_not_owned(program: Program, stack: str) -> None:
+    assert program(stack).of("Addon") == []
+
+
+def test_a_class_of_the_program_has_a_name_of_its_own(program: Program) -> None:
+    (parameters,) = program("staging", eksAutoMode="true").of("IngressClassParams")
+    assert parameters.object_name == "observability-alb"
 
 
 def test_loki_waits_for_its_bucket_and_may_use_it_only(staging: Recorded) -> None:
@@ -82,10 +154,14 @@ def test_loki_waits_for_its_bucket_and_may_use_it_only(staging: Recorded) -> Non
 
 def test_volumes_outlive_the_namespace(staging: Recorded) -> None:
     known = below(staging, "platform-namespace")
-    assert {"volumes-storage-class", "addons-aws-ebs-csi-driver"} <= known
+    assert "volumes-storage-class" in known
     for pod in staging.pods:
         for claim in pod.inputs["spec"].get("volumeClaimTemplates", []):
             assert claim["spec"]["storageClassName"] == "observability-gp3"
+
+
+def test_a_driver_that_the_program_installs_outlives_the_namespace(program: Program) -> None:
+    assert "addons-aws-ebs-csi-driver" in below(program("staging", **MANAGED), "platform-namespace")
 
 
 def test_a_class_that_exists_is_taken(program: Program) -> None:
@@ -95,6 +171,15 @@ def test_a_class_that_exists_is_taken(program: Program) -> None:
 
 def test_content_is_written_when_grafana_can_be_reached(staging: Recorded) -> None:
     assert {"dns-grafana", "ingress-grafana"} <= below(staging, "grafana-api")
+
+
+def test_content_waits_until_a_new_load_balancer_answers(program: Program, staging: Recorded) -> None:
+    def seconds(recorded: Recorded) -> int:
+        provider = named(recorded, "grafana-api").inputs
+        return int(provider["retries"]) * int(provider["retryWait"])
+
+    assert seconds(staging) == 15 * 60
+    assert seconds(program("local")) == 60
 
 
 def test_samples_go_to_the_workspace_that_is_made(production: Recorded) -> None:

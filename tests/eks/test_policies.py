@@ -6,6 +6,7 @@ import pytest
 
 from components.eks import policies
 from components.eks.policies import ClusterIdentity
+from components.eks.search_domain import domain_name
 from tests.eks.iam_lint import findings, granted
 from tests.eks.names import CLUSTER, KEY
 
@@ -127,11 +128,25 @@ def test_arns_name_the_region_s_partition(region: str, partition: str) -> None:
 
 
 def test_role_names_fit_iam_and_stay_apart() -> None:
-    assert CLUSTER.role_name("loki") == "eks-test-observability-loki"
+    assert CLUSTER.role_name("loki") == "eks-test-eu-central-1-observability-loki"
     long = ClusterIdentity("c" * 100, "eu-central-1", "111122223333")
     names = {long.role_name(user) for user in ("loki", "prometheus", "otel-gateway")}
     assert len(names) == 3
     assert {len(name) for name in names} == {64}
+    assert all("-observability-" in name for name in names), "docs/iam/write.json limits roles by it"
+
+
+def test_names_meet_neither_in_another_region_nor_with_another_prefix() -> None:
+    same = {"name": "prod", "account_id": "111122223333"}
+    clusters = [ClusterIdentity(region=region, **same) for region in ("eu-central-1", "us-east-1")]
+    assert len({one.role_name("loki") for one in clusters}) == 2
+
+
+def test_a_cluster_that_replaces_another_keeps_the_names_of_its_stores() -> None:
+    old, new = (ClusterIdentity(name, "eu-central-1", "111122223333", "prod") for name in ("blue", "green"))
+    assert old.prefix == new.prefix == "prod-observability"
+    assert domain_name(old) == domain_name(new)
+    assert old.arn != new.arn
 
 
 @pytest.mark.parametrize(

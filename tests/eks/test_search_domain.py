@@ -25,7 +25,8 @@ def _domain(engine: Callable[..., Recorded], *, preview: bool = False, **more: A
         "key_arn": KEY,
         "vpc_id": "vpc-0aaaaaaa",
         "subnet_ids": ["subnet-0aaaaaaa", "subnet-0bbbbbbb", "subnet-0ccccccc"],
-        "cluster_security_group_id": "sg-0aaaaaaa",
+        "client_security_group_ids": {"cluster": "sg-0aaaaaaa"},
+        "client_cidrs": [],
         "instance_type": "m7g.large.search",
         "instances": 3,
         "storage": "100Gi",
@@ -79,7 +80,7 @@ def test_the_domain_is_exactly_this(engine: Callable[..., Recorded], preview: bo
         }
 
 
-def test_only_the_cluster_reaches_it(engine: Callable[..., Recorded], preview: bool) -> None:
+def test_only_its_clients_reach_it(engine: Callable[..., Recorded], preview: bool) -> None:
     recorded = _domain(engine, preview=preview)
     (group,) = recorded.of("SecurityGroup")
     assert group.inputs["vpcId"] == "vpc-0aaaaaaa"
@@ -93,6 +94,17 @@ def test_only_the_cluster_reaches_it(engine: Callable[..., Recorded], preview: b
         "toPort": 443,
         "description": "Jaeger and the collectors",
     }
+
+
+def test_clients_are_groups_and_ranges(engine: Callable[..., Recorded]) -> None:
+    recorded = _domain(
+        engine, client_security_group_ids={"a": "sg-0aaaaaaa", "b": "sg-0bbbbbbb"}, client_cidrs=["10.1.0.0/16"]
+    )
+    rules = recorded.of("SecurityGroupIngressRule")
+    sources = [one.inputs.get("referencedSecurityGroupId") or one.inputs["cidrIpv4"] for one in rules]
+    assert sorted(sources) == ["10.1.0.0/16", "sg-0aaaaaaa", "sg-0bbbbbbb"]
+    (domain,) = recorded.of("Domain")
+    assert {one.name for one in rules} <= domain.dependencies
 
 
 def test_its_policy_is_for_requests_only(engine: Callable[..., Recorded]) -> None:

@@ -10,6 +10,8 @@ from components.eks.storage_class import StorageClass
 from tests.eks.names import KEY
 from tests.mock_engine import Recorded, Registration
 
+TAGS = {"stack": "staging", "owner": "me"}
+
 
 def _made(recorded: Recorded) -> Registration:
     (found,) = [resource for resource in recorded.of("StorageClass") if resource.custom]
@@ -26,7 +28,7 @@ def test_volumes_are_encrypted_kept_and_grow(
         cluster = k8s.Provider("cluster", kubeconfig="{}")
         StorageClass(
             "volumes",
-            {"auto_mode": auto_mode, "key_arn": KEY, "protect": True},
+            {"auto_mode": auto_mode, "key_arn": KEY, "tags": TAGS, "protect": True},
             pulumi.ResourceOptions(provider=cluster),
         )
 
@@ -43,7 +45,13 @@ def test_volumes_are_encrypted_kept_and_grow(
             },
         },
         "provisioner": driver,
-        "parameters": {"type": "gp3", "encrypted": "true", "kmsKeyId": KEY},
+        "parameters": {
+            "type": "gp3",
+            "encrypted": "true",
+            "kmsKeyId": KEY,
+            # AWS refuses tags from Auto Mode's driver until the cluster's role has a further policy.
+            **({} if auto_mode else {"tagSpecification_1": "owner=me", "tagSpecification_2": "stack=staging"}),
+        },
         "reclaimPolicy": "Retain",
         "volumeBindingMode": "WaitForFirstConsumer",
         "allowVolumeExpansion": True,
@@ -55,5 +63,7 @@ def test_volumes_are_encrypted_kept_and_grow(
 
 @pytest.mark.parametrize("protect", [False, True])
 def test_protection_is_the_stack_s_choice(engine: Callable[..., Recorded], protect: bool) -> None:
-    recorded = engine(lambda: StorageClass("volumes", {"auto_mode": False, "key_arn": KEY, "protect": protect}))
+    recorded = engine(
+        lambda: StorageClass("volumes", {"auto_mode": False, "key_arn": KEY, "tags": TAGS, "protect": protect})
+    )
     assert _made(recorded).protect is protect

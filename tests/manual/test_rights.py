@@ -69,8 +69,10 @@ def words(file: Path) -> Iterator[str]:
 
 
 def needed(file: Path) -> set[str]:
-    """The IAM actions behind a file's calls. The file names its services: `client("s3", …)`, or `service="s3"`."""
+    """The IAM actions behind a file's calls. The file names its services: `client("s3", …)`, `service="s3"` or
+    `EKSClient`."""
     found = set(words(file))
+    found |= {service for service in SERVICES if f"{service.upper()}Client" in found}
     called = {
         f"{PREFIXES.get(service, service)}:{operations(service)[word]}"
         for service in found & set(SERVICES)

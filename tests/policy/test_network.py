@@ -17,6 +17,9 @@ TLS: dict[str, Any] = {
 }
 
 
+USERS: dict[str, Any] = {"advancedSecurityOptions": {"enabled": True}}
+
+
 def ingress(**changes: Any) -> Resource:
     annotations = {key: value for key, value in {**TLS, **changes}.items() if value is not None}
     return kubernetes("networking.k8s.io/v1:Ingress", {"metadata": {"annotations": annotations}})
@@ -101,8 +104,8 @@ def test_listeners_use_tls(listener: dict[str, Any], fine: bool) -> None:
             aws("ec2/securityGroupRule:SecurityGroupRule", {"type": "ingress", "cidrBlocks": ["0.0.0.0/0"]}),
             ["open to 0.0.0.0/0"],
         ),
-        (aws("opensearch/domain:Domain", {"vpcOptions": {"subnetIds": ["subnet-1"]}}), []),
-        (aws("opensearch/domain:Domain", {}), ["vpcOptions is not set, so the domain has a public address"]),
+        (aws("opensearch/domain:Domain", {"vpcOptions": {"subnetIds": ["subnet-1"]}, **USERS}), []),
+        (aws("opensearch/domain:Domain", USERS), ["vpcOptions is not set, so the domain has a public address"]),
     ],
 )
 def test_addresses_are_not_public(resource: Resource, problems: list[str]) -> None:

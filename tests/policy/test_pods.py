@@ -116,7 +116,9 @@ def test_init_containers_are_judged_too() -> None:
     ("image", "fine"),
     [
         ("registry.example.com/app:1.2.3", True),
-        ("app:v1.2", True),
+        ("app:v1.2.3", True),
+        ("app:v1.2", False),
+        ("app:2026-11-28", True),
         (DIGEST, True),
         ("app:1.2.3@sha256:" + "0" * 64, True),
         (UNKNOWN, True),

@@ -19,10 +19,15 @@ CHOICES: dict[str, tuple[str, dict[str, str]]] = {
         "production",
         {
             "cluster": "create",
+            "clusterApiCidrs": '["10.0.0.0/8"]',
             "eksAutoMode": "true",
             "clusterAdminRoleArns": '["arn:aws:iam::444455556666:role/admin"]',
             "ingress": "internet-facing",
         },
+    ),
+    "pages that everybody reaches": (
+        "staging",
+        {"ingress": "internet-facing", "ingressAllowedCidrs": '["0.0.0.0/0"]'},
     ),
 }
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from settings import checks
+from settings import checks, versions
 from settings import stack as settings
 from settings.values import Values
 from tests.mock_engine import ROOT, SECRETS, stack_config
@@ -20,12 +20,15 @@ CIDRS = "a list of address ranges such as 10.0.0.0/16"
 # need not set them.
 OF_ONE_ENVIRONMENT = {
     "alertOverrides",
+    "awsNamePrefix",
     "awsProfile",
+    "awsRoleArn",
     "certificateArn",
     "disruptionBudgets",
     "ingressClass",
     "kmsKeyArn",
     "kubeContext",
+    "lokiBucketKeyArn",
     "kubeconfig",
     "serviceNamespaces",
 }
@@ -110,6 +113,7 @@ def test_keys_of_eks_are_refused_on_other_clouds(key: str, value: str) -> None:
 def test_creating_a_cluster_requires_its_subnets_admins_and_auto_mode() -> None:
     found = problems(cluster="create", kubeContext="staging")
     assert [line.split(": ")[0] for line in found] == [
+        "observability:clusterApiCidrs",
         "observability:clusterSubnetIds",
         "observability:clusterAdminRoleArns",
         "observability:eksAutoMode",
@@ -120,11 +124,38 @@ def test_creating_a_cluster_requires_its_subnets_admins_and_auto_mode() -> None:
 def test_a_cluster_to_create_with_all_its_settings_is_valid() -> None:
     created = values(
         cluster="create",
+        clusterApiSecurityGroupIds='["sg-0a1b2c3d4e5f60001"]',
         clusterSubnetIds='["subnet-0a1b2c3d4e5f60001", "subnet-0a1b2c3d4e5f60002"]',
         clusterAdminRoleArns='["arn:aws:iam::111122223333:role/deploy"]',
         eksAutoMode="true",
     )
     assert created.cluster == "create"
+
+
+@pytest.mark.parametrize(
+    ("changes", "key"),
+    [
+        ({"clusterApiCidrs": '["10.0.0.0/8"]'}, "clusterApiCidrs"),
+        ({"clusterPublicAccessCidrs": '["10.0.0.0/8"]'}, "clusterPublicAccessCidrs"),
+        ({"clusterApiSecurityGroupIds": '["sg-0a1b2c3d"]'}, "clusterApiSecurityGroupIds"),
+        ({"opensearchClientCidrs": '["10.0.0.0/8"]'}, "opensearchClientCidrs"),
+        ({"opensearchClientSecurityGroupIds": '["sg-0a1b2c3d"]'}, "opensearchClientSecurityGroupIds"),
+        ({"awsRoleArn": "arn:aws:iam::999999999999:role/x"}, "awsRoleArn"),
+        ({"extraTags": '{"owner": "x"}'}, "extraTags"),
+        ({"extraTags": '{"a": "b,c"}'}, "extraTags"),
+        ({"extraTags": '{"aws:a": "b"}'}, "extraTags"),
+        ({"rolePath": "platform"}, "rolePath"),
+        ({"permissionsBoundaryArn": "boundary"}, "permissionsBoundaryArn"),
+    ],
+)
+def test_what_has_no_effect_or_no_meaning_is_refused(changes: dict[str, str], key: str) -> None:
+    (line,) = problems(**changes)
+    assert line.startswith(f"observability:{key}")
+
+
+def test_the_default_version_is_the_newest_that_was_tried() -> None:
+    major, below = versions.KUBERNETES_BELOW
+    assert values().cluster_version == f"{major}.{below - 1}"
 
 
 def test_remote_write_has_one_target() -> None:

@@ -20,6 +20,8 @@ GITHUB = ROOT / ".github"
 FILES = sorted((GITHUB / "workflows").glob("*.yml"))
 ACTIONS = sorted((GITHUB / "actions").rglob("action.yml"))
 PINNED = re.compile(r"uses: ([\w./-]+)@([0-9a-f]{40}) # v\d+\.\d+\.\d+$")
+SEARCH_DOMAIN = "components/eks/search_domain.py"
+"""What takes longest to change."""
 ON_EKS = [stack for stack in STACKS if stack != "local"]
 
 
@@ -119,7 +121,8 @@ def test_no_text_of_a_pull_request_becomes_a_command(file: Path) -> None:
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_jobs_have_a_timeout_and_do_not_pile_up(file: Path) -> None:
     content = read(file)
-    assert "concurrency" in content or "workflow_call" in triggers(file)
+    # A deployment that waits for its reviewer would hold a group of the workflow, and cancel those behind it.
+    assert ("concurrency" in content) is not (file.stem.startswith("deploy"))
     for name, job in jobs(file).items():
         assert "timeout-minutes" in job or "uses" in job, name
     if "defaults" in content:
@@ -136,7 +139,7 @@ def test_checkouts_do_not_keep_the_token() -> None:
 
 def test_jobs_get_their_credentials_by_oidc() -> None:
     users = [job for file in FILES for job in jobs(file).values() if "configure-aws-credentials" in json.dumps(job)]
-    assert len(users) == 3
+    assert len(users) == 4
     for job in users:
         assert job["permissions"]["id-token"] == "write"
         assert "environment" in job, "an AWS role trusts an environment, not the whole repository"
@@ -147,10 +150,61 @@ def test_each_stack_is_previewed_and_checked_for_drift_and_staging_is_deployed_f
     for name, job in (("pull-request", "preview"), ("pull-request", "preview-without-credentials"), ("drift", "drift")):
         assert jobs(by_name(name))[job]["strategy"]["matrix"]["stack"] == ON_EKS
     deploys = jobs(by_name("deploy"))
-    assert {job["with"]["stack"] for job in deploys.values()} == set(ON_EKS)
-    assert deploys["production"]["needs"] == "staging"
-    assert deploys["staging"]["if"] == "github.ref == 'refs/heads/main'", "only merged changes may be deployed"
-    assert jobs(by_name("deploy-stack"))["up"]["environment"] == "${{ inputs.stack }}"
+    assert {job["with"]["stack"] for job in deploys.values() if "with" in job} == set(ON_EKS)
+    assert deploys["production"]["needs"] == ["test", "staging"]
+    assert deploys["test"]["if"] == "github.ref == 'refs/heads/main'", "only merged changes may be deployed"
+
+
+def test_what_is_merged_is_tested_before_it_is_deployed() -> None:
+    test = jobs(by_name("deploy"))["test"]
+    assert [step["run"] for step in test["steps"] if "run" in step] == ["make check", "make unit"]
+    for stack in ON_EKS:
+        assert "test" in jobs(by_name("deploy"))[stack]["needs"]
+
+
+@pytest.mark.parametrize(
+    ("chosen", "staging", "deployed"),
+    [
+        ("", "success", {"staging", "production"}),
+        ("", "failure", {"staging"}),
+        ("staging", "success", {"staging"}),
+        ("production", "skipped", {"production"}),
+    ],
+)
+def test_one_stack_can_be_deployed_alone(chosen: str, staging: str, deployed: set[str]) -> None:
+    """The conditions themselves, in Python's words; `chosen` is empty for a push."""
+
+    def holds(condition: str) -> bool:
+        known = {
+            "inputs.stack": repr(chosen),
+            "needs.test.result": "'success'",
+            "needs.staging.result": repr(staging),
+            "!cancelled()": "True",
+            "&&": "and",
+            "||": "or",
+        }
+        for word, value in known.items():
+            condition = condition.replace(word, value)
+        return bool(eval(condition.replace("\n", " "), {"__builtins__": {}}))  # noqa: S307
+
+    conditions = {name: job["if"] for name, job in jobs(by_name("deploy")).items() if name in ON_EKS}
+    assert {name for name, condition in conditions.items() if holds(condition)} == deployed
+
+
+def test_a_reviewer_sees_a_fresh_preview_before_approving_and_nobody_cancels_a_waiting_run() -> None:
+    stack = jobs(by_name("deploy-stack"))
+    assert stack["preview"]["environment"] == "${{ inputs.stack }}-preview"
+    assert stack["up"]["needs"] == "preview"
+    assert stack["up"]["environment"] == "${{ inputs.stack }}"
+    assert "GITHUB_STEP_SUMMARY" in json.dumps(stack["preview"])
+    assert stack["up"]["concurrency"] == {"group": "up-${{ inputs.stack }}", "queue": "max"}
+
+
+def test_a_deployment_has_longer_than_its_longest_wait_and_its_session_outlasts_it() -> None:
+    longest = max(int(minutes) for minutes in re.findall(r'"(\d+)m"', (ROOT / SEARCH_DOMAIN).read_text()))
+    up = jobs(by_name("deploy-stack"))["up"]
+    (session,) = [step["with"]["role-duration-seconds"] for step in up["steps"] if "role-to-assume" in str(step)]
+    assert longest + 30 < up["timeout-minutes"] < session / 60
 
 
 def test_every_night_runs_in_full_what_make_test_samples() -> None:

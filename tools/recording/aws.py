@@ -59,9 +59,11 @@ def _validations(_name: str, inputs: Inputs) -> dict[str, Any]:
 _GENERATED: dict[str, Callable[[str, Inputs], dict[str, Any]]] = {
     "Bucket": lambda name, _inputs: {"bucketRegionalDomainName": f"{name}.s3.{REGION}.amazonaws.com"},
     "Certificate": _validations,
-    "Cluster": lambda _name, _inputs: {
+    "Cluster": lambda _name, inputs: {
         "endpoint": f"https://0123456789ABCDEF.gr7.{REGION}.eks.amazonaws.com",
         "certificateAuthority": {"data": "Y2VydGlmaWNhdGU="},
+        "vpcConfig": {**inputs["vpcConfig"], "clusterSecurityGroupId": "sg-of-cluster", "vpcId": "vpc-of-cluster"},
+        "kubernetesNetworkConfig": {**inputs["kubernetesNetworkConfig"], "serviceIpv4Cidr": "10.100.0.0/16"},
     },
     "Domain": lambda name, _inputs: {"endpoint": f"vpc-{name}.{REGION}.es.amazonaws.com"},
     "Key": lambda name, _inputs: {"keyId": name},

@@ -15,7 +15,7 @@ class KubernetesMocks(Mocks):
     def new_resource(self, args: MockResourceArgs) -> tuple[str, dict[str, Any]]:
         # In a preview, an output that the mock leaves out is unknown, as for a resource that does not exist yet.
         answers = {} if is_dry_run() else aws.answers(args)
-        return f"{args.name}-id", {**answers, **args.inputs}
+        return f"{args.name}-id", {**args.inputs, **answers}
 
     def call(self, args: MockCallArgs) -> Any:
         raise AssertionError(f"the program calls {args.token}, which the mock engine does not support")

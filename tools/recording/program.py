@@ -46,6 +46,7 @@ def run_stack(stack: str, *, preview: bool = False, changes: Mapping[str, str] |
     with (
         patch("components.kubernetes.cluster_check.require_cluster", return_value="v1.34.0"),
         patch("components.eks.preflight.check", facts.offline),
+        patch("components.eks.cluster_access.refusal", return_value=None),
     ):
         return run(lambda: runpy.run_path(str(ROOT / "__main__.py")), Recorded(), preview=preview, stack=stack)
 

@@ -12,7 +12,8 @@ import pulumi
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from components.eks.preflight import account, secrets_manager
+from components.eks import aws_provider
+from components.eks.preflight import account, network, secrets_manager
 from components.eks.preflight import cluster as preflight_cluster
 from components.eks.preflight.account import Questions
 from components.eks.preflight.secrets_manager import error_text
@@ -39,11 +40,18 @@ def check(values: Values, references: Mapping[str, Reference], stack: str) -> Fi
         session = boto3.session.Session(profile_name=values.aws_profile or None, region_name=values.aws_region)
     except BotoCoreError as error:
         return Findings(problems=[f'awsProfile: "{values.aws_profile}" is not allowed; {_line(error)}'])
+    if values.aws_role_arn:
+        try:
+            session = _assumed(session, values)
+        except (ClientError, BotoCoreError) as error:
+            reason = error_text(error) if isinstance(error, ClientError) else _line(error)
+            return Findings(problems=[f'awsRoleArn: "{values.aws_role_arn}" cannot be assumed: {reason}'])
     if wrong := _wrong_account(session, values):
         # Checks in another account would be meaningless.
         return Findings(problems=[wrong])
     questions = Questions(session=session, patience=_PATIENCE, values=values, stack=stack)
     cluster, problems = preflight_cluster.cluster(questions)
+    problems += network.network(questions, cluster)
     problems += account.others(questions)
     problems += _tools(values)
     client = session.client("secretsmanager", config=_PATIENCE)
@@ -55,6 +63,20 @@ def check(values: Values, references: Mapping[str, Reference], stack: str) -> Fi
         cluster=cluster,
     )
     return Findings(facts=account_facts, secrets=secrets, problems=[*problems, *unreadable])
+
+
+def _assumed(session: boto3.session.Session, values: Values) -> boto3.session.Session:
+    """A session with the role of the settings, which the provider assumes as well."""
+    assumed = session.client("sts", config=_PATIENCE).assume_role(
+        RoleArn=values.aws_role_arn, RoleSessionName=aws_provider.MANAGED_BY
+    )
+    credentials = assumed["Credentials"]
+    return boto3.session.Session(
+        aws_access_key_id=credentials["AccessKeyId"],
+        aws_secret_access_key=credentials["SecretAccessKey"],
+        aws_session_token=credentials["SessionToken"],
+        region_name=values.aws_region,
+    )
 
 
 def _wrong_account(session: boto3.session.Session, values: Values) -> str | None:

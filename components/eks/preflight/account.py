@@ -172,9 +172,29 @@ def _bucket(client: "S3Client", name: str, ask: Questions, *, creates: bool) -> 
         return
     if (actual := headers.get("BucketRegion", region)) != region:
         yield f"is in {actual}; allowed: a bucket in awsRegion {region}"
+    elif not creates and (problem := _key_problem(client, name, ask.values)):
+        yield problem
     elif creates and (owner := _stack_of(client, name)) != ask.stack:
         origin = f"belongs to stack {owner}" if owner else "was not created by this program"
-        yield f"exists, and {origin}; allowed: another name, or manageLokiBucket: false"
+        yield f"exists, and {origin}; allowed: another name, or manageLokiBucket: false with lokiBucketKeyArn"
+
+
+def _key_problem(client: "S3Client", name: str, values: Values) -> str | None:
+    """Why Loki's role could not use the key of an existing bucket; None if it could."""
+    try:
+        rules = client.get_bucket_encryption(Bucket=name)["ServerSideEncryptionConfiguration"]["Rules"]
+    except ClientError:  # also raised if the bucket has no configuration
+        return None
+    chosen = [rule.get("ApplyServerSideEncryptionByDefault", {}) for rule in rules]
+    keys = {one.get("KMSMasterKeyID", "") for one in chosen if "kms" in str(one.get("SSEAlgorithm"))}
+    given = values.loki_bucket_key_arn or values.kms_key_arn
+    # A key can be named by its id, too, which ends its ARN.
+    if not keys or any(given and key and given.endswith(key.rpartition("/")[2]) for key in keys):
+        return None
+    return (
+        f"is encrypted with {', '.join(sorted(keys))}, and Loki's role would not be permitted to use it; allowed: this "
+        "key as lokiBucketKeyArn"
+    )
 
 
 def _stack_of(client: "S3Client", name: str) -> str | None:

@@ -4,10 +4,13 @@ import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+import pulumi
 from botocore.exceptions import BotoCoreError, ClientError
 
 from components.eks import addons
 from components.eks.policies import ClusterIdentity
+from components.eks.preflight import addons as preflight_addons
+from components.eks.preflight import versions as preflight_versions
 from components.eks.preflight.account import STACK_TAG, Questions, unanswered
 from components.kubernetes import cluster_check
 from settings import versions
@@ -20,6 +23,14 @@ if TYPE_CHECKING:
     from mypy_boto3_eks.type_defs import ClusterTypeDef
 
 
+_NO_VOLUME_ROLE = (
+    "volumeRoleArns: [] is not allowed: EKS knows no role of the existing EBS CSI driver, so the program's key would "
+    "permit nobody to create volumes; allowed: the role in the annotation eks.amazonaws.com/role-arn of the service "
+    f"account {addons.DRIVER_NAMESPACE}/{addons.DRIVER_ACCOUNT}, or, without annotation, the role of the nodes; or "
+    "kmsKeyArn, with a key that permits it"
+)
+
+
 def cluster(ask: Questions) -> tuple[ClusterFacts | None, list[str]]:
     """The cluster, or None if it does not exist yet or is unusable. Also returns its problems and its add-ons'."""
     values = ask.values
@@ -27,14 +38,21 @@ def cluster(ask: Questions) -> tuple[ClusterFacts | None, list[str]]:
     try:
         described = client.describe_cluster(name=values.cluster_name)["cluster"]
     except client.exceptions.ResourceNotFoundException:
-        return None, list(_log_problems(ask)) if values.cluster == "create" else [_no_cluster(client, values)]
+        if values.cluster != "create":
+            return None, [_no_cluster(client, values)]
+        addon_problems = preflight_addons.version_problems(client, values.cluster_version, ask)
+        return None, [*_log_problems(ask), *preflight_versions.of_new_cluster(client, values), *addon_problems]
     except (ClientError, BotoCoreError) as error:
         return None, [unanswered("clusterName", values.cluster_name, error)]
     problems = list(_cluster_problems(described, ask))
     if problems:
         return None, problems
+    if warning := preflight_versions.extended_support(client, described.get("version", "")):
+        pulumi.log.warn(f"clusterName: {json.dumps(values.cluster_name)} {warning}")
     network = described.get("resourcesVpcConfig", {})
     roles, problems = _volume_roles(client, described, values)
+    addons_there, addon_problems = preflight_addons.installed(client, described.get("version", ""), ask)
+    services = described.get("kubernetesNetworkConfig", {})
     return ClusterFacts(
         arn=described.get("arn", ""),
         endpoint=described.get("endpoint", ""),
@@ -42,9 +60,12 @@ def cluster(ask: Questions) -> tuple[ClusterFacts | None, list[str]]:
         version=described.get("version", ""),
         security_group_id=network.get("clusterSecurityGroupId", ""),
         vpc_id=network.get("vpcId", ""),
+        # IPv6 clusters have no IPv4 range.
+        service_cidr=services.get("serviceIpv4Cidr") or services.get("serviceIpv6Cidr", ""),
+        addons=addons_there,
         auto_mode=_auto_mode(described),
         volume_role_arns=roles,
-    ), [*problems, *_addon_problems(client, ask)]
+    ), [*problems, *addon_problems]
 
 
 def _no_cluster(client: "EKSClient", values: Values) -> str:
@@ -68,6 +89,8 @@ def _cluster_problems(described: "ClusterTypeDef", ask: Questions) -> Iterator[s
     if not cluster_check.supported(*version.partition(".")[::2]):
         low, below = (".".join(map(str, bound)) for bound in (versions.KUBERNETES_MIN, versions.KUBERNETES_BELOW))
         yield f"{shown} runs Kubernetes {version}; allowed: {low} <= version < {below}"
+    elif values.cluster == "create" and (problem := preflight_versions.update_problem(version, values.cluster_version)):
+        yield f"clusterVersion: {json.dumps(values.cluster_version)} {problem}"
     if _auto_mode(described) != values.eks_auto_mode:
         actual = "in Auto Mode" if _auto_mode(described) else "not in Auto Mode"
         yield f"eksAutoMode: {json.dumps(values.eks_auto_mode)} is not allowed: {values.cluster_name} is {actual}"
@@ -75,26 +98,6 @@ def _cluster_problems(described: "ClusterTypeDef", ask: Questions) -> Iterator[s
 
 def _auto_mode(described: "ClusterTypeDef") -> bool:
     return described.get("computeConfig", {}).get("enabled", False)
-
-
-def _addon_problems(client: "EKSClient", ask: Questions) -> Iterator[str]:
-    """Managed add-ons that are already installed by somebody else, whose configuration the program would overwrite."""
-    values = ask.values
-    modes = eks_addons.modes(values.eks_addons, auto_mode=values.eks_auto_mode)
-    for name in (addon for addon, mode in modes.items() if mode == "managed"):
-        try:
-            tags = client.describe_addon(clusterName=values.cluster_name, addonName=name)["addon"].get("tags", {})
-        except client.exceptions.ResourceNotFoundException:
-            continue
-        except (ClientError, BotoCoreError) as error:
-            yield unanswered(f"eksAddons.{name}", "managed", error)
-            continue
-        if tags.get(STACK_TAG) != ask.stack:
-            delete = f"aws eks delete-addon --cluster-name {values.cluster_name} --addon-name {name}"
-            yield (
-                f'eksAddons.{name}: "managed" is not allowed: it is already installed, but not by stack {ask.stack}; '
-                f"allowed: existing, or managed after: {delete}"
-            )
 
 
 def _volume_roles(client: "EKSClient", described: "ClusterTypeDef", values: Values) -> tuple[list[str], list[str]]:
@@ -107,12 +110,15 @@ def _volume_roles(client: "EKSClient", described: "ClusterTypeDef", values: Valu
         return [], []
     if values.eks_auto_mode:
         return [described.get("roleArn", "")], []
-    if eks_addons.modes(values.eks_addons, auto_mode=False)[eks_addons.EBS_CSI_DRIVER] != "existing":
+    own_key_or_class = values.kms_key_arn or values.storage_class
+    driver = eks_addons.modes(values.eks_addons, auto_mode=False, create=False)[eks_addons.EBS_CSI_DRIVER]
+    if driver != "existing" or own_key_or_class:
         return [], []
     try:
-        return _driver_roles(client, values.cluster_name), []
+        roles = _driver_roles(client, values.cluster_name)
     except (ClientError, BotoCoreError) as error:
         return [], [unanswered(f"eksAddons.{eks_addons.EBS_CSI_DRIVER}", "existing", error)]
+    return roles, [] if roles or values.volume_role_arns else [_NO_VOLUME_ROLE]
 
 
 def _driver_roles(client: "EKSClient", cluster_name: str) -> list[str]:

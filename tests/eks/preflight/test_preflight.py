@@ -171,9 +171,9 @@ def test_a_bucket_of_another_stack(account: Account) -> None:
     assert check(account, lokiBucket="own").problems == []
     assert check(account, lokiBucket="taken", lokiRulerBucket="by-hand").problems == [
         'lokiBucket: "taken" exists, and belongs to stack production; allowed: another name, or '
-        "manageLokiBucket: false",
+        "manageLokiBucket: false with lokiBucketKeyArn",
         'lokiRulerBucket: "by-hand" exists, and was not created by this program; allowed: another name, or '
-        "manageLokiBucket: false",
+        "manageLokiBucket: false with lokiBucketKeyArn",
     ]
 
 
@@ -225,3 +225,17 @@ def test_an_offline_preview_asks_nothing_and_no_update_is_offline(
     assert bool(found.facts) == preview
     refusal = "offlinePreview: true is not allowed; allowed: true only for `pulumi preview`"
     assert list(found.problems) == ([] if preview else [refusal])
+
+
+def test_a_bucket_with_a_key_that_loki_could_not_use(account: Account) -> None:
+    key = account.kms.create_key()["KeyMetadata"]["Arn"]
+    name = "observability-staging-logs"
+    account.bucket(name, stack="blue")
+    given = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key}}
+    account.s3.put_bucket_encryption(Bucket=name, ServerSideEncryptionConfiguration={"Rules": [given]})
+    assert check(account, manageLokiBucket="false").problems == [
+        f'lokiBucket: "{name}" is encrypted with {key}, and Loki\'s role would not be permitted to use it; allowed: '
+        "this key as lokiBucketKeyArn"
+    ]
+    assert check(account, manageLokiBucket="false", lokiBucketKeyArn=key).problems == []
+    assert check(account, manageLokiBucket="false", kmsKeyArn=key).problems == []

@@ -5,10 +5,12 @@ import json
 import boto3
 import pytest
 
-from tests.eks.account import ACCOUNT, CLUSTER, REGION, SUBNETS, Account, check
+from settings import versions
+from tests.eks.account import ACCOUNT, ARN, CLUSTER, REGION, SUBNETS, Account, check
 
 CREATE = {
     "cluster": "create",
+    "clusterApiCidrs": '["10.0.0.0/8"]',
     "clusterSubnetIds": json.dumps(SUBNETS),
     "clusterAdminRoleArns": f'["arn:aws:iam::{ACCOUNT}:role/deploy"]',
     "eksAutoMode": "true",
@@ -54,13 +56,28 @@ def volume_roles(account: Account, **changes: str) -> list[str]:
 
 
 def test_the_driver_that_makes_the_volumes(account: Account, installed: dict[str, dict[str, str]]) -> None:
-    existing = {"eksAddons": '{"aws-ebs-csi-driver": "existing"}'}
-    assert volume_roles(account) == [], "the program's own has a policy"
-    assert volume_roles(account, **existing) == []
+    del installed["aws-ebs-csi-driver"]
+    assert volume_roles(account, eksAddons='{"aws-ebs-csi-driver": "managed"}') == [], "the program's own has a policy"
     installed["driver"] = {"role": "by-pod-identity"}
-    assert volume_roles(account, **existing) == ["by-pod-identity"]
+    assert volume_roles(account) == ["by-pod-identity"]
     installed["aws-ebs-csi-driver"] = {"role": "by-add-on"}
-    assert volume_roles(account, **existing) == ["by-add-on", "by-pod-identity"]
+    assert volume_roles(account) == ["by-add-on", "by-pod-identity"]
+
+
+def test_a_driver_whose_role_eks_does_not_know(account: Account, installed: dict[str, dict[str, str]]) -> None:
+    for without_role in ({"aws-ebs-csi-driver": {}}, {}):
+        installed.pop("aws-ebs-csi-driver", None)
+        installed.update(without_role)
+        (line,) = check(account).problems
+        assert line.startswith(
+            "volumeRoleArns: [] is not allowed: EKS knows no role of the existing EBS CSI driver, so "
+        )
+        assert "eks.amazonaws.com/role-arn of the service account kube-system/ebs-csi-controller-sa" in line
+    role = f"arn:aws:iam::{ACCOUNT}:role/nodes"
+    assert check(account, volumeRoleArns=json.dumps([role])).problems == []
+    assert check(account, storageClass="fast").problems == []
+    key = account.kms.create_key()["KeyMetadata"]["Arn"]
+    assert check(account, kmsKeyArn=key).problems == []
 
 
 def test_a_cluster_in_auto_mode_makes_the_volumes_itself(monkeypatch: pytest.MonkeyPatch, account: Account) -> None:
@@ -78,16 +95,92 @@ def test_a_cluster_that_is_old_or_not_in_auto_mode(account: Account) -> None:
     assert mode == "eksAutoMode: true is not allowed: old is not in Auto Mode"
 
 
-def test_an_add_on_that_was_installed_by_hand(account: Account, installed: dict[str, dict[str, str]]) -> None:
-    installed["metrics-server"] = {}
-    assert check(account).problems == [
-        'eksAddons.metrics-server: "managed" is not allowed: it is already installed, but not by stack staging; '
-        f"allowed: existing, or managed after: aws eks delete-addon --cluster-name {CLUSTER} --addon-name "
-        "metrics-server"
-    ]
-    assert check(account, eksAddons='{"metrics-server": "existing"}').problems == []
+MANAGED = {"eksAddons": '{"metrics-server": "managed"}'}
+
+
+def test_the_defaults_fit_a_cluster_with_the_usual_add_ons(
+    account: Account, installed: dict[str, dict[str, str]]
+) -> None:
+    usual = ("coredns", "kube-proxy", "vpc-cni", "metrics-server", "snapshot-controller", "cert-manager")
+    installed.update({name: {} for name in usual})
+    found = check(account)
+    assert found.problems == []
+    assert found.facts
+    assert found.facts.cluster
+    assert set(usual) <= set(found.facts.cluster.addons)
+
+
+def test_an_add_on_of_somebody_else_is_never_taken_over(account: Account, installed: dict[str, dict[str, str]]) -> None:
+    installed["metrics-server"] = {"stack": "production"}
+    (line,) = check(account, **MANAGED).problems
+    assert line == (
+        'eksAddons.metrics-server: "managed" is not allowed: the cluster has this add-on, and stack staging did not '
+        "install it; allowed: existing, which uses it and changes nothing"
+    )
+
+
+def test_no_message_advises_to_delete_what_others_use(account: Account, installed: dict[str, dict[str, str]]) -> None:
+    every = dict.fromkeys(("aws-ebs-csi-driver", "eks-pod-identity-agent", "metrics-server", "cert-manager"), "managed")
+    installed.update({name: {} for name in every})
+    lines = check(account, eksAddons=json.dumps(every)).problems
+    assert len(lines) == len(every)
+    assert not any("delete" in line or "remove" in line for line in lines)
 
 
 def test_an_add_on_of_this_stack(account: Account, installed: dict[str, dict[str, str]]) -> None:
     installed["metrics-server"] = {"stack": "staging"}
-    assert check(account).problems == []
+    assert check(account, **MANAGED).problems == []
+
+
+def test_a_version_that_eks_does_not_offer(account: Account, installed: dict[str, dict[str, str]]) -> None:
+    offered = " ".join(f"v0.9.{number}-eksbuild.1" for number in range(8, 0, -1))
+    installed["offered"] = {"metrics-server": offered}
+    pinned = versions.EKS_ADDONS["metrics-server"]
+    (line,) = check(account, **MANAGED).problems
+    assert line == (
+        f'eksAddons.metrics-server: "{pinned}" is not allowed: EKS in {REGION} does not offer it for Kubernetes 1.34; '
+        f"allowed: {', '.join(offered.split()[:5])}"
+    )
+    assert check(account, eksAddons='{"metrics-server": "v0.9.3-eksbuild.1"}').problems == []
+    (line,) = check(account, clusterName="new", **CREATE).problems
+    assert "for Kubernetes 1.36" in line
+
+
+@pytest.mark.parametrize(
+    ("version", "reason"),
+    [
+        ("1.33", "EKS in eu-central-1 does not have it in standard support; allowed: 1.34, 1.35, 1.36"),
+        ("1.29", ""),
+        ("1.37", "this program was not tried with it"),
+    ],
+)
+def test_a_new_cluster_starts_in_standard_support(account: Account, version: str, reason: str) -> None:
+    line, *_ = check(account, clusterName="new", clusterVersion=version, **CREATE).problems
+    assert line.startswith(f'clusterVersion: "{version}" is not allowed: {reason}')
+
+
+def test_extended_support_is_a_warning(account: Account, capsys: pytest.CaptureFixture[str]) -> None:
+    network = {"subnetIds": SUBNETS}
+    account.eks.create_cluster(
+        name="old", version="1.33", roleArn=f"arn:aws:iam::{ACCOUNT}:role/eks", resourcesVpcConfig=network
+    )
+    check(account)
+    assert "extended" not in capsys.readouterr().err
+    check(account, clusterName="old")
+    assert 'clusterName: "old" runs Kubernetes 1.33, which is in extended support, until 2027-03-23' in (
+        capsys.readouterr().err
+    )
+
+
+@pytest.mark.parametrize(("wanted", "fits"), [("1.34", True), ("1.35", True), ("1.36", False), ("1.33", False)])
+def test_a_cluster_is_updated_by_one_version(account: Account, wanted: str, fits: bool) -> None:
+    account.eks.tag_resource(resourceArn=ARN.format("eks", f"cluster/{CLUSTER}"), tags={"stack": "staging"})
+    lines = [line for line in check(account, clusterVersion=wanted, **CREATE).problems if "clusterVersion" in line]
+    assert lines == (
+        []
+        if fits
+        else [
+            f'clusterVersion: "{wanted}" is not allowed: the cluster runs 1.34, and EKS updates by one minor version '
+            "at a time, never back; allowed: 1.34 or 1.35"
+        ]
+    )

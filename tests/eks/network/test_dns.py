@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pulumi
 import pulumi_aws as aws
 
-from components.eks.dns import DnsRecords
+from components.eks.network.dns import DnsRecords
 from tests.mock_engine import Recorded
 
 HOSTS = {"grafana": "grafana.staging.example.com", "jaeger": "jaeger.staging.example.com"}

@@ -1,9 +1,7 @@
 """Identities: role, association, and the Job that proves them before workloads start."""
 
 import json
-import subprocess
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pulumi
@@ -13,12 +11,14 @@ import pytest
 
 from components.eks import policies
 from components.eks.identities import ANNOTATION, Identity
+from components.eks.identity_job import calls
 from settings import versions
 from tests.eks.iam_lint import findings
 from tests.eks.names import CLUSTER, KEY
 from tests.mock_engine import Recorded, Registration
 
 BUCKET = "arn:aws:s3:::chunks"
+CALLS = calls.buckets(["chunks"], CLUSTER.region, "amazonaws.com")
 MANAGED = CLUSTER.managed_policy("AmazonEBSCSIDriverPolicyV2")
 
 
@@ -32,6 +32,7 @@ def _program(**more: Any) -> None:
             "namespace": "observability",
             "check_namespace": pulumi.Output.from_input("observability"),
             "service_account": "loki",
+            "calls": CALLS,
             **more,
         },
         pulumi.ResourceOptions(providers=providers),
@@ -57,9 +58,9 @@ def _named(recorded: Recorded, name: str) -> Registration:
 def test_the_role_has_its_rights_and_trusts_its_service_account(identity: Recorded) -> None:
     role = _named(identity, "loki-identity-role")
     assert role.type == "aws:iam/role:Role"
-    assert role.inputs["name"] == "eks-test-observability-loki"
+    assert role.inputs["name"] == "eks-test-eu-central-1-observability-loki"
     trust = json.loads(role.inputs["assumeRolePolicy"])
-    assert trust == policies.pod_trust(CLUSTER, "observability", "loki")
+    assert trust == policies.pod_trust(CLUSTER, "observability", "loki", "loki-identity")
     policy = _named(identity, "loki-identity-policy")
     assert json.loads(policy.inputs["policy"]) == policies.loki([BUCKET], KEY)
     assert findings(json.loads(policy.inputs["policy"])) == []
@@ -81,7 +82,8 @@ def test_the_check_knows_no_association_before_the_workload_s(identity: Recorded
     assert checked.inputs["serviceAccount"] == "loki-identity"
     assert "loki-identity-association" in checked.dependencies
     job = _named(identity, "loki-identity-check")
-    assert {"loki-identity-check-association", "loki-identity-check-account"} <= job.dependencies
+    needed = ("association", "account", "program", "network")
+    assert {f"loki-identity-check-{one}" for one in needed} <= job.dependencies
 
 
 def test_workloads_wait_for_the_check(identity: Recorded) -> None:
@@ -103,7 +105,7 @@ def test_the_check_starts_new_pods_until_several_have_an_identity(identity: Reco
     pod = spec["template"]["spec"]
     assert pod["restartPolicy"] == "Never"
     assert pod["serviceAccountName"] == "loki-identity"
-    assert pod["containers"][0]["image"] == versions.PROMETHEUS_IMAGE
+    assert pod["containers"][0]["image"] == versions.PYTHON_IMAGE
 
 
 def test_the_check_is_no_pod_of_the_workload(identity: Recorded) -> None:
@@ -123,15 +125,15 @@ def test_the_check_is_restricted(identity: Recorded) -> None:
         "readOnlyRootFilesystem": True,
         "capabilities": {"drop": ["ALL"]},
     }
-    assert container["resources"]["limits"] == {"memory": "32Mi"}
+    assert container["resources"]["limits"] == {"memory": "64Mi"}
 
 
 def test_a_new_association_makes_a_new_check(engine: Callable[..., Recorded]) -> None:
     recorded = engine(_program)
     annotations = _named(recorded, "loki-identity-check").inputs["spec"]["template"]["metadata"]["annotations"]
-    assert annotations == {ANNOTATION: "a-loki a-loki-identity"}
+    assert annotations[ANNOTATION] == "a-loki a-loki-identity"
     assert recorded.outputs["loki-identity"] == {
-        "role_arn": "arn:aws:iam::111122223333:role/eks-test-observability-loki",
+        "role_arn": "arn:aws:iam::111122223333:role/eks-test-eu-central-1-observability-loki",
         "association_id": "a-loki",
     }
 
@@ -148,20 +150,14 @@ def test_everything_has_an_explicit_provider(identity: Recorded) -> None:
             assert resource.provider.split("::")[-2] == provider, resource.name
 
 
-@pytest.mark.parametrize(
-    ("uri", "token", "succeeds"),
-    [("http://169.254.170.23/v1/credentials", "t", True), ("", "t", False), ("http://169.254.170.23", "", False)],
-    ids=["both", "no address", "empty token"],
-)
-def test_the_check_succeeds_only_with_address_and_token(
-    engine: Callable[..., Recorded], tmp_path: Path, uri: str, token: str, succeeds: bool
-) -> None:
-    """The command itself, in a shell as the image's."""
-    job = _named(engine(_program), "loki-identity-check")
-    command = job.inputs["spec"]["template"]["spec"]["containers"][0]["command"]
-    file = tmp_path / "token"
-    file.write_text(token)
-    environment = {"AWS_CONTAINER_CREDENTIALS_FULL_URI": uri, "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": str(file)}
-    ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert (ended.returncode == 0) is succeeds, ended
-    assert bool(ended.stderr) is not succeeds
+def test_the_check_makes_the_calls_and_reaches_what_it_needs(identity: Recorded) -> None:
+    """The agent of the node, and AWS; and nobody reaches the check."""
+    pod = _named(identity, "loki-identity-check").inputs["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert json.loads(container["env"][0]["value"]) == CALLS
+    program = _named(identity, "loki-identity-check-program").inputs["data"]
+    assert container["command"] == ["python3", "/identity/prove.py"]
+    assert program["prove.py"].startswith('"""')
+    network = _named(identity, "loki-identity-check-network").inputs["spec"]
+    assert network["ingress"] == []
+    assert [port["port"] for rule in network["egress"] for port in rule["ports"]] == [80, 443]

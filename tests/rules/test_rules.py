@@ -26,7 +26,7 @@ def stack_settings(stack: str) -> settings.Settings:
 def test_the_rules_that_the_programs_judge_are_those_that_are_deployed(stack: str) -> None:
     found, judged = stack_settings(stack), deployed.read(stack, placeholder)
     assert judged.prometheus == found.rule_files()
-    assert judged.loki == loader.render_loki(found.rule_set, found.overrides, found.links)
+    assert judged.loki == loader.render_loki(found.rule_set, found.overrides, found.values.links)
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda path: path.name)

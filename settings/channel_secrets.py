@@ -12,6 +12,10 @@ _OUTSIDE = (
     "https on port 443 for a host outside the cluster, because Alertmanager may reach nothing else there; hosts inside "
     "the cluster end in .svc"
 )
+_BLANK = re.compile(r"[\s\x00-\x1f\x7f]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
+_NO_BLANK = "a text without blanks and line ends; this one has some, perhaps at its end"
+_NO_CONTROL = "a text without line ends and other control characters; this one has some, perhaps at its end"
 _MAILBOX = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9-]+)+")
 
 
@@ -36,9 +40,20 @@ def problems(raw: Mapping[str, str], encrypted: Collection[str], routing: Routin
     return problems_found
 
 
+def control_problems(credentials: Mapping[str, str]) -> Iterator[str]:
+    """One line for each credential (key -> value) with a line end, which a secret made from a file often has."""
+    for key, text in credentials.items():
+        if _CONTROL.search(text):
+            yield f"{key}: {_hidden(_NO_CONTROL)}"
+
+
 def _value_problems(
     key: str, text: str, form: Form, encrypted: Collection[str], values: Values | None
 ) -> Iterator[str]:
+    # A secret that was made from a file often ends in a line end. Python's URL parser drops it, and Alertmanager refuses
+    # the whole configuration.
+    if (_CONTROL if form == "address" else _BLANK).search(text):
+        return iter([_hidden(_NO_CONTROL if form == "address" else _NO_BLANK)])
     match form:
         case "url":
             return _url_problems(key, text, encrypted)
@@ -63,8 +78,6 @@ def _url_problems(key: str, text: str, encrypted: Collection[str]) -> Iterator[s
 
 
 def _token_problems(key: str, text: str, encrypted: Collection[str], server: "_Address | None") -> Iterator[str]:
-    if not text.strip():
-        yield _hidden("a non-blank text")
     if not server or server.inside:
         return
     if key not in encrypted:

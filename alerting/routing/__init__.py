@@ -16,11 +16,21 @@ from alerting import templates
 from alerting.files import RULES, read_yaml
 from alerting.problems import RulesError, closest, describe
 from alerting.routing.channels import Channel, Email, Form, PagerDuty, Slack, Webhook
-from alerting.routing.model import Inhibition, Route, Routing, RoutingFile, SystemRouting, Timing, values
+from alerting.routing.model import (
+    RETENTION,
+    Inhibition,
+    Route,
+    Routing,
+    RoutingFile,
+    SystemRouting,
+    Timing,
+    values,
+)
 from alerting.routing.mute_windows import MuteWindow, always
 from alerting.routing.render import TEMPLATES, Mail, render
 
 __all__ = [
+    "RETENTION",
     "TEMPLATES",
     "Channel",
     "Email",

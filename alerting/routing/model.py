@@ -10,6 +10,9 @@ from alerting.durations import Duration, PositiveDuration, seconds
 from alerting.routing.channels import Channel, Form
 from alerting.routing.mute_windows import MuteWindow
 
+RETENTION = "120h"
+"""Time for which Alertmanager remembers what it has notified. It would repeat a notification after this time at the
+latest, whatever `repeat_interval` says."""
 Severity = Literal["info", "warning", "critical"]
 LabelName = Annotated[str, Field(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$")]
 # No characters with a meaning in regular expressions, because several values become one expression.
@@ -127,6 +130,13 @@ class Routing(RoutingFile):
                     f"{stack}, so Alertmanager would skip every second repetition; allowed: shorter (repeats every "
                     "group_interval) or longer"
                 )
+        if timing is None:
+            problems += [
+                f"{place}: repeat_interval {repeat} is not allowed; allowed: at most {RETENTION}, for which "
+                "Alertmanager remembers a notification"
+                for place, _, repeat in dict.fromkeys(self._paces())
+                if repeat and seconds(repeat) > seconds(RETENTION)
+            ]
         return problems
 
     def _paces(self) -> list[tuple[str, str | None, str | None]]:

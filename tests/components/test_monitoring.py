@@ -107,6 +107,22 @@ def test_alertmanager_starts_with_its_arguments(program: Program, tmp_path: Path
     assert "unknown long flag" not in result.stderr
 
 
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
+def test_alertmanager_joins_its_peers_by_either_kind_of_address(program: Program, tmp_path: Path, address: str) -> None:
+    """Alertmanager opens its gossip port before it reads a configuration file, which is missing here."""
+    (advertised,) = [one for one in container(program(), "alertmanager")["args"] if "advertise-address" in one]
+    arguments = [
+        advertised.replace("$(POD_IP)", address),
+        "--cluster.listen-address=0.0.0.0:0",
+        f"--config.file={tmp_path / 'absent.yml'}",
+        f"--storage.path={tmp_path}",
+        "--web.listen-address=127.0.0.1:0",
+    ]
+    result = subprocess.run([tool("alertmanager"), *arguments], capture_output=True, text=True, check=False, timeout=60)
+    assert "absent.yml" in result.stderr
+    assert "unable to initialize gossip mesh" not in result.stderr
+
+
 @pytest.mark.parametrize(
     ("setting", "value", "changed"),
     [

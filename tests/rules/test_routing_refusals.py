@@ -54,6 +54,8 @@ def problems(folder: Path) -> tuple[str, ...]:
         ("group_interval: 1m", "group_interval: often", "routes[0].group_interval: must be a Prometheus duration such as 30s, 5m, 1h30m or 15d; got 'often'"),
         ("repeat_interval: 50s", "repeat_interval: 60s", "routes[0]: repeat_interval 60s equals group_interval 1m, so Alertmanager would skip every second repetition; allowed: shorter (repeats every group_interval) or longer"),
         ("channels:", "channels: [", "not valid YAML: "),
+        ("repeat_interval: 50s", "repeat_interval: 6d", "routes[0]: repeat_interval 6d is not allowed; allowed: at most 120h, for which Alertmanager remembers a notification"),
+        ("critical: {repeat_interval: 1h}", "critical: {repeat_interval: 30d}", "escalation.critical: repeat_interval 30d is not allowed; allowed: at most 120h"),
         ("critical: {repeat_interval: 1h}", "fatal: {repeat_interval: 1h}", "escalation.fatal"),
         ("critical: {repeat_interval: 1h}", "critical: {mute: [nights]}", "escalation.critical.mute: [nights] is not allowed; allowed: none, because critical alerts page"),
         ("mute: [nights, weekends]", "mute: [night, weekends]", "escalation.info.mute: no mute window 'night'; did you mean nights?"),

@@ -63,9 +63,28 @@ def test_a_routing_key_may_be_plain_only_while_pagerduty_is_inside_the_cluster()
         "the cluster (ends in .svc); encrypt it with: pulumi config set --secret pagerdutyRoutingKey"
     )
     inside = {"pagerduty_url": "http://receiver.receiver.svc:8080/x"}
-    assert problems(others, inside, pagerdutyRoutingKey="any text") == []
+    assert problems(others, inside, pagerdutyRoutingKey="any-text") == []
     (found,) = problems(others, inside, pagerdutyRoutingKey=" ")
-    assert found.endswith("allowed: a non-blank text")
+    assert "allowed: a text without blanks and line ends" in found
+
+
+@pytest.mark.parametrize("stray", ["{}\n", "{}\r\n", " {}", "{} ", "\t{}", "{}\u00a0", "{}\x00"])
+@pytest.mark.parametrize("key", sorted(production().routing.forms()))
+def test_a_value_has_no_stray_blank_or_line_end(key: str, stray: str) -> None:
+    is_address = production().routing.forms()[key] == "address"
+    good = "oncall@example.com" if is_address else SECRETS[key]
+    found = problems(**{key: stray.format(good)})
+    if is_address and set(stray) <= set(" {}\u00a0"):
+        assert found == []  # harmless around an address
+        return
+    (problem,) = found
+    assert problem.startswith(f"{key}: the value (a secret, not shown) is not allowed; allowed: a text without ")
+    assert "hush" not in problem
+
+
+def test_a_line_end_within_a_value_is_refused() -> None:
+    (found,) = problems(deadMansSwitchUrl="https://switch.example.com/hush\nhush")
+    assert "without blanks and line ends" in found
 
 
 @pytest.mark.parametrize(
@@ -106,6 +125,8 @@ def test_an_smtp_user_and_its_password_require_each_other() -> None:
         stack.SettingsError, match="smtpPassword: set, but not used; allowed: only when smtpUsername is"
     ):
         stack.parse(raw | {"smtpUsername": "", "smtpPassword": "hush"}, [*SECRETS, "smtpPassword"])
+    with pytest.raises(stack.SettingsError, match="smtpPassword: .* not shown.* allowed: a text without line ends"):
+        stack.parse(raw | {"smtpUsername": "me", "smtpPassword": "hush\n"}, [*SECRETS, "smtpPassword"])
     loaded = stack.parse(raw | {"smtpUsername": "me", "smtpPassword": "hush"}, [*SECRETS, "smtpPassword"])
     assert loaded.mail
     assert loaded.mail.password == "hush"

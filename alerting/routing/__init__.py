@@ -18,6 +18,7 @@ from alerting.problems import RulesError, closest, describe
 from alerting.routing.channels import Channel, Email, Form, PagerDuty, Slack, Webhook
 from alerting.routing.model import (
     RETENTION,
+    Incident,
     Inhibition,
     Route,
     Routing,
@@ -45,6 +46,7 @@ __all__ = [
     "Slack",
     "Timing",
     "Webhook",
+    "incident_problems",
     "inhibition_problems",
     "load",
     "message_templates",
@@ -68,12 +70,14 @@ def load(folder: Path = RULES, *, today: date | None = None) -> Routing:
     routes = list(file.routes)
     places = [f"{FILE}: routes[{index}]" for index in range(len(routes))]
     problems: list[str] = []
+    incidents: dict[str, Incident] = {}
     for system, where, own in _system_files(folder, problems):
         for name, channel in own.channels.items():
             if name in channels:
                 problems.append(f"{where}: channels.{name}: defined twice (first in {origin[name]})")
             channels.setdefault(name, channel)
             origin.setdefault(name, where)
+        incidents |= {alert: Incident(system, tuple(labels)) for alert, labels in own.incidents.items()}
         for index, route in enumerate(own.routes):
             place = f"{where}: routes[{index}]"
             if route.match.get("system") != system:
@@ -92,6 +96,7 @@ def load(folder: Path = RULES, *, today: date | None = None) -> Routing:
         mute_windows=file.mute_windows,
         inhibitions=file.inhibitions,
         places=tuple(places),
+        incidents=incidents,
     )
     problems += _channel_problems(routing, origin)
     problems += _form_problems(routing, origin)
@@ -108,6 +113,17 @@ def load(folder: Path = RULES, *, today: date | None = None) -> Routing:
 def message_templates(folder: Path = RULES) -> str:
     """Text of the notification templates; Alertmanager reads them from the file TEMPLATES beside alertmanager.yml."""
     return (folder / TEMPLATES).read_text(encoding="utf-8")
+
+
+def incident_problems(routing: Routing, alerts: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
+    """Entries under `incidents` that are no alert of their system, one line each; `alerts`: name -> labels."""
+    for alert, incident in routing.incidents.items():
+        own = tuple(name for name, labels in alerts.items() if labels.get("system") == incident.system)
+        if alert not in own:
+            where = f"rules/systems/{incident.system}.yaml: incidents.{alert}"
+            yield f"{where}: no such alert of this system; {closest(alert, own)}"
+        elif again := [label for label in incident.labels if label in routing.group_by]:
+            yield f"rules/systems/{incident.system}.yaml: incidents.{alert}: {again[0]} is in group_by of {FILE} already"
 
 
 def inhibition_problems(routing: Routing, alerts: Mapping[str, Mapping[str, str]]) -> list[str]:

@@ -4,12 +4,16 @@ Prometheus, Loki and Alertmanager do the paging. No other module uses Grafana's 
 (its provisioning endpoints are deprecated since Grafana 13).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import NotRequired, TypedDict, assert_never
 
 import pulumi
 from pulumiverse_grafana import alerting
-from pulumiverse_grafana.alerting import NotificationPolicyPolicyArgsDict, NotificationPolicyPolicyPolicyArgsDict
+from pulumiverse_grafana.alerting import (
+    NotificationPolicyPolicyArgsDict,
+    NotificationPolicyPolicyPolicyArgsDict,
+    NotificationPolicyPolicyPolicyPolicyArgsDict,
+)
 
 from alerting.durations import seconds
 from alerting.routing import Channel, Email, MuteWindow, PagerDuty, Routing, Slack, Timing, Webhook
@@ -148,9 +152,11 @@ def _policy(
 ) -> NotificationPolicyPolicyArgsDict:
     channel = branch.channel or default
     policy: NotificationPolicyPolicyArgsDict = {**_inner_policy(branch, points[channel], mutes)}
-    children: Sequence[NotificationPolicyPolicyPolicyArgsDict] = [
-        _inner_policy(child, points[child.channel or channel], mutes) for child in branch.branches
-    ]
+    children: list[NotificationPolicyPolicyPolicyArgsDict] = []
+    for child in branch.branches:
+        point = points[child.channel or channel]
+        below = [_inner_policy(inner, point, mutes) for inner in child.branches]
+        children.append({**_inner_policy(child, point, mutes), **({"policies": below} if below else {})})
     if children:
         policy["policies"] = children
     return policy
@@ -158,9 +164,9 @@ def _policy(
 
 def _inner_policy(
     branch: Branch, point: alerting.ContactPoint, mutes: Mapping[str, alerting.MuteTiming]
-) -> NotificationPolicyPolicyPolicyArgsDict:
+) -> NotificationPolicyPolicyPolicyPolicyArgsDict:
     """The part of a policy that is the same at any depth."""
-    policy: NotificationPolicyPolicyPolicyArgsDict = {
+    policy: NotificationPolicyPolicyPolicyPolicyArgsDict = {
         # Set even if it equals the parent's, because Grafana 9 rejects a policy without a contact point.
         "contact_point": point.name,
         "matchers": [
@@ -168,6 +174,8 @@ def _inner_policy(
         ],
         "continue_": branch.goes_on,
     }
+    if branch.group_by:
+        policy["group_bies"] = ["grafana_folder", *branch.group_by]
     if "group_wait" in branch.times:
         policy["group_wait"] = _duration(branch.times["group_wait"])
     if "group_interval" in branch.times:

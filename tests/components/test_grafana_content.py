@@ -148,6 +148,9 @@ def _route(policy: dict[str, Any]) -> dict[str, Any]:
     route = {theirs: policy[ours] for ours, theirs in names.items() if ours in policy}
     # Grafana writes 24h as 1d.
     route |= {key: {"1d": "24h"}.get(value, value) for key, value in route.items() if key == "repeat_interval"}
+    if "groupBies" in policy:
+        folder, *route["group_by"] = policy["groupBies"]
+        assert folder == "grafana_folder"
     route["matchers"] = [f'{one["label"]}{one["match"]}"{one["value"]}"' for one in policy["matchers"]]
     return route | ({"routes": [_route(one) for one in policy["policies"]]} if "policies" in policy else {})
 

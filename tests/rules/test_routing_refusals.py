@@ -63,6 +63,8 @@ def problems(folder: Path) -> tuple[str, ...]:
         ("source: {severity: critical}", "source: {page: \"true\"}", "inhibitions.worse-severity: an alert can match both source and target, so two instances of it would mute each other; allowed: source and target with different values of one label, or a source with alertname"),
         ("target: {severity: [warning, info], page: \"false\"}", "target: {alertname: Watchdog}", "inhibitions.target-down.target: Watchdog is not allowed; allowed: any other alert"),
         ("equal: [cluster, namespace, app]", "equal: []", "inhibitions.target-down.equal: "),
+        ("equal: [cluster, namespace, app]", "equal: [cluster, namespace, app]\n    present: [pod]", "inhibitions.target-down: present: pod is not allowed; allowed: labels in `equal`"),
+        ("equal: [cluster, namespace, app]", "equal: [cluster, namespace, app]\n    except: {subject: []}", "inhibitions.target-down.except.subject: "),
         ("worse-severity:", "target-down:", "not valid YAML: "),
     ],
 )  # fmt: skip

@@ -16,6 +16,7 @@ _BLANK = re.compile(r"[\s\x00-\x1f\x7f]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
 _NO_BLANK = "a text without blanks and line ends; this one has some, perhaps at its end"
 _NO_CONTROL = "a text without line ends and other control characters; this one has some, perhaps at its end"
+_MENTION = re.compile(r"here|channel|[SUW][A-Z0-9]{7,}")
 _MAILBOX = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9-]+)+")
 
 
@@ -29,15 +30,30 @@ def problems(raw: Mapping[str, str], encrypted: Collection[str], routing: Routin
     for key, channels in routing.secrets().items():
         text = raw.get(key, "")
         if not text:
-            command = f"pulumi config set {'' if forms[key] == 'address' else '--secret '}{key}"
+            command = f"pulumi config set {'' if forms[key] in ('address', 'mention') else '--secret '}{key}"
             users = " and ".join(channels)
             problems_found.append(f"{key}: required, but not set; needed by channel {users}; set it with: {command}")
         else:
             value_problems = _value_problems(key, text, forms[key], encrypted, values)
             problems_found += [f"{key}: {problem}" for problem in value_problems]
+    problems_found += _place_problems(raw, routing)
     if values:
         problems_found += _server_problems(routing, values)
     return problems_found
+
+
+def _place_problems(raw: Mapping[str, str], routing: Routing) -> Iterator[str]:
+    """Keys with the URL of another place: its messages would arrive there, and nobody would notice."""
+    seen: dict[str, tuple[str, str]] = {}
+    for channel in routing.channels.values():
+        if (place := channel.kind.place()) and (url := raw.get(place[0])):
+            key, where = place
+            first, other = seen.setdefault(url, (where, key))
+            if first != where:
+                yield (
+                    f"{key}: the value (a secret, not shown) is that of {other}, whose webhook posts into {first} "
+                    f"only; allowed: a webhook that was created for {where}"
+                )
 
 
 def control_problems(credentials: Mapping[str, str]) -> Iterator[str]:
@@ -50,8 +66,8 @@ def control_problems(credentials: Mapping[str, str]) -> Iterator[str]:
 def _value_problems(
     key: str, text: str, form: Form, encrypted: Collection[str], values: Values | None
 ) -> Iterator[str]:
-    # A secret that was made from a file often ends in a line end. Python's URL parser drops it, and Alertmanager refuses
-    # the whole configuration.
+    # A secret that was made from a file often ends in a line end. Python's URL parser drops it, and Alertmanager
+    # refuses the whole configuration.
     if (_CONTROL if form == "address" else _BLANK).search(text):
         return iter([_hidden(_NO_CONTROL if form == "address" else _NO_BLANK)])
     match form:
@@ -59,6 +75,8 @@ def _value_problems(
             return _url_problems(key, text, encrypted)
         case "token":
             return _token_problems(key, text, encrypted, _address(values.pagerduty_url) if values else None)
+        case "mention":
+            return _mention_problems(text)
         case "address":
             return _mailbox_problems(text, shown=key not in encrypted)
 
@@ -86,6 +104,14 @@ def _token_problems(key: str, text: str, encrypted: Collection[str], server: "_A
         yield _hidden("an integration key of PagerDuty's Events API v2, which has 32 letters and digits")
 
 
+def _mention_problems(text: str) -> Iterator[str]:
+    if not _MENTION.fullmatch(text):
+        yield (
+            f"{text!r} is not allowed; allowed: here, channel, or the id of a Slack user group (S…) or user (U…, W…), "
+            "which the profile of either shows"
+        )
+
+
 def _mailbox_problems(text: str, *, shown: bool) -> Iterator[str]:
     if not all(_MAILBOX.fullmatch(mailbox.strip()) for mailbox in text.split(",")):
         value = repr(text) if shown else "the value (a secret, not shown)"
@@ -93,7 +119,7 @@ def _mailbox_problems(text: str, *, shown: bool) -> Iterator[str]:
 
 
 def _server_problems(routing: Routing, values: Values) -> Iterator[str]:
-    by_mail = " and ".join(name for name, channel in routing.channels.items() if channel.email)
+    by_mail = " and ".join(name for name, channel in routing.channels.items() if channel.kind.by_mail)
     for key, text in (("smtpSmarthost", values.smtp_smarthost), ("smtpFrom", values.smtp_from)):
         if by_mail and not text:
             command = f"pulumi config set {key}"

@@ -15,7 +15,8 @@ from pydantic import ValidationError
 from alerting import templates
 from alerting.files import RULES, read_yaml
 from alerting.problems import RulesError, closest, describe
-from alerting.routing.channels import Channel, Email, Form, PagerDuty, Slack, Webhook
+from alerting.routing.channels import Channel
+from alerting.routing.kinds.base import ChannelKind, ContactPoint, Form
 from alerting.routing.model import (
     RETENTION,
     Incident,
@@ -34,22 +35,20 @@ __all__ = [
     "RETENTION",
     "TEMPLATES",
     "Channel",
-    "Email",
+    "ChannelKind",
+    "ContactPoint",
     "Form",
     "Inhibition",
     "Mail",
     "MuteWindow",
-    "PagerDuty",
     "Route",
     "Routing",
     "RulesError",
-    "Slack",
     "Timing",
-    "Webhook",
-    "incident_problems",
     "inhibition_problems",
     "load",
     "message_templates",
+    "name_problems",
     "render",
 ]
 
@@ -100,6 +99,7 @@ def load(folder: Path = RULES, *, today: date | None = None) -> Routing:
     )
     problems += _channel_problems(routing, origin)
     problems += _form_problems(routing, origin)
+    problems += _place_problems(routing, origin)
     problems += _unreachable(routing)
     problems += routing.timing_problems()
     problems += _mute_problems(routing, today or datetime.now(UTC).date())
@@ -115,15 +115,19 @@ def message_templates(folder: Path = RULES) -> str:
     return (folder / TEMPLATES).read_text(encoding="utf-8")
 
 
-def incident_problems(routing: Routing, alerts: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
-    """Entries under `incidents` that are no alert of their system, one line each; `alerts`: name -> labels."""
+def name_problems(routing: Routing, alerts: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
+    """Wrong alerts under `incidents` and `mention`, one line each; `alerts`: name -> labels."""
     for alert, incident in routing.incidents.items():
         own = tuple(name for name, labels in alerts.items() if labels.get("system") == incident.system)
+        where = f"rules/systems/{incident.system}.yaml: incidents.{alert}"
         if alert not in own:
-            where = f"rules/systems/{incident.system}.yaml: incidents.{alert}"
             yield f"{where}: no such alert of this system; {closest(alert, own)}"
         elif again := [label for label in incident.labels if label in routing.group_by]:
-            yield f"rules/systems/{incident.system}.yaml: incidents.{alert}: {again[0]} is in group_by of {FILE} already"
+            yield f"{where}: {again[0]} is in group_by of {FILE} already"
+    for name, channel in routing.channels.items():
+        for alert in channel.kind.named_alerts():
+            if alert not in alerts:
+                yield f"{FILE}: channels.{name}: no alert {alert!r}; {closest(alert, tuple(alerts))}"
 
 
 def inhibition_problems(routing: Routing, alerts: Mapping[str, Mapping[str, str]]) -> list[str]:
@@ -192,7 +196,26 @@ def _form_problems(routing: Routing, origin: Mapping[str, str]) -> Iterator[str]
                 yield f"{origin[name]}: channels.{name}: {clash}"
 
 
-_FORMS: Mapping[Form, str] = {"url": "the URL", "token": "the routing key", "address": "the e-mail address"}
+_FORMS: Mapping[Form, str] = {
+    "url": "the URL",
+    "token": "the routing key",
+    "address": "the e-mail address",
+    "mention": "who is mentioned",
+}
+
+
+def _place_problems(routing: Routing, origin: Mapping[str, str]) -> Iterator[str]:
+    """Channels that share the key of a URL, although they are different places."""
+    seen: dict[str, tuple[str, str]] = {}
+    for name, channel in routing.channels.items():
+        if place := channel.kind.place():
+            key, where = place
+            first, other = seen.setdefault(key, (where, name))
+            if first != where:
+                yield (
+                    f"{origin[name]}: channels.{name}: {key} posts into {first} of {other}, whatever the message says, "
+                    f"so it cannot post into {where}; allowed: a key of its own"
+                )
 
 
 def _unreachable(routing: Routing) -> Iterator[str]:

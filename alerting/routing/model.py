@@ -7,7 +7,8 @@ from pydantic import Field, model_validator
 
 from alerting.base import Slug, Strict
 from alerting.durations import Duration, PositiveDuration, seconds
-from alerting.routing.channels import Channel, Form
+from alerting.routing.channels import Channel
+from alerting.routing.kinds.base import Form
 from alerting.routing.mute_windows import MuteWindow
 
 RETENTION = "120h"

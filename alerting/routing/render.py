@@ -43,7 +43,7 @@ def render(
     None.
     """
     kinds = {name: channel.kind for name, channel in routing.channels.items()}
-    if mail is None and any(channel.email for channel in routing.channels.values()):
+    if mail is None and any(kind.by_mail for kind in kinds.values()):
         raise ValueError("an e-mail channel needs the stack's SMTP server")
     document: Document = {
         "global": {"pagerduty_url": pagerduty_url, **(_smtp(mail) if mail else {})},

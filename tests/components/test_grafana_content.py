@@ -90,7 +90,12 @@ def test_dashboards_are_in_the_folder_of_their_system(engine: Engine, preview: b
 
 
 ROUTES = routing.load()
-VALUES = {"url": "https://hooks.example.com/hush", "token": "hush-key", "address": "a@example.com, b@example.com"}
+VALUES = {
+    "url": "https://hooks.example.com/hush",
+    "token": "hush-key",
+    "address": "a@example.com, b@example.com",
+    "mention": "here",
+}
 
 
 def points(*, mute_windows: bool = True) -> Callable[[], None]:

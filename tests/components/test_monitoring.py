@@ -128,17 +128,13 @@ def test_alertmanager_joins_its_peers_by_either_kind_of_address(program: Program
     [
         ("alertOverrides", '{"TargetDown": {"for": "7m"}}', {"prometheus-rules"}),  # no pod changes
         (
-            "slackWebhookUrl",
+            "platformSlackUrl",
             "https://hooks.slack.com/services/hush-other",
             {
                 "alertmanager-config",
                 "alertmanager-statefulset",
-                # The contact points in Grafana have the same URL.
-                "contact-points-job-queue-slack",
+                # The same channel in Grafana.
                 "contact-points-platform-slack",
-                "contact-points-speccursor-slack",
-                "contact-points-media-slack",
-                "contact-points-media-clustering-slack",
             },
         ),
     ],
@@ -164,8 +160,8 @@ def test_alertmanager_configuration_is_the_rendered_routing(program: Program) ->
     document = yaml.safe_load(secret.inputs["stringData"]["alertmanager.yml"])
     addresses = {receiver.pop("name"): next(one for (one,) in receiver.values()) for receiver in document["receivers"]}
     assert addresses["dead-mans-switch"]["url"] == SECRETS["deadMansSwitchUrl"]
-    assert addresses["job-queue-slack"]["api_url"] == SECRETS["slackWebhookUrl"]
-    assert addresses["oncall-pagerduty"]["routing_key"] == SECRETS["pagerdutyRoutingKey"]
+    assert addresses["job-queue-slack"]["api_url"] == SECRETS["jobQueueSlackUrl"]
+    assert addresses["oncall-pagerduty"]["routing_key"] == SECRETS["oncallPagerdutyKey"]
     assert addresses["media-email"]["to"] == "oncall-media@example.com"
     assert document["route"]["group_wait"] == "30s"
     assert document["templates"] == ["notifications.tmpl"]

@@ -68,7 +68,7 @@ def test_a_drill_knows_its_faults_and_channels(copy: Copy) -> None:
     assert len(rows) == 2
     assert all("simulated series" in row for row in rows)
     assert "oncall-pagerduty" in shown
-    assert "loyalty-slack" in shown
+    assert "platform-slack" in shown
 
 
 def test_the_ledger_is_written_by_its_command_and_nothing_else_changes(copy: Copy) -> None:

@@ -1,3 +1,4 @@
+# ruff: noqa: E501  (a case of a table stays on its line)
 """Which alerts are one notification and one incident, asked of a real Alertmanager with the deployed routes."""
 
 import functools
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 
 from alerting import loader, routing
+from alerting.routing import notified
 from alerting.model import Rule
 from tools.rule_tests import alertmanager
 from tools.rule_tests.alertmanager import Running
@@ -35,6 +37,10 @@ INCIDENTS: dict[str, tuple[int, list[Labels]]] = {
     "five failing queues": (
         1,
         [{"alertname": "JobQueueFailureRateHigh", "namespace": "a", "queue": f"q{number}"} for number in range(5)],
+    ),
+    "two long queues": (
+        2,
+        [{"alertname": "JobQueueDepthHigh", "namespace": "a", "queue": f"q{number}"} for number in range(2)],
     ),
     "three pods of an app on three nodes, and the app": (
         1,
@@ -181,7 +187,7 @@ def messages(running: Running, cluster: str) -> Counter[str]:
 @pytest.mark.parametrize("name", INCIDENTS)
 def test_one_incident_or_several(running: Running, name: str) -> None:
     count, alerts = INCIDENTS[name]
-    channels = routing.load().channels_for(full(alerts[0], name))
+    channels = notified.channels(routing.load(), full(alerts[0], name))
     assert messages(running, name) == dict.fromkeys(channels, count)
     told = [alert for one in running.messages for alert in one.alerts if alert["cluster"] == name]
     assert len(told) == len(alerts) * len(channels), "every alert is in a message"
@@ -192,7 +198,7 @@ def test_one_broken_dependency_is_at_most_two_notifications_per_channel(running:
     found = messages(running, name)
     assert found, "somebody is told"
     assert {channel: count for channel, count in found.items() if count > MOST} == {}
-    channels = {one for alert in STORMS[name] for one in routing.load().channels_for(full(alert, name))}
+    channels = {one for alert in STORMS[name] for one in notified.channels(routing.load(), full(alert, name))}
     assert set(found) == channels, "every channel that any of the alerts has is told of one of them"
 
 

@@ -21,7 +21,11 @@ from tools.rule_tests import route_cases
 
 TIMING = Timing(group_wait="30s", group_interval="5m", repeat_interval="4h")
 MAIL = Mail(smarthost="smtp.example.com:587", sender="alerts@example.com")
-ADDRESSES = {"speccursorOnCallEmail": "oncall@speccursor.test", "mediaOnCallEmail": "oncall@media.test"}
+ADDRESSES = {
+    "speccursorOnCallEmail": "oncall@speccursor.test",
+    "mediaOnCallEmail": "oncall@media.test",
+    "mediaClusteringOnCallMention": "here",
+}
 CASES = route_cases.load()
 
 
@@ -163,15 +167,18 @@ def test_every_cause_and_symptom_is_an_alert() -> None:
 
 def test_incidents_are_of_alerts_of_their_system() -> None:
     named = {alert: rule.labels.model_dump() for alert, rule in rules().items()}
-    assert list(routing.incident_problems(routes(), named)) == []
+    assert list(routing.name_problems(routes(), named)) == []
     wrong = {"DatabasePoolExhausted": Incident("platform", ("pod",)), "NodeDiskHigh": Incident("platform", ("app",))}
-    found = list(routing.incident_problems(routes().model_copy(update={"incidents": wrong}), named))
-    assert found[0].startswith(
+    wrongly = list(routing.name_problems(routes().model_copy(update={"incidents": wrong}), named))
+    assert wrongly[0].startswith(
         "rules/systems/platform.yaml: incidents.DatabasePoolExhausted: no such alert of this system; "
     )
-    assert found[1:] == [
+    assert wrongly[1:] == [
         "rules/systems/platform.yaml: incidents.NodeDiskHigh: app is in group_by of rules/routing.yaml already"
     ]
+    del named["MediaClusterLatencyHigh"]
+    (found,) = routing.name_problems(routes(), named)
+    assert found.startswith("rules/routing.yaml: channels.media-clustering-slack: no alert 'MediaClusterLatencyHigh'; ")
 
 
 def test_every_look_at_watchdog_sends_the_heartbeat() -> None:
@@ -204,22 +211,25 @@ def test_what_is_needed_follows_from_the_channels() -> None:
     # Systems may bring channels of their own.
     brought = {name for system in loader.load().systems.values() for name in system.channels}
     assert {key: [one for one in names if one not in brought] for key, names in routes().secrets().items()} == {
-        "slackWebhookUrl": [
-            "job-queue-slack",
-            "speccursor-slack",
-            "media-slack",
-            "media-clustering-slack",
-            "platform-slack",
-        ],
+        "jobQueueSlackUrl": ["job-queue-slack"],
+        "jobQueuePagerdutyKey": ["job-queue-pagerduty"],
         "notificationWebhookUrl": ["job-queue-webhook"],
+        "speccursorSlackUrl": ["speccursor-slack"],
         "speccursorOnCallEmail": ["speccursor-email"],
-        "pagerdutyRoutingKey": ["speccursor-pagerduty", "media-clustering-pagerduty", "oncall-pagerduty"],
+        "speccursorPagerdutyKey": ["speccursor-pagerduty"],
         "speccursorWebhookUrl": ["speccursor-webhook"],
+        "mediaSlackUrl": ["media-slack"],
         "mediaOnCallEmail": ["media-email"],
+        "mediaPagerdutyKey": ["media-pagerduty"],
+        "mediaClusteringSlackUrl": ["media-clustering-slack"],
+        "mediaClusteringOnCallMention": ["media-clustering-slack"],
+        "mediaClusteringPagerdutyKey": ["media-clustering-pagerduty"],
+        "platformSlackUrl": ["platform-slack"],
+        "oncallPagerdutyKey": ["oncall-pagerduty"],
         "deadMansSwitchUrl": ["dead-mans-switch"],
     }
     assert set(routes().forms()) == set(routes().secrets())
-    assert routes().forms()["pagerdutyRoutingKey"] == "token"
+    assert routes().forms()["oncallPagerdutyKey"] == "token"
     assert routes().forms()["mediaOnCallEmail"] == "address"
 
 

@@ -84,12 +84,12 @@ def document(routes: routing.Routing | None = None, *, mute_windows: bool = True
 
 
 @functools.cache
-def _rendered(mute_windows: bool) -> str:  # noqa: FBT001 -- a cache's key
+def _rendered(mute_windows: bool) -> str:
     return _render(routing.load(), mute_windows=mute_windows)
 
 
 def _render(routes: routing.Routing, *, mute_windows: bool) -> str:
-    values = {"url": "http://127.0.0.1:9", "token": "x", "address": "a@example.com"}
+    values = {"url": "http://127.0.0.1:9", "token": "x", "address": "a@example.com", "mention": "here"}
     secrets = {key: values[form] for key, form in routes.forms().items()}
     mail = routing.Mail(smarthost="127.0.0.1:9", sender="a@example.com")
     return routing.render(routes, TIMING, secrets, mail=mail, mute_windows=mute_windows)

@@ -130,6 +130,14 @@ def render_loki(rule_set: RuleSet, changes: Mapping[str, AlertOverride], links: 
     return {name: _rendered(file, rule_set.thresholds, changes, links) for name, file in rule_set.loki_files.items()}
 
 
+def urls(rule: Rule, links: Links) -> dict[str, str]:
+    """The annotations of an alert that are links, complete for one stack."""
+    return {
+        "runbook_url": f"{links.runbook_base_url.rstrip('/')}/{rule.alert}.md",
+        "dashboard_url": links.dashboard_base_url.rstrip("/") + rule.annotations.dashboard_url,
+    }
+
+
 def effective(rule: AnyAlert, thresholds: Mapping[str, float], change: AlertOverride) -> AnyAlert:
     """The rule with a stack's override applied."""
     labels = rule.labels.model_copy(
@@ -199,9 +207,7 @@ def _recording(rule: RecordingRule) -> Document:
 
 def _document(rule: Rule, links: Links) -> Document:
     document: Document = rule.model_dump(by_alias=True, exclude_none=True)
-    annotations = document["annotations"]
-    annotations["runbook_url"] = f"{links.runbook_base_url.rstrip('/')}/{rule.alert}.md"
-    annotations["dashboard_url"] = links.dashboard_base_url.rstrip("/") + annotations["dashboard_url"]
+    document["annotations"] |= urls(rule, links)
     return document
 
 

@@ -132,8 +132,9 @@ def render_loki(rule_set: RuleSet, changes: Mapping[str, AlertOverride], links: 
 
 def urls(rule: Rule, links: Links) -> dict[str, str]:
     """The annotations of an alert that are links, complete for one stack."""
+    runbook = f"{links.runbook_base_url.rstrip('/')}/{rule.alert}.md"
     return {
-        "runbook_url": f"{links.runbook_base_url.rstrip('/')}/{rule.alert}.md",
+        "runbook_url": runbook,
         "dashboard_url": links.dashboard_base_url.rstrip("/") + rule.annotations.dashboard_url,
     }
 

@@ -29,9 +29,7 @@ def _on_any_cloud(values: Values) -> dict[str, object]:
     )
     return {
         # An equal interval is as wrong as a shorter one: see Routing.timing_problems.
-        "repeat_interval": not (
-            seconds(values.group_interval) < seconds(values.repeat_interval) <= seconds(RETENTION)
-        ),
+        "repeat_interval": not (seconds(values.group_interval) < seconds(values.repeat_interval) <= seconds(RETENTION)),
         "namespace": values.namespace.startswith("kube-") or values.namespace in others,
         "xray": values.xray and values.cloud != "eks",
         "dashboard_base_url": values.grafana and urlsplit(values.dashboard_base_url).path.strip("/"),

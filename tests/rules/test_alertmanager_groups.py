@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from alerting import loader, routing
-from alerting.routing import notified
 from alerting.model import Rule
+from alerting.routing import notified
 from tools.rule_tests import alertmanager
 from tools.rule_tests.alertmanager import Running
 

@@ -13,8 +13,8 @@ import pytest
 from alerting import loader, routing
 from alerting.routing.kinds.email import RECEIVER_HEADER
 from local.toolchain import tool
+from settings.stack_files import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 NAME = "JobQueueDepthHigh"
 GROUP = {"alertname": NAME, "cluster": "local", "queue": 'a "b" & c', "system": "job-queue"}
 

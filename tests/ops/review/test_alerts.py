@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 import pytest
 
+from alerting import routing
 from ops.review import content_diff, messages
 from ops.review.changes import Action, Change, ChangeKind, Detail
-from ops.review.snapshot import Snapshot
-from tests.ops.review.edited import STACK, Copy
+from tests.ops.review.edited import Copy
 
 Changes = Callable[..., dict[str, Change]]
 JOBS = "rules/prometheus/orders.yaml"
@@ -184,9 +184,11 @@ def test_files_that_cannot_be_deployed_are_problems_and_the_others_are_read(copy
     assert any("OrdersDepthHigh" in problem for problem in found.problems)
 
 
-def test_the_message_is_shown_before_and_after(copy: Copy, original: Callable[[str], Snapshot]) -> None:
+def test_the_message_is_shown_before_and_after(copy: Copy) -> None:
+    (copy.folder / "rules" / routing.TEMPLATES).write_text(routing.message_templates())
+    before = copy.read()
     copy.replace("rules/prometheus/orders.yaml", "orders are pending", "orders wait")
-    before, after = original(STACK), copy.read()
+    after = copy.read()
     changes, problem = messages.with_messages(content_diff.changes(before, after), before, after)
     assert problem == ""
     (change,) = changes

@@ -130,15 +130,6 @@ def render_loki(rule_set: RuleSet, changes: Mapping[str, AlertOverride], links: 
     return {name: _rendered(file, rule_set.thresholds, changes, links) for name, file in rule_set.loki_files.items()}
 
 
-def urls(rule: Rule, links: Links) -> dict[str, str]:
-    """The annotations of an alert that are links, complete for one stack."""
-    runbook = f"{links.runbook_base_url.rstrip('/')}/{rule.alert}.md"
-    return {
-        "runbook_url": runbook,
-        "dashboard_url": links.dashboard_base_url.rstrip("/") + rule.annotations.dashboard_url,
-    }
-
-
 def effective(rule: AnyAlert, thresholds: Mapping[str, float], change: AlertOverride) -> AnyAlert:
     """The rule with a stack's override applied."""
     labels = rule.labels.model_copy(
@@ -208,7 +199,7 @@ def _recording(rule: RecordingRule) -> Document:
 
 def _document(rule: Rule, links: Links) -> Document:
     document: Document = rule.model_dump(by_alias=True, exclude_none=True)
-    document["annotations"] |= urls(rule, links)
+    document["annotations"] |= links.of(rule)
     return document
 
 

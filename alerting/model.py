@@ -228,3 +228,10 @@ class Links(Strict):
 
     runbook_base_url: str
     dashboard_base_url: str
+
+    def of(self, rule: Rule) -> dict[str, str]:
+        """The annotations of an alert that are links, complete."""
+        return {
+            "runbook_url": f"{self.runbook_base_url.rstrip('/')}/{rule.alert}.md",
+            "dashboard_url": self.dashboard_base_url.rstrip("/") + rule.annotations.dashboard_url,
+        }

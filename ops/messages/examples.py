@@ -10,7 +10,6 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import quote_plus
 
-from alerting import loader
 from alerting.files import write_yaml
 from alerting.model import Links, Rule, RuleSet
 from local.toolchain import tool
@@ -73,7 +72,7 @@ def _example(rule: Rule, labels: dict[str, str], texts: dict[str, str], where: V
     links = Links(runbook_base_url=where.runbook_base_url, dashboard_base_url=where.dashboard_base_url)
     return Example(
         labels={name: text for name, text in labels.items() if name != "example"} | {"cluster": where.cluster_name},
-        annotations={**texts, **loader.urls(rule, links)},
+        annotations={**texts, **links.of(rule)},
         query=f"{where.prometheus_url.rstrip('/')}/graph?g0.expr={quote_plus(rule.expr)}&g0.tab=1",
     )
 

@@ -199,9 +199,7 @@ def _recording(rule: RecordingRule) -> Document:
 
 def _document(rule: Rule, links: Links) -> Document:
     document: Document = rule.model_dump(by_alias=True, exclude_none=True)
-    annotations = document["annotations"]
-    annotations["runbook_url"] = f"{links.runbook_base_url.rstrip('/')}/{rule.alert}.md"
-    annotations["dashboard_url"] = links.dashboard_base_url.rstrip("/") + annotations["dashboard_url"]
+    document["annotations"] |= links.of(rule)
     return document
 
 

@@ -149,8 +149,8 @@ def _rule(expression: str) -> Rule:
         labels=Labels(severity="info", system="platform", team="platform", page="false", subject="missing-metrics"),
         annotations=Annotations(
             summary="Alerts read {{ $labels.metric }}, which does not exist here",
-            description="No series of {{ $labels.metric }} for an hour (absent is {{ $value }}), although what exposes "
-            "it is there. These alerts cannot fire: {{ $labels.alerts }}.",
+            description="No series of {{ $labels.metric }} for an hour (absent is {{ $value | humanize }}), although "
+            "what exposes it is there. These alerts cannot fire: {{ $labels.alerts }}.",
             dashboard_url="/d/platform-alerting",
         ),
     )

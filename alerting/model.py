@@ -1,5 +1,6 @@
 """Models of a rule file and of a stack's overrides."""
 
+import re
 from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar, cast
 
@@ -35,7 +36,11 @@ class Annotations(Strict):
     @classmethod
     def _has_value(cls, text: str) -> str:
         if "$value" not in text:
-            raise ValueError("must contain the value ({{ $value }})")
+            raise ValueError("must contain the value ({{ $value | humanize }})")
+        if re.search(r"\{\{-?\s*\$value\s*-?\}\}", text):
+            raise ValueError(
+                'writes a million as 1e+06; allowed: {{ $value | humanize }}, {{ $value | printf "%.0f" }} and the like'
+            )
         return text
 
 
@@ -205,3 +210,10 @@ class Links(Strict):
 
     runbook_base_url: str
     dashboard_base_url: str
+
+    def of(self, rule: Rule) -> dict[str, str]:
+        """The annotations of an alert that are links, complete."""
+        return {
+            "runbook_url": f"{self.runbook_base_url.rstrip('/')}/{rule.alert}.md",
+            "dashboard_url": self.dashboard_base_url.rstrip("/") + rule.annotations.dashboard_url,
+        }

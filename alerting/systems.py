@@ -52,6 +52,8 @@ class System(Strict):
     """Channels of the system's own team, in the format of rules/routing.yaml."""
     routes: list[Any] = Field(default_factory=list)
     """Routes of the system's own team, in the format of rules/routing.yaml; they match this system only."""
+    incidents: dict[str, Any] = Field(default_factory=dict)
+    """What tells the incidents of an alert apart; see alerting.routing.model.SystemRouting."""
 
     @field_validator("telemetry")
     @classmethod

@@ -12,6 +12,11 @@ _OUTSIDE = (
     "https on port 443 for a host outside the cluster, because Alertmanager may reach nothing else there; hosts inside "
     "the cluster end in .svc"
 )
+_BLANK = re.compile(r"[\s\x00-\x1f\x7f]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
+_NO_BLANK = "a text without blanks and line ends; this one has some, perhaps at its end"
+_NO_CONTROL = "a text without line ends and other control characters; this one has some, perhaps at its end"
+_MENTION = re.compile(r"here|channel|[SUW][A-Z0-9]{7,}")
 _MAILBOX = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9-]+)+")
 
 
@@ -25,25 +30,53 @@ def problems(raw: Mapping[str, str], encrypted: Collection[str], routing: Routin
     for key, channels in routing.secrets().items():
         text = raw.get(key, "")
         if not text:
-            command = f"pulumi config set {'' if forms[key] == 'address' else '--secret '}{key}"
+            command = f"pulumi config set {'' if forms[key] in ('address', 'mention') else '--secret '}{key}"
             users = " and ".join(channels)
             problems_found.append(f"{key}: required, but not set; needed by channel {users}; set it with: {command}")
         else:
             value_problems = _value_problems(key, text, forms[key], encrypted, values)
             problems_found += [f"{key}: {problem}" for problem in value_problems]
+    problems_found += _place_problems(raw, routing)
     if values:
         problems_found += _server_problems(routing, values)
     return problems_found
 
 
+def _place_problems(raw: Mapping[str, str], routing: Routing) -> Iterator[str]:
+    """Keys with the URL of another place: its messages would arrive there, and nobody would notice."""
+    seen: dict[str, tuple[str, str]] = {}
+    for channel in routing.channels.values():
+        if (place := channel.kind.place()) and (url := raw.get(place[0])):
+            key, where = place
+            first, other = seen.setdefault(url, (where, key))
+            if first != where:
+                yield (
+                    f"{key}: the value (a secret, not shown) is that of {other}, whose webhook posts into {first} "
+                    f"only; allowed: a webhook that was created for {where}"
+                )
+
+
+def control_problems(credentials: Mapping[str, str]) -> Iterator[str]:
+    """One line for each credential (key -> value) with a line end, which a secret made from a file often has."""
+    for key, text in credentials.items():
+        if _CONTROL.search(text):
+            yield f"{key}: {_hidden(_NO_CONTROL)}"
+
+
 def _value_problems(
     key: str, text: str, form: Form, encrypted: Collection[str], values: Values | None
 ) -> Iterator[str]:
+    # A secret that was made from a file often ends in a line end. Python's URL parser drops it, and Alertmanager
+    # refuses the whole configuration.
+    if (_CONTROL if form == "address" else _BLANK).search(text):
+        return iter([_hidden(_NO_CONTROL if form == "address" else _NO_BLANK)])
     match form:
         case "url":
             return _url_problems(key, text, encrypted)
         case "token":
             return _token_problems(key, text, encrypted, _address(values.pagerduty_url) if values else None)
+        case "mention":
+            return _mention_problems(text)
         case "address":
             return _mailbox_problems(text, shown=key not in encrypted)
 
@@ -63,14 +96,20 @@ def _url_problems(key: str, text: str, encrypted: Collection[str]) -> Iterator[s
 
 
 def _token_problems(key: str, text: str, encrypted: Collection[str], server: "_Address | None") -> Iterator[str]:
-    if not text.strip():
-        yield _hidden("a non-blank text")
     if not server or server.inside:
         return
     if key not in encrypted:
         yield _plain(key, "while pagerdutyUrl is inside the cluster (ends in .svc)")
     if not re.fullmatch(r"[A-Za-z0-9]{32}", text):
         yield _hidden("an integration key of PagerDuty's Events API v2, which has 32 letters and digits")
+
+
+def _mention_problems(text: str) -> Iterator[str]:
+    if not _MENTION.fullmatch(text):
+        yield (
+            f"{text!r} is not allowed; allowed: here, channel, or the id of a Slack user group (S…) or user (U…, W…), "
+            "which the profile of either shows"
+        )
 
 
 def _mailbox_problems(text: str, *, shown: bool) -> Iterator[str]:
@@ -80,7 +119,7 @@ def _mailbox_problems(text: str, *, shown: bool) -> Iterator[str]:
 
 
 def _server_problems(routing: Routing, values: Values) -> Iterator[str]:
-    by_mail = " and ".join(name for name, channel in routing.channels.items() if channel.email)
+    by_mail = " and ".join(name for name, channel in routing.channels.items() if channel.kind.by_mail)
     for key, text in (("smtpSmarthost", values.smtp_smarthost), ("smtpFrom", values.smtp_from)):
         if by_mail and not text:
             command = f"pulumi config set {key}"

@@ -49,6 +49,7 @@ def problems(parts: Parts, values: Values | None) -> Iterator[str]:
     if rule_set and routes:
         labels = {alert: rule.labels.model_dump() for alert, rule in rule_set.rules().items()}
         yield from routing.inhibition_problems(routes, labels)
+        yield from routing.name_problems(routes, labels)
     if rule_set and values:
         remote_write = bool(values.remote_write_url) or values.managed_prometheus
         yield from slos.retention_problems(rule_set.slos.values(), values.prometheus_retention, remote_write)

@@ -6,6 +6,7 @@ A refusal shows the field's `allowed` text (settings/values.py), so that text mu
 from urllib.parse import urlsplit
 
 from alerting.durations import seconds
+from alerting.routing import RETENTION
 from settings.apps import SIMULATED_NAMESPACES
 from settings.eks import conflicts as eks_conflicts
 from settings.quantities import quantity_bytes
@@ -28,7 +29,7 @@ def _on_any_cloud(values: Values) -> dict[str, object]:
     )
     return {
         # An equal interval is as wrong as a shorter one: see Routing.timing_problems.
-        "repeat_interval": seconds(values.repeat_interval) <= seconds(values.group_interval),
+        "repeat_interval": not (seconds(values.group_interval) < seconds(values.repeat_interval) <= seconds(RETENTION)),
         "namespace": values.namespace.startswith("kube-") or values.namespace in others,
         "xray": values.xray and values.cloud != "eks",
         "dashboard_base_url": values.grafana and urlsplit(values.dashboard_base_url).path.strip("/"),

@@ -57,6 +57,7 @@ def read(
     if raw.get("opensearchDomain") == "true" and filled.get(_SEARCH):
         problems += _keyed(_password_problems(filled[_SEARCH]))
     present = [key for key in setting_values.SECRETS if filled.get(key)]
+    problems += _keyed([*channel_secrets.control_problems({key: filled[key] for key in present})])
     needed = dict(values.secrets()) if values else {}
     problems += parsing.credential_problems(present, hidden, needed)
     if values:

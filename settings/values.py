@@ -8,7 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from alerting.durations import Duration, PositiveDuration, seconds
 from alerting.model import Links
-from alerting.routing import Mail, Timing
+from alerting.routing import RETENTION, Mail, Timing
 from settings.apps import ALERTMANAGER, GRAFANA, JAEGER, PROMETHEUS, App
 from settings.eks.values import EksValues, Page
 from settings.quantities import Quantity, at_least
@@ -69,7 +69,10 @@ class Values(EksValues):
     evaluation_interval: PositiveDuration = allowed("a Prometheus duration above zero, at most 2m, such as 30s")
     group_wait: Duration = allowed("a Prometheus duration such as 30s")
     group_interval: PositiveDuration = allowed(f"{_DURATION} 5m")
-    repeat_interval: PositiveDuration = allowed(f"{_DURATION} 4h, longer than groupInterval")
+    repeat_interval: PositiveDuration = allowed(
+        f"{_DURATION} 4h, longer than groupInterval and at most {RETENTION}, for which Alertmanager remembers a "
+        "notification"
+    )
     smtp_smarthost: Annotated[str, Field(pattern=r"^([A-Za-z0-9][A-Za-z0-9.-]*:[1-9]\d{0,4})?$")] = allowed(
         "host:port of an SMTP server"
     )

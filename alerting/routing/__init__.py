@@ -14,29 +14,40 @@ from pydantic import ValidationError
 
 from alerting.files import RULES, read_yaml
 from alerting.problems import RulesError, closest, describe
-from alerting.routing.channels import Channel, Email, Form, PagerDuty, Slack, Webhook
-from alerting.routing.model import Inhibition, Route, Routing, RoutingFile, SystemRouting, Timing, values
+from alerting.routing.channels import Channel
+from alerting.routing.kinds.base import ChannelKind, ContactPoint, Form
+from alerting.routing.model import (
+    RETENTION,
+    Incident,
+    Inhibition,
+    Route,
+    Routing,
+    RoutingFile,
+    SystemRouting,
+    Timing,
+    values,
+)
 from alerting.routing.mute_windows import MuteWindow, always
 from alerting.routing.render import TEMPLATES, Mail, render
 
 __all__ = [
+    "RETENTION",
     "TEMPLATES",
     "Channel",
-    "Email",
+    "ChannelKind",
+    "ContactPoint",
     "Form",
     "Inhibition",
     "Mail",
     "MuteWindow",
-    "PagerDuty",
     "Route",
     "Routing",
     "RulesError",
-    "Slack",
     "Timing",
-    "Webhook",
     "inhibition_problems",
     "load",
     "message_templates",
+    "name_problems",
     "render",
 ]
 
@@ -57,12 +68,14 @@ def load(folder: Path = RULES, *, today: date | None = None) -> Routing:
     routes = list(file.routes)
     places = [f"{FILE}: routes[{index}]" for index in range(len(routes))]
     problems: list[str] = []
+    incidents: dict[str, Incident] = {}
     for system, where, own in _system_files(folder, problems):
         for name, channel in own.channels.items():
             if name in channels:
                 problems.append(f"{where}: channels.{name}: defined twice (first in {origin[name]})")
             channels.setdefault(name, channel)
             origin.setdefault(name, where)
+        incidents |= {alert: Incident(system, tuple(labels)) for alert, labels in own.incidents.items()}
         for index, route in enumerate(own.routes):
             place = f"{where}: routes[{index}]"
             if route.match.get("system") != system:
@@ -81,9 +94,11 @@ def load(folder: Path = RULES, *, today: date | None = None) -> Routing:
         mute_windows=file.mute_windows,
         inhibitions=file.inhibitions,
         places=tuple(places),
+        incidents=incidents,
     )
     problems += _channel_problems(routing, origin)
     problems += _form_problems(routing, origin)
+    problems += _place_problems(routing, origin)
     problems += _unreachable(routing)
     problems += routing.timing_problems()
     problems += _mute_problems(routing, today or datetime.now(UTC).date())
@@ -97,6 +112,21 @@ def load(folder: Path = RULES, *, today: date | None = None) -> Routing:
 def message_templates(folder: Path = RULES) -> str:
     """Text of the notification templates; Alertmanager reads them from the file TEMPLATES beside alertmanager.yml."""
     return (folder / TEMPLATES).read_text(encoding="utf-8")
+
+
+def name_problems(routing: Routing, alerts: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
+    """Wrong alerts under `incidents` and `mention`, one line each; `alerts`: name -> labels."""
+    for alert, incident in routing.incidents.items():
+        own = tuple(name for name, labels in alerts.items() if labels.get("system") == incident.system)
+        where = f"rules/systems/{incident.system}.yaml: incidents.{alert}"
+        if alert not in own:
+            yield f"{where}: no such alert of this system; {closest(alert, own)}"
+        elif again := [label for label in incident.labels if label in routing.group_by]:
+            yield f"{where}: {again[0]} is in group_by of {FILE} already"
+    for name, channel in routing.channels.items():
+        for alert in channel.kind.named_alerts():
+            if alert not in alerts:
+                yield f"{FILE}: channels.{name}: no alert {alert!r}; {closest(alert, tuple(alerts))}"
 
 
 def inhibition_problems(routing: Routing, alerts: Mapping[str, Mapping[str, str]]) -> list[str]:
@@ -165,7 +195,26 @@ def _form_problems(routing: Routing, origin: Mapping[str, str]) -> Iterator[str]
                 yield f"{origin[name]}: channels.{name}: {clash}"
 
 
-_FORMS: Mapping[Form, str] = {"url": "the URL", "token": "the routing key", "address": "the e-mail address"}
+_FORMS: Mapping[Form, str] = {
+    "url": "the URL",
+    "token": "the routing key",
+    "address": "the e-mail address",
+    "mention": "who is mentioned",
+}
+
+
+def _place_problems(routing: Routing, origin: Mapping[str, str]) -> Iterator[str]:
+    """Channels that share the key of a URL, although they are different places."""
+    seen: dict[str, tuple[str, str]] = {}
+    for name, channel in routing.channels.items():
+        if place := channel.kind.place():
+            key, where = place
+            first, other = seen.setdefault(key, (where, name))
+            if first != where:
+                yield (
+                    f"{origin[name]}: channels.{name}: {key} posts into {first} of {other}, whatever the message says, "
+                    f"so it cannot post into {where}; allowed: a key of its own"
+                )
 
 
 def _unreachable(routing: Routing) -> Iterator[str]:

@@ -1,15 +1,19 @@
 """Models of routing.yaml: channels, routes, escalation, mute windows and inhibitions."""
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from alerting.base import Slug, Strict
 from alerting.durations import Duration, PositiveDuration, seconds
-from alerting.routing.channels import Channel, Form
+from alerting.routing.channels import Channel
+from alerting.routing.kinds.base import Form
 from alerting.routing.mute_windows import MuteWindow
 
+RETENTION = "120h"
+"""Time for which Alertmanager remembers what it has notified. It would repeat a notification after this time at the
+latest, whatever `repeat_interval` says."""
 Severity = Literal["info", "warning", "critical"]
 LabelName = Annotated[str, Field(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$")]
 # No characters with a meaning in regular expressions, because several values become one expression.
@@ -59,6 +63,19 @@ class Inhibition(Strict):
     source: Match
     target: Match
     equal: Annotated[list[LabelName], Field(min_length=1)]
+    present: list[LabelName] = Field(default_factory=list[LabelName])
+    """Labels of `equal` that the source must have. Otherwise, a label that both sides lack counts as equal."""
+    exceptions: dict[LabelName, Annotated[list[_Value], Field(min_length=1)]] = Field(
+        default_factory=dict[LabelName, list[_Value]], alias="except"
+    )
+    """Label -> values; an alert with one of them is never muted."""
+
+    @model_validator(mode="after")
+    def _present_labels_are_compared(self) -> "Inhibition":
+        for label in self.present:
+            if label not in self.equal:
+                raise ValueError(f"present: {label} is not allowed; allowed: labels in `equal`")
+        return self
 
 
 class Timing(Strict):
@@ -86,6 +103,18 @@ class SystemRouting(Strict):
 
     channels: dict[Slug, Channel] = Field(default_factory=dict[str, Channel])
     routes: list[Route] = Field(default_factory=list[Route])
+    incidents: dict[str, Annotated[list[LabelName], Field(min_length=1)]] = Field(
+        default_factory=dict[str, list[LabelName]]
+    )
+    """Alert -> labels that tell its incidents apart, besides `group_by` of routing.yaml."""
+
+
+class Incident(NamedTuple):
+    """What tells the incidents of one alert apart."""
+
+    system: str
+    labels: tuple[str, ...]
+    """In addition to `group_by`."""
 
 
 class Routing(RoutingFile):
@@ -93,6 +122,8 @@ class Routing(RoutingFile):
 
     places: tuple[str, ...] = ()
     """File and key of each route."""
+    incidents: dict[str, Incident] = Field(default_factory=dict[str, Incident])
+    """By alert, from the systems' files."""
 
     def forms(self) -> dict[str, Form]:
         """Config keys that the channels need -> form of the value."""
@@ -127,6 +158,13 @@ class Routing(RoutingFile):
                     f"{stack}, so Alertmanager would skip every second repetition; allowed: shorter (repeats every "
                     "group_interval) or longer"
                 )
+        if timing is None:
+            problems += [
+                f"{place}: repeat_interval {repeat} is not allowed; allowed: at most {RETENTION}, for which "
+                "Alertmanager remembers a notification"
+                for place, _, repeat in dict.fromkeys(self._paces())
+                if repeat and seconds(repeat) > seconds(RETENTION)
+            ]
         return problems
 
     def _paces(self) -> list[tuple[str, str | None, str | None]]:

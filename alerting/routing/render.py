@@ -43,7 +43,7 @@ def render(
     None.
     """
     kinds = {name: channel.kind for name, channel in routing.channels.items()}
-    if mail is None and any(channel.email for channel in routing.channels.values()):
+    if mail is None and any(kind.by_mail for kind in kinds.values()):
         raise ValueError("an e-mail channel needs the stack's SMTP server")
     document: Document = {
         "global": {"pagerduty_url": pagerduty_url, **(_smtp(mail) if mail else {})},
@@ -85,6 +85,8 @@ def _branch(branch: Branch) -> dict[str, Any]:
     document: Document = {"receiver": branch.channel} if branch.channel else {}
     document["matchers"] = [str(matcher) for matcher in branch.matchers]
     document |= {"continue": branch.goes_on, **branch.times}
+    if branch.group_by:
+        document["group_by"] = list(branch.group_by)
     if branch.mute:
         document["mute_time_intervals"] = list(branch.mute)
     if branch.branches:
@@ -95,10 +97,12 @@ def _branch(branch: Branch) -> dict[str, Any]:
 def inhibit_rules(inhibition: Inhibition) -> Iterator[Document]:
     """One rule that mutes alerts without a page, and one by which pages mute pages."""
     source, target = matchers(inhibition.source), matchers(inhibition.target)
+    source = (*source, *(Matcher(label, "!=", "") for label in inhibition.present))
     exclusions = [NO_HEARTBEAT]
     # Alertmanager never lets an alert inhibit itself, but it may inhibit another alert of the same name. Therefore the
     # names in the source are excluded from the target.
     exclusions += [Matcher("alertname", "!=", name) for name in values(inhibition.source.get("alertname", []))]
+    exclusions += [Matcher(label, "!~", "|".join(spared)) for label, spared in inhibition.exceptions.items()]
     target = (*target, *exclusions)
     no_page, page = Matcher("page", "!=", "true"), Matcher("page", "=", "true")
     by_page = "true" in values(inhibition.source.get("page", "true"))

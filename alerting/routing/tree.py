@@ -10,7 +10,7 @@ class Matcher(NamedTuple):
     """A condition on one label."""
 
     label: str
-    operator: Literal["=", "!=", "=~"]
+    operator: Literal["=", "!=", "=~", "!~"]
     value: str
 
     def __str__(self) -> str:
@@ -27,6 +27,8 @@ class Branch(NamedTuple):
     """Whether an alert also tries the later siblings (Alertmanager's `continue`)."""
     times: Mapping[str, str] = {}
     """group_wait, group_interval and repeat_interval, where they differ from the parent's."""
+    group_by: tuple[str, ...] = ()
+    """Empty: the parent's."""
     mute: tuple[str, ...] = ()
     """Names of mute windows."""
     branches: "tuple[Branch, ...]" = ()
@@ -47,8 +49,8 @@ def tree(routing: Routing, *, mute_windows: bool) -> tuple[Branch, ...]:
     reaches the next route.
     """
     levels = tuple(_levels(routing, mute_windows=mute_windows))
-    routes = (branch for route in routing.routes for branch in _route(route, levels))
-    return (*routes, *levels)
+    routes = (branch for route in routing.routes for branch in _route(routing, route, levels))
+    return (*routes, *_incidents(routing, {}, levels), *levels)
 
 
 def matchers(match: Mapping[str, str | list[str]]) -> tuple[Matcher, ...]:
@@ -59,15 +61,25 @@ def matchers(match: Mapping[str, str | list[str]]) -> tuple[Matcher, ...]:
     )
 
 
-def _route(route: Route, levels: tuple[Branch, ...]) -> Iterator[Branch]:
+def _route(routing: Routing, route: Route, levels: tuple[Branch, ...]) -> Iterator[Branch]:
     own = matchers(route.match)
     times = route.model_dump(include={"group_wait", "group_interval", "repeat_interval"}, exclude_none=True)
-    below = () if route.repeat_interval else levels
+    levels = () if route.repeat_interval else levels
+    below = (*_incidents(routing, route.match, levels), *levels)
     for part in route.also:
         for name in part.channels:
             yield Branch(name, (*own, *matchers(part.match)), goes_on=True, times=times, branches=below)
     for name in route.channels:
         yield Branch(name, own, goes_on=name != route.channels[-1], times=times, branches=below)
+
+
+def _incidents(routing: Routing, match: Mapping[str, str | list[str]], levels: tuple[Branch, ...]) -> Iterator[Branch]:
+    """A branch for each alert that a route's `match` may take and whose incidents are told apart by further labels."""
+    for alert, incident in routing.incidents.items():
+        known = {"alertname": alert, "system": incident.system}
+        if all(known[label] in values(wanted) for label, wanted in match.items() if label in known):
+            group_by = (*routing.group_by, *incident.labels)
+            yield Branch(None, (Matcher("alertname", "=", alert),), group_by=group_by, branches=levels)
 
 
 def _levels(routing: Routing, *, mute_windows: bool) -> Iterator[Branch]:

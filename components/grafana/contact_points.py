@@ -4,31 +4,22 @@ Prometheus, Loki and Alertmanager do the paging. No other module uses Grafana's 
 (its provisioning endpoints are deprecated since Grafana 13).
 """
 
-from collections.abc import Mapping, Sequence
-from typing import NotRequired, TypedDict, assert_never
+from collections.abc import Mapping
+from typing import Any, NotRequired, TypedDict
 
 import pulumi
 from pulumiverse_grafana import alerting
-from pulumiverse_grafana.alerting import NotificationPolicyPolicyArgsDict, NotificationPolicyPolicyPolicyArgsDict
+from pulumiverse_grafana.alerting import (
+    NotificationPolicyPolicyArgsDict,
+    NotificationPolicyPolicyPolicyArgsDict,
+    NotificationPolicyPolicyPolicyPolicyArgsDict,
+)
 
 from alerting.durations import seconds
-from alerting.routing import Channel, Email, MuteWindow, PagerDuty, Routing, Slack, Timing, Webhook
+from alerting.routing import Channel, MuteWindow, Routing, Timing
 from alerting.routing.tree import Branch, tree
 from components.grafana.content import content_options
 from components.grafana.server import GrafanaServer
-
-# Titles have the form of Alertmanager's notifications, so that people and the local receiver read a single form.
-_TITLE = (
-    '[{{ .Status | toUpper }}{{ if eq .Status "firing" }}:{{ len .Alerts.Firing }}{{ end }}] '
-    "{{ .CommonLabels.alertname }} ({{ .CommonLabels.severity }})"
-)
-_TEXT = (
-    "{{ range .Alerts }}*{{ .Annotations.summary }}*\n{{ .Annotations.description }}\n{{ .GeneratorURL }}\n{{ end }}"
-)
-_MAIL = (
-    "{{ range .Alerts }}{{ .Annotations.summary }}\n{{ .Annotations.description }}\n"
-    "Runbook: {{ .Annotations.runbook_url }}\nQuery: {{ .GeneratorURL }}\nSilence: {{ .SilenceURL }}\n\n{{ end }}"
-)
 
 
 class ContactPointsArgs(TypedDict):
@@ -81,50 +72,12 @@ class ContactPoints(pulumi.ComponentResource):
 def _contact_point(
     name: str, title: str, channel: Channel, args: ContactPointsArgs, opts: pulumi.ResourceOptions
 ) -> alerting.ContactPoint:
-    kind, secrets = channel.kind, args["secrets"]
-    quiet = not kind.send_resolved
-    match kind:
-        case Slack():
-            slack: alerting.ContactPointSlackArgsDict = {
-                "url": pulumi.Output.secret(secrets[kind.url_secret]),
-                "recipient": kind.channel,
-                "title": _TITLE,
-                "text": _TEXT,
-                "disable_resolve_message": quiet,
-            }
-            return alerting.ContactPoint(name, name=title, slacks=[slack], opts=opts)
-        case Webhook():
-            webhook: alerting.ContactPointWebhookArgsDict = {
-                # The provider does not mark this address as secret. Marked here, it is encrypted in the state.
-                "url": pulumi.Output.secret(secrets[kind.url_secret]),
-                "http_method": "POST",
-                "disable_resolve_message": quiet,
-            }
-            return alerting.ContactPoint(name, name=title, webhooks=[webhook], opts=opts)
-        case Email():
-            email: alerting.ContactPointEmailArgsDict = {
-                "addresses": [mailbox.strip() for mailbox in secrets[kind.to].split(",")],
-                "single_email": True,
-                "subject": _TITLE,
-                "message": _MAIL,
-                "disable_resolve_message": quiet,
-            }
-            return alerting.ContactPoint(name, name=title, emails=[email], opts=opts)
-        case PagerDuty():
-            pagerduty: alerting.ContactPointPagerdutyArgsDict = {
-                "integration_key": pulumi.Output.secret(secrets[kind.routing_key]),
-                "url": args["pagerduty_url"],
-                "severity": "{{ if .CommonLabels.severity }}{{ .CommonLabels.severity }}{{ else }}error{{ end }}",
-                "summary": _TITLE,
-                "class_": "{{ .CommonLabels.alertname }}",
-                "component": "{{ .CommonLabels.subject }}",
-                "group": "{{ .CommonLabels.system }}",
-                "details": {"receiver": title, "alertname": "{{ .CommonLabels.alertname }}"},
-                "disable_resolve_message": quiet,
-            }
-            return alerting.ContactPoint(name, name=title, pagerduties=[pagerduty], opts=opts)
-        case _:
-            assert_never(kind)
+    point = channel.kind.contact_point(title, args["secrets"], pagerduty_url=args["pagerduty_url"])
+    settings = {
+        key: pulumi.Output.secret(value) if key in point.secret else value for key, value in point.settings.items()
+    }
+    integration: Any = {point.integration: [settings]}
+    return alerting.ContactPoint(name, name=title, **integration, opts=opts)
 
 
 def _mute_timing(name: str, title: str, window: MuteWindow, opts: pulumi.ResourceOptions) -> alerting.MuteTiming:
@@ -148,9 +101,14 @@ def _policy(
 ) -> NotificationPolicyPolicyArgsDict:
     channel = branch.channel or default
     policy: NotificationPolicyPolicyArgsDict = {**_inner_policy(branch, points[channel], mutes)}
-    children: Sequence[NotificationPolicyPolicyPolicyArgsDict] = [
-        _inner_policy(child, points[child.channel or channel], mutes) for child in branch.branches
-    ]
+    children: list[NotificationPolicyPolicyPolicyArgsDict] = []
+    for child in branch.branches:
+        point = points[child.channel or channel]
+        below = [_inner_policy(level, point, mutes) for level in child.branches]
+        inner: NotificationPolicyPolicyPolicyArgsDict = {**_inner_policy(child, point, mutes)}
+        if below:
+            inner["policies"] = below
+        children.append(inner)
     if children:
         policy["policies"] = children
     return policy
@@ -158,9 +116,9 @@ def _policy(
 
 def _inner_policy(
     branch: Branch, point: alerting.ContactPoint, mutes: Mapping[str, alerting.MuteTiming]
-) -> NotificationPolicyPolicyPolicyArgsDict:
+) -> NotificationPolicyPolicyPolicyPolicyArgsDict:
     """The part of a policy that is the same at any depth."""
-    policy: NotificationPolicyPolicyPolicyArgsDict = {
+    policy: NotificationPolicyPolicyPolicyPolicyArgsDict = {
         # Set even if it equals the parent's, because Grafana 9 rejects a policy without a contact point.
         "contact_point": point.name,
         "matchers": [
@@ -168,6 +126,8 @@ def _inner_policy(
         ],
         "continue_": branch.goes_on,
     }
+    if branch.group_by:
+        policy["group_bies"] = ["grafana_folder", *branch.group_by]
     if "group_wait" in branch.times:
         policy["group_wait"] = _duration(branch.times["group_wait"])
     if "group_interval" in branch.times:

@@ -11,6 +11,7 @@ import pulumi
 import pulumi_kubernetes as k8s
 from pulumi_kubernetes.core.v1 import ContainerArgsDict
 
+from alerting import routing
 from alerting.durations import seconds
 from components.kubernetes import network_policies, pods
 from components.kubernetes.checksum import ANNOTATION, checksum
@@ -106,13 +107,15 @@ def _container(args: AlertmanagerArgs) -> ContainerArgsDict:
         "args": [
             f"--config.file={_CONFIG}/alertmanager.yml",
             f"--storage.path={_DATA}",
+            f"--data.retention={routing.RETENTION}",
             f"--web.listen-address=:{PORT}",
             f"--web.external-url={args['external_url']}",
             "--web.route-prefix=/",
             # Formally experimental. Without it, metrics do not show which channel fails.
             "--enable-feature=receiver-name-in-metrics",
             f"--cluster.listen-address=0.0.0.0:{_GOSSIP}",
-            f"--cluster.advertise-address=$(POD_IP):{_GOSSIP}",
+            # An IPv6 address needs the brackets, and an IPv4 address may have them.
+            f"--cluster.advertise-address=[$(POD_IP)]:{_GOSSIP}",
             f"--cluster.peer-timeout={_peer_timeout(args):.3g}s",
             # A restarted peer has a new address. Alertmanager resolves its name again during this time.
             "--cluster.reconnect-timeout=5m",

@@ -67,8 +67,8 @@ class Content:
         """Name of the channel that a delivery was sent to.
 
         Alertmanager names the receiver (= channel) in a webhook, in the details of a PagerDuty event and in a header of
-        an e-mail, and the Slack channel in a Slack message. The URL's path is used only if the payload has no name,
-        because several channels may share one address.
+        an e-mail, whose addresses several channels may share. A message to Slack or Teams goes where its URL leads,
+        whatever it says, so its URL's path names the channel.
         """
         payload: dict[str, Any] = cast(dict[str, Any], delivery.payload) if isinstance(delivery.payload, dict) else {}
         match delivery.kind:
@@ -82,9 +82,7 @@ class Content:
                 lower = {name.lower(): value for name, value in headers.items()}
                 named = lower.get("x-alertmanager-receiver")
             case _:
-                slack_channel = payload.get("channel")
-                slack = ((name, channel.slack) for name, channel in self.routing.channels.items())
-                named = next((name for name, kind in slack if kind and kind.channel == slack_channel), None)
+                named = None
         return str(named or delivery.channel)
 
     def selected(self, names: Sequence[str], system: str | None = None) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """`fire-alerts`: makes every alert fire through the real pipeline and proves that its channels were notified."""
 
+import json
 import os
 import time
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
@@ -11,6 +12,7 @@ import typer
 from rich.console import Console
 from rich.live import Live
 
+from alerting import loader, routing
 from local.paths import STATE
 from ops.clients.cluster_api import ClusterApi
 from ops.clients.kube import Service, service_urls
@@ -27,7 +29,10 @@ from ops.drills.stages import Run, Stage
 from ops.drills.wait_times import duration_text
 from ops.environment import LOCAL, Environment, load
 from ops.errors import OpsError, UsageError
+from ops.messages.preview import previews
+from settings import stack_files
 from settings.apps import LOKI
+from settings.stack_files import StackFileError
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as in shells."""
@@ -37,7 +42,7 @@ REPORTS = STATE / "fire-alerts"
 AlertNames = Annotated[list[str] | None, typer.Option("--alert", help="Only this alert; may be repeated.")]
 Stack = Annotated[str, typer.Option("--environment", help="Stack to drill, as in Pulumi.<stack>.yaml.")]
 System = Annotated[str | None, typer.Option("--system", help="Only alerts of this system.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the plan and change nothing.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the plan and the payloads, and change nothing.")]
 Serial = Annotated[bool, typer.Option("--serial", help="Drill one alert after the other instead of all at once.")]
 JsonFile = Annotated[Path | None, typer.Option("--json", help="Also write the result to this file.")]
 HtmlFile = Annotated[Path | None, typer.Option("--html", help="Also write the page with the timeline to this file.")]
@@ -76,8 +81,7 @@ def fire_alerts(  # noqa: PLR0913 -- the options of the command
     reasons = {name: why for name in names if (why := _left_out(files, name))}
     if dry_run:
         console.print(*report.not_caused(names, reasons), sep="\n")
-        plans = from_files(files, stack, left) if (left := [name for name in names if name not in reasons]) else []
-        console.print(report.plan_table(plans), *report.notes(plans), sep="\n")
+        _dry_run(console, stack, files, [name for name in names if name not in reasons])
         return
     outputs = report_files.Outputs(json=json_file, html=html, folder=REPORTS)
     outputs.check()
@@ -104,6 +108,29 @@ def fire_alerts(  # noqa: PLR0913 -- the options of the command
                 console, stack, services, names, serial=serial, outputs=outputs, longest_window=window, left_out=reasons
             )
         raise typer.Exit(code)
+
+
+def _dry_run(console: Console, stack: Environment, files: Content, names: list[str]) -> None:
+    """Print the plan, and the payload for each channel, rendered by the real Alertmanager."""
+    plans = from_files(files, stack, names) if names else []
+    console.print(report.plan_table(plans, simulated=stack.has_simulator), *report.notes(plans), sep="\n")
+    if not stack.has_simulator:
+        console.print(
+            f"Stack {stack.stack} runs no simulator, so nothing can make its alerts fire; with ALERTMANAGER_URL, "
+            "their routing can be drilled."
+        )
+    try:
+        chosen = [(files.rule(name), files.thresholds.get(name, {})) for name in names]
+        values = stack_files.typed(stack.values)
+        found = previews(chosen, loader.load(), files.routing, routing.message_templates(), values)
+    except (OpsError, StackFileError) as error:
+        console.print(f"Payloads are not shown: {error}", soft_wrap=True)
+        return
+    for delivery in found:
+        alert = delivery.alerts[0]["alertname"]
+        channel = files.channel_of(delivery)
+        console.print(f"\npayload of {alert} for {channel} ({delivery.kind}):")
+        console.print(json.dumps(delivery.payload, indent=2), soft_wrap=True, highlight=False, markup=False)
 
 
 def _left_out(files: Content, name: str) -> str | None:

@@ -91,8 +91,8 @@ def lost(plan: AlertPlan, counted: Count, files: Content) -> list[str]:
 
 
 def _is_about(delivery: Delivery, instance: str) -> bool:
-    if delivery.kind == "slack":
-        # A Slack message has no labels; its text contains the queue.
+    if delivery.kind in ("slack", "card"):
+        # A message for people has no labels; its text contains the queue.
         return re.search(rf"\b{re.escape(instance)}\b", json.dumps(delivery.payload)) is not None
     return any(alert["labels"].get("queue") == instance for alert in delivery.alerts)
 

@@ -37,15 +37,16 @@ def kind(plan: AlertPlan) -> faults.FaultKind:
     return faults.kind(plan.alert)
 
 
-def plan_table(plans: Iterable[AlertPlan]) -> Table:
-    """The planned drills, for --dry-run."""
+def plan_table(plans: Iterable[AlertPlan], *, simulated: bool = True) -> Table:
+    """The planned drills, for --dry-run; without a simulator there are no faults."""
     table = Table(title="Plan (nothing is changed)")
     for column in ("alert = fault", "system", "severity", "fault is", "channels"):
         table.add_column(column, no_wrap=True)
     for column in ("scrape (+ rise) + evaluation\n+ for + group_wait", "late after"):
         table.add_column(column)
     for plan in plans:
-        own = (plan.alert, plan.system, plan.severity, kind(plan), "\n".join(plan.channels))
+        fault = kind(plan) if simulated else "none"
+        own = (plan.alert, plan.system, plan.severity, fault, "\n".join(plan.channels))
         table.add_row(*own, _sum(plan), f"{plan.waits.limit:g} s")
     return table
 

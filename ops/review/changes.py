@@ -59,6 +59,8 @@ class Change:
     details: tuple[Detail, ...] = ()
     diff: str = ""
     """Expressions as a unified diff."""
+    message: str = ""
+    """An alert's message as a unified diff."""
     risks: tuple[str, ...] = ()
     """Easily overlooked consequences: each a clause whose subject is the object."""
 

@@ -10,7 +10,7 @@ from alerting.files import ROOT
 from ops.capacity import comparison
 from ops.drills.fire_alerts import terminal
 from ops.errors import OpsError, UsageError
-from ops.review import commits, content_diff, pull_request_comment, resources, snapshot
+from ops.review import commits, content_diff, messages, pull_request_comment, resources, snapshot
 from ops.review.commits import CHECKOUT
 from ops.review.report import Report
 from ops.review.snapshot import Snapshot
@@ -57,13 +57,15 @@ def report(root: Path, *, base: str, head: str, stack: str, preview: Path | None
         after = snapshot.read(new, stack, name=head)
         if after.values is None and not (new / f"Pulumi.{stack}.yaml").is_file():
             raise UsageError(f"unknown stack {stack!r}; there are: {', '.join(stack_files.names(new)) or 'none'}")
+        changes, no_messages = messages.with_messages(content_diff.changes(before, after), before, after)
         estimate, problem = _cost(old, new, before, after) if cost else (None, "")
         return Report(
             stack=stack,
             base=base,
             head=head,
             commits=(commits.identity(root, base), commits.identity(root, head)),
-            changes=content_diff.changes(before, after),
+            changes=changes,
+            message_problem=no_messages,
             base_problems=before.problems,
             head_problems=after.problems,
             resources=engine,

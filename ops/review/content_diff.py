@@ -112,7 +112,14 @@ def _routing(before: Routing, after: Routing) -> Iterator[Change]:
         (ChangeKind.ESCALATION, before.escalation, after.escalation),
     ):
         yield from compared(_dumped(old), _dumped(new), lambda name, a, b, kind=kind: _plain(kind, name, a, b))
-    whole = [{"default": one.default, "group_by": one.group_by} for one in (before, after)]
+    whole = [
+        {
+            "default": one.default,
+            "group_by": one.group_by,
+            "incidents": {alert: list(incident.labels) for alert, incident in one.incidents.items()},
+        }
+        for one in (before, after)
+    ]
     if found := details(*whole):
         yield Change(kind=ChangeKind.ROUTE, name="(every alert)", action=action(before, after), details=found)
 

@@ -102,7 +102,12 @@ def _last(report: Report) -> Iterator[_Section]:
     """The sections that only some readers need."""
     if settings := report.of(ChangeKind.SETTING):
         yield _table("Settings", settings)
-    if diffs := [_diff(change) for change in report.changes if change.diff]:
+    if shown := [_diff(change.name, change.message) for change in report.changes if change.message]:
+        title = f"Messages, before and after ({len(shown)})"
+        yield _Section(title=title, blocks=shown, collapsed=True)
+    elif report.message_problem:
+        yield _Section(title="Messages", blocks=[f"Not rendered: {_escaped(report.message_problem)}"])
+    if diffs := [_diff(change.name, change.diff) for change in report.changes if change.diff]:
         yield _Section(title=f"Expressions ({len(diffs)})", blocks=diffs, collapsed=True)
     if report.base_problems:
         lines = [f"- {_escaped(line)}" for line in report.base_problems]
@@ -158,14 +163,14 @@ def _detail(detail: Detail) -> str:
     return f"{_cell(detail.what)}: {arrow}"
 
 
-def _diff(change: Change) -> str:
-    lines = change.diff.splitlines()
+def _diff(name: str, text: str) -> str:
+    lines = text.splitlines()
     shown = "\n".join(lines[:_LONGEST_DIFF]) + (
         f"\n… {len(lines) - _LONGEST_DIFF} more lines" if len(lines) > _LONGEST_DIFF else ""
     )
     longest = max((len(run) for run in re.findall(r"`+", shown)), default=0)
     fence = "`" * max(3, longest + 1)
-    return f"**{_escaped(change.name)}**\n{fence}diff\n{shown}\n{fence}\n"
+    return f"**{_escaped(name)}**\n{fence}diff\n{shown}\n{fence}\n"
 
 
 def _cell(text: str) -> str:

@@ -33,6 +33,8 @@ class Report:
     cost: Comparison | None = None
     """None if it was not requested, or cannot be estimated."""
     cost_problem: str = ""
+    message_problem: str = ""
+    """Why the alerts' messages are not shown; empty if they are."""
 
     @property
     def risks(self) -> list[tuple[Change, str]]:

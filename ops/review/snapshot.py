@@ -66,6 +66,8 @@ class Snapshot:
     """Maps uids to the dashboards' JSON."""
     runbooks: Mapping[str, str]
     """Maps alerts to the text of their runbook."""
+    templates: str
+    """Text of the notification templates; empty if the commit has none."""
     values: StackValues | None
     """None if the commit has no such stack."""
     problems: tuple[str, ...]
@@ -92,9 +94,14 @@ def read(folder: Path, stack: str, *, name: str) -> Snapshot:
             page.stem: page.read_text(encoding="utf-8")
             for page in sorted((folder / "rules" / loader.RUNBOOKS).glob("*.md"))
         },
+        templates=_text(folder / "rules" / routing.TEMPLATES),
         values=values,
         problems=tuple(problems),
     )
+
+
+def _text(file: Path) -> str:
+    return file.read_text(encoding="utf-8") if file.is_file() else ""
 
 
 def _part(load: Callable[[], _Part], problems: list[str]) -> _Part | None:

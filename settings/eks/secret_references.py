@@ -41,4 +41,5 @@ def placeholder(form: str, key: str) -> str:
         "url": f"https://offline.invalid/{key}",
         "token": "0" * 32,
         "address": "offline@offline.invalid",
+        "mention": "here",
     }.get(form, "Offline-preview-1")

@@ -25,7 +25,7 @@ class Delivery:
     """Seconds since the epoch."""
     channel: str
     kind: str
-    """`webhook`, `slack`, `pagerduty`, `email` or `malformed`."""
+    """`webhook`, `slack`, `pagerduty`, `email`, `card` or `malformed`."""
     status: str
     """`firing`, `resolved` or `malformed`."""
     alerts: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])

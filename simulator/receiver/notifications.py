@@ -1,4 +1,6 @@
-"""Parses Alertmanager's HTTP notifications: webhook (version 4), Slack, and PagerDuty (events version 2).
+"""Parses Alertmanager's HTTP notifications: webhook (version 4), Slack, PagerDuty (events version 2), and others.
+
+Other kinds, such as the cards of Microsoft Teams, need no code here: their title is found wherever it is.
 
 Titles must have the form of rules/notifications.tmpl. mails.py parses mails.
 """
@@ -6,6 +8,7 @@ Titles must have the form of rules/notifications.tmpl. mails.py parses mails.
 import json
 import math
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, cast
@@ -29,6 +32,8 @@ class NotificationKind(StrEnum):
     SLACK = "slack"
     PAGERDUTY = "pagerduty"
     EMAIL = "email"
+    CARD = "card"
+    """Any other message with a title, such as a card of Microsoft Teams."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,11 +74,17 @@ def parse(body: bytes) -> tuple[Any, Notification]:
     document = cast(dict[str, Any], payload)
     if "alerts" in document:
         return document, _webhook(document)
-    if "attachments" in document:
-        return document, _slack(document)
     if "event_action" in document:
         return document | {"routing_key": NOT_KEPT}, _pagerduty(document)
-    raise MalformedError("must contain `alerts` (webhook), `attachments` (Slack) or `event_action` (PagerDuty)")
+    # Teams calls its cards attachments, too, and names their type.
+    if "attachments" in document and "type" not in document:
+        return document, _slack(document)
+    if title := next(_titles(document), None):
+        return document, titled(title, NotificationKind.CARD)
+    raise MalformedError(
+        "must contain `alerts` (webhook), `event_action` (PagerDuty), `attachments` (Slack), or a title that starts "
+        "with [FIRING:n] or [RESOLVED]"
+    )
 
 
 def titled(title: object, kind: NotificationKind) -> Notification:
@@ -84,6 +95,18 @@ def titled(title: object, kind: NotificationKind) -> Notification:
     status, name = match.group(1).lower(), match.group(2) or ""
     alerts = (Alert(alertname=name, status=status),) if name else ()
     return Notification(kind=kind, status=status, alerts=alerts)
+
+
+def _titles(value: object) -> Iterator[str]:
+    """The texts with the form of a title, in the order of the document."""
+    if isinstance(value, str) and _TITLE.match(value):
+        yield value
+    if isinstance(value, dict):
+        for member in cast(dict[str, object], value).values():
+            yield from _titles(member)
+    if isinstance(value, list):
+        for member in cast(list[object], value):
+            yield from _titles(member)
 
 
 def _webhook(document: dict[str, Any]) -> Notification:

@@ -90,7 +90,12 @@ def test_dashboards_are_in_the_folder_of_their_system(engine: Engine, preview: b
 
 
 ROUTES = routing.load()
-VALUES = {"url": "https://hooks.example.com/hush", "token": "hush-key", "address": "a@example.com, b@example.com"}
+VALUES = {
+    "url": "https://hooks.example.com/hush",
+    "token": "hush-key",
+    "address": "a@example.com, b@example.com",
+    "mention": "here",
+}
 
 
 def points(*, mute_windows: bool = True) -> Callable[[], None]:
@@ -148,6 +153,9 @@ def _route(policy: dict[str, Any]) -> dict[str, Any]:
     route = {theirs: policy[ours] for ours, theirs in names.items() if ours in policy}
     # Grafana writes 24h as 1d.
     route |= {key: {"1d": "24h"}.get(value, value) for key, value in route.items() if key == "repeat_interval"}
+    if "groupBies" in policy:
+        folder, *route["group_by"] = policy["groupBies"]
+        assert folder == "grafana_folder"
     route["matchers"] = [f'{one["label"]}{one["match"]}"{one["value"]}"' for one in policy["matchers"]]
     return route | ({"routes": [_route(one) for one in policy["policies"]]} if "policies" in policy else {})
 

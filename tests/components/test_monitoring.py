@@ -107,22 +107,34 @@ def test_alertmanager_starts_with_its_arguments(program: Program, tmp_path: Path
     assert "unknown long flag" not in result.stderr
 
 
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
+def test_alertmanager_joins_its_peers_by_either_kind_of_address(program: Program, tmp_path: Path, address: str) -> None:
+    """Alertmanager opens its gossip port before it reads a configuration file, which is missing here."""
+    (advertised,) = [one for one in container(program(), "alertmanager")["args"] if "advertise-address" in one]
+    arguments = [
+        advertised.replace("$(POD_IP)", address),
+        "--cluster.listen-address=0.0.0.0:0",
+        f"--config.file={tmp_path / 'absent.yml'}",
+        f"--storage.path={tmp_path}",
+        "--web.listen-address=127.0.0.1:0",
+    ]
+    result = subprocess.run([tool("alertmanager"), *arguments], capture_output=True, text=True, check=False, timeout=60)
+    assert "absent.yml" in result.stderr
+    assert "unable to initialize gossip mesh" not in result.stderr
+
+
 @pytest.mark.parametrize(
     ("setting", "value", "changed"),
     [
         ("alertOverrides", '{"TargetDown": {"for": "7m"}}', {"prometheus-rules"}),  # no pod changes
         (
-            "slackWebhookUrl",
+            "platformSlackUrl",
             "https://hooks.slack.com/services/hush-other",
             {
                 "alertmanager-config",
                 "alertmanager-statefulset",
-                # The contact points in Grafana have the same URL.
-                "contact-points-job-queue-slack",
+                # The same channel in Grafana.
                 "contact-points-platform-slack",
-                "contact-points-speccursor-slack",
-                "contact-points-media-slack",
-                "contact-points-media-clustering-slack",
             },
         ),
     ],
@@ -148,8 +160,8 @@ def test_alertmanager_configuration_is_the_rendered_routing(program: Program) ->
     document = yaml.safe_load(secret.inputs["stringData"]["alertmanager.yml"])
     addresses = {receiver.pop("name"): next(one for (one,) in receiver.values()) for receiver in document["receivers"]}
     assert addresses["dead-mans-switch"]["url"] == SECRETS["deadMansSwitchUrl"]
-    assert addresses["job-queue-slack"]["api_url"] == SECRETS["slackWebhookUrl"]
-    assert addresses["oncall-pagerduty"]["routing_key"] == SECRETS["pagerdutyRoutingKey"]
+    assert addresses["job-queue-slack"]["api_url"] == SECRETS["jobQueueSlackUrl"]
+    assert addresses["oncall-pagerduty"]["routing_key"] == SECRETS["oncallPagerdutyKey"]
     assert addresses["media-email"]["to"] == "oncall-media@example.com"
     assert document["route"]["group_wait"] == "30s"
     assert document["templates"] == ["notifications.tmpl"]

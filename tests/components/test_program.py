@@ -162,7 +162,7 @@ def test_outputs_contain_endpoints_alerts_and_timing(program: Program) -> None:
         "severity": "critical",
         "system": "job-queue",
         "page": "true",
-        "channels": ["oncall-pagerduty", "job-queue-slack", "job-queue-webhook"],
+        "channels": ["job-queue-pagerduty", "job-queue-slack", "job-queue-webhook"],
     }
     assert exports["alerts"]["Watchdog"]["channels"] == ["dead-mans-switch"]
     assert exports["timing"]["groupWait"] == "1s"

@@ -119,15 +119,19 @@ def alertmanager_config(folder: Path, receiver: int, smtp: int) -> Path:
     routes = routing.load()
     timing = routing.Timing(group_wait=SHORT, group_interval="1s", repeat_interval="5m")
     values = {
-        "url": f"http://127.0.0.1:{receiver}/deliver/any",
         "token": "0123456789abcdef0123456789abcdef",
         "address": "oncall@receiver.test",
+        "mention": "here",
     }
+    secrets = {key: values.get(form, "") for key, form in routes.forms().items()}
+    for name, channel in routes.channels.items():  # a URL for each channel, as the local stack has
+        urls = [key for key, form in channel.kind.keys().items() if form == "url"]
+        secrets |= dict.fromkeys(urls, f"http://127.0.0.1:{receiver}/deliver/{name}")
     mail = routing.Mail(smarthost=f"127.0.0.1:{smtp}", sender="alertmanager@stack.test", require_tls=False)
     text = routing.render(
         routes,
         timing,
-        {key: values[form] for key, form in routes.forms().items()},
+        secrets,
         mail=mail,
         pagerduty_url=f"http://127.0.0.1:{receiver}/deliver/pagerduty",
         mute_windows=False,

@@ -28,6 +28,9 @@ def test_a_dry_run_shows_the_plan(ops: Callable[..., Done]) -> None:
     for text in ("JobQueueDepthHigh", "JobQueueRedisErrors", "job-queue-slack", "job-queue-webhook", "shortened"):
         assert text in done.stdout
     assert "JobQueueNoWorkers" not in done.stdout
+    assert "payload of JobQueueDepthHigh for job-queue-slack (slack):" in done.stdout
+    assert '"title": "[FIRING:1] JobQueueDepthHigh (warning, local)"' in done.stdout
+    assert "2000 jobs are pending in queue queue-1" in done.stdout, "twice the threshold"
 
 
 def test_a_dry_run_of_another_stack_has_its_own_waits(ops: Callable[..., Done]) -> None:
@@ -36,6 +39,9 @@ def test_a_dry_run_of_another_stack_has_its_own_waits(ops: Callable[..., Done]) 
     assert done.returncode == 0, done.stderr
     assert "30 + 30 + 120 + 30" in done.stdout
     assert "shortened" not in done.stdout
+    assert "simulated" not in done.stdout, "production has no simulator"
+    assert "Stack production runs no simulator" in done.stdout
+    assert "https://grafana.production.example.com/d/job-queue-overview?from=" in done.stdout
 
 
 def test_a_dry_run_of_everything_shows_every_system_and_every_kind_of_proof(ops: Callable[..., Done]) -> None:

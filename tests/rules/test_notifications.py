@@ -10,9 +10,10 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
-from alerting import routing
-from alerting.routing.channels import RECEIVER_HEADER
+from alerting import loader, routing
+from alerting.routing.kinds.email import RECEIVER_HEADER
 from local.toolchain import tool
+from settings.stack_files import ROOT
 
 NAME = "JobQueueDepthHigh"
 GROUP = {"alertname": NAME, "cluster": "local", "queue": 'a "b" & c', "system": "job-queue"}
@@ -21,7 +22,7 @@ GROUP = {"alertname": NAME, "cluster": "local", "queue": 'a "b" & c', "system": 
 def alert(number: int = 1, status: str = "firing", **annotations: str) -> dict[str, Any]:
     return {
         "status": status,
-        "labels": {**GROUP, "severity": "warning", "pod": f"p{number}"},
+        "labels": {**GROUP, "severity": "warning", "team": "jobs", "pod": f"p{number}"},
         "annotations": {
             "summary": "SUM",
             "description": f"DESC {number}",
@@ -41,7 +42,7 @@ def data(*alerts: dict[str, Any], severity: str = "warning", **more: Any) -> dic
         "status": "firing" if any(one["status"] == "firing" for one in alerts) else "resolved",
         "receiver": "job-queue-slack",
         "externalURL": "https://am.test",
-        "commonLabels": {**GROUP, "severity": severity},
+        "commonLabels": {**GROUP, "severity": severity, "team": "jobs"},
         "commonAnnotations": {key: common[key] for key in ("summary", "runbook_url", "dashboard_url")},
         "groupLabels": GROUP,
         "alerts": list(alerts),
@@ -76,10 +77,10 @@ def render(tmp_path: Path) -> Any:
     return rendered
 
 
-def receiver(name: str) -> dict[str, Any]:
-    """The one integration of the channel's receiver."""
+def receiver(name: str, who: str = "here") -> dict[str, Any]:
+    """The one integration of the channel's receiver; `who` is mentioned."""
     routes = routing.load()
-    secrets = dict.fromkeys(routes.secrets(), "SECRET")
+    secrets = {key: who if form == "mention" else "SECRET" for key, form in routes.forms().items()}
     ((found,),) = routes.channels[name].kind.receiver(name, secrets).values()
     return found
 
@@ -113,13 +114,19 @@ def test_slacks_color(render: Any, status: str, severity: str, color: str) -> No
 
 def test_slack_says_what_a_person_needs(render: Any) -> None:
     text = render(receiver("job-queue-slack")["text"], data(alert(1), alert(2, "resolved")))
+    lines = text.splitlines()
+    where = 'pod=p1, queue=a "b" &amp; c'
+    assert lines[:3] == ["*SUM*", "DESC 1", f"since 2026-03-02 10:00 UTC · team jobs · {where}"]
+    names = [link.rpartition("|")[2] for link in re.findall(r"<([^>]+)>", lines[3])]
+    assert names == ["Runbook", "Dashboard", "Query", "Silence", "All alerts"], "in the order in which they are needed"
     for part in (
-        "*SUM*\nDESC 1\n<https://run.test/R.md|Runbook> · <https://dash.test/d/x|Dashboard> · "
-        "<https://prom.test/graph?g0.expr=up|Query>",
-        "*SUM* (resolved)\nDESC 2\n",
-        "<https://am.test/#/alerts?receiver=job-queue-slack|All alerts>",
+        "<https://run.test/R.md|",
+        "<https://prom.test/graph?g0.expr=up|",
+        "/#/alerts?receiver=job-queue-slack|",
     ):
-        assert part in text
+        assert part in lines[3]
+    other = '• over: pod=p2, queue=a "b" &amp; c, 2026-03-02 10:00 to 2026-03-02 10:05 UTC, 5m 0s'
+    assert lines[4:] == [other], "an alert that is over stands apart, with its times"
     (silence,) = re.findall(r"<([^>|]+)\|Silence>", text)
     assert silence_filter(silence) == EXPECTED_FILTER
 
@@ -130,11 +137,75 @@ def test_slack_text_of_strangers_calls_nobody(render: Any) -> None:
     assert "<!channel>" not in text
 
 
-@pytest.mark.parametrize(("count", "cut"), [(10, ""), (11, "… and 1 more"), (42, "… and 32 more")])
+@pytest.mark.parametrize(("count", "cut"), [(5, ""), (6, "… and 1 more that fire"), (42, "… and 37 more that fire")])
 def test_slack_cuts_long_groups(render: Any, count: int, cut: str) -> None:
     text = render(receiver("job-queue-slack")["text"], data(*(alert(number) for number in range(count))))
-    assert text.count("DESC ") == min(count, 10)
+    assert text.count("pod=p") == min(count, 5)
     assert (cut in text) if cut else (" more" not in text)
+
+
+def test_a_resolved_message_reads_as_resolved(render: Any) -> None:
+    """Descriptions are written in the present tense, with the last value."""
+    values = data(alert(1, "resolved"))
+    slack = render(receiver("job-queue-slack")["text"], values)
+    assert slack.startswith("*Over:* *SUM*\nLast state: DESC 1\n2026-03-02 10:00 to 2026-03-02 10:05 UTC, 5m 0s · ")
+    teams = render('{{ template "teams.text" . }}', values)
+    assert "**Over:** **SUM**\n\nLast state: DESC 1\n" in teams
+    subject = render(receiver("media-email")["headers"]["Subject"], values)
+    assert subject.strip() == f"[RESOLVED] {NAME} (warning, local) is over: SUM"
+    mail = render(receiver("media-email")["text"], values)
+    assert "Over: SUM\nLast state: DESC 1\n" in mail
+    page = render(receiver("media-email")["html"], values, "html")
+    assert "Over: SUM" in page
+    assert "Last state: DESC 1" in page
+
+
+def dashboard(text: str) -> tuple[str, dict[str, str]]:
+    """Path and parameters of the dashboard's link in a Slack text."""
+    (url,) = re.findall(r"<([^>|]+)\|Dashboard>", text)
+    parts = urlsplit(url)
+    return parts.path, {name: value for name, (value,) in parse_qs(parts.query).items()}
+
+
+def test_the_dashboard_opens_with_the_alerts_labels_and_time(render: Any) -> None:
+    text = receiver("job-queue-slack")["text"]
+    began = 1772445600  # 2026-03-02 10:00 UTC
+    path, parameters = dashboard(render(text, data(alert(1))))
+    assert path == "/d/x"
+    assert parameters == {"from": str((began - 3600) * 1000), "to": "now", "var-queue": GROUP["queue"]}
+    _, parameters = dashboard(render(text, data(alert(1, "resolved"))))
+    assert parameters["to"] == str((began + 300 + 900) * 1000)
+    page = render(receiver("media-email")["html"], data(alert(1)), "html")
+    (link,) = re.findall(r'<a href="([^"]*)">Dashboard</a>', page)
+    assert parse_qs(urlsplit(html.unescape(link)).query)["var-queue"] == [GROUP["queue"]]
+
+
+def test_links_carry_every_variable_that_an_alert_can_have() -> None:
+    """The list of names in the templates, compared with the dashboards' variables and the labels of all alerts."""
+    lists = set(re.findall(r'match "\^\(([a-z_|]+)\)\$"', routing.message_templates()))
+    (names,) = [set(found.split("|")) for found in lists]
+    variables = {
+        variable["name"]
+        for file in (ROOT / "dashboards/rendered").glob("*.json")
+        for variable in json.loads(file.read_text())["templating"]["list"]
+        if variable["type"] in ("query", "custom")
+    }
+    expressions = " ".join(rule.expr for rule in [*loader.load().rules().values(), *loader.load().recordings()])
+    labels = {label.strip() for found in re.findall(r"by \(([^)]*)\)", expressions) for label in found.split(",")}
+    missing = (variables & labels) - names
+    assert not missing, "alerts have these labels and dashboards these variables"
+    assert not names - variables, "no dashboard has these variables"
+
+
+def test_only_who_is_on_call_is_mentioned_and_only_while_it_fires(render: Any) -> None:
+    pretext = receiver("media-clustering-slack", who="S0123ABCD")["pretext"]
+    latency = {"alertname": "MediaClusterLatencyHigh", "severity": "warning", "cluster": "c"}
+    assert render(pretext, data(alert(), commonLabels=latency)) == "<!subteam^S0123ABCD>"
+    assert render(pretext, data(alert(1, "resolved"), commonLabels=latency)) == ""
+    assert render(pretext, data(alert())) == ""
+    here = receiver("media-clustering-slack", who="here")["pretext"]
+    assert render(here, data(alert(), commonLabels=latency)) == "<!here>"
+    assert "pretext" not in receiver("media-slack")
 
 
 def test_pagerduty_says_what_a_person_needs(render: Any) -> None:
@@ -149,10 +220,13 @@ def test_pagerduty_says_what_a_person_needs(render: Any) -> None:
     assert (details["firing"].count("DESC"), details["resolved"].count("DESC")) == (2, 1)
     assert "  pod = p2" in details["firing"]
     links = {one["text"]: render(one["href"], values).strip() for one in found["links"]}
+    assert list(links) == ["Runbook", "Dashboard", "Query", "Silence"]
+    assert links.pop("Dashboard").startswith("https://dash.test/d/x?from=")
+    assert "since 2026-03-02 10:00 UTC" in details["firing"]
+    assert details["team"] == "jobs"
     assert links.pop("Silence").startswith("https://am.test/#/silences/new?filter=%7Balertname%3D%22JobQueueDepthHigh")
     assert links == {
         "Runbook": "https://run.test/R.md",
-        "Dashboard": "https://dash.test/d/x",
         "Query": "https://prom.test/graph?g0.expr=up",
     }
     assert render(found["client_url"], values) == "https://am.test/#/alerts?receiver=job-queue-slack"
@@ -181,20 +255,20 @@ def test_mail_as_text(render: Any) -> None:
     text = render(receiver("media-email")["text"], data(alert(1), alert(2, "resolved")))
     for part in (
         "1 firing",
-        "1 resolved",
+        "1 over",
         "DESC 1",
-        "since      2026-03-02 10:00:00 UTC",
-        "until      2026-03-02 10:05:00 UTC",
-        "runbook    https://run.test/R.md",
-        "dashboard  https://dash.test/d/x",
-        "query      https://prom.test/graph?g0.expr=up",
+        "when       since 2026-03-02 10:00 UTC",
+        "when       2026-03-02 10:00 to 2026-03-02 10:05 UTC, 5m 0s",
+        "Runbook     https://run.test/R.md",
+        "Dashboard   https://dash.test/d/x?from=",
+        "Query       https://prom.test/graph?g0.expr=up",
+        "Team        jobs",
         "pod=p1",
         "https://am.test/#/alerts?receiver=",
     ):
         assert part in text
     (silence,) = re.findall(r"Silence +(\S+)", text)
     assert silence_filter(silence) == EXPECTED_FILTER
-    assert text.count("until") == 1
 
 
 def test_mail_as_html_escapes(render: Any) -> None:
@@ -209,7 +283,7 @@ def test_mail_as_html_escapes(render: Any) -> None:
     assert "javascript:" not in page
     assert "#cf222e" in page
     links = {text: html.unescape(url) for url, text in re.findall(r'<a href="([^"]*)">([^<]*)</a>', page)}
-    assert links["Dashboard"] == "https://dash.test/d/x"
+    assert links["Dashboard"].startswith("https://dash.test/d/x?from=")
     assert parse_qs(urlsplit(links["Query"]).query) == {"g0.expr": ["up"]}
     assert silence_filter(links["Silence"]) == EXPECTED_FILTER
     assert links["All alerts"] == "https://am.test/#/alerts?receiver=job-queue-slack"

@@ -13,6 +13,7 @@ from alerting import loader, routing
 from alerting.durations import seconds
 from alerting.model import Rule
 from alerting.routing import Mail, Timing, notified
+from alerting.routing.model import Incident, values
 from alerting.routing.tree import tree
 from local.toolchain import tool
 from tests.mock_engine import SECRETS
@@ -20,7 +21,11 @@ from tools.rule_tests import route_cases
 
 TIMING = Timing(group_wait="30s", group_interval="5m", repeat_interval="4h")
 MAIL = Mail(smarthost="smtp.example.com:587", sender="alerts@example.com")
-ADDRESSES = {"speccursorOnCallEmail": "oncall@speccursor.test", "mediaOnCallEmail": "oncall@media.test"}
+ADDRESSES = {
+    "speccursorOnCallEmail": "oncall@speccursor.test",
+    "mediaOnCallEmail": "oncall@media.test",
+    "mediaClusteringOnCallMention": "here",
+}
 CASES = route_cases.load()
 
 
@@ -99,12 +104,19 @@ def test_severities_are_told_at_their_own_pace(mute_windows: bool) -> None:
         "mute_time_intervals": ["nights", "weekends"],
     }
     expected = [muted, *levels] if mute_windows else levels
+
+    def below(one: dict[str, Any]) -> list[dict[str, Any]]:
+        """The levels of a route; those of an alert with incidents of its own are the same."""
+        for apart in (inner for inner in one["routes"] if "group_by" in inner):
+            assert apart["routes"] == expected
+        return [inner for inner in one["routes"] if "group_by" not in inner and "receiver" not in inner]
+
     for one in route["routes"]:
-        if "receiver" not in one or one["receiver"] == "dead-mans-switch":
+        if one.get("receiver") == "dead-mans-switch":
             assert "routes" not in one
-        else:
-            assert one["routes"] == expected, one["receiver"]
-    assert [one for one in route["routes"] if "receiver" not in one] == expected, "of the default"
+        elif "receiver" in one:
+            assert below(one) == expected, one["receiver"]
+    assert below(route) == expected, "of the default"
 
 
 def test_whatever_a_page_is_it_has_no_mute_window() -> None:
@@ -139,10 +151,34 @@ def test_every_inhibition_has_sources_and_targets_among_the_alerts() -> None:
     named = {alert: rule.labels.model_dump() for alert, rule in rules().items()}
     assert routing.inhibition_problems(routes(), named) == []
     few = {alert: own for alert, own in named.items() if own["severity"] != "critical" and alert != "TargetDown"}
-    assert routing.inhibition_problems(routes(), few) == [
+    assert routing.inhibition_problems(routes(), few)[:2] == [
         "rules/routing.yaml: inhibitions.worse-severity.source: matches no alert: {severity: critical}",
-        "rules/routing.yaml: inhibitions.target-down.source: matches no alert: {alertname: TargetDown, scope: app}",
+        "rules/routing.yaml: inhibitions.target-down.source: matches no alert: "
+        "{alertname: TargetDown, scope: app, job: pods}",
     ]
+
+
+def test_every_cause_and_symptom_is_an_alert() -> None:
+    """A match takes a list of names, of which inhibition_problems wants only one to exist."""
+    for name, inhibition in routes().inhibitions.items():
+        for match in (inhibition.source, inhibition.target):
+            assert set(values(match.get("alertname", []))) <= set(rules()), name
+
+
+def test_incidents_are_of_alerts_of_their_system() -> None:
+    named = {alert: rule.labels.model_dump() for alert, rule in rules().items()}
+    assert list(routing.name_problems(routes(), named)) == []
+    wrong = {"DatabasePoolExhausted": Incident("platform", ("pod",)), "NodeDiskHigh": Incident("platform", ("app",))}
+    wrongly = list(routing.name_problems(routes().model_copy(update={"incidents": wrong}), named))
+    assert wrongly[0].startswith(
+        "rules/systems/platform.yaml: incidents.DatabasePoolExhausted: no such alert of this system; "
+    )
+    assert wrongly[1:] == [
+        "rules/systems/platform.yaml: incidents.NodeDiskHigh: app is in group_by of rules/routing.yaml already"
+    ]
+    del named["MediaClusterLatencyHigh"]
+    (found,) = routing.name_problems(routes(), named)
+    assert found.startswith("rules/routing.yaml: channels.media-clustering-slack: no alert 'MediaClusterLatencyHigh'; ")
 
 
 def test_every_look_at_watchdog_sends_the_heartbeat() -> None:
@@ -175,22 +211,25 @@ def test_what_is_needed_follows_from_the_channels() -> None:
     # Systems may bring channels of their own.
     brought = {name for system in loader.load().systems.values() for name in system.channels}
     assert {key: [one for one in names if one not in brought] for key, names in routes().secrets().items()} == {
-        "slackWebhookUrl": [
-            "job-queue-slack",
-            "speccursor-slack",
-            "media-slack",
-            "media-clustering-slack",
-            "platform-slack",
-        ],
+        "jobQueueSlackUrl": ["job-queue-slack"],
+        "jobQueuePagerdutyKey": ["job-queue-pagerduty"],
         "notificationWebhookUrl": ["job-queue-webhook"],
+        "speccursorSlackUrl": ["speccursor-slack"],
         "speccursorOnCallEmail": ["speccursor-email"],
-        "pagerdutyRoutingKey": ["speccursor-pagerduty", "media-clustering-pagerduty", "oncall-pagerduty"],
+        "speccursorPagerdutyKey": ["speccursor-pagerduty"],
         "speccursorWebhookUrl": ["speccursor-webhook"],
+        "mediaSlackUrl": ["media-slack"],
         "mediaOnCallEmail": ["media-email"],
+        "mediaPagerdutyKey": ["media-pagerduty"],
+        "mediaClusteringSlackUrl": ["media-clustering-slack"],
+        "mediaClusteringOnCallMention": ["media-clustering-slack"],
+        "mediaClusteringPagerdutyKey": ["media-clustering-pagerduty"],
+        "platformSlackUrl": ["platform-slack"],
+        "oncallPagerdutyKey": ["oncall-pagerduty"],
         "deadMansSwitchUrl": ["dead-mans-switch"],
     }
     assert set(routes().forms()) == set(routes().secrets())
-    assert routes().forms()["pagerdutyRoutingKey"] == "token"
+    assert routes().forms()["oncallPagerdutyKey"] == "token"
     assert routes().forms()["mediaOnCallEmail"] == "address"
 
 

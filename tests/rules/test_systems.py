@@ -68,7 +68,7 @@ def test_a_new_system_needs_files_only(tmp_path: Path) -> None:
     )
     head = "groups:\n  - name: till\n    rules:\n      - alert: TillEmpty\n        expr: till_coins < 3\n"
     labels = "        labels: {severity: info, system: till, team: till, page: 'false', subject: coins}\n"
-    notes = "        annotations: {summary: a, description: '{{ $value }}', dashboard_url: /d/till}\n"
+    notes = "        annotations: {summary: a, description: '{{ $value | humanize }}', dashboard_url: /d/till}\n"
     (tmp_path / "prometheus/till.yaml").write_text(head + labels + notes)
     (tmp_path / "runbooks/TillEmpty.md").write_text("# TillEmpty\n")
     rule_set = loader.load(tmp_path)

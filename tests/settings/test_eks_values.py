@@ -261,5 +261,5 @@ def test_staging_and_production_set_the_same_keys() -> None:
 @pytest.mark.parametrize("stack", ["staging", "production"])
 def test_an_offline_preview_needs_no_secret(stack: str) -> None:
     loaded = settings.parse(stack_config(stack) | {"offlinePreview": "true"}, [], stack=stack)
-    assert loaded.secrets["slackWebhookUrl"].get_secret_value() == "https://offline.invalid/slackWebhookUrl"
+    assert loaded.secrets["platformSlackUrl"].get_secret_value() == "https://offline.invalid/platformSlackUrl"
     assert not loaded.has_cluster

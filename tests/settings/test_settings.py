@@ -44,7 +44,12 @@ def problems(**changes: str | None) -> tuple[str, ...]:
 def test_every_stack_is_valid_once_its_secrets_are_set(stack: str) -> None:
     secrets = {} if stack == "local" else SECRETS
     loaded = settings.parse(stack_config(stack) | secrets, list(secrets))
-    assert set(loaded.secrets) == {*SECRETS, "speccursorOnCallEmail", "mediaOnCallEmail"}
+    assert set(loaded.secrets) == {
+        *SECRETS,
+        "speccursorOnCallEmail",
+        "mediaOnCallEmail",
+        "mediaClusteringOnCallMention",
+    }
 
 
 @pytest.mark.parametrize(
@@ -64,10 +69,11 @@ def test_every_stack_is_valid_once_its_secrets_are_set(stack: str) -> None:
         ("clusterName", None, "required, but not set; allowed: up to 100 letters, digits, `-`, `_` and `.`"),
         ("namespace", "Observability", '"Observability" is not allowed; allowed: a DNS label of at most 57 characters (small letters, digits and `-`) that nothing else uses'),
         ("scrapeInterval", "10m", '"10m" is not allowed; allowed: a Prometheus duration above zero, at most 2m, such as 30s'),
-        ("repeatInterval", "1m", '"1m" is not allowed; allowed: a Prometheus duration above zero such as 4h, longer than groupInterval'),
-        ("repeatInterval", "300s", '"300s" is not allowed; allowed: a Prometheus duration above zero such as 4h, longer than groupInterval'),
-        ("slackWebhookUrl", "http://hush.example.com", OUTSIDE),
-        ("slackWebhookUrl", "https://hush.example.com:8443/x", OUTSIDE),
+        ("repeatInterval", "1m", '"1m" is not allowed; allowed: a Prometheus duration above zero such as 4h, longer than groupInterval and at most 120h, for which Alertmanager remembers a notification'),
+        ("repeatInterval", "6d", '"6d" is not allowed; allowed: a Prometheus duration above zero such as 4h, longer than groupInterval and at most 120h, for which Alertmanager remembers a notification'),
+        ("repeatInterval", "300s", '"300s" is not allowed; allowed: a Prometheus duration above zero such as 4h, longer than groupInterval and at most 120h, for which Alertmanager remembers a notification'),
+        ("platformSlackUrl", "http://hush.example.com", OUTSIDE),
+        ("platformSlackUrl", "https://hush.example.com:8443/x", OUTSIDE),
         ("deadMansSwitchUrl", "http://hush.example.com:443", OUTSIDE),
         ("deadMansSwitchUrl", "http://hush.svc.example.com:8080", OUTSIDE),
         ("notificationWebhookUrl", "https://hush.example.com:port", "the value (a secret, not shown) is not allowed; allowed: an http or https URL"),
@@ -95,10 +101,10 @@ def test_every_stack_is_valid_once_its_secrets_are_set(stack: str) -> None:
         ("lokiS3AccessKeyId", "hush", "set, but not used; allowed: only when lokiS3Endpoint is set; remove it with: pulumi config rm lokiS3AccessKeyId"),
         ("alertOverrides", "[]", "[] is not allowed; allowed: an object: alert name -> its changes"),
         ("alertOverrides", "{", '"{" is not allowed; allowed: an object: alert name -> its changes'),
-        ("slackWebhookUrl", None, f"required, but not set; needed by channel {' and '.join(routing.load().secrets()['slackWebhookUrl'])}; set it with: {PLAIN} slackWebhookUrl"),
+        ("platformSlackUrl", None, f"required, but not set; needed by channel {' and '.join(routing.load().secrets()['platformSlackUrl'])}; set it with: {PLAIN} platformSlackUrl"),
         ("deadMansSwitchUrl", "", f"required, but not set; needed by channel dead-mans-switch; set it with: {PLAIN} deadMansSwitchUrl"),
-        ("slackWebhookUrl", "hush", "the value (a secret, not shown) is not allowed; allowed: an http or https URL"),
-        ("slackWebhookUrl", "http://[hush", "the value (a secret, not shown) is not allowed; allowed: an http or https URL"),
+        ("platformSlackUrl", "hush", "the value (a secret, not shown) is not allowed; allowed: an http or https URL"),
+        ("platformSlackUrl", "http://[hush", "the value (a secret, not shown) is not allowed; allowed: an http or https URL"),
     ],
 )  # fmt: skip
 def test_names_key_value_and_what_is_allowed(key: str, value: str | None, problem: str) -> None:
@@ -123,7 +129,7 @@ def test_reports_everything_at_once() -> None:
         cloud="gke",
         prometheusRetention="long",
         bogus="1",
-        slackWebhookUrl=None,
+        platformSlackUrl=None,
         serviceNamespaces='["ok", "Not OK"]',
         alertOverrides='{"Nope": {}}',
     )
@@ -131,7 +137,7 @@ def test_reports_everything_at_once() -> None:
         "observability:cloud",
         "observability:prometheusRetention",
         "observability:bogus",
-        "observability:slackWebhookUrl",
+        "observability:platformSlackUrl",
         "observability:serviceNamespaces[1]",
         "observability:alertOverrides.Nope",
     }
@@ -237,7 +243,7 @@ def test_reads_the_configuration_that_the_engine_passes(monkeypatch: pytest.Monk
     monkeypatch.setattr("components.eks.preflight.check", facts.offline)
     loaded = configuration.load()
     assert loaded.values.cluster_name == "observability-staging"
-    assert loaded.secrets["slackWebhookUrl"].get_secret_value() == SECRETS["slackWebhookUrl"]
+    assert loaded.secrets["platformSlackUrl"].get_secret_value() == SECRETS["platformSlackUrl"]
     assert "hush" not in repr(loaded)
 
 

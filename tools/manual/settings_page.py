@@ -32,7 +32,7 @@ An empty text means "not set".
 All problems are reported together, with the key, the value and what is allowed, before anything changes.
 
     pulumi config set --stack staging prometheusReplicas 3
-    pulumi config set --stack staging --secret slackWebhookUrl https://hooks.slack.com/services/...
+    pulumi config set --stack staging --secret platformSlackUrl https://hooks.slack.com/services/...
 """
 _SECRETS = """\
 Secrets are encrypted in the stack file (`pulumi config set --secret`), never in plain text.

@@ -123,6 +123,7 @@ def _subtree(name: str, config: Config) -> dict[str, Any]:
     tree = copy.deepcopy(config["route"])
 
     def rename(route: dict[str, Any]) -> None:
+        route.pop("group_by", None)
         if route.get("mute_time_intervals"):
             route["mute_time_intervals"] = [f"{window} {name}" for window in route["mute_time_intervals"]]
         for child in route.get("routes") or []:

@@ -44,25 +44,50 @@ def same(config: Config, other: Config) -> bool:
 
 
 def _same_inhibitions(rules: Sequence[Any], others: Sequence[Any]) -> bool:
-    sides = ("source_matchers", "target_matchers")
-    domain = _domain([matcher for rule in (*rules, *others) for side in sides for matcher in rule[side]])
     both = (*rules, *others)
-    # Alerts that match the same matchers are of one kind. No label is both in a matcher and in `equal`.
-    kinds = {tuple(notified.holds(rule[side], one) for rule in both for side in sides) for one in domain}
+    kinds = _kinds(both)
 
-    def agreeing(kind: tuple[bool, ...], target: tuple[bool, ...], first: int, last: int) -> set[frozenset[str]]:
+    def agreeing(source: int, target: int, first: int, last: int) -> set[frozenset[str]]:
         found = {
             frozenset(both[n]["equal"])
             for n in range(first, last)
-            if kind[2 * n] and target[2 * n + 1] and not (target[2 * n] and kind[2 * n + 1])
+            if source >> 2 * n & 1 and target >> 2 * n + 1 & 1 and not (target >> 2 * n & 1 and source >> 2 * n + 1 & 1)
         }
         return {one for one in found if not any(less < one for less in found)}
 
+    # Only a rule that the other side lacks can make a difference.
+    changed = [n for n, rule in enumerate(both) if rule not in (others if n < len(rules) else rules)]
     return all(
         agreeing(source, target, 0, len(rules)) == agreeing(source, target, len(rules), len(both))
+        for n in changed
         for source in kinds
+        if source >> 2 * n & 1
         for target in kinds
+        if target >> 2 * n + 1 & 1
     )
+
+
+def _kinds(rules: Sequence[Any]) -> set[int]:
+    """The kinds of alerts that the rules distinguish: bit 2n says whether rule n has it as a source, 2n+1 as a target.
+
+    A label that is in a matcher and in `equal` counts as equal whatever its value is, so a difference may be reported
+    that no alert shows.
+    """
+    sides = [rule[side] for rule in rules for side in ("source_matchers", "target_matchers")]
+    named = _named([matcher for side in sides for matcher in side])
+    # One label after the other, because all combinations of all values are too many.
+    found = {(1 << len(sides)) - 1}
+    for label, values in named.items():
+        masks = {
+            sum(
+                notified.holds([matcher for matcher in side if notified.parts(matcher)[0] == label], {label: value})
+                << bit
+                for bit, side in enumerate(sides)
+            )
+            for value in values
+        }
+        found = {kind & mask for kind in found for mask in masks}
+    return found
 
 
 def _paths(config: Config, labels: Labels) -> set[Notification]:
@@ -74,6 +99,12 @@ def _of_routes(config: Config) -> Iterator[str]:
 
 
 def _domain(matchers: Sequence[str]) -> list[dict[str, str]]:
+    values = _named(matchers)
+    return [dict(zip(values, one, strict=True)) for one in itertools.product(*values.values())]
+
+
+def _named(matchers: Sequence[str]) -> dict[str, dict[str, None]]:
+    """For each label, every value that a matcher names, and one that none names."""
     values: dict[str, dict[str, None]] = {}
     for matcher in dict.fromkeys(matchers):
         label, operator, value = notified.parts(matcher)
@@ -81,7 +112,7 @@ def _domain(matchers: Sequence[str]) -> list[dict[str, str]]:
             raise ValueError(f"cannot list what the matcher {matcher} matches")
         named = value.split("|") if "~" in operator else [value]
         values.setdefault(label, {"none of them": None}).update(dict.fromkeys(named))
-    return [dict(zip(values, one, strict=True)) for one in itertools.product(*values.values())]
+    return values
 
 
 def _holds(interval: Mapping[str, Any], day: str, hour: int) -> bool:

@@ -21,10 +21,18 @@ from tools.recording.engine import KubernetesMocks, Recorded, RecordingMonitor
 
 STACKS = ("local", "staging", "production")
 SECRETS = {
-    "slackWebhookUrl": "https://hooks.slack.com/services/T0/B0/hush-slack",
+    "jobQueueSlackUrl": "https://hooks.slack.com/services/T0/B0/hush-slack",
+    "speccursorSlackUrl": "https://hooks.slack.com/services/T0/B1/hush-slack",
+    "mediaSlackUrl": "https://hooks.slack.com/services/T0/B2/hush-slack",
+    "mediaClusteringSlackUrl": "https://hooks.slack.com/services/T0/B3/hush-slack",
+    "platformSlackUrl": "https://hooks.slack.com/services/T0/B4/hush-slack",
     "notificationWebhookUrl": "https://hooks.example.com/hush-webhook",
     "speccursorWebhookUrl": "https://hooks.example.com/hush-security",
-    "pagerdutyRoutingKey": "hushpagerdutyhushpagerdutyhushpd",
+    "jobQueuePagerdutyKey": "hushpagerdutyhushpagerdutyhushp0",
+    "speccursorPagerdutyKey": "hushpagerdutyhushpagerdutyhushp1",
+    "mediaPagerdutyKey": "hushpagerdutyhushpagerdutyhushp2",
+    "mediaClusteringPagerdutyKey": "hushpagerdutyhushpagerdutyhushp3",
+    "oncallPagerdutyKey": "hushpagerdutyhushpagerdutyhushp4",
     "deadMansSwitchUrl": "https://switch.example.com/hush-switch",
 }
 """Well-formed values for the secrets of the channels, which the files of real stacks do not hold."""

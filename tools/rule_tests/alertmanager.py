@@ -21,13 +21,28 @@ TIMING = routing.Timing(group_wait="1s", group_interval="1h", repeat_interval="4
 Labels = Mapping[str, str]
 
 
+@dataclass(frozen=True)
+class Message:
+    """One notification that Alertmanager sent."""
+
+    receiver: str
+    group: str
+    """Key of the group. PagerDuty's key of the incident follows from it."""
+    alerts: tuple[dict[str, str], ...]
+    """Labels of each alert."""
+
+
 @dataclass
 class Running:
     """A running Alertmanager and its notifications."""
 
     url: str
-    notifications: list[tuple[str, dict[str, str]]] = field(default_factory=list)
-    """Receiver and labels of each alert."""
+    messages: list[Message] = field(default_factory=list)
+
+    @property
+    def notifications(self) -> list[tuple[str, dict[str, str]]]:
+        """Receiver and labels of each alert."""
+        return [(message.receiver, alert) for message in self.messages for alert in message.alerts]
 
     def fire(self, *alerts: Labels) -> None:
         """Make these alerts fire."""
@@ -62,27 +77,28 @@ class Running:
         return found[0]
 
 
-def document(routes: routing.Routing | None = None) -> dict[str, Any]:
+def document(routes: routing.Routing | None = None, *, mute_windows: bool = True) -> dict[str, Any]:
     """The deployed alertmanager.yml, with short waits."""
-    return yaml_text.load(_rendered() if routes is None else _render(routes))
+    text = _rendered(mute_windows) if routes is None else _render(routes, mute_windows=mute_windows)
+    return yaml_text.load(text)
 
 
 @functools.cache
-def _rendered() -> str:
-    return _render(routing.load())
+def _rendered(mute_windows: bool) -> str:
+    return _render(routing.load(), mute_windows=mute_windows)
 
 
-def _render(routes: routing.Routing) -> str:
-    values = {"url": "http://127.0.0.1:9", "token": "x", "address": "a@example.com"}
+def _render(routes: routing.Routing, *, mute_windows: bool) -> str:
+    values = {"url": "http://127.0.0.1:9", "token": "x", "address": "a@example.com", "mention": "here"}
     secrets = {key: values[form] for key, form in routes.forms().items()}
     mail = routing.Mail(smarthost="127.0.0.1:9", sender="a@example.com")
-    return routing.render(routes, TIMING, secrets, mail=mail)
+    return routing.render(routes, TIMING, secrets, mail=mail, mute_windows=mute_windows)
 
 
 @contextlib.contextmanager
 def running(config: dict[str, Any], folder: Path, *, notifies: bool = True) -> Generator[Running]:
     """Runs Alertmanager with this configuration during the block; without notifications it can hold more alerts."""
-    with _receiver() as (address, notifications):
+    with _receiver() as (address, messages):
         config = config | {
             "receivers": [
                 {"name": one["name"], "webhook_configs": [{"url": f"{address}/{one['name']}"}] if notifies else []}
@@ -101,17 +117,19 @@ def running(config: dict[str, Any], folder: Path, *, notifies: bool = True) -> G
             "--cluster.listen-address=",
         ]
         with Server("alertmanager", arguments, folder, f"{url}/-/ready"):
-            yield Running(url, notifications)
+            yield Running(url, messages)
 
 
 @contextlib.contextmanager
-def _receiver() -> Generator[tuple[str, list[tuple[str, dict[str, str]]]]]:
-    notifications: list[tuple[str, dict[str, str]]] = []
+def _receiver() -> Generator[tuple[str, list[Message]]]:
+    messages: list[Message] = []
 
     class Receiver(Handler):
         def respond(self) -> None:
-            notifications.extend((self.path[1:], alert["labels"]) for alert in json.loads(self.body())["alerts"])
+            sent = json.loads(self.body())
+            alerts = tuple(alert["labels"] for alert in sent["alerts"])
+            messages.append(Message(self.path[1:], sent["groupKey"], alerts))
             self.answer(200)
 
     with serving(Receiver) as url:
-        yield url, notifications
+        yield url, messages

@@ -204,13 +204,13 @@ def test_no_cli_no_token(monkeypatch: pytest.MonkeyPatch, account: Account) -> N
 def test_everything_at_once(account: Account) -> None:
     found = check(
         account,
-        {"slackWebhookUrl": Reference("absent")},
+        {"platformSlackUrl": Reference("absent")},
         clusterName="none",
         hostedZoneId="Z0",
         manageLokiBucket="false",
     )
     assert [line.split(": ")[0] for line in found.problems] == [
-        *("clusterName", "hostedZoneId", "lokiBucket", "slackWebhookUrl")
+        *("clusterName", "hostedZoneId", "lokiBucket", "platformSlackUrl")
     ]
 
 

@@ -107,33 +107,33 @@ def test_asks_once_for_each_secret(client: Any) -> None:
 
 def test_what_a_reference_leads_to_is_checked_like_any_secret() -> None:
     def answer(values: Any, references: Any, stack: str) -> Findings:
-        assert references["slackWebhookUrl"] == Reference("observability/staging", "slackWebhookUrl")
+        assert references["platformSlackUrl"] == Reference("observability/staging", "platformSlackUrl")
         return Findings(
             facts=facts.offline(values, references).facts,
             secrets={
-                "slackWebhookUrl": "http://hush.example.com",
+                "platformSlackUrl": "http://hush.example.com",
                 "deadMansSwitchUrl": "https://hush.example.com/read",
             },
-            problems=["pagerdutyRoutingKey: aws-secret:observability/staging#x cannot be read: gone"],
+            problems=["oncallPagerdutyKey: aws-secret:observability/staging#x cannot be read: gone"],
         )
 
     with pytest.raises(settings.SettingsError) as error:
         settings.parse(stack_config("staging"), [], ask_aws=answer)
     assert [line.split(": ")[0] for line in error.value.problems] == [
-        "observability:pagerdutyRoutingKey",
-        "observability:slackWebhookUrl",
+        "observability:oncallPagerdutyKey",
+        "observability:platformSlackUrl",
     ]
     assert "hush" not in str(error.value)
 
 
 def test_references_need_eks() -> None:
     with pytest.raises(settings.SettingsError) as error:
-        settings.parse(stack_config("local") | {"slackWebhookUrl": "aws-secret:x"}, [])
+        settings.parse(stack_config("local") | {"platformSlackUrl": "aws-secret:x"}, [])
     assert error.value.problems == (
-        "observability:slackWebhookUrl: a reference is not allowed; allowed only when cloud is eks",
+        "observability:platformSlackUrl: a reference is not allowed; allowed only when cloud is eks",
     )
 
 
 def test_a_secret_may_stand_in_the_stack_file_instead() -> None:
     loaded = settings.parse(stack_config("staging") | SECRETS, list(SECRETS))
-    assert loaded.secrets["slackWebhookUrl"].get_secret_value() == SECRETS["slackWebhookUrl"]
+    assert loaded.secrets["platformSlackUrl"].get_secret_value() == SECRETS["platformSlackUrl"]

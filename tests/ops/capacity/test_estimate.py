@@ -178,7 +178,7 @@ def test_a_key_that_an_older_commit_lacks_has_todays_default() -> None:
 
 
 def test_secrets_are_counted_once_each() -> None:
-    keys = {"slackWebhookUrl": "aws-secret:a/b#slack", "pagerdutyRoutingKey": "aws-secret:a/b#pd", "x": "aws-secret:c"}
+    keys = {"platformSlackUrl": "aws-secret:a/b#slack", "oncallPagerdutyKey": "aws-secret:a/b#pd", "x": "aws-secret:c"}
     assert sized(**keys).secrets == 2
 
 

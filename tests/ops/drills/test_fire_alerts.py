@@ -28,7 +28,7 @@ LEVELS = ["JobQueueDepthHigh", "JobQueueNoWorkers"]
 """Alerts that resolve at once, without a rate window."""
 CHANNELS = {
     "JobQueueDepthHigh": {"job-queue-slack", "job-queue-webhook"},
-    "JobQueueNoWorkers": {"job-queue-slack", "job-queue-webhook", "oncall-pagerduty"},
+    "JobQueueNoWorkers": {"job-queue-slack", "job-queue-webhook", "job-queue-pagerduty"},
 }
 
 

@@ -138,8 +138,8 @@ def test_durations_are_written_in_their_usual_unit(seconds: float, text: str) ->
 @pytest.mark.parametrize(
     ("kind", "payload", "channel"),
     [
-        ("slack", {"channel": "#platform-alerts"}, "platform-slack"),
-        ("slack", {"channel": "#somewhere"}, "path"),
+        ("slack", {"channel": "#platform-alerts"}, "path"),  # Slack ignores it
+        ("card", {"type": "message"}, "path"),
         ("webhook", {"receiver": "job-queue-webhook"}, "job-queue-webhook"),
         ("webhook", {}, "path"),
         ("pagerduty", {"payload": {"custom_details": {"receiver": "oncall-pagerduty"}}}, "oncall-pagerduty"),

@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
+from alerting import routing
+from ops.review import content_diff, messages
 from ops.review.changes import Action, Change, ChangeKind, Detail
 from tests.ops.review.edited import Copy
 
@@ -85,7 +87,7 @@ def test_a_new_alert_shows_its_labels_and_its_receivers(copy: Copy, changes: Cha
         """      - alert: OrdersNew
         expr: orders_workers_active > 7
         labels: {severity: critical, system: orders, team: orders, page: "true", subject: depth}
-        annotations: {summary: S, description: '{{ $value }}', dashboard_url: /d/orders-overview}
+        annotations: {summary: S, description: '{{ $value | humanize }}', dashboard_url: /d/orders-overview}
       # Every server reports""",
     )
     (copy.folder / "rules/runbooks/OrdersNew.md").write_text("# What to do\n")
@@ -180,3 +182,16 @@ def test_files_that_cannot_be_deployed_are_problems_and_the_others_are_read(copy
     assert found.rules is None
     assert found.routing is not None
     assert any("OrdersDepthHigh" in problem for problem in found.problems)
+
+
+def test_the_message_is_shown_before_and_after(copy: Copy) -> None:
+    (copy.folder / "rules" / routing.TEMPLATES).write_text(routing.message_templates())
+    before = copy.read()
+    copy.replace("rules/prometheus/orders.yaml", "orders are pending", "orders wait")
+    after = copy.read()
+    changes, problem = messages.with_messages(content_diff.changes(before, after), before, after)
+    assert problem == ""
+    (change,) = changes
+    removed, added = [line for line in change.message.splitlines() if line[0] in "+-"]
+    assert removed == added.replace("orders wait", "orders are pending").replace("+", "-", 1)
+    assert "orders wait in queue queue-1" in added

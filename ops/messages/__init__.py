@@ -1,0 +1,1 @@
+"""Shows the messages that a stack would send: example alerts, rendered by the real promtool and Alertmanager."""

@@ -26,12 +26,18 @@ GATEWAY_TRACE_BYTES = 20 * 1024
 """Memory of one waiting trace: about ten spans of 2 KiB."""
 
 REQUEST_BYTES = 4 * 2**20
-"""The largest request that a collector's receiver accepts, uncompressed."""
+"""The largest request that an agent accepts from a program, uncompressed."""
+BATCH_BYTES = 2 * REQUEST_BYTES
+"""The largest batch that a queue sends. A queue drops a record above it, and all records behind that one in its request,
+without counting them. A request may be one record, takes up to twice its size when JSON becomes protobuf, and grows by
+the names of its pod."""
+RECEIVER_BYTES = 2 * BATCH_BYTES
+"""The largest request that a gateway or Jaeger accepts: any batch, with room."""
 # Share of an agent's memory for traces that wait for gateways. The agent refuses data above 60 % of its memory.
 _AGENT_QUEUES_SHARE = 0.25
 _LARGEST_QUEUE = 16 * 2**20
-# A request larger than the queue would be refused forever. The pod names that the agent adds enlarge it slightly.
-_SMALLEST_QUEUE = REQUEST_BYTES * 5 // 4
+# A batch larger than the queue would be refused forever.
+_SMALLEST_QUEUE = BATCH_BYTES
 
 # CPU cores and memory that each pod of an app requests, where no setting decides.
 CPU = {

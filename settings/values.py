@@ -114,7 +114,7 @@ class Values(EksValues):
     collector_storage: Annotated[Quantity, at_least("64Mi")] = quantity("5Gi", least="64Mi")
     collector_memory: Annotated[Quantity, at_least("128Mi")] = quantity("512Mi", least="128Mi")
     collector_agent_memory: Annotated[Quantity, at_least("64Mi")] = quantity(
-        "256Mi", least="64Mi, and 20Mi for each of collectorReplicas"
+        "256Mi", least="64Mi, and 32Mi for each of collectorReplicas"
     )
     trace_sampling_percentage: Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)] = allowed(
         "a number from 0 to 100"

@@ -61,7 +61,7 @@ def render(config: AgentConfig) -> str:
             "file_storage": shared_config.file_storage(config.data_folder),
         },
         "receivers": {
-            "otlp": shared_config.otlp_receiver(config.listen),
+            "otlp": shared_config.otlp_receiver(config.listen, sizes.REQUEST_BYTES),
             "file_log": _pod_logs(config),
         },
         "processors": {
@@ -234,5 +234,7 @@ def _by_trace(config: AgentConfig) -> Document:
             "sizer": "bytes",
             "queue_size": config.queue_bytes,
             "num_consumers": 4,
+            # A request of many small parts grows by the pod's names in each. Split, it fits into the queues in memory.
+            "batch": {"sizer": "bytes", "flush_timeout": "200ms", "min_size": 1, "max_size": sizes.BATCH_BYTES},
         },
     }

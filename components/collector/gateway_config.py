@@ -76,7 +76,7 @@ def render(config: GatewayConfig) -> str:
             "file_storage": shared_config.file_storage(config.data_folder),
             **({"sigv4auth": {"region": config.xray_region, "service": "xray"}} if x_ray else {}),
         },
-        "receivers": {"otlp": shared_config.otlp_receiver(config.listen)},
+        "receivers": {"otlp": shared_config.otlp_receiver(config.listen, sizes.RECEIVER_BYTES)},
         "processors": {
             "memory_limiter": shared_config.memory_limiter(),
             "tail_sampling": _sampling(config),

@@ -42,8 +42,13 @@ def write(file: Path, *lines: str, tag: str = "F") -> None:
 
 
 @contextmanager
-def log_pipeline(folder: Path, log_index: str | None = None, storage_bytes: int = 2**30) -> Generator[Pipeline]:
-    """All of it, running; with `log_index` the gateway sends lines of requests to this URL, too."""
+def log_pipeline(
+    folder: Path, log_index: str | None = None, storage_bytes: int = 2**30, jaeger: str = "127.0.0.1:9"
+) -> Generator[Pipeline]:
+    """All of it, running; with `log_index` the gateway sends lines of requests to this URL, too.
+
+    Kept traces go to host:port `jaeger`.
+    """
     pods, listen, gateway_listen = folder / "pods", loopback(), loopback()
     pods.mkdir()
     target = f"127.0.0.1:{gateway_listen.grpc}"
@@ -54,7 +59,7 @@ def log_pipeline(folder: Path, log_index: str | None = None, storage_bytes: int 
             scrape_interval="5s",
             memory_bytes=2**29,
             storage_bytes=storage_bytes,
-            jaeger="127.0.0.1:9",
+            jaeger=jaeger,
             loki=sink.url,
             log_index=log_index,
             data_folder=str(folder / "gateway" / "data"),

@@ -194,9 +194,9 @@ def test_gateways_share_the_memory_for_an_agents_queues(memory: int, gateways: i
 
 
 def test_an_agent_too_small_for_its_gateways_is_refused() -> None:
-    with pytest.raises(ValueError, match="256Mi is too small for 20 gateways; allowed: 400Mi or more"):
+    with pytest.raises(ValueError, match="256Mi is too small for 20 gateways; allowed: 640Mi or more"):
         sizes.gateway_queue_bytes(256 * 2**20, 20)
-    assert sizes.gateway_queue_bytes(400 * 2**20, 20) > sizes.REQUEST_BYTES
+    assert sizes.gateway_queue_bytes(640 * 2**20, 20) == sizes.BATCH_BYTES
 
 
 @pytest.mark.parametrize(("text", "go"), [("30s", "30000ms"), ("14d", "1209600000ms"), ("1y", "31536000000ms")])

@@ -87,7 +87,7 @@ def test_every_stack_is_valid_once_its_secrets_are_set(stack: str) -> None:
         ("traceSamplingPercentage", "ten", '"ten" is not allowed; allowed: a number from 0 to 100'),
         ("traceDecisionWait", "10m", '"10m" is not allowed; allowed: a Prometheus duration from 1s to 5m, such as 10s'),
         ("collectorMemory", "512", '"512" is not allowed; allowed: a Kubernetes quantity of at least 128Mi, such as 512Mi'),
-        ("collectorReplicas", "20", '"256Mi" is not allowed; allowed: a Kubernetes quantity of at least 64Mi, and 20Mi for each of collectorReplicas, such as 256Mi'),
+        ("collectorReplicas", "20", '"256Mi" is not allowed; allowed: a Kubernetes quantity of at least 64Mi, and 32Mi for each of collectorReplicas, such as 256Mi'),
         ("namespace", "kube-system", '"kube-system" is not allowed; allowed: a DNS label of at most 57 characters (small letters, digits and `-`) that nothing else uses'),
         ("dashboardBaseUrl", "https://g.example.com/grafana", '"https://g.example.com/grafana" is not allowed; allowed: an http or https URL without login, query and fragment; without a path when grafana is true'),
         ("grafanaApiUrl", "https://admin:hush@g.example.com", '"https://admin:hush@g.example.com" is not allowed; allowed: an http or https URL without login, query and fragment'),

@@ -25,9 +25,14 @@ class Listen:
     health: int = 13133
 
 
+def milliseconds(duration: str) -> int:
+    """Whole milliseconds of a Prometheus duration."""
+    return round(seconds(duration) * 1000)
+
+
 def go_duration(duration: str) -> str:
     """Converts a Prometheus duration to whole milliseconds, because Go supports neither days, weeks nor exponents."""
-    return f"{round(seconds(duration) * 1000)}ms"
+    return f"{milliseconds(duration)}ms"
 
 
 def otlp_receiver(listen: Listen, request_bytes: int) -> Document:

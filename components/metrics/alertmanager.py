@@ -112,7 +112,8 @@ def _container(args: AlertmanagerArgs) -> ContainerArgsDict:
             # Formally experimental. Without it, metrics do not show which channel fails.
             "--enable-feature=receiver-name-in-metrics",
             f"--cluster.listen-address=0.0.0.0:{_GOSSIP}",
-            f"--cluster.advertise-address=$(POD_IP):{_GOSSIP}",
+            # In brackets an IPv6 address has no port of its own; IPv4 addresses may have them, too.
+            f"--cluster.advertise-address=[$(POD_IP)]:{_GOSSIP}",
             f"--cluster.peer-timeout={_peer_timeout(args):.3g}s",
             # A restarted peer has a new address. Alertmanager resolves its name again during this time.
             "--cluster.reconnect-timeout=5m",

@@ -1,5 +1,6 @@
 """A record that is as large as a request may be arrives, and so do its neighbours: nothing is lost in silence."""
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -25,7 +26,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Pipeline
 
 
 def _line(body: str) -> dict[str, Any]:
-    return {"timeUnixNano": "1760000000000000000", "body": {"stringValue": body}}
+    return {"timeUnixNano": str(time.time_ns()), "body": {"stringValue": body}}
 
 
 def _span(trace: str, number: int, text: str = "") -> dict[str, Any]:

@@ -48,9 +48,11 @@ def _gateway(**changes: Any) -> CollectorGateway:
         "storage": "1Gi",
         "storage_class": None,
         "sampling_percentage": 10,
+        "slow_trace": "5s",
         "decision_wait": "10s",
         "scrape_interval": "30s",
         "loki": "http://loki.home.svc:3100/otlp",
+        "oldest_line_hours": 168,
         "loki_app": "loki",
         "loki_port": 3100,
         "jaeger": "jaeger.home.svc:4317",
@@ -159,12 +161,14 @@ def _gateway_yaml(folder: Path, region: str | None = None) -> str:
     return gateway_config.render(
         GatewayConfig(
             sampling_percentage=0.5,
+            slow_trace="1s",
             decision_wait="14d",
             scrape_interval="30s",
             memory_bytes=2**29,
             storage_bytes=2**30,
             jaeger="jaeger.home.svc:4317",
             loki="http://loki.home.svc:3100/otlp",
+            oldest_line_hours=168,
             xray_region=region,
             data_folder=str(folder),
         )

@@ -85,6 +85,7 @@ def test_every_stack_is_valid_once_its_secrets_are_set(stack: str) -> None:
         ("traceSamplingPercentage", "101", "101 is not allowed; allowed: a number from 0 to 100"),
         ("traceSamplingPercentage", "-1", "-1 is not allowed; allowed: a number from 0 to 100"),
         ("traceSamplingPercentage", "ten", '"ten" is not allowed; allowed: a number from 0 to 100'),
+        ("traceSlowerThan", "2h", '"2h" is not allowed; allowed: a Prometheus duration from 1ms to 1h, such as 5s'),
         ("traceDecisionWait", "10m", '"10m" is not allowed; allowed: a Prometheus duration from 1s to 5m, such as 10s'),
         ("collectorMemory", "512", '"512" is not allowed; allowed: a Kubernetes quantity of at least 128Mi, such as 512Mi'),
         ("collectorReplicas", "20", '"256Mi" is not allowed; allowed: a Kubernetes quantity of at least 64Mi, and 32Mi for each of collectorReplicas, such as 256Mi'),

@@ -50,7 +50,7 @@ def test_the_ruler_sends_the_alert_and_reads_a_changed_file(
     deploy(10)
     address, alerts = alertmanager
     shipped = loader.render_loki(rule_set, {}, LINKS)
-    with loki(tmp_path, alertmanager=address, evaluation_interval="1s", rule_files=shipped) as server:
+    with loki(tmp_path, alertmanagers=[address], evaluation_interval="1s", rule_files=shipped) as server:
         stream = {"namespace": "speccursor", "app": "speccursor", "service": "controller"}
         now = time.time_ns()
         server.push(TENANT, stream, ((now - 60 * 10**9 + i * 10**8, "failed", {"level": "ERROR"}) for i in range(100)))

@@ -32,9 +32,9 @@ GATEWAY_TRACE_BYTES = 20 * 1024
 REQUEST_BYTES = 4 * 2**20
 """The largest request that an agent accepts from a program, uncompressed."""
 BATCH_BYTES = 2 * REQUEST_BYTES
-"""The largest batch that a queue sends. A queue drops a record above it, and all records behind that one in its request,
-without counting them. A request may be one record, takes up to twice its size when JSON becomes protobuf, and grows by
-the names of its pod."""
+"""The largest batch that a queue sends. A queue drops a record above it, and all records behind that one in its
+request, without counting them. A request may be one record, takes up to twice its size when JSON becomes protobuf, and
+grows by the names of its pod."""
 RECEIVER_BYTES = 2 * BATCH_BYTES
 """The largest request that a gateway or Jaeger accepts: any batch, with room."""
 LOG_ATTRIBUTES = 96

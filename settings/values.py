@@ -139,7 +139,9 @@ class Values(EksValues):
     service_namespaces: tuple[DnsLabel, ...] = allowed("a list of namespaces")
     simulator: bool = allowed("true or false")
     simulator_image: str = allowed("an image reference with a tag or digest")
-    disruption_budgets: dict[str, Any] = allowed("an object: name of a budget -> minAvailable, maxUnavailable, or enabled: false")
+    disruption_budgets: dict[str, Any] = allowed(
+        "an object: name of a budget -> minAvailable, maxUnavailable, or enabled: false"
+    )
     alert_overrides: dict[str, Any] = allowed("an object: alert name -> its changes")
 
     @field_validator("scrape_interval", "evaluation_interval")

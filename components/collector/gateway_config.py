@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from alerting.base import Document
 from alerting.loader import write_yaml
-from components.collector import log_limits, sampling, shared_config
+from components.collector import log_limits, sampling, shared_config, span_limits
 from components.collector.shared_config import Listen
 from settings import sizes
 
@@ -91,6 +91,7 @@ def render(config: GatewayConfig) -> str:
                 decision_wait=config.decision_wait,
                 memory_bytes=config.memory_bytes,
             ),
+            "transform/span_limits": span_limits.processor(),
             "transform/exemplars": sampling.exemplar_filter(
                 percentage=config.sampling_percentage, slow=config.slow_trace
             ),
@@ -116,7 +117,7 @@ def render(config: GatewayConfig) -> str:
                 },
                 "traces/kept": {
                     "receivers": ["forward/sampling"],
-                    "processors": ["tail_sampling"],
+                    "processors": ["tail_sampling", "transform/span_limits"],
                     "exporters": ["otlp_grpc/jaeger", *(["otlp_http/xray"] if x_ray else [])],
                 },
                 "metrics": {

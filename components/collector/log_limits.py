@@ -36,7 +36,7 @@ def processor(oldest_line_hours: int) -> Document:
 def _scope() -> list[str]:
     return [
         "keep_keys(scope.attributes, [])",
-        *(_cut(f"scope.{field}", _SCOPE_BYTES) for field in ("name", "version")),
+        *(cut(f"scope.{field}", _SCOPE_BYTES) for field in ("name", "version")),
     ]
 
 
@@ -56,7 +56,7 @@ def _attributes() -> list[str]:
     return [
         # A line that is not text, as JSON.
         "set(log.body.string, log.body.string) where not IsString(log.body)",
-        _cut("log.severity_text", _SEVERITY_BYTES),
+        cut("log.severity_text", _SEVERITY_BYTES),
         'set(log.cache["unnamed"], log.attributes)',
         f'keep_matching_keys(log.cache["unnamed"], "{unnamed}")',
         f'delete_matching_keys(log.attributes, "{unnamed}")',
@@ -87,6 +87,7 @@ def _time(oldest_line_hours: int) -> list[str]:
     ]
 
 
-def _cut(path: str, length: int) -> str:
+def cut(path: str, length: int) -> str:
+    """A statement that cuts a text to this number of bytes."""
     text = f'Concat([Substring({path}, 0, {length - len(CUT)}, utf8_safe=true), "{CUT}"], "")'
     return f"set({path}, {text}) where Len({path}) > {length}"

@@ -36,7 +36,7 @@ def tail_sampling(*, percentage: float, slow: str, decision_wait: str, memory_by
 
 
 def exemplar_filter(*, percentage: float, slow: str) -> Document:
-    """A transform processor before the span metrics: removes the trace's id from spans that may not become exemplars."""
+    """A transform processor before the span metrics: removes the id of traces that may not be kept."""
     kept = (
         "span.status.code == STATUS_CODE_ERROR",
         f'span.end_time - span.start_time >= Duration("{shared_config.go_duration(slow)}")',

@@ -170,7 +170,11 @@ def _foreign_node_exporter() -> dict[str, Any]:
         "job_name": "node-exporter",
         "kubernetes_sd_configs": [{"role": "pod"}],
         "relabel_configs": [
-            {"action": "keep", "source_labels": discovered, "regex": f"(?:prometheus-)?node-exporter;{NODE_EXPORTER.port}"},
+            {
+                "action": "keep",
+                "source_labels": discovered,
+                "regex": f"(?:prometheus-)?node-exporter;{NODE_EXPORTER.port}",
+            },
             {"action": "drop", "source_labels": [f"{_ANNOTATION}scrape"], "regex": "true"},
             _running(),
             *_pod_labels(),

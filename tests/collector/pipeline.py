@@ -14,7 +14,6 @@ from tests.collector.processes import LogSink, collector, log_sink, loopback
 from tools.programs import Server
 
 
-
 @dataclass
 class Pipeline:
     """From log files to the sink."""

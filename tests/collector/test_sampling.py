@@ -136,7 +136,9 @@ def test_errors_slow_ones_and_a_tenth_of_the_rest_are_kept_whole_all_are_counted
             def all_counted() -> bool:
                 for one in listens:
                     named.update(_exemplars(one.span_metrics))
-                return named and sum(value for one in listens for _, value in _calls(one.span_metrics)) >= 3 * TRACES
+                return (
+                    bool(named) and sum(value for one in listens for _, value in _calls(one.span_metrics)) >= 3 * TRACES
+                )
 
             eventually(all_counted, seconds=40, what="span metrics do not count all spans")
             eventually(lambda: failed | slow <= sink.spans.keys(), seconds=40, what="failed or slow traces are missing")

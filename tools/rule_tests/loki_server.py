@@ -3,7 +3,7 @@
 import json
 import urllib.parse
 import urllib.request
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,7 +49,7 @@ class LokiServer:
 def loki(
     folder: Path,
     *,
-    alertmanager: str = "127.0.0.1:9",
+    alertmanagers: Sequence[str] = ("127.0.0.1:9",),
     evaluation_interval: str = "1m",
     memory_bytes: int = 512 * 1024 * 1024,
     any_age: bool = True,
@@ -73,7 +73,7 @@ def loki(
                 evaluation_interval=evaluation_interval,
                 rule_files=rule_files or {},
                 grafana_url="http://grafana.test",
-                alertmanagers=[alertmanager],
+                alertmanagers=alertmanagers,
                 peers="unused:7946",
             )
         )

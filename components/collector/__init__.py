@@ -3,8 +3,9 @@
 Losses at a restart:
 
 - An agent, killed or updated, loses no log lines. It continues at its checkpoint, which advances only when lines are in
-  its queue on disk. Each restart sends requests in flight again, so delivery is at least once. It loses the traces in
-  its memory that wait for a gateway, if that gateway is unavailable at the same time.
+  its queue on disk. Each restart sends requests in flight again, so delivery is at least once. If it is
+  killed, it loses the spans in its memory: those of the last half second, and those that wait for a gateway that is
+  unavailable at the same time.
 - A gateway loses no log lines. It acknowledges a line when the line is in the queue on its volume. If it is killed,
   it loses the spans that wait for their sampling decision, so a trace that goes on afterwards lacks them; on a clean
   shutdown it decides with the spans that it has. Its share of the traces waits in the agents until it is back, so

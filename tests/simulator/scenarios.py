@@ -36,8 +36,6 @@ EMPTY = {
     "SpecCursorTokenUsageHigh": 3600,
     "MediaReconciliationErrors": 600,
     "MediaClusterFeedbackFailures": 600,
-    "TelemetryLost": 900,
-    "CollectorDroppingTelemetry": 900,  # the time until TelemetryLost ends, too
 }
 """Maps an alert to the seconds until the fault has left its window (default: 300)."""
 _FAST, _SLOW = "BudgetBurnFast", "BudgetBurnSlow"

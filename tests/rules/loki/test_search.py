@@ -2,17 +2,17 @@
 
 import json
 import time
-from pathlib import Path
 
 import pytest
 
 from dashboards.builder.queries import containing
 from ops.queries.grafana_interpolation import Chosen, replaced
+from tests.mock_engine import ROOT
 from tools.rule_tests.loki_server import LokiServer
 
 STREAM = {"namespace": "shop", "app": "till"}
 TYPED = ('"status":500', r"C:\temp", r"\n", "it's", "a{b}", "$1 ${x}", "%d", "<x>&", "[a-z]+", "über")
-RENDERED = sorted((Path(__file__).resolve().parents[3] / "dashboards" / "rendered").glob("*.json"))
+RENDERED = sorted((ROOT / "dashboards" / "rendered").glob("*.json"))
 
 
 @pytest.mark.parametrize("typed", TYPED)

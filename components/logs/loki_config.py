@@ -9,16 +9,14 @@ therefore have few values, which the gateways ensure (components/collector/gatew
 A stack that changes from the volume to a bucket, or back, starts without logs, because its schema names one store.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-import yaml
-
 from alerting.durations import seconds
 from alerting.loader import write_yaml
+from components.logs.resend_delay import resend_delay
 from settings import sizes
 from settings.apps import LOKI
 
@@ -37,8 +35,6 @@ NEWEST_LINE = "10m"
 """How far in the future a line may be, as a Go duration."""
 CUT = "...[cut]"
 """The end of a text that was longer."""
-# Seconds that a replica may be away while its alerts stay firing: a restart with a write-ahead log to replay.
-_RESTART = 180
 # A name takes up to four bytes for each letter. The eight are those of the resource and of Loki itself.
 _METADATA_BYTES = (sizes.LOG_ATTRIBUTES + 8) * (4 * sizes.LOG_ATTRIBUTE_NAME + sizes.LOG_ATTRIBUTE_BYTES)
 
@@ -281,21 +277,3 @@ def _ruler(config: LokiConfig) -> dict[str, Any]:
         "datasource_uid": "loki",
         "enable_api": True,
     }
-
-
-def resend_delay(rule_files: Mapping[str, str], evaluation_interval: str) -> str:
-    """Pause after which the ruler sends a firing alert again, so that a restart of Loki does not resolve the alert.
-
-    A restarted ruler waits `for` again: Loki restores no state for alerts with labels of their own, whatever its grace
-    period. Alertmanager resolves an alert four pauses after it was last sent. When Loki stops, up to one of them has
-    passed; the other three must cover the restart, `for`, and the evaluations around it.
-
-    Whole minutes, so that few changes of a rule restart Loki.
-    """
-    groups = [group for text in rule_files.values() for group in yaml.safe_load(text)["groups"]]
-    waits = [
-        seconds(rule.get("for", "0s")) + 3 * seconds(group.get("interval", evaluation_interval))
-        for group in groups
-        for rule in group["rules"]
-    ]
-    return f"{max(1, math.ceil((_RESTART + max(waits, default=0)) / 3 / 60))}m"

@@ -12,7 +12,7 @@ import yaml
 from alerting import loader
 from alerting.durations import seconds
 from alerting.model import Links
-from components.logs import loki_config
+from components.logs.resend_delay import resend_delay
 from components.metrics import prometheus_config
 from local.ports import free_port
 from tools.programs import Server, eventually
@@ -69,7 +69,7 @@ def test_an_alert_of_loki_lasts_until_a_restarted_loki_fires_it_again(shortest_f
     for group in groups:
         for rule in group["rules"]:
             rule["for"] = max(rule["for"], shortest_for, key=seconds)
-    delay = seconds(loki_config.resend_delay({"rules.yaml": yaml.safe_dump({"groups": groups})}, "30s"))
+    delay = seconds(resend_delay({"rules.yaml": yaml.safe_dump({"groups": groups})}, "30s"))
     # Alertmanager is told an end four delays away, and the last message may be a delay and an evaluation old.
     lasts = [3 * delay - seconds(group.get("interval", "30s")) for group in groups for _ in group["rules"]]
     needed = [_needed(group, rule) for group in groups for rule in group["rules"]]

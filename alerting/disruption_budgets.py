@@ -7,29 +7,28 @@ from pydantic import Field, ValidationError, model_validator
 
 from alerting.base import Slug, Strict
 from alerting.problems import RulesError, closest, path, reason
-from alerting.systems import System
+from alerting.systems import Budget, System
 
 
-class DisruptionBudget(Strict):
-    """How many pods of one workload must keep running while nodes are drained."""
+class DisruptionBudget(Budget):
+    """The budget of one workload in a stack."""
 
-    namespace: Slug
     system: Slug
-    app: Slug
-    """Value of app.kubernetes.io/name on its pods."""
-    min_available: Annotated[int, Field(ge=1, alias="minAvailable")]
 
 
 class BudgetOverride(Strict):
-    """A stack's changes to one budget."""
+    """A stack's changes to one budget: one of the two numbers, or enabled: false."""
 
     min_available: Annotated[int | None, Field(ge=1, alias="minAvailable")] = None
+    max_unavailable: Annotated[int | None, Field(ge=1, alias="maxUnavailable")] = None
     enabled: bool = True
 
     @model_validator(mode="after")
     def _is_used(self) -> "BudgetOverride":
-        if self.min_available and not self.enabled:
-            raise ValueError("has minAvailable, but enabled is false; allowed: one of the two")
+        if (self.min_available or self.max_unavailable) and not self.enabled:
+            raise ValueError("has a number, but enabled is false; allowed: one of the two")
+        if self.min_available and self.max_unavailable:
+            raise ValueError("has minAvailable and maxUnavailable; allowed: one of the two")
         return self
 
 
@@ -53,14 +52,15 @@ def of(systems: Mapping[str, System], changes: Mapping[str, Any]) -> dict[str, D
         except ValidationError as error:
             problems += [
                 f"{path((name, *item['loc']))}: {item['input']!r}: {reason(item['type'], item['msg'])}"
-                + ("; known: enabled, minAvailable" if item["type"] == "extra_forbidden" else "")
+                + ("; known: enabled, maxUnavailable, minAvailable" if item["type"] == "extra_forbidden" else "")
                 for item in error.errors()
             ]
             continue
         if not change.enabled:
             del budgets[name]
-        elif change.min_available is not None:
-            budgets[name] = budgets[name].model_copy(update={"min_available": change.min_available})
+        elif change.min_available or change.max_unavailable:
+            numbers = change.model_dump(include={"min_available", "max_unavailable"})
+            budgets[name] = budgets[name].model_copy(update=numbers)
     if problems:
         raise RulesError(problems)
     return budgets

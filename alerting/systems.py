@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from alerting import expressions
 from alerting.base import Slug, Strict, Thresholds
@@ -15,12 +15,21 @@ FOLDER = "systems"
 
 
 class Budget(Strict):
-    """How many pods of one workload must keep running while nodes are drained."""
+    """How many pods of one workload a node drain may take at once. It sets one of the two numbers."""
 
     namespace: Slug
     app: Slug
     """Value of app.kubernetes.io/name on its pods."""
-    min_available: Annotated[int, Field(ge=1, alias="minAvailable")]
+    min_available: Annotated[int | None, Field(ge=1, alias="minAvailable")] = None
+    """Pods that must keep running. A drain waits for ever while the workload has no more than these."""
+    max_unavailable: Annotated[int | None, Field(ge=1, alias="maxUnavailable")] = None
+    """Pods that may be away. A workload with one pod loses it for the time of a restart."""
+
+    @model_validator(mode="after")
+    def _has_one_number(self) -> "Budget":
+        if (self.min_available is None) == (self.max_unavailable is None):
+            raise ValueError("must have either minAvailable or maxUnavailable")
+        return self
 
 
 class System(Strict):
@@ -90,6 +99,9 @@ def _clashes(systems: Mapping[str, System]) -> Iterator[str]:
         claimed = [("exporters", prefix) for prefix in system.exporters]
         claimed += [("absent", metric) for metric in system.absent]
         claimed += [("disruptionBudgets", budget) for budget in system.disruption_budgets]
+        # Kubernetes refuses to evict a pod with two budgets.
+        pods = [f"app {budget.app} in namespace {budget.namespace}" for budget in system.disruption_budgets.values()]
+        claimed += [("disruptionBudgets", pod) for pod in pods]
         claimed.append(("title", system.title))
         for claim in claimed:
             if claim in owners:

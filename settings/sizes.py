@@ -6,6 +6,10 @@ PROMETHEUS_USABLE = 0.85
 """Share of Prometheus' volume for blocks. The rest is for the write-ahead log and for compaction, which writes new
 blocks before it deletes the old ones."""
 
+# Share of a server's memory that the series of one target may take, and the memory of a series with its labels.
+_TARGET_SHARE = 0.25
+_SERIES_BYTES = 8 * 1024
+
 LOKI_RETENTION_ALLOWED = "whole days, at least 1d, such as 30d, 2w or 48h"
 LOKI_STREAMS_SHARE = 0.25
 """Share of a replica's memory that streams may take."""
@@ -26,12 +30,24 @@ GATEWAY_TRACE_BYTES = 20 * 1024
 """Memory of one waiting trace: about ten spans of 2 KiB."""
 
 REQUEST_BYTES = 4 * 2**20
-"""The largest request that a collector's receiver accepts, uncompressed."""
+"""The largest request that an agent accepts from a program, uncompressed."""
+BATCH_BYTES = 2 * REQUEST_BYTES
+"""The largest batch that a queue sends. A queue drops a record above it, and all records behind that one in its
+request, without counting them. A request may be one record, takes up to twice its size when JSON becomes protobuf, and
+grows by the names of its pod."""
+RECEIVER_BYTES = 2 * BATCH_BYTES
+"""The largest request that a gateway or Jaeger accepts: any batch, with room."""
+LOG_ATTRIBUTES = 96
+"""Most attributes of a log record. Loki takes 128; four of the resource and a dozen of its own come on top."""
+LOG_ATTRIBUTE_BYTES = 4096
+"""Longest value of a log record's attribute."""
+LOG_ATTRIBUTE_NAME = 128
+"""Most letters of the name of a log record's attribute."""
 # Share of an agent's memory for traces that wait for gateways. The agent refuses data above 60 % of its memory.
 _AGENT_QUEUES_SHARE = 0.25
 _LARGEST_QUEUE = 16 * 2**20
-# A request larger than the queue would be refused forever. The pod names that the agent adds enlarge it slightly.
-_SMALLEST_QUEUE = REQUEST_BYTES * 5 // 4
+# A batch larger than the queue would be refused forever.
+_SMALLEST_QUEUE = BATCH_BYTES
 
 # CPU cores and memory that each pod of an app requests, where no setting decides.
 CPU = {
@@ -46,6 +62,11 @@ CPU = {
     "node-exporter": 0.01,
 }
 MEMORY = {"alertmanager": "128Mi", "node-exporter": "64Mi"}
+
+
+def target_samples(memory_bytes: int) -> int:
+    """Samples that one scraped pod may expose to a Prometheus with this memory limit."""
+    return int(memory_bytes * _TARGET_SHARE / _SERIES_BYTES)
 
 
 def loki_retention_problem(text: str) -> str | None:

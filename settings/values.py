@@ -117,11 +117,12 @@ class Values(EksValues):
     collector_storage: Annotated[Quantity, at_least("64Mi")] = quantity("5Gi", least="64Mi")
     collector_memory: Annotated[Quantity, at_least("128Mi")] = quantity("512Mi", least="128Mi")
     collector_agent_memory: Annotated[Quantity, at_least("64Mi")] = quantity(
-        "256Mi", least="64Mi, and 20Mi for each of collectorReplicas"
+        "256Mi", least="64Mi, and 32Mi for each of collectorReplicas"
     )
     trace_sampling_percentage: Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)] = allowed(
         "a number from 0 to 100"
     )
+    trace_slower_than: PositiveDuration = allowed("a Prometheus duration from 1ms to 1h, such as 5s")
     trace_decision_wait: PositiveDuration = allowed("a Prometheus duration from 1s to 5m, such as 10s")
     xray: bool = allowed("true or false; true only when cloud is eks, which gives the collectors an identity")
 
@@ -137,10 +138,13 @@ class Values(EksValues):
     runbook_base_url: HttpUrl = allowed(URL)
     dashboard_base_url: HttpUrl = allowed(f"{URL}; without a path when grafana is true")
 
+    scrape_host_ports: tuple[Annotated[int, Field(ge=1, le=65_535)], ...] = allowed("a list of ports, 1 to 65535")
     service_namespaces: tuple[DnsLabel, ...] = allowed("a list of namespaces")
     simulator: bool = allowed("true or false")
     simulator_image: str = allowed("an image reference with a tag or digest")
-    disruption_budgets: dict[str, Any] = allowed("an object: name of a budget -> minAvailable, or enabled: false")
+    disruption_budgets: dict[str, Any] = allowed(
+        "an object: name of a budget -> minAvailable, maxUnavailable, or enabled: false"
+    )
     alert_overrides: dict[str, Any] = allowed("an object: alert name -> its changes")
 
     @field_validator("scrape_interval", "evaluation_interval")
@@ -157,6 +161,13 @@ class Values(EksValues):
         # The gateways hold every span in memory for this long.
         if not 1 <= seconds(text) <= 300:
             raise ValueError("must be from 1s to 5m")
+        return text
+
+    @field_validator("trace_slower_than")
+    @classmethod
+    def _traceable(cls, text: str) -> str:
+        if not 0.001 <= seconds(text) <= 3600:
+            raise ValueError("must be from 1ms to 1h")
         return text
 
     @field_validator("jaeger_retention")

@@ -11,11 +11,17 @@ from xdist.scheduler import LoadFileScheduling
 from tests.mock_engine import ROOT
 
 SLOW = (
+    "tests/backends/test_alert_restarts.py",
     "tests/backends/test_jaeger_opensearch.py",
     "tests/backends/test_loki_s3.py",
     "tests/backends/test_remote_write.py",
+    "tests/backends/test_rolling_restarts.py",
+    "tests/collector/test_accounting.py",
     "tests/collector/test_log_restarts.py",
+    "tests/collector/test_oversized.py",
     "tests/collector/test_sampling.py",
+    "tests/collector/test_span_accounting.py",
+    "tests/collector/test_stack_traces.py",
     "tests/engine/test_actions.py",
     "tests/engine/test_aws_engine.py",
     "tests/engine/test_grafana_engine.py",

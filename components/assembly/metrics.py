@@ -52,6 +52,7 @@ def prometheus(
 ) -> Prometheus:
     """Prometheus with the stack's rules. It sends alerts to `alertmanagers`."""
     values = settings.values
+    addons = [name for name in ADDONS if values.eks_addons.get(name, "off") != "off"]
     return Prometheus(
         "prometheus",
         {
@@ -69,7 +70,9 @@ def prometheus(
             "alertmanagers": alertmanagers,
             "remote_write_url": backends.remote_write_url,
             "identity": backends.identities.get(PROMETHEUS),
-            "scrape_addons": [name for name in ADDONS if values.eks_addons.get(name, "off") != "off"],
+            "scrape_addons": addons,
+            "foreign_node_exporter": not (values.node_exporter or "prometheus-node-exporter" in addons),
+            "host_ports": values.scrape_host_ports,
             "aws_region": values.aws_region,
         },
         opts,

@@ -18,6 +18,9 @@ FLAGS = ("--feature-gates=stanza.synchronousLogEmitter",)
 LOG_FIELDS = ("level", "trace_id", "span_id", "correlation_id", "request_id", "project_id", "operation", "duration_ms")
 """Fields of a JSON line that stay searchable beside the line. The gateway decides whether `service` becomes a label."""
 
+SENDER = ("k8s.namespace.name", "k8s.pod.name", "k8s.pod.uid", "k8s.node.name")
+"""Attributes that the agent gives to every line and span of a pod."""
+
 # Attributes that identify the sender. They come from the connection, never from the sender, except `service.name`.
 _CLAIMS = "^(k8s[.].*|namespace|app|service|service_name|pod|container|node)$"
 
@@ -61,7 +64,7 @@ def render(config: AgentConfig) -> str:
             "file_storage": shared_config.file_storage(config.data_folder),
         },
         "receivers": {
-            "otlp": shared_config.otlp_receiver(config.listen),
+            "otlp": shared_config.otlp_receiver(config.listen, sizes.REQUEST_BYTES),
             "file_log": _pod_logs(config),
         },
         "processors": {
@@ -134,6 +137,7 @@ def _pod_logs(config: AgentConfig) -> Document:
         "operators": [
             # Removes the line's envelope (time, stream), joins parts, and reads pod and namespace from the path.
             {"type": "container"},
+            _stack_traces(),
             {
                 "type": "json_parser",
                 "if": r'body matches "^\\s*{"',
@@ -143,6 +147,7 @@ def _pod_logs(config: AgentConfig) -> Document:
                 # A line that only looks like JSON is sent as text.
                 "on_error": "send_quiet",
             },
+            *(_field_of_cut_json(name) for name in LOG_FIELDS),
             {
                 "type": "move",
                 "if": 'type(attributes.service) == "string"',
@@ -160,6 +165,49 @@ def _pod_logs(config: AgentConfig) -> Document:
             {"type": "retain", "fields": [f"attributes.{name}" for name in LOG_FIELDS]},
         ],
     }
+
+
+# Lines that begin a stack trace of Python, Java, Go or Node, whatever came before.
+_TRACE_STARTS = r"^(Traceback \(most recent call last\):|Exception in thread |panic: |fatal error: |Uncaught )"
+# Lines that continue one. The line with the error itself ends a trace of Python, and begins one of Java and Node.
+_TRACE_CONTINUES = (
+    r"^\s+[^\s{]|^\s*$"
+    r"|^[\w.$]*(Error|Exception|Throwable|Interrupt|Exit|Warning)\b"
+    r"|^(Caused by|Suppressed): |^During handling of the above|^The above exception was"
+    r"|^goroutine \d+ \[|^created by |^\[signal |^exit status \d|^[\w./*()-]+\(.*\)$|^Node\.js v"
+)
+
+
+def _stack_traces() -> Document:
+    """Joins the lines of a stack trace to one record with the time of its first line.
+
+    All other lines pass at once: a line that waits for the next one is lost if the agent is killed meanwhile.
+    """
+    return {
+        "type": "recombine",
+        "if": f'body matches "{_quoted(_TRACE_STARTS)}" or body matches "{_quoted(_TRACE_CONTINUES)}"',
+        "combine_field": "body",
+        "is_first_entry": f'body matches "{_quoted(_TRACE_STARTS)}"',
+        "source_identifier": 'attributes["log.file.path"]',
+        # A trace is written at once.
+        "force_flush_period": "1s",
+        "max_log_size": "256KiB",
+    }
+
+
+def _field_of_cut_json(name: str) -> Document:
+    """Reads a field of a JSON line that is longer than the agent's limit of 1 MiB, and so ends in the middle."""
+    return {
+        "type": "regex_parser",
+        "if": r'body matches "^\\s*{" and not (body matches "}\\s*$")',
+        "regex": rf'"{name}"\s*:\s*"?(?P<{name}>[^",}}\s]{{1,256}})',
+        "parse_to": "attributes",
+        "on_error": "send_quiet",
+    }
+
+
+def _quoted(pattern: str) -> str:
+    return pattern.replace("\\", "\\\\")
 
 
 def _trace_context() -> Document:
@@ -192,7 +240,7 @@ def _kubernetes_names(source: Document) -> Document:
         # Limits the watch to pods of this node. Otherwise the API server would send every pod to every agent.
         "filter": {"node_from_env_var": "KUBE_NODE_NAME"},
         "extract": {
-            "metadata": ["k8s.namespace.name", "k8s.pod.name", "k8s.pod.uid", "k8s.node.name"],
+            "metadata": list(SENDER),
             "labels": [{"tag_name": "app", "key": "app.kubernetes.io/name", "from": "pod"}],
         },
         "pod_association": [{"sources": [source]}],
@@ -234,5 +282,7 @@ def _by_trace(config: AgentConfig) -> Document:
             "sizer": "bytes",
             "queue_size": config.queue_bytes,
             "num_consumers": 4,
+            # A request of many small parts grows by the pod's names in each. Split, it fits into the queues in memory.
+            "batch": {"sizer": "bytes", "flush_timeout": "200ms", "min_size": 1, "max_size": sizes.BATCH_BYTES},
         },
     }

@@ -45,13 +45,17 @@ class CollectorGatewayArgs(TypedDict):
     storage_class: str | None
     """None for the cluster's default."""
     sampling_percentage: float
-    """Percentage of the traces without an error that is kept, 0 to 100."""
+    """Percentage of the other traces that is kept, 0 to 100. All that are slow or have an error are kept."""
+    slow_trace: str
+    """Prometheus duration from which on a trace is slow."""
     decision_wait: str
     """Prometheus duration from a trace's first span to its sampling decision."""
     scrape_interval: str
     """Prometheus duration between two scrapes of the span metrics."""
     loki: pulumi.Input[str]
     """URL of Loki's OTLP endpoint, without `/v1/logs`."""
+    oldest_line_hours: int
+    """Age of the oldest line that Loki accepts."""
     loki_app: str
     loki_port: int
     jaeger: pulumi.Input[str]
@@ -146,12 +150,14 @@ def _render(args: CollectorGatewayArgs, loki: str, jaeger: str, index: str | Non
     return gateway_config.render(
         GatewayConfig(
             sampling_percentage=args["sampling_percentage"],
+            slow_trace=args["slow_trace"],
             decision_wait=args["decision_wait"],
             scrape_interval=args["scrape_interval"],
             memory_bytes=quantity_bytes(args["memory"]),
             storage_bytes=quantity_bytes(args["storage"]),
             jaeger=jaeger,
             loki=loki,
+            oldest_line_hours=args["oldest_line_hours"],
             xray_region=args["xray_region"],
             log_index=index,
             data_folder=_DATA,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from alerting.base import Document
 from alerting.loader import write_yaml
-from components.collector import shared_config
+from components.collector import log_limits, sampling, shared_config, span_limits
 from components.collector.shared_config import Listen
 from settings import sizes
 from settings.eks.aws import dns_suffix
@@ -27,6 +27,8 @@ _BUCKETS = ("5ms", "10ms", "25ms", "50ms", "100ms", "250ms", "500ms", "1s", "2.5
 # for each request, user or pod would exhaust it. Seven hexadecimal digits in a row, or seven digits, are an identifier.
 _NAME = "^[a-z][a-z0-9._-]{0,62}$"
 _IDENTIFIER = "[0-9a-f]{7}|([0-9][^0-9]*){7}"
+# Longest name of a service that is stored beside the line.
+_RESOURCE_BYTES = 256
 # Share of the volume for full queues. The other half is for file overhead and compaction.
 _QUEUES_SHARE = 1 / 2
 # The volume is divided by at least this number of queues, so that enabling X-Ray does not shrink them.
@@ -40,7 +42,9 @@ class GatewayConfig:
     """Inputs of the configuration, which is the same for all gateways."""
 
     sampling_percentage: float
-    """Percentage of the traces without an error that is kept, 0 to 100. All traces with an error are kept."""
+    """Percentage of the other traces that is kept, 0 to 100. All that are slow or have an error are kept."""
+    slow_trace: str
+    """Prometheus duration from which on a trace is slow."""
     decision_wait: str
     """Prometheus duration from a trace's first span to its sampling decision; longer than most traces last."""
     scrape_interval: str
@@ -53,6 +57,8 @@ class GatewayConfig:
     """host:port of Jaeger's endpoint for OTLP over gRPC."""
     loki: str
     """URL of Loki's OTLP endpoint; the collector appends `/v1/logs`."""
+    oldest_line_hours: int
+    """Age of the oldest line that Loki accepts, see loki_config.oldest_line_hours."""
     xray_region: str | None = None
     """Region in which X-Ray also receives the kept traces; None for no X-Ray.
 
@@ -77,15 +83,25 @@ def render(config: GatewayConfig) -> str:
             "file_storage": shared_config.file_storage(config.data_folder),
             **({"sigv4auth": {"region": config.xray_region, "service": "xray"}} if x_ray else {}),
         },
-        "receivers": {"otlp": shared_config.otlp_receiver(config.listen)},
+        "receivers": {"otlp": shared_config.otlp_receiver(config.listen, sizes.RECEIVER_BYTES)},
         "processors": {
             "memory_limiter": shared_config.memory_limiter(),
-            "tail_sampling": _sampling(config),
+            "tail_sampling": sampling.tail_sampling(
+                percentage=config.sampling_percentage,
+                slow=config.slow_trace,
+                decision_wait=config.decision_wait,
+                memory_bytes=config.memory_bytes,
+            ),
+            "transform/span_limits": span_limits.processor(),
+            "transform/exemplars": sampling.exemplar_filter(
+                percentage=config.sampling_percentage, slow=config.slow_trace
+            ),
             "transform/loki_labels": _loki_labels(),
+            "transform/log_limits": log_limits.processor(config.oldest_line_hours),
             "transform/no_resource": _no_resource(),
             **(_INDEX_PROCESSORS if config.log_index else {}),
         },
-        "connectors": {"span_metrics": _span_metrics(config), "forward/sampling": {}},
+        "connectors": {"span_metrics": _span_metrics(config), "forward/metrics": {}, "forward/sampling": {}},
         "exporters": _exporters(config),
         "service": {
             "extensions": ["health_check", "file_storage", *(["sigv4auth"] if x_ray else [])],
@@ -93,11 +109,16 @@ def render(config: GatewayConfig) -> str:
                 "traces/all": {
                     "receivers": ["otlp"],
                     "processors": ["memory_limiter"],
-                    "exporters": ["span_metrics", "forward/sampling"],
+                    "exporters": ["forward/metrics", "forward/sampling"],
+                },
+                "traces/metrics": {
+                    "receivers": ["forward/metrics"],
+                    "processors": ["transform/exemplars"],
+                    "exporters": ["span_metrics"],
                 },
                 "traces/kept": {
                     "receivers": ["forward/sampling"],
-                    "processors": ["tail_sampling"],
+                    "processors": ["tail_sampling", "transform/span_limits"],
                     "exporters": ["otlp_grpc/jaeger", *(["otlp_http/xray"] if x_ray else [])],
                 },
                 "metrics": {
@@ -107,7 +128,7 @@ def render(config: GatewayConfig) -> str:
                 },
                 "logs": {
                     "receivers": ["otlp"],
-                    "processors": ["memory_limiter", "transform/loki_labels"],
+                    "processors": ["memory_limiter", "transform/loki_labels", "transform/log_limits"],
                     "exporters": ["otlp_http/loki"],
                 },
                 **({"logs/index": _INDEX_PIPELINE} if config.log_index else {}),
@@ -118,33 +139,10 @@ def render(config: GatewayConfig) -> str:
     return write_yaml(document)
 
 
-def _sampling(config: GatewayConfig) -> Document:
-    traces = int(config.memory_bytes * sizes.GATEWAY_TRACES_SHARE / sizes.GATEWAY_TRACE_BYTES)
-    return {
-        "decision_wait": shared_config.go_duration(config.decision_wait),
-        "num_traces": traces,
-        # When it is full, senders wait and queue their data. Otherwise the oldest traces, even with errors, are lost.
-        "block_on_overflow": True,
-        # A span that arrives after its trace's decision follows that decision. An id takes about 100 bytes.
-        "decision_cache": {"sampled_cache_size": 10 * traces, "non_sampled_cache_size": 10 * traces},
-        # At shutdown, the gateway decides on the pending traces with the spans that it has.
-        "drop_pending_traces_on_shutdown": False,
-        # A trace is kept if at least one policy samples it.
-        "policies": [
-            {"name": "errors", "type": "status_code", "status_code": {"status_codes": ["ERROR"]}},
-            {
-                "name": "share-of-the-rest",
-                "type": "probabilistic",
-                "probabilistic": {"sampling_percentage": config.sampling_percentage},
-            },
-        ],
-    }
-
-
 def _span_metrics(config: GatewayConfig) -> Document:
     return {
         "histogram": {"unit": "s", "explicit": {"buckets": list(_BUCKETS)}},
-        # Links a bucket to a trace. Most traces without an error are not kept, and their links lead nowhere.
+        # Links a bucket to a trace that is kept, see sampling.exemplar_filter.
         "exemplars": {"enabled": True, "max_per_data_point": 2},
         # Dimensions are service, span name, kind and status. Span attributes are excluded, because their values are
         # arbitrary. The label `pod`, which Prometheus adds, identifies the gateway that counted.
@@ -197,10 +195,9 @@ def _loki_labels() -> Document:
         f'set({service}, "unknown") where {service} == nil and {attribute("namespace")} == nil',
         # Loki would store all other attributes with every line.
         f"keep_keys(resource.attributes, [{retained}])",
+        f'truncate_all(resource.attributes, {_RESOURCE_BYTES}, truncation_marker="{log_limits.CUT}")',
     ]
-    # The time at which the agent read the line differs for every line and is of no use.
-    record = ["set(log.observed_time_unix_nano, 0) where log.time_unix_nano != 0"]
-    return {"error_mode": "ignore", "log_statements": [{"statements": resource}, {"statements": record}]}
+    return {"error_mode": "ignore", "log_statements": [{"statements": resource}]}
 
 
 # Loki has every line. The index has only lines that belong to a request, because it serves to look up requests.
@@ -215,7 +212,7 @@ _INDEX_PROCESSORS: Document = {
 }
 _INDEX_PIPELINE: Document = {
     "receivers": ["otlp"],
-    "processors": ["memory_limiter", "filter/requests", "transform/loki_labels", "batch/index"],
+    "processors": ["memory_limiter", "filter/requests", "transform/loki_labels", "transform/log_limits", "batch/index"],
     "exporters": ["otlp_http/log_index"],
 }
 
@@ -256,8 +253,8 @@ def _exporters(config: GatewayConfig) -> Document:
     exporters: Document = {
         "otlp_grpc/jaeger": {"endpoint": config.jaeger, **shared_config.grpc_client(), **delivery()},
         # 429, 502, 503 and 504 are retried (Loki's OTLP endpoint returns 503 for its 500s), and so are requests that
-        # exceed Loki's limit of streams, see loki_config. 400 is not retried: lines that are too old or too long are
-        # dropped and counted in otelcol_exporter_send_failed_log_records.
+        # exceed Loki's limit of streams, see loki_config. 400 is not retried: it means that Loki refused some lines,
+        # which log_limits prevents, and otelcol_exporter_send_failed_log_records counts all lines of the request.
         "otlp_http/loki": {"endpoint": config.loki, "timeout": "30s", **delivery()},
         "prometheus": {
             "endpoint": f"{config.listen.host}:{config.listen.span_metrics}",

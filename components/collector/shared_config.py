@@ -25,17 +25,26 @@ class Listen:
     health: int = 13133
 
 
+def milliseconds(duration: str) -> int:
+    """Whole milliseconds of a Prometheus duration."""
+    return round(seconds(duration) * 1000)
+
+
 def go_duration(duration: str) -> str:
     """Converts a Prometheus duration to whole milliseconds, because Go supports neither days, weeks nor exponents."""
-    return f"{round(seconds(duration) * 1000)}ms"
+    return f"{milliseconds(duration)}ms"
 
 
-def otlp_receiver(listen: Listen) -> Document:
-    """A receiver of OTLP over gRPC and HTTP."""
+def otlp_receiver(listen: Listen, request_bytes: int) -> Document:
+    """A receiver of OTLP over gRPC and HTTP that refuses uncompressed requests above `request_bytes`, whole MiB.
+
+    Senders learn the refusal. What a receiver takes must fit into every queue and receiver behind it.
+    """
     return {
         "protocols": {
             "grpc": {
                 "endpoint": f"{listen.host}:{listen.grpc}",
+                "max_recv_msg_size_mib": request_bytes // 2**20,
                 "keepalive": {
                     # Clients ping to detect dead nodes. By default, gRPC treats more than one ping in 5 minutes as an
                     # attack.
@@ -46,8 +55,7 @@ def otlp_receiver(listen: Listen) -> Document:
             },
             "http": {
                 "endpoint": f"{listen.host}:{listen.http}",
-                # Equal to gRPC's default. An accepted request must fit into every queue.
-                "max_request_body_size": sizes.REQUEST_BYTES,
+                "max_request_body_size": request_bytes,
             },
         }
     }
@@ -93,12 +101,12 @@ def persistent_queue(size: int) -> Document:
 
 
 def batch() -> Document:
-    """Batches of 0.25 to 2 MiB: few requests mean less work for backends, and Loki accepts 4 MiB by default."""
+    """Batches of 0.25 MiB or more: few requests mean less work for backends. Large requests are split at the limit."""
     return {
         "sizer": "bytes",
         "flush_timeout": "500ms",
         "min_size": 2**20 // 4,
-        "max_size": 2 * 2**20,
+        "max_size": sizes.BATCH_BYTES,
     }
 
 

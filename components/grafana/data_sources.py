@@ -90,7 +90,7 @@ def loki_json() -> Json:
 def jaeger_json() -> Json:
     """Options of the Jaeger source.
 
-    Each span links to the span metrics of its service, and to those of the service's log lines that have its trace id.
+    Each span links to the span metrics of its service, and to the log lines of its namespace that have its trace id.
     """
     # Log lines and scraped samples have times slightly outside the span.
     around: Json = {"spanStartTimeShift": "-5m", "spanEndTimeShift": "5m"}
@@ -101,7 +101,8 @@ def jaeger_json() -> Json:
         "tracesToLogsV2": {
             **around,
             "datasourceUid": LOKI,
-            "tags": [{"key": "service.name", "value": "service"}],
+            # Not its service: a name that is no label of a stream is replaced there (transform/loki_labels).
+            "tags": [{"key": "k8s.namespace.name", "value": "namespace"}],
             "filterByTraceID": False,
             "filterBySpanID": False,
             "customQuery": True,

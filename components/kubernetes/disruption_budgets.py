@@ -5,6 +5,7 @@ from typing import TypedDict
 
 import pulumi
 import pulumi_kubernetes as k8s
+from pulumi_kubernetes.policy.v1 import PodDisruptionBudgetSpecArgsDict
 
 from alerting.disruption_budgets import DisruptionBudget
 from components.kubernetes.labels import labels, selector
@@ -34,7 +35,7 @@ class DisruptionBudgets(pulumi.ComponentResource):
                     "labels": labels(budget.app),
                 },
                 spec={
-                    "min_available": budget.min_available,
+                    **_number(budget),
                     "selector": {"match_labels": selector(budget.app)},
                     # A pod that is not ready does not serve, so it may always be evicted.
                     "unhealthy_pod_eviction_policy": "AlwaysAllow",
@@ -42,6 +43,12 @@ class DisruptionBudgets(pulumi.ComponentResource):
                 opts=pulumi.ResourceOptions(parent=self),
             )
         self.register_outputs({"names": list(budgets)})
+
+
+def _number(budget: DisruptionBudget) -> PodDisruptionBudgetSpecArgsDict:
+    if budget.min_available is None:
+        return {"max_unavailable": budget.max_unavailable}
+    return {"min_available": budget.min_available}
 
 
 def own_budget(name: str, app: str, namespace: pulumi.Input[str], opts: pulumi.ResourceOptions) -> None:

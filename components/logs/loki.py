@@ -147,6 +147,7 @@ def _config(args: LokiArgs, namespace: str, alertmanagers: list[str]) -> str:
             memory_bytes=quantity_bytes(args["memory"]),
             cluster=args["cluster"],
             evaluation_interval=args["evaluation_interval"],
+            rule_files=args["rule_files"],
             grafana_url=args["grafana_url"],
             alertmanagers=alertmanagers,
             peers=f"{APP}-peers.{namespace}.svc:{GOSSIP}",

@@ -9,13 +9,14 @@ therefore have few values, which the gateways ensure (components/collector/gatew
 A stack that changes from the volume to a bucket, or back, starts without logs, because its schema names one store.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from alerting.durations import seconds
 from alerting.loader import write_yaml
+from components.logs.resend_delay import resend_delay
 from settings import sizes
 from settings.apps import LOKI
 
@@ -30,6 +31,12 @@ TENANT = "fake"
 
 # Collectors and programs that catch up after an outage send lines of this age. Older lines come from a wrong clock.
 _OLDEST_LINE_DAYS = 7
+NEWEST_LINE = "10m"
+"""How far in the future a line may be, as a Go duration."""
+CUT = "...[cut]"
+"""The end of a text that was longer."""
+# A name takes up to four bytes for each letter. The eight are those of the resource and of Loki itself.
+_METADATA_BYTES = (sizes.LOG_ATTRIBUTES + 8) * (4 * sizes.LOG_ATTRIBUTE_NAME + sizes.LOG_ATTRIBUTE_BYTES)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,12 +71,19 @@ class LokiConfig:
     """Value of the label `cluster` on every alert."""
     evaluation_interval: str
     """Prometheus duration."""
+    rule_files: Mapping[str, str]
+    """File name -> YAML of the rules that the ruler evaluates."""
     grafana_url: str
     """URL at which people open Grafana. An alert links to its query there."""
     alertmanagers: Sequence[str]
     """host:port of each Alertmanager."""
     peers: str
     """host:port of the Service that resolves to all replicas."""
+
+
+def oldest_line_hours(retention: str) -> int:
+    """Age of the oldest line that Loki accepts."""
+    return min(int(seconds(retention)) // 86_400, _OLDEST_LINE_DAYS) * 24
 
 
 def render(config: LokiConfig) -> str:
@@ -218,9 +232,12 @@ def _limits(config: LokiConfig) -> dict[str, Any]:
         # A longer line is truncated, not dropped. Half of a stack trace is better than none.
         "max_line_size": "256KB",
         "max_line_size_truncate": True,
+        "max_line_size_truncate_identifier": CUT,
+        # The gateways cut attributes to this; Loki would refuse the line.
+        "max_structured_metadata_size": f"{_METADATA_BYTES}B",
         "reject_old_samples": True,
-        "reject_old_samples_max_age": f"{min(days, _OLDEST_LINE_DAYS) * 24}h",
-        "creation_grace_period": "10m",
+        "reject_old_samples_max_age": f"{oldest_line_hours(config.retention)}h",
+        "creation_grace_period": NEWEST_LINE,
         # Limits of queries: back to the oldest logs, and below the size that would exhaust the memory.
         "max_query_lookback": f"{days * 24}h",
         "max_query_length": f"{days * 24 + 1}h",
@@ -248,6 +265,7 @@ def _ruler(config: LokiConfig) -> dict[str, Any]:
         # Interval at which Loki reloads rule files, which the kubelet updates. No restart is needed.
         "poll_interval": "10s",
         "evaluation_interval": config.evaluation_interval,
+        "resend_delay": resend_delay(config.rule_files, config.evaluation_interval),
         # Each replica evaluates every rule, as each Prometheus does, so that no alert depends on a single replica.
         "enable_sharding": False,
         # Loki sends each alert to every Alertmanager, because they gossip about notifications, not about alerts.

@@ -56,6 +56,10 @@ class PrometheusArgs(TypedDict):
     """Region for which requests to AWS are signed."""
     identity: NotRequired[PodIdentity | None]
     """AWS identity that signs requests to AWS; none by default."""
+    foreign_node_exporter: bool
+    """Whether the cluster runs a node_exporter that is neither the platform's nor an EKS add-on."""
+    host_ports: Sequence[int]
+    """Ports of targets on the nodes' own network."""
     scrape_addons: NotRequired[Sequence[str]]
     """EKS add-ons to scrape, see prometheus_config.ADDONS; none by default."""
 
@@ -121,6 +125,8 @@ def _config(args: PrometheusArgs, alertmanagers: list[str], remote_write_url: st
         remote_write_url=remote_write_url,
         aws_region=args["aws_region"],
         addons=args.get("scrape_addons", ()),
+        foreign_node_exporter=args["foreign_node_exporter"],
+        target_samples=sizes.target_samples(quantity_bytes(args["memory"])),
     )
 
 
@@ -138,6 +144,7 @@ def _container(args: PrometheusArgs) -> ContainerArgsDict:
             f"--storage.tsdb.retention.size={int(quantity_bytes(args['storage']) * sizes.PROMETHEUS_USABLE)}B",
             "--storage.tsdb.wal-compression",
             "--enable-feature=exemplar-storage",
+            *prometheus_config.FLAGS,
             f"--web.listen-address=:{PORT}",
             f"--web.external-url={args['external_url']}",
             # The external URL may have a path, but probes, scrapes and other programs use the root.
@@ -192,8 +199,8 @@ def _network(args: PrometheusArgs) -> network_policies.AppNetworkArgs:
         "egress": [
             # Targets may be any pod on any port, including Alertmanager.
             {"to": [network_policies.ANY_POD]},
-            # The API server and the kubelets. They are not pods, so no selector can name them.
-            {"ports": network_policies.tcp(443, 6443, KUBELET_PORT, *addons)},
+            # The API server, the kubelets, and pods on the host network. No selector can name their addresses.
+            {"ports": network_policies.tcp(*dict.fromkeys((443, 6443, KUBELET_PORT, *addons, *args["host_ports"])))},
             *([pod_identity.egress()] if args.get("identity") else []),
         ],
     }

@@ -8,9 +8,15 @@ from urllib.parse import urlsplit
 
 from alerting.durations import seconds
 from alerting.loader import write_yaml
+from settings.apps import NODE_EXPORTER
 
 RULES_FOLDER = "/etc/prometheus/rules"
 CONFIG_FOLDER = "/etc/prometheus/config"
+
+# A restarted server takes over how long an alert has been active. By default it does so only from `for: 10m` on; all
+# other alerts would wait again, and be resolved in Alertmanager meanwhile.
+FLAGS = ("--rules.alert.for-grace-period=0s",)
+"""Command line flags for the rules."""
 
 HONOR_LABELS = "observability/honor-labels"
 """Annotation ("true") of pods in Prometheus' own namespace whose port `http` exposes metrics of other pods."""
@@ -38,6 +44,10 @@ ADDONS = {
 _POD = "__meta_kubernetes_pod_"
 _ANNOTATION = f"{_POD}annotation_prometheus_io_"
 _LONGEST_SCRAPE = 10.0
+# Parameters of an annotated path that are passed on.
+_PARAMETERS = 4
+# Longer than the text of nearly every sample.
+_SAMPLE_BYTES = 1024
 _TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount/token"  # noqa: S105 -- a path
 
 
@@ -50,8 +60,13 @@ def render(  # noqa: PLR0913 -- each sets a part of the configuration
     remote_write_url: str = "",
     aws_region: str = "",
     addons: Sequence[str] = (),
+    foreign_node_exporter: bool = False,
+    target_samples: int | None = None,
 ) -> str:
     """The configuration of a cluster's servers. `alertmanagers` are host:port of each replica.
+
+    Prometheus refuses a scrape of an observed pod with more than `target_samples`, see sizes.target_samples, and counts
+    its target as down. With `foreign_node_exporter`, the cluster runs a node_exporter that is not the platform's.
 
     `remote_write_url` receives a copy of every sample, signed for `aws_region` if it is on AWS; empty for none.
     `addons` are the EKS add-ons in ADDONS that replace the platform's own exporters.
@@ -76,11 +91,17 @@ def render(  # noqa: PLR0913 -- each sets a part of the configuration
             "alertmanagers": [{"static_configs": [{"targets": list(alertmanagers)}]}],
         },
         "scrape_configs": [
-            {"job_name": "pods", "kubernetes_sd_configs": [{"role": "pod"}], "relabel_configs": _pod_relabeling()},
+            {
+                "job_name": "pods",
+                "kubernetes_sd_configs": [{"role": "pod"}],
+                **_limits(target_samples),
+                "relabel_configs": _pod_relabeling(),
+            },
             _exporters(),
             _span_metrics(),
             _kubelet(),
             *(_addon(addon, ADDONS[addon]) for addon in addons),
+            *([_foreign_node_exporter()] if foreign_node_exporter else []),
         ],
     }
     if remote_write_url:
@@ -142,6 +163,34 @@ def _addon(name: str, addon: AddOn) -> dict[str, Any]:
     }
 
 
+def _foreign_node_exporter() -> dict[str, Any]:
+    """A node_exporter that a chart of others runs, without annotations. The job `pods` scrapes those that have them."""
+    discovered = [f"{_POD}label_app_kubernetes_io_name", f"{_POD}container_port_number"]
+    return {
+        "job_name": "node-exporter",
+        "kubernetes_sd_configs": [{"role": "pod"}],
+        "relabel_configs": [
+            {
+                "action": "keep",
+                "source_labels": discovered,
+                "regex": f"(?:prometheus-)?node-exporter;{NODE_EXPORTER.port}",
+            },
+            {"action": "drop", "source_labels": [f"{_ANNOTATION}scrape"], "regex": "true"},
+            _running(),
+            *_pod_labels(),
+            {"target_label": "app", "replacement": NODE_EXPORTER.name},
+            {"target_label": "job", "replacement": "pods"},
+        ],
+    }
+
+
+def _limits(target_samples: int | None) -> dict[str, Any]:
+    """Limits of one scrape. Both servers scrape every target, so one with endless series would end both."""
+    if target_samples is None:
+        return {}
+    return {"sample_limit": target_samples, "body_size_limit": f"{target_samples * _SAMPLE_BYTES}B"}
+
+
 def _span_metrics() -> dict[str, Any]:
     """Span metrics of the gateways, with exemplars. The job `pods` scrapes the gateways' other metrics."""
     return {
@@ -185,7 +234,8 @@ def _pod_relabeling() -> list[dict[str, Any]]:
         {"action": "keep", "source_labels": [f"{_ANNOTATION}scrape"], "regex": "true"},
         _running(),
         _set("__scheme__", f"{_ANNOTATION}scheme", regex="(https?)"),
-        _set("__metrics_path__", f"{_ANNOTATION}path"),
+        _set("__metrics_path__", f"{_ANNOTATION}path", regex="([^?]+).*"),
+        *(_parameter(number) for number in range(_PARAMETERS)),
         {
             "source_labels": [f"{_POD}ip", f"{_ANNOTATION}port"],
             "regex": r"([0-9.]+);(\d+)",
@@ -200,6 +250,17 @@ def _pod_relabeling() -> list[dict[str, Any]]:
         },
         *_pod_labels(),
     ]
+
+
+def _parameter(number: int) -> dict[str, Any]:
+    """Takes the parameter with this number from the query of a path, such as `/metrics?format=prometheus`."""
+    before = "[^&]*&" * number
+    return {
+        "source_labels": [f"{_ANNOTATION}path"],
+        "regex": rf"[^?]*\?{before}([a-zA-Z_]\w*)=([^&]*)(?:&.*)?",
+        "target_label": "__param_${1}",
+        "replacement": "${2}",
+    }
 
 
 def _own_pods() -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ from typing import Literal
 from alerting.base import Document
 from alerting.loader import write_yaml
 from components.collector.shared_config import go_duration, own_telemetry
+from settings import sizes
 from settings.apps import JAEGER, OTLP_GRPC, OTLP_HTTP
 
 StorageBackend = Literal["badger", "opensearch"]
@@ -94,6 +95,7 @@ def render(config: JaegerConfig) -> str:
                 "protocols": {
                     "grpc": {
                         "endpoint": f"{listen.host}:{listen.grpc}",
+                        "max_recv_msg_size_mib": sizes.RECEIVER_BYTES // 2**20,
                         # The gateways ping; see shared_config.otlp_receiver.
                         "keepalive": {"enforcement_policy": {"min_time": "10s", "permit_without_stream": True}},
                     },

@@ -8,7 +8,7 @@ from dashboards.builder.layout import Row, line, row
 from dashboards.builder.links import KEPT_TRACES, explore_traces
 from dashboards.builder.look import Limits, Look
 from dashboards.builder.panels import buckets, lines, log_levels, log_lines, single
-from dashboards.builder.queries import logs, or_zero, percentiles, prom, prom_exemplars, quantile, ratio
+from dashboards.builder.queries import containing, logs, or_zero, percentiles, prom, prom_exemplars, quantile, ratio
 from dashboards.builder.tables import Column, ranking
 from dashboards.builder.variables import choice, label_values, search
 
@@ -171,7 +171,7 @@ def _log() -> Row:
                 "Log lines",
                 "Lines of the selected services, projects and levels that contain the text above. An opened line shows "
                 "request_id and trace_id, and links to its trace if that was kept.",
-                logs(f'{_LOGS} |= "$text"'),
+                logs(containing(_LOGS, "text")),
             ),
             height=10,
             widths=(8, 16),

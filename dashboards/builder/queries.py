@@ -65,6 +65,15 @@ def logs(expression: str) -> Query:
     return Query(source=LOKI, expression=_text(expression), legend="lines", form="series")
 
 
+def containing(expression: str, search: str) -> str:
+    """LogQL that keeps the lines with the text that people type into the search field `search`, whatever it is.
+
+    In backticks, and inserted as it was typed: a line is JSON, so its pieces have quotes and backslashes. A text with a
+    backtick is the one that LogQL cannot search for this way.
+    """
+    return f"{_text(expression)} |= `${{{search}:raw}}`"
+
+
 def log_rate(expression: str, legend: str) -> Query:
     """LogQL that returns numbers over the time range."""
     return Query(source=LOKI, expression=_text(expression), legend=legend, form="series")

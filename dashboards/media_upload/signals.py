@@ -11,7 +11,7 @@ from dashboards.builder.layout import Line, Row, line, row
 from dashboards.builder.links import explore_logs
 from dashboards.builder.look import CRITICAL, GOOD, WARNING, Limits, Look, Word
 from dashboards.builder.panels import lines, log_lines, single
-from dashboards.builder.queries import log_rate, logs, prom
+from dashboards.builder.queries import containing, log_rate, logs, prom
 from dashboards.builder.variables import choice, search
 
 HERE = 'namespace=~"$namespace"'
@@ -174,7 +174,7 @@ def log_row(services: str, group: str = "level", more: str = "") -> Row:
                 "Log lines",
                 "Lines of the selected levels that contain the text above. An opened line shows its trace_id, and "
                 "links to its trace if that was kept.",
-                logs(f'{chosen} |= "$text"'),
+                logs(containing(chosen, "text")),
             ),
             height=10,
             widths=(8, 16),

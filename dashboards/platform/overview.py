@@ -29,6 +29,7 @@ def build() -> dict[str, Any]:
             "PodCrashLooping",
             "PersistentVolumeFillingUp",
             "CollectorDroppingTelemetry",
+            "TelemetryLost",
             "CollectorQueueNearlyFull",
             "LokiIngestionStopped",
             "LokiRequestErrors",

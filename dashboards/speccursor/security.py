@@ -7,7 +7,7 @@ from dashboards.builder.dashboard import dashboard
 from dashboards.builder.layout import Row, line, row
 from dashboards.builder.look import Limits, Look
 from dashboards.builder.panels import lines, log_lines, single
-from dashboards.builder.queries import counted, grown, log_rate, logs, or_zero, prom
+from dashboards.builder.queries import containing, counted, grown, log_rate, logs, or_zero, prom
 from dashboards.builder.tables import Column, ranking
 from dashboards.builder.variables import label_values, search
 from dashboards.speccursor import signals
@@ -143,7 +143,7 @@ def _log() -> Row:
             log_lines(
                 "Lines about security",
                 "Lines about signatures, logins or refusals that contain the text above, newest first.",
-                logs(f'{_LOGS} |= "$text"'),
+                logs(containing(_LOGS, "text")),
             ),
             height=10,
             widths=(8, 16),

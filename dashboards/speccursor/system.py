@@ -8,7 +8,7 @@ from dashboards.builder.layout import Row, line, row
 from dashboards.builder.links import KEPT_TRACES
 from dashboards.builder.look import Limits, Look
 from dashboards.builder.panels import lines, log_levels, log_lines, single
-from dashboards.builder.queries import log_rate, logs, or_zero, prom, prom_exemplars, quantile, share
+from dashboards.builder.queries import containing, log_rate, logs, or_zero, prom, prom_exemplars, quantile, share
 from dashboards.builder.variables import search
 from dashboards.speccursor import signals
 
@@ -200,7 +200,7 @@ def _log() -> Row:
                 "ERROR lines",
                 "ERROR lines of the selected services that contain the text above. An opened line shows trace_id and "
                 "correlation_id, and links to its trace, because all traces with an error are kept.",
-                logs(f'{_ERRORS} |= "$text"'),
+                logs(containing(_ERRORS, "text")),
             ),
             height=10,
             widths=(8, 16),

@@ -24,6 +24,9 @@ _ONE_BY_ONE = {
     "MediaUploadFailureRateHigh": "failed-uploads",
     "MediaUploadAvailabilityBudgetBurnFast": "failed-uploads",
     "MediaUploadAvailabilityBudgetBurnSlow": "failed-uploads",
+    # What goes on has begun: the fault of the first also fires the second.
+    "CollectorDroppingTelemetry": "losses",
+    "TelemetryLost": "losses",
     # MediaClusterNoiseHigh needs finished runs; MediaClusterJobsStalled needs that no run finishes.
     "MediaClusterNoiseHigh": "cluster-runs",
     STALLED: "cluster-runs",

@@ -209,6 +209,16 @@ def _budgets(snapshot: Snapshot) -> dict[str, tuple[DisruptionBudget, bool]]:
     return {name: (budget, simulated or budget.namespace in namespaces) for name, budget in budgets.items()}
 
 
+def _leniency(budget: DisruptionBudget) -> tuple[int, int]:
+    return budget.max_unavailable or 0, -(budget.min_available or 0)
+
+
+def _numbers(budget: DisruptionBudget) -> str:
+    if budget.min_available is None:
+        return f"maxUnavailable {budget.max_unavailable}"
+    return f"minAvailable {budget.min_available}"
+
+
 def _budget(
     name: str, before: tuple[DisruptionBudget, bool] | None, after: tuple[DisruptionBudget, bool] | None
 ) -> Change | None:
@@ -219,8 +229,8 @@ def _budget(
     risks: list[str] = []
     if before and after is None:
         risks.append("is removed: a node drain may stop every pod")
-    elif before and after and after[0].min_available < before[0].min_available:
-        risks.append(f"protects less: {after[0].min_available} pods, not {before[0].min_available}")
+    elif before and after and _leniency(after[0]) > _leniency(before[0]):
+        risks.append(f"protects less: {_numbers(after[0])}, not {_numbers(before[0])}")
     system = cast(tuple[DisruptionBudget, bool], after or before)[0].system
     return Change(
         kind=ChangeKind.BUDGET,

@@ -50,6 +50,7 @@ class Loki(Server):
         self.data = folder / "data"
         rendered = loki_config.render(
             LokiConfig(
+                rule_files={},
                 s3=S3(bucket=BUCKET, region="", endpoint=s3.endpoint),
                 replicas=1,
                 retention=retention,

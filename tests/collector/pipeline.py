@@ -1,5 +1,6 @@
 """One agent, one gateway and a sink for logs, with a folder of pods' log files."""
 
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,8 +12,6 @@ from components.collector.agent_config import AgentConfig
 from components.collector.gateway_config import GatewayConfig
 from tests.collector.processes import LogSink, collector, log_sink, loopback
 from tools.programs import Server
-
-_TIME = "2026-11-21T12:00:00.000000001Z"
 
 
 @dataclass
@@ -37,25 +36,37 @@ class Pipeline:
 
 def write(file: Path, *lines: str, tag: str = "F") -> None:
     """Appends lines as containerd does."""
+    now = time.strftime("%Y-%m-%dT%H:%M:%S.000000001Z", time.gmtime())
     with file.open("a") as log:
-        log.write("".join(f"{_TIME} stdout {tag} {line}\n" for line in lines))
+        log.write("".join(f"{now} stdout {tag} {line}\n" for line in lines))
 
 
 @contextmanager
-def log_pipeline(folder: Path, log_index: str | None = None, storage_bytes: int = 2**30) -> Generator[Pipeline]:
-    """All of it, running; with `log_index` the gateway sends lines of requests to this URL, too."""
+def log_pipeline(
+    folder: Path,
+    log_index: str | None = None,
+    storage_bytes: int = 2**30,
+    jaeger: str = "127.0.0.1:9",
+    loki: str | None = None,
+) -> Generator[Pipeline]:
+    """All of it, running; with `log_index` the gateway sends lines of requests to this URL, too.
+
+    Kept traces go to host:port `jaeger`. Lines go to the URL `loki`, or to the sink.
+    """
     pods, listen, gateway_listen = folder / "pods", loopback(), loopback()
-    pods.mkdir()
+    pods.mkdir(parents=True)
     target = f"127.0.0.1:{gateway_listen.grpc}"
     with log_sink() as sink:
         gateway_config = GatewayConfig(
             sampling_percentage=10,
+            slow_trace="1s",
             decision_wait="1s",
             scrape_interval="5s",
             memory_bytes=2**29,
             storage_bytes=storage_bytes,
-            jaeger="127.0.0.1:9",
-            loki=sink.url,
+            jaeger=jaeger,
+            loki=loki or sink.url,
+            oldest_line_hours=168,
             log_index=log_index,
             data_folder=str(folder / "gateway" / "data"),
             listen=gateway_listen,

@@ -33,12 +33,14 @@ def _gateway(folder: Path) -> tuple[Server, list[int]]:
     listen = dataclasses.replace(loopback(), host=Listen().host)
     config = GatewayConfig(
         sampling_percentage=10,
+        slow_trace="1s",
         decision_wait="1s",
         scrape_interval="5s",
         memory_bytes=2**29,
         storage_bytes=2**30,
         jaeger="127.0.0.1:9",
         loki="http://127.0.0.1:9/otlp",
+        oldest_line_hours=168,
         data_folder=str(folder / "data"),
         listen=listen,
     )

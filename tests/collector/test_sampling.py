@@ -17,13 +17,13 @@ from tests.collector.processes import TraceSink, collector, loopback, trace_sink
 from tools.programs import eventually
 
 SERVICES = ("front", "orders", "stock")
-TRACES, ERRORS = 1000, 50
+TRACES, ERRORS, SLOW = 1000, 50, 50
 _CALLS = re.compile(r"traces_span_metrics_calls_total\{(.*?)\} ([0-9.e+]+)")
 _DECIDED = "otelcol_processor_tail_sampling_global_count_traces_sampled"
 _LABEL = re.compile(r'(\w+)="(.*?)"')
 
 
-def _span(trace: str, number: int, *, error: bool) -> dict[str, Any]:
+def _span(trace: str, number: int, *, error: bool, slow: bool) -> dict[str, Any]:
     start = 1_760_000_000_000_000_000
     return {
         "traceId": trace,
@@ -32,7 +32,7 @@ def _span(trace: str, number: int, *, error: bool) -> dict[str, Any]:
         "name": f"work-{number}",
         "kind": 2,
         "startTimeUnixNano": str(start),
-        "endTimeUnixNano": str(start + 20_000_000),
+        "endTimeUnixNano": str(start + (1_200_000_000 if slow else 20_000_000)),
         "status": {"code": 2 if error else 0},
     }
 
@@ -52,11 +52,11 @@ def _calls(port: int) -> list[tuple[dict[str, str], float]]:
     return [(dict(_LABEL.findall(labels)), float(value)) for labels, value in _CALLS.findall(text)]
 
 
-def _exemplars(port: int) -> bool:
-    """Whether a bucket names a trace. Only the last interval's do."""
+def _exemplars(port: int) -> set[str]:
+    """Traces that buckets name. Only the last interval's do."""
     accepted = {"Accept": "application/openmetrics-text; version=1.0.0"}
     text = httpx.get(f"http://127.0.0.1:{port}/metrics", headers=accepted).text
-    return bool(re.search(r"traces_span_metrics_duration_seconds_bucket\{.* # \{.*trace_id=", text))
+    return set(re.findall(r'traces_span_metrics_duration_seconds_bucket\{.* # \{.*trace_id="([0-9a-f]+)"', text))
 
 
 def _decisions(port: int) -> float:
@@ -68,12 +68,13 @@ def _whole(sink: TraceSink) -> bool:
     return all(len(names) >= len(SERVICES) for names in sink.spans.values())
 
 
-def test_all_errors_and_a_tenth_of_the_rest_are_kept_whole_and_all_are_counted(
+def test_errors_slow_ones_and_a_tenth_of_the_rest_are_kept_whole_all_are_counted_and_exemplars_are_kept(
     tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
     ids = random.Random(4)  # noqa: S311 -- always the same traces, so always the same share
     traces = [f"{ids.getrandbits(128):032x}" for _ in range(TRACES)]
-    failed = set(traces[:ERRORS])
+    failed, slow = set(traces[:ERRORS]), set(traces[ERRORS : ERRORS + SLOW])
+    named: set[str] = set()
     listens = [loopback(), loopback()]
     listen = loopback()
     with trace_sink() as (sink, jaeger):
@@ -82,12 +83,14 @@ def test_all_errors_and_a_tenth_of_the_rest_are_kept_whole_and_all_are_counted(
                 gateway_config.render(
                     GatewayConfig(
                         sampling_percentage=10,
+                        slow_trace="1s",
                         decision_wait="5s",
                         scrape_interval="5s",
                         memory_bytes=2**29,
                         storage_bytes=2**30,
                         jaeger=jaeger,
                         loki="http://127.0.0.1:9/otlp",
+                        oldest_line_hours=168,
                         data_folder=str(tmp_path / f"gateway-{number}" / "data"),
                         listen=one,
                     )
@@ -123,17 +126,22 @@ def test_all_errors_and_a_tenth_of_the_rest_are_kept_whole_and_all_are_counted(
             # The services of a trace send for themselves, each from two pods, and in another order.
             for start in range(0, TRACES, 100):
                 for number, service in reversed(list(enumerate(SERVICES))):
-                    spans = [_span(t, number, error=number == 2 and t in failed) for t in traces[start : start + 100]]
+                    spans = [
+                        _span(t, number, error=number == 2 and t in failed, slow=number == 1 and t in slow)
+                        for t in traces[start : start + 100]
+                    ]
                     for pod, share in (("a", spans[::2]), ("b", spans[1::2])):
                         client.post("/v1/traces", json=_request(service, pod, share)).raise_for_status()
 
-            eventually(lambda: any(_exemplars(one.span_metrics) for one in listens), seconds=40, what="no exemplars")
-
             def all_counted() -> bool:
-                return sum(value for one in listens for _, value in _calls(one.span_metrics)) >= 3 * TRACES
+                for one in listens:
+                    named.update(_exemplars(one.span_metrics))
+                return (
+                    bool(named) and sum(value for one in listens for _, value in _calls(one.span_metrics)) >= 3 * TRACES
+                )
 
             eventually(all_counted, seconds=40, what="span metrics do not count all spans")
-            eventually(lambda: failed <= sink.spans.keys(), seconds=40, what="traces with errors are missing")
+            eventually(lambda: failed | slow <= sink.spans.keys(), seconds=40, what="failed or slow traces are missing")
 
             def decided() -> bool:
                 return sum(_decisions(one.metrics) for one in listens) >= TRACES
@@ -142,10 +150,14 @@ def test_all_errors_and_a_tenth_of_the_rest_are_kept_whole_and_all_are_counted(
             # What is kept passes the queue on disk, which collects for half a second.
             eventually(lambda: _whole(sink), seconds=20, what="kept traces are not whole")
             counts = [_calls(one.span_metrics) for one in listens]
-        kept_of_rest = [trace for trace in traces if trace in sink.spans and trace not in failed]
+        kept_of_rest = sink.spans.keys() - failed - slow
 
     record_property("kept of the rest", len(kept_of_rest))
-    assert 0.07 * (TRACES - ERRORS) <= len(kept_of_rest) <= 0.13 * (TRACES - ERRORS)
+    record_property("exemplars", len(named))
+    rest = TRACES - ERRORS - SLOW
+    assert 0.07 * rest <= len(kept_of_rest) <= 0.13 * rest
+    # Before, nine of ten led nowhere.
+    assert named <= sink.spans.keys()
     assert all(sorted(names) == ["work-0", "work-1", "work-2"] for names in sink.spans.values())
     assert all(sum(value for _, value in gateway) > TRACES for gateway in counts), "one gateway has too small a share"
     calls = Counter[tuple[str, str]]()

@@ -48,9 +48,11 @@ def _gateway(**changes: Any) -> CollectorGateway:
         "storage": "1Gi",
         "storage_class": None,
         "sampling_percentage": 10,
+        "slow_trace": "5s",
         "decision_wait": "10s",
         "scrape_interval": "30s",
         "loki": "http://loki.home.svc:3100/otlp",
+        "oldest_line_hours": 168,
         "loki_app": "loki",
         "loki_port": 3100,
         "jaeger": "jaeger.home.svc:4317",
@@ -159,12 +161,14 @@ def _gateway_yaml(folder: Path, region: str | None = None) -> str:
     return gateway_config.render(
         GatewayConfig(
             sampling_percentage=0.5,
+            slow_trace="1s",
             decision_wait="14d",
             scrape_interval="30s",
             memory_bytes=2**29,
             storage_bytes=2**30,
             jaeger="jaeger.home.svc:4317",
             loki="http://loki.home.svc:3100/otlp",
+            oldest_line_hours=168,
             xray_region=region,
             data_folder=str(folder),
         )
@@ -194,9 +198,9 @@ def test_gateways_share_the_memory_for_an_agents_queues(memory: int, gateways: i
 
 
 def test_an_agent_too_small_for_its_gateways_is_refused() -> None:
-    with pytest.raises(ValueError, match="256Mi is too small for 20 gateways; allowed: 400Mi or more"):
+    with pytest.raises(ValueError, match="256Mi is too small for 20 gateways; allowed: 640Mi or more"):
         sizes.gateway_queue_bytes(256 * 2**20, 20)
-    assert sizes.gateway_queue_bytes(400 * 2**20, 20) > sizes.REQUEST_BYTES
+    assert sizes.gateway_queue_bytes(640 * 2**20, 20) == sizes.BATCH_BYTES
 
 
 @pytest.mark.parametrize(("text", "go"), [("30s", "30000ms"), ("14d", "1209600000ms"), ("1y", "31536000000ms")])

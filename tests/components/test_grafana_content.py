@@ -12,6 +12,8 @@ import yaml
 
 from alerting import routing
 from alerting.routing import Timing
+from components.collector import agent_config
+from components.collector.gateway_config import INDEX_LABELS
 from components.grafana.contact_points import ContactPoints
 from components.grafana.content import grafana_provider
 from components.grafana.dashboards import Dashboards
@@ -57,6 +59,10 @@ def test_data_sources_link_in_both_directions(engine: Engine, preview: bool) -> 
     assert found["prometheus"]["exemplarTraceIdDestinations"][0]["datasourceUid"] == "jaeger"
     assert {link["datasourceUid"] for link in found["loki"]["derivedFields"]} == {"jaeger"}
     assert found["jaeger"]["tracesToLogsV2"]["datasourceUid"] == "loki"
+    # An attribute of every span, whatever its program calls itself, and a label of every stream.
+    (tag,) = found["jaeger"]["tracesToLogsV2"]["tags"]
+    assert tag["key"] in agent_config.SENDER
+    assert tag["value"] in INDEX_LABELS
     assert found["jaeger"]["tracesToMetrics"]["datasourceUid"] == "prometheus"
     assert found["alertmanager"] == {"implementation": "prometheus", "handleGrafanaManagedAlerts": False}
     for one in recorded.of("DataSource"):

@@ -26,6 +26,7 @@ CONFIG: dict[str, Any] = {
     "memory_bytes": 2**29,
     "cluster": "test",
     "evaluation_interval": "15s",
+    "rule_files": {},
     "grafana_url": "http://localhost:3000",
     "alertmanagers": ["alertmanager-0:9093", "alertmanager-1:9093"],
     "peers": "loki-peers.home.svc:7946",
@@ -196,7 +197,8 @@ def test_only_a_changed_configuration_restarts_loki(engine: Engine) -> None:
         return pod["metadata"]["annotations"]
 
     first = annotations()
-    assert annotations(rule_files={"speccursor.yaml": "groups: [{}]\n"}) == first
+    changed = {"speccursor.yaml": "groups: [{name: other, rules: []}]\n"}
+    assert annotations(rule_files=changed) == first
     assert annotations(retention="60d") != first
 
 

@@ -69,7 +69,13 @@ def test_the_kubelet_is_scraped_for_volumes_with_the_pods_token(jobs: dict[str, 
 def test_prometheus_reaches_kubelets_and_the_api_server(program: Any) -> None:
     recorded: Recorded = program()
     egress = recorded.one("NetworkPolicy", "prometheus").inputs["spec"]["egress"]
-    assert [port["port"] for rule in egress if "to" not in rule for port in rule["ports"]] == [443, 6443, KUBELET_PORT]
+    assert [port["port"] for rule in egress if "to" not in rule for port in rule["ports"]] == [
+        *(443, 6443, KUBELET_PORT),
+        9100,  # node exporters of others, on the nodes' own network
+    ]
+    recorded = program(scrapeHostPorts="[9100, 10249]")
+    egress = recorded.one("NetworkPolicy", "prometheus").inputs["spec"]["egress"]
+    assert {9100, 10249} <= {port["port"] for rule in egress if "to" not in rule for port in rule["ports"]}
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,9 @@ from typing import Any
 import pytest
 import yaml
 
+from components.collector.agent_config import LOG_FIELDS
+from components.collector.gateway_config import INDEX_LABELS, LOG_ATTRIBUTES
+from components.collector.log_limits import CLAIMED_TIMESTAMP
 from components.logs.log_index import NAME
 from settings import stack, values
 from tests.mock_engine import ROOT, SECRETS, Recorded, stack_config
@@ -22,6 +25,16 @@ def parsed(**changes: str) -> stack.Settings:
 
 def config(recorded: Recorded) -> dict[str, Any]:
     return yaml.safe_load(recorded.one("ConfigMap", "otel-gateway-config").inputs["data"]["gateway.yaml"])
+
+
+def test_the_index_has_the_fields_that_loki_has_beside_a_line() -> None:
+    folder = ROOT / "components/logs/index_job"
+    pipeline = json.loads((folder / "ingest-pipeline.json").read_text())
+    template = json.loads((folder / "index-template.json").read_text())["template"]["mappings"]["properties"]
+    beside = {*INDEX_LABELS, *LOG_ATTRIBUTES, *LOG_FIELDS, CLAIMED_TIMESTAMP}
+    assert set(pipeline["processors"][0]["script"]["params"]["kept"]) == beside
+    # A service name that must not become a label is the service in the index, which has no labels.
+    assert beside - {"service_name"} <= template.keys()
 
 
 def test_without_log_index_there_are_no_resources_for_it(program: Program) -> None:

@@ -39,7 +39,7 @@ ALERTS: dict[str, dict[str, Any]] = {
     for number, (name, rule) in enumerate(RULES.rules().items())
 }
 BUDGETS: dict[str, dict[str, Any]] = {
-    name: {"enabled": False} if number % 2 else {"minAvailable": 4}
+    name: ({"minAvailable": 4}, {"enabled": False}, {"maxUnavailable": 4})[number % 3]
     for number, name in enumerate(name for system in RULES.systems.values() for name in system.disruption_budgets)
 }
 
@@ -91,8 +91,12 @@ def test_overrides_of_every_kind_are_deployed(stack: str, tmp_path: Path) -> Non
         assert rule["labels"]["page"] == str(change["page"]).lower() != default.labels.page, name
         for value in change.get("thresholds", {}).values():
             assert expressions.occurrences(rule["expr"], value) == 1, name
-    kept = {name: one.min_available for name, one in found.disruption_budgets.items()}
-    assert kept == {name: 4 for name, change in BUDGETS.items() if change != {"enabled": False}}
+    budgets = found.disruption_budgets.items()
+    kept = {
+        name: one.model_dump(by_alias=True, include={"min_available", "max_unavailable"}, exclude_none=True)
+        for name, one in budgets
+    }
+    assert kept == {name: change for name, change in BUDGETS.items() if change != {"enabled": False}}
     check_rules(found.rule_files(), tmp_path / "rules")
 
 

@@ -25,6 +25,9 @@ ORDERS = "rules/systems/orders.yaml"
         ("thresholds:\n", "thresholds:\n  OrdersDepthHigh: {items: 1000}\n", "not valid YAML: key 'OrdersDepthHigh' appears twice"),
         ("minAvailable: 1", "minAvailable: 0", "disruptionBudgets.orders-worker.minAvailable: must be greater than or equal to 1; got 0"),
         ("minAvailable: 1", "minAvailable: 50%", "disruptionBudgets.orders-worker.minAvailable: must be a valid integer; got '50%'"),
+        ("minAvailable: 1", "minAvailable: 1, maxUnavailable: 1", "disruptionBudgets.orders-worker: must have either minAvailable or maxUnavailable"),
+        (", minAvailable: 1", "", "disruptionBudgets.orders-worker: must have either minAvailable or maxUnavailable"),
+        ("disruptionBudgets:\n", "disruptionBudgets:\n  second: {namespace: orders, app: orders-worker, maxUnavailable: 1}\n", "disruptionBudgets: 'app orders-worker in namespace orders' is taken by rules/systems/orders.yaml; allowed: once"),
         ("absent:\n", "absent:\n  orders_quiet_total: ''\n", "absent.orders_quiet_total: "),
         ("absent:\n", "exporters: {orders_: {}}\nabsent:\n", "exporters.orders_: "),
     ],
@@ -48,9 +51,10 @@ def test_two_files_cannot_claim_the_same(tmp_path: Path, line: str) -> None:
         (tmp_path / f"systems/{name}.yaml").write_text(f"{{title: {name}, telemetry: up, thresholds: {{}}, {line}}}")
     found, problems = systems.load(tmp_path)
     assert list(found) == ["one", "two"]
-    (problem,) = problems
-    assert problem.startswith(f"rules/systems/two.yaml: {line.split(':', maxsplit=1)[0]}: ")
-    assert problem.endswith(" is taken by rules/systems/one.yaml; allowed: once")
+    assert problems
+    for problem in problems:
+        assert problem.startswith(f"rules/systems/two.yaml: {line.split(':', maxsplit=1)[0]}: ")
+        assert problem.endswith(" is taken by rules/systems/one.yaml; allowed: once")
 
 
 def test_every_system_has_alerts_and_every_metric_without_series_a_reason() -> None:
@@ -89,6 +93,15 @@ def test_a_stack_changes_a_budget_or_leaves_it_out() -> None:
     budgets = disruption_budgets.of(fixed_rules.load().systems, changes)
     assert set(budgets) == {"orders-worker"}
     assert budgets["orders-worker"].min_available == 3
+    budgets = disruption_budgets.of(fixed_rules.load().systems, {"orders-worker": {"maxUnavailable": 2}})
+    assert (budgets["orders-worker"].min_available, budgets["orders-worker"].max_unavailable) == (None, 2)
+
+
+def test_a_drain_ends_with_one_replica_of_everything() -> None:
+    budgets = disruption_budgets.of(loader.load().systems, {})
+    blocking = {name for name, budget in budgets.items() if budget.max_unavailable is None}
+    # Runs at least twice: the simulator has two workers, and the team wants one of them always.
+    assert blocking == {"jq-worker"}
 
 
 @pytest.mark.parametrize(
@@ -97,8 +110,9 @@ def test_a_stack_changes_a_budget_or_leaves_it_out() -> None:
         ({"orders-workers": {"minAvailable": 3}}, "orders-workers: no such budget; did you mean orders-worker?"),
         ({"orders-worker": {"minAvailable": 0}}, "orders-worker.minAvailable: 0: must be greater than or equal to 1"),
         ({"orders-worker": {"minAvailable": "2"}}, "orders-worker.minAvailable: '2': must be a valid integer"),
-        ({"orders-worker": {"min": 2}}, "orders-worker.min: 2: unknown field; known: enabled, minAvailable"),
-        ({"orders-worker": {"minAvailable": 2, "enabled": False}}, "orders-worker: {'minAvailable': 2, 'enabled': False}: has minAvailable, but enabled is false; allowed: one of the two"),
+        ({"orders-worker": {"min": 2}}, "orders-worker.min: 2: unknown field; known: enabled, maxUnavailable, minAvailable"),
+        ({"orders-worker": {"minAvailable": 2, "enabled": False}}, "orders-worker: {'minAvailable': 2, 'enabled': False}: has a number, but enabled is false; allowed: one of the two"),
+        ({"orders-worker": {"minAvailable": 2, "maxUnavailable": 1}}, "orders-worker: {'minAvailable': 2, 'maxUnavailable': 1}: has minAvailable and maxUnavailable; allowed: one of the two"),
         ({"orders-worker": 2}, "orders-worker: 2: must be an object"),
     ],
 )  # fmt: skip

@@ -114,6 +114,6 @@ def test_budgets_must_be_an_object() -> None:
     with pytest.raises(stack.SettingsError) as error:
         parse(disruptionBudgets="3")
     assert error.value.problems == (
-        "observability:disruptionBudgets: 3 is not allowed; allowed: an object: name of a budget -> minAvailable, or "
-        "enabled: false",
+        "observability:disruptionBudgets: 3 is not allowed; allowed: an object: name of a budget -> minAvailable, "
+        "maxUnavailable, or enabled: false",
     )

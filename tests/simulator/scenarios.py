@@ -28,6 +28,7 @@ LATE = {
     "MediaClusterNoiseHigh": 2 * STEP,  # three runs, one per evaluation
     # These counters appear with the fault, and a rate needs a second sample.
     **dict.fromkeys(SERIES.second_scrape, STEP),
+    "TelemetryLost": 0,  # a counter's first value is an increase
 }
 """Maps an alert to the seconds from the first scrape of its fault until its condition is true (default: 0)."""
 EMPTY = {
@@ -46,6 +47,8 @@ ALONG = {
     "MediaClusterStreamLagCritical": ("MediaClusterStreamLagHigh",),
     f"MediaUploadAvailability{_FAST}": (f"MediaUploadAvailability{_SLOW}",),
     f"MediaGatewayLatency{_FAST}": (f"MediaGatewayLatency{_SLOW}",),
+    # What goes on has begun.
+    "CollectorDroppingTelemetry": ("TelemetryLost",),
     # Within a history of minutes, a failure rate this high also burns the budget.
     "MediaUploadFailureRateHigh": (f"MediaUploadAvailability{_FAST}", f"MediaUploadAvailability{_SLOW}"),
 }

@@ -3,7 +3,7 @@
 import json
 import urllib.parse
 import urllib.request
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,7 @@ class LokiServer:
     """A running Loki. Every test uses its own tenant, so that none sees the lines of another."""
 
     url: str
+    server: Server
 
     def push(self, tenant: str, stream: dict[str, str], lines: Iterable[Line]) -> None:
         """Store lines of one stream, oldest first."""
@@ -48,11 +49,17 @@ class LokiServer:
 def loki(
     folder: Path,
     *,
-    alertmanager: str = "127.0.0.1:9",
+    alertmanagers: Sequence[str] = ("127.0.0.1:9",),
     evaluation_interval: str = "1m",
     memory_bytes: int = 512 * 1024 * 1024,
+    any_age: bool = True,
+    rule_files: Mapping[str, str] | None = None,
 ) -> Generator[LokiServer]:
-    """Runs a Loki that keeps lines of any age in memory; it reads rules from folder/rules/<tenant>/."""
+    """Runs a Loki that reads rules from folder/rules/<tenant>/.
+
+    With `any_age` it keeps lines of any age in memory, and tenants apart; otherwise it has the deployed limits and one
+    tenant.
+    """
     port = free_port()
     config = folder / "loki.yaml"
     document = yaml_text.load(
@@ -64,23 +71,25 @@ def loki(
                 memory_bytes=memory_bytes,
                 cluster="test",
                 evaluation_interval=evaluation_interval,
+                rule_files=rule_files or {},
                 grafana_url="http://grafana.test",
-                alertmanagers=[alertmanager],
+                alertmanagers=alertmanagers,
                 peers="unused:7946",
             )
         )
     )
     _to_one_folder(document, folder, port)
+    if any_age:
+        _accept_any_age(document)
     config.write_text(yaml_text.dump(document).replace(loki_config.DATA + "/", f"{folder}/data/"))
     url = f"http://127.0.0.1:{port}"
-    with Server("loki", ["-target=all", f"-config.file={config}"], folder, f"{url}/ready"):
-        yield LokiServer(url)
+    with Server("loki", ["-target=all", f"-config.file={config}"], folder, f"{url}/ready") as server:
+        yield LokiServer(url, server)
 
 
 def _to_one_folder(document: dict[str, Any], folder: Path, port: int) -> None:
     rules = folder / "rules"
-    rules.mkdir(exist_ok=True)
-    document["auth_enabled"] = True  # tenants keep tests apart
+    rules.mkdir(parents=True, exist_ok=True)
     document["server"] |= {
         "http_listen_address": "127.0.0.1",
         "http_listen_port": port,
@@ -92,9 +101,13 @@ def _to_one_folder(document: dict[str, Any], folder: Path, port: int) -> None:
         "instance_addr": "127.0.0.1",
         "ring": {"kvstore": {"store": "inmemory"}},
     }
-    # Accept old lines, keep them in memory, and query them there.
+    document["ruler"]["storage"]["local"]["directory"] = str(rules)
+    document["ruler"]["poll_interval"] = "1s"
+
+
+def _accept_any_age(document: dict[str, Any]) -> None:
+    """Accept old lines, keep them in memory, and query them there. Tenants keep tests apart."""
+    document["auth_enabled"] = True
     document["limits_config"]["reject_old_samples"] = False
     document["ingester"] |= {"max_chunk_age": "72h", "chunk_idle_period": "72h", "flush_check_period": "1h"}
     document["querier"] = {"query_ingesters_within": "0s"}
-    document["ruler"]["storage"]["local"]["directory"] = str(rules)
-    document["ruler"]["poll_interval"] = "1s"

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -48,11 +49,14 @@ def test_the_ruler_sends_the_alert_and_reads_a_changed_file(
 
     deploy(10)
     address, alerts = alertmanager
-    with loki(tmp_path, alertmanager=address, evaluation_interval="1s") as server:
+    shipped = loader.render_loki(rule_set, {}, LINKS)
+    with loki(tmp_path, alertmanagers=[address], evaluation_interval="1s", rule_files=shipped) as server:
         stream = {"namespace": "speccursor", "app": "speccursor", "service": "controller"}
         now = time.time_ns()
         server.push(TENANT, stream, ((now - 60 * 10**9 + i * 10**8, "failed", {"level": "ERROR"}) for i in range(100)))
         alert = eventually(lambda: alerts, what="no alert arrives")[0]
+        # Long enough for a restarted Loki to fire it again: `for`, and some minutes.
+        assert _time(alert["endsAt"]) - _time(alert["startsAt"]) > 60 * (5 + 4)
         rule = rule_set.rules()[NAME]
         assert alert["labels"] == {
             **rule.labels.model_dump(),
@@ -72,6 +76,10 @@ def test_the_ruler_sends_the_alert_and_reads_a_changed_file(
         # The threshold goes up in the file, nothing restarts, and the alert is over.
         deploy(1000)
         eventually(lambda: [one for one in alerts if one["endsAt"] < _soon()], what="the alert is not over")
+
+
+def _time(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()
 
 
 def _soon() -> str:

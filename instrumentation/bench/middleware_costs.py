@@ -143,13 +143,13 @@ async def _costs(requests: int) -> list[Cost]:
     cpu = dict.fromkeys(apps, 0.0)
     for app in apps.values():
         for _ in range(_WARM):
-            await _ask(app, "/items/1")
+            await ask(app, "/items/1")
     for _ in range(max(1, requests // ROUND)):
         for name, app in apps.items():
             before = time.process_time()
             for number in range(ROUND):
                 began = time.thread_time()
-                await _ask(app, f"/items/{number}")
+                await ask(app, f"/items/{number}")
                 took[name].append(time.thread_time() - began)
             cpu[name] += time.process_time() - before
     return [
@@ -167,13 +167,13 @@ async def _memory(name: str, label_sets: int) -> tuple[int, int]:
     """Bytes and series that are there after asking every route once, and were not after asking one."""
     registry = REGISTRY if name == PEERS[1] else CollectorRegistry()
     app = _application(name, registry, label_sets)
-    await _ask(app, "/items/1")
+    await ask(app, "/items/1")
     before = _series(registry)
     gc.collect()
     tracemalloc.start()
     try:
         for number in range(label_sets):
-            await _ask(app, f"/route{number}/x")
+            await ask(app, f"/route{number}/x")
         getattr(app.state, "settle", int)()
         gc.collect()
         used, _ = tracemalloc.get_traced_memory()
@@ -192,7 +192,8 @@ def _application(name: str, registry: CollectorRegistry, routes: int) -> FastAPI
     return app
 
 
-async def _ask(app: FastAPI, path: str) -> None:
+async def ask(app: FastAPI, path: str) -> None:
+    """Send one request past any server."""
     scope = {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.4"},

@@ -2,15 +2,15 @@
 
 import re
 import tomllib
-from pathlib import Path
 
 import pytest
 from fastapi import FastAPI
 from observability_fastapi import InstrumentationError
 
 from instrumentation.tests.service import Service
+from local.paths import ROOT
 
-FOLDER = Path(__file__).parents[1]
+FOLDER = ROOT / "instrumentation"
 PROJECT = tomllib.loads((FOLDER / "pyproject.toml").read_text())["project"]
 PROGRAMS = re.findall(r"^```python\n(.*?)^```", (FOLDER / "README.md").read_text(), re.MULTILINE | re.DOTALL)
 

@@ -31,13 +31,13 @@ def main() -> None:
     if role not in ROLES:
         sys.exit(f"SIMULATOR_ROLE is {role!r}; allowed: {', '.join(ROLES)}")
     try:
-        sends_to = traces.endpoint()
+        sends_to = traces.receiver("traces")
     except InstrumentationError as error:
         sys.exit(str(error))
     service, _ = ROLES[role]
     logs.configure(service)
     try:
-        app = build(role, Tracing(sending.exporter(sends_to) if sends_to else None))
+        app = build(role, Tracing(sending.exporter("traces", sends_to) if sends_to else None))
     except SeriesError as error:
         sys.exit(str(error))
     serve(app, int(os.environ.get("SIMULATOR_PORT", "8000")))

@@ -39,13 +39,24 @@ def bench_middleware(
 
 def broken(costs: "Mapping[str, Cost]", memory: "Mapping[str, Memory]") -> list[str]:
     """The criteria that do not hold for what was measured, by the variants' names."""
-    from instrumentation.bench.middleware_costs import EVERYTHING, NONE, OURS, PEERS  # noqa: PLC0415
+    from instrumentation.bench.middleware_costs import (  # noqa: PLC0415
+        EVERYTHING,
+        NONE,
+        OPENTELEMETRY,
+        OURS,
+        PEERS,
+    )
 
     none, ours = costs[NONE], costs[OURS]
     dearest = max(memory[OURS].per_thousand, memory[EVERYTHING].per_thousand)
     criteria = {
         f"the median that {OURS} adds is less than {ADDED * 1000:.0f} ms": ours.median - none.median < ADDED,
         f"the p99 of {OURS} is less than {P99:.0f} s": ours.p99 < P99,
+    }
+    everything, peer = costs[EVERYTHING], costs[OPENTELEMETRY]
+    criteria |= {
+        f"{EVERYTHING} adds less to the median than {OPENTELEMETRY}": everything.median < peer.median,
+        f"{EVERYTHING} adds less CPU time than {OPENTELEMETRY}": everything.cpu < peer.cpu,
     }
     for peer in PEERS:
         criteria |= {

@@ -34,5 +34,10 @@ def application(variant: str) -> FastAPI:
     return app
 
 
+def instrumented() -> FastAPI:
+    """The service with the package, for servers that call a factory."""
+    return application("instrumented")
+
+
 if __name__ == "__main__":
     uvicorn.run(application(sys.argv[1]), host="127.0.0.1", port=int(sys.argv[2]), log_config=None, access_log=False)

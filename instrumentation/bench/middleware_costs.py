@@ -1,4 +1,4 @@
-"""What instrumentation costs a FastAPI service: ours, its two best known peers, and none.
+"""What instrumentation costs a FastAPI service: ours, its best known peers, and none.
 
 All variants are in one process and take turns, so that whatever else the machine does hits all of them alike. Requests
 are driven through the ASGI interface: no network and no server, nothing but an application and what is around it.
@@ -10,20 +10,30 @@ import asyncio
 import gc
 import os
 import statistics
+import sys
 import time
 import tracemalloc
+import uuid
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import structlog
 from fastapi import FastAPI
 from observability_fastapi import instrument
+from opentelemetry import trace
+from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from prometheus_client import REGISTRY, CollectorRegistry
 from prometheus_fastapi_instrumentator import Instrumentator
+from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette_exporter import PrometheusMiddleware
 
 from instrumentation.bench.load_service import bare
@@ -31,6 +41,8 @@ from instrumentation.bench.load_service import bare
 NONE = "none"
 OURS = "observability-fastapi"
 EVERYTHING = f"{OURS} + spans + log lines"
+OPENTELEMETRY = "opentelemetry-instrumentation-fastapi + structlog"
+"""The peer of spans and log lines. Its metrics are in no registry, so the memory of its series is not compared."""
 PEERS = ("prometheus-fastapi-instrumentator", "starlette-exporter")
 ROUTES = 20
 """Routes of the measured application before the one that is asked; services have tens of them."""
@@ -86,7 +98,17 @@ class _Nowhere(SpanExporter):
 
 
 def _ours(app: FastAPI, registry: CollectorRegistry) -> None:
-    instrument(app, "bench", registry=registry, logs=False, log_requests=False, tracing=False)
+    # With what the peers have, too: sizes (the instrumentator) and requests in flight (the exporter).
+    instrument(
+        app,
+        "bench",
+        registry=registry,
+        logs=False,
+        log_requests=False,
+        tracing=False,
+        sizes=True,
+        in_flight=True,
+    )
 
 
 def _everything(app: FastAPI, registry: CollectorRegistry) -> None:
@@ -95,7 +117,41 @@ def _everything(app: FastAPI, registry: CollectorRegistry) -> None:
     provider.add_span_processor(queue)
     # Spans that wait for their batch belong to no series.
     app.state.settle = queue.force_flush
-    instrument(app, "bench", registry=registry, tracer=provider.get_tracer("bench"))
+    instrument(app, "bench", registry=registry, tracer=provider.get_tracer("bench"), sizes=True, in_flight=True)
+
+
+def _opentelemetry(app: FastAPI, _registry: CollectorRegistry) -> None:
+    """Spans by OpenTelemetry's package, metrics by its SDK, and a line per request by structlog."""
+    provider, meters = TracerProvider(shutdown_on_exit=False), MeterProvider([InMemoryMetricReader()])
+    provider.add_span_processor(BatchSpanProcessor(_Nowhere()))
+    log = structlog.wrap_logger(
+        structlog.WriteLogger(sys.stdout),
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso"),
+            structlog.processors.JSONRenderer(),
+        ],
+    )
+
+    async def line(request: Request, call_next: RequestResponseEndpoint) -> Response:
+        structlog.contextvars.bind_contextvars(request_id=str(uuid.uuid4()))
+        began = time.perf_counter()
+        response = await call_next(request)
+        context = trace.get_current_span().get_span_context()
+        log.info(
+            "request",
+            path=request.url.path,
+            status=response.status_code,
+            duration_ms=(time.perf_counter() - began) * 1000,
+            trace_id=trace.format_trace_id(context.trace_id),
+        )
+        return response
+
+    app.add_middleware(BaseHTTPMiddleware, dispatch=line)
+    FastAPIInstrumentor.instrument_app(
+        app, tracer_provider=provider, meter_provider=meters, exclude_spans=["receive", "send"]
+    )
 
 
 def _instrumentator(app: FastAPI, registry: CollectorRegistry) -> None:
@@ -113,6 +169,7 @@ _VARIANTS: dict[str, Callable[[FastAPI, CollectorRegistry], None]] = {
     PEERS[0]: _instrumentator,
     PEERS[1]: _exporter,
     EVERYTHING: _everything,
+    OPENTELEMETRY: _opentelemetry,
 }
 
 
@@ -126,7 +183,8 @@ def memory(label_sets: int = LABEL_SETS) -> list[Memory]:
     """What each variant keeps in memory for so many routes, without what the application itself keeps."""
     with _quiet():
         own, _ = asyncio.run(_memory(NONE, label_sets))
-        found = {name: asyncio.run(_memory(name, label_sets)) for name in _VARIANTS if name != NONE}
+        compared = [name for name in _VARIANTS if name not in (NONE, OPENTELEMETRY)]
+        found = {name: asyncio.run(_memory(name, label_sets)) for name in compared}
     return [Memory(name=name, series=series, used=used - own) for name, (used, series) in found.items()]
 
 
@@ -143,13 +201,13 @@ async def _costs(requests: int) -> list[Cost]:
     cpu = dict.fromkeys(apps, 0.0)
     for app in apps.values():
         for _ in range(_WARM):
-            await _ask(app, "/items/1")
+            await ask(app, "/items/1")
     for _ in range(max(1, requests // ROUND)):
         for name, app in apps.items():
             before = time.process_time()
             for number in range(ROUND):
                 began = time.thread_time()
-                await _ask(app, f"/items/{number}")
+                await ask(app, f"/items/{number}")
                 took[name].append(time.thread_time() - began)
             cpu[name] += time.process_time() - before
     return [
@@ -167,13 +225,13 @@ async def _memory(name: str, label_sets: int) -> tuple[int, int]:
     """Bytes and series that are there after asking every route once, and were not after asking one."""
     registry = REGISTRY if name == PEERS[1] else CollectorRegistry()
     app = _application(name, registry, label_sets)
-    await _ask(app, "/items/1")
+    await ask(app, "/items/1")
     before = _series(registry)
     gc.collect()
     tracemalloc.start()
     try:
         for number in range(label_sets):
-            await _ask(app, f"/route{number}/x")
+            await ask(app, f"/route{number}/x")
         getattr(app.state, "settle", int)()
         gc.collect()
         used, _ = tracemalloc.get_traced_memory()
@@ -192,7 +250,8 @@ def _application(name: str, registry: CollectorRegistry, routes: int) -> FastAPI
     return app
 
 
-async def _ask(app: FastAPI, path: str) -> None:
+async def ask(app: FastAPI, path: str) -> None:
+    """Send one request past any server."""
     scope = {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.4"},

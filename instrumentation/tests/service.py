@@ -45,6 +45,13 @@ class Service:
         options = {"logs": False, "log_requests": False, **options}
         instrument(self.app, options.pop("service", "shop"), **options)
 
+    @classmethod
+    def plain(cls, app: Starlette) -> "Service":
+        """An application that is not instrumented."""
+        made = cls.__new__(cls)
+        made.app, made.registry = app, CollectorRegistry()
+        return made
+
     def ask(self, path: str, method: str = "GET", headers: Headers | None = None, **changes: Any) -> Answer:
         """One request. `receive`: the client's messages, instead of an empty body. `send`: what takes the answer."""
         return asyncio.run(self.request(path, method, headers, **changes))
@@ -58,10 +65,10 @@ class Service:
             "scheme": "http",
             "path": path,
             "raw_path": path.encode(),
-            "query_string": b"",
+            "query_string": changes.get("query", b""),
             "root_path": changes.get("root_path", ""),
-            "headers": [(b"host", b"shop"), *_encoded(headers or {})],
-            "client": ("10.0.0.1", 1),
+            "headers": [(b"host", b"shop"), *_encoded(headers or {}), *changes.get("raw_headers", ())],
+            "client": changes.get("client", ("10.0.0.1", 1)),
             "server": ("shop", 80),
             "subprotocols": [],
             "extensions": changes.get("extensions", {}),

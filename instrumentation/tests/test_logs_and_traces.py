@@ -1,7 +1,6 @@
 """One request in all three signals, and a collector that is not there."""
 
 import asyncio
-import io
 import json
 import logging
 import os
@@ -9,8 +8,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +15,7 @@ import httpx
 import pytest
 import structlog
 from fastapi import BackgroundTasks, FastAPI
-from observability_fastapi import current, logs
+from observability_fastapi import current
 from observability_fastapi.sending import Reporting
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
@@ -26,30 +23,13 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter, Sp
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from structlog.testing import capture_logs
 
+from instrumentation.tests.logging_of import lines, recorded, written
 from instrumentation.tests.service import Service
 from local.ports import free_port
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 PARENT = "b7ad6b7169203331"
 HEADERS = {"X-Request-Id": "r-1", "X-Project-Id": "atlas", "traceparent": f"00-{TRACE}-{PARENT}-01"}
-
-
-@contextmanager
-def written(service: str = "shop") -> Iterator[io.StringIO]:
-    """Log as the package does; gives back what pytest needs afterwards."""
-    root, stream = logging.getLogger(), io.StringIO()
-    before, level = root.handlers, root.level
-    logs.configure(service, stream=stream)
-    try:
-        yield stream
-    finally:
-        root.handlers = before
-        root.setLevel(level)
-        structlog.reset_defaults()
-
-
-def lines(stream: io.StringIO) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in stream.getvalue().splitlines()]
 
 
 def shop() -> FastAPI:
@@ -74,13 +54,6 @@ def shop() -> FastAPI:
     return app
 
 
-def recorded() -> tuple[trace.Tracer, InMemorySpanExporter]:
-    exporter = InMemorySpanExporter()
-    provider = TracerProvider(shutdown_on_exit=False)
-    provider.add_span_processor(SimpleSpanProcessor(exporter))
-    return provider.get_tracer("test"), exporter
-
-
 def test_every_line_of_a_request_has_its_ids() -> None:
     tracer, exporter = recorded()
     with written() as stream:
@@ -99,7 +72,16 @@ def test_every_line_of_a_request_has_its_ids() -> None:
     assert f"{span.parent.span_id:016x}" == PARENT
     assert dict(span.attributes or {}) == {
         "operation": "GET /items/{item_id}",
+        "http.request.method": "GET",
+        "http.route": "/items/{item_id}",
         "http.response.status_code": 200,
+        "url.path": "/items/5",
+        "url.scheme": "http",
+        "network.protocol.version": "1.1",
+        "server.address": "shop",
+        "server.port": 80,
+        "client.address": "10.0.0.1",
+        "client.port": 1,
         "request_id": "r-1",
         "project_id": "atlas",
     }

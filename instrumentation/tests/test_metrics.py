@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import json
+import math
 import os
 import subprocess
 import sys
@@ -13,8 +14,8 @@ from pathlib import Path
 
 import pytest
 from fastapi import FastAPI
-from observability_fastapi import LABELS, RequestMetrics, endpoints
-from observability_fastapi.metrics import Labels, Series
+from observability_fastapi import LABELS, endpoints
+from observability_fastapi.counting.metrics import Form, Labels, RequestMetrics, Series
 from opentelemetry.sdk.trace import TracerProvider
 from prometheus_client import Counter
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_metrics
@@ -139,7 +140,7 @@ class Interrupted(Series):
         super().__init__(labels, bounds)
         time.sleep(0.001)
 
-    def add(self, bucket: int, seconds: float) -> None:
+    def add(self, bucket: int, seconds: float, received: int = 0, sent: int = 0) -> None:
         count, total = self.buckets[bucket], self.total
         time.sleep(0)
         self.buckets[bucket] = count + 1
@@ -149,7 +150,7 @@ class Interrupted(Series):
 
 @pytest.mark.parametrize("make", [Series, Interrupted])
 def test_no_request_is_lost_between_threads_that_count_and_one_that_collects(make: type[Series]) -> None:
-    metrics = RequestMetrics(buckets=(0.1, 1.0), make=make)
+    metrics = RequestMetrics(form=Form(bounds=(0.1, 1.0, math.inf)), make=make)
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
 

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from fastapi import FastAPI
 from observability_fastapi import instrument
 from observability_fastapi.endpoints import UNMATCHED
-from observability_fastapi.traces import PARENT, describe
+from observability_fastapi.spans import describe
+from observability_fastapi.traces import PARENT
 from opentelemetry.trace import SpanKind, Tracer
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from starlette.datastructures import Headers

@@ -23,6 +23,8 @@ def configure(service: str, *, stream: TextIO | None = None) -> None:
     `service` is the service's name on lines whose logger did not bind one.
     """
     configure_json(service, stream=stream)
+    # One line per request that the pod sends, also to its own API; failures are lines of whoever sends.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
     access = logging.getLogger("uvicorn.access")
     access.setLevel(logging.INFO)
     access.filters = [_is_relevant]

@@ -24,7 +24,8 @@ _LINK = re.compile(r"(?<!!)\[([^\]]*)\]\(([^)#\s]+)(#[^)\s]*)?\)")
 def sources(root: Path = ROOT) -> Iterator[Path]:
     """Every page and picture of the manual, relative to the checkout."""
     yield from (Path(name) for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"))
-    yield from (Path("instrumentation/README.md"), Path("tests/observability/README.md"))
+    yield from (Path(name) for name in ("instrumentation/README.md", "instrumentation/CHANGELOG.md"))
+    yield Path("tests/observability/README.md")
     for folder in ("docs", "rules/runbooks"):
         files = sorted((root / folder).rglob("*"))
         yield from (file.relative_to(root) for file in files if file.suffix in _SHOWN and "example" not in file.parts)

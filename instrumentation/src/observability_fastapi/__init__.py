@@ -8,9 +8,21 @@
 The package's README.md documents names, settings and how requests are counted.
 """
 
-from observability_fastapi.current import Request, current
-from observability_fastapi.instrument import instrument
-from observability_fastapi.metrics import LABELS, RequestMetrics
-from observability_fastapi.settings import InstrumentationError, Options
+from observability_fastapi.counting.exposition import Exposition
+from observability_fastapi.counting.metrics import LABELS
+from observability_fastapi.current import Request, add_request, current
+from observability_fastapi.instrument import exposition, instrument
+from observability_fastapi.settings import InstrumentationError, Label, Options
 
-__all__ = ["LABELS", "InstrumentationError", "Options", "Request", "RequestMetrics", "current", "instrument"]
+__all__ = [
+    "LABELS",
+    "Exposition",
+    "InstrumentationError",
+    "Label",
+    "Options",
+    "Request",
+    "add_request",
+    "current",
+    "exposition",
+    "instrument",
+]

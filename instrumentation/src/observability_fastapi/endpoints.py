@@ -18,6 +18,8 @@ BELOW = "/{path}"
 """Placeholder for paths in a mounted application without visible routes, such as static files."""
 _MOST = 4096
 """Maximum number of cached routes; a mount with a parameter is cached once per value."""
+# What routing writes into the scope, and must not find there when the routes are matched again.
+_ROUTED = ("route", "endpoint", "fastapi")
 
 _Key = tuple[int, int, str]
 
@@ -31,61 +33,74 @@ class Endpoints:
         self._known: dict[_Key, tuple[str, object, object]] = {}
 
     def of(self, scope: Scope, root_path: str) -> str:
-        """The endpoint of a request. `scope` is that after the request, `root_path` its value before the request."""
+        """The endpoint of a request. `scope` is that after the request, `root_path` its value before routing."""
         route = scope.get("route")
         if route is None:
             # No route matched, a middleware answered or copied the scope, or the route is Starlette's, not FastAPI's.
-            return self._find(scope, root_path)
+            # A middleware that answers itself may have changed the root path before.
+            return self._find(scope, root_path) or self._find(scope, scope.get("root_path", "")) or UNMATCHED
         # In FastAPI the same route object may be included under several prefixes.
-        inclusion = _inclusion(scope)
+        inclusion = _inner(scope).get("effective_route_context")
         key = (id(route), id(inclusion), scope.get("root_path", ""))
         known = self._known.get(key)
         if known is not None:
             return known[0]
         found = self._find(scope, root_path)
+        if isinstance(route, Mount | Host):
+            # What it leads to has answered without a route of its own, such as a middleware: the next path may differ.
+            return found or UNMATCHED
+        if found is None:
+            return getattr(route, "path_format", UNMATCHED)
         if len(self._known) >= _MOST:
             self._known.clear()
         self._known[key] = (found, route, inclusion)
         return found
 
-    def _find(self, scope: Scope, root_path: str) -> str:
-        original = {
-            "type": scope["type"],
-            "path": scope["path"],
-            "method": scope.get("method", "GET"),
-            "headers": scope["headers"],
-            "root_path": root_path,
-            "path_params": {},
-        }
-        return _template(self._app.routes, original) or UNMATCHED
+    def _find(self, scope: Scope, root_path: str) -> str | None:
+        original = {"method": "GET", **scope, "root_path": root_path, "path_params": {}}
+        for name in _ROUTED:
+            original.pop(name, None)
+        return _template(self._app.routes, original, _inner(scope).get("frontend_path"))
 
 
-def _inclusion(scope: Mapping[str, Any]) -> object:
+def _inner(scope: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What FastAPI writes into the scope."""
     inner = scope.get("fastapi")
-    return inner.get("effective_route_context") if isinstance(inner, dict) else None
+    return inner if isinstance(inner, dict) else {}
 
 
-def _template(routes: Iterable[BaseRoute], scope: Scope) -> str | None:
-    """The template of the first route that matches, or else of the first that matches except for the method."""
+def _template(routes: Iterable[BaseRoute], scope: Scope, frontend: str | None) -> str | None:
+    """The template of the first route that matches, or else of the first that matches except for the method.
+
+    `frontend` is the path below a front end (`FastAPI.frontend`), whose routes are not among the others.
+    """
     partial = None
     for route in _flat(routes):
         match, child = route.matches(scope)
         if match is Match.NONE:
             continue
-        found = _inside(route, {**scope, **child})
+        found = _inside(route, {**scope, **child}, frontend)
         if match is Match.FULL:
             return found
         partial = partial or found
-    return partial
+    return partial or _of_frontend(scope, frontend)
 
 
-def _inside(route: BaseRoute, scope: Scope) -> str | None:
+def _of_frontend(scope: Scope, below: str | None) -> str | None:
+    path, root = scope["path"], scope["root_path"]
+    if below is None or not path.endswith(below):
+        return None
+    inside = path[len(root) :] if root and path.startswith(root) else path
+    return inside[: len(inside) - len(below)].rstrip("/") + BELOW
+
+
+def _inside(route: BaseRoute, scope: Scope, frontend: str | None) -> str | None:
     if not isinstance(route, Mount | Host):
         return getattr(route, "path_format", None)
     prefix = route.path_format.removesuffix(BELOW) if isinstance(route, Mount) else ""
     if not route.routes:
         return prefix + BELOW
-    inner = _template(route.routes, scope)
+    inner = _template(route.routes, scope, frontend)
     return None if inner is None else prefix + inner
 
 

@@ -1,28 +1,32 @@
-"""Observes one request on its way through the application, and emits its metrics, log line and span at the end."""
+"""Observes one request on its way through the application, and emits its metrics, log line and span at the end.
+
+Whatever fails here is noted, and never changes the response.
+"""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from time import time_ns
 from typing import Any, NamedTuple
 
+import anyio
 import structlog
+from opentelemetry import trace
 from opentelemetry.trace import Span
 from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive, Scope, Send
 from starlette.websockets import WebSocketDisconnect
 
+from observability_fastapi import server_logs, spans
+from observability_fastapi.counting.labels import OwnLabels
+from observability_fastapi.counting.metrics import RequestMetrics
 from observability_fastapi.current import Request
-from observability_fastapi.endpoints import Endpoints
+from observability_fastapi.endpoints import UNMATCHED, Endpoints
+from observability_fastapi.failures import FAILURES
 from observability_fastapi.headers import REQUEST_ID
-from observability_fastapi.metrics import RequestMetrics
 from observability_fastapi.settings import Settings
-from observability_fastapi.traces import describe
+from observability_fastapi.spans import METHODS, OTHER_METHOD
 
-OTHER_METHOD = "OTHER"
-"""Label of unknown methods, because callers can invent any number of methods."""
-METHODS = {
-    name: name for name in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "QUERY")
-}
 OTHER_STATUS = "other"
 """Label of statuses that HTTP does not define."""
 STATUSES = {number: str(number) for number in range(100, 600)}
@@ -39,8 +43,6 @@ _STARTS = {
 }
 _ENDS = frozenset({"http.response.pathsend", "websocket.accept", "websocket.close"})
 _BODIES = frozenset({"http.response.body", "websocket.http.response.body"})
-# Caused by the client, not failures of the application.
-_LEFT = (ClientDisconnect, WebSocketDisconnect, asyncio.CancelledError)
 
 log = structlog.get_logger()
 
@@ -52,6 +54,10 @@ class Parts:
     settings: Settings
     metrics: RequestMetrics
     endpoints: Endpoints
+    labels: OwnLabels | None = None
+    in_flight: Callable[[int], None] | None = None
+    owns_exceptions: bool = False
+    """Whether the lines of this package about exceptions reach the log; the server's are dropped then."""
 
 
 class Caller(NamedTuple):
@@ -69,15 +75,17 @@ class Exchange:
     """Wraps `send` and `receive` of one request between server and application."""
 
     __slots__ = (
-        "_began", "_caller", "_ended", "_error", "_gone", "_left", "_operation", "_parts", "_receive", "_root", "_said",
-        "_scope", "_seconds", "_send", "_status",
+        "_began", "_caller", "_ended", "_error", "_gone", "_left", "_operation", "_outer", "_parts", "_receive",
+        "_received", "_root", "_said", "_scope", "_seconds", "_send", "_sent", "_sizes", "_span", "_status", "_until",
     )  # fmt: skip
 
     def __init__(self, parts: Parts, caller: Caller, scope: Scope, receive: Receive, send: Send) -> None:
-        self._began = parts.settings.clock()
+        settings = parts.settings
+        self._began = settings.clock()
         self._parts = parts
         self._caller = caller
-        self._scope = scope
+        self._span = caller.span
+        self._outer = self._scope = scope
         self._receive = receive
         self._send = send
         self._root: str = scope.get("root_path", "")
@@ -85,6 +93,10 @@ class Exchange:
         """0 until the response has started."""
         self._seconds: float | None = None
         """None until the request is counted."""
+        self._until: float | None = None
+        """Time of the first byte, if that ends the duration."""
+        self._sizes = settings.sizes
+        self._received = self._sent = 0
         self._ended: int | None = None
         self._operation = ""
         self._gone = False
@@ -92,18 +104,33 @@ class Exchange:
         self._said = False
         self._error: BaseException | None = None
 
+    def routed(self, scope: Scope, parts: Parts) -> None:
+        """Note the scope as the router of the application gets it: a middleware may have changed or copied it."""
+        if parts is self._parts:
+            self._scope = scope
+            self._root = scope.get("root_path", "")
+            if self._span is None and parts.settings.tracing:
+                self._join()
+
     async def receive(self) -> Message:
         """The next message from the client."""
         message = await self._receive()
+        if self._sizes:
+            self._received += len(message.get("body") or b"")
         if not self._status and message["type"].endswith(".disconnect"):
             self._gone = True
         return message
 
     async def send(self, message: Message) -> None:
         """Pass a message to the client; the first one gets the header with the request id."""
-        kind = message["type"]
+        kind = message.get("type")
         if kind in _STARTS and not self._status:
-            self._start(kind, message)
+            try:
+                self._start(kind, message)
+            except Exception as error:
+                FAILURES.note("response", error)
+        elif kind in _BODIES:
+            self._measure(message)
         try:
             await self._send(message)
         except OSError:
@@ -115,7 +142,7 @@ class Exchange:
 
     def failed(self, error: BaseException) -> None:
         """Note an exception that the application raised."""
-        if self._left or isinstance(error, _LEFT):
+        if self._left or _is_disconnect(error):
             self._gone = self._gone or not self._status
             return
         self._error = error
@@ -129,58 +156,124 @@ class Exchange:
             self._say("request")
         elif self._error is not None:
             self._say("failed after the answer")
-        if self._caller.own and self._caller.span is not None:
-            self._end(self._caller.span)
+        if self._caller.own and self._span is not None:
+            try:
+                self._end(self._span)
+            except Exception as error:
+                FAILURES.note("trace", error)
 
     def _start(self, kind: str, message: Message) -> None:
         self._status = _STARTS[kind] or message["status"]
         if kind != "websocket.close":
             # A new list, because the application may send the same object again. Servers accept names in any case.
-            headers = [pair for pair in message.get("headers", ()) if pair[0].lower() != REQUEST_ID]
+            given = message["headers"] = list(message.get("headers", ()))
+            headers = [pair for pair in given if pair[0].lower() != REQUEST_ID]
             headers.append((REQUEST_ID, self._caller.request.request_id.encode("ascii")))
             message["headers"] = headers
+
+    def _measure(self, message: Message) -> None:
+        """Note the first byte, and the size."""
+        try:
+            if self._until is None and self._parts.settings.until == "first byte":
+                self._until = self._parts.settings.clock()
+            if self._sizes:
+                self._sent += len(message.get("body") or b"")
+        except Exception as error:
+            FAILURES.note("response", error)
 
     def _finish(self) -> None:
         """Count the request once, at the end of its response and before its background tasks."""
         if self._seconds is not None:
             return
-        parts, caller, scope = self._parts, self._caller, self._scope
-        self._seconds = seconds = parts.settings.clock() - self._began
+        self._seconds = 0.0
         self._status = status = GONE if self._gone else self._status or BROKEN
-        endpoint = parts.endpoints.of(scope, self._root)
-        method = METHODS.get(scope.get("method", "GET"), OTHER_METHOD)
-        self._operation = f"{method} {endpoint}"
-        labels = (caller.request.service, endpoint, method, STATUSES.get(status, OTHER_STATUS), caller.label)
-        parts.metrics.observe(labels, seconds, self._trace())
-        if caller.own and scope["type"] == "http":
-            self._ended = time_ns()
+        try:
+            until = self._parts.settings.clock() if self._until is None else self._until
+            self._seconds = until - self._began
+            self._count(status)
+            if self._caller.own and self._outer["type"] == "http":
+                self._ended = time_ns()
+        except Exception as error:
+            FAILURES.note("count", error)
         if status < BROKEN:
             self._say("request")
 
-    def _trace(self) -> tuple[int, int] | None:
-        """Trace id and span id for an exemplar; None if the trace is not recorded."""
-        span = self._caller.span
+    def _count(self, status: int) -> None:
+        parts, caller = self._parts, self._caller
+        method = METHODS.get(self._outer.get("method", "GET"), OTHER_METHOD)
+        try:
+            endpoint = parts.endpoints.of(self._scope, self._root)
+        except Exception as error:
+            FAILURES.note("endpoint", error)
+            endpoint = UNMATCHED
+        self._operation = f"{method} {endpoint}"
+        labels = (caller.request.service, endpoint, method, STATUSES.get(status, OTHER_STATUS), caller.label)
+        if parts.labels is not None:
+            labels += parts.labels.of(self._scope)
+        parts.metrics.observe(labels, self._seconds or 0.0, self._exemplar(), self._received, self._sent)
+
+    def _exemplar(self) -> tuple[int, int] | None:
+        """Trace id and span id; None if the trace is not recorded."""
+        span = self._span
         if span is None or not span.is_recording():
             return None
         context = span.get_span_context()
         return (context.trace_id, context.span_id) if context.trace_flags.sampled else None
 
+    def _join(self) -> None:
+        """Use the span that OpenTelemetry's own middleware, between this one and the router, has created."""
+        try:
+            span = trace.get_current_span()
+            if span.is_recording():
+                self._span = span
+                span.set_attributes(spans.of_request(self._caller.request))
+        except Exception as error:
+            FAILURES.note("trace", error)
+
     def _say(self, message: str) -> None:
         self._said = True
         if not self._parts.settings.log_requests:
             return
+        try:
+            self._write(message)
+        except Exception as error:
+            FAILURES.note("log", error)
+
+    def _write(self, message: str) -> None:
+        outer, client = self._outer, self._outer.get("client")
         about: dict[str, Any] = {"operation": self._operation, "status": self._status}
         about["duration_ms"] = round((self._seconds or 0.0) * 1000, 1)
-        if self._error is not None or self._status >= BROKEN:
-            log.error(message, **about, exc_info=self._error)
-        else:
+        about["path"] = spans.path(outer)
+        if client:
+            about["client"] = client[0]
+        if not self._parts.settings.logs:
+            # The service's own configuration may know nothing of the request.
+            about |= {name: value for name, value in self._caller.request._asdict().items() if value}
+        if self._error is None and self._status < BROKEN:
             log.info(message, **about)
+            return
+        log.error(message, **about, exc_info=self._error)
+        if self._error is not None and self._parts.owns_exceptions:
+            server_logs.written(self._error)
 
     def _end(self, span: Span) -> None:
         if span.is_recording():
-            request = self._caller.request
-            about = {"request_id": request.request_id, "project_id": request.project_id}
             if self._error is not None:
                 span.record_exception(self._error)
-            describe(span, self._operation, self._status, about)
+            spans.describe(span, self._operation, self._status, spans.of_request(self._caller.request), self._error)
         span.end(self._ended)
+
+
+def _is_disconnect(error: BaseException) -> bool:
+    """Whether an exception comes from the client or from the server's end, not from a failure of the application."""
+    if isinstance(error, BaseExceptionGroup):
+        return all(_is_disconnect(one) for one in error.exceptions)
+    return isinstance(error, (ClientDisconnect, WebSocketDisconnect, asyncio.CancelledError, _cancelled()))
+
+
+def _cancelled() -> type[BaseException]:
+    """What cancels a task of the running event loop: asyncio and Trio have one each."""
+    try:
+        return anyio.get_cancelled_exc_class()
+    except Exception:
+        return asyncio.CancelledError

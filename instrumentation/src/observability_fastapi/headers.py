@@ -2,17 +2,17 @@
 
 import re
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from os import urandom
 from threading import Lock
 
 import structlog
 
+from observability_fastapi.counting.names import Names
+from observability_fastapi.settings import INVALID_PROJECT, NO_PROJECT, RESERVED_PROJECTS
+
 REQUEST_ID = b"x-request-id"
 LONGEST_ID = 128
-NO_PROJECT = "none"
-OTHER_PROJECT = "other"
-INVALID_PROJECT = "invalid"
 # No quotes, brackets, backslashes, spaces or control characters, because responses and log lines contain the id.
 _ID = re.compile(rb"[A-Za-z0-9._:~|+/=@-]{1,128}")
 _ID_ALLOWED = f"1 to {LONGEST_ID} of A-Z a-z 0-9 . _ : ~ | + / = @ -"
@@ -84,34 +84,31 @@ class RequestIds:
 class Projects:
     """Maps the project header to a label with a limited number of values."""
 
-    def __init__(
-        self, header: str, pattern: str, *, warner: Warner, only: Collection[str] | None = None, most: int = 100
-    ) -> None:
-        """Uses the projects in `only` as labels, or without it the first `most` projects that appear."""
+    def __init__(self, header: str, pattern: str, *, warner: Warner, names: Names) -> None:
+        """`names` limits the labels."""
         self._header = header
         self._pattern = re.compile(pattern)
+        self._allowed = f"{pattern}, and none of {', '.join(RESERVED_PROJECTS)}"
         self._warner = warner
-        self._lock = Lock()
-        self._labels = {name.encode("latin-1", "replace"): name for name in only or ()}
-        self._most = len(self._labels) if only is not None else most
+        self._names = names
+        self._named: dict[bytes, str] = {}
+        """Values of the header that are labels."""
 
     def take(self, given: bytes | None) -> tuple[str, str]:
         """(label for metrics, name for log lines) of a header's value."""
         if not given:
             return NO_PROJECT, NO_PROJECT
-        label = self._labels.get(given)
+        label = self._named.get(given)
         if label is not None:
             return label, label
         return self._classify(given)
 
     def _classify(self, given: bytes) -> tuple[str, str]:
         name = given.decode("latin-1")
-        if not self._pattern.fullmatch(name):
-            self._warner.warn(self._header, given, self._pattern.pattern, INVALID_PROJECT)
+        if not self._pattern.fullmatch(name) or name in RESERVED_PROJECTS:
+            self._warner.warn(self._header, given, self._allowed, INVALID_PROJECT)
             return INVALID_PROJECT, INVALID_PROJECT
-        if len(self._labels) >= self._most:
-            return OTHER_PROJECT, name
-        with self._lock:
-            if len(self._labels) < self._most:
-                self._labels[given] = name
-        return self._labels.get(given, OTHER_PROJECT), name
+        label = self._names.label(name)
+        if label == name:
+            self._named[given] = name
+        return label, name

@@ -1,24 +1,33 @@
 """The middleware: pure ASGI, outside all other middlewares, one pass per request."""
 
+import re
+from collections.abc import Callable
+from contextvars import Token
+
 from opentelemetry import context, trace
+from opentelemetry.context import Context
 from opentelemetry.trace import Span, Tracer
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from observability_fastapi import traces
+from observability_fastapi import spans, traces
+from observability_fastapi.counting.names import Names
 from observability_fastapi.current import CURRENT, Request
 from observability_fastapi.exchange import Caller, Exchange, Parts
-from observability_fastapi.headers import REQUEST_ID, Projects, RequestIds, Warner
+from observability_fastapi.failures import FAILURES
+from observability_fastapi.headers import REQUEST_ID, Projects, RequestIds, Warner, new_request_id
+from observability_fastapi.settings import NO_PROJECT, Settings
 
 _MEASURED = frozenset({"http", "websocket"})
 _MARK = "observability_fastapi"
-"""Key in the scope of a counted request, so that an instrumented application inside another one does not count it."""
+"""Key in the scope of a counted request: the request's Exchange. An instrumented application inside another one does
+not count a request again."""
 
 
 class Middleware:
     """Gives each request an id and a trace, counts it, and writes its log line."""
 
-    def __init__(self, app: ASGIApp, parts: Parts, exposition: ASGIApp) -> None:
-        """`exposition` serves the path of the metrics."""
+    def __init__(self, app: ASGIApp, parts: Parts, names: Names, exposition: ASGIApp) -> None:
+        """`names` limits the projects; `exposition` serves the path of the metrics."""
         settings = parts.settings
         warner = Warner()
         # Public by convention, so that tools can walk through the stack of middlewares.
@@ -27,17 +36,12 @@ class Middleware:
         self._exposition = exposition
         self._ids = RequestIds(warner)
         self._header = settings.project_header.lower().encode("ascii")
-        self._projects = Projects(
-            settings.project_header,
-            settings.project_pattern,
-            warner=warner,
-            only=settings.projects,
-            most=settings.max_projects,
-        )
-        self._excluded = frozenset(settings.exclude)
-        self._below = tuple(f"{path.rstrip('/')}/" for path in settings.exclude)
+        self._projects = Projects(settings.project_header, settings.project_pattern, warner=warner, names=names)
+        self._is_excluded = _exclusion(settings)
         self._tracer = settings.tracer
         self._has_tracer = settings.tracer is not None or not settings.tracing
+        self._tracing = settings.tracing and not traces.has_other_middleware(app)
+        self._enter: Callable[[int], None] = parts.in_flight or _ignore
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
@@ -47,17 +51,24 @@ class Middleware:
         path = _path(scope)
         if path == self._parts.settings.metrics_path and scope["type"] == "http":
             await self._exposition(scope, receive, send)
-        elif path in self._excluded or path.startswith(self._below):
+        elif self._is_excluded is not None and self._is_excluded(path, scope):
             await self.app(scope, receive, send)
         else:
             await self._measure(scope, receive, send)
 
     async def _measure(self, scope: Scope, receive: Receive, send: Send) -> None:
-        scope[_MARK] = True
-        caller = self._caller(scope)
-        exchange = Exchange(self._parts, caller, scope, receive, send)
-        attached = context.attach(trace.set_span_in_context(caller.span)) if caller.own and caller.span else None
+        try:
+            caller, during = self._identify(scope)
+            exchange = Exchange(self._parts, caller, scope, receive, send)
+        except Exception as error:
+            # Not even a fallback helps, such as with a clock that fails: the request goes on without telemetry.
+            FAILURES.note("request", error)
+            await self.app(scope, receive, send)
+            return
+        scope[_MARK] = exchange
+        attached = context.attach(during) if during is not None else None
         token = CURRENT.set(caller.request)
+        self._enter(1)
         try:
             await self.app(scope, exchange.receive, exchange.send)
         except BaseException as error:
@@ -65,22 +76,44 @@ class Middleware:
             raise
         finally:
             exchange.close()
-            CURRENT.reset(token)
-            if attached is not None:
-                context.detach(attached)
+            self._enter(-1)
+            _leave(token, attached)
 
-    def _caller(self, scope: Scope) -> Caller:
+    def _identify(self, scope: Scope) -> tuple[Caller, Context | None]:
+        try:
+            return self._caller(scope)
+        except Exception as error:
+            FAILURES.note("request", error)
+            request = Request(self._parts.settings.service, new_request_id(), NO_PROJECT)
+            return Caller(request, NO_PROJECT, None, own=False), None
+
+    def _caller(self, scope: Scope) -> tuple[Caller, Context | None]:
         headers: dict[bytes, bytes] = dict(scope["headers"])
         label, project = self._projects.take(headers.get(self._header))
         request = Request(self._parts.settings.service, self._ids.take(headers.get(REQUEST_ID)), project)
-        if not self._parts.settings.tracing:
-            return Caller(request, label, None, own=False)
-        joined = _of_fastapi(scope)
+        if not self._tracing:
+            return Caller(request, label, None, own=False), None
+        try:
+            return self._traced(scope, headers, request, label)
+        except Exception as error:
+            FAILURES.note("trace", error)
+            return Caller(request, label, None, own=False), None
+
+    def _traced(
+        self, scope: Scope, headers: dict[bytes, bytes], request: Request, label: str
+    ) -> tuple[Caller, Context | None]:
+        joined = _of_fastapi(scope) or (traces.joined(headers) if CURRENT.get() is None else None)
         if joined is not None:
-            joined.set_attributes({"request_id": request.request_id, "project_id": request.project_id})
-            return Caller(request, label, joined, own=False)
-        span = traces.start(self._find_tracer(), scope.get("method", "GET"), headers)
-        return Caller(request, label, span, own=True)
+            joined.set_attributes(spans.of_request(request))
+            ids, own = joined.get_span_context(), False
+            started = traces.Started(ids, joined, None)
+        else:
+            started, own = traces.start(self._find_tracer(), scope, headers), True
+            ids = started.ids
+        request = request._replace(
+            trace_id=trace.format_trace_id(ids.trace_id), span_id=trace.format_span_id(ids.span_id)
+        )
+        return Caller(request, label, started.span, own=own), started.context
 
     def _find_tracer(self) -> Tracer | None:
         if not self._has_tracer:
@@ -88,6 +121,55 @@ class Middleware:
             self._tracer = traces.global_tracer()
             self._has_tracer = True
         return self._tracer
+
+
+class Witness:
+    """Stands directly around the router of the application, and shows the middleware the scope that the router gets."""
+
+    def __init__(self, app: ASGIApp, parts: Parts) -> None:
+        self.app = app
+        self._parts = parts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        exchange = scope.get(_MARK)
+        if exchange is not None:
+            exchange.routed(scope, self._parts)
+        await self.app(scope, receive, send)
+
+
+def _leave(token: Token[Request | None], attached: Token[Context] | None) -> None:
+    try:
+        if attached is not None:
+            context.detach(attached)
+        CURRENT.reset(token)
+    except Exception as error:
+        # The server closes the request in another context than the one in which it began.
+        FAILURES.note("request", error)
+
+
+def _ignore(_difference: int) -> None:
+    return
+
+
+def _exclusion(settings: Settings) -> Callable[[str, Scope], bool] | None:
+    """Whether a request is not measured, by its path and scope; None if all are."""
+    paths = frozenset(settings.exclude)
+    below = tuple(f"{path.rstrip('/')}/" for path in paths if path != "/")
+    patterns = [re.compile(pattern) for pattern in settings.exclude_patterns]
+    methods = frozenset(settings.exclude_methods)
+    if not (paths or patterns or methods):
+        return None
+
+    def is_excluded(path: str, scope: Scope) -> bool:
+        return (
+            path in paths
+            or path.startswith(below)
+            or scope.get("method") in methods
+            or any(pattern.fullmatch(path) for pattern in patterns)
+        )
+
+    return is_excluded
 
 
 def _path(scope: Scope) -> str:

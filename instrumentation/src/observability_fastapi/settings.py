@@ -1,22 +1,26 @@
-"""The settings of `instrument`, checked before the application is changed."""
+"""The settings of `instrument`: what they mean, and their defaults. checks.py checks them."""
 
-import math
-import re
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from time import perf_counter
-from typing import TypedDict, Unpack
+from typing import Literal, TypedDict
 
 from opentelemetry.trace import Tracer
 from prometheus_client import REGISTRY, CollectorRegistry
+from starlette.types import Scope
 
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 PROJECT_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}"
 MAX_PROJECTS = 100
-LARGEST_MAX_PROJECTS = 10_000
-_HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
-_SERVICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,127}")
-_PATH = re.compile(r"/[^\s?#{}]*")
+MAX_LABEL_VALUES = 100
+NO_PROJECT = "none"
+OTHER_PROJECT = "other"
+INVALID_PROJECT = "invalid"
+RESERVED_PROJECTS = (NO_PROJECT, OTHER_PROJECT, INVALID_PROJECT)
+"""Labels of requests whose project is not named; no caller's project is called so."""
+
+Label = Callable[[Scope], str]
+"""Gives a label's value for the scope of a request, after its response."""
 
 
 class InstrumentationError(ValueError):
@@ -24,7 +28,11 @@ class InstrumentationError(ValueError):
 
 
 class Options(TypedDict, total=False):
-    """Options of `instrument` besides the application and the service's name; each has a default."""
+    """Options of `instrument` besides the application and the service's name; each has a default.
+
+    All but `registry`, `labels`, `tracer` and `clock` are also read from the environment: OBSERVABILITY_ and the name
+    in upper case, with commas between several values. An argument takes precedence.
+    """
 
     project_header: str
     """Header with the project of the caller. Default: X-Project-Id."""
@@ -39,14 +47,36 @@ class Options(TypedDict, total=False):
     """Maximum number of projects that metrics name; further ones become `other`. Default: 100."""
     buckets: Sequence[float]
     """Ascending upper bounds of the duration histogram in seconds, without +Inf. Default: 5 ms to 30 s in 12 steps."""
+    until: Literal["last byte", "first byte"]
+    """What ends the duration of a request; with `first byte`, a stream counts until it begins. Default: last byte."""
+    in_flight: bool
+    """Also expose `requests_in_flight`. Default: false."""
+    sizes: bool
+    """Also expose `request_size_bytes` and `response_size_bytes`. Default: false."""
+    labels: Mapping[str, Label]
+    """Labels of the service itself: name -> function that gives the value for a request's scope. Default: none."""
+    max_label_values: int
+    """Maximum number of values of each of these labels; further ones become `other`. Default: 100."""
+    prefix: str
+    """Put before the names of the metrics, with `_` between. Default: none."""
+    compatible_with: Literal["prometheus-fastapi-instrumentator", "starlette-exporter"] | None
+    """Also expose the metrics under the names of this package. Default: None."""
     metrics_path: str | None
     """Path of the metrics, handled before every route and middleware; None: not served. Default: /metrics."""
     exclude: Collection[str]
-    """Paths that are not measured, including everything below them. Default: none."""
+    """Paths that are not measured, including everything below them; `/` is only itself. Default: none."""
+    exclude_patterns: Collection[str]
+    """Regular expressions; paths that one of them matches in full are not measured. Default: none."""
+    exclude_methods: Collection[str]
+    """Methods that are not measured, such as OPTIONS. Default: none."""
     registry: CollectorRegistry
     """Registry of the metrics, which `metrics_path` serves. Default: that of the Prometheus client."""
+    push: bool
+    """Send all metrics of the registry to the OTLP receiver of the environment, every 15 seconds. Default: false."""
     logs: bool
     """Make structlog and the standard library write JSON lines to standard output. Default: true."""
+    log_level: str | None
+    """Lowest level that is written. Default: INFO, or that of the root logger if the service has set another one."""
     log_requests: bool
     """Write one line per request. Default: true."""
     tracing: bool
@@ -55,6 +85,10 @@ class Options(TypedDict, total=False):
     """Tracer that creates the spans. Default: one of OpenTelemetry's global provider."""
     clock: Callable[[], float]
     """Monotonic clock in seconds; for tests. Default: time.perf_counter."""
+
+
+def _no_labels() -> Mapping[str, Label]:
+    return {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,81 +101,22 @@ class Settings:
     projects: Collection[str] | None = None
     max_projects: int = MAX_PROJECTS
     buckets: Sequence[float] = BUCKETS
+    until: Literal["last byte", "first byte"] = "last byte"
+    in_flight: bool = False
+    sizes: bool = False
+    labels: Mapping[str, Label] = field(default_factory=_no_labels)
+    max_label_values: int = MAX_LABEL_VALUES
+    prefix: str = ""
+    compatible_with: str | None = None
     metrics_path: str | None = "/metrics"
     exclude: Collection[str] = ()
+    exclude_patterns: Collection[str] = ()
+    exclude_methods: Collection[str] = ()
     registry: CollectorRegistry = REGISTRY
+    push: bool = False
     logs: bool = True
+    log_level: str | None = None
     log_requests: bool = True
     tracing: bool = True
     tracer: Tracer | None = None
     clock: Callable[[], float] = perf_counter
-
-
-def check(service: str, **options: Unpack[Options]) -> Settings:
-    """The checked settings. Raises InstrumentationError with all problems."""
-    unknown = sorted(set(options) - Options.__annotations__.keys())
-    if unknown:
-        allowed = ", ".join(sorted(Options.__annotations__))
-        raise InstrumentationError(f"there is no setting {', '.join(unknown)}; allowed: {allowed}")
-    settings = Settings(service=service, **options)
-    problems = [*_names(settings), *_projects(settings), *_numbers(settings), *_paths(settings)]
-    if problems:
-        raise InstrumentationError("; ".join(problems))
-    return settings
-
-
-def _matches(pattern: re.Pattern[str], value: object) -> bool:
-    return isinstance(value, str) and bool(pattern.fullmatch(value))
-
-
-def _names(settings: Settings) -> list[str]:
-    problems: list[str] = []
-    if not _matches(_SERVICE, settings.service):
-        allowed = "1 to 128 of A-Z a-z 0-9 . _ / -, the first one a letter or digit"
-        problems.append(f"service is {settings.service!r}; allowed: {allowed}")
-    if not _matches(_HEADER, settings.project_header):
-        problems.append(f"project_header is {settings.project_header!r}; allowed: the name of a header")
-    return problems
-
-
-def _projects(settings: Settings) -> list[str]:
-    problems: list[str] = []
-    try:
-        pattern = re.compile(settings.project_pattern)
-    except (re.error, TypeError) as error:
-        return [f"project_pattern is {settings.project_pattern!r}; allowed: a regular expression ({error})"]
-    if isinstance(settings.projects, str):
-        problems.append(f"projects is {settings.projects!r}; allowed: a list or set of names")
-    else:
-        wrong = [name for name in settings.projects or () if not _matches(pattern, name)]
-        if wrong:
-            problems.append(f"projects has {', '.join(map(repr, wrong))}; allowed: what {pattern.pattern} matches")
-    if not (_is_whole(settings.max_projects) and 0 <= settings.max_projects <= LARGEST_MAX_PROJECTS):
-        problems.append(f"max_projects is {settings.max_projects!r}; allowed: 0 to {LARGEST_MAX_PROJECTS}")
-    return problems
-
-
-def _is_whole(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _numbers(settings: Settings) -> list[str]:
-    try:
-        bounds = [float(bound) for bound in settings.buckets]
-    except (TypeError, ValueError):
-        bounds = []
-    if not bounds or bounds != sorted(set(bounds)) or not 0 < bounds[0] <= bounds[-1] < math.inf:
-        return [f"buckets is {settings.buckets!r}; allowed: rising seconds above 0, without +Inf"]
-    return []
-
-
-def _paths(settings: Settings) -> list[str]:
-    given = [("metrics_path", settings.metrics_path)] if settings.metrics_path is not None else []
-    if isinstance(settings.exclude, str):
-        return [f"exclude is {settings.exclude!r}; allowed: a list of paths such as ['/healthz']"]
-    given += [("exclude", path) for path in settings.exclude]
-    return [
-        f"{key} is {path!r}; allowed: a path such as /healthz, without parameters"
-        for key, path in given
-        if not _matches(_PATH, path)
-    ]

@@ -138,6 +138,8 @@ def _container(args: PrometheusArgs) -> ContainerArgsDict:
             f"--storage.tsdb.retention.size={int(quantity_bytes(args['storage']) * sizes.PROMETHEUS_USABLE)}B",
             "--storage.tsdb.wal-compression",
             "--enable-feature=exemplar-storage",
+            # By default an alert with a shorter `for` than 10m waits all of it again after a restart, and resolves.
+            "--rules.alert.for-grace-period=1m",
             f"--web.listen-address=:{PORT}",
             f"--web.external-url={args['external_url']}",
             # The external URL may have a path, but probes, scrapes and other programs use the root.

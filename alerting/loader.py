@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from alerting import expressions, missing_metrics, slo_rules, slos, systems
+from alerting import counting, expressions, missing_metrics, slo_rules, slos, systems
 from alerting.base import Document
 from alerting.files import RULES, read_yaml, write_yaml
 from alerting.model import (
@@ -118,16 +118,22 @@ def overrides(raw: Mapping[str, Any], rule_set: RuleSet) -> dict[str, AlertOverr
     return checked
 
 
-def render(rule_set: RuleSet, changes: Mapping[str, AlertOverride], links: Links) -> dict[str, str]:
-    """Prometheus's rule files for one stack: file name -> YAML. Disabled alerts and empty groups are left out."""
+def render(
+    rule_set: RuleSet, changes: Mapping[str, AlertOverride], links: Links, *, interval: str | None
+) -> dict[str, str]:
+    """Prometheus's rule files for one stack: file name -> YAML. Disabled alerts and empty groups are left out.
+
+    Rules count in the stack's `interval` between evaluations, see alerting.counting; None leaves `increase` as written.
+    """
     off = [name for name, change in changes.items() if not change.enabled]
     rule_set = missing_metrics.extended(rule_set, disabled=off)
-    return {name: _rendered(file, rule_set.thresholds, changes, links) for name, file in rule_set.files.items()}
+    groups = {name: _groups(file, rule_set.thresholds, changes, links) for name, file in rule_set.files.items()}
+    return {name: _yaml(counting.deployed(one, interval) if interval else one) for name, one in groups.items()}
 
 
 def render_loki(rule_set: RuleSet, changes: Mapping[str, AlertOverride], links: Links) -> dict[str, str]:
     """Rule files of Loki's ruler for one stack: file name -> YAML. Disabled alerts and empty groups are left out."""
-    return {name: _rendered(file, rule_set.thresholds, changes, links) for name, file in rule_set.loki_files.items()}
+    return {name: _yaml(_groups(one, rule_set.thresholds, changes, links)) for name, one in rule_set.loki_files.items()}
 
 
 def effective(rule: AnyAlert, thresholds: Mapping[str, float], change: AlertOverride) -> AnyAlert:
@@ -169,10 +175,8 @@ def _files(
     return files, problems
 
 
-def _rendered(
-    file: RuleFile[AnyRule], thresholds: Thresholds, changes: Mapping[str, AlertOverride], links: Links
-) -> str:
-    return write_yaml({"groups": [group for group in _groups(file, thresholds, changes, links) if group["rules"]]})
+def _yaml(groups: list[Document]) -> str:
+    return write_yaml({"groups": [group for group in groups if group["rules"]]})
 
 
 def _groups(

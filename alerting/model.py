@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar, cast
 
 from pydantic import Discriminator, Field, Tag, ValidationInfo, field_validator
 
-from alerting import expressions
+from alerting import counting, expressions
 from alerting.base import Name, NotNegative, Slug, Strict, Thresholds
 from alerting.durations import Duration, PositiveDuration
 from alerting.slos import Slo
@@ -74,7 +74,7 @@ class Rule(Strict):
 
     @classmethod
     def _problem(cls, expression: str) -> str | None:
-        return expressions.problem(expression)
+        return expressions.problem(expression) or counting.problem(expression)
 
 
 class LogRule(Rule):
@@ -110,7 +110,7 @@ class RecordingRule(Strict):
     @field_validator("expr")
     @classmethod
     def _can_be_recorded(cls, text: str, info: ValidationInfo) -> str:
-        if found := expressions.problem(text):
+        if found := expressions.problem(text) or counting.problem(text):
             raise ValueError(f"{found} (record {info.data.get('record')})")
         return text
 

@@ -2,13 +2,13 @@
 
 All of them cover the whole cluster, so every series has only the labels `slo` and `system`.
 
-Windows up to 3d read the service's own counters. Over the SLO's window that would cost days of samples of every pod at
-each evaluation, so its ratio reads two recorded series instead: errors and events per second over the last 5m. The sum
-of the first is divided by the sum of the second, so each event has the same weight, whenever it happened. Time without
-evaluations does not count. In the first days the window is as long as there is data.
+Windows up to 3d count the service's own counters. The ratio of the SLO's window reads recorded series instead, which
+survive a change of the counting: errors and events per second over the last 5m. The sum of the first is divided by the
+sum of the second, so each event has the same weight, whenever it happened. Time without evaluations does not count. In
+the first days the window is as long as there is data.
 
-Prometheus does not count the first increment of a series that starts with it, so the first error of a new series is
-lost.
+A service that is gone counts no events, and a ratio of no events would be 100 %. So while nothing is counted although
+events always came in the last day, the SLO's window counts the day's mean as errors (`slo:lost:rate5m`).
 
 A ratio of few events is not significant, so a fast burn pages only with `minimum_errors` errors in its long window. A
 slow burn has no such minimum: it pages nobody, and it is how a service with little traffic reports its errors.
@@ -75,8 +75,11 @@ def _burn(slo: Slo, burn: _Burn) -> float:
 def _groups(slo: Slo) -> list[Group[MetricRule]]:
     name = f"slo-{slo.name}"
     short: Sequence[Rule | RecordingRule] = [
-        _record(slo, "slo:errors:rate5m", _errors(slo, "5m")),
-        _record(slo, "slo:total:rate5m", _total(slo, "5m")),
+        _record(slo, "slo:errors:rate5m", f"{_errors(slo, '5m').strip()} / {seconds('5m'):.0f}\n"),
+        _record(slo, "slo:total:rate5m", f"(\n{_indented(_total(slo, '5m'))}\n) / {seconds('5m'):.0f}\n"),
+        _record(
+            slo, "slo:lost:rate5m", f"avg_over_time({_series(slo, 'total:rate5m')}[1d])\nand on ()\n{_stopped(slo)}"
+        ),
         _record(slo, "slo:errors:ratio_rate5m", _ratio(_series(slo, "errors:rate5m"), _series(slo, "total:rate5m"))),
         *(_record(slo, f"slo:errors:ratio_rate{window}", _raw_ratio(slo, window)) for window in SHORT),
         _record_count(slo, _FAST),
@@ -84,13 +87,12 @@ def _groups(slo: Slo) -> list[Group[MetricRule]]:
         _fast(slo),
         _missing(slo),
     ]
-    errors, total = (f"sum_over_time({_series(slo, f'{kind}:rate5m')}[{slo.window}])" for kind in ("errors", "total"))
     ratio = f"slo:errors:ratio_rate{slo.window}"
     spent = _selector(slo, ratio)
     long: Sequence[Rule | RecordingRule] = [
         *(_record(slo, f"slo:errors:ratio_rate{window}", _raw_ratio(slo, window)) for window in LONG),
         _record_count(slo, _STEADY),
-        _record(slo, ratio, _ratio(errors, total)),
+        _record(slo, ratio, _recorded_ratio(slo, slo.window)),
         _record(slo, "slo:objective:ratio", f"vector({slo.objective_ratio:f})"),
         _record(slo, "slo:window:seconds", f"vector({seconds(slo.window):.0f})"),
         _record(slo, "slo:budget_remaining:ratio", f"1 - {spent} / {slo.budget:f}"),
@@ -107,10 +109,24 @@ def _record(slo: Slo, record: str, expression: str) -> RecordingRule:
 
 
 def _record_count(slo: Slo, burn: _Burn) -> RecordingRule:
-    """Records the number of errors in the long window. Rates are estimates, so it is rounded: 9.1 errors mean 9."""
+    """Records the number of errors in the long window. Rounded, because 10 sums of 0.1 are a little less than 1."""
     _, window, _ = burn
-    counted = f"round(\n  {seconds(window):.0f} *\n{_indented(_errors(slo, window))}\n)\n"
-    return _record(slo, f"slo:errors:increase{window}", counted)
+    return _record(slo, f"slo:errors:increase{window}", f"round(\n{_indented(_errors(slo, window))}\n)\n")
+
+
+def _recorded_ratio(slo: Slo, window: str) -> str:
+    """The error ratio of the SLO's window, in which lost events count as errors."""
+    errors, total, lost = (
+        f"sum_over_time({_series(slo, f'{kind}:rate5m')}[{window}])" for kind in ("errors", "total", "lost")
+    )
+    lost = f"({lost} or 0 * {total})"
+    return _ratio(f"({errors} + {lost})", f"{total} + {lost}")
+
+
+def _stopped(slo: Slo) -> str:
+    """A result where nothing is counted although events came in nine tenths of the last day's evaluations."""
+    total = _series(slo, "total:rate5m")
+    return f"(quantile_over_time(0.1, {total}[1d]) > 0 unless on () {total} > 0)\n"
 
 
 def _selector(slo: Slo, series: str) -> str:
@@ -122,7 +138,7 @@ def _series(slo: Slo, rest: str) -> str:
 
 
 def _errors(slo: Slo, window: str) -> str:
-    """Errors per second, at least 0, because rates are estimates; 0 where there are events but no series of errors."""
+    """Errors in the window, at least 0, because differences may not; 0 where there are events but no errors' series."""
     return f"""clamp_min(
 {_indented(slo.errors.replace(WINDOW, window))}
   or
@@ -214,22 +230,23 @@ def _burning(slo: Slo, how: str) -> Annotations:
 
 
 def _missing(slo: Slo) -> Rule:
-    """Fires when the events' metric is gone, because no other rule of the SLO can fire then.
+    """Fires when no events come where they always come, or their metric is gone: no other rule can fire then.
 
-    After a day the metric counts as removed on purpose.
+    After a day the service counts as removed on purpose.
     """
     exists = "\nand on ()\n".join(f"count({selector})" for selector in _selectors(slo.total))
+    most = f"max_over_time({_series(slo, 'total:rate5m')}[1d])"
     return Rule(
         alert=alert(slo, "MetricsMissing"),
-        expr=f"max_over_time({_series(slo, 'total:rate5m')}[1d])\nunless on ()\n{exists}\n",
+        expr=f"(\n  {most}\n  and on ()\n  {_stopped(slo)})\nor\n(\n  {most}\n  unless on ()\n{_indented(exists)}\n)\n",
         for_="10m",  # longer than the upgrade of a single pod
         labels=Labels(
-            severity="warning", system=slo.system, team=slo.team, page="false", subject=f"{slo.name}-metrics"
+            severity="critical", system=slo.system, team=slo.team, page="true", subject=f"{slo.name}-metrics"
         ),
         annotations=Annotations(
-            summary=f"Nobody reports the events of {slo.name}",
-            description=f"The metric behind {slo.name} is gone; within the last day it had up to "
-            "{{ $value | humanize }} events per second. Nobody can tell whether its objective is met: "
+            summary=f"{slo.name}: nothing is counted any more",
+            description=f"No event of {slo.name} is counted, or its metric is gone; within the last day there were up "
+            "to {{ $value | humanize }} events per second. The objective is missed meanwhile: "
             f"{slo.objective:g} % over {slo.window}, {slo.description}.",
             dashboard_url=DASHBOARD,
         ),

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 
-from alerting import expressions
+from alerting import counting, expressions
 from alerting.base import Slug, Strict
 from alerting.durations import PositiveDuration, seconds
 from alerting.files import read_yaml
@@ -32,9 +32,9 @@ class Slo(Strict):
     window: PositiveDuration
     """Length of the time window that the objective covers."""
     errors: str
-    """PromQL: bad events per second, with `[$window]` as range. An empty result counts as no errors."""
+    """PromQL: number of bad events, with `[$window]` as range. An empty result counts as no errors."""
     total: str
-    """PromQL: all events per second, with `[$window]` as range."""
+    """PromQL: number of all events, with `[$window]` as range."""
     minimum_errors: Annotated[int, Field(ge=1, le=1000)] = 10
     """Least number of errors in the long window of a fast burn that pages somebody; 1 pages for a single error.
 
@@ -64,10 +64,11 @@ class Slo(Strict):
     def _is_query(cls, text: str, info: ValidationInfo) -> str:
         if f"[{WINDOW}]" not in text:
             raise ValueError(f"must have the range [{WINDOW}], which each rule fills in")
-        if found := expressions.problem(text.replace(WINDOW, "5m")):
+        asked = text.replace(WINDOW, "5m")
+        if found := expressions.problem(asked) or counting.problem(asked):
             raise ValueError(f"{found} (SLO {info.data.get('name')})")
-        if not expressions.is_one_value(text.replace(WINDOW, "5m")):
-            raise ValueError("must give one value without labels, such as sum(rate(...)) without `by`")
+        if not expressions.is_one_value(asked):
+            raise ValueError("must give one value without labels, such as sum(increase(...)) without `by`")
         return text
 
     @property

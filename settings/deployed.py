@@ -35,7 +35,7 @@ def read(stack: str, secret: Callable[[str, str], str], root: Path = ROOT) -> De
     rule_set, routes = loader.load(), routing.load()
     overrides = loader.overrides(cast(dict[str, Any], written.get("alertOverrides") or {}), rule_set)
     return Deployed(
-        prometheus=loader.render(rule_set, overrides, values.links),
+        prometheus=loader.render(rule_set, overrides, values.links, interval=values.evaluation_interval),
         loki=loader.render_loki(rule_set, overrides, values.links),
         alertmanager=routing.render(
             routes,

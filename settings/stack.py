@@ -121,7 +121,7 @@ class Settings:
 
     def rule_files(self) -> dict[str, str]:
         """File name -> YAML of the rules that this stack deploys."""
-        return loader.render(self.rule_set, self.overrides, self.values.links)
+        return loader.render(self.rule_set, self.overrides, self.values.links, interval=self.values.evaluation_interval)
 
 
 def parse(

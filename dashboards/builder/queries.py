@@ -10,6 +10,7 @@ from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.cog.variants import Dataquery
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
+from alerting import counting
 from dashboards.builder.sources import LOKI, PROMETHEUS, Source
 
 Form = Literal["series", "last", "heatmap", "table"]
@@ -118,18 +119,8 @@ def ratio(metric: str, bad: str, of: str, by: str = "") -> str:
 
 
 def grown(counter: str, window: str, by: str = "") -> str:
-    """Growth of the selected counters within the window; `by` lists labels to keep.
-
-    A counter that did not exist before counts with its largest value, because `increase` alone misses its first step.
-    """
-    born = f"max_over_time({counter}[{window}]) unless last_over_time({counter}[1d] offset {window})"
-    return f"sum{_by(by)} (({born}) or increase({counter}[{window}]))"
-
-
-def counted(counter: str, window: str, by: str = "") -> str:
-    """As `grown`, but exact, as in alerts on single events; correct for at most one restart within the window."""
-    now = f"last_over_time({counter}[{window}])"
-    return f"sum{_by(by)} (({now} - last_over_time({counter}[1d] offset {window})) >= 0 or {now})"
+    """What the selected counters have counted within the window, counted as alerts do; `by` lists labels to keep."""
+    return counting.panel(counter, window, by)
 
 
 def _by(labels: str) -> str:

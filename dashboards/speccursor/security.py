@@ -7,7 +7,7 @@ from dashboards.builder.dashboard import dashboard
 from dashboards.builder.layout import Row, line, row
 from dashboards.builder.look import Limits, Look
 from dashboards.builder.panels import lines, log_lines, single
-from dashboards.builder.queries import containing, counted, grown, log_rate, logs, or_zero, prom
+from dashboards.builder.queries import containing, grown, log_rate, logs, or_zero, prom
 from dashboards.builder.tables import Column, ranking
 from dashboards.builder.variables import label_values, search
 from dashboards.speccursor import signals
@@ -52,19 +52,19 @@ def _now() -> Row:
             single(
                 "Wrong signatures, 5 minutes",
                 "Webhooks with a wrong signature.",
-                prom(or_zero(counted(_SIGNATURES, "5m")), "webhooks"),
+                prom(or_zero(grown(_SIGNATURES, "5m")), "webhooks"),
                 Look(unit=units.EXACT, decimals=0, limits=_SIGNATURE_LIMITS),
             ),
             single(
                 "Failed logins, 5 minutes",
                 "Failed logins to the service that has the most.",
-                prom(or_zero(f"max({counted(_LOGINS, '5m', 'namespace, service')})"), "logins"),
+                prom(or_zero(f"max({grown(_LOGINS, '5m', 'namespace, service')})"), "logins"),
                 Look(unit=units.EXACT, decimals=0, limits=_LOGIN_LIMITS),
             ),
             single(
                 "Suspicious requests, 10 minutes",
                 "Requests that a filter classified as an attack.",
-                prom(or_zero(counted(_REQUESTS, "10m")), "requests"),
+                prom(or_zero(grown(_REQUESTS, "10m")), "requests"),
                 Look(unit=units.EXACT, decimals=0, limits=_REQUEST_LIMITS),
             ),
             single(
@@ -86,21 +86,21 @@ def _over_time() -> Row:
                 "Webhook signature failures by source",
                 "Webhooks with a wrong signature in the 5 minutes before each point. If only one source is affected, "
                 "its secret was changed on one side only. An unknown source is an attacker.",
-                [prom(or_zero(counted(_SIGNATURES, "5m", "source"), "source"), "{{source}}")],
+                [prom(or_zero(grown(_SIGNATURES, "5m", "source"), "source"), "{{source}}")],
                 Look(unit=units.EXACT, decimals=0, limits=_SIGNATURE_LIMITS),
             ),
             lines(
                 "Authentication failures by service",
                 "Failed logins in the 5 minutes before each point. If all services are affected, the identity provider "
                 "failed or a credential expired; if only one is, somebody guesses passwords.",
-                [prom(or_zero(counted(_LOGINS, "5m", "service"), "service"), "{{service}}")],
+                [prom(or_zero(grown(_LOGINS, "5m", "service"), "service"), "{{service}}")],
                 Look(unit=units.EXACT, decimals=0, limits=_LOGIN_LIMITS),
             ),
             lines(
                 "Suspicious requests by reason",
                 "Requests in the 10 minutes before each point, by the reason for the suspicion. The alert counts all "
                 "reasons together.",
-                [prom(or_zero(counted(_REQUESTS, "10m", "reason"), "reason"), "{{reason}}")],
+                [prom(or_zero(grown(_REQUESTS, "10m", "reason"), "reason"), "{{reason}}")],
                 Look(unit=units.EXACT, decimals=0, stacked=True, limits=_REQUEST_LIMITS),
             ),
         ),

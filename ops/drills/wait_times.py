@@ -17,13 +17,15 @@ ERROR_LINES = {ERROR_LOG_BURST: 30.0, ERROR_LOG_ANOMALOUS: 600.0}
 """Lines a minute that the simulator's faults write."""
 LINES_ARRIVE = 10.0
 """Seconds from writing a log line until Loki stores it: an agent reads it, then two queues each collect a batch."""
-RISES = {"MediaClusterJobsStalled": 600.0}
-"""Maps alerts to seconds until their condition is true; this one needs ten minutes without a success."""
+RISES = {"MediaClusterJobsStalled": 600.0, "TargetDown": 60.0}
+"""Maps alerts to seconds until their condition is true: ten minutes without a success; more than half of the scrapes of
+two minutes without an answer."""
 EVALUATIONS = {"MediaClusterNoiseHigh": 3}
 """Maps alerts to the number of consecutive evaluations that must see the fault. This one counts runs, and each
 evaluation sees at most one."""
-WINDOWS = {"SpecCursorTokenUsageHigh": 3600.0}
-"""Maps alerts to seconds until the fault leaves their window, if the expression does not show the window.
+WINDOWS = {"SpecCursorTokenUsageHigh": 3600.0, "PodCrashLooping": 300.0}
+"""Maps alerts to seconds until the fault leaves their window, if the expression does not show the window. The container
+that ends again and again is removed, and counts no longer.
 
 Other alerts also read long windows, but their faults end with so many successes that the errors become a small share.
 """

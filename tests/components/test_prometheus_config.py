@@ -87,6 +87,13 @@ def test_network_policies_allow_clients(program: Any, app: str, client: str) -> 
     assert {"podSelector": {"matchLabels": {"app.kubernetes.io/name": client}}} in ingress[0]["from"]
 
 
+def test_a_restart_of_prometheus_does_not_resolve_what_fires(program: Any) -> None:
+    """By default an alert with a `for` below 10m begins it again, and its last message to Alertmanager ends before."""
+    pod = program().one("StatefulSet", "prometheus").pod
+    assert pod
+    assert "--rules.alert.for-grace-period=1m" in pod["spec"]["containers"][0]["args"]
+
+
 def test_alertmanagers_metrics_name_the_failing_channel(program: Any) -> None:
     """AlertmanagerNotificationsFailing reads the label `receiver_name`, which this option switches on."""
     pod = program().one("StatefulSet", "alertmanager").pod

@@ -6,7 +6,7 @@ import re
 import promql_parser
 import pytest
 
-from alerting import loader
+from alerting import counting, loader
 from dashboards import DASHBOARDS
 from dashboards.builder import units
 from dashboards.builder.links import KEPT_TRACES
@@ -149,9 +149,9 @@ def test_every_query_is_complete_and_promql_parses(dashboard: Json) -> None:
 def test_rates_follow_the_scrape_interval(dashboard: Json) -> None:
     """A fixed window is empty where the scrape interval is longer, and too coarse where it is shorter.
 
-    What is compared with the limit of an alert has the alert's window.
+    What is compared with the limit of an alert has the alert's window. What is counted is counted step by step.
     """
-    allowed = {"$__rate_interval", "$__range", "$__interval", *WINDOWS_OF_ALERTS}
+    allowed = {"$__rate_interval", "$__range", "$__interval", counting.PANEL_STEP, *WINDOWS_OF_ALERTS}
     for panel, target in queries(dashboard):
         windows = set(re.findall(r"\[([^\[\]:]+)\]", target["expr"])) - {"^", "0-9"}
         assert windows <= allowed, (panel["title"], windows)

@@ -179,8 +179,11 @@ def check(folder: Path, stem: str, title: str, series: Mapping[str, str], expect
     case = {
         "interval": "15s",
         "input_series": [
-            {"series": f'{name[:-1]}, namespace="media", app="a", pod="p"}}', "values": values}
-            for name, values in series.items()
+            {"series": 'up{app="b", pod="q"}', "values": "1x240"},  # without it nothing says that a counter is new
+            *(
+                {"series": f'{name[:-1]}, namespace="media", app="a", pod="p"}}', "values": values}
+                for name, values in series.items()
+            ),
         ],
         "promql_expr_test": [
             {

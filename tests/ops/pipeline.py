@@ -81,7 +81,7 @@ def rule_files(overrides: Mapping[str, Any]) -> dict[str, str]:
     """The project's rules as a stack with these overrides deploys them."""
     rule_set = loader.load()
     links = loader.Links(runbook_base_url="http://runbooks", dashboard_base_url="http://dashboards")
-    return loader.render(rule_set, loader.overrides(overrides, rule_set), links)
+    return loader.render(rule_set, loader.overrides(overrides, rule_set), links, interval="1s")
 
 
 def prometheus_config(

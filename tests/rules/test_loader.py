@@ -179,7 +179,7 @@ def test_disabled_alerts_and_their_empty_groups_are_left_out() -> None:
     rule_set = fixed_rules.load()
     names = [rule.alert for rule in rule_set.files["platform.yaml"].alerts()]
     changes = loader.overrides({name: {"enabled": False} for name in names}, rule_set)
-    assert yaml.safe_load(loader.render(rule_set, changes, LINKS)["platform.yaml"]) == {"groups": []}
+    assert yaml.safe_load(loader.render(rule_set, changes, LINKS, interval=None)["platform.yaml"]) == {"groups": []}
     changes = loader.overrides({"SearchErrorLogAnomalous": {"enabled": False}}, rule_set)
     groups = yaml.safe_load(loader.render_loki(rule_set, changes, LINKS)["search.yaml"])["groups"]
     assert [group["name"] for group in groups] == ["search-logs"]
@@ -219,7 +219,7 @@ def test_recording_rules_are_rendered_but_are_no_alerts(tmp_path: Path) -> None:
     rule_set = loader.load(tmp_path)
     assert rule_set.rules() == fixed_rules.load().rules()
     assert [rule.record for rule in rule_set.recordings()].count("queue:orders:sum") == 1
-    group = yaml.safe_load(loader.render(rule_set, {}, LINKS)["orders.yaml"])["groups"][0]
+    group = yaml.safe_load(loader.render(rule_set, {}, LINKS, interval=None)["orders.yaml"])["groups"][0]
     assert group["rules"][0] == record
 
 
@@ -290,6 +290,6 @@ def test_refuses_durations(text: str) -> None:
 
 def _rendered(changes: dict[str, object]) -> dict[str, dict[str, dict[str, str]]]:
     rule_set = fixed_rules.load()
-    files = loader.render(rule_set, loader.overrides(changes, rule_set), LINKS)
+    files = loader.render(rule_set, loader.overrides(changes, rule_set), LINKS, interval=None)
     groups = [group for text in files.values() for group in yaml.safe_load(text)["groups"]]
     return {rule["alert"]: rule for group in groups for rule in group["rules"] if "alert" in rule}

@@ -63,9 +63,10 @@ def overridden(folder: Path, stack: str, overrides: Mapping[str, Any]) -> settin
 
 
 def rendered(found: settings.Settings) -> dict[str, dict[str, Any]]:
-    """Alert -> rule, as Prometheus and Loki get it."""
+    """Alert -> rule of the stack, as it is written; alerting.counting turns counts into what Prometheus gets."""
+    written = loader.render(found.rule_set, found.overrides, found.values.links, interval=None)
     log_files = loader.render_loki(found.rule_set, found.overrides, found.values.links)
-    texts = (*found.rule_files().values(), *log_files.values())
+    texts = (*written.values(), *log_files.values())
     rules = [rule for text in texts for group in yaml_text.load(text)["groups"] for rule in group["rules"]]
     return {rule["alert"]: rule for rule in rules if "alert" in rule}
 

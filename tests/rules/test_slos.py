@@ -39,8 +39,8 @@ def rule_set() -> RuleSet:
         ("window: 30d", "window: 30d\n    minimum_errors: 2.5", "slos[0].minimum_errors: must be a valid integer; got 2.5"),
         ("window: 30d", "window: 30d\n    minimum_errors: 100000", "slos[0].minimum_errors: must be less than or equal to 1000; got 100000"),
         ('"failure"}[$window]', '"failure"}[5m]', "slos[0].errors: must have the range [$window], which each rule fills in; got "),
-        ("total: sum(rate(uploads_total[$window]))", "total: sum(rate(uploads_total[$window])", "slos[0].total: is not valid PromQL: "),
-        ("total: sum(rate(", "total: sum by (pod) (rate(", "slos[0].total: must give one value without labels, such as sum(rate(...)) without `by`; got "),
+        ("total: sum(increase(uploads_total[$window]))", "total: sum(increase(uploads_total[$window])", "slos[0].total: is not valid PromQL: "),
+        ("total: sum(increase(", "total: sum by (pod) (increase(", "slos[0].total: must give one value without labels, such as sum(increase(...)) without `by`; got "),
         ("name: upload-availability", "name: Uploads", "slos[0].name: "),
         ("name: gateway-latency", "name: upload-availability", "slos[1].name: 'upload-availability' is taken by rules/slos/uploads.yaml; every SLO needs its own"),
         ("system: uploads", "system: media", "slos[0].system: 'media' is not allowed; allowed: uploads, the file's name"),
@@ -97,7 +97,7 @@ def test_each_slo_has_three_alerts_that_lead_to_its_dashboard(rule_set: RuleSet,
     assert found == {
         "BudgetBurnFast": ("critical", "true", f"{name}-budget", "media"),
         "BudgetBurnSlow": ("warning", "false", f"{name}-budget", "media"),
-        "MetricsMissing": ("warning", "false", f"{name}-metrics", "media"),
+        "MetricsMissing": ("critical", "true", f"{name}-metrics", "media"),
     }
     for alert, rule in rules.items():
         if alert.startswith(start):
@@ -112,6 +112,7 @@ def test_each_slo_records_its_ratios_objective_and_budget(rule_set: RuleSet, nam
         "slo:errors:increase6h",
         "slo:errors:rate5m",
         "slo:total:rate5m",
+        "slo:lost:rate5m",
         "slo:minimum_errors:count",
         "slo:objective:ratio",
         "slo:window:seconds",
@@ -123,7 +124,7 @@ def test_each_slo_records_its_ratios_objective_and_budget(rule_set: RuleSet, nam
 
 
 def test_short_windows_follow_the_stack_and_long_ones_are_evaluated_less_often(rule_set: RuleSet) -> None:
-    groups = yaml.safe_load(loader.render(rule_set, {}, LINKS)["slos-uploads.yaml"])["groups"]
+    groups = yaml.safe_load(loader.render(rule_set, {}, LINKS, interval=None)["slos-uploads.yaml"])["groups"]
     short, long = groups[:2]
     assert ("interval" in short, long["interval"]) == (False, "2m")
     assert "slo:errors:ratio_rate1h" in {rule.get("record") for rule in short["rules"]}

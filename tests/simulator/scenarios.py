@@ -62,7 +62,7 @@ def _rendered(name: str) -> str:
     rules = list(scenario_rules.placed(name, document))
     alerts = [one for one in rules if "alert" in one.rule]
     read = scenario_rules.recorded_for([one.rule["expr"] for one in alerts], rules)
-    return yaml_text.dump(scenario_rules.only(name, document, [*alerts, *read]))
+    return yaml_text.dump(promtool.deployed(scenario_rules.only(name, document, [*alerts, *read]), f"{STEP}s"))
 
 
 def hold(alert: str) -> float:

@@ -11,7 +11,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from local.toolchain import tool
 from tools.mutation.mutants import Mutant, of_rule
 from tools.mutation.scenarios import TestFile, read, renamed
 from tools.rule_tests import FOLDER, yaml_text
-from tools.rule_tests.promtool import rendered
+from tools.rule_tests.promtool import deployed, rendered
 
 TIMEOUT = 300.0
 """Seconds for one run of promtool; a mistake that takes longer even alone counts as noticed."""
@@ -167,11 +167,15 @@ class Promtool:
     def output(self, files: Mapping[str, Any], tests: Sequence[TestFile]) -> str | None:
         """Promtool's output on failures; empty if all scenarios pass, None after a timeout."""
         with tempfile.TemporaryDirectory() as folder:
-            used = {str(name) for test in tests for name in test.document["rule_files"]}
-            for name in used & set(files):
-                (Path(folder) / name).write_text(yaml_text.dump(files[name]))
+            # Rules count from one evaluation to the next, so each interval has its own files.
+            used = {(test.interval, str(name)) for test in tests for name in test.document["rule_files"]}
+            for interval, name in used:
+                text = yaml_text.dump(deployed(files.get(name, {"groups": []}), interval))
+                (Path(folder) / f"{interval}-{name}").write_text(text)
             for test in tests:
-                (Path(folder) / test.name).write_text(test.text())
+                names = [f"{test.interval}-{name}" for name in test.document["rule_files"]]
+                one = replace(test, document={**test.document, "rule_files": names})
+                (Path(folder) / test.name).write_text(one.text())
             command = [tool("promtool"), "test", "rules", *(str(Path(folder) / test.name) for test in tests)]
             process = self._start(command)
             try:

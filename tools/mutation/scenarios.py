@@ -101,6 +101,11 @@ class TestFile:
         ]
         return TestFile(name=self.name, document={**self.document, "tests": tests})
 
+    @property
+    def interval(self) -> str:
+        """Interval between two evaluations of the rules."""
+        return str(self.document["evaluation_interval"])
+
     def scenarios(self) -> "Iterator[TestFile]":
         """One file for each scenario."""
         for number, test in enumerate(self.document["tests"]):

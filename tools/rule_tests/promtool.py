@@ -4,8 +4,9 @@ import functools
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from alerting import loader
+from alerting import counting, loader
 from alerting.model import Links
 from local.toolchain import tool
 
@@ -15,8 +16,14 @@ LINKS = Links(runbook_base_url="https://runbooks.test", dashboard_base_url="http
 
 @functools.cache
 def rendered() -> Mapping[str, str]:
-    """Maps file names to the YAML of the rules without a stack's overrides."""
-    return loader.render(loader.load(), {}, LINKS)
+    """Maps file names to the YAML of the rules as they are written, without a stack's overrides; see `deployed`."""
+    return loader.render(loader.load(), {}, LINKS, interval=None)
+
+
+def deployed(document: Mapping[str, Any], interval: str) -> dict[str, Any]:
+    """A parsed rule file as Prometheus runs it at this interval, which must be that of the scenarios."""
+    groups = [{**group, "interval": interval} for group in document["groups"]]  # promtool ignores their own
+    return {**document, "groups": counting.deployed(groups, interval)}
 
 
 def promtool(*arguments: str | Path) -> subprocess.CompletedProcess[str]:

@@ -14,8 +14,7 @@ from typing import Any
 from alerting import missing_metrics
 from alerting.model import RecordingRule
 from tools.mutation import scenarios
-from tools.rule_tests import yaml_text
-from tools.rule_tests.promtool import promtool
+from tools.rule_tests import promtool, yaml_text
 
 Rule = Mapping[str, Any]
 _NAMED_ALERT = re.compile(r'ALERTS\{[^{}]*alertname="(\w+)"')
@@ -38,7 +37,7 @@ class Placed:
 
 
 def run(file: Path, rules: Mapping[str, str], folder: Path, *, about: str = "") -> CompletedProcess[str]:
-    """Run promtool on a scenario file with these rules (file name -> YAML); writes its files to `folder`.
+    """Run promtool on a scenario file with these written rules (file name -> YAML); writes its files to `folder`.
 
     With `about`, only the scenarios that check this alert.
     """
@@ -50,11 +49,12 @@ def run(file: Path, rules: Mapping[str, str], folder: Path, *, about: str = "") 
     for number, scenario in enumerate(chosen.scenarios()):
         used = list(needed(scenario, parsed))
         for name in _rule_files(scenario):
-            (folder / f"{number}-{name}").write_text(yaml_text.dump(only(name, parsed[name], used)))
+            document = promtool.deployed(only(name, parsed[name], used), scenario.interval)
+            (folder / f"{number}-{name}").write_text(yaml_text.dump(document))
         document = {**scenario.document, "rule_files": [f"{number}-{name}" for name in _rule_files(scenario)]}
         tests.append(folder / scenario.name)
         tests[-1].write_text(scenarios.TestFile(name=scenario.name, document=document).text())
-    return promtool("test", "rules", *tests)
+    return promtool.promtool("test", "rules", *tests)
 
 
 def needed(scenario: scenarios.TestFile, rules: Mapping[str, Any]) -> Iterator[Placed]:

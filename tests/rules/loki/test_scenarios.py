@@ -13,6 +13,7 @@ from tools.rule_tests.loki_server import LokiServer
 FILES = sorted((ROOT / "tests/rules/loki").glob("*.test.yaml"))
 SCENARIOS = [(file, scenario) for file in FILES for scenario in loki_scenarios.read(file)]
 BURST, ANOMALOUS = "SpecCursorErrorLogBurst", "SpecCursorErrorLogAnomalous"
+LEVEL = 'level=~"(?i)err(or)?|fatal|crit(ical)?|panic"'
 
 
 def log_rules() -> dict[str, LogRule]:
@@ -59,8 +60,10 @@ def test_every_alert_on_logs_has_a_scenario_that_fires_and_one_that_is_silent() 
         (BURST, "expr", "[5m]", "[4m]"),
         (BURST, "expr", "by (namespace, service)", "by (namespace, service, level)"),
         (BURST, "expr", "by (namespace, service)", "by (namespace)"),
-        (BURST, "expr", '| level="ERROR"', ""),
-        (BURST, "expr", '| level="ERROR"', '|= "ERROR"'),
+        (BURST, "expr", f"| {LEVEL}", ""),
+        (BURST, "expr", f"| {LEVEL}", '| level="ERROR"'),
+        (BURST, "expr", "(?i)", ""),
+        (BURST, "expr", "|fatal|", "|"),
         (BURST, "expr", 'namespace="speccursor"', 'namespace=~".+"'),
         (BURST, "for_", "5m", "4m"),
         (BURST, "for_", "5m", "6m"),
@@ -72,7 +75,7 @@ def test_every_alert_on_logs_has_a_scenario_that_fires_and_one_that_is_silent() 
         (ANOMALOUS, "expr", "[1d]", "[12h]"),
         (ANOMALOUS, "expr", "/ 144", "/ 72"),
         (ANOMALOUS, "expr", "\nand\n", "\nor\n"),
-        (ANOMALOUS, "expr", '| level="ERROR" [10m]', "[10m]"),
+        (ANOMALOUS, "expr", f"| {LEVEL} [10m]", "[10m]"),
         (ANOMALOUS, "for_", "5m", "4m"),
         (ANOMALOUS, "for_", "5m", "6m"),
     ],

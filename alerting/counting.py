@@ -39,7 +39,8 @@ class Count:
 
     def record(self, group: str, step: str) -> Document:
         """The recording rule; `step` is the interval at which its group is evaluated."""
-        labels = {"group": group} | ({"of": self.matchers} if self.matchers else {})
+        # `counter` keeps two counters apart that one sum joins with `or`.
+        labels = {"group": group, "counter": self.metric} | ({"of": self.matchers} if self.matchers else {})
         selector = f"{self.metric}{{{self.matchers}}}" if self.matchers else self.metric
         return {"record": self._name, "expr": f"{grown(selector, step, ', '.join(self.by))}\n", "labels": labels}
 

@@ -43,7 +43,7 @@ def eventually(
     return pytest.fail(f"{what}; last result after {seconds:.0f} s: {last!r}")
 
 
-@dataclass
+@dataclass(eq=False)  # two servers are never the same, and results of one are cached
 class Server:
     """A program with its own folder, which can be ended, killed and restarted.
 

@@ -91,7 +91,7 @@ def test_a_restart_of_prometheus_does_not_resolve_what_fires(program: Any) -> No
     """By default an alert with a `for` below 10m begins it again, and its last message to Alertmanager ends before."""
     pod = program().one("StatefulSet", "prometheus").pod
     assert pod
-    assert "--rules.alert.for-grace-period=1m" in pod["spec"]["containers"][0]["args"]
+    assert "--rules.alert.for-grace-period=0s" in pod["spec"]["containers"][0]["args"]
 
 
 def test_alertmanagers_metrics_name_the_failing_channel(program: Any) -> None:

@@ -12,7 +12,7 @@ ROTATED = {
     "opensearchPassword": "Rotated-1",
     "smtpPassword": "rotated",
     "oidcClientSecret": "rotated",
-    "slackWebhookUrl": "https://hooks.slack.com/services/T0/B0/rotated",
+    "platformSlackUrl": "https://hooks.slack.com/services/T0/B0/rotated",
 }
 
 

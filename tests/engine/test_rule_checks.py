@@ -118,7 +118,7 @@ def test_loki_refuses_with_file_rule_text_and_reason() -> None:
         (
             "toUpper",
             "upper",
-            'rules/notifications.tmpl: amtool: template: notifications.tmpl:5: function "upper" not defined\n      [{{ .Status | upper }}',
+            'rules/notifications.tmpl: amtool: template: notifications.tmpl:12: function "upper" not defined\n      [{{ .Status | upper }}',
         ),
         (
             "{{ . }}{{ end }}{{ end }}",
@@ -138,7 +138,7 @@ def test_alertmanager_refuses_messages_that_cannot_be_rendered() -> None:
     templates = STAGING.templates.replace("{{ .Status | toUpper }}", "{{ .State }}", 1)
     title, message = sorted(problems(texts(alertmanager=config, templates=templates)))
     assert title.startswith(
-        'rules/notifications.tmpl: amtool: template: notifications.tmpl:5:4: executing "title" at <.State>: '
+        'rules/notifications.tmpl: amtool: template: notifications.tmpl:12:4: executing "title" at <.State>: '
         "can't evaluate field State in type template.Data\n      [{{ .State }}"
     )
     assert message.startswith("rules/routing.yaml: message {{ template `none` }}: amtool: template: :1:")

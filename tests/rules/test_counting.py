@@ -55,8 +55,8 @@ def test_a_count_and_its_parts_are_not_mixed_up() -> None:
     text = 'sum by (a) (increase(x{b="c"}[5m])) / sum by (a) (increase(x[5m]))'
     rules = counting.deployed([{"name": "g", "rules": [{"alert": "A", "expr": text}]}], "30s")[0]["rules"]
     assert [(one["record"], one["labels"]) for one in rules[:2]] == [
-        ("a:x:new", {"group": "g", "of": 'b="c"'}),
-        ("a:x:new", {"group": "g"}),
+        ("a:x:new", {"group": "g", "counter": "x", "of": 'b="c"'}),
+        ("a:x:new", {"group": "g", "counter": "x"}),
     ]
     assert rules[2]["expr"] == (
         'sum by (a) (sum_over_time(a:x:new{group="g", of="b=\\"c\\""}[5m]))'

@@ -46,9 +46,10 @@ class DisruptionBudgets(pulumi.ComponentResource):
 
 
 def _number(budget: DisruptionBudget) -> PodDisruptionBudgetSpecArgsDict:
-    if budget.min_available is None:
-        return {"max_unavailable": budget.max_unavailable}
-    return {"min_available": budget.min_available}
+    if budget.min_available is not None:
+        return {"min_available": budget.min_available}
+    assert budget.max_unavailable is not None, "the loader refuses a budget with neither"
+    return {"max_unavailable": budget.max_unavailable}
 
 
 def own_budget(name: str, app: str, namespace: pulumi.Input[str], opts: pulumi.ResourceOptions) -> None:

@@ -16,32 +16,25 @@ from local.toolchain import tool
 from tools import programs
 
 FIRST = (
-    # The drill, and the tests that read its record. It waits for minutes until its alerts end.
+    # The drill, and the tests that read its record. It comes first, because it waits for minutes until its alerts end.
     *("test_fire_alerts", "test_alert_smoke"),
-    # Tests that take as long, and have their own cluster or their own objects.
-    *("test_lifecycle", "test_cluster", "test_provider", "test_killed_engine"),
-)
-LAST = (
-    # Tests that need every pod, and so run before the next ones.
+    # Tests that need every pod, like the drill until its faults are over.
     *("test_quickstart", "test_traces", "test_correlation", "test_e2e_metrics_logs", "test_platform"),
-    # Tests that kill pods. They wait for those above, and until the drill's faults are over.
+    # Tests that kill pods. They wait for those above, so that the next ones do not start all at once: the drill, a
+    # second platform and a second cluster together leave pods too little of two cores to answer their probes.
     *("test_kill_drill", "test_logs"),
+    # Long tests that have their own cluster or their own objects.
+    *("test_cluster", "test_lifecycle", "test_killed_engine", "test_provider"),
 )
-"""Test files in the order in which they are distributed: FIRST, all other files, LAST."""
+"""Test files in the order in which they are distributed; all others come after them."""
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Sorts the tests on the cluster. tests/scheduling.py decides which files a worker gets."""
     on_cluster = [item for item in items if item.get_closest_marker("e2e")]
-    on_cluster.sort(key=lambda item: _place(item.path.stem))
+    on_cluster.sort(key=lambda item: FIRST.index(item.path.stem) if item.path.stem in FIRST else len(FIRST))
     items[:] = [item for item in items if not item.get_closest_marker("e2e")] + on_cluster
-
-
-def _place(file: str) -> int:
-    if file in FIRST:
-        return FIRST.index(file)
-    return len(FIRST) + (1 + LAST.index(file) if file in LAST else 0)
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
 
-from tests.e2e.conftest import FIRST, LAST, pytest_collection_modifyitems
+from tests.e2e.conftest import FIRST, pytest_collection_modifyitems
 from tests.mock_engine import ROOT
 
 FOLDERS = ("tests/e2e", "tests/observability")
@@ -26,7 +26,7 @@ def test_make_e2e_runs_all_folders_with_tests_on_the_cluster() -> None:
 
 def test_the_order_names_existing_files() -> None:
     names = {file.stem for folder in FOLDERS for file in marked(ROOT / folder)}
-    assert {*FIRST, *LAST} <= names
+    assert set(FIRST) <= names
 
 
 def test_tests_that_kill_pods_come_after_those_that_need_them() -> None:
@@ -40,7 +40,7 @@ def test_tests_that_kill_pods_come_after_those_that_need_them() -> None:
             elif 'usefixtures("all_pods")' in text:
                 others.add(file.stem)
     assert killers == {"test_kill_drill", "test_logs"}
-    assert max(map(LAST.index, others)) < min(map(LAST.index, killers))
+    assert max(map(FIRST.index, others)) < min(map(FIRST.index, killers))
 
 
 def item(name: str, *marks: str) -> Any:
@@ -51,7 +51,7 @@ def item(name: str, *marks: str) -> Any:
 
 def test_tests_on_the_cluster_come_last_and_in_their_order() -> None:
     unit, other = item("test_a"), item("test_b", "e2e")
-    first, last = [item(name, "e2e") for name in FIRST[:2]], [item(name, "e2e") for name in LAST[:2]]
-    items = [*reversed(last), other, unit, *reversed(first)]
+    first = [item(name, "e2e") for name in FIRST[:2]]
+    items = [other, unit, *reversed(first)]
     pytest_collection_modifyitems(items)
-    assert items == [unit, *first, other, *last]
+    assert items == [unit, *first, other]

@@ -84,4 +84,4 @@ def test_without_its_route_case_the_gate_is_red(copy: Copy) -> None:
     command = "from tools.coverage import evidence; print(*evidence.gaps(evidence.collect()), sep='\\n')"
     gaps = checkout.python(copy.folder, "-c", command)
     assert "LoyaltyLedgerLagHigh: route: no case" in gaps
-    assert "route {'system': 'loyalty'}: no case" in gaps
+    assert "route {'system': 'loyalty'}, also {'page': 'true'}: no case" in gaps

@@ -30,7 +30,8 @@ def webhook(queue: str, status: str) -> Delivery:
 def slack(queue: str, status: str) -> Delivery:
     alert = {"alertname": ALERT, "status": status, "labels": {}}
     payload = {"channel": "#job-queue-alerts", "attachments": [{"text": f"*Jobs pile up in queue {queue}*\n"}]}
-    return Delivery(received_at=0, channel="job-queue-slack", kind="slack", status=status, alerts=(alert,), payload=payload)
+    channel = "job-queue-slack"
+    return Delivery(received_at=0, channel=channel, kind="slack", status=status, alerts=(alert,), payload=payload)
 
 
 def test_every_state_in_every_channel_is_counted_per_instance() -> None:

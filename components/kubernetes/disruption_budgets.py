@@ -46,10 +46,10 @@ class DisruptionBudgets(pulumi.ComponentResource):
 
 
 def _number(budget: DisruptionBudget) -> PodDisruptionBudgetSpecArgsDict:
-    if budget.min_available is not None:
-        return {"min_available": budget.min_available}
-    assert budget.max_unavailable is not None, "the loader refuses a budget with neither"
-    return {"max_unavailable": budget.max_unavailable}
+    if budget.max_unavailable is not None:
+        return {"max_unavailable": budget.max_unavailable}
+    # The loader refuses a budget with neither.
+    return {"min_available": budget.min_available or 0}
 
 
 def own_budget(name: str, app: str, namespace: pulumi.Input[str], opts: pulumi.ResourceOptions) -> None:

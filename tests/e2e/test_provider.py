@@ -91,11 +91,6 @@ class Life:
     def refresh(self) -> actions.Summary:
         return actions.refresh(self.stack(), report=quiet)
 
-    def forget(self, *one: str) -> None:
-        """Delete an object that the next `up` could not change to what it wants."""
-        self.kubectl("delete", *one)
-        self.refresh()
-
     def kubectl(self, *arguments: str) -> str:
         command = [str(tool("kubectl")), f"--kubeconfig={KUBECONFIG}", f"--namespace={self.space}", *arguments]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout
@@ -105,10 +100,9 @@ def quiet(_line: str) -> None:
     return
 
 
-@pytest.fixture(scope="module")
-def life(tmp_path_factory):
-    """One stack for all tests: each `up` and `destroy` takes seconds. Each test begins with an `up` of its own."""
-    found = Life(tmp_path_factory.mktemp("life"))
+@pytest.fixture
+def life(tmp_path):
+    found = Life(tmp_path)
     yield found
     found.kubeconfig.write_text(KUBECONFIG.read_text())
     actions.destroy(found.stack(), report=quiet)
@@ -147,7 +141,6 @@ def test_changed_fields_of_the_program_and_missing_objects_are_drift_and_other_f
     assert life.refresh().changes == {"update": 1, "delete": 1}
     with pytest.raises(LocalError, match=r"conflict with .*kubectl"):
         life.preview()
-    life.forget("configmap", "named")
 
 
 def test_preview_finds_what_the_api_server_would_refuse(life):
@@ -168,7 +161,6 @@ def test_an_immutable_field_of_a_stateful_set_is_refused_by_the_preview(life):
     assert life.refresh().changes == {"delete": 1}
     assert life.up(service="two").changes == {"create": 1}
     assert life.kubectl(*name) == "two"
-    life.forget("statefulset", "set")
 
 
 def test_a_protected_object_is_not_deleted(life):

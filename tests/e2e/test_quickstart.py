@@ -68,4 +68,4 @@ def test_commands_of_the_readme_work_on_a_running_stack() -> None:
 
 def test_every_query_of_the_running_stack_answers() -> None:
     # Other tests kill pods meanwhile, and a later run finds them ready again.
-    assert eventually(lambda: "queries are as they should be" in run("make check-queries"), seconds=420, what="queries")
+    assert eventually(lambda: "queries are as they should be" in run("make check-queries"), seconds=180, what="queries")

@@ -28,7 +28,6 @@ LATE = {
     "MediaClusterNoiseHigh": 2 * STEP,  # three runs, one per evaluation
     # These counters appear with the fault, and a rate needs a second sample.
     **dict.fromkeys(SERIES.second_scrape, STEP),
-    "TelemetryLost": 0,  # a counter's first value is an increase
 }
 """Maps an alert to the seconds from the first scrape of its fault until its condition is true (default: 0)."""
 EMPTY = {

@@ -139,7 +139,7 @@ class Group(Strict, Generic[AnyRule]):
 
 
 class RuleFile(Strict, Generic[AnyRule]):
-    """One file of rules/prometheus or, with log rules, of rules/loki."""
+    """A rule file: one of rules/prometheus, or of rules/loki if its rules read logs."""
 
     groups: Annotated[list[Group[AnyRule]], Field(min_length=1)]
 

@@ -9,7 +9,7 @@ from bootstrap.settings import BootstrapSettings
 Document = dict[str, Any]
 
 _FOLDER = ROOT / "docs" / "iam"
-# What stands for the account and the bucket in the documents of docs/iam.
+# Placeholders for the account and the bucket in the policies of docs/iam.
 _ACCOUNT, _BUCKET = "111122223333", "example-pulumi-state"
 _STATE, _STATE_KEY, _ROLES = "State", "StateKey", "Roles"
 # Whoever may give rights to a role, or remove its boundary, must leave the role bounded.

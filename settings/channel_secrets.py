@@ -6,6 +6,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from alerting.routing import Form, Routing
+from alerting.routing.places import shared_places
 from settings.values import Values
 
 _OUTSIDE = (
@@ -44,16 +45,11 @@ def problems(raw: Mapping[str, str], encrypted: Collection[str], routing: Routin
 
 def _place_problems(raw: Mapping[str, str], routing: Routing) -> Iterator[str]:
     """Keys with the URL of another place: its messages would arrive there, and nobody would notice."""
-    seen: dict[str, tuple[str, str]] = {}
-    for channel in routing.channels.values():
-        if (place := channel.kind.place()) and (url := raw.get(place[0])):
-            key, where = place
-            first, other = seen.setdefault(url, (where, key))
-            if first != where:
-                yield (
-                    f"{key}: the value (a secret, not shown) is that of {other}, whose webhook posts into {first} "
-                    f"only; allowed: a webhook that was created for {where}"
-                )
+    for first, one in shared_places(routing, lambda key: raw.get(key, "")):
+        yield (
+            f"{one.key}: the value (a secret, not shown) is that of {first.key}, whose webhook posts into "
+            f"{first.where} only; allowed: a webhook that was created for {one.where}"
+        )
 
 
 def control_problems(credentials: Mapping[str, str]) -> Iterator[str]:

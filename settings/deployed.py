@@ -1,4 +1,4 @@
-"""What a stack deploys to Prometheus, Loki's ruler and Alertmanager, as the texts that these programs read."""
+"""The configuration files that a stack deploys to Prometheus, Loki's ruler and Alertmanager, as texts."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

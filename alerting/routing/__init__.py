@@ -28,6 +28,7 @@ from alerting.routing.model import (
     values,
 )
 from alerting.routing.mute_windows import MuteWindow, always
+from alerting.routing.places import shared_places
 from alerting.routing.render import TEMPLATES, Mail, render
 
 __all__ = [
@@ -205,16 +206,11 @@ _FORMS: Mapping[Form, str] = {
 
 def _place_problems(routing: Routing, origin: Mapping[str, str]) -> Iterator[str]:
     """Channels that share the key of a URL, although they are different places."""
-    seen: dict[str, tuple[str, str]] = {}
-    for name, channel in routing.channels.items():
-        if place := channel.kind.place():
-            key, where = place
-            first, other = seen.setdefault(key, (where, name))
-            if first != where:
-                yield (
-                    f"{origin[name]}: channels.{name}: {key} posts into {first} of {other}, whatever the message says, "
-                    f"so it cannot post into {where}; allowed: a key of its own"
-                )
+    for first, one in shared_places(routing, str):
+        yield (
+            f"{origin[one.channel]}: channels.{one.channel}: {one.key} posts into {first.where} of {first.channel}, "
+            f"whatever the message says, so it cannot post into {one.where}; allowed: a key of its own"
+        )
 
 
 def _unreachable(routing: Routing) -> Iterator[str]:

@@ -69,7 +69,7 @@ def lines(title: str, description: str, queries: list[Query], look: Look) -> Pan
 
 
 def single(title: str, description: str, query: Query, look: Look) -> Panel:
-    """One number, coloured by its limits, with a small graph of its past if the query covers the time range."""
+    """A panel with one number in the colour of its limits. Draws the past as a small graph if the query has a range."""
     graph = model.BigValueGraphMode.NONE if query.form == "last" or look.words else model.BigValueGraphMode.AREA
     builder = (
         stat.Panel()

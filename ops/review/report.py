@@ -62,7 +62,7 @@ class Report:
 
 
 def headline(report: Report) -> str:
-    """One line with the number of changes by kind and action."""
+    """Summarizes the changes in one line: how many of each kind were added, changed or removed."""
     counts: dict[str, int] = {}
     for change in report.changes:
         label = f"{change.kind.value}s {change.action.value}"

@@ -31,7 +31,7 @@ METRICS = contract.metrics(
 
 
 def _healthy() -> tuple[Signal, ...]:
-    """One upgrade a second, and 360,000 tokens an hour; the alert's limit is a million."""
+    """The healthy load: one upgrade a second uses 360,000 tokens an hour, and the alert's limit is a million."""
     signals: list[Signal] = []
     for ecosystem in ECOSYSTEMS:
         success, failure = ({"ecosystem": ecosystem, "status": status} for status in STATUSES)

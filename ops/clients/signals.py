@@ -19,6 +19,8 @@ PATIENCE = 120.0
 takes a while to reconnect."""
 FIRST_PATIENCE = 3.0
 """Seconds for the first call: if a service has never answered, its address is probably wrong."""
+ANSWER_TIMEOUT = 10.0
+"""Seconds to wait for one answer."""
 _PAUSE = 0.5
 
 
@@ -50,11 +52,17 @@ class Api:
     ) -> Json:
         """The JSON answer, None if it is empty. Raises OpsError for an error status or an unreachable service."""
         query = {name: value for name, value in (parameters or {}).items() if value is not None}
-        deadline = time.monotonic() + self._patience
+        begun = time.monotonic()
+        deadline = begun + self._patience
         while True:
             try:
                 answer = httpx.request(
-                    method, self.url + path, params=cast(Any, query), json=body, timeout=10, verify=_certificates()
+                    method,
+                    self.url + path,
+                    params=cast(Any, query),
+                    json=body,
+                    timeout=ANSWER_TIMEOUT,
+                    verify=_certificates(),
                 )
                 if answer.status_code < 500:
                     break
@@ -63,6 +71,9 @@ class Api:
                 raise OpsError(f"{self.name}: {self.url!r} is not a URL: {error}") from error
             except httpx.HTTPError as error:
                 problem = str(error) or type(error).__name__
+                if isinstance(error, httpx.ReadTimeout):
+                    # Something listens at the address, so it is not wrong: the machine is busy.
+                    deadline = begun + PATIENCE
             if time.monotonic() > deadline:
                 raise OpsError(f"{self.name} at {self.url} does not answer: {problem}")
             time.sleep(_PAUSE)

@@ -29,7 +29,7 @@ def write_yaml(document: Document) -> str:
     return yaml.dump(document, Dumper=_BlockDumper, sort_keys=False, allow_unicode=True, width=1000)
 
 
-# Where PyYAML was built with libyaml, its loader reads ten times as fast and gives the same result.
+# Where PyYAML was built with libyaml, it reads and writes ten times as fast and gives the same result.
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -49,7 +49,10 @@ class _UniqueKeys(_Loader):
         return super().construct_mapping(node, deep=deep)
 
 
-class _BlockDumper(yaml.SafeDumper):
+_Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+
+class _BlockDumper(_Dumper):
     def represent_text(self, text: str) -> yaml.ScalarNode:
         return self.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
 

@@ -186,8 +186,9 @@ def _references(value: object, path: str) -> Iterator[tuple[str, str]]:
                 yield inner, item
             elif key == "datasource" and isinstance(item, dict) and "uid" in item:
                 yield f"{inner}.uid", str(cast(dict[str, Any], item)["uid"])
-            else:
+            elif isinstance(item, dict | list):
                 yield from _references(item, inner)
     elif isinstance(value, list):
         for index, item in enumerate(cast(list[Any], value)):
-            yield from _references(item, f"{path}[{index}]")
+            if isinstance(item, dict | list):
+                yield from _references(item, f"{path}[{index}]")

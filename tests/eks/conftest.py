@@ -1,5 +1,6 @@
 """The account that the checks before a deployment ask."""
 
+import os
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -11,6 +12,9 @@ from moto import mock_aws
 
 from settings import versions
 from tests.eks.account import CLUSTER, DRIVER, GROUP, SUPPORT, Account
+
+# No test needs an image of a machine. moto would make 1,300 of them, twice for each test.
+os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"
 
 Installed = dict[str, dict[str, str]]
 _OTHERS = {"driver", "network", "offered", "xray"}

@@ -17,12 +17,14 @@ from local.node_process import NODE_ROOT, Node
 from local.paths import KUBECONFIG, OTHER_STACKS, ROOT, STATE, cache
 from settings import versions
 
-# Debian packages for the node's root folder.
-_PACKAGES = (
+PACKAGES = (
     *("bash", "coreutils", "dash", "util-linux", "mount", "grep", "sed", "procps", "iproute2", "tini", "runit"),
     *("iptables", "conntrack", "ipset", "ethtool", "socat", "kmod"),
     *("containerd", "runc", "containernetworking-plugins"),
 )
+"""Debian packages for the node's root folder."""
+IPV6 = Path("/proc/sys/net/ipv6")
+"""Folder of the kernel's settings for IPv6, if it has IPv6."""
 _READY = STATE / "cluster-ready"
 # Go keeps downloads and compiled packages: 22 GiB for all tools, which `go clean -cache -modcache` frees.
 _FREE_TO_BUILD_GIB = 24
@@ -94,7 +96,7 @@ def _check_machine() -> None:
 
 def _create() -> Node:
     _say("cluster: creating the node")
-    shutil.copytree(debian.root("node", _PACKAGES), NODE_ROOT, symlinks=True)
+    shutil.copytree(debian.root("node", PACKAGES), NODE_ROOT, symlinks=True)
     for name in ("kubelet", "kubeadm", "kubectl", "kube-proxy", "kube-router"):
         target = NODE_ROOT / "usr/local/bin" / name
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -105,12 +107,13 @@ def _create() -> Node:
     for folder in ("etc/containerd", "etc/cni/net.d", "var/lib", "var/tmp", "var/log", "opt"):
         (NODE_ROOT / folder).mkdir(parents=True, exist_ok=True)
     (etc / "containerd/config.toml").write_text(_rendered(source / "containerd.toml", PAUSE=versions.PAUSE))
-    shutil.copy2(source / "bridge.conflist", etc / "cni/net.d/10-bridge.conflist")
+    network = pod_network((source / "bridge.conflist").read_text(), ipv6=IPV6.is_dir())
+    (etc / "cni/net.d/10-bridge.conflist").write_text(network)
     for name in ("passwd", "group"):
         (etc / name).write_text("root:x:0:0:root:/root:/bin/bash\n" if name == "passwd" else "root:x:0:\n")
     node = node_process.start()
-    # No resolver outside the cluster: the node reaches only the host's end of its link.
-    (etc / "resolv.conf").write_text(f"nameserver {node.host_address}\n")
+    # No resolver outside the cluster: the node refuses at once, as nothing listens on its port 53.
+    (etc / "resolv.conf").write_text(f"nameserver {node.address}\n")
     (etc / "hosts").write_text(f"127.0.0.1 localhost\n{node.address} local\n")
     kubeadm = _rendered(
         source / "kubeadm.yaml",
@@ -122,6 +125,13 @@ def _create() -> Node:
     )
     (etc / "kubeadm.yaml").write_text(kubeadm)
     return node
+
+
+def pod_network(template: str, *, ipv6: bool) -> str:
+    """The CNI configuration. A kernel without IPv6 lacks the settings that the plugin `tuning` would change."""
+    network = json.loads(template)
+    network["plugins"] = [plugin for plugin in network["plugins"] if ipv6 or plugin["type"] != "tuning"]
+    return json.dumps(network, indent=2) + "\n"
 
 
 def _initialise(node: Node) -> None:

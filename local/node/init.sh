@@ -34,6 +34,15 @@ ip link set lo up
 ip link set eth0 up
 ip route add default via "$host_address"
 echo 1 >/proc/sys/net/ipv4/ip_forward
+# Network policies of kube-router cover only the addresses that pods have, which are IPv4. Link-local addresses of IPv6
+# would pass all of them. bridge.conflist does the same for each pod. Some kernels have no IPv6.
+for scope in all default; do
+    setting=/proc/sys/net/ipv6/conf/$scope/disable_ipv6
+    [ ! -e "$setting" ] || echo 1 >"$setting"
+done
+# Pods may answer the host, and connect to nothing on it: it has programs that trust its users. The table is before the
+# one in which kube-router and kube-proxy accept connections.
+iptables -t mangle -A FORWARD -i cni0 -o eth0 -m conntrack --ctstate NEW -j DROP
 echo local >/proc/sys/kernel/hostname
 
 umount -l /old

@@ -14,7 +14,12 @@ from settings.apps import NODE_EXPORTER
 
 APP = NODE_EXPORTER.name
 PORT = NODE_EXPORTER.port
+# No other program has this user. One of the same user could be read through /proc, with its memory and its files.
+_USER = 49100
 _ROOT = "/host/root"
+# Folders of the node without disks. An empty one hides each: a mount that is read-only leaves those below it writable,
+# and the node's /proc leads to the files of every process.
+_HIDDEN = ("dev", "proc", "run", "sys", "tmp")
 _COLLECTORS = ("cpu", "diskstats", "filesystem", "loadavg", "meminfo", "pressure", "uname", "vmstat")
 # File systems that are not disks of the node: virtual ones of the kernel, containers' views of disks that are already
 # counted, and images, which are always full.
@@ -22,7 +27,10 @@ _NO_FILE_SYSTEMS = (
     "autofs|binfmt_misc|bpf|cgroup2?|configfs|debugfs|devpts|devtmpfs|fusectl|fuse.*|hugetlbfs|iso9660|mqueue|nsfs|overlay|"
     "proc|procfs|pstore|rpc_pipefs|securityfs|selinuxfs|squashfs|erofs|sysfs|tmpfs|tracefs"
 )
-_NO_MOUNT_POINTS = "/(dev|proc|sys|run|var/lib/(docker|containerd|kubelet)/.+)($|/)"
+# The last three are files that the container runtime mounts.
+_NO_MOUNT_POINTS = (
+    "/(dev|proc|run|sys|tmp|etc/(hosts|hostname|resolv.conf)|var/lib/(docker|containerd|kubelet)/.+)($|/)"
+)
 
 
 class NodeExporterArgs(TypedDict):
@@ -79,10 +87,13 @@ def _pod() -> PodSpecArgsDict:
         # Tainted nodes can run full, too.
         "tolerations": [{"operator": "Exists"}],
         "affinity": {"node_affinity": REAL_NODES},
-        "security_context": pods.pod_security(),
+        "security_context": pods.pod_security(_USER),
         "termination_grace_period_seconds": 10,
         "containers": [pods.secured(_container())],
-        "volumes": [{"name": "root", "host_path": {"path": "/", "type": "Directory"}}],
+        "volumes": [
+            {"name": "root", "host_path": {"path": "/", "type": "Directory"}},
+            {"name": "nothing", "empty_dir": {"medium": "Memory", "size_limit": "1Mi"}},
+        ],
     }
 
 
@@ -91,9 +102,8 @@ def _container() -> ContainerArgsDict:
         "name": APP,
         "image": versions.NODE_EXPORTER_IMAGE,
         "args": [
+            # The container's own /proc and /sys have the node's processors, memory and disks.
             f"--path.rootfs={_ROOT}",
-            f"--path.procfs={_ROOT}/proc",
-            f"--path.sysfs={_ROOT}/sys",
             f"--web.listen-address=:{PORT}",
             "--collector.disable-defaults",
             *(f"--collector.{collector}" for collector in _COLLECTORS),
@@ -106,7 +116,8 @@ def _container() -> ContainerArgsDict:
         "liveness_probe": pods.http_probe("/", "http", failures=6),
         "readiness_probe": pods.http_probe("/", "http"),
         "volume_mounts": [
-            # Later mounts on the node become visible, too.
-            {"name": "root", "mount_path": _ROOT, "read_only": True, "mount_propagation": "HostToContainer"}
+            # Mounting and unmounting on the node go on here, too; `recursiveReadOnly` would forbid that.
+            {"name": "root", "mount_path": _ROOT, "read_only": True, "mount_propagation": "HostToContainer"},
+            *({"name": "nothing", "mount_path": f"{_ROOT}/{folder}", "read_only": True} for folder in _HIDDEN),
         ],
     }

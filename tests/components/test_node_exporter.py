@@ -33,10 +33,28 @@ def test_the_node_is_mounted_read_only(exporter: Recorded) -> None:
     assert one.pod
     spec = one.pod["spec"]
     (container,) = spec["containers"]
-    assert [mount["readOnly"] for mount in container["volumeMounts"]] == [True]
+    assert all(mount["readOnly"] is True for mount in container["volumeMounts"])
     assert spec["securityContext"]["runAsNonRoot"] is True
     assert not spec.keys() & {"hostNetwork", "hostPID", "hostIPC"}
     assert spec["automountServiceAccountToken"] is False
+
+
+def test_processes_and_writable_folders_of_the_node_are_hidden(exporter: Recorded) -> None:
+    """With the node's /proc, a process reads the memory and files of all others of its user."""
+    (one,) = exporter.pods
+    assert one.pod
+    spec = one.pod["spec"]
+    (container,) = spec["containers"]
+    kinds = {volume["name"]: volume.keys() - {"name"} for volume in spec["volumes"]}
+    hidden = {mount["mountPath"] for mount in container["volumeMounts"] if kinds[mount["name"]] == {"emptyDir"}}
+    assert hidden == {f"/host/root/{folder}" for folder in ("dev", "proc", "run", "sys", "tmp")}
+    assert not {"path.procfs", "path.sysfs"} & flags(exporter).keys()
+
+
+def test_no_other_program_has_its_user(program: Callable[..., Recorded]) -> None:
+    users = [(one.name, one.pod["spec"]["securityContext"]["runAsUser"]) for one in program().pods if one.pod]
+    (own,) = {user for name, user in users if "node-exporter" in name}
+    assert [name for name, user in users if user == own] == ["node-exporter-daemonset"]
 
 
 def test_every_node_except_fargate_has_one(exporter: Recorded) -> None:
@@ -70,6 +88,9 @@ def test_only_file_systems_on_disks_are_counted(exporter: Recorded, kind: str, c
         ("/", True),
         ("/data", True),
         ("/proc", False),
+        ("/tmp", False),  # noqa: S108 -- a mount point of the node
+        ("/etc/hosts", False),
+        ("/etc", True),
         ("/sys/fs/x", False),
         ("/var/lib/kubelet/pods/x", False),
     ],

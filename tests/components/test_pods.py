@@ -8,7 +8,7 @@ from tests.mock_engine import Recorded
 AGENT = "otel-agent"
 NODE_EXPORTER = "node-exporter"
 # User ids of the official images: nobody; Loki, Jaeger and the Collector; Grafana.
-USERS = {65534, 10001, 472}
+USERS = {65534, 10001, 472, 49100}
 
 
 def test_pods_satisfy_restricted(stack: Recorded) -> None:

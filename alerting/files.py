@@ -14,13 +14,28 @@ ROOT = Path(__file__).resolve().parent.parent
 RULES = ROOT / "rules"
 
 
-def read_yaml(file: Path, where: str) -> object:
-    """The document in a YAML file. Raises RulesError with `where` as the file's name."""
+def read_text(file: Path, where: str) -> str:
+    """The text of a file of the repository. Raises RulesError with `where` as the file's name.
+
+    A link is refused: it would put a file of the machine into a preview that others read.
+    """
+    if file.is_symlink():
+        raise RulesError([f"{where}: is a symbolic link; allowed: a file"])
     try:
-        return yaml.load(file.read_text(encoding="utf-8"), Loader=_UniqueKeys)  # noqa: S506 -- a SafeLoader
+        return file.read_text(encoding="utf-8")
     except FileNotFoundError as error:
         raise RulesError([f"{where}: missing"]) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise RulesError([f"{where}: cannot be read: {error.strerror}"]) from error
+    except UnicodeDecodeError as error:
+        raise RulesError([f"{where}: not UTF-8: {error.reason} at byte {error.start}"]) from error
+
+
+def read_yaml(file: Path, where: str) -> object:
+    """The document in a YAML file of the repository. Raises RulesError with `where` as the file's name."""
+    try:
+        return yaml.load(read_text(file, where), Loader=_UniqueKeys)  # noqa: S506 -- a SafeLoader
+    except yaml.YAMLError as error:
         raise RulesError([f"{where}: not valid YAML: {' '.join(str(error).split())}"]) from error
 
 

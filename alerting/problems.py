@@ -49,7 +49,8 @@ def closest(name: str, known: Sequence[str]) -> str:
 
 
 def _value(item: object) -> str:
+    """What stands at a key. Of a whole file nothing is shown: it may be any text."""
     details = item if isinstance(item, dict) else {}
-    if details.get("type") == "missing" or isinstance(details.get("input"), dict | list):
+    if details.get("type") == "missing" or not details.get("loc") or isinstance(details.get("input"), dict | list):
         return ""
     return f"; got {details.get('input')!r}"

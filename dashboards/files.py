@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, cast
 
 from alerting import systems as system_files
-from alerting.files import RULES
-from alerting.problems import closest
+from alerting.files import RULES, read_text
+from alerting.problems import RulesError, closest
 from alerting.systems import System
 
 FOLDER = Path(__file__).resolve().parent / "rendered"
@@ -73,9 +73,13 @@ def load(
     found: list[DashboardFile] = []
     owners: dict[str, str] = {}
     for file in sorted(folder.glob("*.json")):
-        where, text = f"dashboards/rendered/{file.name}", file.read_text(encoding="utf-8")
+        where = f"dashboards/rendered/{file.name}"
         try:
+            text = read_text(file, where)
             document: Any = json.loads(text)
+        except RulesError as error:
+            problems += error.problems
+            continue
         except ValueError as error:
             problems.append(f"{where}: not valid JSON: {error}")
             continue

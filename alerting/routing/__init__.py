@@ -12,7 +12,7 @@ from typing import cast
 
 from pydantic import ValidationError
 
-from alerting.files import RULES, read_yaml
+from alerting.files import RULES, read_text, read_yaml
 from alerting.problems import RulesError, closest, describe
 from alerting.routing.channels import Channel
 from alerting.routing.kinds.base import ChannelKind, ContactPoint, Form
@@ -112,7 +112,7 @@ def load(folder: Path = RULES, *, today: date | None = None) -> Routing:
 
 def message_templates(folder: Path = RULES) -> str:
     """Text of the notification templates; Alertmanager reads them from the file TEMPLATES beside alertmanager.yml."""
-    return (folder / TEMPLATES).read_text(encoding="utf-8")
+    return read_text(folder / TEMPLATES, f"rules/{TEMPLATES}")
 
 
 def name_problems(routing: Routing, alerts: Mapping[str, Mapping[str, str]]) -> Iterator[str]:

@@ -155,6 +155,19 @@ def test_each_stack_is_previewed_and_checked_for_drift_and_staging_is_deployed_f
     assert deploys["test"]["if"] == "github.ref == 'refs/heads/main'", "only merged changes may be deployed"
 
 
+def test_only_merged_code_runs_beside_rights_to_write() -> None:
+    """Whoever may start a workflow by hand chooses the branch whose code it runs."""
+    found = {
+        f"{file.stem}: {name}": job.get("if", "")
+        for file in FILES
+        for name, job in jobs(file).items()
+        if "workflow_dispatch" in file.read_text()
+        and {name for name, right in job.get("permissions", {}).items() if right == "write"} - {"id-token"}
+    }
+    assert found.keys() == {"drift: drift", "nightly: issue"}
+    assert {name for name, condition in found.items() if "github.ref == 'refs/heads/main'" not in condition} == set()
+
+
 def test_what_is_merged_is_tested_before_it_is_deployed() -> None:
     test = jobs(by_name("deploy"))["test"]
     assert [step["run"] for step in test["steps"] if "run" in step] == ["make check", "make unit"]

@@ -4,13 +4,14 @@ Pure: no provider, no network. An invalid rule file never reaches a server, beca
 """
 
 import functools
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from alerting import counting, expressions, missing_metrics, slo_rules, slos, systems
+from alerting import counting, expressions, missing_metrics, slo_rules, slos, speakers, systems
 from alerting.base import Document
 from alerting.files import RULES, read_yaml, write_yaml
 from alerting.model import (
@@ -43,17 +44,15 @@ def load(folder: Path = RULES) -> RuleSet:
     return _load(folder, _contents(folder))
 
 
-_Contents = tuple[tuple[Path, bytes | None], ...]
-"""Every file that a rule set is read from, with its content; runbooks without content."""
+_Contents = tuple[tuple[Path, bytes | None], ...]  # every file that a rule set is read from
 
 
 def _contents(folder: Path) -> _Contents:
     parts = (systems.FOLDER, "prometheus", "loki", slos.FOLDER)
     files = [file for part in parts for file in sorted((folder / part).glob("*.yaml"))]
-    pages = sorted((folder / RUNBOOKS).glob("*.md"))
     return (
-        *((file, file.read_bytes() if file.is_file() else None) for file in files),
-        *((page, None) for page in pages),
+        *((file, file.read_bytes() if file.is_file() and os.access(file, os.R_OK) else None) for file in files),
+        *((page, None) for page in sorted((folder / RUNBOOKS).glob("*.md"))),
     )
 
 
@@ -119,20 +118,27 @@ def overrides(raw: Mapping[str, Any], rule_set: RuleSet) -> dict[str, AlertOverr
 
 
 def render(
-    rule_set: RuleSet, changes: Mapping[str, AlertOverride], links: Links, *, interval: str | None
+    rule_set: RuleSet,
+    changes: Mapping[str, AlertOverride],
+    links: Links,
+    *,
+    interval: str | None,
+    namespaces: speakers.StackNamespaces | None = None,
 ) -> dict[str, str]:
     """Prometheus's rule files for one stack: file name -> YAML. Disabled alerts and empty groups are left out.
 
     Rules count in the stack's `interval` between evaluations, see alerting.counting; None leaves `increase` as written.
+    They believe the system's namespaces and these, see alerting.speakers; None leaves the selectors as written.
     """
-    off = [name for name, change in changes.items() if not change.enabled]
-    rule_set = missing_metrics.extended(rule_set, disabled=off)
+    rule_set = missing_metrics.extended(rule_set, disabled=[name for name in changes if not changes[name].enabled])
     groups = {name: _groups(file, rule_set.thresholds, changes, links) for name, file in rule_set.files.items()}
+    if namespaces is not None:
+        groups = speakers.restricted(groups, rule_set, namespaces)
     return {name: _yaml(counting.deployed(one, interval) if interval else one) for name, one in groups.items()}
 
 
 def render_loki(rule_set: RuleSet, changes: Mapping[str, AlertOverride], links: Links) -> dict[str, str]:
-    """Rule files of Loki's ruler for one stack: file name -> YAML. Disabled alerts and empty groups are left out."""
+    """Rule files of Loki's ruler for one stack, in the same form."""
     return {name: _yaml(_groups(one, rule_set.thresholds, changes, links)) for name, one in rule_set.loki_files.items()}
 
 
@@ -187,7 +193,7 @@ def _groups(
     for group in file.groups:
         document: Document = {"name": group.name} | ({"interval": group.interval} if group.interval else {})
         document["rules"] = [
-            _recording(rule)
+            rule.model_dump(exclude_none=True)
             if isinstance(rule, RecordingRule)
             else _document(effective(rule, thresholds.get(rule.alert, {}), changes.get(rule.alert, unchanged)), links)
             for rule in group.rules
@@ -195,10 +201,6 @@ def _groups(
         ]
         groups.append(document)
     return groups
-
-
-def _recording(rule: RecordingRule) -> Document:
-    return rule.model_dump(exclude_none=True)
 
 
 def _document(rule: Rule, links: Links) -> Document:

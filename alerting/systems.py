@@ -39,6 +39,9 @@ class System(Strict):
     """Title of the system's folder in Grafana; the folder's uid is the system's name."""
     telemetry: str
     """PromQL: a gauge with a result while the system's telemetry is scraped."""
+    namespaces: list[Slug] = Field(default_factory=list[str])
+    """Namespaces whose pods may speak of the system: its rules read no metric of any other. By default every namespace,
+    for metrics that many services share. Those of the platform depend on the stack."""
     thresholds: Thresholds
     """Numbers in the system's alerts that a stack may change. Each appears exactly once in its alert's expression."""
     exporters: dict[str, Annotated[dict[str, str], Field(min_length=1)]] = Field(default_factory=dict)

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from alerting.speakers import StackNamespaces
+
 
 @dataclass(frozen=True, kw_only=True)
 class App:
@@ -85,3 +87,14 @@ SIMULATED: Mapping[SimulatedSystem, Simulated] = {
 }
 SIMULATED_NAMESPACES = (*dict.fromkeys(system.namespace for system in SIMULATED.values()), RECEIVER.name)
 """Namespaces of the simulated systems and of the receiver."""
+
+
+def agent_namespace(namespace: str) -> str:
+    """Namespace of the node agents of the platform in `namespace`; Pod Security `restricted` covers all others."""
+    return f"{namespace}-agent"
+
+
+def speaking_namespaces(namespace: str, *, simulator: bool) -> StackNamespaces:
+    """Who may speak of the platform in `namespace`, and of every system if the stack has the simulator."""
+    drills = (SIMULATED["platform-faults"].namespace,) if simulator else ()
+    return StackNamespaces(platform=(namespace, agent_namespace(namespace)), drills=drills)

@@ -8,6 +8,7 @@ from typing import Any, cast
 from alerting import loader, routing
 from alerting.files import ROOT
 from settings import stack_files
+from settings.apps import speaking_namespaces
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +36,13 @@ def read(stack: str, secret: Callable[[str, str], str], root: Path = ROOT) -> De
     rule_set, routes = loader.load(), routing.load()
     overrides = loader.overrides(cast(dict[str, Any], written.get("alertOverrides") or {}), rule_set)
     return Deployed(
-        prometheus=loader.render(rule_set, overrides, values.links, interval=values.evaluation_interval),
+        prometheus=loader.render(
+            rule_set,
+            overrides,
+            values.links,
+            interval=values.evaluation_interval,
+            namespaces=speaking_namespaces(values.namespace, simulator=values.simulator),
+        ),
         loki=loader.render_loki(rule_set, overrides, values.links),
         alertmanager=routing.render(
             routes,

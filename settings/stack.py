@@ -16,11 +16,12 @@ from alerting.disruption_budgets import DisruptionBudget
 from alerting.files import ROOT
 from alerting.model import AlertOverride, RuleSet
 from alerting.routing import Mail, Routing
+from alerting.speakers import StackNamespaces
 from dashboards.files import DashboardFile
 from settings import checks, content, parsing, versions
 from settings import secrets as setting_secrets
 from settings import values as setting_values
-from settings.apps import SIMULATED_NAMESPACES
+from settings.apps import SIMULATED_NAMESPACES, agent_namespace, speaking_namespaces
 from settings.eks import access
 from settings.eks import facts as aws_facts
 from settings.eks.aws import STORAGE_CLASS
@@ -92,7 +93,12 @@ class Settings:
     @property
     def agent_namespace(self) -> str:
         """Namespace of the node agents, the only namespace that Pod Security `restricted` does not cover."""
-        return f"{self.values.namespace}-agent"
+        return agent_namespace(self.values.namespace)
+
+    @property
+    def speaking_namespaces(self) -> StackNamespaces:
+        """Namespaces of the platform, and of drills that imitate systems."""
+        return speaking_namespaces(self.values.namespace, simulator=self.values.simulator)
 
     @property
     def made_namespaces(self) -> list[str]:
@@ -121,7 +127,13 @@ class Settings:
 
     def rule_files(self) -> dict[str, str]:
         """File name -> YAML of the rules that this stack deploys."""
-        return loader.render(self.rule_set, self.overrides, self.values.links, interval=self.values.evaluation_interval)
+        return loader.render(
+            self.rule_set,
+            self.overrides,
+            self.values.links,
+            interval=self.values.evaluation_interval,
+            namespaces=self.speaking_namespaces,
+        )
 
 
 def parse(

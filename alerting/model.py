@@ -24,6 +24,10 @@ class Labels(Strict):
     """The part of the system that is in trouble. A more severe alert mutes less severe alerts with the same subject."""
 
 
+RESERVED_LABELS = ("alertname", "alertstate", *Labels.model_fields, "slo")
+"""Labels that rules set. A series that brings one of its own would look like a rule's, or end the rule's evaluation."""
+
+
 class Annotations(Strict):
     """Texts and links for people. The loader adds runbook_url."""
 

@@ -2,7 +2,7 @@
 
 import ssl
 import threading
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -24,9 +24,13 @@ class Handler(BaseHTTPRequestHandler):
         """The body of the request."""
         return self.rfile.read(int(self.headers.get("Content-Length") or 0))
 
-    def answer(self, status: int, body: bytes = b"", kind: str = "application/json") -> None:
-        """Send a complete answer."""
+    def answer(
+        self, status: int, body: bytes = b"", kind: str = "application/json", headers: Mapping[str, str] | None = None
+    ) -> None:
+        """Send a complete answer, with further `headers`."""
         self.send_response(status)
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()

@@ -51,7 +51,7 @@ def prometheus(
     opts: pulumi.ResourceOptions,
 ) -> Prometheus:
     """Prometheus with the stack's rules. It sends alerts to `alertmanagers`."""
-    values = settings.values
+    values, speaking = settings.values, settings.speaking_namespaces
     addons = [name for name in ADDONS if values.eks_addons.get(name, "off") != "off"]
     return Prometheus(
         "prometheus",
@@ -72,6 +72,7 @@ def prometheus(
             "identity": backends.identities.get(PROMETHEUS),
             "scrape_addons": addons,
             "foreign_node_exporter": not (values.node_exporter or "prometheus-node-exporter" in addons),
+            "trusted_namespaces": [*speaking.platform, *speaking.drills],
             "host_ports": values.scrape_host_ports,
             "aws_region": values.aws_region,
         },

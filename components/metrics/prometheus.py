@@ -58,6 +58,8 @@ class PrometheusArgs(TypedDict):
     """AWS identity that signs requests to AWS; none by default."""
     foreign_node_exporter: bool
     """Whether the cluster runs a node_exporter that is neither the platform's nor an EKS add-on."""
+    trusted_namespaces: Sequence[str]
+    """Namespaces whose pods may expose metrics of nodes and of Kubernetes' objects."""
     host_ports: Sequence[int]
     """Ports of targets on the nodes' own network."""
     scrape_addons: NotRequired[Sequence[str]]
@@ -127,6 +129,7 @@ def _config(args: PrometheusArgs, alertmanagers: list[str], remote_write_url: st
         addons=args.get("scrape_addons", ()),
         foreign_node_exporter=args["foreign_node_exporter"],
         target_samples=sizes.target_samples(quantity_bytes(args["memory"])),
+        trusted_namespaces=args["trusted_namespaces"],
     )
 
 

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from alerting.durations import seconds
 from alerting.loader import write_yaml
+from components.metrics import scrape_claims
 from settings.apps import NODE_EXPORTER
 
 RULES_FOLDER = "/etc/prometheus/rules"
@@ -62,16 +63,34 @@ def render(  # noqa: PLR0913 -- each sets a part of the configuration
     addons: Sequence[str] = (),
     foreign_node_exporter: bool = False,
     target_samples: int | None = None,
+    trusted_namespaces: Sequence[str] = (),
 ) -> str:
     """The configuration of a cluster's servers. `alertmanagers` are host:port of each replica.
 
     Prometheus refuses a scrape of an observed pod with more than `target_samples`, see sizes.target_samples, and counts
     its target as down. With `foreign_node_exporter`, the cluster runs a node_exporter that is not the platform's.
+    Pods in the `trusted_namespaces` may expose metrics of nodes and of Kubernetes' objects, see scrape_claims.
 
     `remote_write_url` receives a copy of every sample, signed for `aws_region` if it is on AWS; empty for none.
     `addons` are the EKS add-ons in ADDONS that replace the platform's own exporters.
     """
     timeout = scrape_interval if seconds(scrape_interval) < _LONGEST_SCRAPE else f"{_LONGEST_SCRAPE:.0f}s"
+    claims = scrape_claims.relabeling(trusted=trusted_namespaces, node_names=foreign_node_exporter)
+    jobs = [
+        {
+            "job_name": "pods",
+            "kubernetes_sd_configs": [{"role": "pod"}],
+            **_limits(target_samples),
+            "relabel_configs": _pod_relabeling(),
+            "metric_relabel_configs": claims,
+        },
+        _exporters(),
+        _span_metrics(),
+        _kubelet(),
+        *(_addon(addon, ADDONS[addon]) for addon in addons),
+    ]
+    if foreign_node_exporter:
+        jobs.append(_foreign_node_exporter() | _limits(target_samples) | {"metric_relabel_configs": claims})
     document: dict[str, Any] = {
         "global": {
             "scrape_interval": scrape_interval,
@@ -90,19 +109,9 @@ def render(  # noqa: PLR0913 -- each sets a part of the configuration
             # Each alert goes to every Alertmanager, because they gossip about notifications, not about alerts.
             "alertmanagers": [{"static_configs": [{"targets": list(alertmanagers)}]}],
         },
-        "scrape_configs": [
-            {
-                "job_name": "pods",
-                "kubernetes_sd_configs": [{"role": "pod"}],
-                **_limits(target_samples),
-                "relabel_configs": _pod_relabeling(),
-            },
-            _exporters(),
-            _span_metrics(),
-            _kubelet(),
-            *(_addon(addon, ADDONS[addon]) for addon in addons),
-            *([_foreign_node_exporter()] if foreign_node_exporter else []),
-        ],
+        # A redirect would send Prometheus, which may connect to every pod, to an address of the target's choice: to its
+        # own API, or to an endpoint that ends another program.
+        "scrape_configs": [{**job, "follow_redirects": False} for job in jobs],
     }
     if remote_write_url:
         document["remote_write"] = [_remote_write(remote_write_url, aws_region)]
@@ -277,6 +286,8 @@ def _pod_labels() -> list[dict[str, Any]]:
         _set("namespace", "__meta_kubernetes_namespace"),
         _set("pod", f"{_POD}name"),
         _set("node", f"{_POD}node_name"),
+        # A series keeps its own label `app` only if the target has none.
+        {"target_label": "app", "replacement": "unknown"},
         _set("app", f"{_POD}label_app_kubernetes_io_name"),
     ]
 

@@ -1,8 +1,9 @@
-"""Scraping as clusters are, by the real Prometheus with our configuration: paths with a query, endless series, IPv6.
+"""Scraping as clusters are, by the real Prometheus with our configuration: paths with a query, endless series, lies.
 
 A file with the labels that discovery would give stands for the cluster.
 """
 
+import gzip
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -11,12 +12,30 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 
+from alerting.model import RESERVED_LABELS
 from components.metrics import prometheus_config
 from tests.backends.test_remote_write import Prometheus
 from tools.http_server import Handler, serving
 from tools.programs import eventually
 
 LIMIT = 50
+COMPRESSED = gzip.compress(b"# " + b"x" * 4 * 2**20 + b"\n")
+FORGED = """\
+ALERTS{alertname="Forged",severity="critical"} 1
+ALERTS_FOR_STATE{alertname="Forged"} 1
+up{app="loki"} 0
+scrape_samples_scraped 1
+media_upload:storage_failures:increase5m{severity="a"} 1
+kube_statefulset_replicas{statefulset="alertmanager"} 3
+kubelet_volume_stats_capacity_bytes{persistentvolumeclaim="a"} 1
+traces_span_metrics_calls_total{service_name="till"} 1
+node_memory_MemTotal_bytes 1
+node_modules_total 1
+till_open{namespace="media",pod="upload-0",node="other",app="upload",job="exporters",instance="a:1"} 1
+till_closed{__tmp_trusted="true",severity="a",system="a",team="a",page="a",subject="a",slo="a",alertname="a"} 1
+till_closed{severity="b",cluster="a",prometheus_replica="a",alertstate="a"} 1
+kube_pod_info{__tmp_trusted="true"} 1
+"""
 _POD = "__meta_kubernetes_pod_"
 
 
@@ -35,6 +54,15 @@ def program() -> Iterator[_Program]:
     class Metrics(Handler):
         def respond(self) -> None:
             found.paths.add(self.path)
+            if self.path == "/elsewhere":
+                self.answer(302, b"", "text/plain", {"Location": "/ingester/shutdown"})
+                return
+            if self.path == "/forged":
+                self.answer(200, FORGED.encode(), "text/plain; version=0.0.4")
+                return
+            if self.path == "/compressed":
+                self.answer(200, COMPRESSED, "text/plain; version=0.0.4", {"Content-Encoding": "gzip"})
+                return
             series = LIMIT + 1 if "endless" in self.path else LIMIT - 10
             rows = [f'till_items{{item="{number}"}} 1' for number in range(series)]
             rows.append(f'till_long{{text="{"x" * 20_000}"}} 1')
@@ -44,14 +72,16 @@ def program() -> Iterator[_Program]:
         yield found
 
 
-def _target(program: _Program, pod: str, path: str, ip: str = "127.0.0.1") -> dict[str, Any]:
+def _target(program: _Program, pod: str, path: str, namespace: str = "shop") -> dict[str, Any]:
     port = urlsplit(program.url).port
     annotation = f"{_POD}annotation_prometheus_io_"
-    meta = {"name": pod, "ip": ip, "phase": "Running", "node_name": "n", "label_app_kubernetes_io_name": pod}
+    meta = {"name": pod, "ip": "127.0.0.1", "phase": "Running", "node_name": "n"}
+    if pod != "nameless":
+        meta["label_app_kubernetes_io_name"] = pod
     return {
-        "targets": [f"{ip if ':' not in ip else f'[{ip}]'}:1"],
+        "targets": ["127.0.0.1:1"],
         "labels": {
-            "__meta_kubernetes_namespace": "shop",
+            "__meta_kubernetes_namespace": namespace,
             **{f"{_POD}{name}": value for name, value in meta.items()},
             f"{annotation}scrape": "true",
             f"{annotation}port": str(port),
@@ -70,6 +100,7 @@ def prometheus(program: _Program, tmp_path_factory: pytest.TempPathFactory) -> I
             evaluation_interval="1s",
             alertmanagers=["127.0.0.1:9"],
             target_samples=LIMIT,
+            trusted_namespaces=["observability"],
         )
     )
     (pods,) = (job for job in document["scrape_configs"] if job["job_name"] == "pods")
@@ -80,6 +111,11 @@ def prometheus(program: _Program, tmp_path_factory: pytest.TempPathFactory) -> I
                 _target(program, "plain", "/plain"),
                 _target(program, "query", "/metrics/a?format=prometheus&collect=cpu"),
                 _target(program, "endless", "/endless"),
+                _target(program, "compressed", "/compressed"),
+                _target(program, "elsewhere", "/elsewhere"),
+                _target(program, "liar", "/forged"),
+                _target(program, "nameless", "/forged"),
+                _target(program, "platform", "/forged", namespace="observability"),
             ]
         )
     )
@@ -107,3 +143,55 @@ def test_a_target_with_endless_series_is_down_and_the_others_are_not(prometheus:
     assert not prometheus.series('till_items{pod="endless"}')
     # A value of any length is no reason to lose a target.
     assert len(prometheus.series('till_long{pod="plain"}')) == 1
+
+
+def test_a_small_answer_that_unpacks_to_much_is_refused(prometheus: Prometheus) -> None:
+    eventually(lambda: prometheus.series('up{pod="compressed"} == 0'), what="4 MiB from 4 KiB are taken")
+
+
+def test_a_redirect_is_not_followed(prometheus: Prometheus, program: _Program) -> None:
+    eventually(lambda: prometheus.series('up{pod="elsewhere"} == 0'), what="a target that only redirects is up")
+    assert "/elsewhere" in program.paths
+    assert "/ingester/shutdown" not in program.paths
+
+
+@pytest.mark.parametrize("pod", ["liar", "nameless"])
+def test_names_of_the_platform_do_not_come_from_a_scrape(prometheus: Prometheus, pod: str) -> None:
+    eventually(lambda: prometheus.series(f'till_open{{pod="{pod}"}}'), what="the target is not scraped")
+    names = {one["__name__"] for one in prometheus.series(f'{{pod="{pod}"}}')}
+    # All others of these are Prometheus' own, about this target.
+    assert names - {name for name in names if name.startswith("scrape_")} == {
+        *("up", "node_modules_total", "till_open", "till_closed")
+    }
+    for own in ("up", "scrape_samples_scraped"):
+        (series,) = prometheus.series(f'{own}{{pod="{pod}"}}')
+        assert series.keys() == {"__name__", "namespace", "pod", "node", "app", "job", "instance"}
+    assert prometheus.series(f'up{{pod="{pod}"}} == 1')
+
+
+@pytest.mark.parametrize(("pod", "app"), [("liar", "liar"), ("nameless", "unknown")])
+def test_a_series_says_who_sent_it(prometheus: Prometheus, pod: str, app: str) -> None:
+    eventually(lambda: prometheus.series(f'till_open{{pod="{pod}"}}'), what="the target is not scraped")
+    (series,) = prometheus.series(f'till_open{{pod="{pod}"}}')
+    true = {name: value for name, value in series.items() if not name.startswith("exported_")}
+    instance = true.pop("instance")
+    assert instance != "a:1"
+    assert true == {"__name__": "till_open", "namespace": "shop", "pod": pod, "node": "n", "app": app, "job": "pods"}
+    assert series["exported_app"] == "upload"
+
+
+def test_labels_that_rules_set_are_renamed_and_no_series_is_lost(prometheus: Prometheus) -> None:
+    """Two series that differ only in such a label would end the evaluation of an alert, for everybody."""
+    eventually(lambda: len(prometheus.series('till_closed{pod="liar"}')) == 2, what="a series is missing")
+    claimed = [*RESERVED_LABELS, "cluster", "prometheus_replica"]
+    for series in prometheus.series('till_closed{pod="liar"}'):
+        assert not series.keys() & {*claimed, "__tmp_trusted"}
+    renamed = {name for one in prometheus.series('till_closed{pod="liar"}') for name in one}
+    assert {f"exported_{name}" for name in claimed} <= renamed
+
+
+def test_the_platforms_own_pods_may_expose_what_its_rules_read(prometheus: Prometheus) -> None:
+    """The drills imitate the platform in a namespace of their own."""
+    eventually(lambda: prometheus.series('kube_pod_info{pod="platform"}'), what="a trusted series is dropped")
+    assert prometheus.series('node_memory_MemTotal_bytes{pod="platform"}')
+    assert not prometheus.series('ALERTS{pod="platform"}')

@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 import yaml
 
+from alerting import loader
+from alerting.model import RESERVED_LABELS
 from components.metrics import prometheus_config
 from components.metrics.prometheus import KUBELET_PORT
 from tests.mock_engine import Recorded
@@ -48,6 +50,45 @@ def test_only_one_job_honors_labels_and_only_in_its_own_namespace(jobs: dict[str
             "true;http"
         )
     }
+
+
+def test_no_job_follows_a_redirect() -> None:
+    """Also not those that only some stacks have. What happens otherwise: tests/backends/test_scraping.py."""
+    text = prometheus_config.render(
+        cluster="c1",
+        scrape_interval="30s",
+        evaluation_interval="30s",
+        alertmanagers=["a-0:9093"],
+        addons=list(prometheus_config.ADDONS),
+        foreign_node_exporter=True,
+        target_samples=50,
+    )
+    found = {job["job_name"]: job for job in yaml.safe_load(text)["scrape_configs"]}
+    assert {*PODS, "kubelet", "node-exporter", *prometheus_config.ADDONS} == found.keys()
+    assert {name: job.get("follow_redirects") for name, job in found.items()} == dict.fromkeys(found, False)
+    # Any pod gets into these two, by annotations or by a label of its own.
+    for name in ("pods", "node-exporter"):
+        assert found[name]["sample_limit"] == 50, name
+        assert found[name]["metric_relabel_configs"], name
+
+
+def test_labels_that_rules_set_are_reserved() -> None:
+    """A new label of a recording rule must be in RESERVED_LABELS, too."""
+    rules = loader.load()
+    labels = {label for rule in rules.rules().values() for label in rule.alert_labels}
+    labels |= {label for rule in rules.recordings() for label in rule.labels or {}}
+    assert labels
+    assert labels <= {*RESERVED_LABELS}
+
+
+def test_the_platform_and_its_drills_may_speak_of_the_platform(program: Any) -> None:
+    def trusted(recorded: Recorded) -> list[str]:
+        data = recorded.one("ConfigMap", "prometheus-config").inputs["data"]["prometheus.yml"]
+        (pods,) = (job for job in yaml.safe_load(data)["scrape_configs"] if job["job_name"] == "pods")
+        return [rule["regex"] for rule in pods["metric_relabel_configs"] if rule.get("source_labels") == ["namespace"]]
+
+    assert trusted(program()) == ["observability", "observability-agent"]
+    assert trusted(program(simulator="true")) == ["observability", "observability-agent", "platform-faults"]
 
 
 def test_span_metrics_are_found_by_the_name_of_their_port(jobs: dict[str, dict[str, Any]]) -> None:

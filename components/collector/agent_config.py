@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from alerting.base import Document
 from alerting.loader import write_yaml
-from components.collector import shared_config
+from components.collector import claims, shared_config
 from components.collector.shared_config import Listen
 from settings import sizes
 
@@ -20,9 +20,6 @@ LOG_FIELDS = ("level", "trace_id", "span_id", "correlation_id", "request_id", "p
 
 SENDER = ("k8s.namespace.name", "k8s.pod.name", "k8s.pod.uid", "k8s.node.name")
 """Attributes that the agent gives to every line and span of a pod."""
-
-# Attributes that identify the sender. They come from the connection, never from the sender, except `service.name`.
-_CLAIMS = "^(k8s[.].*|namespace|app|service|service_name|pod|container|node)$"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +68,7 @@ def render(config: AgentConfig) -> str:
             "memory_limiter": shared_config.memory_limiter(),
             **({"k8s_attributes/files": _kubernetes_names(_BY_PATH)} if config.kubernetes else {}),
             **({"k8s_attributes/programs": _kubernetes_names(_BY_CONNECTION)} if config.kubernetes else {}),
-            "transform/no_claims": _no_claims(),
+            "transform/no_claims": claims.processor(),
             "transform/trace_context": _trace_context(),
         },
         "exporters": {
@@ -221,12 +218,6 @@ def _trace_context() -> Document:
             f'delete_key(log.attributes, "{name}") where {valid}',
         ]
     return {"error_mode": "silent", "log_statements": [{"statements": statements}]}
-
-
-def _no_claims() -> Document:
-    """Deletes attributes with which a program could claim another identity, and so write to another app's logs."""
-    statements = [{"statements": [f'delete_matching_keys(resource.attributes, "{_CLAIMS}")']}]
-    return {"log_statements": statements, "trace_statements": statements}
 
 
 # The pod of a log line is found by the uid in the file's path, and the pod of a program by its connection.

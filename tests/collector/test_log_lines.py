@@ -148,13 +148,16 @@ def test_a_program_says_its_service_and_nothing_else_of_itself(
 ) -> None:
     value = {"stringValue": service} if isinstance(service, str) else {"intValue": service}
     claims = [{"key": key, "value": {"stringValue": "of-another"}} for key in CLAIMS]
-    record = {"timeUnixNano": str(time.time_ns()), "body": {"stringValue": "hello"}}
+    record = {"timeUnixNano": str(time.time_ns()), "body": {"stringValue": "hello"}, "attributes": claims}
     resource = {"attributes": [{"key": "service.name", "value": value}, *claims]}
-    request = {"resourceLogs": [{"resource": resource, "scopeLogs": [{"logRecords": [record]}]}]}
+    scope = {"name": "logger", "attributes": claims}
+    request = {"resourceLogs": [{"resource": resource, "scopeLogs": [{"scope": scope, "logRecords": [record]}]}]}
     httpx.post(f"{pipeline.otlp}/v1/logs", json=request, timeout=30).raise_for_status()
     eventually(lambda: pipeline.sink.lines, seconds=40, what="the line is missing")
     (line,) = pipeline.sink.lines
     assert line.resource == ({"service": label} if label else {"service": "unknown", "service_name": service})
+    # Loki would show these in place of what the agent says.
+    assert line.attributes == {f"claimed_{claim}": "of-another" for claim in CLAIMS}
 
 
 def test_a_line_that_loki_refuses_for_good_is_dropped_and_the_next_ones_arrive(pipeline: Pipeline) -> None:

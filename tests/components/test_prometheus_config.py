@@ -87,8 +87,8 @@ def test_the_platform_and_its_drills_may_speak_of_the_platform(program: Any) -> 
         (pods,) = (job for job in yaml.safe_load(data)["scrape_configs"] if job["job_name"] == "pods")
         return [rule["regex"] for rule in pods["metric_relabel_configs"] if rule.get("source_labels") == ["namespace"]]
 
-    assert trusted(program()) == ["observability", "observability-agent"]
-    assert trusted(program(simulator="true")) == ["observability", "observability-agent", "platform-faults"]
+    assert trusted(program("staging")) == ["observability", "observability-agent"]
+    assert trusted(program("local")) == ["observability", "observability-agent", "platform-faults"]
 
 
 def test_span_metrics_are_found_by_the_name_of_their_port(jobs: dict[str, dict[str, Any]]) -> None:

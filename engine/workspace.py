@@ -253,4 +253,11 @@ def _read(path: Path) -> Document:
 
 
 def _write(path: Path, content: Document) -> None:
-    path.write_text(yaml.safe_dump(content, sort_keys=False))
+    path.write_text(yaml.dump(content, Dumper=_Quoting, sort_keys=False))
+
+
+class _Quoting(yaml.SafeDumper):
+    """Quotes every text. The engine reads YAML 1.2, in which 012345678901 is a number, and PyYAML writes 1.1."""
+
+
+_Quoting.add_representer(str, lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"'))

@@ -2,14 +2,14 @@
 
 import functools
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, cast
 
-import yaml
-
-from alerting.files import ROOT
+from alerting.files import ROOT, read_yaml
+from alerting.problems import RulesError
 from settings import parsing
 from settings.parsing import PROJECT
 from settings.values import Values
@@ -78,16 +78,29 @@ def typed(written: Mapping[str, Any]) -> Values:
 
 
 def document(file: Path) -> dict[str, Any]:
-    """The YAML of a project or stack file; empty if the file is missing. Raises StackFileError."""
-    try:
-        content: object = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
-    except FileNotFoundError:
+    """The YAML of a project or stack file; empty if the file is missing. Raises StackFileError.
+
+    A key that stands twice is refused, and one whose prefix is nearly that of the project: Pulumi ignores it.
+    """
+    if not file.exists() and not file.is_symlink():
         return {}
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise StackFileError(f"{file.name}: no valid YAML: {' '.join(str(error).split())}") from error
+    try:
+        content = read_yaml(file, file.name) or {}
+    except RulesError as error:
+        raise StackFileError("\n".join(error.problems)) from error
     if not isinstance(content, dict):
         raise StackFileError(f"{file.name}: must be a mapping")
-    return cast(dict[str, Any], content)
+    found = cast(dict[str, Any], content)
+    if problems := list(_prefix_problems(file, found.get("config"))):
+        raise StackFileError("\n".join(problems))
+    return found
+
+
+def _prefix_problems(file: Path, config: object) -> Iterator[str]:
+    for key in cast(dict[object, Any], config) if isinstance(config, dict) else ():
+        prefix, colon, name = str(key).partition(":")
+        if colon and prefix != PROJECT and get_close_matches(prefix.lower(), [PROJECT], n=1, cutoff=0.8):
+            yield f"{file.name}: config.{key}: unknown prefix {prefix}; did you mean {_PREFIX}{name}?"
 
 
 def _config(file: Path) -> dict[str, Any]:

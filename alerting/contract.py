@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field, ValidationError
 
 from alerting.base import Strict
-from alerting.files import RULES, read_yaml
+from alerting.files import RULES, read_yaml, strays
 from alerting.problems import RulesError, describe
 
 FOLDER = "contract"
@@ -36,7 +36,7 @@ class Contract(Strict):
 def load(folder: Path = RULES) -> dict[str, Contract]:
     """System -> contract. Raises RulesError with every problem, each with its file and key."""
     found: dict[str, Contract] = {}
-    problems: list[str] = []
+    problems = list(strays(folder / FOLDER, f"rules/{FOLDER}"))
     for file in sorted((folder / FOLDER).glob("*.yaml")):
         where = f"rules/{FOLDER}/{file.name}"
         try:

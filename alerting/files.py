@@ -1,6 +1,7 @@
 """Path of the rules, and how their YAML is read and written."""
 
-from collections.abc import Hashable
+import re
+from collections.abc import Hashable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from alerting.problems import RulesError
 ROOT = Path(__file__).resolve().parent.parent
 """The project's folder. Every other path in the project starts here."""
 RULES = ROOT / "rules"
+_NAME = re.compile(r"[-._a-zA-Z0-9]+")  # the keys of a ConfigMap
 
 
 def read_text(file: Path, where: str) -> str:
@@ -29,6 +31,14 @@ def read_text(file: Path, where: str) -> str:
         raise RulesError([f"{where}: cannot be read: {error.strerror}"]) from error
     except UnicodeDecodeError as error:
         raise RulesError([f"{where}: not UTF-8: {error.reason} at byte {error.start}"]) from error
+
+
+def strays(folder: Path, where: str, ending: str = ".yaml") -> Iterator[str]:
+    """A problem for each entry of a folder that its reader would pass over. Hidden files are those of editors."""
+    for entry in sorted(folder.glob("[!.]*")):
+        if not _NAME.fullmatch(entry.name) or entry.suffix != ending:
+            allowed = f"names of letters, digits, `-`, `_` and `.` that end in {ending}"
+            yield f"{where}/{entry.name}: is not read; allowed: {allowed}"
 
 
 def read_yaml(file: Path, where: str) -> object:

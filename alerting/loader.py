@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from alerting import counting, expressions, missing_metrics, slo_rules, slos, speakers, systems
 from alerting.base import Document
-from alerting.files import RULES, read_yaml, write_yaml
+from alerting.files import RULES, read_yaml, strays, write_yaml
 from alerting.model import (
     AlertOverride,
     AnyAlert,
@@ -44,12 +44,12 @@ def load(folder: Path = RULES) -> RuleSet:
     return _load(folder, _contents(folder))
 
 
+_PARTS = (systems.FOLDER, "prometheus", "loki", slos.FOLDER)
 _Contents = tuple[tuple[Path, bytes | None], ...]  # every file that a rule set is read from
 
 
 def _contents(folder: Path) -> _Contents:
-    parts = (systems.FOLDER, "prometheus", "loki", slos.FOLDER)
-    files = [file for part in parts for file in sorted((folder / part).glob("*.yaml"))]
+    files = [file for part in _PARTS for file in sorted((folder / part).glob("*"))]
     return (
         *((file, file.read_bytes() if file.is_file() and os.access(file, os.R_OK) else None) for file in files),
         *((page, None) for page in sorted((folder / RUNBOOKS).glob("*.md"))),
@@ -65,10 +65,9 @@ def _load(folder: Path, _key: _Contents) -> RuleSet:
     objectives, slo_problems = slos.load(folder)
     problems += [*metric_problems, *loki_problems, *slo_problems]
     generated = slo_rules.files(objectives.values())
-    problems += [
-        f"rules/prometheus/{name}: this name belongs to a file generated from rules/slos"
-        for name in generated.keys() & files
-    ]
+    problems += [line for part in _PARTS for line in strays(folder / part, f"rules/{part}")]
+    own = sorted({*generated, missing_metrics.FILE} & files.keys())
+    problems += [f"rules/prometheus/{name}: this name belongs to a generated file; allowed: another" for name in own]
     rule_set = RuleSet.model_construct(
         files=files | generated,
         loki_files=loki_files,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from alerting import systems as system_files
-from alerting.files import RULES, read_text
+from alerting.files import RULES, read_text, strays
 from alerting.problems import RulesError, closest
 from alerting.systems import System
 
@@ -69,7 +69,7 @@ def load(
     be uids in `data_sources` or variables that it defines itself.
     """
     known = system_files.load(RULES)[0] if systems is None else systems
-    problems: list[str] = []
+    problems = list(strays(folder, "dashboards/rendered", ".json"))
     found: list[DashboardFile] = []
     owners: dict[str, str] = {}
     for file in sorted(folder.glob("*.json")):

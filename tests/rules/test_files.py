@@ -67,13 +67,40 @@ def test_a_whole_file_is_not_shown(rules: Path) -> None:
 
 def test_dashboards_are_files_too(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text(HUSH)
-    (tmp_path / "link.json").symlink_to(tmp_path / "secret")
-    (tmp_path / "latin.json").write_bytes('{"title": "größe"}'.encode("latin-1"))
-    (tmp_path / "folder.json").mkdir()
+    folder = tmp_path / "rendered"
+    folder.mkdir()
+    (folder / "link.json").symlink_to(tmp_path / "secret")
+    (folder / "latin.json").write_bytes('{"title": "größe"}'.encode("latin-1"))
+    (folder / "folder.json").mkdir()
+    (folder / "other.JSON").write_text("{}")
     with pytest.raises(DashboardsError) as refused:
-        dashboard_files.load((), tmp_path)
-    lines = refused.value.problems
-    assert [line.split(":")[0] for line in lines] == [
-        f"dashboards/rendered/{name}.json" for name in ("folder", "latin", "link")
-    ]
-    assert HUSH not in str(lines)
+        dashboard_files.load((), folder)
+    named = [line.split(":")[0] for line in refused.value.problems]
+    assert named == [f"dashboards/rendered/{name}" for name in ("other.JSON", "folder.json", "latin.json", "link.json")]
+    assert HUSH not in str(refused.value)
+
+
+STRAYS = ["extra.yml", "extra.YAML", "job queue.yaml", "größe.yaml", "team", "notes.txt"]
+
+
+@pytest.mark.parametrize("part", ["prometheus", "loki", "slos", "systems", "contract"])
+def test_what_would_not_be_read_is_refused(part: str, tmp_path: Path) -> None:
+    folder = fixed_rules.copied(tmp_path / "rules")
+    (folder / part).mkdir(exist_ok=True)
+    for name in (*STRAYS, ".swap"):
+        (folder / part / name).write_text("garbage: [")
+    with pytest.raises(RulesError) as refused:
+        (contract.load if part == "contract" else loader.load)(folder)
+    assert {line.split(": is not read; allowed: ")[0] for line in refused.value.problems} >= {
+        f"rules/{part}/{name}" for name in STRAYS
+    }
+    assert ".swap" not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["missing-metrics.yaml", "slos-uploads.yaml"])
+def test_a_generated_files_name_is_taken(name: str, tmp_path: Path) -> None:
+    """Otherwise the generated file would replace the written one, and its alerts would be gone."""
+    folder = fixed_rules.copied(tmp_path / "rules")
+    (folder / "prometheus/search.yaml").rename(folder / "prometheus" / name)
+    with pytest.raises(RulesError, match=f"rules/prometheus/{name}: this name belongs to a generated file"):
+        loader.load(folder)

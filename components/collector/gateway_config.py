@@ -93,6 +93,7 @@ def render(config: GatewayConfig) -> str:
                 memory_bytes=config.memory_bytes,
             ),
             "transform/span_limits": span_limits.processor(),
+            "transform/metric_labels": span_limits.metric_labels(),
             "transform/exemplars": sampling.exemplar_filter(
                 percentage=config.sampling_percentage, slow=config.slow_trace
             ),
@@ -113,7 +114,7 @@ def render(config: GatewayConfig) -> str:
                 },
                 "traces/metrics": {
                     "receivers": ["forward/metrics"],
-                    "processors": ["transform/exemplars"],
+                    "processors": ["transform/exemplars", "transform/metric_labels"],
                     "exporters": ["span_metrics"],
                 },
                 "traces/kept": {

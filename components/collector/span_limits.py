@@ -11,6 +11,8 @@ ATTRIBUTES = 256
 """Most attributes of a span or event. SDKs stop at 128."""
 ATTRIBUTE_BYTES = 16 * 1024
 """Longest value: a prompt or a stack trace. It leaves room for a key and the service's name."""
+METRIC_LABEL_BYTES = 256
+"""Longest name of a service or a span in the span metrics. Each stands in seventeen series, for hours."""
 _NAME_BYTES = 1024
 _KEY_LETTERS = 256
 
@@ -30,6 +32,13 @@ def processor() -> Document:
     ]
     event = [cut("spanevent.name", _NAME_BYTES), *_attributes("spanevent", length=ATTRIBUTE_BYTES)]
     return {"error_mode": "ignore", "trace_statements": [{"statements": part} for part in (resource, span, event)]}
+
+
+def metric_labels() -> Document:
+    """A transform processor for the spans of all traces, before they are counted."""
+    service = f'truncate_all(resource.attributes, {METRIC_LABEL_BYTES}, truncation_marker="{CUT}")'
+    statements = [{"statements": [service]}, {"statements": [cut("span.name", METRIC_LABEL_BYTES)]}]
+    return {"error_mode": "ignore", "trace_statements": statements}
 
 
 def _attributes(of: str, *, length: int) -> list[str]:

@@ -26,6 +26,8 @@ class Pipeline:
     """URL of the agent for programs."""
     metrics: int
     """Port of the gateway's own metrics."""
+    span_metrics: int
+    """Port of its span metrics."""
 
     def file(self, namespace: str = "shop", pod: str = "till-0", container: str = "till", name: str = "0.log") -> Path:
         """A container's log file."""
@@ -92,7 +94,15 @@ def log_pipeline(
             collector_agent_config.FLAGS,
         )
         with gateway, agent:
-            yield Pipeline(pods, agent, gateway, sink, f"http://127.0.0.1:{listen.http}", gateway_listen.metrics)
+            yield Pipeline(
+                pods=pods,
+                agent=agent,
+                gateway=gateway,
+                sink=sink,
+                otlp=f"http://127.0.0.1:{listen.http}",
+                metrics=gateway_listen.metrics,
+                span_metrics=gateway_listen.span_metrics,
+            )
 
 
 _SHORTER = {"initial_interval: 1s\n": "initial_interval: 100ms\n", "flush_timeout: 500ms\n": "flush_timeout: 100ms\n"}

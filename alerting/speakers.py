@@ -27,6 +27,9 @@ NODE_NAMES = "node_(?:cpu|disk|filesystem|load|memory|pressure|uname|vmstat).*"
 # Prometheus refuses these in a scrape of a pod that is not the platform's: components/metrics/scrape_claims.py.
 _TRUSTED = re.compile("|".join((OWN_NAMES, RECORDED_NAMES, EXPORTED_NAMES, NODE_NAMES)))
 
+# Prometheus writes `up`, but takes its label `app` from the pod, so a pod in any namespace may have that of another.
+_UP_OF_AN_APP = re.compile(r"up\s*\{.*\bapp\s*=.*", re.DOTALL)
+
 _Files = dict[str, list[Document]]
 
 
@@ -61,7 +64,7 @@ def restricted(files: Mapping[str, list[Document]], rule_set: RuleSet, stack: St
     for name, groups in files.items():
         if name != missing_metrics.FILE:
             read = {metric for group in groups for rule in group["rules"] for metric in names(rule["expr"])}
-            for metric in read:
+            for metric in {metric for metric in read if not _TRUSTED.fullmatch(metric)}:
                 readers.setdefault(metric, []).append(owners[name])
     # A metric that one of them may read everywhere exists if it is anywhere.
     shared = {metric: () if () in found else sorted({*chain(*found)}) for metric, found in readers.items()}
@@ -97,13 +100,13 @@ def _namespaces(file: RuleFile[MetricRule], rule_set: RuleSet, stack: StackNames
 def expression(text: str, namespaces: Mapping[str, Sequence[str]]) -> str:
     """PromQL that reads each metric from its namespaces only; no namespaces: from all.
 
-    Metrics that Prometheus takes from nobody but the platform stay as they are.
+    Metrics that Prometheus takes from nobody but the platform stay as they are, except `up` of an app.
     """
 
     def add(match: re.Match[str]) -> str:
         name = match["metric"]
         believed = namespaces.get(name, ()) if name else ()
-        if not believed or _TRUSTED.fullmatch(name):
+        if not believed or (_TRUSTED.fullmatch(name) and not _UP_OF_AN_APP.fullmatch(match[0])):
             return match[0]
         # Also for one namespace: `absent` would take a label from `=`, and give it to its alert.
         matcher = f'namespace=~"{"|".join(believed)}"'

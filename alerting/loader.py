@@ -133,6 +133,8 @@ def render(
     off = [name for name, change in changes.items() if not change.enabled]
     rule_set = missing_metrics.extended(rule_set, disabled=off)
     groups = {name: _groups(file, rule_set.thresholds, changes, links) for name, file in rule_set.files.items()}
+    if missing_metrics.FILE in groups:
+        groups[missing_metrics.FILE] = missing_metrics.recorded(groups[missing_metrics.FILE])
     return {name: _yaml(counting.deployed(one, interval) if interval else one) for name, one in groups.items()}
 
 

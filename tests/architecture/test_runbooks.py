@@ -8,7 +8,7 @@ from pathlib import Path
 import promql_parser
 import pytest
 
-from alerting import loader
+from alerting import loader, missing_metrics
 from components.metrics import kube_state_metrics
 from simulator.systems import job_queue
 from tests.mock_engine import ROOT
@@ -50,7 +50,7 @@ def dashboard_text() -> str:
 KNOWN = (
     {"up", "scrape_duration_seconds", "ALERTS", *kube_state_metrics.METRICS}
     # Prometheus' own metrics that only a diagnosis queries.
-    | {"prometheus_config_last_reload_success_timestamp_seconds"}
+    | {"prometheus_config_last_reload_success_timestamp_seconds", missing_metrics.RECORD}
     | {f"prometheus_remote_storage_samples_{outcome}_total" for outcome in ("failed", "retried")}
     | {f"prometheus_remote_storage_shards_{number}" for number in ("desired", "max")}
     | {name + suffix for name in (one.name for one in job_queue.METRICS) for suffix in ("", "_bucket")}

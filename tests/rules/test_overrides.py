@@ -118,5 +118,5 @@ def test_a_threshold_of_a_stack_changes_only_the_number(stack: str) -> None:
         change = found.overrides.get(name, AlertOverride())
         if change.thresholds:
             assert NUMBER.sub("N", rule["expr"]) == NUMBER.sub("N", RULES.rules()[name].expr), name
-        elif name != "AlertsOnMissingMetrics":  # leaves out what a disabled alert reads
+        elif name != "AlertsOnMissingMetrics":  # reads what is recorded for it
             assert rule["expr"] == RULES.rules()[name].expr, name

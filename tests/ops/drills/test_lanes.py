@@ -86,7 +86,7 @@ def test_refused_notifications_that_cannot_begin_yet_delay_no_other_fault() -> N
 def test_faults_that_hide_metrics_come_after_the_alerts_that_read_them() -> None:
     runs = [
         run("MediaUploadAvailabilityMetricsMissing", system="media-upload"),
-        run("AlertsOnMissingMetrics", severity="info", system="platform"),
+        run("AlertsOnMissingMetrics", severity="warning", system="platform"),
         run("MediaUploadSlow", system="media-upload"),
         run("JobQueueRedisErrors"),
         run("SpecCursorOperationSlow", system="speccursor"),

@@ -160,6 +160,7 @@ def effective(rule: AnyAlert, defaults: Mapping[str, float], change: AlertOverri
         update={
             "expr": expressions.substitute(rule.expr, values),
             "for_": rule.for_ if change.for_ is None else change.for_,
+            "keep_firing_for": rule.keep_firing_for if change.keep_firing_for is None else change.keep_firing_for,
             "labels": labels,
         }
     )

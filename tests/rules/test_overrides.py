@@ -29,6 +29,7 @@ def every_kind(rule: Rule) -> dict[str, Any]:
     thresholds = {name: value * 1.25 + 0.5 for name, value in RULES.thresholds.get(rule.alert, {}).items()}
     changed: dict[str, Any] = {
         "for": "47m",
+        "keepFiringFor": "43m",
         "severity": "info" if rule.labels.severity != "info" else "critical",
         "page": rule.labels.page != "true",
     }
@@ -88,7 +89,7 @@ def test_overrides_of_every_kind_are_deployed(stack: str, tmp_path: Path) -> Non
     assert set(rules) == {name for name, change in ALERTS.items() if change != {"enabled": False}}
     for name, rule in rules.items():
         change, default = ALERTS[name], RULES.rules()[name]
-        assert rule["for"] == "47m", name
+        assert (rule["for"], rule["keep_firing_for"]) == ("47m", "43m"), name
         assert rule["labels"]["severity"] == change["severity"] != default.labels.severity, name
         assert rule["labels"]["page"] == str(change["page"]).lower() != default.labels.page, name
         for value in change.get("thresholds", {}).values():

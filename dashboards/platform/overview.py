@@ -28,6 +28,7 @@ def build() -> dict[str, Any]:
         runbooks=[
             "PodCrashLooping",
             "PersistentVolumeFillingUp",
+            "PersistentVolumeFullSoon",
             "CollectorDroppingTelemetry",
             "TelemetryLost",
             "CollectorQueueNearlyFull",

@@ -72,6 +72,7 @@ def build() -> dict[str, Any]:
         purpose="Do clustering jobs succeed and keep up with the uploads, how long do they take, does feedback "
         "(merge, split) succeed, does work wait?",
         runbooks=[
+            "MediaClusterDown",
             "MediaClusterJobsStalled",
             "MediaClusterJobFailures",
             "MediaClusterJobFailuresCritical",

@@ -41,7 +41,12 @@ def build() -> dict[str, Any]:
         shows="System Overview",
         purpose="Overall health: incoming work, duration of operations, waiting work, failures. Each part has its own "
         f"dashboard. Points on latency graphs link to the trace of one call. {KEPT_TRACES}",
-        runbooks=["SpecCursorOperationSlow", "SpecCursorErrorLogBurst", "SpecCursorErrorLogAnomalous"],
+        runbooks=[
+            "SpecCursorServiceDown",
+            "SpecCursorOperationSlow",
+            "SpecCursorErrorLogBurst",
+            "SpecCursorErrorLogAnomalous",
+        ],
         logs='{namespace=~"${namespace:pipe}"}',
     )
     variables = [signals.namespace(), signals.service(), search("text", "Text, trace or correlation id in logs")]

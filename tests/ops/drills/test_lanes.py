@@ -1,11 +1,12 @@
 """Faults may be on at the same time only if they do not disturb each other."""
 
 from collections.abc import Collection
+from dataclasses import replace
 
 from ops.drills import lanes
 from ops.drills.deployed import content
 from ops.drills.faults import REAL
-from ops.drills.lanes import Order, lane
+from ops.drills.lanes import GONE, Order, lane
 from ops.drills.stages import Run, Stage
 from tests.ops.drills.drill_stack import WAITS, plan
 
@@ -51,6 +52,16 @@ def test_faults_of_one_subject_in_two_systems_are_on_together() -> None:
 def test_faults_of_the_platform_are_on_one_by_one_after_the_others() -> None:
     runs = [run("TargetDown", system="platform"), run("GrafanaDown", system="platform"), run("A"), run("B")]
     assert begun(runs, alone=REAL) == [["A", "B"], ["TargetDown"], ["GrafanaDown"]]
+
+
+def test_a_program_is_scaled_to_zero_after_the_other_alerts_of_its_system() -> None:
+    """Its faults end with it, and nobody can switch one on until it is back."""
+    runs = [run(alert, severity="critical", system=system) for alert, system in GONE.items()]
+    slow = run("MediaClusterJobsStalled", system="media-clustering", waits=replace(WAITS, rise=600.0))
+    rounds = begun([*runs, slow, run("SpecCursorOperationSlow", system="speccursor"), run("A")], alone=REAL)
+    assert rounds[0] == ["SpecCursorOperationSlow", "A", "MediaClusterJobsStalled"]
+    assert sorted(alert for one in rounds[1:] for alert in one) == sorted(GONE)
+    assert all(len(one) == 1 for one in rounds[1:])
 
 
 def test_a_fault_may_begin_while_the_alert_before_resolves() -> None:

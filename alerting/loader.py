@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from alerting import counting, expressions, missing_metrics, slo_rules, slos, speakers, systems
+from alerting import counting, expressions, missing_metrics, reach, slo_rules, slos, speakers, systems, thresholds
 from alerting.base import Document
 from alerting.files import RULES, read_yaml, strays, write_yaml
 from alerting.model import (
@@ -63,7 +63,7 @@ def _load(folder: Path, _key: _Contents) -> RuleSet:
     files, metric_problems = _files(folder, "prometheus", RuleFile[MetricRule])
     loki_files, loki_problems = _files(folder, "loki", RuleFile[LogRule])
     objectives, slo_problems = slos.load(folder)
-    problems += [*metric_problems, *loki_problems, *slo_problems]
+    problems += [*metric_problems, *loki_problems, *slo_problems, *reach.objective_problems(objectives.values())]
     generated = slo_rules.files(objectives.values())
     problems += [line for part in _PARTS for line in strays(folder / part, f"rules/{part}")]
     own = sorted({*generated, missing_metrics.FILE} & files.keys())
@@ -81,7 +81,7 @@ def _load(folder: Path, _key: _Contents) -> RuleSet:
     )
     problems += _duplicates(rule_set)
     if not problems:
-        problems = [*_alert_problems(rule_set, folder / RUNBOOKS), *_threshold_problems(rule_set)]
+        problems = [*_alert_problems(rule_set, folder / RUNBOOKS), *thresholds.problems(rule_set)]
     if problems:
         raise RulesError(problems)
     slo_thresholds = slo_rules.thresholds(objectives.values())
@@ -111,6 +111,11 @@ def overrides(raw: Mapping[str, Any], rule_set: RuleSet) -> dict[str, AlertOverr
             for name in checked[alert].thresholds
             if name not in known
         ]
+        problems += [
+            f"{alert}.thresholds.{name}: {found}"
+            for name, burn in checked[alert].thresholds.items()
+            if (found := reach.burn_problem(rule_set, alert, burn))
+        ]
     if problems:
         raise RulesError(problems)
     return checked
@@ -133,6 +138,8 @@ def render(
     groups = {name: _groups(file, rule_set.thresholds, changes, links) for name, file in rule_set.files.items()}
     if namespaces is not None:
         groups = speakers.restricted(groups, rule_set, namespaces)
+    if missing_metrics.FILE in groups:
+        groups[missing_metrics.FILE] = missing_metrics.recorded(groups[missing_metrics.FILE])
     return {name: _yaml(counting.deployed(one, interval) if interval else one) for name, one in groups.items()}
 
 
@@ -141,7 +148,7 @@ def render_loki(rule_set: RuleSet, changes: Mapping[str, AlertOverride], links: 
     return {name: _yaml(_groups(one, rule_set.thresholds, changes, links)) for name, one in rule_set.loki_files.items()}
 
 
-def effective(rule: AnyAlert, thresholds: Mapping[str, float], change: AlertOverride) -> AnyAlert:
+def effective(rule: AnyAlert, defaults: Mapping[str, float], change: AlertOverride) -> AnyAlert:
     """The rule with a stack's override applied."""
     labels = rule.labels.model_copy(
         update={
@@ -153,11 +160,12 @@ def effective(rule: AnyAlert, thresholds: Mapping[str, float], change: AlertOver
             if value is not None
         }
     )
-    values = {thresholds[name]: value for name, value in change.thresholds.items()}
+    values = {defaults[name]: value for name, value in change.thresholds.items()}
     return rule.model_copy(
         update={
             "expr": expressions.substitute(rule.expr, values),
             "for_": rule.for_ if change.for_ is None else change.for_,
+            "keep_firing_for": rule.keep_firing_for if change.keep_firing_for is None else change.keep_firing_for,
             "labels": labels,
         }
     )
@@ -185,7 +193,7 @@ def _yaml(groups: list[Document]) -> str:
 
 
 def _groups(
-    file: RuleFile[AnyRule], thresholds: Thresholds, changes: Mapping[str, AlertOverride], links: Links
+    file: RuleFile[AnyRule], defaults: Thresholds, changes: Mapping[str, AlertOverride], links: Links
 ) -> list[dict[str, Any]]:
     unchanged = AlertOverride()
     groups: list[dict[str, Any]] = []
@@ -194,7 +202,7 @@ def _groups(
         document["rules"] = [
             rule.model_dump(exclude_none=True)
             if isinstance(rule, RecordingRule)
-            else _document(effective(rule, thresholds.get(rule.alert, {}), changes.get(rule.alert, unchanged)), links)
+            else _document(effective(rule, defaults.get(rule.alert, {}), changes.get(rule.alert, unchanged)), links)
             for rule in group.rules
             if isinstance(rule, RecordingRule) or changes.get(rule.alert, unchanged).enabled
         ]
@@ -253,38 +261,6 @@ def _alert_problems(rule_set: RuleSet, runbooks: Path) -> Iterator[str]:
                 )
             if not (runbooks / f"{rule.alert}.md").is_file():
                 yield f"{where}: alert {rule.alert}: no runbook; write rules/{RUNBOOKS}/{rule.alert}.md"
-
-
-def _threshold_problems(rule_set: RuleSet) -> Iterator[str]:
-    rules = rule_set.rules()
-    generated = slo_rules.thresholds(rule_set.slos.values())
-    named = [
-        (name, f"{systems.place(name)}: thresholds.{alert}", alert, thresholds)
-        for name, system in rule_set.systems.items()
-        for alert, thresholds in system.thresholds.items()
-    ]
-    named += [
-        (rules[alert].labels.system, f"{slos.place(rules[alert].labels.system)}: {alert}", alert, thresholds)
-        for alert, thresholds in generated.items()
-    ]
-    for system, where, alert, thresholds in named:
-        if alert not in rules:
-            yield f"{where}: no such alert; {closest(alert, tuple(rules))}"
-            continue
-        if (owner := rules[alert].labels.system) != system:
-            yield f"{where}: the alert belongs to the system {owner}; allowed: in {systems.place(owner)}"
-            continue
-        if alert in generated and thresholds is not generated[alert]:
-            names = ", ".join(generated[alert])
-            yield f"{where}: generated from rules/slos, with the thresholds {names}; allowed: none here"
-            continue
-        for name, value in thresholds.items():
-            count = expressions.occurrences(rules[alert].expr, value)
-            if count != 1:
-                shown = expressions.number(value)
-                yield f"{where}.{name}: {shown} must appear exactly once in its expr, not {count} times"
-        if len(set(thresholds.values())) < len(thresholds):
-            yield f"{where}: two thresholds have the same default, so its expr cannot distinguish them"
 
 
 def _override_problems(alert: str, error: ValidationError) -> list[str]:

@@ -161,6 +161,7 @@ class AlertOverride(Strict):
     """A stack's changes to one alert; an omitted field keeps the rule file's value."""
 
     for_: Annotated[Duration | None, Field(alias="for")] = None
+    keep_firing_for: Annotated[Duration | None, Field(alias="keepFiringFor")] = None
     severity: Literal["info", "warning", "critical"] | None = None
     page: bool | None = None
     enabled: bool = True

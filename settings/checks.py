@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic.alias_generators import to_snake
 
-from alerting import routing, slos
+from alerting import reach, routing, slos
 from dashboards import files
 from settings import stack_files
 from settings.content import Parts
@@ -53,6 +53,8 @@ def problems(parts: Parts, values: Values | None) -> Iterator[str]:
     if rule_set and values:
         remote_write = bool(values.remote_write_url) or values.managed_prometheus
         yield from slos.retention_problems(rule_set.slos.values(), values.prometheus_retention, remote_write)
+        kept = {"prometheus": values.prometheus_retention, "loki": values.loki_retention}
+        yield from reach.range_problems(rule_set, kept)
     if rule_set and dashboards:
         linked = {alert: rule.annotations.dashboard_url for alert, rule in rule_set.rules().items()}
         yield from files.missing(dashboards, linked)

@@ -28,7 +28,14 @@ _METRICS = {
         ),
     ),
     "statefulsets": ("apps", ("kube_statefulset_replicas", "kube_statefulset_status_replicas_ready")),
-    "deployments": ("apps", ("kube_deployment_spec_replicas", "kube_deployment_status_replicas_available")),
+    "deployments": (
+        "apps",
+        (
+            "kube_deployment_spec_replicas",
+            "kube_deployment_status_replicas_available",
+            "kube_deployment_status_observed_generation",
+        ),
+    ),
     "daemonsets": (
         "apps",
         ("kube_daemonset_status_desired_number_scheduled", "kube_daemonset_status_number_available"),

@@ -30,7 +30,7 @@ def build() -> dict[str, Any]:
         system="api",
         purpose="Number, failures and duration of requests, by service, endpoint and project. "
         f"Points on latency graphs and log lines link to the trace of their request. {KEPT_TRACES}",
-        runbooks=["ApiErrorRateHigh", "ApiLatencyHigh"],
+        runbooks=["ApiServiceDown", "ApiErrorRateHigh", "ApiLatencyHigh"],
         logs='{namespace=~"${namespace:pipe}"}',
         links={"traces of api in Explore": explore_traces("api")},
     )

@@ -1,7 +1,7 @@
 """Assembles a dashboard: the parts that all dashboards share, around the rows of one."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from math import ceil
 from typing import Any, cast
@@ -15,9 +15,9 @@ from grafana_foundation_sdk.models.dashboard import (
     VariableModel,
 )
 
-from dashboards.builder import variables
+from dashboards.builder import annotations, variables
 from dashboards.builder.layout import Row, line, place, row
-from dashboards.builder.links import TAG, dashboards_with, explore_logs, runbook
+from dashboards.builder.links import TAG, dashboards_with, explore_logs, kept, runbook
 from dashboards.builder.look import CRITICAL, GOOD, WARNING, Look, Word
 from dashboards.builder.panels import alerts_of, states, text_panel
 from dashboards.builder.queries import prom
@@ -25,8 +25,12 @@ from dashboards.builder.sources import JAEGER, LOKI, PROMETHEUS
 from dashboards.builder.units import EXACT
 
 _RANGE, _REFRESH = "now-1h", "30s"
-# Characters per line of the header; then heights in pixels: a line, title and paragraph gaps together, a grid unit.
-_LETTERS, _LINE, _FRAME, _GRID_UNIT = 76, 22, 85, 38
+NAMESPACE = "namespace"
+"""Name of the variable that links from one dashboard to another keep."""
+# Characters per line of the text; then heights in pixels: a line, title and paragraph gaps together, a grid unit.
+_LETTERS, _LINE, _FRAME, _GRID_UNIT = 182, 22, 85, 38
+# Four alerts at a glance; numbers begin in the upper third of a laptop's screen.
+_ALERTS_HEIGHT = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,12 +51,10 @@ class About:
     """More links of the header: text -> URL."""
     alerts: str = ""
     """Matchers of the alerts whose state the dashboard shows, without braces; empty: the alerts of the system."""
-    height: int = 6
-    """Minimum height of the first line in grid units; it grows with the header's text."""
 
 
 def dashboard(about: About, own_variables: Sequence[VariableModel], rows: Sequence[Row]) -> dict[str, Any]:
-    """Grafana's JSON model of a dashboard: `rows` below a first line with the header and the state of the alerts."""
+    """Grafana's JSON model of a dashboard: the state of the alerts, then `rows`, then runbooks and links."""
     builder = (
         Dashboard(about.title)
         .uid(about.uid)
@@ -61,21 +63,29 @@ def dashboard(about: About, own_variables: Sequence[VariableModel], rows: Sequen
         .time(_RANGE, "now")
         .refresh(_REFRESH)
         .tooltip(DashboardCursorSync.CROSSHAIR)
-        .timezone("browser")
-        .editable()
+        # As in mails and mute windows, so that times can be compared.
+        .timezone("utc")
+        # The next `pulumi up` would overwrite an edit.
+        .readonly()
         .annotations([])
     )
     model = builder.build()
     shared = [variables.source(data_source) for data_source in (PROMETHEUS, LOKI, JAEGER)]
     model.templating = DashboardDashboardTemplating(list_val=[*shared, *own_variables, variables.runbooks()])
     model.links = [dashboards_with(about.system, about.system), dashboards_with(TAG, "All dashboards")]
-    first = line(_header(about), *_alerts(about), height=max(about.height, _height(about)), widths=(10, 6, 8))
-    model.panels = place([row("", first), *rows])
-    return cast(dict[str, Any], json.loads(json.dumps(model, cls=JSONEncoder)))
+    names = [variable.name for variable in own_variables]
+    first = line(*_alerts(about), height=_ALERTS_HEIGHT, widths=(8, 16))
+    last = line(_header(about, names), height=_height(about))
+    model.panels = place([row("", first), *rows, row("", last)])  # no heading: the rows of one are its contract
+    document = cast(dict[str, Any], json.loads(json.dumps(model, cls=JSONEncoder)))
+    marks = [annotations.firing(_matchers(about))]
+    if NAMESPACE in names:
+        marks.append(annotations.releases(f'namespace=~"${NAMESPACE}"'))
+    return document | {"annotations": {"list": marks}}
 
 
 def _height(about: About) -> int:
-    """Grid units that show the whole header without scrolling on a screen of 1600 pixels."""
+    """Grid units that show the whole text without scrolling on a screen of 1600 pixels."""
     paragraphs = (about.purpose, " · ".join(about.runbooks), " · ".join(_places(about)))
     lines = sum(ceil(len(text) / _LETTERS) for text in paragraphs)
     return ceil((_FRAME + lines * _LINE) / _GRID_UNIT)
@@ -85,16 +95,23 @@ def _places(about: About) -> dict[str, str]:
     return {"log lines in Explore": explore_logs(about.logs), **about.links}
 
 
-def _header(about: About) -> Panel:
+def _header(about: About, names: Collection[str]) -> Panel:
     books = " · ".join(runbook(alert) for alert in about.runbooks)
-    elsewhere = " · ".join(f"[{text}]({address})" for text, address in _places(about).items())
+    elsewhere = " · ".join(
+        f"[{text}]({kept(address, [NAMESPACE] if NAMESPACE in names else [])})"
+        for text, address in _places(about).items()
+    )
     first = f"**Runbooks:** {books}\n\n" if books else ""
     return text_panel(about.title, f"{about.purpose}\n\n{first}**Go to:** {elsewhere}\n")
 
 
-def _alerts(about: About) -> tuple[Panel, Panel]:
+def _matchers(about: About) -> str:
     # Watchdog always fires; a separate panel of the alerting dashboard shows its state.
-    labels = about.alerts or f'system="{about.system}", alertname!="Watchdog"'
+    return about.alerts or f'system="{about.system}", alertname!="Watchdog"'
+
+
+def _alerts(about: About) -> tuple[Panel, Panel]:
+    labels = _matchers(about)
     which = "that this dashboard covers" if about.alerts else f"of the system {about.system}"
     history = prom(
         f"""

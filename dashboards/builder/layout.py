@@ -1,7 +1,7 @@
 """Computes the position of every panel on Grafana's grid: rows of lines, each line 24 columns wide."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from grafana_foundation_sdk.models.dashboard import GridPos, Panel, RowPanel
 
@@ -26,6 +26,8 @@ class Row:
 
     title: str
     lines: tuple[Line, ...]
+    collapsed: bool = False
+    """Only the heading shows, and the queries run when somebody opens the row."""
 
 
 def line(*panels: Panel, height: int = HEIGHT, widths: Iterable[int] = ()) -> Line:
@@ -41,23 +43,38 @@ def row(title: str, *lines: Line) -> Row:
     return Row(title, lines)
 
 
+def collapsed(one: Row) -> Row:
+    """The row, closed until somebody opens it."""
+    return replace(one, collapsed=True)
+
+
 def place(rows: Iterable[Row]) -> list[Panel | RowPanel]:
     """Every panel with its position and id; ids count from 1 in reading order."""
     placed: list[Panel | RowPanel] = []
-    y = 0
+    number, y = 0, 0
     for group in rows:
+        inside: list[Panel] = []
         if group.title:
-            placed.append(RowPanel(title=group.title, grid_pos=GridPos(h=1, w=WIDTH, x=0, y=y)))
+            number += 1
+            heading = RowPanel(title=group.title, grid_pos=GridPos(h=1, w=WIDTH, x=0, y=y), id_val=number)
+            heading.collapsed = group.collapsed
+            placed.append(heading)
+            if group.collapsed:
+                heading.panels = inside
             y += 1
+        below = y
         for entry in group.lines:
             x = 0
             for panel, width in zip(entry.panels, entry.widths, strict=True):
-                panel.grid_pos = GridPos(h=entry.height, w=width, x=x, y=y)
-                placed.append(panel)
+                number += 1
+                panel.id_val = number
+                panel.grid_pos = GridPos(h=entry.height, w=width, x=x, y=below)
+                inside.append(panel)
                 x += width
-            y += entry.height
-    for number, panel in enumerate(placed, start=1):
-        panel.id_val = number
+            below += entry.height
+        if not group.collapsed:
+            placed += inside
+            y = below
     return placed
 
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterable
 from urllib.parse import quote
 
 from grafana_foundation_sdk.builders.dashboard import DashboardLink
@@ -29,6 +30,14 @@ def dashboards_with(tag: str, title: str) -> Link:
         .keep_time(True)
         .build()
     )
+
+
+def kept(address: str, names: Iterable[str]) -> str:
+    """The address; if it is a dashboard's, with the time range and with the values of these variables."""
+    if not address.startswith("/d/"):
+        return address
+    values = "".join(f"&${{{name}:queryparam}}" for name in names)
+    return f"{address}?from=${{__from}}&to=${{__to}}{values}"
 
 
 def runbook(alert: str) -> str:

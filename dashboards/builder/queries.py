@@ -13,6 +13,11 @@ from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 from alerting import counting
 from dashboards.builder.sources import LOKI, PROMETHEUS, Source
 
+ERRORS = 'level=~"(?i)err(or)?|fatal|crit(ical)?|panic"'
+"""LogQL: keeps errors, however a program writes their level; the same as in alerts on log lines."""
+WARNINGS = 'level=~"(?i)warn(ing)?|err(or)?|fatal|crit(ical)?|panic"'
+"""LogQL: keeps warnings and errors."""
+
 Form = Literal["series", "last", "heatmap", "table"]
 _FORMATS = {"heatmap": PromQueryFormat.HEATMAP, "table": PromQueryFormat.TABLE}
 

@@ -10,7 +10,8 @@ from dashboards.builder.panels import buckets, dials, lines
 from dashboards.builder.queries import prom, prom_exemplars, quantile
 from dashboards.builder.variables import label_values
 
-_QUEUE = 'queue=~"$queue"'
+_HERE = 'namespace=~"$namespace"'
+_QUEUE = f'{_HERE}, queue=~"$queue"'
 _PENDING_LIMIT = 1000  # the threshold of JobQueueDepthHigh
 
 
@@ -30,16 +31,20 @@ def build() -> dict[str, Any]:
             "JobQueueKafkaPublishErrorsSpiking",
             "JobQueueRedisErrors",
         ],
-        logs='{namespace="job-queue"}',
+        logs='{namespace=~"${namespace:pipe}"}',
     )
-    return dashboard(about, [label_values("queue", "queue", "jq_queue_depth")], [_work(), _parts()])
+    variables = [
+        label_values("namespace", "namespace", "jq_queue_depth", only_these=True),
+        label_values("queue", "queue", f"jq_queue_depth{{{_HERE}}}"),
+    ]
+    return dashboard(about, variables, [_work(), _parts()])
 
 
 def _work() -> Row:
     depth = dials(
         "Queue depth by queue and status",
         "Jobs that wait (PENDING) or run. Every server reports the whole queue, so the maximum counts.",
-        prom(f"max by (queue, status) (jq_queue_depth{{{_QUEUE}}})", "{{queue}} {{status}}"),
+        prom(f"max by (namespace, queue, status) (jq_queue_depth{{{_QUEUE}}})", "{{queue}} {{status}}"),
         Look(
             unit=units.COUNT,
             maximum=1.5 * _PENDING_LIMIT,
@@ -66,8 +71,8 @@ def _work() -> Row:
         "Active workers and concurrency",
         "Workers that take jobs, and the number of jobs each runs at once. JobQueueNoWorkers pages when none is left.",
         [
-            prom("sum(jq_workers_active)", "active workers"),
-            prom("max by (worker) (jq_worker_concurrency)", "concurrency of {{worker}}"),
+            prom(f"sum(jq_workers_active{{{_HERE}}})", "active workers"),
+            prom(f"max by (worker) (jq_worker_concurrency{{{_HERE}}})", "concurrency of {{worker}}"),
         ],
         Look(unit=units.EXACT),
     )
@@ -79,12 +84,12 @@ def _parts() -> Row:
         "Scheduler cycle duration",
         "Duration of cycles; the scheduler runs once a second. JobQueueSchedulerSlow alerts when 5 % of the cycles "
         "take longer than 0.2 s.",
-        "jq_scheduler_cycle_duration_seconds_bucket",
+        f"jq_scheduler_cycle_duration_seconds_bucket{{{_HERE}}}",
     )
     kafka = lines(
         "Kafka publish error rate",
         "Events per second that could not be published, by topic. They are lost unless the publisher retries.",
-        [prom("sum by (topic) (rate(jq_kafka_publish_errors_total[$__rate_interval]))", "{{topic}}")],
+        [prom(f"sum by (topic) (rate(jq_kafka_publish_errors_total{{{_HERE}}}[$__rate_interval]))", "{{topic}}")],
         Look(
             unit=units.PER_SECOND,
             limits=Limits(
@@ -97,7 +102,8 @@ def _parts() -> Row:
         "95 % of the operations finish within this time. Redis is local, so milliseconds are normal.",
         [
             prom_exemplars(
-                quantile(0.95, "jq_redis_operation_duration_seconds_bucket", "operation"), "{{operation}} p95"
+                quantile(0.95, f"jq_redis_operation_duration_seconds_bucket{{{_HERE}}}", "operation"),
+                "{{operation}} p95",
             )
         ],
         Look(unit=units.SECONDS),
@@ -105,7 +111,12 @@ def _parts() -> Row:
     grpc = lines(
         "gRPC duration by method",
         "95 % of the calls are answered within this time, measured on the server.",
-        [prom_exemplars(quantile(0.95, "grpc_server_handling_seconds_bucket", "grpc_method"), "{{grpc_method}} p95")],
+        [
+            prom_exemplars(
+                quantile(0.95, f"grpc_server_handling_seconds_bucket{{{_HERE}}}", "grpc_service, grpc_method"),
+                "{{grpc_service}} {{grpc_method}} p95",
+            )
+        ],
         Look(unit=units.SECONDS),
     )
     return row("Parts", line(scheduler, kafka), line(redis, grpc))

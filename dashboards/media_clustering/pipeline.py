@@ -10,7 +10,7 @@ from dashboards.builder.layout import Row, line, row
 from dashboards.builder.links import KEPT_TRACES, explore_logs, explore_traces
 from dashboards.builder.look import Limits, Look
 from dashboards.builder.panels import dials, lines, log_lines, single, text_panel
-from dashboards.builder.queries import containing, grown, logs, or_zero, percentiles, prom, prom_last
+from dashboards.builder.queries import ERRORS, containing, grown, logs, or_zero, percentiles, prom, prom_last
 from dashboards.builder.variables import label_values, search
 from dashboards.media_upload import signals as media
 
@@ -72,6 +72,7 @@ def build() -> dict[str, Any]:
         purpose="Do clustering jobs succeed and keep up with the uploads, how long do they take, does feedback "
         "(merge, split) succeed, does work wait?",
         runbooks=[
+            "MediaClusterDown",
             "MediaClusterJobsStalled",
             "MediaClusterJobFailures",
             "MediaClusterJobFailuresCritical",
@@ -87,7 +88,7 @@ def build() -> dict[str, Any]:
         logs='{namespace=~"${namespace:pipe}", service="sploot-cluster"}',
         links={
             "error lines of the queue": explore_logs(
-                f'{{namespace=~"${{namespace:pipe}}", service="sploot-cluster"}} {_OF_THE_QUEUE} | level="ERROR"'
+                f'{{namespace=~"${{namespace:pipe}}", service="sploot-cluster"}} {_OF_THE_QUEUE} | {ERRORS}'
             ),
             "traces of sploot-cluster in Explore": explore_traces("sploot-cluster"),
             "uploads": "/d/media-uploads",
@@ -140,7 +141,7 @@ def _outcomes() -> Row:
         "Log lines of failed jobs",
         "Lines of sploot-cluster.queue with level ERROR that contain the pet_id above. An opened line shows pet_id "
         "and trace_id, and links to its trace.",
-        logs(containing(f'{_LINES} | level="ERROR"', "pet")),
+        logs(containing(f"{_LINES} | {ERRORS}", "pet")),
     )
     return row(
         "Outcomes Overview",

@@ -7,7 +7,7 @@ from dashboards.builder.dashboard import About, dashboard
 from dashboards.builder.layout import Row, line, row
 from dashboards.builder.look import Look
 from dashboards.builder.panels import lines, single
-from dashboards.builder.queries import grown, or_zero, prom, prom_last, ratio
+from dashboards.builder.queries import WARNINGS, grown, or_zero, prom, prom_last, ratio
 from dashboards.builder.tables import Column, ranking
 from dashboards.builder.variables import label_values
 from dashboards.media_upload import signals as media
@@ -29,7 +29,7 @@ def build() -> dict[str, Any]:
         purpose="Requests that the gateway refuses: failed authentication by reason, rate-limited clients, refused "
         "requests by route. No alert uses these numbers: compare them with an earlier day.",
         runbooks=[],
-        logs='{namespace=~"${namespace:pipe}", service="gateway"} | level=~"WARNING|ERROR"',
+        logs=f'{{namespace=~"${{namespace:pipe}}", service="gateway"}} | {WARNINGS}',
         links=media.places(without="media-gateway-security"),
     )
     variables = [

@@ -27,7 +27,6 @@ def build() -> dict[str, Any]:
         runbooks=["DatabasePoolExhausted", "OpenSearchClusterRed", "ConsumerLag", "RedisMemoryHigh"],
         logs='{namespace=~"${namespace:pipe}", service=~"ingestor|gateway|variant-generator|reconciler"}',
         links=media.places(without="media-infrastructure"),
-        height=7,
     )
     pending = f"nats_consumer_num_pending{{{media.HERE}}}"
     variables = [

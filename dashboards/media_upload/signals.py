@@ -11,7 +11,7 @@ from dashboards.builder.layout import Line, Row, line, row
 from dashboards.builder.links import explore_logs
 from dashboards.builder.look import CRITICAL, GOOD, WARNING, Limits, Look, Word
 from dashboards.builder.panels import lines, log_lines, single
-from dashboards.builder.queries import containing, log_rate, logs, prom
+from dashboards.builder.queries import ERRORS, containing, log_rate, logs, prom
 from dashboards.builder.variables import choice, search
 
 HERE = 'namespace=~"$namespace"'
@@ -184,5 +184,5 @@ def log_row(services: str, group: str = "level", more: str = "") -> Row:
 
 def explore(service: str) -> dict[str, str]:
     """Header link to the error lines of a service: text -> URL."""
-    lines_of = f'{{namespace=~"${{namespace:pipe}}", service="{service}"}} | level="ERROR"'
+    lines_of = f'{{namespace=~"${{namespace:pipe}}", service="{service}"}} | {ERRORS}'
     return {f"error lines of {service} in Explore": explore_logs(lines_of)}

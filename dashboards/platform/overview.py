@@ -4,7 +4,7 @@ from typing import Any
 
 from dashboards.builder import units
 from dashboards.builder.dashboard import About, dashboard
-from dashboards.builder.layout import Row, line, row
+from dashboards.builder.layout import Row, collapsed, line, row
 from dashboards.builder.look import CRITICAL, GOOD, Limits, Look, Word
 from dashboards.builder.panels import bars, lines, single, states
 from dashboards.builder.queries import or_zero, prom, prom_last
@@ -23,11 +23,12 @@ def build() -> dict[str, Any]:
         uid="platform-overview",
         title="Platform - Overview",
         system="platform",
-        purpose="Does every part of the platform run, receive its data, and lose nothing? One row per program; "
+        purpose="Does every part of the platform run, receive its data, and lose nothing? One closed row per program; "
         "the path from a rule to a notification has its own dashboard.",
         runbooks=[
             "PodCrashLooping",
             "PersistentVolumeFillingUp",
+            "PersistentVolumeFullSoon",
             "CollectorDroppingTelemetry",
             "TelemetryLost",
             "CollectorQueueNearlyFull",
@@ -42,12 +43,17 @@ def build() -> dict[str, Any]:
     rows = [
         _health(),
         _resources(),
-        signals.prometheus(),
-        signals.alertmanager(),
-        signals.loki(),
-        signals.collector(),
-        signals.sampling(),
-        signals.jaeger(),
+        *map(
+            collapsed,
+            (
+                signals.prometheus(),
+                signals.alertmanager(),
+                signals.loki(),
+                signals.collector(),
+                signals.sampling(),
+                signals.jaeger(),
+            ),
+        ),
     ]
     return dashboard(about, [label_values("namespace", "namespace", "up")], rows)
 

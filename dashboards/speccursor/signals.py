@@ -6,7 +6,7 @@ from dashboards.builder.dashboard import About
 from dashboards.builder.layout import Row, line, row
 from dashboards.builder.look import Limits
 from dashboards.builder.panels import log_lines
-from dashboards.builder.queries import logs
+from dashboards.builder.queries import WARNINGS, logs
 from dashboards.builder.variables import label_values
 
 HERE = 'namespace=~"$namespace"'
@@ -57,7 +57,7 @@ def service_log(service: str) -> Row:
             log_lines(
                 f"Warnings and errors of {service}",
                 "Newest first. An opened line links to its trace.",
-                logs(f'{{{HERE}, service="{service}"}} | level=~"WARN.*|ERROR"'),
+                logs(f'{{{HERE}, service="{service}"}} | {WARNINGS}'),
             ),
         ),
     )

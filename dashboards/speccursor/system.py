@@ -8,7 +8,17 @@ from dashboards.builder.layout import Row, line, row
 from dashboards.builder.links import KEPT_TRACES
 from dashboards.builder.look import Limits, Look
 from dashboards.builder.panels import lines, log_levels, log_lines, single
-from dashboards.builder.queries import containing, log_rate, logs, or_zero, prom, prom_exemplars, quantile, share
+from dashboards.builder.queries import (
+    ERRORS,
+    containing,
+    log_rate,
+    logs,
+    or_zero,
+    prom,
+    prom_exemplars,
+    quantile,
+    share,
+)
 from dashboards.builder.variables import search
 from dashboards.speccursor import signals
 
@@ -16,7 +26,7 @@ _HERE = signals.HERE
 _OF = signals.OF_SERVICE
 _BUCKETS = f"http_request_duration_seconds_bucket{{{_OF}}}"
 _LOGS = f"{{{_OF}}}"
-_ERRORS = f'{_LOGS} | level="ERROR"'
+_ERRORS = f"{_LOGS} | {ERRORS}"
 _SPANS = 'service_name=~"$service", span_kind="SPAN_KIND_SERVER"'
 _FAILED_SPANS = f'{_SPANS}, status_code="STATUS_CODE_ERROR"'
 _WANTED = f"sum(kube_deployment_spec_replicas{{{_HERE}}})"
@@ -31,7 +41,12 @@ def build() -> dict[str, Any]:
         shows="System Overview",
         purpose="Overall health: incoming work, duration of operations, waiting work, failures. Each part has its own "
         f"dashboard. Points on latency graphs link to the trace of one call. {KEPT_TRACES}",
-        runbooks=["SpecCursorOperationSlow", "SpecCursorErrorLogBurst", "SpecCursorErrorLogAnomalous"],
+        runbooks=[
+            "SpecCursorServiceDown",
+            "SpecCursorOperationSlow",
+            "SpecCursorErrorLogBurst",
+            "SpecCursorErrorLogAnomalous",
+        ],
         logs='{namespace=~"${namespace:pipe}"}',
     )
     variables = [signals.namespace(), signals.service(), search("text", "Text, trace or correlation id in logs")]

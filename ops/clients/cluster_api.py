@@ -1,7 +1,8 @@
-"""The calls to the Kubernetes API that cause faults in the platform."""
+"""The calls to the Kubernetes API that cause faults in the platform and in simulated programs."""
 
 from collections.abc import Callable
-from typing import Any, cast
+from copy import copy
+from typing import Any, Self, cast
 
 import urllib3
 from kubernetes import client, config
@@ -20,7 +21,7 @@ _LONGEST_POD = 1800
 
 
 class ClusterApi:
-    """The platform's namespace in one cluster.
+    """One namespace of a cluster.
 
     Every call raises OpsError when the API server rejects it or cannot be reached.
     """
@@ -37,6 +38,12 @@ class ClusterApi:
         self._plain = cast(Callable[[Any], Any], api.sanitize_for_serialization)
         self._core = client.CoreV1Api(api)
         self._apps = client.AppsV1Api(api)
+
+    def within(self, namespace: str) -> Self:
+        """Another namespace of the same cluster."""
+        other = copy(self)
+        other.namespace = namespace
+        return other
 
     def replicas(self, kind: str, name: str) -> int | None:
         """Desired replicas of a Deployment or StatefulSet; None if it does not exist."""

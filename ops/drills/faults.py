@@ -6,7 +6,7 @@ from typing import Any, Literal, Protocol
 from ops.clients.kube import Service
 from ops.drills import simulated_series
 from ops.drills.deployed import ALWAYS_FIRES
-from ops.drills.lanes import MISSING_METRICS
+from ops.drills.lanes import GONE, MISSING_METRICS
 from ops.errors import OpsError
 from settings.apps import SIMULATED, SIMULATED_PORT
 
@@ -28,6 +28,7 @@ REAL = (
     "AlertmanagerNotificationsFailing",
     "GrafanaDown",
     "LokiIngestionStopped",
+    *GONE,
     "PrometheusConfigReloadFailed",
     "PrometheusRuleFailures",
 )

@@ -4,10 +4,11 @@ Nearly all start at once. The exceptions are alerts about one subject (the criti
 the platform itself (the other drills need the platform), and faults that remove metrics which other alerts read.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 from ops.drills.stages import Run, Stage
 from ops.drills.wait_times import ERROR_LOG_ANOMALOUS, ERROR_LOG_BURST
+from settings.apps import SimulatedSystem
 
 FIRST = "AlertmanagerNotificationsFailing"
 """Its fault blocks every notification, and its window is long. It therefore starts first, and the others wait until its
@@ -15,6 +16,12 @@ fault is over."""
 MISSING_METRICS = "AlertsOnMissingMetrics"
 LOKI_DOWN = "LokiIngestionStopped"
 STALLED = "MediaClusterJobsStalled"
+GONE: Mapping[str, SimulatedSystem] = {
+    "ApiServiceDown": "api",
+    "SpecCursorServiceDown": "speccursor",
+    "MediaClusterDown": "media-clustering",
+}
+"""Maps alerts to the simulated system whose program is scaled to 0."""
 _ONE_BY_ONE = {
     # Each fault writes lines that the other alert counts. The larger fault goes first, because the smaller one's lines
     # would also fire its alert.
@@ -110,4 +117,7 @@ def _must_precede(one: Run, run: Run) -> bool:
         return one.plan.engine == "loki"
     if run.plan.alert == MISSING_METRICS:
         return one.plan.system == "job-queue"
+    if run.plan.alert in GONE:
+        # The program that has the system's switches is gone, and so are the faults that were on.
+        return one.plan.system == run.plan.system
     return hides_metrics(run.plan.alert) and one.plan.system.startswith("media") and not hides_metrics(one.plan.alert)

@@ -183,7 +183,8 @@ def _plan(files: Content, name: str, labels: Mapping[str, str], waits: Waits) ->
         engine=files.rules[name].engine,
         window=wait_times.window(
             files.rules[name], {series: one.expression for series, one in files.recordings.items()}
-        ),
+        )
+        + seconds(files.rule(name).keep_firing_for or "0s"),
         # A system that exists only as simulated series has no telemetry before its fault.
         probe=simulated_series.PROBE if simulated_series.makes(name) else files.telemetry.get(files.system(name), ""),
     )

@@ -1,4 +1,4 @@
-"""Causes the faults behind the platform's own alerts in a test cluster through the Kubernetes API, and ends them.
+"""Causes the faults behind alerts that no simulator can, in a test cluster through the Kubernetes API, and ends them.
 
 One idempotent call ends each fault. It needs only the state in the cluster, so the next drill can end the faults of a
 drill that was killed.
@@ -12,7 +12,9 @@ from typing import Any
 
 from ops.clients.cluster_api import ClusterApi
 from ops.clients.signals import Prometheus, Receiver
+from ops.drills.lanes import GONE
 from ops.errors import OpsError
+from settings.apps import SIMULATED
 
 _PATIENCE = 180.0
 """Seconds for a fault to be in place; the kubelet mounts a changed ConfigMap within about a minute and a half."""
@@ -28,6 +30,7 @@ _RELOAD_FAILED = "prometheus_config_last_reload_successful == 0"
 _TARGET = "fire-alerts-target"
 _CRASHING = "fire-alerts-crash"
 _SCALED = {"GrafanaDown": ("Deployment", "grafana"), "LokiIngestionStopped": ("StatefulSet", "loki")}
+"""Maps alerts to programs of the platform that are scaled to 0."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +88,7 @@ class PlatformFaults:
                 "the pod waits to be started again",
             ),
             "AlertmanagerNotificationsFailing": self._rejection(),
-            **{alert: self._scaled_to_zero(kind, name) for alert, (kind, name) in _SCALED.items()},
+            **{alert: self._scaled_to_zero(*where) for alert, where in self._scaled().items()},
             "PrometheusConfigReloadFailed": self._extra_rules("groups: not a list\n", _RELOAD_FAILED),
             "PrometheusRuleFailures": self._extra_rules(
                 # Valid syntax, but the evaluation fails, because both sides have many series.
@@ -102,10 +105,10 @@ class PlatformFaults:
     def absent(self) -> dict[str, str]:
         """Maps alerts whose fault cannot be caused in this cluster to the reason."""
         reasons: dict[str, str] = {}
-        for alert, (kind, name) in _SCALED.items():
+        for alert, (api, kind, name) in self._scaled().items():
             if alert in self._active:
                 continue
-            replicas = self._api.replicas(kind, name)
+            replicas = api.replicas(kind, name)
             if replicas is None:
                 reasons[alert] = f"this stack runs no {name}"
             elif not replicas:
@@ -195,34 +198,42 @@ class PlatformFaults:
             ends_when_in_place=True,
         )
 
-    def _scaled_to_zero(self, kind: str, name: str) -> _Fault:
+    def _scaled(self) -> dict[str, tuple[ClusterApi, str, str]]:
+        """Maps alerts to the namespace, kind and name of what is scaled to 0."""
+        found = {alert: (self._api, kind, name) for alert, (kind, name) in _SCALED.items()}
+        for alert, system in GONE.items():
+            one = SIMULATED[system]
+            found[alert] = (self._api.within(one.namespace), "Deployment", one.programs[0].app)
+        return found
+
+    def _scaled_to_zero(self, api: ClusterApi, kind: str, name: str) -> _Fault:
         """Scales an app to 0 and later back; an annotation in the cluster stores the original number of replicas."""
 
         wanted = 0
 
         def cause() -> None:
             nonlocal wanted
-            wanted = self._api.replicas(kind, name) or 0
+            wanted = api.replicas(kind, name) or 0
             if not wanted:
                 raise OpsError(f"{kind} {name} does not run in this stack")
-            self._api.scale(kind, name, 0, before=wanted)
+            api.scale(kind, name, 0, before=wanted)
 
         def restore() -> bool:
-            before = self._api.replicas_before(kind, name)
+            before = api.replicas_before(kind, name)
             if before is None:
                 return False
             nonlocal wanted
             wanted = before
-            self._api.scale(kind, name, before, before=None)
+            api.scale(kind, name, before, before=None)
             return True
 
         return _Fault(
             place=f"{kind} {name}",
             cause=cause,
-            in_place=lambda: not self._api.pods(name),
+            in_place=lambda: not api.pods(name),
             in_place_text=f"no pod of {name} is left",
             restore=restore,
-            repair=lambda: f"kubectl -n {self._api.namespace} scale {kind.lower()}/{name} --replicas={wanted}",
+            repair=lambda: f"kubectl -n {api.namespace} scale {kind.lower()}/{name} --replicas={wanted}",
         )
 
     def _extra_rules(self, text: str, query: str) -> _Fault:

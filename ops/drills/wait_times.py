@@ -17,9 +17,15 @@ ERROR_LINES = {ERROR_LOG_BURST: 30.0, ERROR_LOG_ANOMALOUS: 600.0}
 """Lines a minute that the simulator's faults write."""
 LINES_ARRIVE = 10.0
 """Seconds from writing a log line until Loki stores it: an agent reads it, then two queues each collect a batch."""
-RISES = {"MediaClusterJobsStalled": 600.0, "TargetDown": 60.0}
+RISES = {
+    "MediaClusterJobsStalled": 600.0,
+    "TargetDown": 60.0,
+    "ApiServiceDown": 120.0,
+    "SpecCursorServiceDown": 120.0,
+    "MediaClusterDown": 120.0,
+}
 """Maps alerts to seconds until their condition is true: ten minutes without a success; more than half of the scrapes of
-two minutes without an answer."""
+two minutes without an answer; two minutes without a target."""
 EVALUATIONS = {"MediaClusterNoiseHigh": 3}
 """Maps alerts to the number of consecutive evaluations that must see the fault. This one counts runs, and each
 evaluation sees at most one."""

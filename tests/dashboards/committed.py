@@ -18,8 +18,9 @@ def committed(stem: str) -> Json:
 
 
 def panels(dashboard: Json) -> list[Json]:
-    """All panels but the headings of rows."""
-    return [panel for panel in dashboard["panels"] if panel["type"] != "row"]
+    """All panels but the headings of rows; those of closed rows, too."""
+    found = [one for panel in dashboard["panels"] for one in (panel, *panel.get("panels", []))]
+    return [panel for panel in found if panel["type"] != "row"]
 
 
 def queries(dashboard: Json) -> list[tuple[Json, Json]]:

@@ -23,7 +23,9 @@ FILES = {"media-cluster-observability": "media-clustering-redis-streams"}
 RULE_SET = loader.load()
 ALERTS = RULE_SET.rules()
 BY_UID = {one["uid"]: one for one in (committed(stem) for stem in DASHBOARDS)}
-ADDRESSES = (r"/d/[\w-]+(\?\$\{__url_time_range\})?", r"/explore\?left=.+", rf"\$\{{{RUNBOOKS}\}}/\w+\.md")
+_KEPT = r"(\$\{__url_time_range\}|from=\$\{__from\}&to=\$\{__to\}(&\$\{namespace:queryparam\})?)"
+# A link to a dashboard keeps the time range, and where it can the namespace.
+ADDRESSES = (rf"/d/[\w-]+\?{_KEPT}", r"/explore\?left=.+", rf"\$\{{{RUNBOOKS}\}}/\w+\.md")
 
 
 def addresses(dashboard: Json) -> list[str]:
@@ -87,14 +89,14 @@ def test_a_module_without_builder_is_no_dashboard_and_a_file_name_may_differ() -
 
 
 def test_the_header_links_the_runbook_of_every_alert_that_leads_here(dashboard: Json) -> None:
-    header = dashboard["panels"][0]["options"]["content"]
+    header = dashboard["panels"][-1]["options"]["content"]
     linked = set(re.findall(rf"\[(\w+)\]\(\$\{{{RUNBOOKS}\}}/\1\.md\)", header))
     assert leads_to(dashboard["uid"]) <= linked
     assert linked <= {file.stem for file in Path(FOLDER.parent.parent, "rules/runbooks").glob("*.md")}
 
 
 def test_a_dashboard_shows_the_state_of_the_alerts_that_lead_here(dashboard: Json) -> None:
-    matchers = re.findall(r'(\w+)(=~|!=|=)"([^"]*)"', dashboard["panels"][1]["options"]["alertInstanceLabelFilter"])
+    matchers = re.findall(r'(\w+)(=~|!=|=)"([^"]*)"', dashboard["panels"][0]["options"]["alertInstanceLabelFilter"])
     for alert in leads_to(dashboard["uid"]) - {"Watchdog"}:
         labels = {"alertname": alert, **ALERTS[alert].labels.model_dump(exclude_none=True)}
         # What a recording of an SLO has, its alerts get from their expression.

@@ -10,6 +10,7 @@ from alerting import counting, loader
 from dashboards import DASHBOARDS
 from dashboards.builder import units
 from dashboards.builder.links import KEPT_TRACES
+from dashboards.builder.queries import ERRORS, WARNINGS
 from dashboards.files import DashboardFile
 from ops.queries.grafana_interpolation import references
 from ops.queries.grafana_variables import read
@@ -64,13 +65,15 @@ def test_opens_like_all_others(dashboard: Json) -> None:
     assert dashboard["time"] == {"from": "now-1h", "to": "now"}
     assert dashboard["refresh"] == "30s"
     assert dashboard["graphTooltip"] == 1
+    assert dashboard["timezone"] == "utc"
+    assert not dashboard["editable"]
     assert dashboard["tags"][0] == "observability"
     assert len(dashboard["tags"]) == 2
     assert [link["tags"] for link in dashboard["links"]] == [[dashboard["tags"][1]], ["observability"]]
 
 
 def test_ids_are_unique(dashboard: Json) -> None:
-    ids = [panel["id"] for panel in dashboard["panels"]]
+    ids = [one["id"] for panel in dashboard["panels"] for one in (panel, *panel.get("panels", []))]
     assert len(set(ids)) == len(ids)
     assert all(number > 0 for number in ids)
 
@@ -157,8 +160,11 @@ def test_rates_follow_the_scrape_interval(dashboard: Json) -> None:
         assert windows <= allowed, (panel["title"], windows)
 
 
-def test_the_first_line_is_header_and_alerts(dashboard: Json) -> None:
-    header, alerts, states = dashboard["panels"][:3]
+def test_the_story_comes_first_and_the_text_last(dashboard: Json) -> None:
+    """Numbers begin in the upper third of a laptop's screen."""
+    alerts, states = dashboard["panels"][:2]
+    header = dashboard["panels"][-1]
+    assert alerts["gridPos"]["h"] <= 4
     which = ALERTS_OF.get(dashboard["uid"], f'system="{dashboard["tags"][1]}", alertname!="Watchdog"')
     assert header["type"] == "text"
     assert "/explore?left=" in header["options"]["content"]
@@ -168,9 +174,10 @@ def test_the_first_line_is_header_and_alerts(dashboard: Json) -> None:
 
 def test_the_job_queue_has_the_eight_panels_of_the_contract() -> None:
     found = committed("job-queue-overview")
-    assert [panel["title"] for panel in panels(found)[3:]] == QUEUE_PANELS
-    assert [one["name"] for one in found["templating"]["list"] if one["type"] == "query"] == ["queue"]
-    assert panels(found)[3]["type"] == "gauge"
+    assert [panel["title"] for panel in panels(found)[2:-1]] == QUEUE_PANELS
+    assert [one["name"] for one in found["templating"]["list"] if one["type"] == "query"] == ["namespace", "queue"]
+    assert all("$namespace" in target["expr"] for _, target in queries(found)[1:])
+    assert panels(found)[2]["type"] == "gauge"
 
 
 def test_latency_graphs_lead_to_traces() -> None:
@@ -218,3 +225,40 @@ def test_firing_alerts_of_all_engines_are_counted(uid: str) -> None:
     """ALERTS has only those of Prometheus' own rules."""
     (firing,) = [one for panel, one in queries(committed(uid)) if panel["title"] == "Alerts firing"]
     assert 'alertmanager_alerts{state="active"}' in firing["expr"]
+
+
+def test_what_else_happened_is_a_line_on_every_graph(dashboard: Json) -> None:
+    """Firing alerts of the dashboard, and changes of the Deployments in its namespace."""
+    firing, *changed = dashboard["annotations"]["list"]
+    which = ALERTS_OF.get(dashboard["uid"], f'system="{dashboard["tags"][1]}", alertname!="Watchdog"')
+    assert firing["expr"] == f'ALERTS{{{which}, alertstate="firing"}}'
+    named = {one["name"] for one in dashboard["templating"]["list"]}
+    assert ['{namespace=~"$namespace"}' in one["expr"] for one in changed] == [True] * ("namespace" in named)
+    for one in dashboard["annotations"]["list"]:
+        assert one["enable"]
+        selected = promql_parser.parse(filled_in(dashboard, one["expr"]))
+        assert selected
+
+
+def test_errors_are_found_however_their_level_is_written(dashboard: Json) -> None:
+    """As alerts on log lines do."""
+    (errors,) = {
+        found
+        for rule in loader.load().rules().values()
+        if rule.engine == "loki"
+        for found in re.findall(r'level=~?"[^"]*"', rule.expr)
+    }
+    assert errors == ERRORS
+    assert ERRORS.replace("(?i)", "(?i)warn(ing)?|") == WARNINGS
+    for panel, target in queries(dashboard):
+        if panel["datasource"]["uid"] == "${loki}":
+            named = re.findall(r'(?<!\|)level=~?"(?!\$)[^"]*"', target["expr"].partition("}")[2])
+            assert set(named) <= {ERRORS, WARNINGS}, panel["title"]
+    assert not re.search(r"level%3D~?%5C%22(WARN|ERROR)", json.dumps(dashboard))
+
+
+def test_details_of_each_program_wait_in_closed_rows() -> None:
+    """46 queries every 30 seconds are too many for whoever only wants to know whether all is well."""
+    rows = [panel for panel in committed("platform-overview")["panels"] if panel["type"] == "row"]
+    assert [row["title"] for row in rows if not row["collapsed"]] == [row["title"] for row in rows[:2]]
+    assert all(row["panels"] for row in rows[2:])

@@ -134,6 +134,11 @@ STORMS: dict[str, list[Labels]] = {
         *({"alertname": f"MediaClusterStreamLag{one}", **CLUSTERING} for one in ("High", "Critical")),
         *({"alertname": "MediaClusterFeedbackFailures", **CLUSTERING, "operation": one} for one in ("merge", "split")),
     ],
+    "media clustering itself": [
+        *({"alertname": name, **CLUSTERING} for name in ("MediaClusterDown", "MediaClusterJobsStalled")),
+        *({"alertname": f"MediaClusterBacklog{one}", **CLUSTERING} for one in ("High", "Critical")),
+        *({"alertname": f"MediaClusterStreamLag{one}", **CLUSTERING} for one in ("High", "Critical")),
+    ],
     "model behind SpecCursor": [
         *({"alertname": "SpecCursorOperationSlow", "namespace": "spec", "service": "api", "operation": f"o{n}"} for n in range(8)),
         {"alertname": "SpecCursorProofFailureRateHigh", "namespace": "spec", "app": "proofs"},

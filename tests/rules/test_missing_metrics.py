@@ -3,10 +3,11 @@
 import re
 
 import pytest
+import yaml
 
 from alerting import loader, missing_metrics
-from alerting.missing_metrics import ALERT, FILE
-from alerting.model import Metrics, RecordingRule, Rule, RuleSet
+from alerting.missing_metrics import ALERT, FILE, RECORD
+from alerting.model import Links, Metrics, RecordingRule, Rule, RuleSet
 from tests.rules import fixed_rules
 
 
@@ -126,3 +127,13 @@ def test_what_another_system_reads_as_well_is_no_proof(rule_set: RuleSet) -> Non
     branch = next(line for line in found.rules()[ALERT].expr.splitlines() if "absent(orders_workers_active)" in line)
     assert "uploads_total" not in branch
     assert "orders_completed_total" in branch
+
+
+def test_the_link_to_its_query_is_short_and_a_weekend_does_not_mute_it() -> None:
+    """A notification links to the alert's expression; a load balancer refuses 16,000 characters."""
+    rule_set = loader.load()
+    links = Links(runbook_base_url="https://runbooks.test", dashboard_base_url="https://grafana.test/")
+    (group,) = yaml.safe_load(loader.render(rule_set, {}, links, interval="30s")[FILE])["groups"]
+    record, alert = group["rules"]
+    assert record == {"record": RECORD, "expr": rule_set.rules()[ALERT].expr}
+    assert (alert["alert"], alert["expr"], alert["labels"]["severity"]) == (ALERT, RECORD, "warning")

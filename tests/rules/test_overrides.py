@@ -25,9 +25,11 @@ NUMBER = re.compile(r"(?<![\w.\"])\d+(?:\.\d+)?(?:e[-+]?\d+)?(?![\w.\"])")
 
 def every_kind(rule: Rule) -> dict[str, Any]:
     """An override of all that a stack can change about an alert that stays on."""
-    thresholds = {name: value * 3 + 7 for name, value in RULES.thresholds.get(rule.alert, {}).items()}
+    # Little more than the default: a burn rate must stay below that of a total outage.
+    thresholds = {name: value * 1.25 + 0.5 for name, value in RULES.thresholds.get(rule.alert, {}).items()}
     changed: dict[str, Any] = {
         "for": "47m",
+        "keepFiringFor": "43m",
         "severity": "info" if rule.labels.severity != "info" else "critical",
         "page": rule.labels.page != "true",
     }
@@ -87,7 +89,7 @@ def test_overrides_of_every_kind_are_deployed(stack: str, tmp_path: Path) -> Non
     assert set(rules) == {name for name, change in ALERTS.items() if change != {"enabled": False}}
     for name, rule in rules.items():
         change, default = ALERTS[name], RULES.rules()[name]
-        assert rule["for"] == "47m", name
+        assert (rule["for"], rule["keep_firing_for"]) == ("47m", "43m"), name
         assert rule["labels"]["severity"] == change["severity"] != default.labels.severity, name
         assert rule["labels"]["page"] == str(change["page"]).lower() != default.labels.page, name
         for value in change.get("thresholds", {}).values():
@@ -117,5 +119,5 @@ def test_a_threshold_of_a_stack_changes_only_the_number(stack: str) -> None:
         change = found.overrides.get(name, AlertOverride())
         if change.thresholds:
             assert NUMBER.sub("N", rule["expr"]) == NUMBER.sub("N", RULES.rules()[name].expr), name
-        elif name != "AlertsOnMissingMetrics":  # leaves out what a disabled alert reads
+        elif name != "AlertsOnMissingMetrics":  # reads what is recorded for it
             assert rule["expr"] == RULES.rules()[name].expr, name

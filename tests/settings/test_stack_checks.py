@@ -92,7 +92,7 @@ def test_a_retention_shorter_than_the_window_of_an_slo_is_a_problem() -> None:
 
 
 def test_a_short_retention_is_allowed_with_remote_write() -> None:
-    assert parse(prometheusRetention="1d", remoteWriteUrl="https://metrics.example.com/api/v1/push").values
+    assert parse(prometheusRetention="8d", remoteWriteUrl="https://metrics.example.com/api/v1/push").values
 
 
 def test_a_stack_may_change_and_disable_budgets() -> None:

@@ -33,10 +33,10 @@ LATE = {
 EMPTY = {
     "SpecCursorSuspiciousApiUsage": 600,
     "SpecCursorTokenUsageHigh": 3600,
-    "MediaReconciliationErrors": 600,
-    "MediaClusterFeedbackFailures": 600,
+    "MediaReconciliationErrors": 1200,
+    "MediaClusterFeedbackFailures": 1200,
 }
-"""Maps an alert to the seconds until the fault has left its window (default: 300)."""
+"""Maps an alert to the seconds until the fault has left its window, and keep_firing_for has passed (default: 300)."""
 _FAST, _SLOW = "BudgetBurnFast", "BudgetBurnSlow"
 ALONG = {
     # A value above the critical limit is also above the warning's.

@@ -30,11 +30,14 @@ LATER = {"SpecCursorUpgradeFailureRateAnomalous": 1800}
 # A drill causes these in the cluster (ops/drills/platform_faults.py), except for Watchdog, which always fires.
 REAL = {
     "AlertmanagerNotificationsFailing",
+    "ApiServiceDown",
     "GrafanaDown",
     "LokiIngestionStopped",
+    "MediaClusterDown",
     "PodCrashLooping",
     "PrometheusConfigReloadFailed",
     "PrometheusRuleFailures",
+    "SpecCursorServiceDown",
     "TargetDown",
     "Watchdog",
 }

@@ -58,6 +58,13 @@ def test_recorded_replicas_that_are_no_number_are_an_error() -> None:
         api(found)[0].replicas_before("StatefulSet", "loki")
 
 
+def test_another_namespace_is_another_object() -> None:
+    cluster, recorder = api(None)
+    cluster.within("api").scale("Deployment", "api", 0, before=1)
+    assert recorder.calls[0][1:3] == ("api", "api")
+    assert cluster.namespace == "observability"
+
+
 def test_a_forgotten_pod_ends_by_itself() -> None:
     spec = SimpleNamespace(template=SimpleNamespace(spec=SimpleNamespace(containers=[SimpleNamespace(image="i")])))
     cluster, recorder = api(SimpleNamespace(spec=spec))

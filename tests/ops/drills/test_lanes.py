@@ -1,11 +1,12 @@
 """Faults may be on at the same time only if they do not disturb each other."""
 
 from collections.abc import Collection
+from dataclasses import replace
 
 from ops.drills import lanes
 from ops.drills.deployed import content
 from ops.drills.faults import REAL
-from ops.drills.lanes import Order, lane
+from ops.drills.lanes import GONE, Order, lane
 from ops.drills.stages import Run, Stage
 from tests.ops.drills.drill_stack import WAITS, plan
 
@@ -53,6 +54,16 @@ def test_faults_of_the_platform_are_on_one_by_one_after_the_others() -> None:
     assert begun(runs, alone=REAL) == [["A", "B"], ["TargetDown"], ["GrafanaDown"]]
 
 
+def test_a_program_is_scaled_to_zero_after_the_other_alerts_of_its_system() -> None:
+    """Its faults end with it, and nobody can switch one on until it is back."""
+    runs = [run(alert, severity="critical", system=system) for alert, system in GONE.items()]
+    slow = run("MediaClusterJobsStalled", system="media-clustering", waits=replace(WAITS, rise=600.0))
+    rounds = begun([*runs, slow, run("SpecCursorOperationSlow", system="speccursor"), run("A")], alone=REAL)
+    assert rounds[0] == ["SpecCursorOperationSlow", "A", "MediaClusterJobsStalled"]
+    assert sorted(alert for one in rounds[1:] for alert in one) == sorted(GONE)
+    assert all(len(one) == 1 for one in rounds[1:])
+
+
 def test_a_fault_may_begin_while_the_alert_before_resolves() -> None:
     down, other = run("TargetDown", system="platform"), run("A")
     work = Order([down, other], alone=REAL)
@@ -86,7 +97,7 @@ def test_refused_notifications_that_cannot_begin_yet_delay_no_other_fault() -> N
 def test_faults_that_hide_metrics_come_after_the_alerts_that_read_them() -> None:
     runs = [
         run("MediaUploadAvailabilityMetricsMissing", system="media-upload"),
-        run("AlertsOnMissingMetrics", severity="info", system="platform"),
+        run("AlertsOnMissingMetrics", severity="warning", system="platform"),
         run("MediaUploadSlow", system="media-upload"),
         run("JobQueueRedisErrors"),
         run("SpecCursorOperationSlow", system="speccursor"),

@@ -98,7 +98,7 @@ def test_wrong_files_of_series_are_one_clear_error(monkeypatch: pytest.MonkeyPat
 def test_a_selection_is_by_system_and_by_name() -> None:
     files = content(None)
 
-    assert set(files.selected([], "api")) == {"ApiErrorRateHigh", "ApiLatencyHigh"}
+    assert set(files.selected([], "api")) == {"ApiServiceDown", "ApiErrorRateHigh", "ApiLatencyHigh"}
     assert files.selected(["ApiLatencyHigh", "TargetDown"], "api") == ("ApiLatencyHigh",)
     with pytest.raises(UsageError, match=r"'moon'; there are: .*job-queue"):
         files.selected([], "moon")

@@ -10,14 +10,27 @@ from ops.drills.faults import REAL, Sources
 from ops.drills.platform_faults import PlatformFaults
 from ops.errors import OpsError
 
+SIMULATED_APPS = ("api", "speccursor", "sploot-cluster")
 CRASHING = {"containerStatuses": [{"state": {"waiting": {"reason": "CrashLoopBackOff"}}}]}
 
 
+class Within:
+    """The fake cluster, seen from another namespace."""
+
+    def __init__(self, cluster: "Cluster", namespace: str) -> None:
+        self._cluster = cluster
+        self.namespace = namespace
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._cluster, name)
+
+
 class Cluster:
-    """A fake namespace that applies every change at once."""
+    """A fake cluster that applies every change at once."""
 
     def __init__(self, *, grafana: bool = True) -> None:
-        self.wanted = {("StatefulSet", "loki"): 2, **({("Deployment", "grafana"): 1} if grafana else {})}
+        self.wanted = {("StatefulSet", "loki"): 2, **{("Deployment", name): 1 for name in SIMULATED_APPS}}
+        self.wanted |= {("Deployment", "grafana"): 1} if grafana else {}
         self.config: dict[str, str] = {}
         self.created: dict[str, dict[str, Any]] = {}
         self.status: dict[str, Any] = {"phase": "Running", **CRASHING}
@@ -25,6 +38,9 @@ class Cluster:
         self.before: dict[tuple[str, str], int] = {}
         self.failures = 0
         """How many of the next changes are refused."""
+
+    def within(self, namespace: str) -> Within:
+        return Within(self, namespace)
 
     def replicas(self, kind: str, name: str) -> int | None:
         return self.wanted.get((kind, name))
@@ -155,6 +171,15 @@ def test_a_workload_scaled_to_zero_gets_its_former_replicas_back() -> None:
     assert cluster.wanted["StatefulSet", "loki"] == 2
 
 
+def test_a_simulated_program_that_is_scaled_to_zero_is_repaired_in_its_namespace() -> None:
+    cluster = Cluster()
+    source = faults(cluster)
+    source.switch_on("MediaClusterDown", seconds=60)
+    assert cluster.wanted["Deployment", "sploot-cluster"] == 0
+    cluster.failures = 10_000
+    assert source.end_all() == {"MediaClusterDown": "kubectl -n media scale deployment/sploot-cluster --replicas=1"}
+
+
 def test_sources_choose_the_one_that_has_the_fault() -> None:
     cluster = Cluster()
     both = Sources(faults(cluster, sees=False), faults(Cluster()))
@@ -165,13 +190,12 @@ def test_sources_choose_the_one_that_has_the_fault() -> None:
         both.switch_off("Nope")
 
 
-CHANGING = [
-    "TargetDown",
-    "GrafanaDown",
-    "LokiIngestionStopped",
-    "PrometheusConfigReloadFailed",
-    "PrometheusRuleFailures",
-]
+CHANGING = {
+    **dict.fromkeys(("TargetDown", "GrafanaDown", "LokiIngestionStopped"), "observability"),
+    **dict.fromkeys(("PrometheusConfigReloadFailed", "PrometheusRuleFailures"), "observability"),
+    "MediaClusterDown": "media",
+}
+"""Maps alerts to the namespace that their fault changes."""
 
 
 @pytest.mark.parametrize("alert", CHANGING)
@@ -192,13 +216,12 @@ def test_a_restore_that_keeps_failing_names_the_repair_and_is_tried_again(alert:
     source = faults(cluster)
     source.switch_on(alert, seconds=60)
     cluster.failures = 10_000
-    with pytest.raises(
-        OpsError, match=r"is not repaired: the API server says 500; to repair: kubectl -n observability"
-    ):
+    repair = f"kubectl -n {CHANGING[alert]} "
+    with pytest.raises(OpsError, match=f"is not repaired: the API server says 500; to repair: {repair}"):
         source.switch_off(alert)
     left = source.end_all()
     assert list(left) == [alert]
-    assert left[alert].startswith("kubectl -n observability ")
+    assert left[alert].startswith(repair)
     cluster.failures = 0
     assert source.end_all() == {}
     assert state(cluster) == before

@@ -34,7 +34,7 @@ def test_the_job_queue_dashboard_has_data_from_the_simulator(running: Pipeline, 
         time.sleep(0.5)
     assert code == 0, text.export_text()
     written = json.loads(file.read_text())
-    assert len({(one["kind"], one["where"]) for one in written}) == len(chosen[0].queries) + 1  # and the variable
+    assert len({(one["kind"], one["where"]) for one in written}) == len(chosen[0].queries) + 2  # and the variables
     assert {one["where"] for one in written if one["verdict"] == "not yet"} <= {"Alert states A"}
     assert {one["verdict"] for one in written} <= {"data", "not yet"}
     assert 'queue=~".*"' in json.dumps(written).replace('\\"', '"')

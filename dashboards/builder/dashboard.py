@@ -15,7 +15,7 @@ from grafana_foundation_sdk.models.dashboard import (
     VariableModel,
 )
 
-from dashboards.builder import annotations, variables
+from dashboards.builder import absence, annotations, variables
 from dashboards.builder.layout import Row, line, place, row
 from dashboards.builder.links import TAG, dashboards_with, explore_logs, kept, runbook
 from dashboards.builder.look import CRITICAL, GOOD, WARNING, Look, Word
@@ -78,6 +78,9 @@ def dashboard(about: About, own_variables: Sequence[VariableModel], rows: Sequen
     last = line(_header(about, names), height=_height(about))
     model.panels = place([row("", first), *rows, row("", last)])  # no heading: the rows of one are its contract
     document = cast(dict[str, Any], json.loads(json.dumps(model, cls=JSONEncoder)))
+    for panel in document["panels"]:
+        for one in (panel, *panel.get("panels", ())):
+            absence.explain(one)
     marks = [annotations.firing(_matchers(about))]
     if NAMESPACE in names:
         marks.append(annotations.releases(f'namespace=~"${NAMESPACE}"'))

@@ -246,9 +246,6 @@ def _backlog() -> Row:
         [prom(f"max by (namespace, app) (media_cluster_stream_lag_seconds{{{media.HERE}}})", "{{namespace}} {{app}}")],
         Look(unit=units.SECONDS, at_least=12, limits=_LAG_LIMITS),
     )
-    for panel in (pending, lag):
-        if panel.field_config:
-            panel.field_config.defaults.no_value = "the legacy worker exporter is not deployed"
     by_hand = text_panel("Backlog in Redis", _REDIS)
     by_hand.description = "How to inspect the backlog with redis-cli where the legacy worker exporter is not deployed."
     return row("Backlog", line(pending, lag, by_hand, height=12, widths=(7, 7, 10)))

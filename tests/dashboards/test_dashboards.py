@@ -257,6 +257,27 @@ def test_errors_are_found_however_their_level_is_written(dashboard: Json) -> Non
     assert not re.search(r"level%3D~?%5C%22(WARN|ERROR)", json.dumps(dashboard))
 
 
+def test_a_panel_of_metrics_that_may_be_absent_says_why() -> None:
+    """A counter that the first failure creates looks like a broken panel otherwise."""
+    absent = loader.load().metrics.absent
+    said: list[str] = []
+    for stem in DASHBOARDS:
+        found = committed(stem)
+        for panel in panels(found):
+            expressions = [
+                one["expr"] for one in panel.get("targets", ()) if panel["datasource"]["uid"] == "${prometheus}"
+            ]
+            # Also names in a matcher of `__name__`.
+            reasons = [[absent[name] for name in re.findall(r"\w+", one) if name in absent] for one in expressions]
+            text = panel.get("fieldConfig", {}).get("defaults", {}).get("noValue", "")
+            if reasons and all(reasons):
+                assert all(any(why in text for why in one) for one in reasons), panel["title"]
+                said.append(panel["title"])
+            else:
+                assert not text, panel["title"]
+    assert {"Kafka publish error rate", "Feedback by operation and outcome", "Sources", "Database pool"} <= set(said)
+
+
 def test_details_of_each_program_wait_in_closed_rows() -> None:
     """46 queries every 30 seconds are too many for whoever only wants to know whether all is well."""
     rows = [panel for panel in committed("platform-overview")["panels"] if panel["type"] == "row"]

@@ -1,0 +1,30 @@
+"""What a panel shows instead of "No data" if its metrics may be absent: the reason, so that healthy looks healthy."""
+
+import functools
+import re
+from typing import Any
+
+from alerting import systems
+from alerting.files import RULES
+
+_NAME = re.compile(r"[A-Za-z_:][A-Za-z0-9_:]*")
+
+
+def explain(panel: dict[str, Any]) -> None:
+    """Set the text for no data in a panel's JSON, if each of its queries reads a metric that may be absent."""
+    reasons = [_reason(target.get("expr", "")) for target in panel.get("targets", ())]
+    if reasons and all(reasons):
+        text = "; ".join(dict.fromkeys(filter(None, reasons)))
+        panel["fieldConfig"]["defaults"]["noValue"] = f"no series: {text}"
+
+
+def _reason(expression: str) -> str | None:
+    """Why the first metric in an expression that may be absent is; None if there is none."""
+    known = _reasons()
+    return next((known[name] for name in _NAME.findall(expression) if name in known), None)
+
+
+@functools.cache
+def _reasons() -> dict[str, str]:
+    found, _ = systems.load(RULES)
+    return {metric: why for system in found.values() for metric, why in system.absent.items()}

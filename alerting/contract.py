@@ -1,15 +1,20 @@
 """The telemetry contract of each observed system, rules/contract/<system>.yaml: the names that others may rely on."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError
 
 from alerting.base import Strict
 from alerting.files import RULES, read_yaml, strays
 from alerting.problems import RulesError, describe
+from alerting.systems import System
 
 FOLDER = "contract"
+SERVICE = "[a-z][a-z0-9._-]{0,62}"
+"""Regular expression of a service's name, which is a label of its log streams and span metrics."""
+ServiceName = Annotated[str, Field(pattern=f"^{SERVICE}$")]
 
 
 class Metric(Strict):
@@ -24,13 +29,22 @@ class Metric(Strict):
 class Contract(Strict):
     """What one system exports."""
 
-    services: list[str] = Field(default_factory=list[str])
-    """Services that its spans and log lines name."""
+    services: list[ServiceName] = Field(default_factory=list[str])
+    """Services that its spans and log lines name. Another name of a service becomes no label."""
     metrics: dict[str, Metric] = Field(default_factory=dict[str, Metric])
     log_fields: dict[str, str] = Field(default_factory=dict[str, str])
     """Field of a JSON log line -> meaning."""
     dashboards: dict[str, str] = Field(default_factory=dict[str, str])
     """Uid -> title."""
+
+
+def services(contracts: Mapping[str, Contract], systems: Mapping[str, System]) -> dict[str, list[str]]:
+    """Namespace -> services that its programs may name; "" for those of systems that are not tied to a namespace."""
+    found: dict[str, set[str]] = {}
+    for name, contract in contracts.items():
+        for namespace in (systems[name].namespaces if name in systems else ()) or ("",):
+            found.setdefault(namespace, set()).update(contract.services)
+    return {namespace: sorted(names) for namespace, names in found.items() if names}
 
 
 def load(folder: Path = RULES) -> dict[str, Contract]:

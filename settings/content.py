@@ -6,7 +6,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from alerting import disruption_budgets, loader, routing
+from alerting import contract, disruption_budgets, loader, routing
+from alerting.contract import Contract
 from alerting.disruption_budgets import DisruptionBudget
 from alerting.model import AlertOverride, RuleSet
 from alerting.problems import RulesError
@@ -19,10 +20,11 @@ from settings.parsing import PROJECT
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:
-    """The loaded parts. A part that has problems is None, or has no dashboards."""
+    """The loaded parts. A part that has problems is None or empty."""
 
     rule_set: RuleSet | None
     routing: Routing | None
+    contracts: Mapping[str, Contract]
     dashboards: Sequence[DashboardFile]
 
 
@@ -49,12 +51,17 @@ def load(folder: Path) -> tuple[Parts, list[str]]:
         routes = routing.load(folder)
     except RulesError as error:
         problems += error.problems
+    contracts: Mapping[str, Contract] = {}
+    try:
+        contracts = contract.load(folder)
+    except RulesError as error:
+        problems += error.problems
     dashboards: tuple[DashboardFile, ...] = ()
     try:
         dashboards = files.load(DATA_SOURCES, systems=rule_set.systems if rule_set else None)
     except DashboardsError as error:
         problems += error.problems
-    return Parts(rule_set=rule_set, routing=routes, dashboards=dashboards), problems
+    return Parts(rule_set=rule_set, routing=routes, contracts=contracts, dashboards=dashboards), problems
 
 
 def changes(typed: Mapping[str, object], rule_set: RuleSet | None) -> tuple[Changes, list[str]]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from alerting import loader
+from alerting.contract import Contract
 from alerting.disruption_budgets import DisruptionBudget
 from alerting.files import ROOT
 from alerting.model import AlertOverride, RuleSet
@@ -48,6 +49,8 @@ class Settings:
     rule_set: RuleSet
     overrides: Mapping[str, AlertOverride]
     routing: Routing
+    contracts: Mapping[str, Contract]
+    """The observed systems' contracts, by system."""
     dashboards: Sequence[DashboardFile]
     disruption_budgets: Mapping[str, DisruptionBudget]
     """Disruption budgets of the observed systems' workloads, by name."""
@@ -170,6 +173,7 @@ def parse(
         rule_set=parts.rule_set,
         overrides=changes.alerts,
         routing=parts.routing,
+        contracts=parts.contracts,
         dashboards=parts.dashboards,
         disruption_budgets=changes.budgets,
         secrets={key: SecretStr(secrets.raw[key]) for key in parts.routing.secrets()},

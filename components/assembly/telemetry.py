@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import pulumi
 
-from alerting import loader
+from alerting import contract, loader
 from components.assembly.backends import Backends
 from components.collector import agent
 from components.collector import gateway as collector_gateway
@@ -136,6 +136,7 @@ def collectors(
             "scrape_interval": values.scrape_interval,
             "loki": pulumi.Output.concat(logs.url, "/otlp"),
             "oldest_line_hours": loki_config.oldest_line_hours(values.loki_retention),
+            "services": contract.services(settings.contracts, settings.rule_set.systems),
             "loki_app": loki.APP,
             "loki_port": loki_config.PORT,
             "jaeger": traces.otlp,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from alerting.base import Document
 from alerting.loader import write_yaml
-from components.collector import claims, shared_config
+from components.collector import claims, services, shared_config
 from components.collector.shared_config import Listen
 from settings import sizes
 
@@ -233,6 +233,7 @@ def _kubernetes_names(source: Document) -> Document:
         "extract": {
             "metadata": list(SENDER),
             "labels": [{"tag_name": "app", "key": "app.kubernetes.io/name", "from": "pod"}],
+            "annotations": [{"tag_name": services.DECLARED, "key": services.ANNOTATION, "from": "pod"}],
         },
         "pod_association": [{"sources": [source]}],
         # Lines that are sent before the metadata arrives would lack their app. Meanwhile they wait in their files.

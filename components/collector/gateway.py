@@ -1,5 +1,6 @@
 """The gateways: they compute span metrics, sample traces, and deliver to Loki, Jaeger, X-Ray and the log index."""
 
+from collections.abc import Mapping, Sequence
 from typing import NotRequired, TypedDict
 
 import pulumi
@@ -56,6 +57,8 @@ class CollectorGatewayArgs(TypedDict):
     """URL of Loki's OTLP endpoint, without `/v1/logs`."""
     oldest_line_hours: int
     """Age of the oldest line that Loki accepts."""
+    services: Mapping[str, Sequence[str]]
+    """Namespace -> services that may become labels of its lines and span metrics."""
     loki_app: str
     loki_port: int
     jaeger: pulumi.Input[str]
@@ -158,6 +161,7 @@ def _render(args: CollectorGatewayArgs, loki: str, jaeger: str, index: str | Non
             jaeger=jaeger,
             loki=loki,
             oldest_line_hours=args["oldest_line_hours"],
+            services=args["services"],
             xray_region=args["xray_region"],
             log_index=index,
             data_folder=_DATA,

@@ -3,11 +3,12 @@
 Pure: converts settings to YAML.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from alerting.base import Document
 from alerting.loader import write_yaml
-from components.collector import log_limits, sampling, shared_config, span_limits
+from components.collector import log_limits, sampling, services, shared_config, span_limits
 from components.collector.shared_config import Listen
 from settings import sizes
 from settings.eks.aws import dns_suffix
@@ -23,10 +24,6 @@ LOG_ATTRIBUTES = ("pod", "container", "node", "service_name")
 # Bucket boundaries. They include the thresholds of rules and objectives (0.5, 1, 5, 10 and 30 s), because a quantile or
 # a share is exact only at a boundary. The boundaries below 0.5 s resolve fast services.
 _BUCKETS = ("5ms", "10ms", "25ms", "50ms", "100ms", "250ms", "500ms", "1s", "2.5s", "5s", "10s", "30s", "60s")
-# Values that may become a label of a stream: names, but not identifiers. Loki limits the number of streams, and a name
-# for each request, user or pod would exhaust it. Seven hexadecimal digits in a row, or seven digits, are an identifier.
-_NAME = "^[a-z][a-z0-9._-]{0,62}$"
-_IDENTIFIER = "[0-9a-f]{7}|([0-9][^0-9]*){7}"
 # Longest name of a service that is stored beside the line.
 _RESOURCE_BYTES = 256
 # Share of the volume for full queues. The other half is for file overhead and compaction.
@@ -59,6 +56,8 @@ class GatewayConfig:
     """URL of Loki's OTLP endpoint; the collector appends `/v1/logs`."""
     oldest_line_hours: int
     """Age of the oldest line that Loki accepts, see loki_config.oldest_line_hours."""
+    services: Mapping[str, Sequence[str]]
+    """Namespace -> services that may become labels there, besides each pod's app; see services.known."""
     xray_region: str | None = None
     """Region in which X-Ray also receives the kept traces; None for no X-Ray.
 
@@ -93,11 +92,11 @@ def render(config: GatewayConfig) -> str:
                 memory_bytes=config.memory_bytes,
             ),
             "transform/span_limits": span_limits.processor(),
-            "transform/metric_labels": span_limits.metric_labels(),
+            "transform/metric_labels": span_limits.metric_labels(config.services),
             "transform/exemplars": sampling.exemplar_filter(
                 percentage=config.sampling_percentage, slow=config.slow_trace
             ),
-            "transform/loki_labels": _loki_labels(),
+            "transform/loki_labels": _loki_labels(config.services),
             "transform/log_limits": log_limits.processor(config.oldest_line_hours),
             "transform/no_resource": _no_resource(),
             **(_INDEX_PROCESSORS if config.log_index else {}),
@@ -166,14 +165,14 @@ def _no_resource() -> Document:
     return {"metric_statements": [{"statements": ['delete_matching_keys(resource.attributes, ".*")']}]}
 
 
-def _loki_labels() -> Document:
+def _loki_labels(names: Mapping[str, Sequence[str]]) -> Document:
     """Sets short labels for LogQL: `{namespace="speccursor", app="speccursor", service="controller"}`.
 
     A service name that must not become a label is stored beside the line as `service_name`; the app replaces it.
     """
     attribute = 'resource.attributes["{}"]'.format
     service = attribute("service")
-    unfit = f'not (IsString({service}) and IsMatch({service}, "{_NAME}")) or IsMatch({service}, "{_IDENTIFIER}")'
+    unfit = f"not {services.known('service', 'namespace', names)}"
     renamed = (
         ("namespace", "k8s.namespace.name"),
         ("pod", "k8s.pod.name"),
@@ -189,7 +188,7 @@ def _loki_labels() -> Document:
         *(f"set({attribute(to)}, {attribute(source)}) where {attribute(source)} != nil" for to, source in renamed),
         fallback("app", "k8s.container.name"),
         fallback("service", "service.name"),
-        f"set({attribute('service_name')}, {service}) where {service} != nil and ({unfit})",
+        f"set({attribute('service_name')}, {service}) where {service} != nil and {unfit}",
         f'delete_key(resource.attributes, "service") where {unfit}',
         fallback("service", "app"),
         # Loki rejects streams without labels. Programs on the host network have none, as no pod has their address.

@@ -4,15 +4,18 @@ It makes a key of each attribute with the name of the service. A text that was l
 too many count in `dropped_attributes_count`.
 """
 
+from collections.abc import Mapping, Sequence
+
 from alerting.base import Document
 from components.collector.log_limits import CUT, cut
+from components.collector.services import metric_names
 
 ATTRIBUTES = 256
 """Most attributes of a span or event. SDKs stop at 128."""
 ATTRIBUTE_BYTES = 16 * 1024
 """Longest value: a prompt or a stack trace. It leaves room for a key and the service's name."""
 METRIC_LABEL_BYTES = 256
-"""Longest name of a service or a span in the span metrics. Each stands in seventeen series, for hours."""
+"""Longest name of a span in the span metrics. Each stands in seventeen series, for hours."""
 _NAME_BYTES = 1024
 _KEY_LETTERS = 256
 
@@ -34,10 +37,9 @@ def processor() -> Document:
     return {"error_mode": "ignore", "trace_statements": [{"statements": part} for part in (resource, span, event)]}
 
 
-def metric_labels() -> Document:
-    """A transform processor for the spans of all traces, before they are counted."""
-    service = f'truncate_all(resource.attributes, {METRIC_LABEL_BYTES}, truncation_marker="{CUT}")'
-    statements = [{"statements": [service]}, {"statements": [cut("span.name", METRIC_LABEL_BYTES)]}]
+def metric_labels(services: Mapping[str, Sequence[str]]) -> Document:
+    """A transform processor for the spans of all traces, before they are counted. `services` are names by namespace."""
+    statements = [{"statements": metric_names(services)}, {"statements": [cut("span.name", METRIC_LABEL_BYTES)]}]
     return {"error_mode": "ignore", "trace_statements": statements}
 
 

@@ -13,6 +13,9 @@ from components.collector.gateway_config import GatewayConfig
 from tests.collector.processes import LogSink, collector, log_sink, loopback
 from tools.programs import Server
 
+SERVICES = {"shop": ["controller", "shop.orders_v2"], "": ["checkout"]}
+"""Services that become labels, by namespace."""
+
 
 @dataclass
 class Pipeline:
@@ -24,6 +27,8 @@ class Pipeline:
     sink: LogSink
     otlp: str
     """URL of the agent for programs."""
+    gateway_otlp: str
+    """URL of the gateway for agents."""
     metrics: int
     """Port of the gateway's own metrics."""
     span_metrics: int
@@ -69,6 +74,7 @@ def log_pipeline(
             jaeger=jaeger,
             loki=loki or sink.url,
             oldest_line_hours=168,
+            services=SERVICES,
             log_index=log_index,
             data_folder=str(folder / "gateway" / "data"),
             listen=gateway_listen,
@@ -100,6 +106,7 @@ def log_pipeline(
                 gateway=gateway,
                 sink=sink,
                 otlp=f"http://127.0.0.1:{listen.http}",
+                gateway_otlp=f"http://127.0.0.1:{gateway_listen.http}",
                 metrics=gateway_listen.metrics,
                 span_metrics=gateway_listen.span_metrics,
             )

@@ -41,6 +41,7 @@ def _gateway(folder: Path) -> tuple[Server, list[int]]:
         jaeger="127.0.0.1:9",
         loki="http://127.0.0.1:9/otlp",
         oldest_line_hours=168,
+        services={},
         data_folder=str(folder / "data"),
         listen=listen,
     )

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from components.collector.services import DECLARED
 from tests.collector.pipeline import Pipeline, log_pipeline, write
 from tests.collector.processes import Line
 from tools.programs import eventually
@@ -104,8 +105,10 @@ def _bare(line: Line, resource: dict[str, str]) -> bool:
     return (line.resource, line.attributes, line.trace_id, line.severity) == (resource, {}, "", 0)
 
 
-NAMED = ("controller", "ai-service", "till2", "shop.orders_v2", "s" * 63)
+NAMED = ("controller", "shop.orders_v2", "checkout", "till")
 UNNAMED = (
+    "ai-service",
+    "shop-orders_v2",
     "0af76519-16cd-43dd-8448-eb211c80319c",
     "job-0af7651916",
     "run-12-34-56-78",
@@ -117,16 +120,47 @@ UNNAMED = (
 )
 
 
-def test_only_a_name_of_a_service_names_a_stream(pipeline: Pipeline) -> None:
+def test_only_a_service_that_somebody_wrote_down_names_a_stream(pipeline: Pipeline) -> None:
+    """One pod that named 9,000 services used up the streams of all others."""
     lines = {service: _json(service=service) for service in (*NAMED, *UNNAMED)}
     write(pipeline.file(pod="till-2"), *lines.values())
-    eventually(lambda: len(pipeline.sink.lines) >= len(lines), seconds=40, what="lines are missing")
+    foreign = _json(service="controller", of="a service of another namespace")
+    write(pipeline.file(namespace="mart", pod="till-2"), foreign)
+    eventually(lambda: len(pipeline.sink.lines) > len(lines), seconds=40, what="lines are missing")
     got = {line.body: line.resource for line in pipeline.sink.lines}
     where = {"namespace": "shop", "app": "till", "pod": "till-2", "container": "till"}
     for service in NAMED:
         assert got[lines[service]] == {**where, "service": service}
     for service in UNNAMED:
         assert got[lines[service]] == {**where, "service": "till", "service_name": service}
+    assert got[foreign] == {**where, "namespace": "mart", "service": "till", "service_name": "controller"}
+
+
+MANY = ",".join(f"s{number}" for number in range(17))
+
+
+@pytest.mark.parametrize(
+    ("declared", "service", "label"),
+    [
+        ("refunds,e.u", "refunds", "refunds"),
+        ("refunds,e.u", "e.u", "e.u"),
+        ("refunds,e.u", "e-u", "till"),
+        ("refunds,e.u", "e", "till"),
+        ("refunds, e.u", "refunds", "till"),
+        (MANY, "s1", "till"),
+        ("", "refunds", "till"),
+    ],
+)
+def test_an_annotation_declares_a_few_services(pipeline: Pipeline, declared: str, service: str, label: str) -> None:
+    of_the_agent = {"app": "till", DECLARED: declared, "service.name": service}
+    attributes = [{"key": key, "value": {"stringValue": value}} for key, value in of_the_agent.items()]
+    record = {"timeUnixNano": str(time.time_ns()), "body": {"stringValue": "hello"}}
+    request = {"resourceLogs": [{"resource": {"attributes": attributes}, "scopeLogs": [{"logRecords": [record]}]}]}
+    httpx.post(f"{pipeline.gateway_otlp}/v1/logs", json=request, timeout=30).raise_for_status()
+    eventually(lambda: pipeline.sink.lines, seconds=40, what="the line is missing")
+    (line,) = pipeline.sink.lines
+    assert (line.resource["service"], line.resource.get("service_name", service)) == (label, service)
+    assert not line.resource.keys() - {"app", "service", "service_name"}
 
 
 CLAIMS = (
@@ -139,6 +173,7 @@ CLAIMS = (
     "pod",
     "container",
     "node",
+    DECLARED,
 )
 
 

@@ -53,6 +53,7 @@ def _gateway(**changes: Any) -> CollectorGateway:
         "scrape_interval": "30s",
         "loki": "http://loki.home.svc:3100/otlp",
         "oldest_line_hours": 168,
+        "services": {},
         "loki_app": "loki",
         "loki_port": 3100,
         "jaeger": "jaeger.home.svc:4317",
@@ -169,6 +170,7 @@ def _gateway_yaml(folder: Path, region: str | None = None) -> str:
             jaeger="jaeger.home.svc:4317",
             loki="http://loki.home.svc:3100/otlp",
             oldest_line_hours=168,
+            services={},
             xray_region=region,
             data_folder=str(folder),
         )

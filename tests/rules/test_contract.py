@@ -41,6 +41,7 @@ def test_rules_of_a_system_read_only_its_contract() -> None:
         ("type: gauge", "type: guage", "metrics.jq_queue_depth.type"),
         ("meaning: jobs accepted", "meaning: ''", "metrics.jq_jobs_submitted_total.meaning"),
         ("services:", "servces:", "servces"),
+        ("[jq-server,", "[Jq Server,", "services[0]"),
     ],
 )
 def test_a_wrong_file_is_one_clear_error(tmp_path: Path, old: str, new: str, problem: str) -> None:
@@ -51,3 +52,10 @@ def test_a_wrong_file_is_one_clear_error(tmp_path: Path, old: str, new: str, pro
         contract.load(tmp_path)
     (line,) = caught.value.problems
     assert line.startswith(f"rules/contract/job-queue.yaml: {problem}")
+
+
+def test_services_belong_to_the_namespaces_of_their_system() -> None:
+    found = contract.services(CONTRACTS, loader.load().systems)
+    assert found["job-queue"] == ["jq-server", "jq-worker"]
+    assert found["media"] == ["gateway", "ingestor", "reconciler", "sploot-cluster", "variant-generator"]
+    assert found[""] == ["api"]

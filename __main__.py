@@ -51,6 +51,7 @@ metrics.cluster_state(settings, namespace, in_cluster)
 metrics.node_state(settings, agents, in_cluster)
 loki = telemetry.log_store(settings, namespace, alertmanager.targets, backends, in_cluster)
 jaeger = telemetry.trace_store(settings, namespace, prometheus.url, backends, in_cluster)
+telemetry.index_retention(settings, namespace, backends, in_cluster)
 collectors = telemetry.collectors(settings, telemetry.Namespaces(namespace, agents), loki, jaeger, backends, in_cluster)
 server = grafana.server(settings, namespace, in_cluster)
 urls = {"prometheus": prometheus.url, "alertmanager": alertmanager.url, "loki": loki.url, "jaeger": jaeger.url}

@@ -40,6 +40,8 @@ def _on_any_cloud(values: Values) -> dict[str, object]:
         "collector_agent_memory": not _agents_hold_traces(values),
         "jaeger_replicas": values.jaeger_replicas > 1 and values.jaeger_storage_backend != "opensearch",
         "opensearch_url": values.opensearch != bool(values.opensearch_url or values.opensearch_domain),
+        # Nobody else manages a domain that the program creates, and without policies it fills up.
+        "opensearch_policies": values.opensearch_domain and not values.opensearch_policies,
         "opensearch_username": values.opensearch != bool(values.opensearch_username),
     }
 

@@ -1,5 +1,7 @@
 """Sizes and shares that the programs' configurations and the capacity check have in common."""
 
+import math
+
 from alerting.durations import seconds
 
 PROMETHEUS_USABLE = 0.85
@@ -82,6 +84,15 @@ def loki_retention_problem(text: str) -> str | None:
     if retention < _DAY:
         return "must be at least 1d: Loki keeps no less"
     return None if retention % _DAY == 0 else "must be whole days"
+
+
+def opensearch_hours(retention: str) -> int:
+    """Hours after which OpenSearch deletes an index of one day, so that all of that day is kept for a retention.
+
+    `retention` is a Prometheus duration. The age of an index counts from its first document, so the last one is up to
+    a day younger.
+    """
+    return math.ceil(seconds(retention) / 3600) + 24
 
 
 def loki_replication(replicas: int) -> int:

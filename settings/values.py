@@ -111,7 +111,9 @@ class Values(EksValues):
     opensearch_username: Annotated[str, Field(pattern=r"^\S*$")] = allowed(
         "a user name without blanks; required when jaegerStorageBackend is opensearch or logIndex true, and only then"
     )
+    opensearch_policies: bool = allowed("true or false; true when opensearchDomain is true")
     log_index: bool = allowed("true or false")
+    log_index_retention: PositiveDuration = allowed("a Prometheus duration of at least 1h, such as 30d")
 
     collector_replicas: Annotated[int, Field(ge=1, le=20)] = allowed("a whole number from 1 to 20")
     collector_storage: Annotated[Quantity, at_least("64Mi")] = quantity("5Gi", least="64Mi")
@@ -170,7 +172,7 @@ class Values(EksValues):
             raise ValueError("must be from 1ms to 1h")
         return text
 
-    @field_validator("jaeger_retention")
+    @field_validator("jaeger_retention", "log_index_retention")
     @classmethod
     def _useful(cls, text: str) -> str:
         if seconds(text) < 3600:

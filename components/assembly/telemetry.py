@@ -11,11 +11,13 @@ from components.collector import gateway as collector_gateway
 from components.collector.agent import CollectorAgent
 from components.collector.gateway import CollectorGateway
 from components.grafana import server
-from components.logs import loki, loki_config
-from components.logs.log_index import LogIndex, LogIndexArgs, LogIndexTarget
+from components.logs import log_index, loki, loki_config
+from components.logs.log_index import LogIndex, LogIndexTarget
 from components.logs.loki import Loki, LokiArgs
 from components.metrics import prometheus
-from components.traces import jaeger
+from components.opensearch.job import LoginArgs
+from components.opensearch.retention import IndexRetention
+from components.traces import jaeger, jaeger_config
 from components.traces.jaeger import Jaeger, JaegerArgs
 from settings.stack import Settings
 
@@ -101,13 +103,31 @@ def _log_index(
     """The log index to which gateways send the lines of requests; None if logIndex is false."""
     if not settings.values.log_index:
         return None
-    args: LogIndexArgs = {
+    return LogIndex("log-index", _opensearch(settings, namespace, backends), opts).target
+
+
+def index_retention(
+    settings: Settings, namespace: pulumi.Output[str], backends: Backends, opts: pulumi.ResourceOptions
+) -> None:
+    """The policies that delete old indices in OpenSearch, unless its owners have their own (opensearchPolicies)."""
+    values = settings.values
+    retentions: dict[str, str] = {}
+    if values.jaeger_storage_backend == "opensearch":
+        retentions[f"{jaeger_config.INDEX_PREFIX}-jaeger"] = values.jaeger_retention
+    if values.log_index:
+        retentions[log_index.NAME] = values.log_index_retention
+    if retentions and values.opensearch_policies:
+        login = _opensearch(settings, namespace, backends)
+        IndexRetention("index-retention", {"login": login, "retentions": retentions}, opts)
+
+
+def _opensearch(settings: Settings, namespace: pulumi.Output[str], backends: Backends) -> LoginArgs:
+    return {
         "namespace": namespace,
         "url": backends.opensearch_url,
         "username": settings.values.opensearch_username,
         "password": settings.credential("opensearchPassword"),
     }
-    return LogIndex("log-index", args, opts).target
 
 
 def collectors(

@@ -16,8 +16,8 @@ from components.kubernetes.checksum import ANNOTATION, checksum
 from components.kubernetes.labels import labels
 from components.kubernetes.pod_identity import PodIdentity
 from components.kubernetes.workload import StatefulAppArgs, peers, stateful_app
-from components.logs import log_index
 from components.logs.log_index import AUTHORIZATION_KEY, LogIndexTarget
+from components.opensearch.job import ports as opensearch_ports
 from settings import apps, sizes, versions
 from settings.quantities import quantity_bytes
 
@@ -210,7 +210,7 @@ def _network(args: CollectorGatewayArgs) -> network_policies.AppNetworkArgs:
         egress.append({"ports": tcp(443)})
         egress.append(pod_identity.egress())
     if index := args.get("log_index"):
-        egress.append({"ports": index.endpoint.apply(lambda url: log_index.ports([url]))})
+        egress.append({"ports": index.endpoint.apply(lambda url: opensearch_ports([url]))})
     return {
         "app": APP,
         "namespace": args["namespace"],

@@ -24,7 +24,7 @@ from components.kubernetes.checksum import ANNOTATION, checksum
 from components.kubernetes.disruption_budgets import own_budget
 from components.kubernetes.labels import ACCESS, labels, scrape, selector
 from components.kubernetes.workload import stateful_app
-from components.logs import log_index
+from components.opensearch.job import ports as opensearch_ports
 from components.traces import jaeger_config
 from components.traces.jaeger_config import JaegerConfig, Listen, StorageBackend
 from settings import sizes, versions
@@ -51,8 +51,6 @@ class OpenSearchArgs(TypedDict):
     username: pulumi.Input[str]
     password: pulumi.Input[str]
     """Stored only in a Secret."""
-    index_prefix: NotRequired[str]
-    """Defaults to `observability`."""
     index_replicas: NotRequired[int]
     """Copies of each shard; defaults to 1."""
 
@@ -64,7 +62,7 @@ class JaegerArgs(TypedDict):
     """An existing namespace."""
     storage_backend: StorageBackend
     retention: str
-    """Prometheus duration. OpenSearch must delete old indices itself; see components/traces/jaeger_config.py."""
+    """Prometheus duration. In OpenSearch it only limits queries; components/opensearch/retention.py deletes traces."""
     memory: str
     """Request and limit of each replica."""
     storage: str
@@ -162,7 +160,6 @@ def _render(args: JaegerArgs, prometheus_url: str, opensearch_urls: list[str]) -
         prometheus=prometheus_url,
         storage=args["storage_backend"],
         opensearch_urls=opensearch_urls,
-        opensearch_index_prefix=opensearch.get("index_prefix", "observability") if opensearch else "",
         opensearch_replicas=opensearch.get("index_replicas", 1) if opensearch else 0,
         data_folder=_DATA,
         listen=_LISTEN,
@@ -272,7 +269,7 @@ def _network(args: JaegerArgs) -> network_policies.AppNetworkArgs:
     opensearch = _store(args)
     if opensearch:
         # OpenSearch is a cloud service or another team's, and has no pods that a selector could name.
-        egress.append({"ports": pulumi.Output.from_input(opensearch["urls"]).apply(log_index.ports)})
+        egress.append({"ports": pulumi.Output.from_input(opensearch["urls"]).apply(opensearch_ports)})
     return {
         "app": APP,
         "namespace": args["namespace"],

@@ -16,6 +16,8 @@ StorageBackend = Literal["badger", "opensearch"]
 STORAGE_BACKENDS: tuple[StorageBackend, ...] = ("badger", "opensearch")
 """Supported storage backends of traces."""
 
+INDEX_PREFIX = "observability"
+"""Indices in OpenSearch are named INDEX_PREFIX-jaeger-span-2026-11-21 and the like."""
 USERNAME_ENV = "OPENSEARCH_USERNAME"
 PASSWORD_ENV = "OPENSEARCH_PASSWORD"  # noqa: S105 -- a name
 
@@ -47,8 +49,6 @@ class JaegerConfig:
     """URL of the Prometheus with the span metrics, for the page `Monitor`."""
     storage: StorageBackend = "badger"
     opensearch_urls: list[str] = field(default_factory=list[str])
-    opensearch_index_prefix: str = "observability"
-    """Indices are named PREFIX-jaeger-span-2026-11-21 and the like."""
     opensearch_replicas: int = 1
     """Copies of each shard. An OpenSearch with one node cannot place any."""
     data_folder: str = "/var/lib/jaeger"
@@ -126,10 +126,10 @@ def _backend(config: JaegerConfig) -> Document:
         "server_urls": config.opensearch_urls,
         # From the environment, so that only a Secret contains them.
         "auth": {"basic": {"username": f"${{env:{USERNAME_ENV}}}", "password": f"${{env:{PASSWORD_ENV}}}"}},
-        # One index for each day and category. OpenSearch must delete them: give `PREFIX-jaeger-span-*` and
-        # `PREFIX-jaeger-service-*` an Index State Management policy with the same age. Jaeger only limits its queries.
+        # One index for each day and category. Jaeger only limits its queries: an index policy of OpenSearch deletes
+        # the indices.
         "indices": {
-            "index_prefix": config.opensearch_index_prefix,
+            "index_prefix": INDEX_PREFIX,
             **{category: dict(index) for category in ("spans", "services", "dependencies", "sampling")},
         },
         "max_span_age": retention,

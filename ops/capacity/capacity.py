@@ -93,7 +93,8 @@ def flows(sizing: Sizing, workload: Workload) -> Flows:
     kept_share = workload.error_ratio.value + (1 - workload.error_ratio.value) * values.trace_sampling_percentage / 100
     traces = workload.traces_per_second.value * MONTH
     span_gb = workload.spans_per_trace.value * SPAN_BYTES / GB
-    days = seconds(values.jaeger_retention) / DAY
+    opensearch = values.jaeger_storage_backend == "opensearch"
+    kept = sizes.opensearch_hours(values.jaeger_retention) * 3600 if opensearch else seconds(values.jaeger_retention)
     other_zone = 1 - 1 / workload.zones.value
     scraped_gb = samples * values.prometheus_replicas * SCRAPED_BYTES / GB
     xray_gb = traces * kept_share * span_gb if values.xray else 0.0
@@ -107,7 +108,7 @@ def flows(sizing: Sizing, workload: Workload) -> Flows:
         gets=_gets(workload) if sizing.stores_logs_in_s3 else 0.0,
         xray_gb=xray_gb,
         spans_gb=traces * span_gb,
-        spans_gb_kept=workload.traces_per_second.value * kept_share * DAY * days * span_gb,
+        spans_gb_kept=workload.traces_per_second.value * kept_share * kept * span_gb,
         # Agents to gateways, gateways to Loki and its copies, sampled traces to Jaeger, targets to each Prometheus.
         cross_zone_gb=other_zone * (log_gb * (1 + copies) + traces * span_gb * (1 + kept_share) + scraped_gb),
         aws_gb=remote_gb + xray_gb,
@@ -210,7 +211,7 @@ def _traces(sizing: Sizing, workload: Workload, flow: Flows) -> Iterator[Need]:
     elif values.opensearch_domain:
         # Each index has one copy on another instance; OpenSearch needs a quarter of the disk to stay free.
         given = quantity_bytes(values.opensearch_storage) * values.opensearch_instances * 0.75 / 2
-        keys = "opensearchStorage, opensearchInstances, traceSamplingPercentage"
+        keys = "opensearchStorage, opensearchInstances, jaegerRetention, traceSamplingPercentage"
     else:
         return
     yield Need(

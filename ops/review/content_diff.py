@@ -15,7 +15,7 @@ from ops.review.changes import Change, ChangeKind, Detail, action, compared, det
 from ops.review.snapshot import Rules, Snapshot
 from ops.review.stack_values import HIDDEN, StackValues
 
-_RETENTIONS = ("prometheusRetention", "lokiRetention", "jaegerRetention")
+_RETENTIONS = ("prometheusRetention", "lokiRetention", "jaegerRetention", "logIndexRetention")
 # Settings that are compared as alerts and budgets.
 _COMPARED_ELSEWHERE = ("alertOverrides", "disruptionBudgets")
 

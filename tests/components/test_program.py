@@ -124,6 +124,7 @@ def test_secrets_are_only_in_secret_inputs(program: Program, preview: bool) -> N
         "grafana-admin",
         "grafana-oauth",
         "grafana-smtp",
+        "index-retention-login",
         "jaeger-opensearch",
         "login-client",
     }

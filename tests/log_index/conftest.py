@@ -36,7 +36,7 @@ def apply() -> Apply:
 
     def run(url: str, **environment: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-I", ROOT / "components/logs/index_job" / "apply.py"],
+            [sys.executable, "-I", ROOT / "components/opensearch/prepare/apply.py"],
             env={"OPENSEARCH_URL": url, "PATH": os.environ["PATH"], **environment},
             cwd=Path("/"),
             capture_output=True,

@@ -28,7 +28,7 @@ def config(recorded: Recorded) -> dict[str, Any]:
 
 
 def test_the_index_has_the_fields_that_loki_has_beside_a_line() -> None:
-    folder = ROOT / "components/logs/index_job"
+    folder = ROOT / "components/opensearch/prepare"
     pipeline = json.loads((folder / "ingest-pipeline.json").read_text())
     template = json.loads((folder / "index-template.json").read_text())["template"]["mappings"]["properties"]
     beside = {*INDEX_LABELS, *LOG_ATTRIBUTES, *LOG_FIELDS, CLAIMED_TIMESTAMP}
@@ -71,13 +71,13 @@ def test_the_credentials_are_only_in_the_secret(program: Program) -> None:
 
 def test_the_job_gets_the_same_files_that_the_tests_run(program: Program) -> None:
     files = program("local", **ON, **PASSWORD).one("ConfigMap", "log-index").inputs["data"]
-    assert files == {name: (ROOT / "components/logs/index_job" / name).read_text() for name in files}
+    assert files == {name: (ROOT / "components/opensearch/prepare" / name).read_text() for name in files}
     assert len(files) == 3
     assert json.loads(files["index-template.json"])["index_patterns"] == [f"{NAME}-*"]
 
 
 def test_the_template_limits_its_fields() -> None:
-    template = json.loads((ROOT / "components/logs/index_job/index-template.json").read_text())["template"]
+    template = json.loads((ROOT / "components/opensearch/prepare/index-template.json").read_text())["template"]
     fields = template["mappings"]["properties"]
     assert template["mappings"]["dynamic"] is False
     assert template["settings"]["index.mapping.total_fields.limit"] >= len(fields)

@@ -202,6 +202,14 @@ def test_a_password_that_opensearch_would_refuse_is_reported_with_all_other_prob
     assert password not in found
 
 
+def test_a_domain_of_the_program_deletes_its_old_indices() -> None:
+    config = stack_config("production") | SECRETS | {"opensearchPolicies": "false"}
+    with pytest.raises(settings.SettingsError) as error:
+        settings.parse(config, [*SECRETS])
+    wanted = "opensearchPolicies: false is not allowed; allowed: true or false; true when opensearchDomain is true"
+    assert wanted in str(error.value)
+
+
 def test_the_password_of_an_existing_opensearch_is_not_checked() -> None:
     where = {"opensearchDomain": "false", "opensearchUrl": "https://search.example.com", "clusterSubnetIds": "[]"}
     config = stack_config("production") | SECRETS | where | {"opensearchPassword": "x"}

@@ -1,9 +1,15 @@
-"""Installs the log index' pipeline and template in OpenSearch, after checking that they take effect there.
+"""Sets up OpenSearch: either the log index, or index policies that delete old indices.
 
-Runs in a pod of the platform and needs only Python. Reads `ingest-pipeline.json` and `index-template.json` beside it,
-and OPENSEARCH_URL, OPENSEARCH_USERNAME and OPENSEARCH_PASSWORD from the environment; without a user it does not log in.
-Changes nothing if an index of this name exists with a conflicting mapping. Exits with 0 if both are installed, else
-with 1 and one line for each problem and its remedy.
+Runs in a pod of the platform and needs only Python. Reads OPENSEARCH_URL, OPENSEARCH_USERNAME and OPENSEARCH_PASSWORD
+from the environment; without a user it does not log in. Exits with 0 if everything is installed, else with 1 and one
+line for each problem and its remedy.
+
+With INDEX_AGES, a JSON object of policies and ages such as {"observability-jaeger": "192h"}, it installs a policy for
+each: it deletes indices named observability-jaeger-* at this age, also those that exist. It changes nothing if one of
+them has another policy.
+
+Without INDEX_AGES it installs the log index' pipeline and template (`ingest-pipeline.json`, `index-template.json`
+beside it), after checking that they take effect. It changes nothing if an index of this name has a conflicting mapping.
 """
 
 import base64
@@ -13,14 +19,16 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 NAME = "observability-logs"
 """Name of the pipeline and of the template. Their indices are named NAME-*."""
 
+_ISM = "/_plugins/_ism"
 _HERE = Path(__file__).parent
+_FILES = ("ingest-pipeline.json", "index-template.json")
 _SAMPLE = {
     "resourceLogs": [
         {
@@ -140,6 +148,78 @@ def pipeline_problems(opensearch: OpenSearch, pipeline: Mapping[str, Any]) -> It
         yield f"the pipeline gives a different document for the sample log line: {json.dumps(answer)[:500]}"
 
 
+def apply_policies(opensearch: OpenSearch, ages: Mapping[str, str]) -> None:
+    """Installs a policy for each name. Raises RefusedError with every problem; other policies prevent any change."""
+    managed = {name: managed_indices(opensearch, name) for name in ages}
+    foreign = "index {} has the policy {} already; remove that policy from it, or set opensearchPolicies to false"
+    if problems := [
+        foreign.format(index, policy)
+        for name, indices in managed.items()
+        for index, policy in sorted(indices.items())
+        if policy not in (None, name)
+    ]:
+        raise RefusedError("\n".join(problems))
+    for name, age in ages.items():
+        opensearch.ask("PUT", f"{_ISM}/policies/{name}{_version(opensearch, name)}", policy_document(name, age))
+        # A policy counts for new indices only, and an index keeps the version of the policy that it began with.
+        for action, indices in (
+            ("add", [index for index, policy in managed[name].items() if policy is None]),
+            ("change_policy", [index for index, policy in managed[name].items() if policy == name]),
+        ):
+            _assign(opensearch, action, sorted(indices), name)
+
+
+def policy_document(name: str, age: str) -> Mapping[str, Any]:
+    """The policy that deletes each index NAME-* at this age."""
+    deletes = {"state_name": "deleted", "conditions": {"min_index_age": age}}
+    return {
+        "policy": {
+            "description": f"managed-by observability: deletes {name}-* after {age}",
+            "default_state": "kept",
+            "states": [
+                {"name": "kept", "actions": [], "transitions": [deletes]},
+                {"name": "deleted", "actions": [{"delete": {}}], "transitions": []},
+            ],
+            "ism_template": [{"index_patterns": [f"{name}-*"], "priority": 100}],
+        }
+    }
+
+
+def managed_indices(opensearch: OpenSearch, name: str) -> dict[str, str | None]:
+    """Index NAME-* -> name of its policy; None without one. Raises RefusedError if OpenSearch has no policies."""
+    indices = [row["index"] for row in opensearch.ask("GET", f"/_cat/indices/{name}-*?format=json&h=index")]
+    try:
+        opensearch.ask("GET", f"{_ISM}/policies?size=1")
+        explained = opensearch.ask("GET", f"{_ISM}/explain/{name}-*") if indices else {}
+    except RefusedError as error:
+        raise RefusedError(
+            f"index policies are not available: {error}; give OpenSearch the plugin opensearch-index-management and "
+            "opensearchUsername the right cluster:admin/opendistro/ism/*, or set opensearchPolicies to false"
+        ) from None
+    return {index: explained.get(index, {}).get("index.plugins.index_state_management.policy_id") for index in indices}
+
+
+def _version(opensearch: OpenSearch, name: str) -> str:
+    """The query of a request that replaces the policy; empty if there is none."""
+    try:
+        existing = opensearch.ask("GET", f"{_ISM}/policies/{name}")
+    except RefusedError as error:
+        if error.status == 404:
+            return ""
+        raise
+    return f"?if_seq_no={existing['_seq_no']}&if_primary_term={existing['_primary_term']}"
+
+
+def _assign(opensearch: OpenSearch, action: str, indices: Sequence[str], policy: str) -> None:
+    # A URL has at most 4 KiB in OpenSearch, and a name is shorter than 64 characters.
+    for first in range(0, len(indices), 50):
+        names = ",".join(indices[first : first + 50])
+        answer = opensearch.ask("POST", f"{_ISM}/{action}/{names}", {"policy_id": policy})
+        if failed := answer["failed_indices"]:
+            lines = [f"index {one['index_name']} does not get the policy {policy}: {one['reason']}" for one in failed]
+            raise RefusedError("\n".join(lines))
+
+
 def _reason(error: urllib.error.HTTPError) -> str:
     text = error.read().decode(errors="replace")
     try:
@@ -157,16 +237,20 @@ def main() -> int:
         environment.get("OPENSEARCH_USERNAME", ""),
         environment.get("OPENSEARCH_PASSWORD", ""),
     )
-    pipeline, template = (
-        json.loads((_HERE / f"{name}.json").read_text()) for name in ("ingest-pipeline", "index-template")
-    )
+    ages = json.loads(environment.get("INDEX_AGES", "{}"))
+    subject = "index policies" if ages else "log index"
     try:
+        files = [] if ages else [json.loads((_HERE / name).read_text()) for name in _FILES]
         opensearch.wait(float(environment.get("WAIT_SECONDS", "300")))
-        apply(opensearch, pipeline, template)
+        if ages:
+            apply_policies(opensearch, ages)
+        else:
+            apply(opensearch, *files)
     except (RefusedError, OSError) as error:
-        sys.stderr.write(f"log index: nothing more was changed.\n{error}\n")
+        sys.stderr.write(f"{subject}: nothing more was changed.\n{error}\n")
         return 1
-    sys.stdout.write(f"log index: pipeline and template {NAME} are in place\n")
+    done = ", ".join(f"{name} {age}" for name, age in ages.items()) or f"pipeline and template {NAME}"
+    sys.stdout.write(f"{subject}: {done} are in place\n")
     return 0
 
 

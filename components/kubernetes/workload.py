@@ -103,7 +103,13 @@ def stateful_app(name: str, args: StatefulAppArgs, parent: pulumi.Resource, depe
                 "spec": _pod(args),
             },
         },
-        opts=pulumi.ResourceOptions(parent=parent, depends_on=[headless, *depends_on]),
+        opts=pulumi.ResourceOptions(
+            parent=parent,
+            depends_on=[headless, *depends_on],
+            # Immutable: without this, a larger volume would replace the stateful set and so stop all replicas at once.
+            # components/kubernetes/volumes.py demands that the claims have been grown.
+            ignore_changes=["spec.volumeClaimTemplates[0].spec.resources.requests.storage"],
+        ),
     )
     own_budget(f"{name}-budget", app, namespace, child)
 

@@ -37,6 +37,8 @@ class Registration:
     protect: bool = False
     retain: bool = False
     """AWS keeps the resource when the program no longer has it."""
+    ignored: tuple[str, ...] = ()
+    """Paths of inputs whose changes the engine ignores."""
     aliases: tuple[tuple[str, str, str], ...] = ()
     """Former type, name and parent's name of the resource. A part that an alias omits has its current value."""
 
@@ -103,6 +105,7 @@ class RecordingMonitor(MockMonitor):
                     dependencies=frozenset(urn.rsplit("::", 1)[-1] for urn in request.dependencies),
                     protect=request.protect,
                     retain=request.retainOnDelete,
+                    ignored=tuple(request.ignoreChanges),
                     aliases=tuple(former(alias, request) for alias in request.aliases),
                 )
             )

@@ -4,7 +4,6 @@ Each component documents itself.
 """
 
 import pulumi
-import pulumi_kubernetes as k8s
 
 from components import configuration
 from components.assembly import alert_outputs, cluster, endpoint_outputs, grafana, metrics, telemetry
@@ -20,27 +19,21 @@ settings = configuration.load()
 values = settings.values
 cluster.require(settings)
 aws = eks.foundation(settings)
-
-kubernetes = k8s.Provider(
-    "cluster",
-    kubeconfig=aws.kubeconfig if aws else settings.kubeconfig,
-    context=settings.kube_context,
-    # A fixed name, because Pulumi would otherwise take a changed kubeconfig for another cluster and replace everything.
-    cluster_identifier=values.cluster_name,
-    # Otherwise a changed rule would replace its ConfigMap, and so the StatefulSets that mount it.
-    enable_config_map_mutable=True,
-    enable_secret_mutable=True,
-)
-in_cluster = pulumi.ResourceOptions(provider=kubernetes)
+in_cluster = cluster.options(settings, aws.kubeconfig if aws else settings.kubeconfig)
 # Deleting the platform's namespace would delete all its volume claims.
 protected = pulumi.ResourceOptions.merge(in_cluster, pulumi.ResourceOptions(protect=values.protect))
 prerequisites = eks.prerequisites(settings, aws, in_cluster) if aws else []
 dns = aws.dns_servers if aws else []
+login = settings.image_login
 namespace = Namespace(
-    "platform", {"name": values.namespace, "after": prerequisites, "dns_servers": dns}, protected
+    "platform",
+    {"name": values.namespace, "after": prerequisites, "dns_servers": dns, "image_login": login},
+    protected,
 ).namespace
 agents = Namespace(
-    "agents", {"name": settings.agent_namespace, "security": "privileged", "dns_servers": dns}, in_cluster
+    "agents",
+    {"name": settings.agent_namespace, "security": "privileged", "dns_servers": dns, "image_login": login},
+    in_cluster,
 ).namespace
 identities = eks.pod_identities(settings, aws, namespace, in_cluster) if aws else {}
 backends = eks.backends(aws, identities) if aws else without_cloud(values)

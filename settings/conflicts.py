@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from alerting.durations import seconds
 from alerting.routing import RETENTION
+from settings import images
 from settings.apps import SIMULATED_NAMESPACES
 from settings.eks import conflicts as eks_conflicts
 from settings.quantities import quantity_bytes
@@ -31,6 +32,7 @@ def _on_any_cloud(values: Values) -> dict[str, object]:
         # An equal interval is as wrong as a shorter one: see Routing.timing_problems.
         "repeat_interval": not (seconds(values.group_interval) < seconds(values.repeat_interval) <= seconds(RETENTION)),
         "namespace": values.namespace.startswith("kube-") or values.namespace in others,
+        "image_registry_username": values.image_registry_username and len(images.hosts(values.image_registry)) != 1,
         "xray": values.xray and values.cloud != "eks",
         "dashboard_base_url": values.grafana and urlsplit(values.dashboard_base_url).path.strip("/"),
         "loki_bucket": s3 != bool(values.loki_bucket),

@@ -19,7 +19,7 @@ from alerting.model import AlertOverride, RuleSet
 from alerting.routing import Mail, Routing
 from alerting.speakers import StackNamespaces
 from dashboards.files import DashboardFile
-from settings import checks, content, parsing, versions
+from settings import checks, content, images, parsing, versions
 from settings import secrets as setting_secrets
 from settings import values as setting_values
 from settings.apps import SIMULATED_NAMESPACES, agent_namespace, speaking_namespaces
@@ -92,6 +92,12 @@ class Settings:
     def simulator_image(self) -> str:
         """Image of the simulated workloads and of the receiver."""
         return self.values.simulator_image or versions.SIMULATOR_IMAGE
+
+    @property
+    def image_login(self) -> str:
+        """Docker's config.json with the login at the registry of the images; empty if nodes pull without one."""
+        user = self.values.image_registry_username
+        return images.login(self.values.image_registry, user, self.credential("imageRegistryPassword")) if user else ""
 
     @property
     def agent_namespace(self) -> str:

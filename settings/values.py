@@ -9,8 +9,11 @@ from pydantic import Field, field_validator, model_validator
 from alerting.durations import Duration, PositiveDuration, seconds
 from alerting.model import Links
 from alerting.routing import RETENTION, Mail, Timing
+from settings import images, pod_settings
 from settings.apps import ALERTMANAGER, GRAFANA, JAEGER, PROMETHEUS, App
-from settings.eks.values import EksValues, Page
+from settings.eks.values import Cidr, EksValues, Page
+from settings.images import ImageRegistry, UserName
+from settings.pod_settings import PodSettingsByPart
 from settings.quantities import Quantity, at_least
 from settings.sizes import LOKI_RETENTION_ALLOWED, loki_retention_problem
 from settings.types import (
@@ -140,6 +143,9 @@ class Values(EksValues):
     runbook_base_url: HttpUrl = allowed(URL)
     dashboard_base_url: HttpUrl = allowed(f"{URL}; without a path when grafana is true")
 
+    pod_settings: PodSettingsByPart = allowed(pod_settings.ALLOWED)
+    image_registry: ImageRegistry = allowed(images.ALLOWED)
+    image_registry_username: UserName = allowed(images.USER_ALLOWED)
     scrape_host_ports: tuple[Annotated[int, Field(ge=1, le=65_535)], ...] = allowed("a list of ports, 1 to 65535")
     service_namespaces: tuple[DnsLabel, ...] = allowed("a list of namespaces")
     simulator: bool = allowed("true or false")
@@ -216,6 +222,8 @@ class Values(EksValues):
             yield "oidcClientSecret", "ingress"
         if self.smtp_username:
             yield "smtpPassword", "smtpUsername"
+        if self.image_registry_username:
+            yield "imageRegistryPassword", "imageRegistryUsername"
         if not self.grafana and self.cloud == "eks":
             yield "grafanaAuth", "the Grafana at dashboardBaseUrl, as grafana is false"
 
@@ -271,6 +279,7 @@ SECRETS = {
     "opensearchPassword": "jaegerStorageBackend is opensearch or logIndex true",
     "oidcClientSecret": "ingress is not none",
     "smtpPassword": "smtpUsername is set",
+    "imageRegistryPassword": "imageRegistryUsername is set",
     # `user:password`, or the token of a service account.
     "grafanaAuth": "grafana is false",
 }

@@ -1,9 +1,12 @@
-"""Checks the stack's cluster before the first resource, if there is one yet."""
+"""The stack's cluster: its check before the first resource, if there is one yet, and the options of its objects."""
 
 from functools import partial
 
+import pulumi
+import pulumi_kubernetes as k8s
+
 from components.eks.preflight import in_cluster
-from components.kubernetes import cluster_check, volumes
+from components.kubernetes import cluster_check, placement, volumes
 from components.kubernetes.volumes import Volumes
 from settings.apps import ALERTMANAGER, GATEWAY, JAEGER, LOKI, PROMETHEUS
 from settings.stack import Settings
@@ -21,6 +24,26 @@ def require(settings: Settings) -> None:
             settings.made_namespaces,
             [*in_cluster.questions(settings), partial(volumes.too_small, values.namespace, replicated(values))],
         )
+
+
+def options(settings: Settings, kubeconfig: pulumi.Input[str] | None) -> pulumi.ResourceOptions:
+    """Options of every object in the cluster. `kubeconfig` is a path or the text of the file; None: kubectl's default.
+
+    They also decide where pods run and from where their images come, see placement.placement.
+    """
+    values = settings.values
+    provider = k8s.Provider(
+        "cluster",
+        kubeconfig=kubeconfig,
+        context=settings.kube_context,
+        # A fixed name: Pulumi would otherwise take a changed kubeconfig for another cluster and replace everything.
+        cluster_identifier=values.cluster_name,
+        # Otherwise a changed rule would replace its ConfigMap, and so the StatefulSets that mount it.
+        enable_config_map_mutable=True,
+        enable_secret_mutable=True,
+    )
+    pods = placement.placement(values.pod_settings, values.image_registry, login=bool(settings.image_login))
+    return pulumi.ResourceOptions(provider=provider, transformations=[pods])
 
 
 def replicated(values: Values) -> dict[str, Volumes]:

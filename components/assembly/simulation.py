@@ -44,7 +44,9 @@ def simulation(
         # Systems may share a namespace.
         if namespace_name not in namespaces:
             namespaces[namespace_name] = Namespace(
-                namespace_name, {"name": namespace_name, "dns_servers": dns_servers}, opts
+                namespace_name,
+                {"name": namespace_name, "dns_servers": dns_servers, "image_login": settings.image_login},
+                opts,
             ).namespace
         namespace = namespaces[namespace_name]
         programs = simulator.Simulator(
@@ -61,7 +63,11 @@ def simulation(
         app = simulated.programs[0].app
         local_port = SIMULATED_PORT + number
         endpoints[name] = endpoint(app, SIMULATED_PORT, namespace, programs.url, local_port=local_port)
-    receiver_namespace = Namespace(receiver.APP, {"name": receiver.APP, "dns_servers": dns_servers}, opts).namespace
+    receiver_namespace = Namespace(
+        receiver.APP,
+        {"name": receiver.APP, "dns_servers": dns_servers, "image_login": settings.image_login},
+        opts,
+    ).namespace
     notifications = receiver.Receiver(
         "notifications",
         {

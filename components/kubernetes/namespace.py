@@ -8,6 +8,7 @@ import pulumi_kubernetes as k8s
 
 from components.kubernetes.labels import labels
 from components.kubernetes.network_policies import dns
+from components.kubernetes.pull_secret import pull_secret
 
 
 class NamespaceArgs(TypedDict):
@@ -21,6 +22,8 @@ class NamespaceArgs(TypedDict):
     """Further labels."""
     dns_servers: NotRequired[Sequence[pulumi.Input[str]]]
     """CIDRs of DNS servers that are no pods; none by default."""
+    image_login: NotRequired[str]
+    """Docker's config.json with the login at the registry of the images; none by default."""
     after: NotRequired[Sequence[pulumi.Resource]]
     """Prerequisites of everything in the namespace; they are deleted after it."""
 
@@ -54,4 +57,5 @@ class Namespace(pulumi.ComponentResource):
             },
             opts=pulumi.ResourceOptions(parent=self),
         )
+        pull_secret(name, self.namespace, args.get("image_login", ""), self)
         self.register_outputs({"namespace": self.namespace})

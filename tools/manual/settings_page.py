@@ -21,6 +21,7 @@ _HEADINGS = {
     "collectorReplicas": "Collectors",
     "grafana": "Grafana",
     "prometheusUrl": "Addresses that people use",
+    "podSettings": "Pods, images and network",
     "serviceNamespaces": "Observed services",
     "owner": "EKS",
 }

@@ -1,0 +1,64 @@
+"""Where pods run, what they reserve, and from where their images come, for all workloads of the program at once.
+
+Every component has defaults of its own. A stack's settings change them here, so that no component needs to know them.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pulumi
+
+from components.kubernetes import pull_secret
+from components.kubernetes.labels import NAME
+from settings import images, pod_settings
+from settings.pod_settings import PodSettings
+
+_WORKLOADS = ("apps/v1:StatefulSet", "apps/v1:Deployment", "apps/v1:DaemonSet", "batch/v1:Job")
+
+
+def placement(
+    parts: Mapping[str, PodSettings], registries: Mapping[str, str], *, login: bool
+) -> pulumi.ResourceTransformation:
+    """A transformation for the options of components: it changes the pod template of each workload below them.
+
+    For `registries` see images.pulled. With `login`, nodes pull by the Secret that each Namespace then has.
+    """
+
+    def transform(args: pulumi.ResourceTransformationArgs) -> pulumi.ResourceTransformationResult | None:
+        if args.type_.removeprefix("kubernetes:") not in _WORKLOADS:
+            return None
+        props: dict[str, Any] = dict(args.props)
+        workload = dict(props["spec"])
+        template = dict(workload["template"])
+        chosen = pod_settings.of(template["metadata"]["labels"][NAME], parts)
+        pod = _placed(template["spec"], chosen, replicated=workload.get("replicas", 1) > 1)
+        pod["containers"] = [_container(one, chosen, registries) for one in pod["containers"]]
+        if login:
+            pod["image_pull_secrets"] = [{"name": pull_secret.NAME}]
+        props["spec"] = {**workload, "template": {**template, "spec": pod}}
+        return pulumi.ResourceTransformationResult(props, args.opts)
+
+    return transform
+
+
+def _placed(pod: Mapping[str, Any], chosen: PodSettings, *, replicated: bool) -> dict[str, Any]:
+    placed = dict(pod)
+    if chosen.node_selector:
+        placed["node_selector"] = chosen.node_selector
+    if chosen.tolerations:
+        placed["tolerations"] = [one.model_dump(exclude_none=True) for one in chosen.tolerations]
+    if chosen.priority_class:
+        placed["priority_class_name"] = chosen.priority_class
+    if chosen.spread == "required" and replicated:
+        # Nodes that no replica may use do not count: otherwise a cordoned node would keep a replica waiting.
+        rule = {"when_unsatisfiable": "DoNotSchedule", "node_taints_policy": "Honor"}
+        placed["topology_spread_constraints"] = [{**one, **rule} for one in pod["topology_spread_constraints"]]
+    return placed
+
+
+def _container(container: Mapping[str, Any], chosen: PodSettings, registries: Mapping[str, str]) -> dict[str, Any]:
+    changed = {**container, "image": images.pulled(container["image"], registries)}
+    if chosen.cpu:
+        resources = container["resources"]
+        changed["resources"] = {**resources, "requests": {**resources["requests"], "cpu": chosen.cpu}}
+    return changed

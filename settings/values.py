@@ -146,6 +146,8 @@ class Values(EksValues):
     pod_settings: PodSettingsByPart = allowed(pod_settings.ALLOWED)
     image_registry: ImageRegistry = allowed(images.ALLOWED)
     image_registry_username: UserName = allowed(images.USER_ALLOWED)
+    pod_cidrs: tuple[Cidr, ...] = allowed("a list of address ranges such as 10.0.0.0/16")
+    verify_kubelets: bool = allowed("true or false")
     scrape_host_ports: tuple[Annotated[int, Field(ge=1, le=65_535)], ...] = allowed("a list of ports, 1 to 65535")
     service_namespaces: tuple[DnsLabel, ...] = allowed("a list of namespaces")
     simulator: bool = allowed("true or false")

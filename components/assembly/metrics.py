@@ -73,6 +73,8 @@ def prometheus(
             "scrape_addons": addons,
             "foreign_node_exporter": not (values.node_exporter or "prometheus-node-exporter" in addons),
             "trusted_namespaces": [*speaking.platform, *speaking.drills],
+            "pod_cidrs": values.pod_cidrs,
+            "verify_kubelets": values.verify_kubelets,
             "host_ports": values.scrape_host_ports,
             "aws_region": values.aws_region,
         },

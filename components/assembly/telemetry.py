@@ -179,6 +179,7 @@ def collectors(
             "trace_targets": gateway.trace_targets,
             "log_target": gateway.log_target,
             "prometheus": prometheus.APP,
+            "pod_cidrs": values.pod_cidrs,
             "memory": values.collector_agent_memory,
         },
         opts,

@@ -5,7 +5,7 @@ its checkpoints and queues. It runs as root, without capabilities, because root 
 """
 
 from collections.abc import Sequence
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 import pulumi
 import pulumi_kubernetes as k8s
@@ -45,6 +45,8 @@ class CollectorAgentArgs(TypedDict):
     """gRPC target of all gateways."""
     prometheus: str
     """App that scrapes the agents."""
+    pod_cidrs: NotRequired[Sequence[str]]
+    """Ranges of the addresses of pods that may send, see network_policies.any_pod; none by default."""
     memory: str
     """Request and limit of each agent. settings.sizes.gateway_queue_bytes determines the minimum."""
 
@@ -202,7 +204,7 @@ def _network(args: CollectorAgentArgs) -> network_policies.AppNetworkArgs:
         "app": APP,
         "namespace": args["namespace"],
         "ingress": [
-            {"from_": [network_policies.ANY_POD], "ports": tcp(LISTEN.grpc, LISTEN.http)},
+            {"from_": network_policies.any_pod(args.get("pod_cidrs", ())), "ports": tcp(LISTEN.grpc, LISTEN.http)},
             {"from_": [network_policies.app_in(platform, args["prometheus"])], "ports": tcp(LISTEN.metrics)},
         ],
         "egress": [

@@ -40,12 +40,17 @@ def pods_with(label: str) -> NetworkPolicyPeerArgsDict:
     return {"namespace_selector": {}, "pod_selector": {"match_labels": {label: "true"}}}
 
 
-ANY_POD: NetworkPolicyPeerArgsDict = {"namespace_selector": {}}
-
-
 def addresses(*cidrs: str) -> list[NetworkPolicyPeerArgsDict]:
     """Address ranges of peers that are not pods."""
     return [{"ip_block": {"cidr": cidr}} for cidr in cidrs]
+
+
+def any_pod(cidrs: Sequence[str] = ()) -> list[NetworkPolicyPeerArgsDict]:
+    """Every pod of the cluster. With `cidrs`, the ranges of their addresses, which also have whatever else is there.
+
+    Amazon's VPC CNI writes a selector as the addresses of all pods it selects, on every node, at every change of a pod.
+    """
+    return addresses(*cidrs) if cidrs else [{"namespace_selector": {}}]
 
 
 def tcp(*ports: int) -> list[NetworkPolicyPortArgsDict]:

@@ -60,6 +60,10 @@ class PrometheusArgs(TypedDict):
     """Whether the cluster runs a node_exporter that is neither the platform's nor an EKS add-on."""
     trusted_namespaces: Sequence[str]
     """Namespaces whose pods may expose metrics of nodes and of Kubernetes' objects."""
+    verify_kubelets: NotRequired[bool]
+    """Whether the cluster's CA must have signed the certificates of kubelets; False by default."""
+    pod_cidrs: NotRequired[Sequence[str]]
+    """Ranges of the addresses of pods, see network_policies.any_pod; none by default."""
     host_ports: Sequence[int]
     """Ports of targets on the nodes' own network."""
     scrape_addons: NotRequired[Sequence[str]]
@@ -128,6 +132,7 @@ def _config(args: PrometheusArgs, alertmanagers: list[str], remote_write_url: st
         aws_region=args["aws_region"],
         addons=args.get("scrape_addons", ()),
         foreign_node_exporter=args["foreign_node_exporter"],
+        verify_kubelets=args.get("verify_kubelets", False),
         target_samples=sizes.target_samples(quantity_bytes(args["memory"])),
         trusted_namespaces=args["trusted_namespaces"],
     )
@@ -201,7 +206,7 @@ def _network(args: PrometheusArgs) -> network_policies.AppNetworkArgs:
         ],
         "egress": [
             # Targets may be any pod on any port, including Alertmanager.
-            {"to": [network_policies.ANY_POD]},
+            {"to": network_policies.any_pod(args.get("pod_cidrs", ()))},
             # The API server, the kubelets, and pods on the host network. No selector can name their addresses.
             {"ports": network_policies.tcp(*dict.fromkeys((443, 6443, KUBELET_PORT, *addons, *args["host_ports"])))},
             *([pod_identity.egress()] if args.get("identity") else []),

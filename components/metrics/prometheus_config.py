@@ -49,6 +49,7 @@ _LONGEST_SCRAPE = 10.0
 _PARAMETERS = 4
 # Longer than the text of nearly every sample.
 _SAMPLE_BYTES = 1024
+_CA = "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt"
 _TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount/token"  # noqa: S105 -- a path
 
 
@@ -62,6 +63,7 @@ def render(  # noqa: PLR0913 -- each sets a part of the configuration
     aws_region: str = "",
     addons: Sequence[str] = (),
     foreign_node_exporter: bool = False,
+    verify_kubelets: bool = False,
     target_samples: int | None = None,
     trusted_namespaces: Sequence[str] = (),
 ) -> str:
@@ -70,6 +72,7 @@ def render(  # noqa: PLR0913 -- each sets a part of the configuration
     Prometheus refuses a scrape of an observed pod with more than `target_samples`, see sizes.target_samples, and counts
     its target as down. With `foreign_node_exporter`, the cluster runs a node_exporter that is not the platform's.
     Pods in the `trusted_namespaces` may expose metrics of nodes and of Kubernetes' objects, see scrape_claims.
+    With `verify_kubelets`, the cluster's CA must have signed the certificates of kubelets.
 
     `remote_write_url` receives a copy of every sample, signed for `aws_region` if it is on AWS; empty for none.
     `addons` are the EKS add-ons in ADDONS that replace the platform's own exporters.
@@ -86,7 +89,7 @@ def render(  # noqa: PLR0913 -- each sets a part of the configuration
         },
         _exporters(),
         _span_metrics(),
-        _kubelet(),
+        _kubelet(verified=verify_kubelets),
         *(_addon(addon, ADDONS[addon]) for addon in addons),
     ]
     if foreign_node_exporter:
@@ -213,15 +216,15 @@ def _span_metrics() -> dict[str, Any]:
     }
 
 
-def _kubelet() -> dict[str, Any]:
+def _kubelet(*, verified: bool) -> dict[str, Any]:
     """Usage of volumes, which only the kubelet exposes. Its other metrics are dropped."""
     return {
         "job_name": "kubelet",
         "scheme": "https",
         "authorization": {"credentials_file": _TOKEN},
         # In most clusters, kubelets sign their own serving certificates, which the CA in pods cannot verify. The token
-        # is at risk: a fake kubelet could use it to read pods, nodes and kubelet metrics.
-        "tls_config": {"insecure_skip_verify": True},
+        # is at risk then: a fake kubelet could use it to read pods, nodes and kubelet metrics.
+        "tls_config": {"ca_file": _CA} if verified else {"insecure_skip_verify": True},
         "kubernetes_sd_configs": [{"role": "node"}],
         "relabel_configs": [
             _set("node", "__meta_kubernetes_node_name"),

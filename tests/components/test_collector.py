@@ -84,7 +84,8 @@ def test_agent_reads_the_nodes_logs_and_writes_only_its_own_folder(engine: Engin
     assert pod["priorityClassName"] == "system-node-critical"
     (term,) = pod["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"]
     assert term["matchExpressions"] == [
-        {"key": "eks.amazonaws.com/compute-type", "operator": "NotIn", "values": ["fargate"]}
+        {"key": "eks.amazonaws.com/compute-type", "operator": "NotIn", "values": ["fargate"]},
+        {"key": "kubernetes.io/os", "operator": "In", "values": ["linux"]},
     ]
     assert daemons.inputs["spec"]["updateStrategy"]["rollingUpdate"] == {"maxUnavailable": 1, "maxSurge": 0}
     assert agent_config.FLAGS[0] in container["args"]

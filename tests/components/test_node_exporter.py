@@ -57,12 +57,12 @@ def test_no_other_program_has_its_user(program: Callable[..., Recorded]) -> None
     assert [name for name, user in users if user == own] == ["node-exporter-daemonset"]
 
 
-def test_every_node_except_fargate_has_one(exporter: Recorded) -> None:
+def test_every_linux_node_except_fargate_has_one(exporter: Recorded) -> None:
     (one,) = exporter.pods
     assert one.kind == "DaemonSet"
     assert one.pod
     assert one.pod["spec"]["tolerations"] == [{"operator": "Exists"}]
-    assert "fargate" in str(one.pod["spec"]["affinity"])
+    assert all(name in str(one.pod["spec"]["affinity"]) for name in ("fargate", "linux"))
 
 
 def test_only_prometheus_may_scrape_it(exporter: Recorded) -> None:

@@ -1,5 +1,6 @@
 """Prometheus' scrape jobs and remote write. For the rest of the configuration see test_monitoring.py."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -189,3 +190,23 @@ def test_an_add_on_gets_the_labels_of_the_exporter_that_it_replaces(addon: str, 
     assert list(kept_values(found).values()) == [f"{addon};{port}"]
     fixed = {rule["target_label"]: rule["replacement"] for rule in found["relabel_configs"] if "replacement" in rule}
     assert fixed == {"app": app, "job": job}
+
+
+@pytest.mark.parametrize(
+    ("stack", "changes", "verified"),
+    [
+        ("local", {}, False),
+        ("local", {"verifyKubelets": "true"}, True),
+        ("staging", {}, True),
+        ("production", {}, True),
+    ],
+)
+def test_the_token_goes_only_to_kubelets_that_are_verified(
+    program: Callable[..., Recorded], stack: str, changes: dict[str, str], verified: bool
+) -> None:
+    config = yaml.safe_load(
+        program(stack, **changes).one("ConfigMap", "prometheus-config").inputs["data"]["prometheus.yml"]
+    )
+    (kubelet,) = [job for job in config["scrape_configs"] if job["job_name"] == "kubelet"]
+    authority = {"ca_file": "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt"}
+    assert kubelet["tls_config"] == (authority if verified else {"insecure_skip_verify": True})

@@ -33,6 +33,10 @@ def _on_any_cloud(values: Values) -> dict[str, object]:
         "repeat_interval": not (seconds(values.group_interval) < seconds(values.repeat_interval) <= seconds(RETENTION)),
         "namespace": values.namespace.startswith("kube-") or values.namespace in others,
         "image_registry_username": values.image_registry_username and len(images.hosts(values.image_registry)) != 1,
+        **{
+            name: getattr(values, name) and not (values.remote_write_url or values.managed_prometheus)
+            for name in ("remote_write_keep", "remote_write_drop")
+        },
         "xray": values.xray and values.cloud != "eks",
         "dashboard_base_url": values.grafana and urlsplit(values.dashboard_base_url).path.strip("/"),
         "loki_bucket": s3 != bool(values.loki_bucket),

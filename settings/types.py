@@ -46,6 +46,25 @@ OptionalBackendUrl = Annotated[str, _optional(_backend_url)]
 DnsLabel = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
 BucketName = Annotated[str, Field(pattern=r"^([a-z0-9](-?\.?[a-z0-9]|--){1,61}[a-z0-9])?$")]
 """The name of an S3 bucket, or an empty text."""
+METRIC_NAMES = (
+    "a regular expression of letters, digits and any of _:.*+?|()[]-, which the whole name of a metric must match, "
+    "such as slo:.+|traces_.+; only with remoteWriteUrl or managedPrometheus"
+)
+
+
+def _metric_names(text: str) -> str:
+    # Only what Python and Prometheus read alike: no flags, no look-ahead, no possessive repetition.
+    if not re.fullmatch(r"[\w:.*+?|()\[\]-]*", text, re.ASCII) or re.search(r"\(\?|[*+?]{2}", text):
+        raise ValueError(METRIC_NAMES)
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise ValueError(str(error)) from None
+    return text
+
+
+MetricNames = Annotated[str, AfterValidator(_metric_names)]
+"""A regular expression of metric names, or an empty text."""
 
 
 def quantity(example: str, *, least: str) -> Any:  # noqa: ANN401

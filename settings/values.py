@@ -18,11 +18,13 @@ from settings.quantities import Quantity, at_least
 from settings.sizes import LOKI_RETENTION_ALLOWED, loki_retention_problem
 from settings.types import (
     BACKEND_URL,
+    METRIC_NAMES,
     URL,
     BackendUrl,
     BucketName,
     DnsLabel,
     HttpUrl,
+    MetricNames,
     OptionalBackendUrl,
     OptionalHttpUrl,
     allowed,
@@ -69,6 +71,8 @@ class Values(EksValues):
     remote_write_url: OptionalBackendUrl = allowed(
         BACKEND_URL + "; on AWS, a workspace in awsRegion, ending in /workspaces/WORKSPACE/api/v1/remote_write"
     )
+    remote_write_keep: MetricNames = allowed(METRIC_NAMES)
+    remote_write_drop: MetricNames = allowed(METRIC_NAMES)
     evaluation_interval: PositiveDuration = allowed("a Prometheus duration above zero, at most 2m, such as 30s")
     group_wait: Duration = allowed("a Prometheus duration such as 30s")
     group_interval: PositiveDuration = allowed(f"{_DURATION} 5m")

@@ -10,6 +10,7 @@ from components.metrics.node_exporter import NodeExporter
 from components.metrics.prometheus import APP as PROMETHEUS
 from components.metrics.prometheus import Prometheus
 from components.metrics.prometheus_config import ADDONS
+from components.metrics.remote_write import CopiedMetrics
 from settings import channel_secrets
 from settings.stack import Settings
 
@@ -69,6 +70,7 @@ def prometheus(
             "rule_files": settings.rule_files(),
             "alertmanagers": alertmanagers,
             "remote_write_url": backends.remote_write_url,
+            "copied": CopiedMetrics(keep=values.remote_write_keep, drop=values.remote_write_drop),
             "identity": backends.identities.get(PROMETHEUS),
             "scrape_addons": addons,
             "foreign_node_exporter": not (values.node_exporter or "prometheus-node-exporter" in addons),

@@ -17,6 +17,7 @@ from components.kubernetes.pod_identity import PodIdentity
 from components.kubernetes.workload import stateful_app
 from components.metrics import prometheus_config
 from components.metrics.prometheus_config import CONFIG_FOLDER, RULES_FOLDER
+from components.metrics.remote_write import ALL_METRICS, CopiedMetrics
 from settings import sizes, versions
 from settings.apps import PROMETHEUS
 from settings.quantities import quantity_bytes
@@ -51,7 +52,9 @@ class PrometheusArgs(TypedDict):
     alertmanagers: pulumi.Input[list[str]]
     """host:port of each Alertmanager."""
     remote_write_url: pulumi.Input[str]
-    """Receives a copy of every sample; empty for none."""
+    """Receives a copy of the samples; empty for none."""
+    copied: NotRequired[CopiedMetrics]
+    """Metrics that are copied; all by default."""
     aws_region: str
     """Region for which requests to AWS are signed."""
     identity: NotRequired[PodIdentity | None]
@@ -129,6 +132,7 @@ def _config(args: PrometheusArgs, alertmanagers: list[str], remote_write_url: st
         evaluation_interval=args["evaluation_interval"],
         alertmanagers=alertmanagers,
         remote_write_url=remote_write_url,
+        copied=args.get("copied", ALL_METRICS),
         aws_region=args["aws_region"],
         addons=args.get("scrape_addons", ()),
         foreign_node_exporter=args["foreign_node_exporter"],

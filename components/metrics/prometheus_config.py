@@ -1,14 +1,14 @@
-"""Renders prometheus.yml: scrape jobs, labels of series, Alertmanagers and remote write. Pure."""
+"""Renders prometheus.yml: scrape jobs, labels of series, and Alertmanagers. Pure."""
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 from alerting.durations import seconds
 from alerting.loader import write_yaml
 from components.metrics import scrape_claims
+from components.metrics.remote_write import ALL_METRICS, CopiedMetrics, remote_write
 from settings.apps import NODE_EXPORTER
 
 RULES_FOLDER = "/etc/prometheus/rules"
@@ -42,6 +42,7 @@ ADDONS = {
 }
 """EKS add-on -> how to scrape it."""
 
+
 _POD = "__meta_kubernetes_pod_"
 _ANNOTATION = f"{_POD}annotation_prometheus_io_"
 _LONGEST_SCRAPE = 10.0
@@ -61,6 +62,7 @@ def render(  # noqa: PLR0913 -- each sets a part of the configuration
     alertmanagers: Sequence[str],
     remote_write_url: str = "",
     aws_region: str = "",
+    copied: CopiedMetrics = ALL_METRICS,
     addons: Sequence[str] = (),
     foreign_node_exporter: bool = False,
     verify_kubelets: bool = False,
@@ -74,7 +76,7 @@ def render(  # noqa: PLR0913 -- each sets a part of the configuration
     Pods in the `trusted_namespaces` may expose metrics of nodes and of Kubernetes' objects, see scrape_claims.
     With `verify_kubelets`, the cluster's CA must have signed the certificates of kubelets.
 
-    `remote_write_url` receives a copy of every sample, signed for `aws_region` if it is on AWS; empty for none.
+    `remote_write_url` receives the samples of `copied`, signed for `aws_region` if it is on AWS; empty for none.
     `addons` are the EKS add-ons in ADDONS that replace the platform's own exporters.
     """
     timeout = scrape_interval if seconds(scrape_interval) < _LONGEST_SCRAPE else f"{_LONGEST_SCRAPE:.0f}s"
@@ -117,24 +119,8 @@ def render(  # noqa: PLR0913 -- each sets a part of the configuration
         "scrape_configs": [{**job, "follow_redirects": False} for job in jobs],
     }
     if remote_write_url:
-        document["remote_write"] = [_remote_write(remote_write_url, aws_region)]
+        document["remote_write"] = [remote_write(remote_write_url, aws_region, copied)]
     return write_yaml(document)
-
-
-def _remote_write(url: str, aws_region: str) -> dict[str, Any]:
-    signed = str(urlsplit(url).hostname).endswith(".amazonaws.com")
-    return {
-        "name": "long-term",
-        "url": url,
-        "send_exemplars": True,
-        # Multi-tenant servers use these two labels to accept the samples of only one replica.
-        "write_relabel_configs": [
-            {"source_labels": ["prometheus_replica"], "target_label": "__replica__"},
-            {"action": "labeldrop", "regex": "prometheus_replica"},
-        ],
-        # Signs with the identity of the service account.
-        **({"sigv4": {"region": aws_region}} if signed else {}),
-    }
 
 
 def _exporters() -> dict[str, Any]:

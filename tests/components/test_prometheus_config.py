@@ -1,5 +1,6 @@
 """Prometheus' scrape jobs and remote write. For the rest of the configuration see test_monitoring.py."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,7 @@ from alerting import loader
 from alerting.model import RESERVED_LABELS
 from components.metrics import prometheus_config
 from components.metrics.prometheus import KUBELET_PORT
+from components.metrics.remote_write import CopiedMetrics
 from tests.mock_engine import Recorded
 
 PODS = ["pods", "exporters", "span-metrics"]
@@ -163,6 +165,35 @@ def test_remote_write_is_signed_only_for_aws_and_names_the_replica(url: str, sig
     assert target["url"] == url
     assert target.get("sigv4") == ({"region": "eu-central-1"} if signed else None)
     assert [rule.get("target_label") for rule in target["write_relabel_configs"]] == ["__replica__", None]
+
+
+@pytest.mark.parametrize(
+    ("copied", "names"),
+    [
+        (CopiedMetrics(), {"up", "slo:errors", "slo:debug"}),
+        (CopiedMetrics(keep="slo:.+|job_.+"), {"slo:errors", "slo:debug"}),
+        (CopiedMetrics(drop="slo:debug"), {"up", "slo:errors"}),
+        (CopiedMetrics(keep="slo:.+", drop=".+debug"), {"slo:errors"}),
+        # The whole name must match.
+        (CopiedMetrics(keep="slo"), set[str]()),
+    ],
+)
+def test_only_the_chosen_metrics_are_copied(copied: CopiedMetrics, names: set[str]) -> None:
+    text = prometheus_config.render(
+        cluster="c1",
+        scrape_interval="30s",
+        evaluation_interval="30s",
+        alertmanagers=["a-0:9093"],
+        remote_write_url="https://metrics.example.com/api/v1/write",
+        copied=copied,
+    )
+    (target,) = yaml.safe_load(text)["remote_write"]
+    sent = {"up", "slo:errors", "slo:debug"}
+    for rule in target["write_relabel_configs"]:
+        if rule.get("source_labels") == ["__name__"]:
+            matching = {name for name in sent if re.fullmatch(rule["regex"], name)}
+            sent = matching if rule["action"] == "keep" else sent - matching
+    assert sent == names
 
 
 def test_there_is_no_remote_write_by_default() -> None:

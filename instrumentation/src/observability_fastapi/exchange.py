@@ -76,7 +76,8 @@ class Exchange:
 
     __slots__ = (
         "_began", "_caller", "_ended", "_error", "_gone", "_left", "_operation", "_outer", "_parts", "_receive",
-        "_received", "_root", "_said", "_scope", "_seconds", "_send", "_sent", "_sizes", "_span", "_status", "_until",
+        "_received", "_root", "_routed", "_said", "_scope", "_seconds", "_send", "_sent", "_sizes", "_span", "_status",
+        "_until",
     )  # fmt: skip
 
     def __init__(self, parts: Parts, caller: Caller, scope: Scope, receive: Receive, send: Send) -> None:
@@ -98,6 +99,7 @@ class Exchange:
         self._sizes = settings.sizes
         self._received = self._sent = 0
         self._ended: int | None = None
+        self._routed = False
         self._operation = ""
         self._gone = False
         self._left = False
@@ -107,6 +109,7 @@ class Exchange:
     def routed(self, scope: Scope, parts: Parts) -> None:
         """Note the scope as the router of the application gets it: a middleware may have changed or copied it."""
         if parts is self._parts:
+            self._routed = True
             self._scope = scope
             self._root = scope.get("root_path", "")
             if self._span is None and parts.settings.tracing:
@@ -202,7 +205,7 @@ class Exchange:
         parts, caller = self._parts, self._caller
         method = METHODS.get(self._outer.get("method", "GET"), OTHER_METHOD)
         try:
-            endpoint = parts.endpoints.of(self._scope, self._root)
+            endpoint = parts.endpoints.of(self._scope, self._root, routed=self._routed)
         except Exception as error:
             FAILURES.note("endpoint", error)
             endpoint = UNMATCHED

@@ -29,6 +29,7 @@ Part = Literal[
     "multiprocess",
     "multiprocess file",
     "names",
+    "on_request",
     "push",
     "request",
     "response",

@@ -33,11 +33,12 @@ async def work(app):
 """
 _FILL = f"""{_WORKER}
 import os
-# Each child is a worker that ends: forking is faster than a start per worker.
+app = service()
+# Each child is a worker that ends: forking is faster than a start per worker, and a forked process counts from 0.
 for _ in range(int(sys.argv[1])):
     child = os.fork()
     if not child:
-        asyncio.run(work(service()))
+        asyncio.run(work(app))
         os._exit(0)
     os.waitpid(child, 0)
 """

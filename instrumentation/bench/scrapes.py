@@ -1,5 +1,6 @@
 """`scrapes`: what a page of metrics costs after a service's worker processes have been replaced again and again."""
 
+import json
 import os
 import subprocess
 import sys
@@ -32,11 +33,12 @@ async def work(app):
 """
 _FILL = f"""{_WORKER}
 import os
-# Each child is a worker that ends: forking is faster than a start per worker.
+app = service()
+# Each child is a worker that ends: forking is faster than a start per worker, and a forked process counts from 0.
 for _ in range(int(sys.argv[1])):
     child = os.fork()
     if not child:
-        asyncio.run(work(service()))
+        asyncio.run(work(app))
         os._exit(0)
     os.waitpid(child, 0)
 """
@@ -64,7 +66,7 @@ def scrapes(
     for number in workers or [1, 50, 500]:
         with TemporaryDirectory(prefix="scrapes") as folder:
             _run(folder, _FILL, str(number))
-            took = [float(one) for one in _run(folder, _MEASURE).strip("[]\n").split(",")]
+            took: list[float] = json.loads(_run(folder, _MEASURE))
             files = len(list(Path(folder).glob("*.db")))
         table.add_row(str(number), f"{took[0] * 1000:.0f}", f"{min(took[1:]) * 1000:.0f}", str(files))
     Console(width=120).print(table)

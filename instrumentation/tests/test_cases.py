@@ -144,7 +144,7 @@ def test_middlewares_that_copy_the_scope_or_answer_themselves_hide_no_endpoint()
     }
 
 
-def test_a_stream_that_breaks_off_behind_a_middleware_that_ends_it_is_counted_as_begun_and_told_of() -> None:
+def test_a_stream_that_breaks_off_behind_a_middleware_is_counted_as_that_leaves_it_and_told_of() -> None:
     async def passes(request: Request, call_next: Any) -> Response:
         return await call_next(request)
 
@@ -153,12 +153,12 @@ def test_a_stream_that_breaks_off_behind_a_middleware_that_ends_it_is_counted_as
     service = Service(app, log_requests=True)
     with capture_logs() as lines:
         answer = service.ask("/breaks-off")
-    assert answer.messages[-1]["more_body"] is False
+    told = [(line["event"], line["log_level"]) for line in lines]
+    if answer.messages[-1]["more_body"]:  # older releases of Starlette leave it open
+        assert (service.counts(), told) == ({("GET", "/breaks-off", "500"): 1}, [("request", "error")])
+        return
     assert service.counts() == {("GET", "/breaks-off", "200"): 1}
-    assert [(line["event"], line["log_level"]) for line in lines] == [
-        ("request", "info"),
-        ("failed after the answer", "error"),
-    ]
+    assert told == [("request", "info"), ("failed after the answer", "error")]
 
 
 @pytest.mark.parametrize("path", ["/stream", "/refused"])

@@ -7,13 +7,13 @@ from typing import Any, cast, get_type_hints
 import pytest
 from fastapi import FastAPI, Request
 from fastapi.responses import StreamingResponse
-from observability_fastapi import InstrumentationError, Options, environment
+from observability_fastapi import InstrumentationError, Measured, Options, environment
 from observability_fastapi.failures import FAILURES
 from prometheus_client import CollectorRegistry, Counter
 
 from instrumentation.tests.service import Service
 
-OBJECTS = {"registry", "labels", "tracer", "clock"}
+OBJECTS = {"registry", "labels", "on_request", "tracer", "clock"}
 
 
 def shop(**options: Any) -> Service:
@@ -96,11 +96,30 @@ def test_own_labels_are_limited_and_never_in_the_way() -> None:
     assert [one["tenant"] for one in wrong.samples("request_count")] == ["error"]
 
 
+def test_a_function_of_the_service_sees_every_counted_request_and_is_never_in_the_way() -> None:
+    seen: list[Measured] = []
+
+    def keep(one: Measured) -> None:
+        seen.append(one)
+        if one.status == 404:
+            raise KeyError(one.endpoint)
+
+    service = shop(on_request=keep, exclude=["/healthz"])
+    answers = [service.ask(path, headers={"X-Project-Id": "atlas"}) for path in ("/items/1", "/nothing", "/healthz")]
+    assert [(one.status, one.error) for one in answers] == [(200, None), (404, None), (404, None)]
+    assert [one[1:5] for one in seen] == [("/items/{item_id}", "GET", 200, "atlas"), ("unmatched", "GET", 404, "atlas")]
+    assert seen[0].scope["path"] == "/items/1"
+    assert seen[0].seconds > 0
+    assert seen[0].response_headers["Content-Type"] == "application/json"
+    assert FAILURES.counts() == {"on_request": 1}
+    assert sum(service.counts().values()) == 2
+
+
 def test_a_prefix_stands_before_every_name() -> None:
     service = shop(prefix="acme", sizes=True, in_flight=True)
     service.ask("/items/1")
     names = {family.name for family in service.registry.collect()}
-    assert names == {f"acme_{name}" for name in (
+    assert names - {"observability_errors"} == {f"acme_{name}" for name in (
         "request_count", "request_duration_seconds", "response_status_count", "request_size_bytes",
         "response_size_bytes", "requests_in_flight",
     )}  # fmt: skip

@@ -49,6 +49,7 @@ SAFE = re.compile(rb"[A-Za-z0-9._:~|+/=@-]{1,128}")
         ({"registry": None}, "registry is None; allowed: a CollectorRegistry"),
         ({"tracer": 5}, "tracer is 5; allowed: a Tracer"),
         ({"clock": 5}, "clock is 5; allowed: a function"),
+        ({"on_request": 5}, "on_request is 5; allowed: a function"),
         ({"projects": ["other"]}, "projects has 'other'; allowed: all but none, other, invalid"),
         ({"projects": 5}, "projects is 5; allowed: a list of names"),
         ({"logs": "no"}, "logs is 'no'; allowed: True or False"),

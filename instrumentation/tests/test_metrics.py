@@ -16,6 +16,7 @@ import pytest
 from fastapi import FastAPI
 from observability_fastapi import LABELS, endpoints
 from observability_fastapi.counting.metrics import Form, Labels, RequestMetrics, Series
+from observability_fastapi.failures import PARTS
 from opentelemetry.sdk.trace import TracerProvider
 from prometheus_client import Counter
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_metrics
@@ -26,7 +27,7 @@ from starlette.responses import PlainTextResponse
 from instrumentation.tests.service import Service
 
 OPEN_METRICS = {"Accept": "application/openmetrics-text;version=1.0.0"}
-NAMES = {"request_count", "request_duration_seconds", "response_status_count"}
+NAMES = {"request_count", "request_duration_seconds", "response_status_count", "observability_errors"}
 SENT = 1_000
 
 
@@ -108,7 +109,7 @@ def test_a_thousand_of_everything_make_few_series() -> None:
     # unmatched, OTHER, and the item's: 20 projects, `other` and `invalid`.
     combinations = 2 + 22
     assert len(service.samples("request_count")) == combinations
-    assert service.series() == combinations * (2 + 13 + 2)
+    assert service.series() == combinations * (2 + 13 + 2) + len(PARTS)
     other = [one["value"] for one in service.samples("request_count") if one["project_id"] == "other"]
     assert other == [SENT - 20]
 

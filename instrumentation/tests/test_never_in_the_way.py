@@ -2,6 +2,7 @@
 
 import io
 import logging
+import re
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -17,7 +18,7 @@ from observability_fastapi.counting import exposition
 from observability_fastapi.counting.labels import OwnLabels
 from observability_fastapi.counting.metrics import RequestMetrics
 from observability_fastapi.endpoints import Endpoints
-from observability_fastapi.failures import FAILURES, Failures
+from observability_fastapi.failures import FAILURES, PARTS, Failures, Part
 from observability_fastapi.logs import JsonHandler
 from prometheus_client import CollectorRegistry
 from starlette.requests import Request
@@ -29,7 +30,7 @@ from instrumentation.tests.logging_of import recorded
 from instrumentation.tests.service import Answer, Service
 
 # Where it is counted, and what fails. One line for every place at which the middleware calls something else.
-PLACES: list[tuple[str, object, str]] = [
+PLACES: list[tuple[Part, object, str]] = [
     ("request", headers.RequestIds, "take"),
     ("request", headers.Projects, "take"),
     ("request", middleware, "Exchange"),
@@ -70,7 +71,7 @@ def same(one: Answer, other: Answer) -> None:
 @pytest.mark.parametrize("error", ERRORS, ids=lambda one: one.__name__)
 @pytest.mark.parametrize(("where", "owner", "name"), PLACES, ids=[f"{one[0]}-{one[2]}" for one in PLACES])
 def test_what_fails_anywhere_is_counted_and_changes_no_answer(
-    where: str, owner: Any, name: str, error: type[Exception], monkeypatch: pytest.MonkeyPatch, capsys: Any
+    where: Part, owner: Any, name: str, error: type[Exception], monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
     def fails(*_: object, **__: object) -> None:
         raise error("utf-8", b"x", 0, 1, "no") if error is UnicodeDecodeError else error("injected")
@@ -91,8 +92,15 @@ def test_what_fails_anywhere_is_counted_and_changes_no_answer(
         assert capsys.readouterr().err.count("telemetry failed: where=log") == 1
     else:
         assert [type(line["exc_info"]) for line in told] == [error]
-    page = "".join(one.name for one in service.registry.collect())
-    assert "observability_errors" in page
+    on_page = {one["where"]: one["value"] for one in service.samples("observability_errors_total")}
+    assert on_page == {part: FAILURES.counts().get(part, 0) for part in PARTS}
+
+
+def test_each_part_is_on_the_page_at_0_before_it_fails() -> None:
+    """A query sees the first failure, and a service without failures differs from one that does not count them."""
+    text = Service(shop()).ask("/metrics").text
+    found = re.findall(r'^observability_errors_total\{where="([^"]+)"\} 0\.0$', text, re.MULTILINE)
+    assert found == sorted(PARTS)
 
 
 def test_a_clock_that_fails_takes_no_answer_away() -> None:

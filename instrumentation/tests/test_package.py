@@ -12,7 +12,8 @@ from local.paths import ROOT
 
 FOLDER = ROOT / "instrumentation"
 PROJECT = tomllib.loads((FOLDER / "pyproject.toml").read_text())["project"]
-PROGRAMS = re.findall(r"^```python\n(.*?)^```", (FOLDER / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+README = (FOLDER / "README.md").read_text()
+PROGRAMS = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 
 
 @pytest.mark.parametrize(("program", "page"), zip(PROGRAMS, ("/metrics", "/internal/metrics"), strict=True))
@@ -41,6 +42,13 @@ def test_an_index_can_show_where_the_package_comes_from() -> None:
 
 def test_the_changelog_is_that_of_this_version() -> None:
     assert f": {PROJECT['version']}" in (FOLDER / "CHANGELOG.md").read_text()
+
+
+def test_the_readme_names_the_oldest_releases_that_are_tested() -> None:
+    (fastapi,) = re.findall(r"^fastapi==(.*)$", (FOLDER / "tests" / "lowest.txt").read_text(), re.MULTILINE)
+    (starlette,) = [one.removeprefix("starlette>=") for one in PROJECT["dependencies"] if one.startswith("starlette")]
+    assert f"FastAPI {fastapi} and Starlette {starlette}." in README
+    assert f"Python {PROJECT['requires-python'].removeprefix('>=')} " in README
 
 
 def test_sending_is_an_extra() -> None:

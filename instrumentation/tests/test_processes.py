@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from observability_fastapi.counting import folding
 from observability_fastapi.counting.names import OTHER, Names
-from observability_fastapi.failures import FAILURES
+from observability_fastapi.failures import FAILURES, PARTS
 from prometheus_client.mmap_dict import MmapedDict, mmap_key
 
 PROGRAM = """
@@ -45,6 +45,20 @@ def run(folder: Path, code: str) -> Any:
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_failures_of_all_processes_are_added_up_and_the_others_are_0(tmp_path: Path) -> None:
+    fails = """
+from observability_fastapi.failures import FAILURES, PARTS
+service = shop()
+FAILURES.note("trace")
+print(json.dumps({key: value for key, value in page(service).items() if key.startswith("observability_errors_total")}))
+"""
+    first, second = run(tmp_path, fails), run(tmp_path, fails)
+    trace = 'observability_errors_total{where="trace"}'
+    assert (first.pop(trace), second.pop(trace)) == (1.0, 2.0)
+    assert len(second) == len(PARTS) - 1
+    assert {*first.values(), *second.values()} == {0.0}
 
 
 def ended() -> Iterator[int]:

@@ -4,10 +4,13 @@ import contextlib
 import io
 import json
 import logging
+import re
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import structlog
 from fastapi import FastAPI
@@ -117,3 +120,42 @@ def test_without_our_logs_the_server_does_not_repeat_a_request() -> None:
     service.ask("/asked")
     service.ask("/healthz")
     assert kept == [False, True]
+
+
+PROGRAM = """
+import uvicorn
+from fastapi import FastAPI
+from observability_fastapi import instrument
+app = FastAPI()
+instrument(app, service="shop")
+uvicorn.run(app, port=0, log_config=None)
+"""
+
+
+def test_with_uvicorn_run_every_line_of_the_server_is_json_from_its_start_to_its_stop() -> None:
+    command = [sys.executable, "-c", PROGRAM]
+    program = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    said: list[dict[str, Any]] = []
+    assert program.stdout
+    try:
+        for line in program.stdout:
+            said.append(json.loads(line))
+            if running := re.match(r"Uvicorn running on (\S+)", said[-1]["message"]):
+                assert httpx.get(f"{running[1]}/nothing").status_code == 404
+                break
+    finally:
+        program.terminate()
+        rest, _ = program.communicate(timeout=60)
+    said += [json.loads(line) for line in rest.splitlines()]
+    assert [re.sub(r"\[.*\]|\d+ \(.*", "…", line["message"]) for line in said] == [
+        "Started server process …",
+        "Waiting for application startup.",
+        "Application startup complete.",
+        "Uvicorn running on http://127.0.0.1:…",
+        "request",
+        "Shutting down",
+        "Waiting for application shutdown.",
+        "Application shutdown complete.",
+        "Finished server process …",
+    ]
+    assert {(line["level"], line["service"]) for line in said} == {("INFO", "shop")}

@@ -6,7 +6,7 @@ from alerting import contract
 from simulator.__main__ import build
 from simulator.systems import contract as system_contract
 from tests.simulator.client import Client
-from tests.simulator.pages import families
+from tests.simulator.pages import exposed, families
 
 Family = tuple[str, set[str]]
 
@@ -22,7 +22,7 @@ def test_a_pod_exports_exactly_its_contract(role: str, system: str) -> None:
     text = Client(build(role)).get("/metrics").text
     found: dict[str, Family] = {}
     for family in families(text):
-        name = family.name + ("_total" if family.type == "counter" else "")
+        name = exposed(family)
         labels = {label for sample in family.samples for label in sample.labels} - {"le"}
         found[name] = (family.type, labels)
         values = {sample.labels["status"] for sample in family.samples if "status" in sample.labels}

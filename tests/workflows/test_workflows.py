@@ -246,6 +246,10 @@ def test_the_instrumentation_package_is_tested_with_each_python_that_it_names() 
     assert given == {"python": "${{ matrix.python }}"}
     (setup,) = [step["with"] for step in steps(ACTIONS[0]) if "setup-python" in step.get("uses", "")]
     assert setup == {"python-version": "${{ inputs.python }}"}
+    # With the oldest Python, also the oldest releases.
+    (oldest,) = [step for step in job["steps"] if "instrumentation/tests/lowest.txt" in step.get("run", "")]
+    assert oldest["if"] == f"matrix.python == '{tested[0]}'"
+    assert f"--python {tested[0]} " in oldest["run"]
 
 
 def test_the_engine_is_the_pinned_one() -> None:

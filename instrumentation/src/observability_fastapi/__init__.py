@@ -12,13 +12,14 @@ from observability_fastapi.counting.exposition import Exposition
 from observability_fastapi.counting.metrics import LABELS
 from observability_fastapi.current import Request, add_request, current
 from observability_fastapi.instrument import exposition, instrument
-from observability_fastapi.settings import InstrumentationError, Label, Options
+from observability_fastapi.settings import InstrumentationError, Label, Measured, Options
 
 __all__ = [
     "LABELS",
     "Exposition",
     "InstrumentationError",
     "Label",
+    "Measured",
     "Options",
     "Request",
     "add_request",

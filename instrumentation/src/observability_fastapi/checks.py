@@ -152,6 +152,8 @@ def _objects(settings: Settings) -> Iterable[str]:
         yield f"registry is {registry!r}; allowed: a CollectorRegistry of the Prometheus client"
     if tracer is not None and not isinstance(tracer, Tracer):
         yield f"tracer is {tracer!r}; allowed: a Tracer of OpenTelemetry"
+    if settings.on_request is not None and not callable(settings.on_request):
+        yield f"on_request is {settings.on_request!r}; allowed: a function that takes a Measured"
     if not callable(settings.clock):
         yield f"clock is {settings.clock!r}; allowed: a function without arguments that gives seconds"
 

@@ -32,13 +32,19 @@ class Endpoints:
         # Also holds the objects whose ids form the key, so that no other object can get these ids.
         self._known: dict[_Key, tuple[str, object, object]] = {}
 
-    def of(self, scope: Scope, root_path: str) -> str:
-        """The endpoint of a request. `scope` is that after the request, `root_path` its value before routing."""
+    def of(self, scope: Scope, root_path: str, *, routed: bool = True) -> str:
+        """The endpoint of a request. `scope` is that after the request, `root_path` its value before routing.
+
+        `routed`: the router has had the request, so that `root_path` is what it matched with.
+        """
         route = scope.get("route")
         if route is None:
-            # No route matched, a middleware answered or copied the scope, or the route is Starlette's, not FastAPI's.
-            # A middleware that answers itself may have changed the root path before.
-            return self._find(scope, root_path) or self._find(scope, scope.get("root_path", "")) or UNMATCHED
+            # No route matched, a middleware answered or copied the scope, or the release of Starlette names none.
+            found = self._find(scope, root_path)
+            if found is None and not routed:
+                # The middleware that answered may have changed the root path before.
+                found = self._find(scope, scope.get("root_path", ""))
+            return found or UNMATCHED
         # In FastAPI the same route object may be included under several prefixes.
         inclusion = _inner(scope).get("effective_route_context")
         key = (id(route), id(inclusion), scope.get("root_path", ""))

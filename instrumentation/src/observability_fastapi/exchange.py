@@ -4,7 +4,7 @@ Whatever fails here is noted, and never changes the response.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from time import time_ns
 from typing import Any, NamedTuple
@@ -13,6 +13,7 @@ import anyio
 import structlog
 from opentelemetry import trace
 from opentelemetry.trace import Span
+from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive, Scope, Send
 from starlette.websockets import WebSocketDisconnect
@@ -24,7 +25,7 @@ from observability_fastapi.current import Request
 from observability_fastapi.endpoints import UNMATCHED, Endpoints
 from observability_fastapi.failures import FAILURES
 from observability_fastapi.headers import REQUEST_ID
-from observability_fastapi.settings import Settings
+from observability_fastapi.settings import Measured, Settings
 from observability_fastapi.spans import METHODS, OTHER_METHOD
 
 OTHER_STATUS = "other"
@@ -76,7 +77,8 @@ class Exchange:
 
     __slots__ = (
         "_began", "_caller", "_ended", "_error", "_gone", "_left", "_operation", "_outer", "_parts", "_receive",
-        "_received", "_root", "_said", "_scope", "_seconds", "_send", "_sent", "_sizes", "_span", "_status", "_until",
+        "_received", "_response_headers", "_root", "_routed", "_said", "_scope", "_seconds", "_send", "_sent", "_sizes",
+        "_span", "_status", "_until",
     )  # fmt: skip
 
     def __init__(self, parts: Parts, caller: Caller, scope: Scope, receive: Receive, send: Send) -> None:
@@ -98,6 +100,8 @@ class Exchange:
         self._sizes = settings.sizes
         self._received = self._sent = 0
         self._ended: int | None = None
+        self._routed = False
+        self._response_headers: Iterable[tuple[bytes, bytes]] = ()
         self._operation = ""
         self._gone = False
         self._left = False
@@ -107,6 +111,7 @@ class Exchange:
     def routed(self, scope: Scope, parts: Parts) -> None:
         """Note the scope as the router of the application gets it: a middleware may have changed or copied it."""
         if parts is self._parts:
+            self._routed = True
             self._scope = scope
             self._root = scope.get("root_path", "")
             if self._span is None and parts.settings.tracing:
@@ -164,6 +169,7 @@ class Exchange:
 
     def _start(self, kind: str, message: Message) -> None:
         self._status = _STARTS[kind] or message["status"]
+        self._response_headers = message.get("headers", ())
         if kind != "websocket.close":
             # A new list, because the application may send the same object again. Servers accept names in any case.
             given = message["headers"] = list(message.get("headers", ()))
@@ -202,7 +208,7 @@ class Exchange:
         parts, caller = self._parts, self._caller
         method = METHODS.get(self._outer.get("method", "GET"), OTHER_METHOD)
         try:
-            endpoint = parts.endpoints.of(self._scope, self._root)
+            endpoint = parts.endpoints.of(self._scope, self._root, routed=self._routed)
         except Exception as error:
             FAILURES.note("endpoint", error)
             endpoint = UNMATCHED
@@ -211,6 +217,14 @@ class Exchange:
         if parts.labels is not None:
             labels += parts.labels.of(self._scope)
         parts.metrics.observe(labels, self._seconds or 0.0, self._exemplar(), self._received, self._sent)
+        if parts.settings.on_request is not None:
+            headers = Headers(raw=list(self._response_headers))
+            try:
+                parts.settings.on_request(
+                    Measured(self._scope, endpoint, method, status, caller.label, self._seconds or 0.0, headers)
+                )
+            except Exception as error:
+                FAILURES.note("on_request", error)
 
     def _exemplar(self) -> tuple[int, int] | None:
         """Trace id and span id; None if the trace is not recorded."""

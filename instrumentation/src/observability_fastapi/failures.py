@@ -2,10 +2,10 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from threading import Lock
-from typing import Any
+from typing import Any, Final, Literal, get_args
 
 import structlog
 from prometheus_client import values
@@ -18,7 +18,27 @@ HELP = "Failures of the telemetry itself, by the part that failed; none of them 
 _LABELS = ("where",)
 _REPORT_EVERY = 60.0
 """Minimum seconds between two log lines about one part: what fails at one request fails at most others."""
-LOG = "log"
+Part = Literal[
+    "count",
+    "endpoint",
+    "folding",
+    "in flight",
+    "label",
+    "log",
+    "metrics page",
+    "multiprocess",
+    "multiprocess file",
+    "names",
+    "on_request",
+    "push",
+    "request",
+    "response",
+    "trace",
+]
+PARTS: tuple[Part, ...] = get_args(Part)
+"""All values of the label `where`. Each has a series from the start, so that a query sees the first failure grow from
+0, and tells a service without failures from one that does not count them."""
+LOG: Final = "log"
 """The part that cannot be reported in the log."""
 
 log = structlog.get_logger()
@@ -41,7 +61,7 @@ class Failures(Collector):
         """From now on, also count in the file that all worker processes add up."""
         self._shares = True
 
-    def note(self, where: str, error: BaseException | None = None, **about: object) -> None:
+    def note(self, where: Part, error: BaseException | None = None, **about: object) -> None:
         """Count one failure of the part `where`, and write one log line about it at most once a minute."""
         with suppress(Exception):
             with self._lock:
@@ -51,7 +71,7 @@ class Failures(Collector):
                 _report(where, error, unreported, about)
 
     def counts(self, *, shared: bool = True) -> dict[str, int]:
-        """Part -> failures. Without `shared`, only of the parts that the common files do not contain."""
+        """Part -> failures, if any. Without `shared`, only of parts that are in no file of the processes."""
         with self._lock:
             return {where: count for where, count in self._counts.items() if shared or where not in self._shared}
 
@@ -60,8 +80,9 @@ class Failures(Collector):
         yield CounterMetricFamily(NAME, HELP, labels=_LABELS)
 
     def collect(self) -> Iterator[Metric]:
-        """The counter; it has no series before the first failure, and none in files that several processes share."""
-        yield from family({} if self._shares else self.counts())
+        """The counter; nothing if several processes share it, because then their files are added up elsewhere."""
+        if not self._shares:
+            yield family(self.counts())
 
     def _count(self, where: str) -> None:
         self._counts[where] = self._counts.get(where, 0) + 1
@@ -82,13 +103,13 @@ class Failures(Collector):
         return self._suppressed.pop(where, 0)
 
 
-def family(counts: dict[str, int]) -> Iterator[Metric]:
-    """The counter with one series per part; nothing without a failure."""
-    if counts:
-        found = CounterMetricFamily(NAME, HELP, labels=_LABELS)
-        for where, count in sorted(counts.items()):
-            found.add_metric((where,), count)
-        yield found
+def family(counts: Mapping[str, float]) -> Metric:
+    """The counter with one series per part, 0 without a failure."""
+    made = CounterMetricFamily(NAME, HELP, labels=_LABELS)
+    # Files of an older release of this package may name other parts.
+    for where in sorted({*PARTS, *counts}):
+        made.add_metric((where,), counts.get(where, 0))
+    return made
 
 
 def _report(where: str, error: BaseException | None, unreported: int, about: dict[str, object]) -> None:

@@ -3,10 +3,11 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import Literal, TypedDict
+from typing import Literal, NamedTuple, TypedDict
 
 from opentelemetry.trace import Tracer
 from prometheus_client import REGISTRY, CollectorRegistry
+from starlette.datastructures import Headers
 from starlette.types import Scope
 
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -23,6 +24,18 @@ Label = Callable[[Scope], str]
 """Gives a label's value for the scope of a request, after its response."""
 
 
+class Measured(NamedTuple):
+    """A request that has been counted, as `on_request` gets it."""
+
+    scope: Scope
+    endpoint: str
+    method: str
+    status: int
+    project_id: str
+    seconds: float
+    response_headers: Headers
+
+
 class InstrumentationError(ValueError):
     """The application cannot be instrumented; the message names each invalid setting, its value and allowed values."""
 
@@ -30,8 +43,8 @@ class InstrumentationError(ValueError):
 class Options(TypedDict, total=False):
     """Options of `instrument` besides the application and the service's name; each has a default.
 
-    All but `registry`, `labels`, `tracer` and `clock` are also read from the environment: OBSERVABILITY_ and the name
-    in upper case, with commas between several values. An argument takes precedence.
+    All but `registry`, `labels`, `on_request`, `tracer` and `clock` are also read from the environment: OBSERVABILITY_
+    and the name in upper case, with commas between several values. An argument takes precedence.
     """
 
     project_header: str
@@ -57,6 +70,8 @@ class Options(TypedDict, total=False):
     """Labels of the service itself: name -> function that gives the value for a request's scope. Default: none."""
     max_label_values: int
     """Maximum number of values of each of these labels; further ones become `other`. Default: 100."""
+    on_request: Callable[[Measured], None] | None
+    """Called after each counted request, for metrics of the service's own. It runs in the event loop. Default: None."""
     prefix: str
     """Put before the names of the metrics, with `_` between. Default: none."""
     compatible_with: Literal["prometheus-fastapi-instrumentator", "starlette-exporter"] | None
@@ -106,6 +121,7 @@ class Settings:
     sizes: bool = False
     labels: Mapping[str, Label] = field(default_factory=_no_labels)
     max_label_values: int = MAX_LABEL_VALUES
+    on_request: Callable[[Measured], None] | None = None
     prefix: str = ""
     compatible_with: str | None = None
     metrics_path: str | None = "/metrics"

@@ -124,9 +124,8 @@ class Merged(Collector):
                 rows[labels] = _sum(labels, rows.get(labels), unwritten)
             if series.exemplars and labels in rows:
                 rows[labels] = rows[labels]._replace(exemplars=series.exemplars.copy())
+        yield failures.family(_failures(found.pop(failures.NAME, None)))
         yield from found.values()
-        if failures.NAME not in found:
-            yield from failures.family(FAILURES.counts())
         yield from self._own.expose(rows.values(), form)
 
     def _read(self) -> Iterable[Metric]:
@@ -140,6 +139,15 @@ class Merged(Collector):
             # The folder is gone or full. What can be read is served all the same.
             FAILURES.note("multiprocess", error)
             return MultiProcessCollector.merge([str(file) for file in folding.readable([*self._files.glob("*.db")])])
+
+
+def _failures(family: Metric | None) -> dict[str, float]:
+    """Part -> failures of all processes, and those of this one that it could not write."""
+    counts: dict[str, float] = {**FAILURES.counts(shared=False)}
+    for sample in family.samples if family else ():
+        where = sample.labels["where"]
+        counts[where] = counts.get(where, 0) + sample.value
+    return counts
 
 
 def _rows(family: Metric | None, form: Form) -> Iterator[Row]:

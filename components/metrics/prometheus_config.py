@@ -8,6 +8,7 @@ from typing import Any
 from alerting.durations import seconds
 from alerting.loader import write_yaml
 from components.metrics import scrape_claims
+from components.metrics.relabeling import ANNOTATION, POD, pod_labels, running, set_label
 from components.metrics.remote_write import ALL_METRICS, CopiedMetrics, remote_write
 from settings.apps import NODE_EXPORTER
 
@@ -42,9 +43,6 @@ ADDONS = {
 }
 """EKS add-on -> how to scrape it."""
 
-
-_POD = "__meta_kubernetes_pod_"
-_ANNOTATION = f"{_POD}annotation_prometheus_io_"
 _LONGEST_SCRAPE = 10.0
 # Parameters of an annotated path that are passed on.
 _PARAMETERS = 4
@@ -128,15 +126,15 @@ def _exporters() -> dict[str, Any]:
 
     An exporter with this right can impersonate any pod, so only those in Prometheus' own namespace are scraped.
     """
-    annotation = f"{_POD}annotation_{re.sub('[^a-zA-Z0-9]', '_', HONOR_LABELS)}"
+    annotation = f"{POD}annotation_{re.sub('[^a-zA-Z0-9]', '_', HONOR_LABELS)}"
     return {
         "job_name": "exporters",
         "honor_labels": True,
         "kubernetes_sd_configs": _own_pods(),
         "relabel_configs": [
-            {"action": "keep", "source_labels": [annotation, f"{_POD}container_port_name"], "regex": "true;http"},
-            _running(),
-            *_pod_labels(),
+            {"action": "keep", "source_labels": [annotation, f"{POD}container_port_name"], "regex": "true;http"},
+            running(),
+            *pod_labels(),
         ],
     }
 
@@ -146,15 +144,15 @@ def _addon(name: str, addon: AddOn) -> dict[str, Any]:
 
     Only pods in its own namespace are scraped, see _exporters.
     """
-    discovered = [f"{_POD}label_app_kubernetes_io_name", f"{_POD}container_port_number"]
+    discovered = [f"{POD}label_app_kubernetes_io_name", f"{POD}container_port_number"]
     return {
         "job_name": name,
         "honor_labels": addon.honor_labels,
         "kubernetes_sd_configs": [{"role": "pod", "namespaces": {"names": [name]}}],
         "relabel_configs": [
             {"action": "keep", "source_labels": discovered, "regex": f"{name};{addon.port}"},
-            _running(),
-            *_pod_labels(),
+            running(),
+            *pod_labels(),
             {"target_label": "app", "replacement": addon.app},
             {"target_label": "job", "replacement": "exporters" if addon.honor_labels else "pods"},
         ],
@@ -163,7 +161,7 @@ def _addon(name: str, addon: AddOn) -> dict[str, Any]:
 
 def _foreign_node_exporter() -> dict[str, Any]:
     """A node_exporter that a chart of others runs, without annotations. The job `pods` scrapes those that have them."""
-    discovered = [f"{_POD}label_app_kubernetes_io_name", f"{_POD}container_port_number"]
+    discovered = [f"{POD}label_app_kubernetes_io_name", f"{POD}container_port_number"]
     return {
         "job_name": "node-exporter",
         "kubernetes_sd_configs": [{"role": "pod"}],
@@ -173,9 +171,9 @@ def _foreign_node_exporter() -> dict[str, Any]:
                 "source_labels": discovered,
                 "regex": f"(?:prometheus-)?node-exporter;{NODE_EXPORTER.port}",
             },
-            {"action": "drop", "source_labels": [f"{_ANNOTATION}scrape"], "regex": "true"},
-            _running(),
-            *_pod_labels(),
+            {"action": "drop", "source_labels": [f"{ANNOTATION}scrape"], "regex": "true"},
+            running(),
+            *pod_labels(),
             {"target_label": "app", "replacement": NODE_EXPORTER.name},
             {"target_label": "job", "replacement": "pods"},
         ],
@@ -195,9 +193,9 @@ def _span_metrics() -> dict[str, Any]:
         "job_name": "span-metrics",
         "kubernetes_sd_configs": _own_pods(),
         "relabel_configs": [
-            {"action": "keep", "source_labels": [f"{_POD}container_port_name"], "regex": SPAN_METRICS_PORT},
-            _running(),
-            *_pod_labels(),
+            {"action": "keep", "source_labels": [f"{POD}container_port_name"], "regex": SPAN_METRICS_PORT},
+            running(),
+            *pod_labels(),
         ],
     }
 
@@ -213,7 +211,7 @@ def _kubelet(*, verified: bool) -> dict[str, Any]:
         "tls_config": {"ca_file": _CA} if verified else {"insecure_skip_verify": True},
         "kubernetes_sd_configs": [{"role": "node"}],
         "relabel_configs": [
-            _set("node", "__meta_kubernetes_node_name"),
+            set_label("node", "__meta_kubernetes_node_name"),
             {"target_label": "app", "replacement": "kubelet"},
         ],
         "metric_relabel_configs": [
@@ -229,24 +227,24 @@ def _pod_relabeling() -> list[dict[str, Any]]:
     port annotation merges them into one target. A pod that declares no port is scraped, too.
     """
     return [
-        {"action": "keep", "source_labels": [f"{_ANNOTATION}scrape"], "regex": "true"},
-        _running(),
-        _set("__scheme__", f"{_ANNOTATION}scheme", regex="(https?)"),
-        _set("__metrics_path__", f"{_ANNOTATION}path", regex="([^?]+).*"),
+        {"action": "keep", "source_labels": [f"{ANNOTATION}scrape"], "regex": "true"},
+        running(),
+        set_label("__scheme__", f"{ANNOTATION}scheme", regex="(https?)"),
+        set_label("__metrics_path__", f"{ANNOTATION}path", regex="([^?]+).*"),
         *(_parameter(number) for number in range(_PARAMETERS)),
         {
-            "source_labels": [f"{_POD}ip", f"{_ANNOTATION}port"],
+            "source_labels": [f"{POD}ip", f"{ANNOTATION}port"],
             "regex": r"([0-9.]+);(\d+)",
             "replacement": "$1:$2",
             "target_label": "__address__",
         },
         {
-            "source_labels": [f"{_POD}ip", f"{_ANNOTATION}port"],
+            "source_labels": [f"{POD}ip", f"{ANNOTATION}port"],
             "regex": r"([0-9a-f]*:[0-9a-f:.]+);(\d+)",
             "replacement": "[$1]:$2",
             "target_label": "__address__",
         },
-        *_pod_labels(),
+        *pod_labels(),
     ]
 
 
@@ -254,7 +252,7 @@ def _parameter(number: int) -> dict[str, Any]:
     """Takes the parameter with this number from the query of a path, such as `/metrics?format=prometheus`."""
     before = "[^&]*&" * number
     return {
-        "source_labels": [f"{_ANNOTATION}path"],
+        "source_labels": [f"{ANNOTATION}path"],
         "regex": rf"[^?]*\?{before}([a-zA-Z_]\w*)=([^&]*)(?:&.*)?",
         "target_label": "__param_${1}",
         "replacement": "${2}",
@@ -263,23 +261,3 @@ def _parameter(number: int) -> dict[str, Any]:
 
 def _own_pods() -> list[dict[str, Any]]:
     return [{"role": "pod", "namespaces": {"own_namespace": True}}]
-
-
-def _running() -> dict[str, Any]:
-    return {"action": "drop", "source_labels": [f"{_POD}phase"], "regex": "Succeeded|Failed"}
-
-
-def _pod_labels() -> list[dict[str, Any]]:
-    """Labels of every series of a pod, besides `job`."""
-    return [
-        _set("namespace", "__meta_kubernetes_namespace"),
-        _set("pod", f"{_POD}name"),
-        _set("node", f"{_POD}node_name"),
-        # A series keeps its own label `app` only if the target has none.
-        {"target_label": "app", "replacement": "unknown"},
-        _set("app", f"{_POD}label_app_kubernetes_io_name"),
-    ]
-
-
-def _set(target: str, source: str, *, regex: str = "(.+)") -> dict[str, Any]:
-    return {"source_labels": [source], "regex": regex, "target_label": target}

@@ -19,9 +19,9 @@ PLATFORM = "platform"
 OWN_NAMES = "ALERTS.*|up|scrape_.+"
 """Written by Prometheus itself: alerts, and the outcome of each scrape."""
 RECORDED_NAMES = ".*:.*"
-EXPORTED_NAMES = "(?:kube_|kubelet_volume_stats_|traces_span_metrics_).+"
-"""Exposed by kube-state-metrics, the kubelet and the gateways, each of which has a scrape job of its own. Their label
-`namespace` is that of the object that they describe."""
+EXPORTED_NAMES = "(?:apiserver_|container_(?:cpu|memory|network)_|coredns_|kube_|kubelet_|traces_span_metrics_).+"
+"""Exposed by the API server, kubelets, CoreDNS, kube-state-metrics and the gateways, each of which has a scrape job of
+its own. Their label `namespace` is that of the object that they describe."""
 NODE_NAMES = "node_(?:cpu|disk|filesystem|load|memory|pressure|uname|vmstat).*"
 """The collectors of node_exporter that the platform switches on."""
 # Prometheus refuses these in a scrape of a pod that is not the platform's: components/metrics/scrape_claims.py.

@@ -1,4 +1,4 @@
-"""kube-state-metrics: metrics of the state of pods and workloads, limited to those that rules and dashboards read."""
+"""kube-state-metrics: metrics of the state of the cluster's objects, those that rules and dashboards read."""
 
 from typing import TypedDict
 
@@ -20,25 +20,43 @@ _METRICS = {
     "pods": (
         "",
         (
+            "kube_pod_container_resource_limits",
+            "kube_pod_container_resource_requests",
             "kube_pod_container_status_waiting_reason",
             "kube_pod_init_container_status_waiting_reason",
             "kube_pod_container_status_last_terminated_reason",
+            "kube_pod_container_status_last_terminated_timestamp",
             "kube_pod_container_status_restarts_total",
+            "kube_pod_info",
             "kube_pod_status_phase",
         ),
     ),
+    "nodes": ("", ("kube_node_spec_unschedulable", "kube_node_status_allocatable", "kube_node_status_condition")),
+    "resourcequotas": ("", ("kube_resourcequota",)),
+    "persistentvolumes": ("", ("kube_persistentvolume_status_phase",)),
+    "persistentvolumeclaims": ("", ("kube_persistentvolumeclaim_status_phase",)),
     "statefulsets": ("apps", ("kube_statefulset_replicas", "kube_statefulset_status_replicas_ready")),
     "deployments": (
         "apps",
         (
             "kube_deployment_spec_replicas",
-            "kube_deployment_status_replicas_available",
+            "kube_deployment_status_condition",
             "kube_deployment_status_observed_generation",
+            "kube_deployment_status_replicas_available",
         ),
     ),
     "daemonsets": (
         "apps",
         ("kube_daemonset_status_desired_number_scheduled", "kube_daemonset_status_number_available"),
+    ),
+    "jobs": ("batch", ("kube_job_failed",)),
+    "horizontalpodautoscalers": (
+        "autoscaling",
+        (
+            "kube_horizontalpodautoscaler_spec_max_replicas",
+            "kube_horizontalpodautoscaler_spec_min_replicas",
+            "kube_horizontalpodautoscaler_status_current_replicas",
+        ),
     ),
 }
 METRICS = tuple(metric for _, metrics in _METRICS.values() for metric in metrics)

@@ -178,7 +178,7 @@ def _container(args: PrometheusArgs) -> ContainerArgsDict:
 
 
 def _discovery_rights(name: str, namespace: pulumi.Input[str], child: pulumi.ResourceOptions) -> pulumi.Resource:
-    """Permission to discover pods and nodes and to read kubelet metrics, cluster-wide because discovery is."""
+    """Permission to discover targets and to read Kubernetes' own metrics, cluster-wide because discovery is."""
     return cluster_rights(
         name,
         f"{name}-discovery",
@@ -187,6 +187,10 @@ def _discovery_rights(name: str, namespace: pulumi.Input[str], child: pulumi.Res
         rules=[
             {"api_groups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]},
             {"api_groups": [""], "resources": ["nodes"], "verbs": ["list", "watch"]},
+            # The API servers' addresses.
+            {"api_groups": [""], "resources": ["services"], "verbs": ["list", "watch"]},
+            {"api_groups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": ["list", "watch"]},
+            {"non_resource_urls": ["/metrics"], "verbs": ["get"]},
             # The kubelet requires this for its /metrics. nodes/proxy would permit running commands in pods.
             {"api_groups": [""], "resources": ["nodes/metrics"], "verbs": ["get"]},
         ],

@@ -7,7 +7,7 @@ from typing import Any
 
 from alerting.durations import seconds
 from alerting.loader import write_yaml
-from components.metrics import scrape_claims
+from components.metrics import cluster_jobs, scrape_claims
 from components.metrics.relabeling import ANNOTATION, POD, pod_labels, running, set_label
 from components.metrics.remote_write import ALL_METRICS, CopiedMetrics, remote_write
 from settings.apps import NODE_EXPORTER
@@ -48,8 +48,6 @@ _LONGEST_SCRAPE = 10.0
 _PARAMETERS = 4
 # Longer than the text of nearly every sample.
 _SAMPLE_BYTES = 1024
-_CA = "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt"
-_TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount/token"  # noqa: S105 -- a path
 
 
 def render(  # noqa: PLR0913 -- each sets a part of the configuration
@@ -89,7 +87,7 @@ def render(  # noqa: PLR0913 -- each sets a part of the configuration
         },
         _exporters(),
         _span_metrics(),
-        _kubelet(verified=verify_kubelets),
+        *cluster_jobs.jobs(scrape_interval, verify_kubelets=verify_kubelets),
         *(_addon(addon, ADDONS[addon]) for addon in addons),
     ]
     if foreign_node_exporter:
@@ -196,26 +194,6 @@ def _span_metrics() -> dict[str, Any]:
             {"action": "keep", "source_labels": [f"{POD}container_port_name"], "regex": SPAN_METRICS_PORT},
             running(),
             *pod_labels(),
-        ],
-    }
-
-
-def _kubelet(*, verified: bool) -> dict[str, Any]:
-    """Usage of volumes, which only the kubelet exposes. Its other metrics are dropped."""
-    return {
-        "job_name": "kubelet",
-        "scheme": "https",
-        "authorization": {"credentials_file": _TOKEN},
-        # In most clusters, kubelets sign their own serving certificates, which the CA in pods cannot verify. The token
-        # is at risk then: a fake kubelet could use it to read pods, nodes and kubelet metrics.
-        "tls_config": {"ca_file": _CA} if verified else {"insecure_skip_verify": True},
-        "kubernetes_sd_configs": [{"role": "node"}],
-        "relabel_configs": [
-            set_label("node", "__meta_kubernetes_node_name"),
-            {"target_label": "app", "replacement": "kubelet"},
-        ],
-        "metric_relabel_configs": [
-            {"action": "keep", "source_labels": ["__name__"], "regex": "kubelet_volume_stats_.+"},
         ],
     }
 

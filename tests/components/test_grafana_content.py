@@ -197,7 +197,7 @@ def test_a_valid_dashboard_is_loaded_unchanged(tmp_path: Path) -> None:
         ({"uid": None}, "uid: missing; allowed: 1 to 40 letters"),
         ({"uid": "a b"}, 'uid: "a b" is not allowed'),
         ({"title": ""}, "title: missing"),
-        ({"tags": ["observability"]}, "must name exactly one system; allowed: api, job-queue, media-clustering"),
+        ({"tags": ["observability"]}, "must name exactly one system; allowed: api, job-queue, kubernetes, media-cl"),
         (
             {"panels": [{"datasource": {"uid": "prom"}}]},
             "panels[0].datasource.uid: no data source 'prom'; allowed: prom",

@@ -37,8 +37,14 @@ def flags(exporter: Recorded) -> dict[str, list[str]]:
 def test_it_may_list_and_watch_only_the_exposed_kinds(exporter: Recorded) -> None:
     role = exporter.one("ClusterRole", "home-kube-state-metrics")
     assert role.inputs["rules"] == [
-        {"apiGroups": [""], "resources": ["pods"], "verbs": ["list", "watch"]},
+        {
+            "apiGroups": [""],
+            "resources": ["pods", "nodes", "resourcequotas", "persistentvolumes", "persistentvolumeclaims"],
+            "verbs": ["list", "watch"],
+        },
         {"apiGroups": ["apps"], "resources": ["statefulsets", "deployments", "daemonsets"], "verbs": ["list", "watch"]},
+        {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["list", "watch"]},
+        {"apiGroups": ["autoscaling"], "resources": ["horizontalpodautoscalers"], "verbs": ["list", "watch"]},
     ]
     named = [kind for rule in role.inputs["rules"] for kind in rule["resources"]]
     assert sorted(named) == sorted(flags(exporter)["resources"])
@@ -54,7 +60,7 @@ def test_it_exposes_every_metric_that_a_rule_reads() -> None:
 
 def test_each_metric_belongs_to_a_kind_that_is_watched(exporter: Recorded) -> None:
     assert tuple(flags(exporter)["metric-allowlist"]) == METRICS
-    kinds = {f"{match[1]}s" for metric in METRICS if (match := re.match(r"kube_([a-z]+)_", metric))}
+    kinds = {f"{match[1]}s" for metric in METRICS if (match := re.match(r"kube_([a-z]+)", metric))}
     assert kinds == set(flags(exporter)["resources"])
 
 

@@ -203,6 +203,9 @@ def test_prometheus_may_only_discover_its_targets(program: Program) -> None:
     assert role.inputs["rules"] == [
         {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]},
         {"apiGroups": [""], "resources": ["nodes"], "verbs": ["list", "watch"]},
+        {"apiGroups": [""], "resources": ["services"], "verbs": ["list", "watch"]},
+        {"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": ["list", "watch"]},
+        {"nonResourceURLs": ["/metrics"], "verbs": ["get"]},
         {"apiGroups": [""], "resources": ["nodes/metrics"], "verbs": ["get"]},
     ]
     binding = recorded.one("ClusterRoleBinding", "observability-prometheus")

@@ -14,6 +14,7 @@ from components.metrics.prometheus import KUBELET_PORT
 from components.metrics.remote_write import CopiedMetrics
 from tests.mock_engine import Recorded
 
+OF_THE_CLUSTER = ("kubelet", "cadvisor", "kube-apiserver", "coredns")
 PODS = ["pods", "exporters", "span-metrics"]
 
 
@@ -36,7 +37,7 @@ def kept_values(job: dict[str, Any]) -> dict[str, str]:
 
 
 def test_the_scrape_jobs(jobs: dict[str, dict[str, Any]]) -> None:
-    assert list(jobs) == [*PODS, "kubelet"]
+    assert list(jobs) == [*PODS, *OF_THE_CLUSTER]
 
 
 @pytest.mark.parametrize("job", PODS)
@@ -67,7 +68,7 @@ def test_no_job_follows_a_redirect() -> None:
         target_samples=50,
     )
     found = {job["job_name"]: job for job in yaml.safe_load(text)["scrape_configs"]}
-    assert {*PODS, "kubelet", "node-exporter", *prometheus_config.ADDONS} == found.keys()
+    assert {*PODS, *OF_THE_CLUSTER, "node-exporter", *prometheus_config.ADDONS} == found.keys()
     assert {name: job.get("follow_redirects") for name, job in found.items()} == dict.fromkeys(found, False)
     # Any pod gets into these two, by annotations or by a label of its own.
     for name in ("pods", "node-exporter"):
@@ -98,14 +99,11 @@ def test_span_metrics_are_found_by_the_name_of_their_port(jobs: dict[str, dict[s
     assert kept_values(jobs["span-metrics"]) == {"__meta_kubernetes_pod_container_port_name": "span-metrics"}
 
 
-def test_the_kubelet_is_scraped_for_volumes_with_the_pods_token(jobs: dict[str, dict[str, Any]]) -> None:
+def test_the_kubelet_is_scraped_with_the_pods_token(jobs: dict[str, dict[str, Any]]) -> None:
     kubelet = jobs["kubelet"]
     assert kubelet["kubernetes_sd_configs"] == [{"role": "node"}]
     assert kubelet["scheme"] == "https"
     assert kubelet["authorization"] == {"credentials_file": "/var/run/secrets/kubernetes.io/serviceaccount/token"}
-    assert kubelet["metric_relabel_configs"] == [
-        {"action": "keep", "source_labels": ["__name__"], "regex": "kubelet_volume_stats_.+"}
-    ]
     labels = {rule["target_label"] for rule in kubelet["relabel_configs"]}
     assert labels == {"node", "app"}  # the metric already has a label `namespace`, which is that of the volume
 
@@ -238,6 +236,6 @@ def test_the_token_goes_only_to_kubelets_that_are_verified(
     config = yaml.safe_load(
         program(stack, **changes).one("ConfigMap", "prometheus-config").inputs["data"]["prometheus.yml"]
     )
-    (kubelet,) = [job for job in config["scrape_configs"] if job["job_name"] == "kubelet"]
+    kubelets = [job["tls_config"] for job in config["scrape_configs"] if job["job_name"] in ("kubelet", "cadvisor")]
     authority = {"ca_file": "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt"}
-    assert kubelet["tls_config"] == (authority if verified else {"insecure_skip_verify": True})
+    assert kubelets == [authority if verified else {"insecure_skip_verify": True}] * 2

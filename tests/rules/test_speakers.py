@@ -15,8 +15,9 @@ from tools.rule_tests.promtool import LINKS, promtool, write
 PLATFORM = ["observability", "observability-agent"]
 STACK = speakers.StackNamespaces(platform=PLATFORM)
 # What Prometheus takes from nobody but the platform: tests/backends/test_scraping.py.
-TRUSTED = "up|ALERTS|.*:.*|(kube|kubelet|node|traces_span_metrics)_.+"
+TRUSTED = "up|ALERTS|.*:.*|(apiserver|container_(cpu|memory|network)|coredns|kube|kubelet|node|traces_span_metrics)_.+"
 SHARED = {"api"}  # many services expose its metrics
+OF_ALL = {"kubernetes"}  # its metrics are about every namespace, and all of them are trusted
 
 
 @pytest.fixture(scope="module")
@@ -33,9 +34,12 @@ def test_every_selector_of_a_system_names_its_namespaces() -> None:
             continue
         (system,) = {alert.labels.system for alert in file.alerts()}
         believed = PLATFORM if system == speakers.PLATFORM else rule_set.systems[system].namespaces
-        assert bool(believed) is (system not in SHARED), system
+        assert bool(believed) is (system not in SHARED | OF_ALL), system
         for rule in (rule for group in yaml.safe_load(files[name])["groups"] for rule in group["rules"]):
             for metric, matchers in _read(rule["expr"]):
+                if system in OF_ALL:
+                    assert re.fullmatch(TRUSTED, metric), (name, metric)
+                    seen.add(system)
                 # The label `app` is what a pod says of itself, also beside `up`.
                 if believed and (not re.fullmatch(TRUSTED, metric) or (metric == "up" and "app" in matchers)):
                     assert matchers.get("namespace") == "|".join(believed), (name, metric)

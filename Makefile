@@ -65,7 +65,7 @@ unit: test-tools ## run the tests that need no cluster and no minutes; `make tes
 
 test-tools: $(ENVIRONMENT)
 	@$(PYTHON) -m local toolchain pulumi pulumi-resource-kubernetes kubectl prometheus promtool alertmanager amtool \
-		loki otelcol-contrib jaeger actionlint >/dev/null
+		loki otelcol-contrib jaeger actionlint replay-routes >/dev/null
 
 e2e: up ## run the tests that need the local cluster
 	@$(PYTHON) -m pytest -m e2e -n 4 --no-loadscope-reorder tests/e2e tests/observability $(ARGS)

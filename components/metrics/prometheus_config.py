@@ -9,9 +9,8 @@ from urllib.parse import urlsplit
 from alerting.durations import seconds
 from alerting.loader import write_yaml
 from components.metrics import scrape_claims
-from settings.apps import NODE_EXPORTER
+from settings.apps import NODE_EXPORTER, PROMETHEUS_RULES
 
-RULES_FOLDER = "/etc/prometheus/rules"
 CONFIG_FOLDER = "/etc/prometheus/config"
 
 # A restarted server takes over how long an alert has been active. By default it does so only from `for: 10m` on; all
@@ -102,7 +101,7 @@ def render(  # noqa: PLR0913 -- each sets a part of the configuration
             "external_labels": {"cluster": cluster, "prometheus_replica": "${POD_NAME}"},
         },
         "storage": {"exemplars": {"max_exemplars": 100_000}},
-        "rule_files": [f"{RULES_FOLDER}/*.yaml"],
+        "rule_files": [f"{PROMETHEUS_RULES}/*.yaml"],
         "alerting": {
             # All servers send each alert. Without the replica's name, Alertmanager recognizes them as one alert.
             "alert_relabel_configs": [{"action": "labeldrop", "regex": "prometheus_replica"}],

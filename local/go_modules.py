@@ -170,6 +170,15 @@ MODULES = (
         cpu_seconds=94,
     ),
     GoModule(
+        folder="replay-rules",
+        path="github.com/prometheus/prometheus",
+        version=_PROMETHEUS_MODULE,
+        packages=(".",),
+        program="replay-rules",
+        cpu_seconds=120,
+        cluster=False,
+    ),
+    GoModule(
         folder="replay-routes",
         path="github.com/prometheus/alertmanager",
         version=f"v{versions.ALERTMANAGER}",

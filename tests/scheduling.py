@@ -38,6 +38,8 @@ SLOW = (
     "tests/ops/drills/test_fire_alerts.py",
     "tests/ops/drills/test_kill_drill.py",
     "tests/ops/queries/test_check_queries.py",
+    "tests/ops/replay/test_command.py",
+    "tests/ops/replay/test_replay.py",
     "tests/ops/replay/test_routes_as_alertmanager.py",
     "tests/ops/test_drift.py",
     "tests/ops/messages/test_limits.py",

@@ -5,11 +5,12 @@ All times and durations of this folder are whole milliseconds; times count from 
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from dataclasses import asdict, dataclass
+from typing import Any
 
 SECOND = 1000
 MINUTE = 60 * SECOND
+HOUR = 60 * MINUTE
 # Constants of Prometheus' rule manager. An alert is sent again at the first evaluation after more than a minute; it is
 # valid for four of the longer of both intervals; a resolved alert is still sent for 15 minutes.
 _RESEND = MINUTE
@@ -17,7 +18,8 @@ _VALID_INTERVALS = 4
 _RESOLVED_IS_SENT = 15 * MINUTE
 
 
-class Sent(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Sent:
     """Times at which an alert is sent, with equal distances."""
 
     first: int
@@ -45,7 +47,7 @@ class Episode:
 
     def line(self) -> str:
         """The episode as one line of JSON, as the program `replay-routes` reads it."""
-        sent = [one._asdict() for one in self.sent]
+        sent = [asdict(one) for one in self.sent]
         return json.dumps({"labels": dict(self.labels), "starts": self.starts, "ends": self.ends, "sent": sent})
 
 
@@ -53,6 +55,11 @@ def parse(document: Mapping[str, Any]) -> Episode:
     """The episode of one line of JSON."""
     sent = tuple(Sent(**one) for one in document["sent"])
     return Episode(labels=document["labels"], starts=document["starts"], ends=document["ends"], sent=sent)
+
+
+def valid(interval: int) -> int:
+    """How long Alertmanager keeps a firing alert of which it hears nothing; its rule is evaluated every `interval`."""
+    return _VALID_INTERVALS * max(interval, _RESEND)
 
 
 def periods(
@@ -64,12 +71,11 @@ def periods(
     of the replay. The alert is sent as Prometheus sends it.
     """
     every = (_RESEND // interval + 1) * interval
-    valid = _VALID_INTERVALS * max(interval, _RESEND)
     result: list[Episode] = []
     spans = list(firing)
     for index, (starts, ends) in enumerate(spans):
         last = until if ends is None else ends - interval
-        sent = [Sent(starts, (last - starts) // every + 1, every, valid)]
+        sent = [Sent(starts, (last - starts) // every + 1, every, valid(interval))]
         if ends is not None:
             # A firing alert takes the place of a resolved one with the same labels.
             following = spans[index + 1][0] - 1 if index + 1 < len(spans) else until

@@ -16,7 +16,7 @@ ARGS ?=
 STACK ?= local
 
 .PHONY: up preview open drift down generate docs fmt check unit unit-all test-tools e2e test fire-alerts help help-all outputs \
-	kubectl deploy-dashboards check-queries kill-drill observability summary cost golden coverage mutants bench \
+	kubectl deploy-dashboards check-queries kill-drill observability summary replay cost golden coverage mutants bench \
 	bench-middleware load
 
 # `make help` lists the groups marked `##@`. `make help-all` lists those marked `##@@`, too.
@@ -65,7 +65,7 @@ unit: test-tools ## run the tests that need no cluster and no minutes; `make tes
 
 test-tools: $(ENVIRONMENT)
 	@$(PYTHON) -m local toolchain pulumi pulumi-resource-kubernetes kubectl prometheus promtool alertmanager amtool \
-		loki otelcol-contrib jaeger actionlint >/dev/null
+		loki otelcol-contrib jaeger actionlint replay-routes replay-rules >/dev/null
 
 e2e: up ## run the tests that need the local cluster
 	@$(PYTHON) -m pytest -m e2e -n 4 --no-loadscope-reorder tests/e2e tests/observability $(ARGS)
@@ -114,6 +114,10 @@ unit-all: test-tools ## run every test that needs no cluster, the slow ones incl
 
 summary: $(ENVIRONMENT) ## show how a change affects notifications, e.g. ARGS="--base origin/main --stack staging"
 	@$(PYTHON) -m ops preview-summary $(ARGS)
+
+replay: $(ENVIRONMENT) ## show who would have been notified by a change, from recorded data; ARGS="--stack staging --from 30d"
+	@$(PYTHON) -m local toolchain replay-routes replay-rules >/dev/null
+	@$(PYTHON) -m ops replay $(ARGS)
 
 cost: $(ENVIRONMENT) ## estimate a stack's capacity and monthly cost, e.g. ARGS="--stack production --versus staging"
 	@$(PYTHON) -m ops cost $(ARGS)

@@ -57,6 +57,8 @@ _COMPONENT_BASE = "-X k8s.io/component-base/version."
 KUBERNETES_MINOR = versions.KUBERNETES.split(".")[1]
 
 _PROVIDER = "github.com/pulumi/pulumi-kubernetes/provider/v4"
+# Prometheus releases 3.x.y are tagged v0.3xx.y as Go modules.
+_PROMETHEUS_MODULE = "v0.{}{:02d}.{}".format(*map(int, versions.PROMETHEUS.split(".")))
 
 MODULES = (
     GoModule(
@@ -128,8 +130,7 @@ MODULES = (
     GoModule(
         folder="prometheus",
         path="github.com/prometheus/prometheus",
-        # Prometheus releases 3.x.y are tagged v0.3xx.y as Go modules.
-        version="v0.{}{:02d}.{}".format(*map(int, versions.PROMETHEUS.split("."))),
+        version=_PROMETHEUS_MODULE,
         packages=("cmd/prometheus", "cmd/promtool"),
         # Only Kubernetes and file discovery: the SDKs of all clouds would be half of the build.
         tags=("remove_all_sd", "enable_kubernetes_sd"),
@@ -167,6 +168,24 @@ MODULES = (
         packages=("cmd/alertmanager", "cmd/amtool"),
         ldflags=_BUILDINFO + versions.ALERTMANAGER,
         cpu_seconds=94,
+    ),
+    GoModule(
+        folder="replay-rules",
+        path="github.com/prometheus/prometheus",
+        version=_PROMETHEUS_MODULE,
+        packages=(".",),
+        program="replay-rules",
+        cpu_seconds=120,
+        cluster=False,
+    ),
+    GoModule(
+        folder="replay-routes",
+        path="github.com/prometheus/alertmanager",
+        version=f"v{versions.ALERTMANAGER}",
+        packages=(".",),
+        program="replay-routes",
+        cpu_seconds=90,
+        cluster=False,
     ),
     GoModule(
         folder="etcd",

@@ -17,6 +17,7 @@ from ops.drills.kill_drill import kill_drill
 from ops.errors import OpsError, UsageError
 from ops.open_endpoints import open_endpoints
 from ops.queries.check_queries import check_queries
+from ops.replay.command import replay
 from ops.review.command import preview_summary
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -27,6 +28,7 @@ app.command("bench")(bench)
 app.command("check-queries")(check_queries)
 app.command("deploy-dashboards")(deploy_dashboards)
 app.command("preview-summary")(preview_summary)
+app.command("replay")(replay)
 app.command("cost")(cost)
 app.command("drift")(drift)
 

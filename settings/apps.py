@@ -19,6 +19,8 @@ class App:
 
 PROMETHEUS = App(name="prometheus", port=9090)
 ALERTMANAGER = App(name="alertmanager", port=9093)
+PROMETHEUS_RULES = "/etc/prometheus/rules"
+"""Folder of the rule files in Prometheus' pods. It also decides at which moments a group of rules is evaluated."""
 LOKI = App(name="loki", port=3100)
 JAEGER = App(name="jaeger", port=16686)
 GRAFANA = App(name="grafana", port=3000)

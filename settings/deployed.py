@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from alerting import loader, routing
-from alerting.files import ROOT
+from alerting.files import ROOT, RULES
 from settings import stack_files
 from settings.apps import speaking_namespaces
 
@@ -26,14 +26,15 @@ class Deployed:
 
 
 def read(stack: str, secret: Callable[[str, str], str], root: Path = ROOT) -> Deployed:
-    """What the stack with a file in `root` deploys.
+    """What the stack with a file in `root` deploys of the rules in `root`.
 
     `secret(form, key)` gives the text that stands for a secret; `form` is that of alerting.routing.Form, or empty.
     Raises RulesError or StackFileError with every problem, and ValueError for e-mail channels without an SMTP server.
     """
     written: Mapping[str, Any] = stack_files.read(stack, root).values
     values = stack_files.typed(written)
-    rule_set, routes = loader.load(), routing.load()
+    rules = root / RULES.relative_to(ROOT)
+    rule_set, routes = loader.load(rules), routing.load(rules)
     overrides = loader.overrides(cast(dict[str, Any], written.get("alertOverrides") or {}), rule_set)
     return Deployed(
         prometheus=loader.render(
@@ -52,5 +53,5 @@ def read(stack: str, secret: Callable[[str, str], str], root: Path = ROOT) -> De
             pagerduty_url=values.pagerduty_url,
             mute_windows=values.mute_windows,
         ),
-        templates=routing.message_templates(),
+        templates=routing.message_templates(rules),
     )

@@ -16,10 +16,10 @@ from components.kubernetes.labels import ACCESS, labels
 from components.kubernetes.pod_identity import PodIdentity
 from components.kubernetes.workload import stateful_app
 from components.metrics import prometheus_config
-from components.metrics.prometheus_config import CONFIG_FOLDER, RULES_FOLDER
+from components.metrics.prometheus_config import CONFIG_FOLDER
 from components.metrics.remote_write import ALL_METRICS, CopiedMetrics
 from settings import sizes, versions
-from settings.apps import PROMETHEUS
+from settings.apps import PROMETHEUS, PROMETHEUS_RULES
 from settings.quantities import quantity_bytes
 
 APP = PROMETHEUS.name
@@ -171,7 +171,7 @@ def _container(args: PrometheusArgs) -> ContainerArgsDict:
         "readiness_probe": pods.http_probe("/-/ready", "http"),
         "volume_mounts": [
             {"name": "config", "mount_path": CONFIG_FOLDER, "read_only": True},
-            {"name": "rules", "mount_path": RULES_FOLDER, "read_only": True},
+            {"name": "rules", "mount_path": PROMETHEUS_RULES, "read_only": True},
             {"name": "data", "mount_path": _DATA},
         ],
     }

@@ -10,9 +10,8 @@ from alerting.loader import write_yaml
 from components.metrics import cluster_jobs, scrape_claims
 from components.metrics.relabeling import ANNOTATION, POD, pod_labels, running, set_label
 from components.metrics.remote_write import ALL_METRICS, CopiedMetrics, remote_write
-from settings.apps import NODE_EXPORTER
+from settings.apps import NODE_EXPORTER, PROMETHEUS_RULES
 
-RULES_FOLDER = "/etc/prometheus/rules"
 CONFIG_FOLDER = "/etc/prometheus/config"
 
 # A restarted server takes over how long an alert has been active. By default it does so only from `for: 10m` on; all
@@ -103,7 +102,7 @@ def render(  # noqa: PLR0913 -- each sets a part of the configuration
             "external_labels": {"cluster": cluster, "prometheus_replica": "${POD_NAME}"},
         },
         "storage": {"exemplars": {"max_exemplars": 100_000}},
-        "rule_files": [f"{RULES_FOLDER}/*.yaml"],
+        "rule_files": [f"{PROMETHEUS_RULES}/*.yaml"],
         "alerting": {
             # All servers send each alert. Without the replica's name, Alertmanager recognizes them as one alert.
             "alert_relabel_configs": [{"action": "labeldrop", "regex": "prometheus_replica"}],

@@ -7,15 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jinja2
-
+from ops import report_page
 from ops.drills.report import EXPLANATION, Result, kind, summary
 from ops.drills.stages import Run, resolved_text, verdict
 from ops.errors import OpsError, UsageError
 
 LONGEST = 1800.0
 """Maximum seconds for a drill of all alerts."""
-_TEMPLATE = "report.html.j2"
+_TEMPLATE = Path(__file__).with_name("report.html.j2")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,18 +65,12 @@ def document(result: Result) -> dict[str, Any]:
 
 def page(result: Result) -> str:
     """A self-contained HTML page."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     span = max(result.ended - result.began, 1.0)
     rows = [
         {**_alert(run), "bars": _bars(run, result.began, span), "receivers": _receivers(run)} for run in result.runs
     ]
-    return environment.get_template(_TEMPLATE).render(
+    return report_page.render(
+        _TEMPLATE,
         result=document(result),
         rows=rows,
         good=sum(run.ok for run in result.runs),

@@ -28,7 +28,7 @@ def files(root: Path, ref: str) -> Generator[Path]:
     commit = identity(root, ref)
     entries = _git(root, "ls-tree", "--name-only", commit).decode().splitlines()
     wanted = [name for name in entries if name in _READ or (name.startswith("Pulumi.") and name.endswith(".yaml"))]
-    with tempfile.TemporaryDirectory(prefix="preview-summary-") as folder:
+    with tempfile.TemporaryDirectory(prefix="commit-") as folder:
         if wanted:
             with tarfile.open(fileobj=io.BytesIO(_git(root, "archive", commit, "--", *wanted))) as archive:
                 archive.extractall(folder, filter="data")

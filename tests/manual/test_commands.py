@@ -38,6 +38,7 @@ ELSEWHERE = {
     "observability": "tests/simulator/test_observability.py",
     "drift": "tests/ops/test_drift.py",
     "summary": "tests/ops/review/test_report.py",
+    "replay": "tests/ops/replay/test_command.py",
     "golden": "tests/golden/test_golden.py",
     "fmt": "Makefile",
 }

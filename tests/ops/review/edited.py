@@ -1,6 +1,7 @@
 """A small checkout that a test edits and compares with its original."""
 
 import shutil
+import subprocess
 from pathlib import Path
 
 from ops.review import snapshot
@@ -9,6 +10,12 @@ from tests.mock_engine import ROOT
 from tests.rules.fixed_rules import FIXTURES
 
 STACK = "staging"
+
+
+def git(folder: Path, *arguments: str) -> None:
+    """Run git in the folder, without the user's settings."""
+    identity = ("-c", "user.name=t", "-c", "user.email=t@example.test", "-c", "commit.gpgsign=false")
+    subprocess.run(["git", "-C", str(folder), *identity, *arguments], check=True, capture_output=True)
 
 
 class Copy:
@@ -36,3 +43,9 @@ class Copy:
     def read(self, stack: str = STACK) -> Snapshot:
         """The snapshot of this copy: what it would deploy."""
         return snapshot.read(self.folder, stack, name="copy")
+
+    def commit(self) -> None:
+        """Make the folder a git repository whose first commit contains it."""
+        git(self.folder, "init", "-q")
+        git(self.folder, "add", ".")
+        git(self.folder, "commit", "-q", "-m", "first")

@@ -1,9 +1,7 @@
 """The report on two commits: read through git, limited in length, and with all text of files escaped."""
 
 import re
-import subprocess
 from io import StringIO
-from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -16,14 +14,9 @@ from ops.review.report import Report
 from ops.review.resources import Destruction, Resources
 from ops.review.terminal import show
 from tests.mock_engine import ROOT, STACKS
-from tests.ops.review.edited import Copy
+from tests.ops.review.edited import Copy, git
 
 COMMITS = ("1" * 40, "2" * 40)
-
-
-def git(folder: Path, *arguments: str) -> None:
-    identity = ("-c", "user.name=t", "-c", "user.email=t@example.test", "-c", "commit.gpgsign=false")
-    subprocess.run(["git", "-C", str(folder), *identity, *arguments], check=True, capture_output=True)
 
 
 @pytest.mark.parametrize("stack", STACKS)
@@ -36,9 +29,7 @@ def test_this_checkout_does_not_differ_from_itself(stack: str) -> None:
 @pytest.fixture
 def repository(copy: Copy) -> Copy:
     """A git repository with one commit, which contains the copy."""
-    git(copy.folder, "init", "-q")
-    git(copy.folder, "add", ".")
-    git(copy.folder, "commit", "-q", "-m", "first")
+    copy.commit()
     return copy
 
 

@@ -1,0 +1,123 @@
+"""The replay of rules: a real Prometheus holds a recorded day, and the episodes are those of its own rules package."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import httpx
+import pytest
+
+from ops.errors import OpsError
+from ops.replay import rules
+from ops.replay.episodes import SECOND, Episode, periods
+from ops.replay.rules import Recorded
+from tests.ops.replay.conftest import START, UNTIL, Recording
+from tools.programs import eventually
+
+
+def document(*alerts: dict[str, Any], interval: str = "30s") -> str:
+    """A rule file with one group; JSON is YAML, too."""
+    return json.dumps({"groups": [{"name": "queues", "interval": interval, "rules": list(alerts)}]})
+
+
+@pytest.fixture
+def recorded(server: Recording) -> Recorded:
+    return Recorded(url=server.url, start=START, until=UNTIL, interval="1m", external_labels={"cluster": "shop"})
+
+
+def minutes(episodes: tuple[Episode, ...]) -> list[tuple[str, float, float | None]]:
+    """(queue, start, end) of each, in minutes, to half a minute; None: it still fires at the end."""
+
+    def rounded(at: int) -> float:
+        return (at - START) // (30 * SECOND) / 2
+
+    return [
+        (one.labels["queue"], rounded(one.starts), None if one.ends > UNTIL else rounded(one.ends)) for one in episodes
+    ]
+
+
+def raised(recorded: Recorded, **alert: Any) -> tuple[Episode, ...]:
+    found = rules.raised({"queues.yaml": document({"alert": "Full", "expr": "depth > 100", **alert})}, recorded)
+    assert not found.errors
+    return found.episodes
+
+
+def test_for_waits_and_a_short_excess_is_nothing(recorded: Recorded) -> None:
+    assert minutes(raised(recorded, **{"for": "5m"})) == [
+        ("gone", 5, 104.5),  # its last sample, at 99:45, counts for five minutes
+        ("mail", 65, 120),
+        ("flaps", 205, 210),
+        ("flaps", 220, 230),
+        ("open", 305, None),
+    ]
+
+
+def test_keep_firing_for_bridges_a_gap(recorded: Recorded) -> None:
+    found = minutes(raised(recorded, **{"for": "5m", "keep_firing_for": "10m"}))
+    assert [one for one in found if one[0] == "flaps"] == [("flaps", 205, 240)]
+
+
+def test_labels_are_expanded_and_those_of_the_server_added(recorded: Recorded) -> None:
+    expression = 'depth{queue="mail"} > 100'
+    (found,) = raised(recorded, expr=expression, labels={"team": "{{ $labels.queue }}-{{ $externalLabels.cluster }}"})
+    assert found.labels == {"alertname": "Full", "queue": "mail", "team": "mail-shop", "cluster": "shop"}
+
+
+def test_an_alert_is_sent_as_the_episodes_of_a_history_assume(recorded: Recorded) -> None:
+    """Two ways lead to an episode; Prometheus' own decides how often it is sent, and for how long."""
+    found = raised(recorded, expr='depth{queue=~"mail|open"} > 100')
+    for one in found:
+        ends = None if one.ends > UNTIL else one.ends
+        assert periods(one.labels, [(one.starts, ends)], interval=30 * SECOND, until=UNTIL) == [one]
+
+
+def test_rules_are_evaluated_at_the_instants_of_the_server(server: Recording, recorded: Recorded) -> None:
+    url, folder = server.url, server.folder
+
+    def evaluated() -> Any:
+        query = {"query": 'ALERTS{alertname="Always"}[1m]'}
+        series = httpx.get(f"{url}/api/v1/query", params=query).json()["data"]["result"]
+        return series and series[0]["values"][0][0] * 1000
+
+    instant = eventually(evaluated, what="the rule is not evaluated")
+    here = Recorded(url=url, start=START, until=UNTIL, interval="1m", folder=str(folder))
+    (found,) = rules.raised({"always.yaml": (folder / "always.yaml").read_text()}, here).episodes
+    assert START <= found.starts < START + 2 * SECOND
+    assert (instant - found.starts) % (2 * SECOND) == 0
+
+
+def test_the_cost_of_each_rule_is_told(recorded: Recorded) -> None:
+    found = rules.raised({"queues.yaml": document({"alert": "Full", "expr": "depth > 100"})}, recorded)
+    (cost,) = found.costs
+    # The first query asks for one instant, the second for 32, the third for the rest.
+    assert (cost.rule, cost.queries, cost.error) == ("Full", 3, "")
+    assert 500 < cost.samples < 1000
+
+
+def test_a_rule_that_cannot_be_replayed_does_not_stop_the_others(recorded: Recorded) -> None:
+    broken = {"alert": "Twice", "expr": "depth > 100", "labels": {"queue": "same"}}
+    found = rules.raised({"queues.yaml": document({"alert": "Full", "expr": "depth > 100"}, broken)}, recorded)
+    assert found.errors == {"Twice": "vector contains metrics with the same labelset after applying alert labels"}
+    assert {one.name for one in found.episodes} == {"Full"}
+
+
+def test_a_result_that_is_too_large_is_refused(recorded: Recorded) -> None:
+    small = replace(recorded, most_samples=100)
+    found = rules.raised({"queues.yaml": document({"alert": "Full", "expr": "depth > 100"})}, small)
+    assert found.errors == {"Full": "the expression returns more than 100 samples"}
+
+
+def test_a_server_that_does_not_answer_is_the_error_of_each_rule(recorded: Recorded) -> None:
+    away = replace(recorded, url="http://127.0.0.1:1")
+    found = rules.raised({"queues.yaml": document({"alert": "Full", "expr": "depth > 100"})}, away)
+    assert "connection refused" in found.errors["Full"]
+
+
+def test_a_time_that_ends_before_it_begins_is_refused(recorded: Recorded) -> None:
+    with pytest.raises(OpsError, match=r"-from is \d+, -until is \d+; allowed: from before until"):
+        rules.raised({"queues.yaml": document({"alert": "Full", "expr": "1"})}, replace(recorded, start=UNTIL))
+
+
+def test_a_file_with_a_wrong_rule_is_refused(recorded: Recorded) -> None:
+    with pytest.raises(OpsError, match=r"Full.*parse error"):
+        rules.raised({"queues.yaml": document({"alert": "Full", "expr": "depth >"})}, recorded)

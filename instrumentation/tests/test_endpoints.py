@@ -143,7 +143,8 @@ def front_end(folder: Path, make: Callable[[FastAPI], Any]) -> Service:
 def test_the_files_of_a_front_end_are_one_endpoint(tmp_path: Path) -> None:
     service = front_end(tmp_path, lambda app: app.frontend("/", directory=tmp_path))
     for path in ("/", "/assets/app.js", "/index.html", "/api/items/5"):
-        assert service.ask(path).status == 200
+        answer = service.ask(path)
+        assert (answer.status, answer.error) == (200, None)
     assert service.counts() == {("GET", "/{path}", "200"): 3, ("GET", "/api/items/{item_id}", "200"): 1}
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from local import debian, node_process
-from local.cluster import _PACKAGES
+from local.cluster import PACKAGES
 from local.paths import ROOT, cache
 from tests.e2e.conftest import eventually
 
@@ -30,7 +30,7 @@ def _host() -> dict[str, object]:
     firewall = {}
     for program in ("iptables-nft-save", "iptables-legacy-save", "ip6tables-nft-save"):
         saved = subprocess.run(
-            ["chroot", debian.root("node", _PACKAGES), f"/usr/sbin/{program}"],
+            ["chroot", debian.root("node", PACKAGES), f"/usr/sbin/{program}"],
             capture_output=True,
             text=True,
             check=False,
@@ -108,7 +108,7 @@ def _local(checkout: Path, *arguments: str) -> str:
 
 
 def test_a_second_checkout_runs_beside_the_first_and_leaves_nothing_behind(checkout: Path) -> None:
-    debian.root("node", _PACKAGES)
+    debian.root("node", PACKAGES)
     before, namespaces_before = _host(), _namespaces()
     cached = {path.name for path in cache().iterdir()}
 

@@ -112,13 +112,18 @@ def test_loki_refuses_with_file_rule_text_and_reason() -> None:
     ]
 
 
+_TITLE = STAGING.templates.split("| toUpper", maxsplit=1)[0]
+LINE_OF_TITLE = _TITLE.count("\n") + 1
+
+
 @pytest.mark.parametrize(
     ("old", "new", "problem"),
     [
         (
             "toUpper",
             "upper",
-            'rules/notifications.tmpl: amtool: template: notifications.tmpl:12: function "upper" not defined\n      [{{ .Status | upper }}',
+            f'rules/notifications.tmpl: amtool: template: notifications.tmpl:{LINE_OF_TITLE}: function "upper" not defined\n'
+            "      [{{ .Status | upper }}",
         ),
         (
             "{{ . }}{{ end }}{{ end }}",
@@ -138,7 +143,7 @@ def test_alertmanager_refuses_messages_that_cannot_be_rendered() -> None:
     templates = STAGING.templates.replace("{{ .Status | toUpper }}", "{{ .State }}", 1)
     title, message = sorted(problems(texts(alertmanager=config, templates=templates)))
     assert title.startswith(
-        'rules/notifications.tmpl: amtool: template: notifications.tmpl:12:4: executing "title" at <.State>: '
+        f'rules/notifications.tmpl: amtool: template: notifications.tmpl:{LINE_OF_TITLE}:4: executing "title" at <.State>: '
         "can't evaluate field State in type template.Data\n      [{{ .State }}"
     )
     assert message.startswith("rules/routing.yaml: message {{ template `none` }}: amtool: template: :1:")

@@ -60,15 +60,15 @@ def test_a_request_is_found_by_its_id_with_fields_of_the_right_types(
     with log_pipeline(tmp_path, endpoint(applied)) as pipeline:
         write(
             pipeline,
-            line("r-1", service="orders", project_id="atlas", level="ERROR", trace_id=trace, duration_ms=12.5),
-            line("r-2", service="orders", project_id=7, duration_ms="long", message={"not": "a text"}),
+            line("r-1", service="checkout", project_id="atlas", level="ERROR", trace_id=trace, duration_ms=12.5),
+            line("r-2", service="checkout", project_id=7, duration_ms="long", message={"not": "a text"}),
             line("r-3", service="x" * 400, **fields),
             json.dumps({"message": "of no request"}),
             "plain text",
         )
         first, second, third = (one(applied, name) for name in ("r-1", "r-2", "r-3"))
         eventually(lambda: len(pipeline.sink.lines) == 5, seconds=ARRIVES, what="Loki has not all lines")
-        (found,) = documents(applied, service="orders", project_id="atlas")
+        (found,) = documents(applied, service="checkout", project_id="atlas")
         gateway_log = (pipeline.gateway.folder / "log").read_text()
     assert found["_id"] == first["_id"]
     source = first["_source"]

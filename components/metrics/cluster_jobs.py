@@ -51,25 +51,24 @@ def jobs(scrape_interval: str, *, verify_kubelets: bool = False) -> list[dict[st
 
     With `verify_kubelets`, the cluster's CA must have signed the certificates of kubelets.
     """
-    kubelets = _of_nodes(verified=verify_kubelets)
     shortest = max(scrape_interval, _API_SERVER_INTERVAL, key=seconds)
-    return [_kubelet(kubelets), _containers(kubelets), _api_server(shortest), _dns()]
+    return [_kubelet(verified=verify_kubelets), _containers(verified=verify_kubelets), _api_server(shortest), _dns()]
 
 
-def _kubelet(kubelets: dict[str, Any]) -> dict[str, Any]:
+def _kubelet(*, verified: bool) -> dict[str, Any]:
     return {
         "job_name": "kubelet",
-        **kubelets,
+        **_of_nodes(verified=verified),
         "metric_relabel_configs": [_keep(["__name__"], _any(KUBELET))],
     }
 
 
-def _containers(kubelets: dict[str, Any]) -> dict[str, Any]:
+def _containers(*, verified: bool) -> dict[str, Any]:
     """Use of processor, memory and network, from the cAdvisor in each kubelet."""
     return {
         "job_name": "cadvisor",
         "metrics_path": "/metrics/cadvisor",
-        **kubelets,
+        **_of_nodes(verified=verified),
         # Samples have times of their own. Without this, a container that is gone seems to exist for 5 minutes more.
         "track_timestamps_staleness": True,
         "metric_relabel_configs": [

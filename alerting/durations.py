@@ -6,6 +6,8 @@ from typing import Annotated
 from pydantic import AfterValidator
 
 _UNITS = {"y": 31_536_000.0, "w": 604_800.0, "d": 86_400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+_LONGEST = (2**63 - 1) / 1e9
+"""Seconds, 292 years: programs in Go count nanoseconds in 64 bits, and refuse more."""
 _DURATION = re.compile("".join(rf"(?:(?P<{unit}>[0-9]+){unit})?" for unit in _UNITS))
 
 
@@ -16,7 +18,10 @@ def seconds(text: str) -> float:
         return 0.0
     if not text or match is None:
         raise ValueError("must be a Prometheus duration such as 30s, 5m, 1h30m or 15d")
-    return sum(float(count) * _UNITS[unit] for unit, count in match.groupdict().items() if count)
+    total = sum(float(count) * _UNITS[unit] for unit, count in match.groupdict().items() if count)
+    if total > _LONGEST:
+        raise ValueError("must be a Prometheus duration of at most 292y")
+    return total
 
 
 def _checked(text: str) -> str:

@@ -7,6 +7,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
+from settings.types import PORT
+
 ALL = "all"
 """Name under which a registry holds the images of every registry that has no replacement of its own."""
 REGISTRIES = ("docker.io", "quay.io", "registry.k8s.io")
@@ -26,7 +28,8 @@ def _known(registries: dict[str, str]) -> dict[str, str]:
     return registries
 
 
-_Place = Annotated[str, Field(pattern=r"^[a-z0-9.-]+(:[1-9]\d{0,4})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*$")]
+_PLACE = rf"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:{PORT})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*$"
+_Place = Annotated[str, Field(pattern=_PLACE)]
 ImageRegistry = Annotated[dict[str, _Place], AfterValidator(_known)]
 UserName = Annotated[str, Field(pattern=r"^[^\s:]*$")]
 

@@ -1,13 +1,14 @@
 """Where the pods of a part run, and how much CPU they reserve. The value of the key podSettings."""
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
 from settings.apps import AGENT, ALERTMANAGER, GATEWAY, GRAFANA, JAEGER, KUBE_STATE_METRICS, LOKI, NODE_EXPORTER
 from settings.apps import PROMETHEUS as _PROMETHEUS
+from settings.types import OBJECT_NAME, LabelName, LabelValue
 
 ALL = "all"
 """Name under which settings count for every part that does not run on every node."""
@@ -16,9 +17,9 @@ _APPS = (_PROMETHEUS, ALERTMANAGER, LOKI, JAEGER, GRAFANA, KUBE_STATE_METRICS)
 PARTS = (ALL, *(app.name for app in _APPS), GATEWAY, *ON_EVERY_NODE)
 ALLOWED = (
     f"an object: part ({', '.join(PARTS)}) -> an object with any of nodeSelector (label -> value), tolerations (a list "
-    "of objects with key, operator, value, effect, tolerationSeconds), priorityClass (a name), cpu (such as 500m or 2) "
-    f"and spread (preferred or required); {' and '.join(ON_EVERY_NODE)} run on every node, and take only priorityClass "
-    "and cpu"
+    "of objects with key, operator, value, effect, tolerationSeconds, as Kubernetes takes them), priorityClass (a "
+    "name), cpu (such as 500m or 2) and spread (preferred or required); "
+    f"{' and '.join(ON_EVERY_NODE)} run on every node, and take only priorityClass and cpu"
 )
 
 
@@ -27,21 +28,31 @@ class _Model(BaseModel):
 
 
 class Toleration(_Model):
-    """A toleration of Kubernetes; a field that is not set is left out."""
+    """A toleration as Kubernetes takes it; a field that is not set is left out."""
 
-    key: str | None = None
+    key: LabelName | None = None
     operator: Literal["Exists", "Equal"] | None = None
-    value: str | None = None
+    value: LabelValue | None = None
     effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
-    toleration_seconds: Annotated[int, Field(ge=0)] | None = None
+    toleration_seconds: Annotated[int, Field(ge=0, le=2**63 - 1)] | None = None
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.operator == "Exists" and self.value:
+            raise ValueError("Exists takes no value")
+        if self.key is None and self.operator != "Exists":
+            raise ValueError("without a key, only Exists is allowed")
+        if self.toleration_seconds is not None and self.effect != "NoExecute":
+            raise ValueError("tolerationSeconds is allowed with NoExecute only")
+        return self
 
 
 class PodSettings(_Model):
     """What a stack sets for a part; None for what it leaves to `all`, or to the part's own default."""
 
-    node_selector: dict[str, str] | None = None
+    node_selector: dict[LabelName, LabelValue] | None = None
     tolerations: list[Toleration] | None = None
-    priority_class: Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$")] | None = None
+    priority_class: Annotated[str, Field(pattern=OBJECT_NAME, min_length=1, max_length=253)] | None = None
     cpu: Annotated[str, Field(pattern=r"^([1-9]\d*m|[1-9]\d*|\d+\.\d{1,3})$")] | None = None
     spread: Literal["preferred", "required"] | None = None
 

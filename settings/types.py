@@ -12,11 +12,28 @@ HTTPS = "an https URL without login, query and fragment"
 BACKEND_URL = HTTPS + "; http only for a host inside the cluster (ends in .svc)"
 
 
+# The characters of a URL, without those that mean something where it is written: `$` and braces in Kubernetes, Loki
+# and templates, `;` in grafana.ini. Go refuses a `%` without two digits, also in a host.
+_WRITTEN = re.compile(
+    r"https?://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?"
+    r"(/([A-Za-z0-9_.~!&'()*+,=:@/-]|%[0-9A-Fa-f]{2})*)?"
+)
+PORT = r"([1-9][0-9]{0,3}|[1-5][0-9]{4}|6([0-4][0-9]{3}|5([0-4][0-9]{2}|5([0-2][0-9]|3[0-5]))))"
+"""Pattern of a port."""
+_NAME = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?"
+_LABEL = r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?"
+LabelName = Annotated[str, Field(pattern=rf"^({_NAME}(\.{_NAME})*/)?{_LABEL}$", max_length=317)]
+"""Name of a label of Kubernetes; before a slash, it may have a host name of at most 253 characters."""
+LabelValue = Annotated[str, Field(pattern=rf"^({_LABEL})?$")]
+"""Value of a label of Kubernetes."""
+OBJECT_NAME = rf"^({_NAME}(\.{_NAME})*)?$"
+"""Pattern of the name of an object of Kubernetes, or of an empty text. It has at most 253 characters."""
+
+
 def _url(text: str) -> str:
     # A login would end up in ConfigMaps and in the state. urlsplit itself rejects an invalid port or address.
     parts = urlsplit(text)
-    fits = parts.scheme in ("http", "https") and parts.hostname and (parts.port or 1) > 0
-    if not fits or "@" in parts.netloc or parts.query or parts.fragment or re.search(r"\s", text):
+    if not _WRITTEN.fullmatch(text) or parts.port == 0:
         raise ValueError(URL)
     return text
 

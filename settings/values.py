@@ -19,6 +19,8 @@ from settings.sizes import LOKI_RETENTION_ALLOWED, loki_retention_problem
 from settings.types import (
     BACKEND_URL,
     METRIC_NAMES,
+    OBJECT_NAME,
+    PORT,
     URL,
     BackendUrl,
     BucketName,
@@ -32,6 +34,7 @@ from settings.types import (
 )
 
 _DURATION = "a Prometheus duration above zero such as"
+_IMAGE = r"[a-z0-9][a-z0-9._/:-]*(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}|@sha256:[0-9a-f]{64})"
 _PAGES: dict[str, App] = {
     "prometheusUrl": PROMETHEUS,
     "alertmanagerUrl": ALERTMANAGER,
@@ -56,9 +59,7 @@ class Values(EksValues):
     namespace: Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,55}[a-z0-9])?$")] = allowed(
         "a DNS label of at most 57 characters (small letters, digits and `-`) that nothing else uses"
     )
-    storage_class: Annotated[str, Field(pattern=r"^([a-z0-9]([a-z0-9.-]*[a-z0-9])?)?$")] = allowed(
-        "a storage class's name"
-    )
+    storage_class: Annotated[str, Field(pattern=OBJECT_NAME, max_length=253)] = allowed("a storage class's name")
     protect: bool = allowed("true or false")
 
     prometheus_replicas: Annotated[int, Field(ge=1, le=10)] = allowed("a whole number from 1 to 10")
@@ -80,10 +81,10 @@ class Values(EksValues):
         f"{_DURATION} 4h, longer than groupInterval and at most {RETENTION}, for which Alertmanager remembers a "
         "notification"
     )
-    smtp_smarthost: Annotated[str, Field(pattern=r"^([A-Za-z0-9][A-Za-z0-9.-]*:[1-9]\d{0,4})?$")] = allowed(
+    smtp_smarthost: Annotated[str, Field(pattern=rf"^([A-Za-z0-9][A-Za-z0-9.-]*:{PORT})?$")] = allowed(
         "host:port of an SMTP server"
     )
-    smtp_from: Annotated[str, Field(pattern=r"^([^@\s]+@[^@\s]+)?$")] = allowed("an e-mail address")
+    smtp_from: Annotated[str, Field(pattern=r"^([^@\s{}<>]+@[^@\s{}<>]+)?$")] = allowed("an e-mail address")
     smtp_username: Annotated[str, Field(pattern=r"^\S*$")] = allowed("a user name without blanks")
     smtp_require_tls: bool = allowed("true or false; false only for a server inside the cluster (ends in .svc)")
     pagerduty_url: BackendUrl = allowed(BACKEND_URL)
@@ -201,7 +202,7 @@ class Values(EksValues):
     @field_validator("simulator_image")
     @classmethod
     def _pinned(cls, text: str) -> str:
-        if text and not re.fullmatch(r"[\w./:-]+(:[\w.-]+|@sha256:[0-9a-f]{64})", text):
+        if text and not re.fullmatch(_IMAGE, text):
             raise ValueError("must name a tag or digest")
         return text
 

@@ -12,7 +12,7 @@ from pydantic.alias_generators import to_camel
 
 from settings.eks import addons
 from settings.quantities import Quantity, at_least
-from settings.types import HTTPS, BucketName, OptionalHttpsUrl, allowed, quantity
+from settings.types import HTTPS, OBJECT_NAME, BucketName, OptionalHttpsUrl, allowed, quantity
 
 Page = Literal["grafana", "prometheus", "alertmanager", "jaeger"]
 """An app with a web page."""
@@ -142,9 +142,7 @@ class EksValues(BaseModel):
         "the ARN of a certificate in awsRegion and awsAccountId; only when ingress is not none"
     )
     ingress: Literal["none", "internal", "internet-facing"] = allowed("none, internal or internet-facing")
-    ingress_class: Annotated[str, Field(pattern=r"^([a-z0-9]([a-z0-9.-]*[a-z0-9])?)?$")] = allowed(
-        "an ingress class's name"
-    )
+    ingress_class: Annotated[str, Field(pattern=OBJECT_NAME, max_length=253)] = allowed("an ingress class's name")
     ingress_allowed_cidrs: tuple[Cidr, ...] = allowed(f"{_CIDRS}; at least one when ingress is not none, and only then")
     load_balancer_cidrs: tuple[Cidr, ...] = allowed(
         f"{_CIDRS}, those of the load balancer's subnets; at least one when ingress is not none, and only then"

@@ -1,0 +1,105 @@
+"""Values at the edge of what a setting takes: what the programs behind it refuse, the setting refuses."""
+
+import pytest
+
+from settings import parsing
+from tests.mock_engine import stack_config
+
+LOCAL = parsing.typed(stack_config("local"))
+"""tests/accepted asks the programs themselves, with values that are drawn."""
+
+
+def refused(key: str, value: object) -> bool:
+    """Whether this value of a setting is refused, with its key."""
+    _, problems = parsing.each_value({**LOCAL, key: value})
+    assert all(line.startswith((f"observability:{key}: ", f"observability:{key}.")) for line in problems)
+    return bool(problems)
+
+
+@pytest.mark.parametrize("key", ["prometheusRetention", "jaegerRetention", "lokiRetention", "groupWait"])
+def test_a_duration_is_one_that_64_bits_of_nanoseconds_hold(key: str) -> None:
+    assert not refused(key, "292y")
+    assert refused(key, "293y")
+
+
+@pytest.mark.parametrize("key", ["prometheusStorage", "lokiMemory", "collectorMemory", "grafanaStorage"])
+def test_a_quantity_is_one_that_64_bits_of_bytes_hold(key: str) -> None:
+    assert not refused(key, "1024Pi")
+    assert refused(key, "1025Pi")
+
+
+PARTS = {
+    "http://a/%zz": "Go refuses the escape",
+    "http://a%41/": "Go refuses an escape in a host",
+    "http://[fe80::1%eth0]/": "a zone",
+    "http://a/\x7f": "a control character",
+    "http://a/{{x": "a template in an annotation, which Prometheus refuses",
+    "http://a/$(POD_NAME)": "Kubernetes replaces it in an argument",
+    "http://a/${POD_IP}": "Loki replaces it in its configuration",
+    "http://a/;b": "a comment in grafana.ini",
+    'http://a/"b': "no character of a URL",
+    "http://a\\b/": "no character of a host",
+    "http://exämple.com/": "has to be written as DNS has it",
+    "HTTP://a/": "the scheme is compared in small letters",
+    "http://a:0": "no port",
+    "http://a:65536": "no port",
+}
+
+
+@pytest.mark.parametrize("url", PARTS)
+@pytest.mark.parametrize("key", ["prometheusUrl", "runbookBaseUrl"])
+def test_a_url_has_only_what_every_program_reads_as_written(key: str, url: str) -> None:
+    assert refused(key, url), PARTS[url]
+
+
+@pytest.mark.parametrize(
+    "url", ["http://a", "https://a.b-c_d.e:8443/f/%2Fg/", "http://[2001:db8::1]:9090/x", "http://a/~b/(c)'d,e=f"]
+)
+def test_a_usual_url_is_accepted(url: str) -> None:
+    assert not refused("prometheusUrl", url)
+
+
+@pytest.mark.parametrize(
+    ("key", "good", "bad"),
+    [
+        ("smtpSmarthost", "mail.example.com:65535", "mail.example.com:65536"),
+        ("smtpSmarthost", "mail.example.com:1", "mail.example.com:0"),
+        ("smtpFrom", "alerts@example.com", "{{a@example.com"),
+        ("storageClass", "fast.ssd-1", "fast..ssd"),
+        ("storageClass", "a" * 253, "a" * 254),
+        ("storageClass", "a.b", "a.-b"),
+        ("ingressClass", "alb", "a.-b"),
+        ("simulatorImage", "registry:5000/team/simulator:V1.2_a", "registry:5000/Team/simulator:1"),
+        ("simulatorImage", "simulator@sha256:" + "0" * 64, "simülator:1"),
+    ],
+)
+def test_names_and_ports_are_those_of_kubernetes(key: str, good: str, bad: str) -> None:
+    assert not refused(key, good)
+    assert refused(key, bad)
+
+
+def toleration(**fields: object) -> dict[str, object]:
+    return {"all": {"tolerations": [fields]}}
+
+
+@pytest.mark.parametrize(
+    ("good", "bad"),
+    [
+        ({"all": {"nodeSelector": {"example.com/pool": "Fast_1"}}}, {"all": {"nodeSelector": {"a b": "fast"}}}),
+        ({"all": {"nodeSelector": {"pool": ""}}}, {"all": {"nodeSelector": {"pool": "x" * 64}}}),
+        ({"all": {"priorityClass": "a.b-1"}}, {"all": {"priorityClass": "a..b"}}),
+        (toleration(operator="Exists"), toleration(operator="Exists", value="x")),
+        (toleration(key="a", value="b"), toleration(value="b")),
+        (toleration(key="example.com/a"), toleration(key="a b")),
+        (toleration(key="a", effect="NoExecute", tolerationSeconds=5), toleration(key="a", tolerationSeconds=5)),
+    ],
+)
+def test_where_pods_run_is_said_as_kubernetes_takes_it(good: object, bad: object) -> None:
+    assert not refused("podSettings", good)
+    assert refused("podSettings", bad)
+
+
+@pytest.mark.parametrize("place", ["host:65536", "host:0", "-host", "host.", "host/Folder"])
+def test_a_registry_is_the_beginning_of_an_image_s_name(place: str) -> None:
+    assert not refused("imageRegistry", {"all": "host-1.example:65535/folder/b_c"})
+    assert refused("imageRegistry", {"all": place})

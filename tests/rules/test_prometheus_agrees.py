@@ -24,6 +24,13 @@ EXPERIMENTAL = [
     *(f"ts_of_{name}_over_time(up[5m]) > 1" for name in ("first", "last", "max", "min")),
     *(f"up > {call}" for call in ("max_of(1, 2)", "min_of(1, 2)", "start()", "end()", "range()", "step()")),
 ]  # fmt: skip
+ALTERNATIVES = [
+    'x{a="b" or c="d"} > 1',
+    '{a="b" or c="d"}',
+    'sum(rate(x{a="b" or c="d"}[5m]))',
+    'max_over_time(x{a="b" or c="d"}[5m:1m]) > 1',
+    'y and on () x{a="b" or c="d"}',
+]
 NO_VECTOR = {
     "up[5m]": "a range vector",
     "(up[5m])": "a range vector",
@@ -53,6 +60,12 @@ def test_experimental_functions_are_refused_as_by_prometheus(tmp_path: Path) -> 
     for expression in EXPERIMENTAL:
         assert "promql-experimental-functions" in (expressions.problem(expression) or ""), expression
     assert refused(tmp_path, EXPERIMENTAL) == EXPERIMENTAL
+
+
+def test_alternatives_of_matchers_are_refused_as_by_prometheus(tmp_path: Path) -> None:
+    assert refused(tmp_path, ALTERNATIVES) == ALTERNATIVES
+    for expression in ALTERNATIVES:
+        assert "`or` between matchers" in (expressions.problem(expression) or ""), expression
 
 
 def test_fill_modifiers_have_a_flag_of_their_own(tmp_path: Path) -> None:

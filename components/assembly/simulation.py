@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import pulumi
 
+from alerting.durations import seconds
 from components.collector import agent as collector_agent
 from components.grafana import server
 from components.kubernetes.endpoints import Endpoint, endpoint
@@ -56,7 +57,12 @@ def simulation(
                 "namespace": namespace,
                 "image": settings.simulator_image,
                 "scraper": scraper,
-                "traces": {"endpoint": otlp_url, "agent": agent},
+                "traces": {
+                    "endpoint": otlp_url,
+                    "agent": agent,
+                    "percentage": values.trace_sampling_percentage,
+                    "slow": seconds(values.trace_slower_than),
+                },
             },
             opts,
         )

@@ -19,6 +19,10 @@ class Traces(TypedDict):
     """Base URL of the agent for OTLP over HTTP."""
     agent: NetworkPolicyPeerArgsDict
     """The agent's pods."""
+    percentage: float
+    """Share of the traces that are kept, besides those with an error and slow ones."""
+    slow: float
+    """Seconds from which a trace is slow."""
 
 
 class SimulatorArgs(TypedDict):
@@ -53,6 +57,8 @@ class Simulator(pulumi.ComponentResource):
             }
             if traces:
                 env["OTEL_EXPORTER_OTLP_ENDPOINT"] = traces["endpoint"]
+                env["OBSERVABILITY_EXEMPLAR_PERCENTAGE"] = str(traces["percentage"])
+                env["OBSERVABILITY_EXEMPLAR_SLOWER_THAN"] = str(traces["slow"])
             app_deployment(
                 name if len(programs) == 1 else f"{name}-{program.role}",
                 {

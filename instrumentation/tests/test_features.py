@@ -207,6 +207,8 @@ TEXTS = {
     "log_level": "debug",
     "log_requests": "false",
     "tracing": "false",
+    "exemplar_percentage": "10",
+    "exemplar_slower_than": "2.5",
 }
 
 

@@ -5,6 +5,7 @@ import gc
 import json
 import math
 import os
+import random
 import subprocess
 import sys
 import threading
@@ -16,6 +17,7 @@ import pytest
 from fastapi import FastAPI
 from observability_fastapi import LABELS, endpoints
 from observability_fastapi.counting.metrics import Form, Labels, RequestMetrics, Series
+from observability_fastapi.exemplars import Sampling
 from observability_fastapi.failures import PARTS
 from opentelemetry.sdk.trace import TracerProvider
 from prometheus_client import Counter
@@ -85,6 +87,48 @@ def test_an_exemplar_names_a_trace_that_is_recorded() -> None:
     assert exemplar.startswith("request_duration_seconds_bucket{")
     assert f'trace_id="{trace}"' in exemplar
     assert trace not in service.ask("/metrics").text
+
+
+def _exemplars(status: int, seconds: float) -> tuple[list[str], list[str]]:
+    """Traces of requests with this status and duration, and those of them that the metrics name."""
+    ids = random.Random(4)  # noqa: S311 -- always the same; ids that follow one another have nearly the same hash
+    traces = [f"{ids.getrandbits(128):032x}" for _ in range(100)]
+    named: list[str] = []
+    times = iter(range(10**6))
+    tracer = TracerProvider(shutdown_on_exit=False).get_tracer("test")
+    app = FastAPI()
+
+    @app.get("/answer")
+    async def answer() -> PlainTextResponse:  # pyright: ignore[reportUnusedFunction]
+        return PlainTextResponse("", status)
+
+    sampling = {"exemplar_percentage": 10, "exemplar_slower_than": 2}
+    service = Service(app, tracer=tracer, clock=lambda: next(times) * seconds, **sampling)
+    for trace in traces:
+        service.ask("/answer", headers={"traceparent": f"00-{trace}-b7ad6b7169203331-01"})
+        page = service.ask("/metrics", headers=OPEN_METRICS).text
+        if f'trace_id="{trace}"' in page:
+            named.append(trace)
+    return traces, named
+
+
+def test_exemplars_name_only_traces_that_the_collector_keeps() -> None:
+    traces, named = _exemplars(200, 0.0)
+    # A gateway's own decision about the same ids: tests/collector/test_sampling.py compares both.
+    assert named == [trace for trace in traces if Sampling(10, 2).keeps(int(trace, 16), 200, 0)]
+    assert 0 < len(named) < 30
+
+
+@pytest.mark.parametrize(("status", "seconds"), [(500, 0.0), (503, 0.0), (200, 2.0)])
+def test_failed_and_slow_requests_are_exemplars_whatever_their_share(status: int, seconds: float) -> None:
+    traces, named = _exemplars(status, seconds)
+    assert named == traces
+
+
+@pytest.mark.parametrize(("percentage", "kept"), [(0, 0), (100, 1000)])
+def test_no_share_keeps_none_and_the_whole_keeps_all(percentage: float, kept: int) -> None:
+    sampling, ids = Sampling(percentage, 5), random.Random(4)  # noqa: S311 -- as above
+    assert sum(sampling.keeps(ids.getrandbits(128), 404, 1) for _ in range(1000)) == kept
 
 
 @pytest.mark.parametrize("flags", ["00", "01"])

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from observability_fastapi.exemplars import Sampling
 
 from components.collector import agent_config, gateway_config
 from components.collector.agent_config import AgentConfig
@@ -157,6 +158,9 @@ def test_errors_slow_ones_and_a_tenth_of_the_rest_are_kept_whole_all_are_counted
     record_property("exemplars", len(named))
     rest = TRACES - ERRORS - SLOW
     assert 0.07 * rest <= len(kept_of_rest) <= 0.13 * rest
+    # The FastAPI package decides by the same function which requests become exemplars.
+    package = Sampling(10, 1)
+    assert kept_of_rest == {t for t in traces[ERRORS + SLOW :] if package.keeps(int(t, 16), 200, 0.02)}
     # Before, nine of ten led nowhere.
     assert named <= sink.spans.keys()
     assert all(sorted(names) == ["work-0", "work-1", "work-2"] for names in sink.spans.values())

@@ -175,6 +175,15 @@ def test_a_disabled_alert_is_in_no_output_and_no_rule_file(program: Program) -> 
     assert "alert: Watchdog" not in recorded.one("ConfigMap", "prometheus-rules").inputs["data"]["platform.yaml"]
 
 
+def test_simulated_services_know_which_traces_the_gateways_keep(program: Program) -> None:
+    recorded = program("local", traceSamplingPercentage="12.5", traceSlowerThan="1m500ms")
+    (pod,) = [one.pod for one in recorded.pods if one.object_name == "api"]
+    assert pod
+    environment = {one["name"]: one.get("value") for one in pod["spec"]["containers"][0]["env"]}
+    assert environment["OBSERVABILITY_EXEMPLAR_PERCENTAGE"] == "12.5"
+    assert environment["OBSERVABILITY_EXEMPLAR_SLOWER_THAN"] == "60.5"
+
+
 def test_production_runs_no_simulator(program: Program) -> None:
     recorded = program("production")
     assert {one.object_name for one in recorded.pods} == {

@@ -12,9 +12,12 @@ from prometheus_client import CollectorRegistry
 
 from observability_fastapi.counting import compatibility
 from observability_fastapi.counting.metrics import LABELS
+from observability_fastapi.exemplars import EVERY_TRACE
 from observability_fastapi.settings import RESERVED_PROJECTS, InstrumentationError, Options, Settings
 
 LARGEST_LIMIT = 10_000
+LONGEST_TRACE = 3600.0
+"""Seconds: a trace that takes longer is slow for every stack (`traceSlowerThan` is at most 1h)."""
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _SERVICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,127}")
 _PATH = re.compile(r"/[^\s?#{}]*")
@@ -95,6 +98,11 @@ def _numbers(settings: Settings) -> Iterable[str]:
         value = getattr(settings, key)
         if isinstance(value, bool) or not (isinstance(value, int) and 0 <= value <= LARGEST_LIMIT):
             yield f"{key} is {value!r}; allowed: 0 to {LARGEST_LIMIT}"
+    for key, most in (("exemplar_percentage", EVERY_TRACE), ("exemplar_slower_than", LONGEST_TRACE)):
+        value = getattr(settings, key)
+        # Not a number is not between two numbers.
+        if isinstance(value, bool) or not (isinstance(value, int | float) and 0 <= value <= most):
+            yield f"{key} is {value!r}; allowed: 0 to {most:g}"
     bounds = list(settings.buckets)
     if not bounds or bounds != sorted(set(bounds)) or not 0 < bounds[0] <= bounds[-1] < math.inf:
         yield f"buckets is {list(settings.buckets)!r}; allowed: rising seconds above 0, without +Inf"

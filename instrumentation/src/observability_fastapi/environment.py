@@ -36,6 +36,7 @@ _SWITCHED = (_switch, "true or false")
 _TEXT = (_text, "a text")
 _LIST = (_list, "texts with commas between")
 _WHOLE = (int, "a whole number")
+_NUMBER = (float, "a number")
 _READERS: dict[str, tuple[Callable[[str], Any], str]] = {
     "project_header": _TEXT,
     "project_pattern": _TEXT,
@@ -57,6 +58,8 @@ _READERS: dict[str, tuple[Callable[[str], Any], str]] = {
     "log_level": (lambda value: value.upper() or None, "a level"),
     "log_requests": _SWITCHED,
     "tracing": _SWITCHED,
+    "exemplar_percentage": _NUMBER,
+    "exemplar_slower_than": _NUMBER,
 }
 """Setting -> reader of its text, and what is allowed. The other settings are objects, which no text can give."""
 

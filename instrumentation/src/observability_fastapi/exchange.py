@@ -23,6 +23,7 @@ from observability_fastapi.counting.labels import OwnLabels
 from observability_fastapi.counting.metrics import RequestMetrics
 from observability_fastapi.current import Request
 from observability_fastapi.endpoints import UNMATCHED, Endpoints
+from observability_fastapi.exemplars import ALL, Sampling
 from observability_fastapi.failures import FAILURES
 from observability_fastapi.headers import REQUEST_ID
 from observability_fastapi.settings import Measured, Settings
@@ -59,6 +60,7 @@ class Parts:
     in_flight: Callable[[int], None] | None = None
     owns_exceptions: bool = False
     """Whether the lines of this package about exceptions reach the log; the server's are dropped then."""
+    sampling: Sampling = ALL
 
 
 class Caller(NamedTuple):
@@ -216,7 +218,7 @@ class Exchange:
         labels = (caller.request.service, endpoint, method, STATUSES.get(status, OTHER_STATUS), caller.label)
         if parts.labels is not None:
             labels += parts.labels.of(self._scope)
-        parts.metrics.observe(labels, self._seconds or 0.0, self._exemplar(), self._received, self._sent)
+        parts.metrics.observe(labels, self._seconds or 0.0, self._exemplar(status), self._received, self._sent)
         if parts.settings.on_request is not None:
             headers = Headers(raw=list(self._response_headers))
             try:
@@ -226,13 +228,16 @@ class Exchange:
             except Exception as error:
                 FAILURES.note("on_request", error)
 
-    def _exemplar(self) -> tuple[int, int] | None:
-        """Trace id and span id; None if the trace is not recorded."""
+    def _exemplar(self, status: int) -> tuple[int, int] | None:
+        """Trace id and span id; None if the trace is not recorded, or the collector will drop it."""
         span = self._span
         if span is None or not span.is_recording():
             return None
         context = span.get_span_context()
-        return (context.trace_id, context.span_id) if context.trace_flags.sampled else None
+        if not context.trace_flags.sampled:
+            return None
+        kept = self._parts.sampling.keeps(context.trace_id, status, self._seconds or 0.0)
+        return (context.trace_id, context.span_id) if kept else None
 
     def _join(self) -> None:
         """Use the span that OpenTelemetry's own middleware, between this one and the router, has created."""

@@ -21,6 +21,7 @@ from observability_fastapi.counting.metrics import LABELS, Form, RequestMetrics,
 from observability_fastapi.counting.names import Names
 from observability_fastapi.endpoints import Endpoints
 from observability_fastapi.exchange import Parts
+from observability_fastapi.exemplars import Sampling
 from observability_fastapi.failures import FAILURES
 from observability_fastapi.middleware import Middleware, Witness
 from observability_fastapi.settings import InstrumentationError, Options, Settings
@@ -83,6 +84,7 @@ def instrument(app: Starlette, service: str | None = None, **options: Unpack[Opt
         else None,
         shared.in_flight.of(settings.service) if shared.in_flight is not None else None,
         settings.logs and settings.log_requests and (checks.level(settings) or 0) <= logs.ERROR,
+        Sampling(settings.exemplar_percentage, settings.exemplar_slower_than),
     )
     names = Names(settings.max_projects, only=settings.projects, file=_names_file(files, "projects"))
     exposition = Exposition(registry)

@@ -10,6 +10,8 @@ from prometheus_client import REGISTRY, CollectorRegistry
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
+from observability_fastapi.exemplars import EVERY_TRACE
+
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 PROJECT_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}"
 MAX_PROJECTS = 100
@@ -96,6 +98,12 @@ class Options(TypedDict, total=False):
     """Write one line per request. Default: true."""
     tracing: bool
     """Give every request a trace. Default: true."""
+    exemplar_percentage: float
+    """Percentage of the traces that the collector's tail sampling keeps, besides slow and failed ones; a trace that it
+    drops becomes no exemplar. The platform's stack calls it `traceSamplingPercentage`. Default: 100.
+    """
+    exemplar_slower_than: float
+    """Seconds from which the collector keeps a trace in any case, `traceSlowerThan` of the stack. Default: 5."""
     tracer: Tracer
     """Tracer that creates the spans. Default: one of OpenTelemetry's global provider."""
     clock: Callable[[], float]
@@ -134,5 +142,7 @@ class Settings:
     log_level: str | None = None
     log_requests: bool = True
     tracing: bool = True
+    exemplar_percentage: float = EVERY_TRACE
+    exemplar_slower_than: float = 5.0
     tracer: Tracer | None = None
     clock: Callable[[], float] = perf_counter

@@ -6,9 +6,9 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from components.eks.preflight import in_cluster
-from components.kubernetes import cluster_check, placement, volumes
+from components.kubernetes import cluster_check, placement, unmet_budgets, volumes
 from components.kubernetes.volumes import Volumes
-from settings.apps import ALERTMANAGER, GATEWAY, JAEGER, LOKI, PROMETHEUS
+from settings.apps import ALERTMANAGER, GATEWAY, JAEGER, LOKI, PROMETHEUS, SIMULATED_NAMESPACES
 from settings.stack import Settings
 from settings.values import Values
 
@@ -17,12 +17,14 @@ def require(settings: Settings) -> None:
     """Raises ClusterError if the cluster of the settings cannot be used, see cluster_check.require_cluster."""
     if settings.has_cluster:
         values = settings.values
+        observed = (*values.service_namespaces, *(SIMULATED_NAMESPACES if values.simulator else ()))
         cluster_check.require_cluster(
             settings.kubeconfig,
             settings.kube_context,
             values.existing_ingress_class,
             settings.made_namespaces,
             [*in_cluster.questions(settings), partial(volumes.too_small, values.namespace, replicated(values))],
+            [partial(unmet_budgets.doubt, budgets=settings.disruption_budgets, namespaces=observed)],
         )
 
 

@@ -40,12 +40,13 @@ def require_cluster(
     ingress_class: str = "",
     namespaces: Sequence[str] = (),
     questions: Sequence[Question] = (),
+    doubts: Sequence[Question] = (),
 ) -> str:
     """Checks the cluster and returns its version, such as `v1.34.4`. `kubeconfig` is a path, or a kubeconfig as JSON.
 
     With `ingress_class`, the AWS Load Balancer Controller must serve a class of that name. `namespaces` are those that
     the program creates: any that exist must belong to the platform. `questions` find further problems, which are
-    reported together. Warns if network policies may not be enforced.
+    reported together. Warns of what `doubts` find, and if network policies may not be enforced.
     Raises ClusterError, which names server, context and kubeconfig.
     """
     text = kubeconfig if kubeconfig and kubeconfig.startswith("{") else None
@@ -77,6 +78,7 @@ def require_cluster(
     for namespace in namespaces:
         _require_own_namespace(api, server, namespace)
     _require_no_problem(api, server, questions)
+    _warn(api, server, doubts)
     _warn_of_open_network(api, server)
     return release
 
@@ -136,6 +138,17 @@ def _require_no_problem(api: client.ApiClient, where: str, questions: Sequence[Q
     if problems:
         lines = "".join(f"\n  {problem}" for problem in problems)
         raise ClusterError(f"{where} does not fit the settings. Nothing was changed.{lines}")
+
+
+def _warn(api: client.ApiClient, where: str, doubts: Sequence[Question]) -> None:
+    """A login that may not ask does not stop the program, and neither does what it would have learned."""
+    for ask in doubts:
+        try:
+            found = ask(api, TIMEOUT)
+        except (client.ApiException, HTTPError, OSError) as error:
+            found = f"disruption budgets are not compared with their workloads: {_line(error)}"
+        if found:
+            pulumi.log.warn(f"{where}: {found}")
 
 
 def _warn_of_open_network(api: client.ApiClient, where: str) -> None:

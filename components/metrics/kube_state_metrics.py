@@ -34,7 +34,10 @@ _METRICS = {
     "nodes": ("", ("kube_node_spec_unschedulable", "kube_node_status_allocatable", "kube_node_status_condition")),
     "resourcequotas": ("", ("kube_resourcequota",)),
     "persistentvolumes": ("", ("kube_persistentvolume_status_phase",)),
-    "persistentvolumeclaims": ("", ("kube_persistentvolumeclaim_status_phase",)),
+    "persistentvolumeclaims": (
+        "",
+        ("kube_persistentvolumeclaim_access_mode", "kube_persistentvolumeclaim_status_phase"),
+    ),
     "statefulsets": ("apps", ("kube_statefulset_replicas", "kube_statefulset_status_replicas_ready")),
     "deployments": (
         "apps",

@@ -12,6 +12,7 @@ from alerting import loader, routing
 from alerting.files import read_yaml
 from alerting.model import Rule
 from alerting.routing import notified
+from tools.programs import eventually
 from tools.rule_tests import alertmanager
 from tools.rule_tests.alertmanager import Running
 from tools.rule_tests.mute_times import shifted
@@ -79,6 +80,27 @@ def test_mute_windows(tmp_path: Path) -> None:
     folders = [tmp_path / instant.replace(" ", "-") for instant in INSTANTS]
     with ThreadPoolExecutor(len(INSTANTS)) as pool:
         assert [line for lines in pool.map(wrong_at, INSTANTS, folders) for line in lines] == []
+
+
+def test_an_alert_that_ends_within_a_silence_is_never_told_as_resolved(tmp_path: Path) -> None:
+    """Alertmanager's design, which docs/content.md tells: a change of it would make the sentence wrong."""
+    config = alertmanager.document(mute_windows=False)
+    config["route"]["group_interval"] = "1s"
+    rule = rules()["JobQueueDepthHigh"]
+    own = {**rule.labels.model_dump(exclude_none=True), "alertname": "JobQueueDepthHigh"}
+    silenced, heard = ({**own, "cluster": name, "queue": name} for name in ("silenced", "heard"))
+    with alertmanager.running(config, tmp_path) as found:
+        found.fire(silenced, heard)
+        found.settle()
+        channels = found.receivers(heard)
+        assert found.receivers(silenced) == channels != set()
+        silence = found.silence({"cluster": "silenced"})
+        found.end(silenced, heard)
+        for channel in channels:
+            eventually(lambda told=channel: found.notifications.count((told, heard)) == 2, what=f"{channel} hears it")
+        found.expire(silence)
+        found.settle()
+    assert [found.notifications.count((channel, silenced)) for channel in channels] == [1] * len(channels)
 
 
 def test_every_inhibition_and_window_has_a_case_for_and_against_it() -> None:

@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,29 @@ class Running:
         """Make these alerts fire."""
         posted = [{"labels": dict(one)} for one in alerts]
         httpx.post(f"{self.url}/api/v2/alerts", json=posted, timeout=SECONDS).raise_for_status()
+
+    def end(self, *alerts: Labels) -> None:
+        """Make these alerts end."""
+        now = datetime.now(UTC).isoformat()
+        posted = [{"labels": dict(one), "endsAt": now} for one in alerts]
+        httpx.post(f"{self.url}/api/v2/alerts", json=posted, timeout=SECONDS).raise_for_status()
+
+    def silence(self, labels: Labels) -> str:
+        """Silence alerts with these labels for an hour. Returns the silence's id."""
+        now = datetime.now(UTC)
+        asked = {
+            "matchers": [{"name": name, "value": value, "isRegex": False} for name, value in labels.items()],
+            "startsAt": now.isoformat(),
+            "endsAt": (now + timedelta(hours=1)).isoformat(),
+            "createdBy": "test",
+            "comment": "test",
+        }
+        answer = httpx.post(f"{self.url}/api/v2/silences", json=asked, timeout=SECONDS).raise_for_status()
+        return answer.json()["silenceID"]
+
+    def expire(self, silence: str) -> None:
+        """End a silence."""
+        httpx.delete(f"{self.url}/api/v2/silence/{silence}", timeout=SECONDS).raise_for_status()
 
     def settle(self) -> None:
         """Wait until all firing alerts were notified or are muted: until the notification of a last, unmuted alert."""

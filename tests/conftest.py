@@ -25,6 +25,7 @@ from tools.recording.engine import Recorded
 
 # The first example of a test includes its imports, so a deadline per example would say nothing about the code.
 hypothesis.settings.register_profile("platform", deadline=None)
+hypothesis.settings.register_profile("thorough", parent=hypothesis.settings.get_profile("platform"), max_examples=1000)
 hypothesis.settings.load_profile("platform")
 # Neither a test nor a process that it starts may build a tool; a missing tool is an error that names it.
 os.environ[toolchain.NO_BUILD] = "1"

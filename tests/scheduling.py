@@ -11,6 +11,7 @@ from xdist.scheduler import LoadFileScheduling
 from tests.mock_engine import ROOT
 
 SLOW = (
+    "tests/accepted/test_accepted.py",
     "tests/backends/test_alert_restarts.py",
     "tests/backends/test_jaeger_opensearch.py",
     "tests/backends/test_loki_s3.py",

@@ -1,33 +1,37 @@
-"""`kill-drill`: kills replicas of Prometheus and Alertmanager around firing alerts and counts the notifications."""
+"""`kill-drill`: kills pods between an alert's cause and its notification, and counts the notifications."""
 
 import json
 import random
-import re
 import time
-from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from ops.clients.kube import service_urls
 from ops.clients.pods import KubernetesPods, Pods
-from ops.clients.signals import Alertmanager, Delivery, Prometheus, Receiver, Simulator
+from ops.clients.signals import Alertmanager, Prometheus, Receiver, Simulator
 from ops.drills.deployed import Content, content
 from ops.drills.faults import PROGRAMS
 from ops.drills.fire_alerts import INTERRUPTED, terminal
+from ops.drills.kill_report import Count, Kill, count, document, lost, table
+from ops.drills.log_rules import LogRules
 from ops.drills.plan import AlertPlan, from_live
+from ops.drills.wait_times import ERROR_LOG_BURST, until_empty
 from ops.environment import LOCAL, load
 from ops.errors import OpsError
-from settings.apps import ALERTMANAGER, PROMETHEUS
+from settings.apps import ALERTMANAGER, GATEWAY, LOKI, PROMETHEUS
+from simulator.systems.speccursor_metrics import SERVICES
 
-KILLED = (ALERTMANAGER.name, PROMETHEUS.name)
-"""The apps whose replicas are killed: those on the way of an alert on a metric."""
 ALERT = "JobQueueDepthHigh"
 """Its fault can be switched on for any number of queues, and each queue causes a separate notification."""
+LOG_ALERT = ERROR_LOG_BURST
+"""Its fault can be switched on for each of the simulated services."""
+KILLED = {PROMETHEUS.name: ALERT, ALERTMANAGER.name: ALERT, LOKI.name: LOG_ALERT, GATEWAY: LOG_ALERT}
+"""Apps whose replicas are killed -> the alert whose way leads through them: from a metric, or from log lines."""
 MOMENTS = ("before notification", "while firing", "while resolving")
 BACK_TIMEOUT = 300.0
 """Seconds for a killed replica to serve again; Prometheus replays its write-ahead log first."""
@@ -44,72 +48,41 @@ EXPLANATION = (
 )
 
 
-@dataclass(kw_only=True)
-class Kill:
-    """One kill, and the alert instance that was active during it."""
+@dataclass(frozen=True, kw_only=True)
+class Way:
+    """An alert that can be made to fire in several instances."""
 
-    instance: str
-    pod: str
-    moment: str
-    back_after: float | None = None
-    """Seconds until the replica served again; None if it was not killed or did not come back."""
-    fault_on: float | None = None
-    fault_off: float | None = None
-
-
-@dataclass(kw_only=True)
-class Count:
-    """Number of notifications of one instance, by channel."""
-
-    firing: dict[str, int] = field(default_factory=dict[str, int])
-    resolved: dict[str, int] = field(default_factory=dict[str, int])
+    plan: AlertPlan
+    simulator: Simulator
+    label: str
+    """Label that tells the instances apart."""
+    instances: tuple[str, ...] = ()
+    """The possible instances; empty if any name is allowed."""
 
     @property
-    def duplicates(self) -> int:
-        """Number of notifications beyond the first, summed over both states and all channels."""
-        return sum(max(times - 1, 0) for state in (self.firing, self.resolved) for times in state.values())
+    def patience(self) -> float:
+        """Seconds to wait for a notification."""
+        return self.plan.waits.limit + self.plan.waits.group_interval + PEER_DELAYS
 
-
-def count(instance: str, deliveries: list[Delivery], files: Content) -> Count:
-    """Counts the deliveries about one instance."""
-    result = Count()
-    for delivery in deliveries:
-        if _is_about(delivery, instance):
-            state = result.firing if delivery.status == "firing" else result.resolved
-            channel = files.channel_of(delivery)
-            state[channel] = state.get(channel, 0) + 1
-    return result
-
-
-def lost(plan: AlertPlan, counted: Count, files: Content) -> list[str]:
-    """Descriptions of the expected notifications that are missing."""
-    return [f"firing in {channel}" for channel in plan.channels if not counted.firing.get(channel)] + [
-        f"resolved in {channel}"
-        for channel in plan.channels
-        if files.resolves(channel) and not counted.resolved.get(channel)
-    ]
-
-
-def _is_about(delivery: Delivery, instance: str) -> bool:
-    if delivery.kind in ("slack", "card"):
-        # A message for people has no labels; its text contains the queue.
-        return re.search(rf"\b{re.escape(instance)}\b", json.dumps(delivery.payload)) is not None
-    return any(alert["labels"].get("queue") == instance for alert in delivery.alerts)
+    @property
+    def end(self) -> float:
+        """Seconds to wait for the resolved notification: lines stay in their window, and a gauge in none."""
+        return self.patience + (until_empty(self.plan.window) if self.plan.engine == "loki" else 0.0)
 
 
 class KillDrill:
     """Kills one replica at a time, each with its own alert instance."""
 
-    def __init__(
-        self, pods: Pods, simulator: Simulator, receiver: Receiver, plan: AlertPlan, files: Content, *, seed: int
-    ) -> None:
-        """Starts nothing; see `run`. `seed` makes the choice of replicas and moments repeatable."""
+    def __init__(self, pods: Pods, receiver: Receiver, ways: Mapping[str, Way], files: Content, *, seed: int) -> None:
+        """Starts nothing; see `run`. `ways`: app -> the alert that is active when a replica of this app is killed.
+
+        `seed` makes the choice of moments repeatable.
+        """
         self.kills: list[Kill] = []
         self.settle = SETTLE
         self._pods = pods
-        self._simulator = simulator
         self._receiver = receiver
-        self._plan = plan
+        self._ways = ways
         self._files = files
         self._order: list[str] = []
         self._random = random.Random(seed)  # noqa: S311 -- not used for security
@@ -121,58 +94,86 @@ class KillDrill:
         self._begun = time.time()
         try:
             for number in range(1, kills + 1):
-                instance = f"kill-{self._begun:.0f}-{number:03d}"
+                pod = names[(number - 1) % len(names)]
+                way = self._way(pod)
+                instance = self._free_instance(way, number)
                 # The moments are random, but each occurs equally often.
-                kill = Kill(instance=instance, pod=names[(number - 1) % len(names)], moment=self._moment(number))
+                kill = Kill(
+                    alert=way.plan.alert,
+                    label=way.label,
+                    instance=instance,
+                    pod=pod,
+                    moment=self._moment(number),
+                    since=time.time(),
+                )
                 self.kills.append(kill)
-                self._one(kill)
+                self._one(kill, way)
                 report(f"[{number}/{kills}] {kill.pod} killed {kill.moment}, back after {kill.back_after:.0f} s")
             report("waiting for the last notifications")
-            self._wait(lambda: not any(self.missing().values()), self._patience())
+            self._wait(lambda: not any(self.missing()), max(way.end for way in self._ways.values()))
             time.sleep(self.settle)
         finally:
             for kill in self.kills:
                 if kill.fault_on is not None and kill.fault_off is None:
-                    kill.fault_off = self._simulator.switch_off(ALERT, instance=kill.instance)
+                    self._end(kill, self._way(kill.pod))
 
-    def missing(self) -> dict[str, list[str]]:
-        """Maps each instance to its missing notifications."""
-        return {name: lost(self._plan, counted, self._files) for name, counted in self.counts().items()}
+    def missing(self) -> list[list[str]]:
+        """The missing notifications of each kill."""
+        return [
+            lost(self._way(kill.pod).plan, counted, self._files)
+            for kill, counted in zip(self.kills, self.counts(), strict=True)
+        ]
 
-    def counts(self) -> dict[str, Count]:
-        """Maps each instance to the count of its notifications so far."""
+    def counts(self) -> list[Count]:
+        """The notifications of each kill so far."""
         deliveries = self._receiver.deliveries(self._begun)
-        return {kill.instance: count(kill.instance, deliveries, self._files) for kill in self.kills}
+        return [count(kill, deliveries, self._files) for kill in self.kills]
 
-    def _one(self, kill: Kill) -> None:
-        waits = self._plan.waits
-        kill.fault_on = self._simulator.switch_on(ALERT, instance=kill.instance)
+    def _way(self, pod: str) -> Way:
+        return self._ways[pod.rpartition("-")[0]]
+
+    def _free_instance(self, way: Way, number: int) -> str:
+        """An instance of which nothing is expected any more. After the wait, `missing` reports what did not come."""
+        if not way.instances:
+            return f"kill-{self._begun:.0f}-{number:03d}"
+        own = [kill for kill in self.kills if kill.alert == way.plan.alert]
+        instance = way.instances[len(own) % len(way.instances)]
+        before = next((kill for kill in reversed(own) if kill.instance == instance), None)
+        if before is not None:
+            position = self.kills.index(before)
+            self._wait(lambda: not self.missing()[position], way.end)
+            before.until = time.time()
+        return instance
+
+    def _one(self, kill: Kill, way: Way) -> None:
+        waits = way.plan.waits
+        kill.fault_on = way.simulator.switch_on(kill.alert, instance=kill.instance)
         if kill.moment == "before notification":
             time.sleep(self._random.uniform(0, waits.allowed))
         else:
-            self._wait_fired(kill)
+            self._wait_fired(kill, way)
         if kill.moment == "while resolving":
-            kill.fault_off = self._simulator.switch_off(ALERT, instance=kill.instance)
+            self._end(kill, way)
             time.sleep(self._random.uniform(0, waits.scrape + waits.evaluation + waits.group_interval))
         killed = time.monotonic()
         self._pods.kill(kill.pod)
         self._pods.wait_back(kill.pod, BACK_TIMEOUT)
         kill.back_after = time.monotonic() - killed
         if kill.fault_off is None:
-            self._wait_fired(kill)
-            kill.fault_off = self._simulator.switch_off(ALERT, instance=kill.instance)
+            self._wait_fired(kill, way)
+            self._end(kill, way)
 
-    def _wait_fired(self, kill: Kill) -> None:
+    def _end(self, kill: Kill, way: Way) -> None:
+        kill.fault_off = way.simulator.switch_off(kill.alert, instance=kill.instance)
+
+    def _wait_fired(self, kill: Kill, way: Way) -> None:
         """Wait until every channel got the firing notification. After a timeout, `missing` reports the rest."""
 
         def notified() -> bool:
-            firing = self.counts()[kill.instance].firing
-            return all(channel in firing for channel in self._plan.channels)
+            firing = count(kill, self._receiver.deliveries(self._begun), self._files).firing
+            return all(channel in firing for channel in way.plan.channels)
 
-        self._wait(notified, self._patience())
-
-    def _patience(self) -> float:
-        return self._plan.waits.limit + self._plan.waits.group_interval + PEER_DELAYS
+        self._wait(notified, way.patience)
 
     def _moment(self, number: int) -> str:
         if (number - 1) % len(MOMENTS) == 0:
@@ -193,7 +194,7 @@ def kill_drill(
     seed: Annotated[int, typer.Option(help="Seed of the random moments; the same seed repeats them.")] = 0,
     json_file: Annotated[Path | None, typer.Option("--json", help="Also write the result to this file.")] = None,
 ) -> None:
-    """Kill replicas of Prometheus and Alertmanager while alerts fire; no notification may be lost.
+    """Kill replicas of Prometheus, Alertmanager, Loki and the gateways while alerts fire; no notification may be lost.
 
     Exit code: 0 nothing lost, 1 something lost, 2 bad usage.
     """
@@ -204,13 +205,19 @@ def kill_drill(
             f"stack {environment} runs no simulator (observability:simulator), so no alert can be made to fire"
         )
     cluster, services, files = stack.cluster(), stack.services(), content(stack)
-    readers = {name: services[name] for name in ("prometheus", "alertmanager")}
+    readers = {name: services[name] for name in ("prometheus", "alertmanager", "loki")}
     with service_urls(cluster, **readers) as urls:
-        (plan,) = from_live(files, Prometheus(urls["prometheus"]), Alertmanager(urls["alertmanager"]), [ALERT])
-    actors = {"simulator": PROGRAMS["job-queue"], "receiver": services["receiver"]}
+        sources = Prometheus(urls["prometheus"]), Alertmanager(urls["alertmanager"])
+        metric, line = from_live(files, *sources, [ALERT, LOG_ALERT], log_rules=LogRules(urls["loki"]))
+    actors = {"queues": PROGRAMS["job-queue"], "lines": PROGRAMS["speccursor"], "receiver": services["receiver"]}
     with service_urls(cluster, **actors) as urls:
-        pods = KubernetesPods(cluster, stack.namespace, KILLED)
-        drill = KillDrill(pods, Simulator(urls["simulator"]), Receiver(urls["receiver"]), plan, files, seed=seed)
+        ways = {
+            ALERT: Way(plan=metric, simulator=Simulator(urls["queues"]), label="queue"),
+            LOG_ALERT: Way(plan=line, simulator=Simulator(urls["lines"]), label="service", instances=SERVICES),
+        }
+        pods = KubernetesPods(cluster, stack.namespace, tuple(KILLED))
+        by_app = {app: ways[alert] for app, alert in KILLED.items()}
+        drill = KillDrill(pods, Receiver(urls["receiver"]), by_app, files, seed=seed)
         raise typer.Exit(perform(drill, kills, console, json_file))
 
 
@@ -227,52 +234,16 @@ def perform(drill: KillDrill, kills: int, console: Console, json_file: Path | No
     except KeyboardInterrupt:
         interrupted = True
     counts, missing = drill.counts(), drill.missing()
-    console.print(_table(drill.kills, counts, missing))
+    console.print(table(drill.kills, counts, missing))
     console.print(EXPLANATION, style="dim")
-    losses = sum(map(len, missing.values()))
-    duplicates = sum(counted.duplicates for counted in counts.values())
-    sent = sum(sum(one.firing.values()) + sum(one.resolved.values()) for one in counts.values())
+    losses = sum(map(len, missing))
+    duplicates = sum(counted.duplicates for counted in counts)
+    sent = sum(sum(one.firing.values()) + sum(one.resolved.values()) for one in counts)
     console.print(f"{len(drill.kills)} kills, {sent} notifications, {losses} lost, {duplicates} duplicates.")
     if json_file:
-        document = {"kills": _json(drill.kills, counts, missing), "lost": losses, "duplicates": duplicates}
-        json_file.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+        result = {"kills": document(drill.kills, counts, missing), "lost": losses, "duplicates": duplicates}
+        json_file.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     if interrupted:
         console.print("Interrupted: every fault is off again; the last instances may lack their resolved message.")
         return INTERRUPTED
     return 1 if losses else 0
-
-
-def _table(kills: list[Kill], counts: dict[str, Count], missing: dict[str, list[str]]) -> Table:
-    table = Table(title="Kills")
-    for column in ("#", "replica", "killed", "back after", "firing", "resolved", "duplicates", "lost"):
-        table.add_column(column)
-    for number, kill in enumerate(kills, start=1):
-        counted = counts[kill.instance]
-        table.add_row(
-            str(number),
-            kill.pod,
-            kill.moment,
-            "-" if kill.back_after is None else f"{kill.back_after:.0f} s",
-            _times(counted.firing),
-            _times(counted.resolved),
-            str(counted.duplicates or ""),
-            ", ".join(missing[kill.instance]),
-        )
-    return table
-
-
-def _times(state: dict[str, int]) -> str:
-    return ", ".join(f"{channel} {times}" for channel, times in sorted(state.items())) or "-"
-
-
-def _json(kills: list[Kill], counts: dict[str, Count], missing: dict[str, list[str]]) -> list[dict[str, Any]]:
-    return [
-        {
-            **vars(kill),
-            "firing": counts[kill.instance].firing,
-            "resolved": counts[kill.instance].resolved,
-            "duplicates": counts[kill.instance].duplicates,
-            "lost": missing[kill.instance],
-        }
-        for kill in kills
-    ]

@@ -1,16 +1,22 @@
 """The kill drill counts notifications correctly, and a real pipeline with replicas loses none when they are killed."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
 from io import StringIO
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from rich.console import Console
 
 from ops.clients.signals import Alertmanager, Delivery, Prometheus, Receiver, Simulator
 from ops.drills import kill_drill
-from ops.drills.deployed import content
-from ops.drills.kill_drill import ALERT, KillDrill, count, lost, perform, taking_turns
+from ops.drills.deployed import Content, content
+from ops.drills.kill_drill import ALERT, KILLED, LOG_ALERT, KillDrill, Way, perform, taking_turns
+from ops.drills.kill_report import Count, Kill, lost
+from ops.drills.kill_report import count as counted_about
 from ops.drills.plan import AlertPlan, Waits, from_live
 from tests.ops.pipeline import SHORT, Pipeline, pipeline
 
@@ -19,6 +25,11 @@ WAITS = Waits(scrape=1, evaluation=1, for_=1, group_wait=1, group_interval=1)
 PLAN = AlertPlan(
     alert=ALERT, labels={}, channels=("job-queue-slack", "job-queue-webhook"), waits=WAITS, default_for=120
 )
+
+
+def count(instance: str, deliveries: list[Delivery], files: Content, **changes: Any) -> Count:
+    kill = Kill(alert=ALERT, label="queue", instance=instance, pod="p-0", moment="while firing", since=0)
+    return counted_about(replace(kill, **changes), deliveries, files)
 
 
 def webhook(queue: str, status: str) -> Delivery:
@@ -52,6 +63,20 @@ def test_a_missing_notification_is_lost() -> None:
     assert len(lost(PLAN, count("k-2", [], FILES), FILES)) == 4
 
 
+def test_an_instance_that_is_used_again_counts_for_the_kill_of_its_time() -> None:
+    received = [replace(webhook("ai-service", "firing"), received_at=at) for at in (1, 5, 6)]
+    assert count("ai-service", received, FILES, since=0, until=5).firing == {"job-queue-webhook": 1}
+    assert count("ai-service", received, FILES, since=5).firing == {"job-queue-webhook": 2}
+    assert count("ai-service", received, FILES, label="service").firing == {}
+    assert count("ai-service", received, FILES, alert=LOG_ALERT).firing == {}
+
+
+def test_each_app_on_the_way_of_an_alert_is_killed_during_that_alert() -> None:
+    assert KILLED == {"prometheus": ALERT, "alertmanager": ALERT, "loki": LOG_ALERT, "otel-gateway": LOG_ALERT}
+    assert FILES.rules[ALERT].engine == "prometheus"
+    assert FILES.rules[LOG_ALERT].engine == "loki"
+
+
 @dataclass
 class Processes:
     """Replicas that are processes on this machine."""
@@ -75,13 +100,98 @@ def test_few_kills_hit_every_app() -> None:
     assert set(taking_turns(pods)) == set(pods)
 
 
+class Clock:
+    """Time that only waiting moves."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def time(self) -> float:
+        return self.now
+
+    monotonic = time
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+class World:
+    """A pipeline that delivers seconds after a fault's start and end, unless `loses` says otherwise."""
+
+    def __init__(self, clock: Clock, loses: Callable[[str, str, int], bool]) -> None:
+        self.sent: list[Delivery] = []
+        self.faults: list[str] = []
+        self.killed: list[str] = []
+        self._clock = clock
+        self._loses = loses
+
+    def simulator(self, label: str, resolves_after: float) -> Any:
+        def send(alert: str, instance: str, status: str, delay: float) -> float:
+            self.faults.append(f"{status} {instance}")
+            at = self._clock.now + delay
+            one = {"alertname": alert, "status": status, "labels": {label: instance}}
+            if not self._loses(instance, status, self.faults.count(f"{status} {instance}")):
+                self.sent.append(
+                    Delivery(received_at=at, channel="pager", kind="webhook", status=status, alerts=(one,), payload={})
+                )
+            return self._clock.now
+
+        return SimpleNamespace(
+            switch_on=lambda alert, instance: send(alert, instance, "firing", 3),
+            switch_off=lambda alert, instance: send(alert, instance, "resolved", resolves_after),
+        )
+
+    def deliveries(self, since: float) -> list[Delivery]:
+        return [one for one in self.sent if since <= one.received_at <= self._clock.now]
+
+    def drill(self) -> KillDrill:
+        plan = partial(AlertPlan, labels={}, channels=("pager",), waits=WAITS, default_for=1)
+        lines = plan(alert=LOG_ALERT, engine="loki", window=300)
+        line = Way(plan=lines, simulator=self.simulator("service", 30), label="service", instances=("a", "b"))
+        metric = Way(plan=plan(alert=ALERT), simulator=self.simulator("queue", 2), label="queue")
+        names = ["loki-0", "otel-gateway-0", "prometheus-0"]
+        pods: Any = SimpleNamespace(names=lambda: names, kill=self.killed.append, wait_back=lambda name, timeout: None)
+        files: Any = SimpleNamespace(channel_of=lambda delivery: delivery.channel, resolves=lambda channel: True)
+        receiver: Any = self
+        ways = {"loki": line, "otel-gateway": line, "prometheus": metric}
+        return KillDrill(pods, receiver, ways, files, seed=1)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    monkeypatch.setattr(kill_drill, "time", made)
+    return made
+
+
+def test_an_instance_of_a_log_alert_is_used_again_once_it_is_over(clock: Clock) -> None:
+    world = World(clock, lambda *_: False)
+    drill = world.drill()
+    drill.run(9, lambda _: None)
+    assert world.killed == ["loki-0", "otel-gateway-0", "prometheus-0"] * 3
+    assert not any(drill.missing())
+    assert [(one.firing, one.resolved) for one in drill.counts()] == [({"pager": 1}, {"pager": 1})] * 9
+    assert [kill.instance for kill in drill.kills if kill.alert == LOG_ALERT] == ["a", "b"] * 3
+    # One at a time: the first fault of an instance is over, and told, before its next.
+    assert [one for one in world.faults if one.endswith(" a")] == ["firing a", "resolved a"] * 3
+
+
+def test_a_message_that_is_lost_counts_for_its_own_kill(clock: Clock) -> None:
+    world = World(clock, lambda instance, status, times: (instance, status, times) == ("a", "resolved", 2))
+    drill = world.drill()
+    drill.run(9, lambda _: None)
+    assert [number for number, missing in enumerate(drill.missing()) if missing] == [3]
+    assert drill.missing()[3] == ["resolved in pager"]
+
+
 def test_killing_replicas_loses_no_notification(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kill_drill, "TICK", 0.25)
     with pipeline(tmp_path, {ALERT: {"for": SHORT}}, prometheis=2, alertmanagers=3) as running:
         urls = running.urls
         (plan,) = from_live(FILES, Prometheus(urls["prometheus-0"]), Alertmanager(urls["alertmanager-0"]), [ALERT])
         pods = Processes(running, ["alertmanager-0", "prometheus-1", "alertmanager-1"])
-        drill = KillDrill(pods, Simulator(urls["simulator-server"]), Receiver(urls["receiver"]), plan, FILES, seed=1)
+        way = Way(plan=plan, simulator=Simulator(urls["simulator-server"]), label="queue")
+        drill = KillDrill(pods, Receiver(urls["receiver"]), dict.fromkeys(KILLED, way), FILES, seed=1)
         drill.settle = 0
         text = Console(file=StringIO(), width=160, record=True)
         code = perform(drill, 3, text)

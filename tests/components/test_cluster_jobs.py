@@ -121,6 +121,13 @@ def test_the_api_servers_are_scraped_at_most_every_30_seconds(scrape_interval: s
     assert intervals == {"kubelet": None, "cadvisor": None, "kube-apiserver": expected, "coredns": None}
 
 
+def test_a_busy_api_server_has_more_time_than_others(jobs: dict[str, dict[str, Any]]) -> None:
+    """With a scrape interval of 5 s all others have 5 s, which one did not manage beside the end-to-end tests."""
+    assert {name: job["scrape_timeout"] for name, job in jobs.items() if "scrape_timeout" in job} == {
+        "kube-apiserver": "25s"
+    }
+
+
 def test_both_jobs_of_a_kubelet_are_one_app(jobs: dict[str, dict[str, Any]]) -> None:
     """A kubelet that does not answer is one notification."""
     assert jobs["kubelet"]["relabel_configs"] == jobs["cadvisor"]["relabel_configs"]

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 import pytest
 from kubernetes import client
 
+from components.collector.services import ANNOTATION
 from local.paths import KUBECONFIG
 from local.toolchain import tool
 from settings import versions
@@ -52,7 +53,9 @@ def writer(core: client.CoreV1Api) -> Iterator[None]:
         "securityContext": {"runAsNonRoot": True, "runAsUser": 65534, "seccompProfile": {"type": "RuntimeDefault"}},
         "containers": [container],
     }
-    pod: Any = {"metadata": {"name": APP, "labels": {"app.kubernetes.io/name": APP}}, "spec": spec}
+    # The lines name a service that is not the pod's app.
+    metadata = {"name": APP, "labels": {"app.kubernetes.io/name": APP}, "annotations": {ANNOTATION: "numbers"}}
+    pod: Any = {"metadata": metadata, "spec": spec}
     try:
         eventually(
             lambda: core.create_namespaced_pod(NAMESPACE, pod),

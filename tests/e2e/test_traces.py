@@ -37,10 +37,19 @@ def _received(ask: Ask, gateway: str) -> float:
     return sum(float(row.rsplit(" ", 1)[1]) for row in rows if row.startswith(_RECEIVED))
 
 
+def _sent(simulator: str) -> httpx.Response | None:
+    """The simulator's answer; None where it took so long that the port-forward was restarted meanwhile."""
+    try:
+        sent = httpx.post(f"{simulator}/traces", json={"count": TRACES, "errors": ERRORS}, timeout=120)
+    except httpx.RemoteProtocolError:
+        return None
+    assert sent.status_code == 200, sent.text
+    return sent
+
+
 def test_all_errors_and_a_tenth_of_the_rest_are_complete_in_jaeger(ask: Ask, urls: dict[str, str]) -> None:
     before = {gateway: _received(ask, gateway) for gateway in GATEWAYS}
-    sent = httpx.post(f"{urls['simulator']}/traces", json={"count": TRACES, "errors": ERRORS}, timeout=120)
-    assert sent.status_code == 200, sent.text
+    sent = eventually(lambda: _sent(urls["simulator"]), seconds=180, what="the simulator does not send traces")
     spans = {trace["trace_id"]: trace["spans"] for trace in sent.json()["traces"]}
     failed = {trace["trace_id"] for trace in sent.json()["traces"] if trace["error"]}
     assert (len(spans), len(failed)) == (TRACES, ERRORS)

@@ -30,8 +30,8 @@ ALERT = "JobQueueDepthHigh"
 """Its fault can be switched on for any number of queues, and each queue causes a separate notification."""
 LOG_ALERT = ERROR_LOG_BURST
 """Its fault can be switched on for each of the simulated services."""
-KILLED = {PROMETHEUS.name: ALERT, ALERTMANAGER.name: ALERT, LOKI.name: LOG_ALERT, GATEWAY: LOG_ALERT}
-"""Apps whose replicas are killed -> the alert whose way leads through them: from a metric, or from log lines."""
+KILLED = {ALERTMANAGER.name: ALERT, PROMETHEUS.name: ALERT, LOKI.name: LOG_ALERT, GATEWAY: LOG_ALERT}
+"""Apps whose replicas are killed, in this order -> the alert on whose way they are: from a metric or from log lines."""
 MOMENTS = ("before notification", "while firing", "while resolving")
 BACK_TIMEOUT = 300.0
 """Seconds for a killed replica to serve again; Prometheus replays its write-ahead log first."""
@@ -205,7 +205,7 @@ def kill_drill(
             f"stack {environment} runs no simulator (observability:simulator), so no alert can be made to fire"
         )
     cluster, services, files = stack.cluster(), stack.services(), content(stack)
-    readers = {name: services[name] for name in ("prometheus", "alertmanager", "loki")}
+    readers = {name: services[name] for name in ("prometheus", "alertmanager")} | {"loki": stack.service(LOKI)}
     with service_urls(cluster, **readers) as urls:
         sources = Prometheus(urls["prometheus"]), Alertmanager(urls["alertmanager"])
         metric, line = from_live(files, *sources, [ALERT, LOG_ALERT], log_rules=LogRules(urls["loki"]))
@@ -222,8 +222,14 @@ def kill_drill(
 
 
 def taking_turns(pods: Collection[str]) -> list[str]:
-    """Pods of StatefulSets in the order of kills: one of each app, then the next of each, so that few kills hit all."""
-    return sorted(pods, key=lambda pod: (int(pod.rpartition("-")[2]), pod))
+    """Pods of StatefulSets in the order of kills: one of each app as in KILLED, then the next of each."""
+    apps = list(KILLED)
+
+    def turn(pod: str) -> tuple[int, int]:
+        app, _, ordinal = pod.rpartition("-")
+        return int(ordinal), apps.index(app)
+
+    return sorted(pods, key=turn)
 
 
 def perform(drill: KillDrill, kills: int, console: Console, json_file: Path | None = None) -> int:

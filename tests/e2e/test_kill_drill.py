@@ -14,10 +14,10 @@ pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("kills"), pytest.mark.use
 
 
 def test_a_killed_pod_loses_no_notification(tmp_path: Path) -> None:
-    """Kills one pod of each app; `make kill-drill` kills 20."""
+    """Kills a pod of each app on the way of a metric; the way of a log line takes 6 minutes more: `make kill-drill`."""
     report = tmp_path / "report.json"
     done = subprocess.run(
-        [sys.executable, "-m", "ops", "kill-drill", "--kills", "4", "--json", str(report)],
+        [sys.executable, "-m", "ops", "kill-drill", "--kills", "2", "--json", str(report)],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -26,4 +26,4 @@ def test_a_killed_pod_loses_no_notification(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     found = json.loads(report.read_text())
     assert found["lost"] == 0
-    assert [kill["pod"] for kill in found["kills"]] == [*("alertmanager-0", "loki-0", "otel-gateway-0", "prometheus-0")]
+    assert [kill["pod"] for kill in found["kills"]] == ["alertmanager-0", "prometheus-0"]

@@ -109,10 +109,10 @@ def _config(routes: routing.Routing, port: int, smtp_port: int) -> str:
 def _receiver(log: DeliveryLog) -> Generator[tuple[int, int]]:
     """The receiver of the simulator, which understands every kind of channel. Yields its ports for HTTP and mail."""
     port, smtp_port = free_port(), free_port()
-    config = uvicorn.Config(
-        create_app(log, smtp_port=smtp_port), host="127.0.0.1", port=port, log_config=None, log_level="critical"
+    # Without a level of its own: uvicorn would leave that on its loggers, for every other server of this process.
+    server = uvicorn.Server(
+        uvicorn.Config(create_app(log, smtp_port=smtp_port), host="127.0.0.1", port=port, log_config=None)
     )
-    server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     try:

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from components.metrics import prometheus_config
 from engine import rule_checks
 from local.toolchain import tool
+from settings.apps import PROMETHEUS_RULES
 from settings.deployed import Deployed
 from tests.mock_engine import Recorded
 
@@ -70,7 +70,7 @@ def _prometheus_files(stacks: Sequence[Recorded], folder: Path) -> Iterator[str]
         own.mkdir(parents=True)
         text = one.one("ConfigMap", "prometheus-config").inputs["data"]["prometheus.yml"]
         files.append(own / "prometheus.yml")
-        files[-1].write_text(text.replace(_TOKEN, str(token)).replace(prometheus_config.RULES_FOLDER, str(own)))
+        files[-1].write_text(text.replace(_TOKEN, str(token)).replace(PROMETHEUS_RULES, str(own)))
     status, said = _said([tool("promtool"), "check", "config", *files])
     if status:
         yield f"promtool: {said}"

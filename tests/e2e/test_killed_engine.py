@@ -11,6 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from kubernetes import client
+from kubernetes.config import new_client_from_config
 
 from engine import actions
 from engine.workspace import Workspace
@@ -37,13 +39,13 @@ class Services:
         config = {"kubeconfig": str(KUBECONFIG), "namespace": self.namespace, "services": str(SERVICES)}
         keyed = {f"bench:{key}": value for key, value in config.items()}
         self.workspace = Workspace(stack="killed", root=PROGRAM, state=state, config=keyed)
+        # A process of kubectl for each look takes longer than a run, on a busy machine.
+        self._policy = client.PolicyV1Api(new_client_from_config(str(KUBECONFIG)))
 
     def budgets(self) -> dict[str, str]:
         """Maps the name of each disruption budget in the cluster to its UID."""
-        found = json.loads(
-            self._kubectl("get", "poddisruptionbudgets", f"--namespace={self.namespace}", "--output=json")
-        )
-        return {item["metadata"]["name"]: item["metadata"]["uid"] for item in found["items"]}
+        found = self._policy.list_namespaced_pod_disruption_budget(self.namespace)
+        return {item.metadata.name: item.metadata.uid for item in found.items}
 
     def namespace_exists(self) -> bool:
         """Whether the stack's namespace still exists in the cluster."""

@@ -19,7 +19,7 @@ from typing import Any
 
 import yaml
 
-from engine import offline
+from engine import checkpoint, offline
 from engine.stand_ins.grafana.files import FILES_VARIABLE
 from local import grafana_home
 from local.errors import LocalError
@@ -166,6 +166,8 @@ class Workspace:
                 )
             path.unlink()
             path.with_name(path.name + ".attrs").unlink(missing_ok=True)
+        if found:
+            checkpoint.repair(self.backend / ".pulumi" / "stacks" / self.project / f"{self.stack}.json")
         return bool(found)
 
     def _home(self) -> Path:

@@ -240,3 +240,15 @@ def test_a_tool_on_path_is_used_only_when_its_version_fits(
     fake.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     assert (toolchain._from_path("pulumi") == fake) is fits
+
+
+def test_the_targets_build_every_tool_that_their_tests_start() -> None:
+    """Tests build nothing, and a machine that has run the cluster before has what a new one lacks."""
+    commands = re.findall(r"-m local toolchain ((?:.|\\\n)*?) >/dev/null", (ROOT / "Makefile").read_text())
+    built = set(re.findall(r"[\w-]+", " ".join(commands)))
+    started: set[str] = set()
+    for file in [*(ROOT / "tests").rglob("*.py"), *(ROOT / "tools").rglob("*.py")]:
+        if file.parent.name not in ("e2e", "local"):
+            started |= set(re.findall(r'\b(?:tool|built|Server)\(\s*"([\w-]+)"', file.read_text()))
+    assert {"etcd", "promtool"} <= started
+    assert started <= built, "a target of the Makefile must build what its tests start"

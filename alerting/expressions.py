@@ -46,11 +46,30 @@ def problem(expression: str) -> str | None:
     if used := _experimental(parsed):
         flag = "promql-binop-fill-modifiers" if used == [_FILL] else "promql-experimental-functions"
         return f"uses {', '.join(used)}, which Prometheus runs only with --enable-feature={flag}; it is not set here"
-    if _has_alternatives(parsed):
+    # MetricsQL's `x{a="b" or c="d"}`, which the parser knows, too.
+    if any(selector.matchers.or_matchers for selector in selectors(expression)):
         return "has `or` between matchers, which Prometheus does not know; allowed: a regular expression, two selectors"
     if (kind := _type(parsed)) != "an instant vector":
         return f"must be an instant vector, not {kind}"
     return None
+
+
+@functools.lru_cache(maxsize=4096)
+def selectors(expression: str) -> tuple[promql_parser.VectorSelector, ...]:
+    """The selectors in an expression, in order, without the ranges of those that have one.
+
+    Raises ValueError if it does not parse.
+    """
+    found: list[promql_parser.VectorSelector] = []
+
+    def visit(node: object) -> bool:
+        selector = node.vector_selector if isinstance(node, promql_parser.MatrixSelector) else node
+        if isinstance(selector, promql_parser.VectorSelector):
+            found.append(selector)
+        return True
+
+    promql_parser.walk(promql_parser.parse(expression), visit)
+    return tuple(found)
 
 
 def is_one_value(expression: str) -> bool:
@@ -94,20 +113,6 @@ def _experimental(parsed: object) -> list[str]:
 
     promql_parser.walk(cast(promql_parser.Expr, parsed), visit)
     return sorted(found & (_EXPERIMENTAL | {_FILL}))
-
-
-def _has_alternatives(parsed: object) -> bool:
-    """Whether a selector is one of MetricsQL, such as `x{a="b" or c="d"}`, which the parser knows, too."""
-    found: list[object] = []
-
-    def visit(node: object) -> bool:
-        selector = node.vector_selector if isinstance(node, promql_parser.MatrixSelector) else node
-        if isinstance(selector, promql_parser.VectorSelector):
-            found.extend(selector.matchers.or_matchers)
-        return True
-
-    promql_parser.walk(cast(promql_parser.Expr, parsed), visit)
-    return bool(found)
 
 
 def _fills(modifier: promql_parser.BinModifier | None) -> bool:

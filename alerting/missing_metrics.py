@@ -4,13 +4,13 @@ It is one rule with one result per metric, so a stack can override it by name li
 name counts: a label value may be absent while all is well (no 5xx yet), but a whole metric usually may not.
 """
 
-import functools
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, cast
 
 import promql_parser
 
+from alerting.expressions import selectors
 from alerting.model import Annotations, Group, Labels, MetricRule, Metrics, RecordingRule, Rule, RuleFile, RuleSet
 
 ALERT = "AlertsOnMissingMetrics"
@@ -61,27 +61,13 @@ def _parts(rule: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def names(expression: str) -> list[str]:
     """Names of the metrics that an expression reads, each once, in order; selectors without a name are skipped."""
-    return list(dict.fromkeys(selector.name for selector in _selectors(expression) if selector.name))
+    return list(dict.fromkeys(selector.name for selector in selectors(expression) if selector.name))
 
 
 def read_from(expression: str, recordings: Sequence[RecordingRule]) -> Iterator[int]:
     """Indexes of the `recordings` whose series an expression reads. Labels distinguish rules that share a name."""
-    selectors = _selectors(expression)
-    return (index for index, rule in enumerate(recordings) if any(_picks(selector, rule) for selector in selectors))
-
-
-@functools.lru_cache(maxsize=4096)  # see alerting.expressions.problem
-def _selectors(expression: str) -> tuple[promql_parser.VectorSelector, ...]:
-    found: list[promql_parser.VectorSelector] = []
-
-    def visit(node: object) -> bool:
-        selector = node.vector_selector if isinstance(node, promql_parser.MatrixSelector) else node
-        if isinstance(selector, promql_parser.VectorSelector):
-            found.append(selector)
-        return True
-
-    promql_parser.walk(promql_parser.parse(expression), visit)
-    return tuple(found)
+    found = selectors(expression)
+    return (index for index, rule in enumerate(recordings) if any(_picks(selector, rule) for selector in found))
 
 
 _Readers = dict[str, list[Rule]]

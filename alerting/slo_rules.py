@@ -18,8 +18,6 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 from textwrap import indent
 
-import promql_parser
-
 from alerting import expressions
 from alerting.base import Thresholds
 from alerting.durations import seconds
@@ -255,13 +253,5 @@ def _missing(slo: Slo) -> Rule:
 
 def _selectors(expression: str) -> list[str]:
     """The instant selectors in an expression, each once; ranges are dropped."""
-    found: dict[str, None] = {}
-
-    def visit(node: object) -> bool:
-        selector = node.vector_selector if isinstance(node, promql_parser.MatrixSelector) else node
-        if isinstance(selector, promql_parser.VectorSelector):
-            found[selector.prettify()] = None
-        return True
-
-    promql_parser.walk(promql_parser.parse(expression.replace(WINDOW, "5m")), visit)
-    return list(found)
+    found = expressions.selectors(expression.replace(WINDOW, "5m"))
+    return list(dict.fromkeys(selector.prettify() for selector in found))

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import promql_parser
 
+from alerting import expressions
 from alerting.missing_metrics import ALERT
 from alerting.model import RecordingRule, Rule
 from ops.queries.quiet_selectors import Matcher, Selector, quoted
@@ -58,16 +59,7 @@ def read(rules: Mapping[str, Rule], recordings: Iterable[RecordingRule] = ()) ->
 
 def promql_selectors(expression: str) -> list[Selector]:
     """The distinct selectors in a PromQL expression, in order. Raises ValueError if it does not parse."""
-    found: dict[Selector, None] = {}
-
-    def visit(node: object) -> bool:
-        selector = node.vector_selector if isinstance(node, promql_parser.MatrixSelector) else node
-        if isinstance(selector, promql_parser.VectorSelector):
-            found[_promql(selector)] = None
-        return True
-
-    promql_parser.walk(promql_parser.parse(expression), visit)
-    return list(found)
+    return list(dict.fromkeys(map(_promql, expressions.selectors(expression))))
 
 
 def fills_gaps(expression: str) -> bool:

@@ -3,19 +3,14 @@
 The program is local/tools/replay-routes. Its Alertmanager is the deployed version (settings/versions.py).
 """
 
-import json
-import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from local.toolchain import tool
-from ops.errors import OpsError
+from ops.replay import program
 from ops.replay.episodes import Episode
-
-PROGRAM = "replay-routes"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,25 +41,17 @@ def notifications(config: str, episodes: Sequence[Episode], *, until: int) -> li
     with TemporaryDirectory(prefix="replay-") as folder:
         file = Path(folder) / "alertmanager.yml"
         file.write_text(config, encoding="utf-8")
-        done = subprocess.run(
-            [tool(PROGRAM), f"-config={file}", f"-until={until}"],
-            input="".join(f"{episode.line()}\n" for episode in episodes),
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            check=False,
-        )
-    if done.returncode:
-        raise OpsError(f"{PROGRAM}: {done.stderr.strip().removeprefix('error: ')}")
-    return [_notification(json.loads(line), episodes) for line in done.stdout.splitlines()]
+        arguments = [f"-config={file}", f"-until={until}"]
+        told = program.documents("replay-routes", arguments, (episode.line() for episode in episodes))
+    return [_notification(one, episodes) for one in told]
 
 
-def _notification(line: Mapping[str, Any], episodes: Sequence[Episode]) -> Notification:
+def _notification(one: Mapping[str, Any], episodes: Sequence[Episode]) -> Notification:
     return Notification(
-        at=line["at"],
-        receiver=line["receiver"],
-        kind=line["kind"],
-        group=line["group"],
-        firing=[episodes[number] for number in line["firing"]],
-        resolved=[episodes[number] for number in line["resolved"]],
+        at=one["at"],
+        receiver=one["receiver"],
+        kind=one["kind"],
+        group=one["group"],
+        firing=[episodes[number] for number in one["firing"]],
+        resolved=[episodes[number] for number in one["resolved"]],
     )

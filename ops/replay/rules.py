@@ -4,18 +4,14 @@ The program is local/tools/replay-rules. Its Prometheus is the deployed version 
 """
 
 import json
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from alerting import durations
-from local.toolchain import tool
-from ops.errors import OpsError
+from ops.replay import program
 from ops.replay.episodes import Episode, parse
-
-PROGRAM = "replay-rules"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,16 +71,7 @@ def raised(files: Mapping[str, str], recorded: Recorded) -> Raised:
         paths = [Path(folder) / name for name in sorted(files)]
         for path in paths:
             path.write_text(files[path.name], encoding="utf-8")
-        done = subprocess.run(
-            [tool(PROGRAM), *_arguments(recorded), *paths],
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            check=False,
-        )
-    if done.returncode:
-        raise OpsError(f"{PROGRAM}: {done.stderr.strip().removeprefix('error: ')}")
-    lines = [json.loads(line) for line in done.stdout.splitlines()]
+        lines = program.documents("replay-rules", [*_arguments(recorded), *paths])
     episodes = [parse(line) for line in lines if "labels" in line]
     return Raised(
         episodes=tuple(sorted(episodes, key=lambda one: (one.starts, sorted(one.labels.items())))),

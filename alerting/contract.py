@@ -14,6 +14,8 @@ from alerting.systems import System
 FOLDER = "contract"
 SERVICE = "[a-z][a-z0-9._-]{0,62}"
 """Regular expression of a service's name, which is a label of its log streams and span metrics."""
+EVERYWHERE = ""
+"""In place of a namespace: services whose programs may run in any."""
 ServiceName = Annotated[str, Field(pattern=f"^{SERVICE}$")]
 
 
@@ -39,10 +41,10 @@ class Contract(Strict):
 
 
 def services(contracts: Mapping[str, Contract], systems: Mapping[str, System]) -> dict[str, list[str]]:
-    """Namespace -> services that its programs may name; "" for those of systems that are not tied to a namespace."""
+    """Namespace -> services that its programs may name; EVERYWHERE for systems that are not tied to a namespace."""
     found: dict[str, set[str]] = {}
     for name, contract in contracts.items():
-        for namespace in (systems[name].namespaces if name in systems else ()) or ("",):
+        for namespace in (systems[name].namespaces if name in systems else ()) or (EVERYWHERE,):
             found.setdefault(namespace, set()).update(contract.services)
     return {namespace: sorted(names) for namespace, names in found.items() if names}
 

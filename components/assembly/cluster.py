@@ -24,7 +24,11 @@ def require(settings: Settings) -> None:
             values.existing_ingress_class,
             settings.made_namespaces,
             [*in_cluster.questions(settings), partial(volumes.too_small, values.namespace, replicated(values))],
-            [partial(unmet_budgets.doubt, budgets=settings.disruption_budgets, namespaces=observed)],
+            {
+                "disruption budgets are not compared with their workloads": partial(
+                    unmet_budgets.doubt, budgets=settings.disruption_budgets, namespaces=observed
+                )
+            },
         )
 
 

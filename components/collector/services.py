@@ -8,14 +8,12 @@ rules/contract, or in an annotation of the pod. Another name is replaced by the 
 import re
 from collections.abc import Mapping, Sequence
 
-from alerting.contract import SERVICE
+from alerting.contract import EVERYWHERE, SERVICE
 
 ANNOTATION = "observability/services"
 """Annotation of a pod: the services that its programs name, at most 16, such as `checkout,refunds`."""
 DECLARED = f"k8s.pod.annotations.{ANNOTATION}"
 """Resource attribute in which the agent passes the annotation on; programs cannot set it, see claims."""
-EVERYWHERE = ""
-"""Key for the services of programs in any namespace."""
 
 # One pod with all of them is 16 streams.
 _DECLARED_NAMES = 16

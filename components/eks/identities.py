@@ -7,7 +7,7 @@ from typing import NotRequired, TypedDict
 import pulumi
 import pulumi_aws as aws
 import pulumi_kubernetes as k8s
-from pulumi_kubernetes.core.v1 import PodSpecArgsDict
+from pulumi_kubernetes.core.v1 import ContainerArgsDict, PodSpecArgsDict
 from pulumi_kubernetes.meta.v1 import ObjectMetaArgsDict
 
 from components.eks import policies, roles
@@ -187,26 +187,13 @@ class Identity(pulumi.ComponentResource):
 
 
 def _pod(check: str, calls: pulumi.Output[str]) -> PodSpecArgsDict:
+    program: ContainerArgsDict = {
+        "name": "prove",
+        "command": ["python3", f"{_MOUNT}/{_PROGRAM.name}"],
+        "env": [{"name": "CALLS", "value": calls}],
+    }
     return {
+        # EKS adds the identity's own token, so no other is mounted.
         "service_account_name": check,
-        # EKS adds the identity's own token.
-        "automount_service_account_token": False,
-        "enable_service_links": False,
-        "security_context": pods.pod_security(),
-        "restart_policy": "Never",
-        "containers": [
-            pods.secured(
-                {
-                    "name": "prove",
-                    "image": versions.PYTHON_IMAGE,
-                    "command": ["python3", f"{_MOUNT}/{_PROGRAM.name}"],
-                    "env": [{"name": "CALLS", "value": calls}],
-                    "resources": pods.resources(cores=0.01, memory="64Mi"),
-                    # Shows the last lines of the log as the reason of a failure.
-                    "termination_message_policy": "FallbackToLogsOnError",
-                    "volume_mounts": [{"name": "program", "mount_path": _MOUNT, "read_only": True}],
-                }
-            )
-        ],
-        "volumes": [{"name": "program", "config_map": {"name": check}}],
+        **pods.program_pod(program, volume="program", folder=_MOUNT, config_map=check),
     }

@@ -5,7 +5,7 @@ Pulumi's Kubernetes provider shows a successful preview even if it cannot reach 
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import cast
 
@@ -40,14 +40,14 @@ def require_cluster(
     ingress_class: str = "",
     namespaces: Sequence[str] = (),
     questions: Sequence[Question] = (),
-    doubts: Sequence[Question] = (),
+    doubts: Mapping[str, Question] | None = None,
 ) -> str:
     """Checks the cluster and returns its version, such as `v1.34.4`. `kubeconfig` is a path, or a kubeconfig as JSON.
 
     With `ingress_class`, the AWS Load Balancer Controller must serve a class of that name. `namespaces` are those that
     the program creates: any that exist must belong to the platform. `questions` find further problems, which are
-    reported together. Warns of what `doubts` find, and if network policies may not be enforced.
-    Raises ClusterError, which names server, context and kubeconfig.
+    reported together. Warns of what `doubts` find, or with the key of one that may not ask, and if network policies may
+    not be enforced. Raises ClusterError, which names server, context and kubeconfig.
     """
     text = kubeconfig if kubeconfig and kubeconfig.startswith("{") else None
     file = "of the EKS cluster" if text else kubeconfig or "(KUBECONFIG or ~/.kube/config)"
@@ -78,7 +78,7 @@ def require_cluster(
     for namespace in namespaces:
         _require_own_namespace(api, server, namespace)
     _require_no_problem(api, server, questions)
-    _warn(api, server, doubts)
+    _warn(api, server, doubts or {})
     _warn_of_open_network(api, server)
     return release
 
@@ -140,13 +140,13 @@ def _require_no_problem(api: client.ApiClient, where: str, questions: Sequence[Q
         raise ClusterError(f"{where} does not fit the settings. Nothing was changed.{lines}")
 
 
-def _warn(api: client.ApiClient, where: str, doubts: Sequence[Question]) -> None:
-    """A login that may not ask does not stop the program, and neither does what it would have learned."""
-    for ask in doubts:
+def _warn(api: client.ApiClient, where: str, doubts: Mapping[str, Question]) -> None:
+    """Warns of each doubt. A login that may not ask is warned with the key: what is not checked."""
+    for unchecked, ask in doubts.items():
         try:
             found = ask(api, TIMEOUT)
         except (client.ApiException, HTTPError, OSError) as error:
-            found = f"disruption budgets are not compared with their workloads: {_line(error)}"
+            found = f"{unchecked}: {_line(error)}"
         if found:
             pulumi.log.warn(f"{where}: {found}")
 

@@ -3,6 +3,7 @@
 from pulumi_kubernetes.core.v1 import (
     ContainerArgsDict,
     PodSecurityContextArgsDict,
+    PodSpecArgsDict,
     ProbeArgsDict,
     ResourceRequirementsArgsDict,
     SecurityContextArgsDict,
@@ -10,6 +11,7 @@ from pulumi_kubernetes.core.v1 import (
 )
 
 from components.kubernetes.labels import selector
+from settings import versions
 
 NOBODY = 65534
 """User and group id in the official images."""
@@ -64,6 +66,30 @@ def spread(app: str) -> list[TopologySpreadConstraintArgsDict]:
         }
         for key in ("kubernetes.io/hostname", "topology.kubernetes.io/zone")
     ]
+
+
+def program_pod(container: ContainerArgsDict, *, volume: str, folder: str, config_map: str) -> PodSpecArgsDict:
+    """Spec of a Job's pod that runs a Python program of a ConfigMap once.
+
+    `container` has the name, the command and the variables. `volume` names the ConfigMap's volume, which is mounted at
+    `folder`.
+    """
+    run: ContainerArgsDict = {
+        **container,
+        "image": versions.PYTHON_IMAGE,
+        "resources": resources(cores=0.01, memory="64Mi"),
+        # Shows the last lines of the log as the reason of a failure.
+        "termination_message_policy": "FallbackToLogsOnError",
+        "volume_mounts": [{"name": volume, "mount_path": folder, "read_only": True}],
+    }
+    return {
+        "automount_service_account_token": False,
+        "enable_service_links": False,
+        "security_context": pod_security(),
+        "restart_policy": "Never",
+        "containers": [secured(run)],
+        "volumes": [{"name": volume, "config_map": {"name": config_map}}],
+    }
 
 
 def secured(container: ContainerArgsDict) -> ContainerArgsDict:

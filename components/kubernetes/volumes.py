@@ -20,7 +20,7 @@ class Volumes:
     app: str
     replicas: int
     size: str
-    """What the setting says."""
+    """Size of each volume in the settings, such as 50Gi."""
 
 
 def too_small(namespace: str, volumes: Mapping[str, Volumes], api: client.ApiClient, timeout: float) -> str | None:

@@ -8,7 +8,7 @@ does not expose, nor the kubelet's counters of probes: what a failed probe does 
 from typing import Any
 
 from alerting.durations import seconds
-from components.metrics.relabeling import POD, pod_labels, running, set_label
+from components.metrics.relabeling import POD, keep, pod_labels, running, set_label
 
 KUBELET = (
     "kubelet_certificate_manager_client_ttl_seconds",
@@ -61,7 +61,7 @@ def _kubelet(*, verified: bool) -> dict[str, Any]:
     return {
         "job_name": "kubelet",
         **_of_nodes(verified=verified),
-        "metric_relabel_configs": [_keep(["__name__"], _any(KUBELET))],
+        "metric_relabel_configs": [keep(["__name__"], _any(KUBELET))],
     }
 
 
@@ -76,7 +76,7 @@ def _containers(*, verified: bool) -> dict[str, Any]:
         "metric_relabel_configs": [
             # Sums over a pod, a class of pods and the node repeat those of the containers. A pod's network has no
             # container, and its own interface; pods on the node's network show the node's traffic.
-            _keep(
+            keep(
                 ["__name__", "pod", "container", "interface"],
                 f"{_any(CONTAINERS)};.+;.+;|{_any(PODS)};.+;.*;eth0",
             ),
@@ -113,11 +113,11 @@ def _api_server(scrape_interval: str) -> dict[str, Any]:
         "tls_config": {"ca_file": _CA, "server_name": "kubernetes"},
         "kubernetes_sd_configs": [{"role": "endpointslice", "namespaces": {"names": ["default"]}}],
         "relabel_configs": [
-            _keep(["__meta_kubernetes_service_name", "__meta_kubernetes_endpointslice_port_name"], "kubernetes;https"),
+            keep(["__meta_kubernetes_service_name", "__meta_kubernetes_endpointslice_port_name"], "kubernetes;https"),
             {"target_label": "app", "replacement": "kube-apiserver"},
         ],
         "metric_relabel_configs": [
-            _keep(
+            keep(
                 ["__name__", "le"],
                 rf"{_any(API_SERVER)};|{SLOW_REQUESTS};(?:1|1\.0|\+Inf)",
             ),
@@ -136,17 +136,13 @@ def _dns() -> dict[str, Any]:
         "job_name": "coredns",
         "kubernetes_sd_configs": [{"role": "pod", "namespaces": {"names": ["kube-system"]}}],
         "relabel_configs": [
-            _keep([f"{POD}label_k8s_app", f"{POD}container_port_number"], f"kube-dns;{_DNS_PORT}"),
+            keep([f"{POD}label_k8s_app", f"{POD}container_port_number"], f"kube-dns;{_DNS_PORT}"),
             running(),
             *pod_labels(),
             {"target_label": "app", "replacement": "coredns"},
         ],
-        "metric_relabel_configs": [_keep(["__name__"], _any(DNS))],
+        "metric_relabel_configs": [keep(["__name__"], _any(DNS))],
     }
-
-
-def _keep(labels: list[str], regex: str) -> dict[str, Any]:
-    return {"action": "keep", "source_labels": labels, "regex": regex}
 
 
 def _any(metrics: tuple[str, ...]) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from alerting.durations import seconds
 from alerting.loader import write_yaml
 from components.metrics import cluster_jobs, scrape_claims
-from components.metrics.relabeling import ANNOTATION, POD, pod_labels, running, set_label
+from components.metrics.relabeling import ANNOTATION, POD, keep, pod_labels, running, set_label
 from components.metrics.remote_write import ALL_METRICS, CopiedMetrics, remote_write
 from settings.apps import NODE_EXPORTER, PROMETHEUS_RULES
 
@@ -129,7 +129,7 @@ def _exporters() -> dict[str, Any]:
         "honor_labels": True,
         "kubernetes_sd_configs": _own_pods(),
         "relabel_configs": [
-            {"action": "keep", "source_labels": [annotation, f"{POD}container_port_name"], "regex": "true;http"},
+            keep([annotation, f"{POD}container_port_name"], "true;http"),
             running(),
             *pod_labels(),
         ],
@@ -147,7 +147,7 @@ def _addon(name: str, addon: AddOn) -> dict[str, Any]:
         "honor_labels": addon.honor_labels,
         "kubernetes_sd_configs": [{"role": "pod", "namespaces": {"names": [name]}}],
         "relabel_configs": [
-            {"action": "keep", "source_labels": discovered, "regex": f"{name};{addon.port}"},
+            keep(discovered, f"{name};{addon.port}"),
             running(),
             *pod_labels(),
             {"target_label": "app", "replacement": addon.app},
@@ -163,11 +163,7 @@ def _foreign_node_exporter() -> dict[str, Any]:
         "job_name": "node-exporter",
         "kubernetes_sd_configs": [{"role": "pod"}],
         "relabel_configs": [
-            {
-                "action": "keep",
-                "source_labels": discovered,
-                "regex": f"(?:prometheus-)?node-exporter;{NODE_EXPORTER.port}",
-            },
+            keep(discovered, f"(?:prometheus-)?node-exporter;{NODE_EXPORTER.port}"),
             {"action": "drop", "source_labels": [f"{ANNOTATION}scrape"], "regex": "true"},
             running(),
             *pod_labels(),
@@ -190,7 +186,7 @@ def _span_metrics() -> dict[str, Any]:
         "job_name": "span-metrics",
         "kubernetes_sd_configs": _own_pods(),
         "relabel_configs": [
-            {"action": "keep", "source_labels": [f"{POD}container_port_name"], "regex": SPAN_METRICS_PORT},
+            keep([f"{POD}container_port_name"], SPAN_METRICS_PORT),
             running(),
             *pod_labels(),
         ],
@@ -204,7 +200,7 @@ def _pod_relabeling() -> list[dict[str, Any]]:
     port annotation merges them into one target. A pod that declares no port is scraped, too.
     """
     return [
-        {"action": "keep", "source_labels": [f"{ANNOTATION}scrape"], "regex": "true"},
+        keep([f"{ANNOTATION}scrape"], "true"),
         running(),
         set_label("__scheme__", f"{ANNOTATION}scheme", regex="(https?)"),
         set_label("__metrics_path__", f"{ANNOTATION}path", regex="([^?]+).*"),

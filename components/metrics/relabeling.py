@@ -25,6 +25,11 @@ def pod_labels() -> list[dict[str, Any]]:
     ]
 
 
+def keep(labels: list[str], regex: str) -> dict[str, Any]:
+    """Keeps what has these labels: their values, with `;` between them, match."""
+    return {"action": "keep", "source_labels": labels, "regex": regex}
+
+
 def running() -> dict[str, Any]:
     """Drops pods that have ended."""
     return {"action": "drop", "source_labels": [f"{POD}phase"], "regex": "Succeeded|Failed"}

@@ -114,34 +114,23 @@ def ports(urls: Sequence[str]) -> list[NetworkPolicyPortArgsDict]:
 
 def _pod(args: JobArgs) -> PodSpecArgsDict:
     app = args["app"]
-    mount = f"/{app}"
+    folder = f"/{app}"
     variables: dict[str, pulumi.Input[str]] = {"OPENSEARCH_URL": args["login"]["url"], **args.get("environment", {})}
 
     def from_secret(variable: str, key: str) -> EnvVarArgsDict:
         return {"name": variable, "value_from": {"secret_key_ref": {"name": app, "key": key}}}
 
-    return {
-        "automount_service_account_token": False,
-        "enable_service_links": False,
-        "security_context": pods.pod_security(),
-        "restart_policy": "Never",
-        "containers": [
-            pods.secured(
-                {
-                    "name": "apply",
-                    "image": versions.PYTHON_IMAGE,
-                    "command": ["python3", f"{mount}/{PROGRAM}"],
-                    "env": [
-                        *({"name": variable, "value": value} for variable, value in variables.items()),
-                        from_secret("OPENSEARCH_USERNAME", "username"),
-                        from_secret("OPENSEARCH_PASSWORD", "password"),
-                    ],
-                    "resources": pods.resources(cores=0.01, memory="64Mi"),
-                    # Shows the last lines of the log as the reason of a failure.
-                    "termination_message_policy": "FallbackToLogsOnError",
-                    "volume_mounts": [{"name": "files", "mount_path": mount, "read_only": True}],
-                }
-            )
-        ],
-        "volumes": [{"name": "files", "config_map": {"name": app}}],
-    }
+    return pods.program_pod(
+        {
+            "name": "apply",
+            "command": ["python3", f"{folder}/{PROGRAM}"],
+            "env": [
+                *({"name": variable, "value": value} for variable, value in variables.items()),
+                from_secret("OPENSEARCH_USERNAME", "username"),
+                from_secret("OPENSEARCH_PASSWORD", "password"),
+            ],
+        },
+        volume="files",
+        folder=folder,
+        config_map=app,
+    )

@@ -88,7 +88,7 @@ def test_the_preview_warns_and_goes_on(status: int, text: str, monkeypatch: pyte
     monkeypatch.setattr("pulumi.log.warn", warnings.append)
     ask: Callable[[client.ApiClient, float], str | None] = lambda api, _: doubt(api, minAvailable=1)  # noqa: E731
     with cluster(workload("Deployment", "till", 1), status=status) as api:
-        cluster_check._warn(api, "here", [ask])  # pyright: ignore[reportPrivateUsage]
+        cluster_check._warn(api, "here", {"budgets are not compared": ask})  # pyright: ignore[reportPrivateUsage]
     (warning,) = warnings
     assert warning.startswith("here: ")
     assert text in warning

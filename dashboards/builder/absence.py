@@ -1,4 +1,4 @@
-"""What a panel shows instead of "No data" if its metrics may be absent: the reason, so that healthy looks healthy."""
+"""Text of a panel whose metrics may be absent. It replaces "No data" by the reason, so that healthy looks healthy."""
 
 import functools
 import re

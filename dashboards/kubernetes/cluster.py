@@ -118,18 +118,8 @@ def _namespaces() -> Row:
                 "Use by namespace",
                 "Processors in cores and memory in bytes; what is used and what is asked for.",
                 [
-                    Column(title="Cores used", expression=signals.cpu(_ALL, "namespace"), unit=units.COUNT),
-                    Column(
-                        title="Cores requested",
-                        expression=signals.requested("cpu", _ALL, "namespace"),
-                        unit=units.COUNT,
-                    ),
-                    Column(title="Memory used", expression=signals.memory(_ALL, "namespace"), unit=units.BYTES),
-                    Column(
-                        title="Memory requested",
-                        expression=signals.requested("memory", _ALL, "namespace"),
-                        unit=units.BYTES,
-                    ),
+                    *signals.use_columns("cpu", _ALL, "namespace"),
+                    *signals.use_columns("memory", _ALL, "namespace"),
                     Column(title="Pods", expression=pods, unit=units.EXACT),
                 ],
                 {"namespace": "Namespace"},

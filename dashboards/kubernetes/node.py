@@ -8,7 +8,7 @@ from dashboards.builder.layout import Row, line, row
 from dashboards.builder.look import CRITICAL, GOOD, WARNING, Limits, Look, Word
 from dashboards.builder.panels import bars, lines, states
 from dashboards.builder.queries import prom
-from dashboards.builder.tables import Column, ranking
+from dashboards.builder.tables import ranking
 from dashboards.builder.variables import label_values
 from dashboards.kubernetes import signals
 
@@ -114,14 +114,7 @@ def _pods() -> Row:
             ranking(
                 "Use by pod",
                 "Processors in cores and memory in bytes.",
-                [
-                    Column(title="Memory used", expression=signals.memory(_HERE, by), unit=units.BYTES),
-                    Column(
-                        title="Memory requested", expression=signals.requested("memory", _HERE, by), unit=units.BYTES
-                    ),
-                    Column(title="Cores used", expression=signals.cpu(_HERE, by), unit=units.COUNT),
-                    Column(title="Cores requested", expression=signals.requested("cpu", _HERE, by), unit=units.COUNT),
-                ],
+                [*signals.use_columns("memory", _HERE, by), *signals.use_columns("cpu", _HERE, by)],
                 {"namespace": "Namespace", "pod": "Pod"},
                 wide="Pod",
             ),

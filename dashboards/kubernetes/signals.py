@@ -6,6 +6,7 @@ from dashboards.builder.layout import Line, line
 from dashboards.builder.look import Look
 from dashboards.builder.panels import lines
 from dashboards.builder.queries import prom
+from dashboards.builder.tables import Column
 
 CORES = Look(unit=units.COUNT)
 BYTES = Look(unit=units.BYTES)
@@ -50,6 +51,15 @@ def requested(resource: str, matchers: str, by: str, workload: str = "", *, limi
     kind = "limits" if limit else "requests"
     asked = f'kube_pod_container_resource_{kind}{{resource="{resource}", {matchers}}}'
     return f"sum by ({by}) ({of_workload(asked, workload)})"
+
+
+def use_columns(resource: str, matchers: str, by: str) -> list[Column]:
+    """Columns of a table: what is used and what is asked for; `resource` is cpu or memory."""
+    title, unit, used = {"cpu": ("Cores", units.COUNT, cpu), "memory": ("Memory", units.BYTES, memory)}[resource]
+    return [
+        Column(title=f"{title} used", expression=used(matchers, by), unit=unit),
+        Column(title=f"{title} requested", expression=requested(resource, matchers, by), unit=unit),
+    ]
 
 
 def of_workload(expression: str, workload: str) -> str:

@@ -84,7 +84,7 @@ class Rules:
 
     @cached_property
     def recorded(self) -> dict[tuple[object, ...], str]:
-        """What decides the series of each recording rule -> their name."""
+        """Interval, name, expression and labels of each recording rule -> the name of its series."""
         return {_decides(*one): one[1].record for one in self._recordings}
 
     def read_by(self, name: str) -> dict[tuple[object, ...], str]:

@@ -1,4 +1,4 @@
-"""What one commit would deploy to one stack, as far as it decides who is notified: rule files and routes."""
+"""The rule files and routes that one commit deploys to one stack: they decide who is notified."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

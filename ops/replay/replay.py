@@ -27,7 +27,7 @@ _CLOSE = 10 * MINUTE
 
 @dataclass(frozen=True, kw_only=True)
 class Side:
-    """What one commit would have done."""
+    """Alerts and notifications that the rules and routes of one commit would have caused."""
 
     rules: Rules
     episodes: Sequence[Episode]

@@ -1,4 +1,4 @@
-"""What the settings accept, the programs accept: settings are drawn from their models and given to the real programs.
+"""The real programs accept every value that the settings accept. The values are drawn from the settings' models.
 
 A few stacks by default. `--hypothesis-profile=thorough` draws many more.
 """

@@ -156,7 +156,7 @@ def test_each_stack_is_previewed_and_checked_for_drift_and_staging_is_deployed_f
 
 
 def test_only_merged_code_runs_beside_rights_to_write() -> None:
-    """Whoever may start a workflow by hand chooses the branch whose code it runs."""
+    """A person who starts a workflow by hand also chooses the branch, and so the code that the workflow runs."""
     found = {
         f"{file.stem}: {name}": job.get("if", "")
         for file in FILES

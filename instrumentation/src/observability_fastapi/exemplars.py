@@ -17,7 +17,7 @@ _FAILED = 500
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """What the collector keeps."""
+    """The traces that the collector keeps."""
 
     percentage: float
     """Share of the traces that are neither slow nor failed."""

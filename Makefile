@@ -23,7 +23,7 @@ STACK ?= local
 
 ##@ Run the platform
 
-up: $(ENVIRONMENT) ## create or update the whole platform (KUBE_CONTEXT=name uses your own cluster)
+up: $(ENVIRONMENT) ## create or update the whole platform; says which cluster it uses (KUBE_CONTEXT=name: yours)
 	@$(PYTHON) -m engine up
 
 preview: $(ENVIRONMENT) ## show what `make up` would change; STACK=name, OFFLINE=1 needs no cluster, account or secrets

@@ -5,25 +5,28 @@ from typing import Annotated
 
 import typer
 
-from local import cluster, toolchain
+from local import choice, toolchain
 from local.errors import run_command_line
 from local.paths import KUBECONFIG
+from local.progress import say
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-cluster_app = typer.Typer(no_args_is_help=True, help="Manage the one-node Kubernetes of this checkout.")
+cluster_app = typer.Typer(no_args_is_help=True, help="Manage the Kubernetes of this checkout.")
 app.add_typer(cluster_app, name="cluster")
 
 
 @cluster_app.command("up")
 def cluster_up() -> None:
-    """Start the cluster; does nothing if it runs."""
-    cluster.up()
+    """Start the cluster that `make up` would choose; does nothing if it runs."""
+    chosen = choice.choose()
+    say(str(chosen))
+    choice.up(chosen)
 
 
 @cluster_app.command("down")
 def cluster_down() -> None:
     """Remove the cluster and everything else that this checkout created, except the tool cache."""
-    cluster.down()
+    choice.down()
 
 
 @app.command("toolchain")

@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from local import grafana_home
+from local import choice
 from local.ports import is_free
 from ops.clients.kube import Cluster, Service, service_url
 from ops.drills.faults import PROGRAMS
@@ -46,7 +46,7 @@ def endpoints(stack: Environment) -> dict[str, tuple[Service, int]]:
     """Maps the name of each endpoint of a stack to its service and its port on this machine."""
     apps = [PROMETHEUS, ALERTMANAGER, LOKI, JAEGER]
     wants_grafana = str(stack.values.get("grafana")).lower() == "true"
-    if wants_grafana and (stack.stack != LOCAL or grafana_home.available()):
+    if wants_grafana and (stack.stack != LOCAL or choice.runs_grafana()):
         apps.append(GRAFANA)
     ports = {app.name: (Service(namespace=stack.namespace, name=app.name, port=app.port), app.port) for app in apps}
     if stack.has_simulator:

@@ -19,7 +19,7 @@ from engine import actions, host_tools, rule_checks
 from engine.events import Summary
 from local import choice, node_process
 from local.errors import LocalError, run_command_line
-from local.progress import say
+from local.progress import say, step
 from settings import stack_files
 
 LOCAL = "local"
@@ -37,7 +37,8 @@ def up(stack: _Stack = LOCAL, expect_no_changes: _NoChanges = False) -> None:
     _start_cluster(stack)
     _check_rules(stack)
     workspace = actions.workspace(stack)
-    summary = actions.up(workspace, expect_no_changes=expect_no_changes)
+    with step(f"engine: preview and up of stack {stack}"):
+        summary = actions.up(workspace, expect_no_changes=expect_no_changes)
     _print_endpoints(actions.outputs(workspace).get("endpoints") or {})
     print(f"{summary}; {time.monotonic() - started:.0f} s in all")
 

@@ -5,7 +5,7 @@ import subprocess
 
 from engine.workspace import official_plugin
 from local import toolchain
-from local.progress import say
+from local.progress import say, step
 from settings import versions
 
 _PLUGIN = "pulumi-resource-kubernetes"
@@ -30,13 +30,13 @@ def ensure() -> None:
 
 def _download() -> str:
     """Installs the official plugin for this user. Returns the problem in one line; empty if there is none."""
-    say(f"Kubernetes provider {versions.PULUMI_KUBERNETES}: downloading the official plugin")
     command = [toolchain.tool("pulumi"), "plugin", "install", "resource", "kubernetes", versions.PULUMI_KUBERNETES]
     environment = {**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "true"}
     try:
-        done = subprocess.run(
-            command, env=environment, capture_output=True, text=True, check=False, timeout=_DOWNLOAD_SECONDS
-        )
+        with step(f"Kubernetes provider {versions.PULUMI_KUBERNETES}: downloading the official plugin"):
+            done = subprocess.run(
+                command, env=environment, capture_output=True, text=True, check=False, timeout=_DOWNLOAD_SECONDS
+            )
     except subprocess.TimeoutExpired:
         return f"not finished after {_DOWNLOAD_SECONDS} s"
     if done.returncode == 0 and official_plugin("kubernetes"):

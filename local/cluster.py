@@ -14,7 +14,7 @@ from local import debian, images, node_process, toolchain
 from local.errors import LocalError
 from local.node_process import NODE_ROOT, Node
 from local.paths import KUBECONFIG, OTHER_STACKS, ROOT, STATE, cache
-from local.progress import say
+from local.progress import say, step
 from settings import versions
 
 PACKAGES = (
@@ -145,12 +145,12 @@ def pod_network(template: str, *, ipv6: bool) -> str:
 
 
 def _initialise(node: Node) -> None:
-    say("cluster: kubeadm init")
-    node.run(
-        *("kubeadm", "init", "--config=/etc/kubeadm.yaml", "--ignore-preflight-errors=all"),
-        # kube-proxy and the NetworkPolicy controller run as services of the node, not as pods.
-        "--skip-phases=preflight,addon/kube-proxy,show-join-command",
-    )
+    with step("cluster: kubeadm init"):
+        node.run(
+            *("kubeadm", "init", "--config=/etc/kubeadm.yaml", "--ignore-preflight-errors=all"),
+            # kube-proxy and the NetworkPolicy controller run as services of the node, not as pods.
+            "--skip-phases=preflight,addon/kube-proxy,show-join-command",
+        )
     shutil.copy2(NODE_ROOT / "etc/kubernetes/admin.conf", KUBECONFIG)
     KUBECONFIG.chmod(0o600)
     # One node needs only one DNS server; this leaves more of the CPU for the platform.

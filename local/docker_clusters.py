@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 from local import debian, images
 from local.errors import LocalError
 from local.paths import KUBECONFIG, ROOT, STATE
-from local.progress import say
+from local.progress import say, step
 from local.toolchain import tool
 from settings import versions
 
@@ -132,8 +132,8 @@ def up(name: str) -> None:
         _check_disk()
         _remember(maker, image="")  # before the cluster exists, so that `make down` also removes one that is half made
         _remove(maker)  # of an interrupted run
-        say(f"cluster: {name} creates {NAME}, which takes one to five minutes")
-        maker.run(maker.create)
+        with step(f"cluster: {name} creates a cluster"):
+            maker.run(maker.create)
         if maker.kubeconfig:
             KUBECONFIG.touch(mode=0o600)
             KUBECONFIG.write_text(maker.run(maker.kubeconfig))
@@ -166,15 +166,15 @@ def _load_simulator(maker: Maker) -> None:
             images.write_archive(image, archive)
         else:
             _docker("save", f"--output={archive}", image.reference)
-        say(f"cluster: {maker.program} loads image {image.reference}")
-        maker.run(maker.load, archive)
+        with step(f"cluster: {maker.program} loads image {image.reference}"):
+            maker.run(maker.load, archive)
     _remember(maker, image=key)
 
 
 def _built_by_docker(reference: str) -> str:
     """Builds the simulator's image by its Dockerfile, and returns the image's id."""
-    say(f"cluster: docker builds image {reference}")
-    _docker("build", "--quiet", "--file=simulator/Dockerfile", f"--tag={reference}", ".")
+    with step(f"cluster: docker builds image {reference}"):
+        _docker("build", "--quiet", "--file=simulator/Dockerfile", f"--tag={reference}", ".")
     return _docker("image", "inspect", "--format={{.Id}}", reference).strip()
 
 

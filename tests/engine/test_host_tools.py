@@ -25,7 +25,12 @@ def ensured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], tup
     cli = tmp_path / "pulumi"
     cli.write_text(CLI)
     cli.chmod(0o755)
-    for name, value in {"CALLS": tmp_path / "calls", "PULUMI_HOME": tmp_path / "home", "REFUSES": ""}.items():
+    for name, value in {
+        "CALLS": tmp_path / "calls",
+        "PULUMI_HOME": tmp_path / "home",
+        "REFUSES": "",
+        "XDG_CACHE_HOME": tmp_path / "cache",
+    }.items():
         monkeypatch.setenv(name, str(value))
     monkeypatch.setattr(host_tools.toolchain, "ensure", wanted.append)
     monkeypatch.setattr(host_tools.toolchain, "tool", lambda _: cli)

@@ -65,6 +65,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Pa
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(100 << 30, 0, 100 << 30))
     for name, value in {
         "PATH": f"{programs}:/usr/bin:/bin",
+        "XDG_CACHE_HOME": str(tmp_path / "cache"),
         "CALLS": str(tmp_path / "calls"),
         "CLUSTERS": str(tmp_path / "clusters"),
         "ARCHIVE": str(tmp_path / "loaded.tar"),

@@ -17,7 +17,7 @@ STACK ?= local
 
 .PHONY: up preview open drift down generate docs fmt check unit unit-all test-tools e2e test fire-alerts help help-all outputs \
 	kubectl deploy-dashboards check-queries kill-drill observability summary replay cost golden coverage mutants bench \
-	bench-middleware load
+	bench-middleware load simulator-image
 
 # `make help` lists the groups marked `##@`. `make help-all` lists those marked `##@@`, too.
 
@@ -94,6 +94,9 @@ outputs: $(ENVIRONMENT) ## print the stack outputs as JSON
 
 kubectl: $(ENVIRONMENT) ## run kubectl against the cluster in use, e.g. ARGS="get pods -A"
 	@$(PYTHON) -m local kubectl $(ARGS)
+
+simulator-image: $(ENVIRONMENT) ## push the simulator's image for a cluster of yours: PUSH=registry/name
+	@$(PYTHON) -m local simulator-image --push "$(PUSH)"
 
 deploy-dashboards: $(ENVIRONMENT) ## upload dashboards to GRAFANA_URL (with GRAFANA_API_TOKEN); ARGS="--dry-run" shows the diff
 	@$(PYTHON) -m ops deploy-dashboards $(ARGS)

@@ -132,7 +132,7 @@ def _start_cluster(stack: str) -> None:
     choice.up(chosen)
     if not chosen.maker and not os.environ.get("SIMULATOR_IMAGE"):
         print(
-            "simulator and receiver are left out; to include them, build simulator/Dockerfile, push the image, "
+            "simulator and receiver are left out; to include them, run `make simulator-image PUSH=registry/name`, "
             "and set SIMULATOR_IMAGE"
         )
 

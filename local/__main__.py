@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from local import choice, toolchain
+from local import choice, simulator_image, toolchain
 from local.errors import run_command_line
 from local.paths import KUBECONFIG
 from local.progress import say
@@ -35,6 +35,15 @@ def toolchain_command(names: Annotated[list[str] | None, typer.Argument()] = Non
     toolchain.ensure(names or None)
     for name in names or sorted(program for module in toolchain.MODULES for program in module.programs):
         print(f"{name}\t{toolchain.tool(name)}")
+
+
+@app.command("simulator-image")
+def simulator_image_command(
+    push: Annotated[str, typer.Option(help="Registry and name, such as registry.example.com/team/simulator.")],
+) -> None:
+    """Make the image of the simulator and the receiver, and push it to a registry."""
+    reference = simulator_image.push(push)
+    print(f"pushed; to use it: SIMULATOR_IMAGE={reference} KUBE_CONTEXT=name make up")
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from local import debian, images
+from local import images, simulator_image
 from local.errors import LocalError
 from local.paths import KUBECONFIG, ROOT, STATE
 from local.progress import say, step
@@ -109,7 +109,7 @@ def docker_problem() -> str:
     if not shutil.which("docker"):
         return "docker is not on PATH"
     try:
-        answer = _docker("info", "--format={{.ServerVersion}}").strip()
+        answer = simulator_image.docker("info", "--format={{.ServerVersion}}").strip()
     except LocalError as error:
         return str(error).splitlines()[-1]
     return "" if answer else "`docker info` names no server"
@@ -154,36 +154,17 @@ def _remove(maker: Maker) -> None:
 
 
 def _load_simulator(maker: Maker) -> None:
-    """Load the image if it is new or changed. Docker builds it on systems without Debian's packages."""
-    image, here = images.simulator(), debian.available()
-    key = images.key(image) if here else _built_by_docker(image.reference)
+    """Load the image if it is new or changed."""
+    key = simulator_image.key()
     if json.loads(_RECORD.read_text()).get("image") == key:
         return
     _check_architecture()
     with TemporaryDirectory(dir=STATE) as scratch:
         archive = Path(scratch) / "simulator.tar"
-        if here:
-            images.write_archive(image, archive)
-        else:
-            _docker("save", f"--output={archive}", image.reference)
-        with step(f"cluster: {maker.program} loads image {image.reference}"):
+        simulator_image.write(archive)
+        with step(f"cluster: {maker.program} loads image {versions.SIMULATOR_IMAGE}"):
             maker.run(maker.load, archive)
     _remember(maker, image=key)
-
-
-def _built_by_docker(reference: str) -> str:
-    """Builds the simulator's image by its Dockerfile, and returns the image's id."""
-    with step(f"cluster: docker builds image {reference}"):
-        _docker("build", "--quiet", "--file=simulator/Dockerfile", f"--tag={reference}", ".")
-    return _docker("image", "inspect", "--format={{.Id}}", reference).strip()
-
-
-def _docker(*arguments: str) -> str:
-    done = subprocess.run(["docker", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
-    if done.returncode:
-        tail = "\n".join(done.stderr.strip().splitlines()[-12:])
-        raise LocalError(f"`docker {' '.join(arguments)}` failed:\n{tail}")
-    return done.stdout
 
 
 def _check_architecture() -> None:

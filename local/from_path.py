@@ -46,6 +46,7 @@ _PROGRAMS = {
         lowest=versions.KUBERNETES_MIN,
         below=versions.KUBERNETES_BELOW,
     ),
+    "crane": _Fitting(arguments=("version",), pattern=r"(\d+)\.(\d+)\.", lowest=(0, 20), below=(1,)),
     "promtool": _same_minor(versions.PROMETHEUS),
     "amtool": _same_minor(versions.ALERTMANAGER),
 }

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from local import choice, cluster, docker_clusters, images
+from local import __main__ as command_line
+from local import choice, cluster, debian, docker_clusters, images, simulator_image
 from local.docker_clusters import MAKERS, NAME
 from local.errors import LocalError
 from settings import versions
@@ -25,6 +26,7 @@ case "$(basename "$0") $*" in
   *"$FAILS"*) echo "some output"; echo "the reason" >&2; exit 1 ;;
   docker\\ info*) echo 29.0.1 ;;
   docker\\ image\\ inspect*) echo sha256:abc ;;
+  crane\\ push*) cp "$2" "$ARCHIVE" ;;
   docker\\ save*) echo archive > "${2#--output=}" ;;
   kubectl*) echo "$NODES" ;;
   *get\\ clusters|*list*) cat "$CLUSTERS" ;;
@@ -60,7 +62,8 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Pa
     )
     programs = tmp_path / "programs"
     programs.mkdir()
-    monkeypatch.setattr(docker_clusters, "tool", lambda name: programs / name)
+    for module in (docker_clusters, simulator_image):
+        monkeypatch.setattr(module, "tool", lambda name: programs / name)
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(100 << 30, 0, 100 << 30))
     for name, value in {
@@ -81,7 +84,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Pa
     monkeypatch.setattr(shutil, "which", lambda name: real(name, path=str(programs)) if name in hidden else real(name))
 
     def install(*names: str) -> Path:
-        for name in (*names, "kubectl"):
+        for name in (*names, "kubectl", "crane"):
             (programs / name).write_text(FAKE)
             (programs / name).chmod(0o755)
         return tmp_path / "calls"
@@ -253,7 +256,7 @@ def test_a_system_without_debian_packages_lets_docker_build_the_image(
     machine: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     log = machine("kind", "docker")
-    monkeypatch.setattr(docker_clusters.debian, "available", lambda: False)
+    monkeypatch.setattr(debian, "available", lambda: False)
     choice.up(choice.choose())
     assert f"docker build --quiet --file=simulator/Dockerfile --tag={versions.SIMULATOR_IMAGE} ." in calls(log)
     assert (tmp_path / "loaded.tar").read_text() == "archive\n"
@@ -322,3 +325,41 @@ def test_an_unreadable_record_says_what_to_do(machine: Callable[..., Path]) -> N
     docker_clusters._RECORD.write_text("{}")
     with pytest.raises(LocalError, match=f"docker-cluster.json cannot be read; remove it, and the cluster {NAME}"):
         choice.existing()
+
+
+@pytest.mark.parametrize(
+    ("name", "reference"),
+    [
+        ("registry.example.com/team/simulator", f"registry.example.com/team/simulator:{versions.SIMULATOR}"),
+        ("127.0.0.1:5000/simulator", f"127.0.0.1:5000/simulator:{versions.SIMULATOR}"),
+        ("mirror:5000/simulator:mine", "mirror:5000/simulator:mine"),
+        ("localhost/simulator:1", "localhost/simulator:1"),
+    ],
+)
+def test_the_simulator_image_is_pushed(
+    machine: Callable[..., Path], tmp_path: Path, name: str, reference: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = machine()
+    command_line.simulator_image_command(push=name)
+    (call,) = calls(log)
+    assert (call.split()[:2], call.split()[3:]) == (["crane", "push"], [reference])
+    assert tarfile.is_tarfile(tmp_path / "loaded.tar")
+    assert f"SIMULATOR_IMAGE={reference} KUBE_CONTEXT=name make up" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "name", ["", "simulator", "team/simulator", "https://registry.example.com/simulator", "registry.example.com/Team/s"]
+)
+def test_a_name_without_a_registry_is_refused(machine: Callable[..., Path], name: str) -> None:
+    log = machine()
+    with pytest.raises(LocalError, match=rf"PUSH={name} is not allowed; allowed: a registry's host, a path"):
+        command_line.simulator_image_command(push=name)
+    assert calls(log) == []
+
+
+def test_a_registry_that_refuses_is_named(machine: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    machine()
+    monkeypatch.setenv("FAILS", "crane push")
+    with pytest.raises(LocalError) as refusal:
+        command_line.simulator_image_command(push="registry.example.com/simulator:1")
+    assert str(refusal.value) == "registry.example.com/simulator:1 cannot be pushed: the reason"

@@ -17,13 +17,13 @@ STACK ?= local
 
 .PHONY: up preview open drift down generate docs fmt check unit unit-all test-tools e2e test fire-alerts help help-all outputs \
 	kubectl deploy-dashboards check-queries kill-drill observability summary replay cost golden coverage mutants bench \
-	bench-middleware load
+	bench-middleware load simulator-image
 
 # `make help` lists the groups marked `##@`. `make help-all` lists those marked `##@@`, too.
 
 ##@ Run the platform
 
-up: $(ENVIRONMENT) ## create or update the whole platform (KUBE_CONTEXT=name uses your own cluster)
+up: $(ENVIRONMENT) ## create or update the whole platform; says which cluster it uses (KUBE_CONTEXT=name: yours)
 	@$(PYTHON) -m engine up
 
 preview: $(ENVIRONMENT) ## show what `make up` would change; STACK=name, OFFLINE=1 needs no cluster, account or secrets
@@ -94,6 +94,9 @@ outputs: $(ENVIRONMENT) ## print the stack outputs as JSON
 
 kubectl: $(ENVIRONMENT) ## run kubectl against the cluster in use, e.g. ARGS="get pods -A"
 	@$(PYTHON) -m local kubectl $(ARGS)
+
+simulator-image: $(ENVIRONMENT) ## push the simulator's image for a cluster of yours: PUSH=registry/name
+	@$(PYTHON) -m local simulator-image --push "$(PUSH)"
 
 deploy-dashboards: $(ENVIRONMENT) ## upload dashboards to GRAFANA_URL (with GRAFANA_API_TOKEN); ARGS="--dry-run" shows the diff
 	@$(PYTHON) -m ops deploy-dashboards $(ARGS)

@@ -21,7 +21,7 @@ import yaml
 
 from engine import checkpoint, offline
 from engine.stand_ins.grafana.files import FILES_VARIABLE
-from local import grafana_home
+from local import choice
 from local.errors import LocalError
 from local.paths import KUBECONFIG, OTHER_STACKS, ROOT, STATE
 from local.toolchain import tool
@@ -183,14 +183,15 @@ def machine_config(stack: str, root: Path = ROOT) -> dict[str, str]:
     """Settings that depend on this machine: KUBE_CONTEXT replaces the embedded cluster if the stack uses that one.
 
     The simulator's image is in no registry, so on another cluster it runs only if SIMULATOR_IMAGE names an image. The
-    embedded cluster cannot pull Grafana's image, so Grafana runs there only if GRAFANA_HOME provides its files.
+    embedded cluster cannot pull Grafana's image, so Grafana runs there only if GRAFANA_HOME provides its files. A
+    cluster in Docker needs no other values than the embedded one.
     """
     context = os.environ.get("KUBE_CONTEXT", "")
     if not _names_embedded(stack, root):
         return {}
     if not context:
         known = "grafana" in (_read(root / "Pulumi.yaml").get("config") or {})
-        return {"observability:grafana": str(grafana_home.available()).lower()} if known else {}
+        return {"observability:grafana": str(choice.runs_grafana()).lower()} if known else {}
     image = os.environ.get("SIMULATOR_IMAGE", "")
     return {
         "observability:clusterName": re.sub(r"[^A-Za-z0-9_.-]+", "-", context).strip("-._")[:100] or "cluster",

@@ -6,7 +6,6 @@ import platform
 import re
 import shutil
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +14,7 @@ from local import debian, images, node_process, toolchain
 from local.errors import LocalError
 from local.node_process import NODE_ROOT, Node
 from local.paths import KUBECONFIG, OTHER_STACKS, ROOT, STATE, cache
+from local.progress import say, step
 from settings import versions
 
 PACKAGES = (
@@ -46,11 +46,11 @@ def up() -> None:
         STATE.mkdir(exist_ok=True)
         node = _create()
     elif node is None:
-        _say("cluster: starting the node again")
+        say("cluster: starting the node again")
         node = node_process.start()
     _wait_for(lambda: _healthy(node), "containerd", 30)
     for reference in images.ensure(node):
-        _say(f"cluster: image {reference}")
+        say(f"cluster: image {reference}")
     if not _READY.exists():
         _initialise(node)
     _wait_for(_api_ready, "the API server", 120)
@@ -58,15 +58,25 @@ def up() -> None:
     _wait_for(_system_ready, "the node and cluster DNS", 180)
     if not _READY.exists():
         _READY.touch()
-        _say(f"cluster: Kubernetes {versions.KUBERNETES} is ready, {KUBECONFIG.relative_to(ROOT)}")
+        say(f"cluster: Kubernetes {versions.KUBERNETES} is ready, {KUBECONFIG.relative_to(ROOT)}")
 
 
 def down() -> None:
-    """End the cluster and remove everything that belongs to it. Safe to repeat.
+    """End the cluster and remove everything that belongs to it. Safe to repeat."""
+    node_process.stop()
+    forget()
+
+
+def exists() -> bool:
+    """Whether this checkout has an embedded cluster, running or not."""
+    return NODE_ROOT.exists()
+
+
+def forget() -> None:
+    """Remove this checkout's state. Safe to repeat.
 
     Keeps the engine's state of stacks on other clusters, because it is needed to remove them there.
     """
-    node_process.stop()
     if not STATE.exists():
         return
     keep_other_stacks = OTHER_STACKS.exists() and any(OTHER_STACKS.iterdir())
@@ -95,7 +105,7 @@ def _check_machine() -> None:
 
 
 def _create() -> Node:
-    _say("cluster: creating the node")
+    say("cluster: creating the node")
     shutil.copytree(debian.root("node", PACKAGES), NODE_ROOT, symlinks=True)
     for name in ("kubelet", "kubeadm", "kubectl", "kube-proxy", "kube-router"):
         target = NODE_ROOT / "usr/local/bin" / name
@@ -135,12 +145,12 @@ def pod_network(template: str, *, ipv6: bool) -> str:
 
 
 def _initialise(node: Node) -> None:
-    _say("cluster: kubeadm init")
-    node.run(
-        *("kubeadm", "init", "--config=/etc/kubeadm.yaml", "--ignore-preflight-errors=all"),
-        # kube-proxy and the NetworkPolicy controller run as services of the node, not as pods.
-        "--skip-phases=preflight,addon/kube-proxy,show-join-command",
-    )
+    with step("cluster: kubeadm init"):
+        node.run(
+            *("kubeadm", "init", "--config=/etc/kubeadm.yaml", "--ignore-preflight-errors=all"),
+            # kube-proxy and the NetworkPolicy controller run as services of the node, not as pods.
+            "--skip-phases=preflight,addon/kube-proxy,show-join-command",
+        )
     shutil.copy2(NODE_ROOT / "etc/kubernetes/admin.conf", KUBECONFIG)
     KUBECONFIG.chmod(0o600)
     # One node needs only one DNS server; this leaves more of the CPU for the platform.
@@ -236,7 +246,3 @@ def _wait_for(condition: Callable[[], bool], what: str, seconds: float) -> None:
 
 def _rendered(template: Path, **values: str) -> str:
     return re.sub(r"@([A-Z_]+)@", lambda match: values[match[1]], template.read_text())
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)

@@ -212,6 +212,14 @@ MODULES = (
         cluster=False,
     ),
     GoModule(
+        folder="crane",
+        path="github.com/google/go-containerregistry",
+        version=f"v{versions.CRANE}",
+        packages=("cmd/crane",),
+        cpu_seconds=60,  # estimated
+        cluster=False,
+    ),
+    GoModule(
         folder="pause",
         path="",
         version=f"v{versions.PAUSE}",

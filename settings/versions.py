@@ -42,6 +42,9 @@ GRAFANA_IMAGE = f"docker.io/grafana/grafana:{GRAFANA}"
 PYTHON_IMAGE = f"docker.io/library/python:{PYTHON}-slim"
 SIMULATOR_IMAGE = f"observability/simulator:{SIMULATOR}"
 
+# Pushes images to registries.
+CRANE = "0.22.1"
+
 # Checks the GitHub workflows.
 ACTIONLINT = "1.7.12"
 

@@ -42,6 +42,7 @@ SLOW = (
     "tests/ops/replay/test_command.py",
     "tests/ops/replay/test_replay.py",
     "tests/ops/replay/test_routes_as_alertmanager.py",
+    "tests/ops/start_page/test_in_a_browser.py",
     "tests/ops/test_drift.py",
     "tests/ops/messages/test_limits.py",
     "tests/rules/loki/test_restart.py",

@@ -41,6 +41,7 @@ ELSEWHERE = {
     "replay": "tests/ops/replay/test_command.py",
     "golden": "tests/golden/test_golden.py",
     "fmt": "Makefile",
+    "simulator-image": "tests/local/test_choice.py",
 }
 
 

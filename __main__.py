@@ -45,7 +45,8 @@ metrics.node_state(settings, agents, in_cluster)
 loki = telemetry.log_store(settings, namespace, alertmanager.targets, backends, in_cluster)
 jaeger = telemetry.trace_store(settings, namespace, prometheus.url, backends, in_cluster)
 telemetry.index_retention(settings, namespace, backends, in_cluster)
-collectors = telemetry.collectors(settings, telemetry.Namespaces(namespace, agents), loki, jaeger, backends, in_cluster)
+stores = telemetry.Stores(logs=loki, traces=jaeger, metrics=prometheus)
+collectors = telemetry.collectors(settings, telemetry.Namespaces(namespace, agents), stores, backends, in_cluster)
 server = grafana.server(settings, namespace, in_cluster)
 urls = {"prometheus": prometheus.url, "alertmanager": alertmanager.url, "loki": loki.url, "jaeger": jaeger.url}
 ingress = eks.ingress(settings, aws, namespace, in_cluster) if aws else []

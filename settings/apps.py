@@ -36,6 +36,8 @@ OTLP_GRPC, OTLP_HTTP = 4317, 4318
 """Ports on which agents, gateways and Jaeger receive telemetry. The OpenTelemetry specification names them."""
 AGENT, GATEWAY = "otel-agent", "otel-gateway"
 """Names of the two layers of collectors."""
+EVENTS = "otel-events"
+"""Name of the collector of Kubernetes' events."""
 
 SIMULATED_PORT = 8000
 """Port on which each simulated program serves metrics, requests and fault switches."""

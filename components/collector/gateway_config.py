@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 from alerting.base import Document
 from alerting.loader import write_yaml
-from components.collector import log_limits, sampling, services, shared_config, span_limits
+from components.collector import log_limits, pushed_metrics, sampling, services, shared_config, span_limits
+from components.collector.cuts import CUT
 from components.collector.shared_config import Listen
 from settings import sizes
 from settings.eks.aws import dns_suffix
@@ -29,7 +30,7 @@ _RESOURCE_BYTES = 256
 # Share of the volume for full queues. The other half is for file overhead and compaction.
 _QUEUES_SHARE = 1 / 2
 # The volume is divided by at least this number of queues, so that enabling X-Ray does not shrink them.
-_MIN_QUEUES = 3
+_MIN_QUEUES = 5
 # Concurrent requests to the log index, each with one line.
 _INDEX_REQUESTS = 16
 
@@ -54,6 +55,8 @@ class GatewayConfig:
     """host:port of Jaeger's endpoint for OTLP over gRPC."""
     loki: str
     """URL of Loki's OTLP endpoint; the collector appends `/v1/logs`."""
+    prometheus: Sequence[str]
+    """host:port of each Prometheus, which all receive every metric that a program pushes."""
     oldest_line_hours: int
     """Age of the oldest line that Loki accepts, see loki_config.oldest_line_hours."""
     services: Mapping[str, Sequence[str]]
@@ -99,6 +102,10 @@ def render(config: GatewayConfig) -> str:
             "transform/loki_labels": _loki_labels(config.services),
             "transform/log_limits": log_limits.processor(config.oldest_line_hours),
             "transform/no_resource": _no_resource(),
+            "transform/prometheus_labels": pushed_metrics.labels(config.services),
+            # It passes each request on at once, and drops what a full queue refuses, which that queue counts: a server
+            # that is down for long must not delay the others.
+            "batch/apart": {"timeout": "0s"},
             **(_INDEX_PROCESSORS if config.log_index else {}),
         },
         "connectors": {"span_metrics": _span_metrics(config), "forward/metrics": {}, "forward/sampling": {}},
@@ -125,6 +132,11 @@ def render(config: GatewayConfig) -> str:
                     "receivers": ["span_metrics"],
                     "processors": ["transform/no_resource"],
                     "exporters": ["prometheus"],
+                },
+                "metrics/pushed": {
+                    "receivers": ["otlp"],
+                    "processors": ["memory_limiter", "transform/prometheus_labels", "batch/apart"],
+                    "exporters": list(pushed_metrics.exporters(config.prometheus, 0)),
                 },
                 "logs": {
                     "receivers": ["otlp"],
@@ -195,7 +207,7 @@ def _loki_labels(names: Mapping[str, Sequence[str]]) -> Document:
         f'set({service}, "unknown") where {service} == nil and {attribute("namespace")} == nil',
         # Loki would store all other attributes with every line.
         f"keep_keys(resource.attributes, [{retained}])",
-        f'truncate_all(resource.attributes, {_RESOURCE_BYTES}, truncation_marker="{log_limits.CUT}")',
+        f'truncate_all(resource.attributes, {_RESOURCE_BYTES}, truncation_marker="{CUT}")',
     ]
     return {"error_mode": "ignore", "log_statements": [{"statements": resource}]}
 
@@ -241,7 +253,7 @@ def _log_index(endpoint: str, queue_bytes: int) -> Document:
 
 
 def _exporters(config: GatewayConfig) -> Document:
-    queues = 2 + (config.xray_region is not None) + (config.log_index is not None)
+    queues = 2 + len(config.prometheus) + (config.xray_region is not None) + (config.log_index is not None)
     queue = int(config.storage_bytes * _QUEUES_SHARE / max(queues, _MIN_QUEUES))
 
     def delivery() -> Document:
@@ -251,6 +263,7 @@ def _exporters(config: GatewayConfig) -> Document:
         }
 
     exporters: Document = {
+        **pushed_metrics.exporters(config.prometheus, queue),
         "otlp_grpc/jaeger": {"endpoint": config.jaeger, **shared_config.grpc_client(), **delivery()},
         # 429, 502, 503 and 504 are retried (Loki's OTLP endpoint returns 503 for its 500s), and so are requests that
         # exceed Loki's limit of streams, see loki_config. 400 is not retried: it means that Loki refused some lines,

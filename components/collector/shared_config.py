@@ -91,13 +91,12 @@ def persistent_queue(size: int) -> Document:
     interrupts are sent again, so delivery is at least once. Batching must therefore happen after the queue: a `batch`
     processor before it would acknowledge data that is only in memory.
     """
-    return {
-        "storage": "file_storage",
-        "sizer": "bytes",
-        "queue_size": size,
-        "num_consumers": 4,
-        "batch": batch(),
-    }
+    return {**unbatched_queue(size), "batch": batch()}
+
+
+def unbatched_queue(size: int) -> Document:
+    """The same queue with one request for each that came in, for a receiver that refuses requests as a whole."""
+    return {"storage": "file_storage", "sizer": "bytes", "queue_size": size, "num_consumers": 4}
 
 
 def batch() -> Document:

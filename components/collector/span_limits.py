@@ -7,7 +7,7 @@ too many count in `dropped_attributes_count`.
 from collections.abc import Mapping, Sequence
 
 from alerting.base import Document
-from components.collector.log_limits import CUT, cut
+from components.collector.cuts import CUT, cut
 from components.collector.services import metric_names
 
 ATTRIBUTES = 256

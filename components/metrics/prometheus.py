@@ -14,12 +14,12 @@ from components.kubernetes import network_policies, pod_identity, pods
 from components.kubernetes.cluster_rights import cluster_rights
 from components.kubernetes.labels import ACCESS, labels
 from components.kubernetes.pod_identity import PodIdentity
-from components.kubernetes.workload import stateful_app
+from components.kubernetes.workload import peers, stateful_app
 from components.metrics import prometheus_config
 from components.metrics.prometheus_config import CONFIG_FOLDER
 from components.metrics.remote_write import ALL_METRICS, CopiedMetrics
 from settings import sizes, versions
-from settings.apps import PROMETHEUS, PROMETHEUS_RULES
+from settings.apps import GATEWAY, PROMETHEUS, PROMETHEUS_RULES
 from settings.quantities import quantity_bytes
 
 APP = PROMETHEUS.name
@@ -78,12 +78,15 @@ class Prometheus(pulumi.ComponentResource):
 
     url: pulumi.Output[str]
     """Address inside the cluster."""
+    targets: pulumi.Output[list[str]]
+    """host:port of each replica."""
 
     def __init__(self, name: str, args: PrometheusArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("observability:index:Prometheus", name, {}, opts)
         child = pulumi.ResourceOptions(parent=self)
         namespace = args["namespace"]
         self.url = pulumi.Output.format("http://{0}.{1}.svc:{2}", APP, namespace, PORT)
+        self.targets = peers(APP, args["replicas"], namespace, PORT)
         identity = args.get("identity")
         config = pulumi.Output.all(args["alertmanagers"], args["remote_write_url"]).apply(
             lambda known: _config(args, *known)
@@ -122,7 +125,7 @@ class Prometheus(pulumi.ComponentResource):
             parent=self,
             depends_on=[*folders, access, *([identity.ready] if identity else [])],
         )
-        self.register_outputs({"url": self.url})
+        self.register_outputs({"url": self.url, "targets": self.targets})
 
 
 def _config(args: PrometheusArgs, alertmanagers: list[str], remote_write_url: str) -> str:
@@ -207,8 +210,11 @@ def _network(args: PrometheusArgs) -> network_policies.AppNetworkArgs:
         "namespace": args["namespace"],
         "ingress": [
             {
-                # Jaeger reads span metrics for its page on service performance.
-                "from_": [here(APP), here("grafana"), here("jaeger"), network_policies.namespaces_with(ACCESS)],
+                # Jaeger reads span metrics for its page on service performance. Gateways deliver pushed metrics.
+                "from_": [
+                    *(here(app) for app in (APP, "grafana", "jaeger", GATEWAY)),
+                    network_policies.namespaces_with(ACCESS),
+                ],
                 "ports": network_policies.tcp(PORT),
             }
         ],

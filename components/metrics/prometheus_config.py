@@ -16,8 +16,14 @@ CONFIG_FOLDER = "/etc/prometheus/config"
 
 # A restarted server takes over how long an alert has been active. By default it does so only from `for: 10m` on; all
 # other alerts would wait again, and be resolved in Alertmanager meanwhile.
-FLAGS = ("--rules.alert.for-grace-period=0s",)
-"""Command line flags for the rules."""
+FLAGS = ("--rules.alert.for-grace-period=0s", "--web.enable-otlp-receiver")
+"""Command line flags for the rules, and for metrics that gateways deliver."""
+
+OUT_OF_ORDER = "30m"
+"""Age up to which a pushed point is accepted after later ones: two gateways deliver, and try again after an outage."""
+
+PUSHED_LABELS = ("namespace", "pod", "node", "app", "service")
+"""Resource attributes that become labels of every pushed series, as a scraped series has them."""
 
 HONOR_LABELS = "observability/honor-labels"
 """Annotation ("true") of pods in Prometheus' own namespace whose port `http` exposes metrics of other pods."""
@@ -101,7 +107,15 @@ def render(  # noqa: PLR0913 -- each sets a part of the configuration
             "always_scrape_classic_histograms": True,
             "external_labels": {"cluster": cluster, "prometheus_replica": "${POD_NAME}"},
         },
-        "storage": {"exemplars": {"max_exemplars": 100_000}},
+        "storage": {
+            "exemplars": {"max_exemplars": 100_000},
+            "tsdb": {"out_of_order_time_window": OUT_OF_ORDER},
+        },
+        "otlp": {
+            "promote_resource_attributes": list(PUSHED_LABELS),
+            # Two libraries of a program may name a metric alike.
+            "promote_scope_metadata": True,
+        },
         "rule_files": [f"{PROMETHEUS_RULES}/*.yaml"],
         "alerting": {
             # All servers send each alert. Without the replica's name, Alertmanager recognizes them as one alert.

@@ -83,7 +83,8 @@ def dashboard(about: About, own_variables: Sequence[VariableModel], rows: Sequen
             absence.explain(one)
     marks = [annotations.firing(_matchers(about))]
     if NAMESPACE in names:
-        marks.append(annotations.releases(f'namespace=~"${NAMESPACE}"'))
+        here = f'namespace=~"${NAMESPACE}"'
+        marks += [annotations.releases(here), annotations.restarts(here)]
     return document | {"annotations": {"list": marks}}
 
 

@@ -19,7 +19,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 
-from components.collector import log_limits
+from components.collector.cuts import CUT
 from settings import sizes
 from tests.collector.pipeline import Pipeline, log_pipeline, write
 from tools.programs import eventually
@@ -181,7 +181,7 @@ def _stored(server: LokiServer) -> dict[int, dict[str, str]]:
 def _is_cut(fields: dict[str, str]) -> bool:
     # The name of the scope is cut in all records of programs.
     texts = [text for name, text in fields.items() if name != "scope_name"]
-    return "dropped_attributes_count" in fields or any(text.endswith(log_limits.CUT) for text in texts)
+    return "dropped_attributes_count" in fields or any(text.endswith(CUT) for text in texts)
 
 
 def _lost(*ports: int) -> float:

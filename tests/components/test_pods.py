@@ -5,7 +5,7 @@ from typing import Any
 from tests.mock_engine import Recorded
 
 # Only these pods do not meet the standard `restricted`, because they mount folders of their node.
-AGENT = "otel-agent"
+AGENT, EVENTS = "otel-agent", "otel-events"
 NODE_EXPORTER = "node-exporter"
 # User ids of the official images: nobody; Loki, Jaeger and the Collector; Grafana.
 USERS = {65534, 10001, 472, 49100}
@@ -69,8 +69,8 @@ def test_images_are_pinned(stack: Recorded) -> None:
 
 def test_pods_spread_over_nodes_and_zones(stack: Recorded) -> None:
     for one in stack.pods:
-        if one.kind == "DaemonSet" or one.object_name in ("grafana", "kube-state-metrics"):
-            continue  # a DaemonSet runs on every node, and these two never have more than one pod
+        if one.kind == "DaemonSet" or one.object_name in ("grafana", "kube-state-metrics", EVENTS):
+            continue  # a DaemonSet runs on every node, and these never have more than one pod
         assert one.pod
         keys = {rule["topologyKey"]: rule["labelSelector"] for rule in one.pod["spec"]["topologySpreadConstraints"]}
         assert set(keys) == {"kubernetes.io/hostname", "topology.kubernetes.io/zone"}
@@ -79,7 +79,7 @@ def test_pods_spread_over_nodes_and_zones(stack: Recorded) -> None:
 
 def test_only_clients_of_the_api_server_have_a_token(stack: Recorded) -> None:
     with_token = [one.object_name for one in stack.pods if one.pod and one.pod["spec"]["automountServiceAccountToken"]]
-    assert sorted(with_token) == ["kube-state-metrics", AGENT, "prometheus"]
+    assert sorted(with_token) == ["kube-state-metrics", AGENT, EVENTS, "prometheus"]
     assert all(account.inputs["automountServiceAccountToken"] is False for account in stack.of("ServiceAccount"))
 
 

@@ -190,6 +190,7 @@ def test_production_runs_no_simulator(program: Program) -> None:
         *PLATFORM,
         "otel-gateway",
         AGENT,
+        "otel-events",
         "node-exporter",
         "kube-state-metrics",
     }

@@ -228,12 +228,12 @@ def test_firing_alerts_of_all_engines_are_counted(uid: str) -> None:
 
 
 def test_what_else_happened_is_a_line_on_every_graph(dashboard: Json) -> None:
-    """Firing alerts of the dashboard, and changes of the Deployments in its namespace."""
+    """Firing alerts of the dashboard; changed Deployments and restarted containers in its namespace."""
     firing, *changed = dashboard["annotations"]["list"]
     which = ALERTS_OF.get(dashboard["uid"], f'system="{dashboard["tags"][1]}", alertname!="Watchdog"')
     assert firing["expr"] == f'ALERTS{{{which}, alertstate="firing"}}'
     named = {one["name"] for one in dashboard["templating"]["list"]}
-    assert ['{namespace=~"$namespace"}' in one["expr"] for one in changed] == [True] * ("namespace" in named)
+    assert ['{namespace=~"$namespace"}' in one["expr"] for one in changed] == [True, True] * ("namespace" in named)
     for one in dashboard["annotations"]["list"]:
         assert one["enable"]
         selected = promql_parser.parse(filled_in(dashboard, one["expr"]))

@@ -183,8 +183,8 @@ def machine_config(stack: str, root: Path = ROOT) -> dict[str, str]:
     """Settings that depend on this machine: KUBE_CONTEXT replaces the embedded cluster if the stack uses that one.
 
     The simulator's image is in no registry, so on another cluster it runs only if SIMULATOR_IMAGE names an image. The
-    embedded cluster cannot pull Grafana's image, so Grafana runs there only if GRAFANA_HOME provides its files. A
-    cluster in Docker needs no other values than the embedded one.
+    embedded cluster's node pulls no images, so Grafana runs there only if this machine could pull its image, or
+    GRAFANA_HOME provides its files. A cluster in Docker needs no other values than the embedded one.
     """
     context = os.environ.get("KUBE_CONTEXT", "")
     if not _names_embedded(stack, root):

@@ -71,7 +71,7 @@ def existing() -> str:
 
 
 def runs_grafana() -> bool:
-    """Whether this checkout's cluster can run Grafana: in Docker always, embedded only if GRAFANA_HOME named it."""
+    """Whether this checkout's cluster can run Grafana: in Docker always, embedded only if its image could be had."""
     return docker_clusters.recorded() is not None or grafana_home.available()
 
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from local import debian, images, node_process, toolchain
+from local import debian, grafana_pull, images, node_process, toolchain
 from local.errors import LocalError
 from local.node_process import NODE_ROOT, Node
 from local.paths import KUBECONFIG, OTHER_STACKS, ROOT, STATE, cache
@@ -49,7 +49,7 @@ def up() -> None:
         say("cluster: starting the node again")
         node = node_process.start()
     _wait_for(lambda: _healthy(node), "containerd", 30)
-    for reference in images.ensure(node):
+    for reference in images.ensure(node, grafana_pull.archive()):
         say(f"cluster: image {reference}")
     if not _READY.exists():
         _initialise(node)

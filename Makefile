@@ -113,7 +113,7 @@ observability: $(ENVIRONMENT) ## test a service's telemetry on the running stack
 ##@@ Before a change is merged
 
 unit-all: test-tools ## run every test that needs no cluster, the slow ones included
-	@$(PYTHON) -m local toolchain etcd kube-apiserver >/dev/null
+	@$(PYTHON) -m local toolchain etcd kube-apiserver crane >/dev/null
 	@$(PYTHON) -m pytest -m "not (e2e or nightly)" -n 3 --no-loadscope-reorder $(ARGS)
 
 summary: $(ENVIRONMENT) ## show how a change affects notifications, e.g. ARGS="--base origin/main --stack staging"

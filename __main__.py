@@ -6,7 +6,7 @@ Each component documents itself.
 import pulumi
 
 from components import configuration
-from components.assembly import alert_outputs, cluster, endpoint_outputs, grafana, metrics, telemetry
+from components.assembly import alert_outputs, cluster, endpoint_outputs, grafana, metrics, pages, telemetry
 from components.assembly.backends import without_cloud
 from components.assembly.simulation import simulation
 from components.eks import outputs as eks_outputs
@@ -49,8 +49,8 @@ stores = telemetry.Stores(logs=loki, traces=jaeger, metrics=prometheus)
 collectors = telemetry.collectors(settings, telemetry.Namespaces(namespace, agents), stores, backends, in_cluster)
 server = grafana.server(settings, namespace, in_cluster)
 urls = {"prometheus": prometheus.url, "alertmanager": alertmanager.url, "loki": loki.url, "jaeger": jaeger.url}
-ingress = eks.ingress(settings, aws, namespace, in_cluster) if aws else []
-grafana.content(settings, server, urls, ingress)
+outside = eks.ingress(settings, aws, namespace, in_cluster) if aws else pages.ingress(settings, namespace, in_cluster)
+grafana.content(settings, server, urls, outside)
 
 endpoints = endpoint_outputs.platform(values, namespace, urls | ({"grafana": server.url} if server else {}))
 service_namespaces: dict[str, pulumi.Input[str]] = {name: name for name in values.service_namespaces}

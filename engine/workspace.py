@@ -21,11 +21,12 @@ import yaml
 
 from engine import checkpoint, offline
 from engine.stand_ins.grafana.files import FILES_VARIABLE
-from local import choice
+from local import choice, image_registry
 from local.errors import LocalError
 from local.paths import KUBECONFIG, OTHER_STACKS, ROOT, STATE
 from local.toolchain import tool
 from settings import stack_files
+from settings.images import ALL
 from settings.stack_files import StackFileError
 
 PROVIDERS = ROOT / "engine" / "stand_ins"
@@ -45,7 +46,7 @@ class Workspace:
     """One stack on this machine. Keys of `config` include their prefix, as in `observability:kubeContext`."""
 
     stack: str
-    config: Mapping[str, str] = field(default_factory=dict[str, str])
+    config: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """Values that override those of the stack file."""
     root: Path = ROOT
     """Folder of the program."""
@@ -179,19 +180,21 @@ class Workspace:
         return home
 
 
-def machine_config(stack: str, root: Path = ROOT) -> dict[str, str]:
+def machine_config(stack: str, root: Path = ROOT) -> Document:
     """Settings that depend on this machine: KUBE_CONTEXT replaces the embedded cluster if the stack uses that one.
 
     The simulator's image is in no registry, so on another cluster it runs only if SIMULATOR_IMAGE names an image. The
-    embedded cluster cannot pull Grafana's image, so Grafana runs there only if GRAFANA_HOME provides its files. A
-    cluster in Docker needs no other values than the embedded one.
+    embedded cluster's node pulls no images, so Grafana runs there only if this machine could pull its image, or
+    GRAFANA_HOME provides its files. A cluster in Docker needs no other values than the embedded one.
     """
     context = os.environ.get("KUBE_CONTEXT", "")
     if not _names_embedded(stack, root):
         return {}
     if not context:
         known = "grafana" in (_read(root / "Pulumi.yaml").get("config") or {})
-        return {"observability:grafana": str(choice.runs_grafana()).lower()} if known else {}
+        registry = image_registry.recorded()
+        pulled = {"observability:imageRegistry": {ALL: registry}} if registry else {}
+        return {"observability:grafana": str(choice.runs_grafana()).lower(), **pulled} if known else {}
     image = os.environ.get("SIMULATOR_IMAGE", "")
     return {
         "observability:clusterName": re.sub(r"[^A-Za-z0-9_.-]+", "-", context).strip("-._")[:100] or "cluster",

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from local import choice, simulator_image, toolchain
+from local import choice, image_registry, simulator_image, toolchain
 from local.errors import run_command_line
 from local.paths import KUBECONFIG
 from local.progress import say
@@ -44,6 +44,14 @@ def simulator_image_command(
     """Make the image of the simulator and the receiver, and push it to a registry."""
     reference = simulator_image.push(push)
     print(f"pushed; to use it: SIMULATOR_IMAGE={reference} KUBE_CONTEXT=name make up")
+
+
+@app.command("fill-registry")
+def fill_registry(
+    registry: Annotated[str, typer.Argument(help="Registry, and a folder in it, such as 127.0.0.1:5000/mirror.")],
+) -> None:
+    """Push all images of the embedded cluster to a registry, from which another one can start without a build."""
+    image_registry.fill(registry)
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})

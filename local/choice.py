@@ -8,7 +8,7 @@ import platform
 import shutil
 from dataclasses import dataclass
 
-from local import cluster, docker_clusters, grafana_home
+from local import cluster, docker_clusters, grafana_home, image_registry
 from local.errors import LocalError
 
 EMBEDDED = "embedded"
@@ -27,7 +27,7 @@ class Choice:
     @property
     def pulls(self) -> bool:
         """Whether its nodes pull images from registries, so that no image is built here."""
-        return self.maker != EMBEDDED
+        return self.maker != EMBEDDED or bool(image_registry.used())
 
     def __str__(self) -> str:
         return f"cluster: {self.maker or os.environ['KUBE_CONTEXT']}, because {self.reason}"
@@ -36,8 +36,20 @@ class Choice:
 def choose() -> Choice:
     """The cluster for the local stack. Raises LocalError, naming every possibility, if this machine has none.
 
-    Also raises LocalError if CLUSTER is unknown, or contradicts KUBE_CONTEXT or the cluster that the checkout has.
+    Also raises LocalError if CLUSTER is unknown, or contradicts KUBE_CONTEXT or the cluster that the checkout has, and
+    if IMAGE_REGISTRY is set for another cluster than the embedded one.
     """
+    chosen = _chosen()
+    registry = os.environ.get(image_registry.VARIABLE, "")
+    if registry and chosen.maker != EMBEDDED:
+        raise LocalError(
+            f"{image_registry.VARIABLE}={registry} is for the embedded cluster only ({chosen}); unset it, or use the "
+            "setting imageRegistry"
+        )
+    return chosen
+
+
+def _chosen() -> Choice:
     wanted, context = os.environ.get(CLUSTER, ""), os.environ.get("KUBE_CONTEXT", "")
     allowed = (EMBEDDED, *docker_clusters.MAKERS)
     if wanted and wanted not in allowed:
@@ -71,7 +83,7 @@ def existing() -> str:
 
 
 def runs_grafana() -> bool:
-    """Whether this checkout's cluster can run Grafana: in Docker always, embedded only if GRAFANA_HOME named it."""
+    """Whether this checkout's cluster can run Grafana: in Docker always, embedded only if its image could be had."""
     return docker_clusters.recorded() is not None or grafana_home.available()
 
 

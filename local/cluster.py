@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from local import debian, images, node_process, toolchain
+from local import debian, grafana_pull, image_registry, images, node_process, toolchain
 from local.errors import LocalError
 from local.node_process import NODE_ROOT, Node
 from local.paths import KUBECONFIG, OTHER_STACKS, ROOT, STATE, cache
@@ -37,21 +37,29 @@ def up() -> None:
 
     Raises LocalError, with an alternative, if this machine cannot run it.
     """
-    _check_machine()
-    toolchain.ensure()
+    registry = image_registry.used()
+    _check_machine(builds=not registry)
+    if not registry:
+        toolchain.ensure()
     STATE.mkdir(exist_ok=True)
     node = node_process.current()
     if not _READY.exists():
         down()
         STATE.mkdir(exist_ok=True)
-        node = _create()
+        image_registry.remember(registry)
+        node = _create(registry)
     elif node is None:
         say("cluster: starting the node again")
         node = node_process.start()
     _wait_for(lambda: _healthy(node), "containerd", 30)
-    for reference in images.ensure(node):
-        say(f"cluster: image {reference}")
+    if registry:
+        image_registry.connect(node, registry)
+    else:
+        for reference in images.ensure(node, grafana_pull.archive()):
+            say(f"cluster: image {reference}")
     if not _READY.exists():
+        if registry:
+            image_registry.unpack_programs(node, registry)
         _initialise(node)
     _wait_for(_api_ready, "the API server", 120)
     _storage()
@@ -91,23 +99,23 @@ def forget() -> None:
         STATE.rmdir()
 
 
-def _check_machine() -> None:
+def _check_machine(*, builds: bool) -> None:
     instead = "Use your own cluster instead: KUBE_CONTEXT=name make up"
     if platform.system() != "Linux":
         raise LocalError(f"the embedded cluster runs on Linux only; this is {platform.system()}. {instead}")
     if os.geteuid() != 0:
         raise LocalError(f"the embedded cluster needs root (it creates namespaces, mounts and cgroups). {instead}")
-    building = bool(toolchain.missing())
+    building = builds and bool(toolchain.missing())
     for folder, needed in ((cache(), _FREE_TO_BUILD_GIB if building else 1), (ROOT, _FREE_TO_RUN_GIB)):
         free = shutil.disk_usage(folder).free / 2**30
         if free < needed:
             raise LocalError(f"disk nearly full: {folder} has {free:.1f} GiB free, {needed} GiB are needed")
 
 
-def _create() -> Node:
+def _create(registry: str) -> Node:
     say("cluster: creating the node")
     shutil.copytree(debian.root("node", PACKAGES), NODE_ROOT, symlinks=True)
-    for name in ("kubelet", "kubeadm", "kubectl", "kube-proxy", "kube-router"):
+    for name in () if registry else image_registry.PROGRAMS:
         target = NODE_ROOT / "usr/local/bin" / name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(toolchain.built(name), target)
@@ -116,7 +124,8 @@ def _create() -> Node:
     shutil.copytree(source / "service", etc / "node")
     for folder in ("etc/containerd", "etc/cni/net.d", "var/lib", "var/tmp", "var/log", "opt"):
         (NODE_ROOT / folder).mkdir(parents=True, exist_ok=True)
-    (etc / "containerd/config.toml").write_text(_rendered(source / "containerd.toml", PAUSE=versions.PAUSE))
+    pause = image_registry.reference(f"registry.k8s.io/pause:{versions.PAUSE}", registry)
+    (etc / "containerd/config.toml").write_text(_rendered(source / "containerd.toml", PAUSE=pause))
     network = pod_network((source / "bridge.conflist").read_text(), ipv6=IPV6.is_dir())
     (etc / "cni/net.d/10-bridge.conflist").write_text(network)
     for name in ("passwd", "group"):
@@ -129,6 +138,7 @@ def _create() -> Node:
         source / "kubeadm.yaml",
         NODE_ADDRESS=node.address,
         KUBERNETES=versions.KUBERNETES,
+        IMAGES=pause.rpartition("/")[0],
         COREDNS=versions.COREDNS,
         ETCD=versions.ETCD,
         CGROUP=node.cgroup,

@@ -81,10 +81,7 @@ MAKERS = {
         program="minikube",
         listed=("profile", "list", "--output=json"),
         # Its default network enforces no network policies.
-        create=(
-            *("start", "--profile={name}", "--driver=docker", "--cni=calico", "--embed-certs", "--memory=5g"),
-            f"--kubernetes-version=v{versions.KUBERNETES}",
-        ),
+        create=("start", "--profile={name}", "--driver=docker", "--cni=calico", "--embed-certs", "--memory=5g"),
         load=("image", "load", "{archive}", "--profile={name}"),
         delete=("delete", "--profile={name}"),
     ),

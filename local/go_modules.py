@@ -216,7 +216,7 @@ MODULES = (
         path="github.com/google/go-containerregistry",
         version=f"v{versions.CRANE}",
         packages=("cmd/crane",),
-        cpu_seconds=60,  # estimated
+        cpu_seconds=60,  # estimated; 9 s with a filled build cache
         cluster=False,
     ),
     GoModule(

@@ -8,10 +8,12 @@ import hashlib
 import io
 import json
 import platform
+import shutil
 import subprocess
 import tarfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from tempfile import NamedTemporaryFile, TemporaryDirectory
 
@@ -176,22 +178,24 @@ def images() -> tuple[Image, ...]:
     return (*IMAGES, grafana)
 
 
-def ensure(node: Node) -> list[str]:
-    """Import new and changed images into the node. Returns their references."""
+def ensure(node: Node, grafana: Path | None = None) -> list[str]:
+    """Import new and changed images into the node, and Grafana's if its archive is given. Returns their references."""
     known: dict[str, str] = json.loads(_IMPORTED.read_text()) if _IMPORTED.exists() else {}
+    wanted = [(image.reference, key(image), partial(write_archive, image)) for image in images()]
+    if grafana:
+        wanted.append((versions.GRAFANA_IMAGE, grafana.name, partial(shutil.copyfile, grafana)))
     imported: list[str] = []
-    for image in images():
-        new = key(image)
-        if known.get(image.reference) == new:
+    for reference, new, write in wanted:
+        if known.get(reference) == new:
             continue
         with TemporaryDirectory(dir=STATE / "node/var/tmp") as scratch:
             archive = Path(scratch) / "image.tar"
-            write_archive(image, archive)
+            write(archive)
             inside = "/" + str(archive.relative_to(STATE / "node"))
             node.run("ctr", "--namespace=k8s.io", "images", "import", "--snapshotter=overlayfs", inside)
-        known[image.reference] = new
+        known[reference] = new
         _IMPORTED.write_text(json.dumps(known, indent=1))
-        imported.append(image.reference)
+        imported.append(reference)
     return imported
 
 

@@ -27,7 +27,7 @@ from local import from_path
 from local.errors import LocalError
 from local.go_modules import MODULES, GoModule
 from local.paths import TOOLS, UV, cache
-from local.progress import say
+from local.progress import Remaining, say
 from settings import versions
 
 _FREE_FOR_TWO_GIB = 8
@@ -86,11 +86,15 @@ def build(modules: list[GoModule]) -> None:
         )
     started, stop = time.monotonic(), threading.Event()
     longest_first = sorted(modules, key=lambda module: module.cpu_seconds, reverse=True)
+    left = Remaining({module.folder: module.cpu_seconds for module in modules}, os.cpu_count() or 1)
+    say(f"{len(modules)} {'tools' if len(modules) > 1 else 'tool'} to build: {left}")
     go()  # install Go before two builds need it at once
     with ThreadPoolExecutor(_builds_at_once()) as pool:
         numbered = enumerate(longest_first, start=1)
         builds = [
-            pool.submit(_build_if_missing, module, f"[{number}/{len(modules)}] {module.folder} {module.version}", stop)
+            pool.submit(
+                _build_if_missing, module, f"[{number}/{len(modules)}] {module.folder} {module.version}", left, stop
+            )
             for number, module in numbered
         ]
         try:
@@ -146,15 +150,17 @@ def _builds_at_once() -> int:
     return 2 if free >= _FREE_FOR_TWO_GIB else 1
 
 
-def _build_if_missing(module: GoModule, label: str, stop: threading.Event) -> None:
+def _build_if_missing(module: GoModule, label: str, left: Remaining, stop: threading.Event) -> None:
     with _locked(module):
         if stop.is_set() or _folder(module).is_dir():
+            left.finish(module.folder, module.cpu_seconds)
             return
         for leftover in _folder(module).parent.glob(f".{module.folder}-v*-*"):  # of a build that was killed
             shutil.rmtree(leftover)
         say(f"{label}: building ({', '.join(module.programs)})")
         seconds, cpu_seconds = _build_one(module, label, stop)
-        say(f"{label}: built in {seconds:.0f} s, {cpu_seconds:.0f} s of CPU time")
+        left.finish(module.folder, cpu_seconds)
+        say(f"{label}: built in {seconds:.0f} s, {cpu_seconds:.0f} s of CPU time; {left}")
 
 
 def _build_one(module: GoModule, label: str, stop: threading.Event) -> tuple[float, float]:

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from alerting.durations import seconds
 from alerting.routing import RETENTION
-from settings import images
+from settings import images, pages
 from settings.apps import SIMULATED_NAMESPACES
 from settings.eks import conflicts as eks_conflicts
 from settings.quantities import quantity_bytes
@@ -37,6 +37,7 @@ def _on_any_cloud(values: Values) -> dict[str, object]:
             name: getattr(values, name) and not (values.remote_write_url or values.managed_prometheus)
             for name in ("remote_write_keep", "remote_write_drop")
         },
+        **pages.conflicts(values, values.cloud),
         "xray": values.xray and values.cloud != "eks",
         "dashboard_base_url": values.grafana and urlsplit(values.dashboard_base_url).path.strip("/"),
         "loki_bucket": s3 != bool(values.loki_bucket),

@@ -14,6 +14,8 @@ from settings import parsing
 from settings.parsing import PROJECT
 from settings.values import Values
 
+EXAMPLE = "example"
+"""Name of the stack file that people copy. It belongs to no stack, and can be read like the others."""
 _PREFIX = f"{PROJECT}:"
 
 
@@ -42,8 +44,8 @@ class StackFile:
 
 
 def names(root: Path = ROOT) -> list[str]:
-    """Names of the stacks that have a file."""
-    return sorted(file.name.split(".")[1] for file in root.glob("Pulumi.*.yaml"))
+    """Names of the stacks that have a file, without the example."""
+    return sorted({file.name.split(".")[1] for file in root.glob("Pulumi.*.yaml")} - {EXAMPLE})
 
 
 def read(stack: str, root: Path = ROOT) -> StackFile:

@@ -11,8 +11,9 @@ from alerting.model import Links
 from alerting.routing import RETENTION, Mail, Timing
 from settings import images, pod_settings
 from settings.apps import ALERTMANAGER, GRAFANA, JAEGER, PROMETHEUS, App
-from settings.eks.values import Cidr, EksValues, Page
+from settings.eks.values import Cidr, EksValues
 from settings.images import ImageRegistry, UserName
+from settings.pages import Page
 from settings.pod_settings import PodSettingsByPart
 from settings.quantities import Quantity, at_least
 from settings.sizes import LOKI_RETENTION_ALLOWED, loki_retention_problem
@@ -236,7 +237,7 @@ class Values(EksValues):
 
     @property
     def hosts(self) -> dict[Page, str]:
-        """App -> host that the load balancer serves. Empty without an ingress; Grafana only if this stack runs it."""
+        """App -> host that the ingress serves. Empty without an ingress; Grafana only if this stack runs it."""
         pages: tuple[Page, ...] = get_args(Page) if self.ingress != "none" else ()
         return {app: f"{app}.{self.domain}" for app in pages if app != "grafana" or self.grafana}
 

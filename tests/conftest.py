@@ -35,6 +35,7 @@ _VARIABLES = {
     "ALERTMANAGER_URL",
     "ARGS",
     "CLUSTER",
+    "IMAGE_REGISTRY",
     "STACK",
     "OFFLINE",
     "MAKEFLAGS",

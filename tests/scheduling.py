@@ -13,6 +13,7 @@ from tests.mock_engine import ROOT
 SLOW = (
     "tests/accepted/test_accepted.py",
     "tests/backends/test_alert_restarts.py",
+    "tests/backends/test_image_registry.py",
     "tests/backends/test_jaeger_opensearch.py",
     "tests/backends/test_loki_s3.py",
     "tests/backends/test_remote_write.py",

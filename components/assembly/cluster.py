@@ -17,11 +17,12 @@ def require(settings: Settings) -> None:
     """Raises ClusterError if the cluster of the settings cannot be used, see cluster_check.require_cluster."""
     if settings.has_cluster:
         values = settings.values
+        name = values.existing_ingress_class
         observed = (*values.service_namespaces, *(SIMULATED_NAMESPACES if values.simulator else ()))
         cluster_check.require_cluster(
             settings.kubeconfig,
             settings.kube_context,
-            values.existing_ingress_class,
+            cluster_check.IngressClass(name, is_alb=values.cloud == "eks") if name else None,
             settings.made_namespaces,
             [*in_cluster.questions(settings), partial(volumes.too_small, values.namespace, replicated(values))],
             {

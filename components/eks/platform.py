@@ -23,23 +23,14 @@ from components.eks.network.network_enforcement import NetworkEnforcement
 from components.eks.policies import ClusterIdentity, Document
 from components.eks.storage_class import StorageClass
 from components.eks.stores import Stores
-from components.grafana import server
 from components.kubernetes.pod_identity import PodIdentity
 from components.logs import loki
-from components.metrics import alertmanager, prometheus
-from components.traces import jaeger
+from components.metrics import prometheus
 from settings.eks import access
 from settings.eks import addons as eks_addons
 from settings.eks.aws import dns_server, dns_suffix
-from settings.eks.values import Page
+from settings.pages import PAGES
 from settings.stack import Settings
-
-_PORTS: Mapping[Page, int] = {
-    "grafana": server.PORT,
-    "prometheus": prometheus.PORT,
-    "alertmanager": alertmanager.PORT,
-    "jaeger": jaeger.PORT,
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,7 +177,7 @@ def ingress(
 ) -> Sequence[pulumi.Resource]:
     """Creates load balancer, certificate, login and DNS records. Returns the resources that pages need outside."""
     values = settings.values
-    if values.ingress == "none":
+    if values.ingress in ("none", "controller"):
         return []
     in_aws = pulumi.ResourceOptions(provider=foundation.provider)
     hosts = values.hosts
@@ -216,7 +207,7 @@ def ingress(
         {
             "namespace": namespace,
             "hosts": hosts,
-            "ports": {app: _PORTS[app] for app in hosts},
+            "ports": {page: PAGES[page].port for page in hosts},
             "scheme": values.ingress,
             "ingress_class": values.ingress_class_name,
             "auto_mode": values.eks_auto_mode,

@@ -5,19 +5,18 @@ from urllib.parse import urlsplit
 
 from settings.eks import addons, opensearch
 from settings.eks.values import EksValues
+from settings.pages import PageValues
 from settings.values import Values
 
 _OWN_DEFAULT = {
     "cluster": "existing",
     "role_path": "/",
-    "ingress": "none",
     "manage_loki_bucket": True,
 }
 """Field -> value that counts as not set, for fields where that is not an empty value."""
 _SIZES = (
     "cluster_version",
     "cluster_support",
-    "ingress_class",
     "opensearch_instance_type",
     "opensearch_instances",
     "opensearch_storage",
@@ -25,10 +24,9 @@ _SIZES = (
 """Fields that only configure a feature. They have no effect unless another field switches the feature on."""
 _ADDON_ALTERNATIVES = {"kube_state_metrics": "kube-state-metrics", "node_exporter": "prometheus-node-exporter"}
 """Field that switches on the platform's own workload -> add-on that does the same job."""
-_INGRESS = ("hosted_zone_id", "oidc_issuer", "oidc_client_id", "ingress_allowed_cidrs", "load_balancer_cidrs")
+_INGRESS = ("hosted_zone_id", "oidc_issuer", "ingress_allowed_cidrs", "load_balancer_cidrs")
 _ONLY_WITH_CREATE = ("cluster_api_security_group_ids", "cluster_public_access_cidrs")
-_ONLY_WITH_INGRESS = ("certificate_arn", "grafana_admin_group", "load_balancer_subnet_ids")
-_OIDC_ENDPOINTS = ("oidc_authorization_endpoint", "oidc_token_endpoint", "oidc_user_info_endpoint")
+_ONLY_WITH_INGRESS = ("certificate_arn", "load_balancer_subnet_ids")
 
 
 def conflicts(values: Values) -> dict[str, str]:
@@ -77,7 +75,7 @@ def logs_in_aws(values: Values) -> bool:
 
 
 def _set(values: Values) -> list[str]:
-    names = [name for name in EksValues.model_fields if name not in _SIZES]
+    names = [name for name in EksValues.model_fields if name not in (*_SIZES, *PageValues.model_fields)]
     return [name for name in names if (value := getattr(values, name)) != _OWN_DEFAULT.get(name, type(value)())]
 
 
@@ -142,10 +140,9 @@ def _backends(values: Values) -> dict[str, object]:
 
 
 def _ingress(values: Values) -> dict[str, object]:
-    used = values.ingress != "none"
+    used = values.ingress not in ("none", "controller")
     return {
-        "domain": used and not values.domain,
-        **{name: bool(getattr(values, name)) != used for name in (*_INGRESS, *_OIDC_ENDPOINTS)},
+        **{name: bool(getattr(values, name)) != used for name in _INGRESS},
         **{name: getattr(values, name) and not used for name in _ONLY_WITH_INGRESS},
     }
 

@@ -7,15 +7,12 @@ import re
 from ipaddress import ip_network
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
-from pydantic.alias_generators import to_camel
+from pydantic import AfterValidator, Field
 
 from settings.eks import addons
+from settings.pages import PageValues
 from settings.quantities import Quantity, at_least
-from settings.types import HTTPS, OBJECT_NAME, BucketName, OptionalHttpsUrl, allowed, quantity
-
-Page = Literal["grafana", "prometheus", "alertmanager", "jaeger"]
-"""An app with a web page."""
+from settings.types import HTTPS, BucketName, OptionalHttpsUrl, allowed, quantity
 
 
 def _cidr(text: str) -> str:
@@ -32,7 +29,6 @@ RoleArn = Annotated[str, Field(pattern=f"^{_ROLE_ARN}$")]
 OptionalRoleArn = Annotated[str, Field(pattern=f"^({_ROLE_ARN})?$")]
 SecurityGroupId = Annotated[str, Field(pattern=r"^sg-[0-9a-f]{8,17}$")]
 _LABEL = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
-_OIDC_URL = f"{HTTPS}; required when ingress is not none, and only then"
 _CIDRS = "a list of address ranges such as 10.0.0.0/16"
 
 
@@ -52,10 +48,8 @@ def _arn(service: str, resource: str) -> Any:  # noqa: ANN401  (metadata of Anno
     return Field(pattern=rf"^(arn:aws[a-z-]*:{service}:[a-z0-9-]+:\d{{12}}:{resource}[\w-]+)?$")
 
 
-class EksValues(BaseModel):
+class EksValues(PageValues):
     """The keys that apply only when cloud is eks."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, alias_generator=to_camel)
 
     owner: Annotated[str, Field(pattern=r"^([A-Za-z0-9][\w .:/=+@-]{0,127})?$")] = allowed(
         "the owner of the stack, such as team-platform; up to 128 letters, digits, blanks and any of _.:/=+-@; "
@@ -130,19 +124,12 @@ class EksValues(BaseModel):
     )
     opensearch_client_cidrs: tuple[Cidr, ...] = allowed(f"{_CIDRS}; only when opensearchDomain is true")
 
-    domain: Annotated[
-        str,
-        # The first name of a certificate has at most 64 characters; it is the shortest host, jaeger.<domain>.
-        Field(pattern=r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)+)?$", max_length=57),
-    ] = allowed("a domain of at most 57 characters such as staging.example.com; required when ingress is not none")
     hosted_zone_id: Annotated[str, Field(pattern=r"^(Z[A-Z0-9]{1,31})?$")] = allowed(
         "a Route 53 hosted zone's id such as Z0123456789ABCDEFGHIJ; required when ingress is not none, and only then"
     )
     certificate_arn: Annotated[str, _arn("acm", "certificate/")] = allowed(
         "the ARN of a certificate in awsRegion and awsAccountId; only when ingress is not none"
     )
-    ingress: Literal["none", "internal", "internet-facing"] = allowed("none, internal or internet-facing")
-    ingress_class: Annotated[str, Field(pattern=OBJECT_NAME, max_length=253)] = allowed("an ingress class's name")
     ingress_allowed_cidrs: tuple[Cidr, ...] = allowed(f"{_CIDRS}; at least one when ingress is not none, and only then")
     load_balancer_cidrs: tuple[Cidr, ...] = allowed(
         f"{_CIDRS}, those of the load balancer's subnets; at least one when ingress is not none, and only then"
@@ -150,14 +137,4 @@ class EksValues(BaseModel):
     load_balancer_subnet_ids: tuple[SubnetId, ...] = allowed(
         "a list of subnets' ids, within loadBalancerCidrs and in at least two zones; only when ingress is not none"
     )
-    oidc_issuer: OptionalHttpsUrl = allowed(_OIDC_URL)
-    oidc_authorization_endpoint: OptionalHttpsUrl = allowed(_OIDC_URL)
-    oidc_token_endpoint: OptionalHttpsUrl = allowed(_OIDC_URL)
-    oidc_user_info_endpoint: OptionalHttpsUrl = allowed(_OIDC_URL)
-    oidc_client_id: Annotated[str, Field(pattern=r"^\S*$")] = allowed(
-        "a client's id without blanks; required when ingress is not none, and only then"
-    )
-    grafana_admin_group: Annotated[str, Field(pattern=r"^[^'\"`\\#;$\n]*$")] = allowed(
-        "a group's name, as the login's claim `groups` has it, without quotes and any of \\#;$; only when ingress is "
-        "not none"
-    )
+    oidc_issuer: OptionalHttpsUrl = allowed(f"{HTTPS}; required when ingress is not none, and only then")

@@ -1,5 +1,6 @@
 """Where nodes pull images, nothing is compiled if the Pulumi CLI can download the Kubernetes provider."""
 
+import json
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
@@ -7,8 +8,11 @@ from pathlib import Path
 import pytest
 
 from engine import host_tools
-from engine.workspace import official_plugin
+from engine.workspace import machine_config, official_plugin
 from settings import versions
+from settings.images import pulled
+from settings.stack import parse
+from tests.mock_engine import stack_config
 
 CLI = """#!/bin/sh
 echo "$*" >> "$CALLS"
@@ -68,3 +72,14 @@ def test_a_provider_that_was_built_is_used(
 ) -> None:
     monkeypatch.setattr(host_tools.toolchain, "present", lambda _: tmp_path)
     assert ensured() == ([["pulumi", "kubectl"]], [])
+
+
+def test_the_local_stack_pulls_from_the_registry_of_its_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("local.image_registry.recorded", lambda: "")
+    assert "observability:imageRegistry" not in machine_config("local")
+    monkeypatch.setattr("local.image_registry.recorded", lambda: "127.0.0.1:5000/mirror")
+    chosen = machine_config("local")["observability:imageRegistry"]
+    settings = parse(stack_config("local") | {"imageRegistry": json.dumps(chosen)}, [])
+    assert pulled(versions.LOKI_IMAGE, settings.values.image_registry) == (
+        f"127.0.0.1:5000/mirror/{versions.LOKI_IMAGE}"
+    )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from local import cluster, docker_clusters, images, simulator_image
+from local import cluster, docker_clusters, image_registry, images, simulator_image
 from local.docker_clusters import MAKERS, NAME
 from settings import versions
 
@@ -41,7 +41,8 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Pa
     monkeypatch.setattr(docker_clusters, "KUBECONFIG", state / "kubeconfig")
     monkeypatch.setattr(cluster, "NODE_ROOT", state / "node")
     monkeypatch.setattr(cluster, "OTHER_STACKS", state / "stacks")
-    for name in ("KUBE_CONTEXT", "CLUSTER"):
+    monkeypatch.setattr(image_registry, "NODE_ROOT", state / "node")
+    for name in ("KUBE_CONTEXT", "CLUSTER", "IMAGE_REGISTRY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     (tmp_path / "usr/bin").mkdir(parents=True)

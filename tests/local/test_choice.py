@@ -116,3 +116,18 @@ def test_a_checkout_keeps_its_cluster(machine: Callable[..., Path], monkeypatch:
     assert choice.choose().maker == "kind"
     (cluster.NODE_ROOT).mkdir(parents=True)
     assert choice.choose() == choice.Choice(maker="embedded", reason="this checkout has it")
+
+
+@pytest.mark.parametrize(("name", "value"), [("KUBE_CONTEXT", "mine"), ("CLUSTER", "kind")])
+def test_a_registry_for_the_embedded_cluster_is_refused_for_another(
+    machine: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    machine("kind", "docker")
+    monkeypatch.setenv("IMAGE_REGISTRY", "127.0.0.1:5000")
+    monkeypatch.setenv(name, value)
+    with pytest.raises(LocalError) as refusal:
+        choice.choose()
+    assert str(refusal.value) == (
+        f"IMAGE_REGISTRY=127.0.0.1:5000 is for the embedded cluster only (cluster: {value}, because {name} names it); "
+        "unset it, or use the setting imageRegistry"
+    )

@@ -37,8 +37,7 @@ EXPECTED = {
     ],
     "minikube": [
         "minikube profile list --output=json",
-        f"minikube start --profile={NAME} --driver=docker --cni=calico --embed-certs --memory=5g "
-        f"--kubernetes-version=v{versions.KUBERNETES}",
+        f"minikube start --profile={NAME} --driver=docker --cni=calico --embed-certs --memory=5g",
         f"minikube image load ARCHIVE --profile={NAME}",
         f"minikube delete --profile={NAME}",
     ],

@@ -99,7 +99,11 @@ def test_a_tool_is_built_once(
     program = toolchain.built("small")
     assert toolchain.present("small") == program
     assert program.read_text() == "built\n"
-    assert re.search(r"^\[1/1\] small v1: built in \d+ s, \d+ s of CPU time$", capfd.readouterr().err, re.MULTILINE)
+    said = capfd.readouterr().err
+    assert said.startswith("1 tool to build: ")
+    assert re.search(
+        r"^\[1/1\] small v1: built in \d+ s, \d+ s of CPU time; less than a minute left$", said, re.MULTILINE
+    )
     assert toolchain.built("small") == program
     assert len(fake_go.read_text().splitlines()) == 1, "the second call must not build"
 

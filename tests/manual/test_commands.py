@@ -101,7 +101,10 @@ def test_every_setting_that_a_command_sets_exists() -> None:
 
 EXAMPLE = ROOT / "docs" / "onboarding" / "example"
 # Words in code that look like settings but are not settings of this project.
-OTHERS = {"keepFiringFor", "minAvailable", "nodeSelector", "obsN", "priorityClass", "serverTLSBootstrap"}
+OTHERS = {
+    *("allowVolumeExpansion", "keepFiringFor", "minAvailable", "nodeSelector", "obsN", "priorityClass"),
+    *("reclaimPolicy", "serverTLSBootstrap"),
+}
 
 
 def test_every_setting_that_a_page_names_exists() -> None:

@@ -97,8 +97,6 @@ def test_a_wrong_address_range_is_named_with_its_index() -> None:
         ("cluster", "create"),
         ("managedPrometheus", "true"),
         ("manageLokiBucket", "false"),
-        ("ingress", "internal"),
-        ("domain", "example.com"),
         ("eksAddons", '{"metrics-server": "managed"}'),
     ],
 )

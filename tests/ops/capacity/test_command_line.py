@@ -8,7 +8,7 @@ import pytest
 
 from ops.capacity import workload
 from ops.errors import OpsError
-from tests.mock_engine import ROOT
+from settings import stack_files
 from tests.ops.capacity.cases import work
 from tests.ops.conftest import Done
 from tests.ops.stand_in import StandIn, result
@@ -56,8 +56,8 @@ def test_wrong_arguments_are_one_clear_error(ops: Callable[..., Done], arguments
 
 
 def test_every_stack_has_a_declared_workload() -> None:
-    for file in ROOT.glob("Pulumi.*.yaml"):
-        assert workload.load(file.name.split(".")[1]).series.value > 0
+    for stack in stack_files.names():
+        assert workload.load(stack).series.value > 0
 
 
 @pytest.mark.parametrize(

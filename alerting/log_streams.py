@@ -17,8 +17,10 @@ FILE = "log-streams.yaml"
 RESULTS = "loki_prometheus_last_evaluation_samples"
 """Metric of Loki's ruler: results of a group of rules at its last evaluation."""
 _RECORD = "alerts:streams:absent"
-# Each line is read once. Only Loki evaluates these rules, so their cost does not depend on who asks for the result.
-_INTERVAL = "10m"
+# A new stack has its first lines within a minute or two. Lines that arrive late are still within the window.
+_INTERVAL = "1m"
+_WINDOW = "5m"
+_NEW = "10m"
 
 # Parts of LogQL, searched in an expression whose texts and comments are hidden (see without_texts).
 _HIDDEN = re.compile(r"""(?P<text>"(?:\\.|[^"\\])*"|`[^`]*`)|\#[^\n]*""")
@@ -78,13 +80,17 @@ def readers(rule_set: RuleSet, disabled: Collection[str] = ()) -> dict[str, list
 def groups(rule_set: RuleSet, disabled: Collection[str] = ()) -> Iterator[Document]:
     """Groups of Loki's ruler: each has a result while the lines that some alerts read are missing."""
     for lines in readers(rule_set, disabled):
-        rule = {"record": _RECORD, "expr": f"absent_over_time({lines} [{_INTERVAL}])\n"}
+        rule = {"record": _RECORD, "expr": f"absent_over_time({lines} [{_WINDOW}])\n"}
         yield {"name": _group(lines), "interval": _INTERVAL, "rules": [rule]}
 
 
 def absent(lines: str, within: str) -> str:
-    """PromQL without labels: 1 if Loki did not find these lines at any time `within`, as far as its metrics show."""
-    return f'min(min_over_time({RESULTS}{{rule_group=~".*;{_group(lines)}"}}[{within}])) > 0'
+    """PromQL without labels: 1 if Loki did not find these lines at any time `within`, as far as its metrics show.
+
+    Nothing in the first minutes of a selector, when a new stack may have no line yet.
+    """
+    results = f'{RESULTS}{{rule_group=~".*;{_group(lines)}"}}'
+    return f"(min(min_over_time({results}[{within}])) > 0 and on () {results} offset {_NEW})"
 
 
 def _group(lines: str) -> str:

@@ -63,7 +63,7 @@ def _override(panel: Mapping[str, Any], title: str, value: Mapping[str, str]) ->
     overrides: list[dict[str, Any]] = panel["fieldConfig"].setdefault("overrides", [])
     matcher = {"id": "byName", "options": title}
     own = next((one for one in overrides if one["matcher"] == matcher), None)
+    found: dict[str, Any] = own or {"matcher": matcher, "properties": []}
     if own is None:
-        own = {"matcher": matcher, "properties": []}
-        overrides.append(own)
-    own["properties"].append({"id": "links", "value": [value]})
+        overrides.append(found)
+    found["properties"].append({"id": "links", "value": [value]})

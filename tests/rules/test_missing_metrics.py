@@ -177,7 +177,7 @@ def test_what_an_alert_needs_of_the_logs(rule_set: RuleSet, expression: str, lin
     assert list(log_streams.readers(found)) == lines
     deployed = loader.render_loki(found, {}, LINKS)[log_streams.FILE]
     assert [one["rules"][0]["expr"] for one in yaml.safe_load(deployed)["groups"]] == [
-        f"absent_over_time({one} [10m])\n" for one in lines
+        f"absent_over_time({one} [5m])\n" for one in lines
     ]
 
 

@@ -89,7 +89,7 @@ def test_the_ruler_counts_selectors_that_find_no_line(tmp_path: Path) -> None:
     text = loader.render_loki(rule_set, {}, LINKS)[log_streams.FILE]
     folder = tmp_path / "rules" / TENANT
     folder.mkdir(parents=True)
-    (folder / log_streams.FILE).write_text(text.replace("interval: 10m", "interval: 1s"))
+    (folder / log_streams.FILE).write_text(text.replace("interval: 1m", "interval: 1s"))
     with loki(tmp_path, evaluation_interval="1s") as server:
         now = time.time_ns()
         server.push(TENANT, {"namespace": "right", "service": "a"}, [(now, "fine", {"level": "INFO"})])

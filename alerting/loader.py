@@ -11,7 +11,18 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from alerting import counting, expressions, missing_metrics, reach, slo_rules, slos, speakers, systems, thresholds
+from alerting import (
+    counting,
+    expressions,
+    log_streams,
+    missing_metrics,
+    reach,
+    slo_rules,
+    slos,
+    speakers,
+    systems,
+    thresholds,
+)
 from alerting.base import Document
 from alerting.files import RULES, read_yaml, strays, write_yaml
 from alerting.model import (
@@ -66,8 +77,9 @@ def _load(folder: Path, _key: _Contents) -> RuleSet:
     problems += [*metric_problems, *loki_problems, *slo_problems, *reach.objective_problems(objectives.values())]
     generated = slo_rules.files(objectives.values())
     problems += [line for part in _PARTS for line in strays(folder / part, f"rules/{part}")]
-    own = sorted({*generated, missing_metrics.FILE} & files.keys())
-    problems += [f"rules/prometheus/{name}: this name belongs to a generated file; allowed: another" for name in own]
+    own = [f"prometheus/{name}" for name in sorted({*generated, missing_metrics.FILE} & files.keys())]
+    own += [f"loki/{name}" for name in loki_files if name == log_streams.FILE]
+    problems += [f"rules/{name}: this name belongs to a generated file; allowed: another" for name in own]
     rule_set = RuleSet.model_construct(
         files=files | generated,
         loki_files=loki_files,
@@ -113,8 +125,8 @@ def overrides(raw: Mapping[str, Any], rule_set: RuleSet) -> dict[str, AlertOverr
         ]
         problems += [
             f"{alert}.thresholds.{name}: {found}"
-            for name, burn in checked[alert].thresholds.items()
-            if (found := reach.burn_problem(rule_set, alert, burn))
+            for name, number in checked[alert].thresholds.items()
+            if name in known and (found := reach.threshold_problem(rule_set, alert, name, number))
         ]
     if problems:
         raise RulesError(problems)
@@ -134,7 +146,7 @@ def render(
     Rules count in the stack's `interval` between evaluations, see alerting.counting; None leaves `increase` as written.
     They believe the system's namespaces and these, see alerting.speakers; None leaves the selectors as written.
     """
-    rule_set = missing_metrics.extended(rule_set, disabled=[name for name in changes if not changes[name].enabled])
+    rule_set = missing_metrics.extended(rule_set, disabled=_disabled(changes))
     groups = {name: _groups(file, rule_set.thresholds, changes, links) for name, file in rule_set.files.items()}
     if namespaces is not None:
         groups = speakers.restricted(groups, rule_set, namespaces)
@@ -144,8 +156,14 @@ def render(
 
 
 def render_loki(rule_set: RuleSet, changes: Mapping[str, AlertOverride], links: Links) -> dict[str, str]:
-    """Rule files of Loki's ruler for one stack, in the same form."""
-    return {name: _yaml(_groups(one, rule_set.thresholds, changes, links)) for name, one in rule_set.loki_files.items()}
+    """Rule files of Loki's ruler for one stack, in the same form, and one for AlertsOnMissingMetrics."""
+    files = {name: _groups(one, rule_set.thresholds, changes, links) for name, one in rule_set.loki_files.items()}
+    files[log_streams.FILE] = list(log_streams.groups(rule_set, _disabled(changes)))
+    return {name: _yaml(groups) for name, groups in files.items()}
+
+
+def _disabled(changes: Mapping[str, AlertOverride]) -> list[str]:
+    return [name for name, change in changes.items() if not change.enabled]
 
 
 def effective(rule: AnyAlert, defaults: Mapping[str, float], change: AlertOverride) -> AnyAlert:

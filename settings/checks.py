@@ -1,12 +1,13 @@
 """Checks that the rules, routes, dashboards and values of a stack are consistent. Yields one line for each problem."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from pydantic.alias_generators import to_snake
 
-from alerting import reach, routing, slos
+from alerting import contract, loader, reach, routing, slos
+from alerting.model import AlertOverride
 from dashboards import files
 from settings import stack_files
 from settings.content import Parts
@@ -39,6 +40,19 @@ def bucket_problems(values: Values, stack: str, folder: Path) -> Iterator[str]:
             for other in _BUCKETS
             if theirs.get(other) == bucket
         )
+
+
+def quantile_problems(parts: Parts, changes: Mapping[str, AlertOverride]) -> Iterator[str]:
+    """Reports alerts of the stack that need a longer duration than the contract's buckets can show."""
+    if rule_set := parts.rule_set:
+        changed = ((rule, changes.get(name, AlertOverride())) for name, rule in rule_set.rules().items())
+        rules = (
+            loader.effective(rule, rule_set.thresholds.get(rule.alert, {}), change)
+            for rule, change in changed
+            if change.enabled
+        )
+        bounds = contract.last_buckets(parts.contracts)
+        yield from reach.quantile_problems(rules, rule_set.recordings(), bounds)
 
 
 def problems(parts: Parts, values: Values | None) -> Iterator[str]:

@@ -171,7 +171,7 @@ def parse(
     problems += [*value_problems, *secret_problems, *checks.problems(parts, values)]
     problems += checks.bucket_problems(values, stack, ROOT) if values and stack else ()
     changes, change_problems = content.changes(typed, parts.rule_set)
-    problems += change_problems
+    problems += [*change_problems, *checks.quantile_problems(parts, changes.alerts)]
     if problems or not (values and parts.rule_set and parts.routing):
         raise SettingsError(problems)
     return Settings(

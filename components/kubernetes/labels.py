@@ -6,6 +6,8 @@ PLATFORM = "observability"
 """Value of PART_OF on every object of the platform."""
 # Label of namespaces whose pods may connect to Prometheus, Alertmanager, Loki, Jaeger and Grafana.
 ACCESS = "observability/access"
+# Label of namespaces whose programs may vanish without a page, if its value is "true": the rules read it.
+TEMPORARY = "observability/temporary"
 # Label of pods inside the cluster that Alertmanager and Grafana may notify.
 RECEIVER = "observability/notification-receiver"
 

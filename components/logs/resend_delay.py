@@ -25,5 +25,6 @@ def resend_delay(rule_files: Mapping[str, str], evaluation_interval: str) -> str
         seconds(rule.get("for", "0s")) + 3 * seconds(group.get("interval", evaluation_interval))
         for group in groups
         for rule in group["rules"]
+        if "alert" in rule
     ]
     return f"{max(1, math.ceil((_RESTART + max(waits, default=0)) / 3 / 60))}m"

@@ -8,6 +8,7 @@ from grafana_foundation_sdk.builders.dashboard import (
     TextBoxVariable,
 )
 from grafana_foundation_sdk.models.dashboard import (
+    VariableHide,
     VariableModel,
     VariableOption,
     VariableRefresh,
@@ -24,10 +25,11 @@ _ALL = VariableOption(selected=True, text=["All"], value=["$__all"])
 
 
 def source(data_source: Source) -> VariableModel:
-    """Selects a data source of one type."""
+    """The data source of one type; hidden, because a stack has one of each. The address of a page can set another."""
     name = data_source.name
     current = VariableOption(selected=True, text=name, value=name)
-    return DatasourceVariable(name).label(data_source.title).type(data_source.kind).current(current).build()
+    variable = DatasourceVariable(name).label(data_source.title).type(data_source.kind).current(current)
+    return variable.hide(VariableHide.HIDE_VARIABLE).build()
 
 
 def label_values(

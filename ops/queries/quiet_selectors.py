@@ -48,9 +48,15 @@ class Selector:
         return _written(self.metric, ())
 
     def loosened(self, texts: Iterable[str]) -> str:
-        """The selector with these matchers relaxed to any non-empty value; drops those that already accept any."""
+        """The selector with these matchers relaxed to any non-empty value; drops those that already accept any.
+
+        Also drops those on a label that Kubernetes objects may have (`label_…`), because none needs to have it.
+        """
         free = set(texts)
-        loose = {one.text: None if one.text == f'{one.label}=~".+"' else f'{one.label}!=""' for one in self.matchers}
+        loose = {
+            one.text: None if one.text == f'{one.label}=~".+"' or one.label.startswith("label_") else f'{one.label}!=""'
+            for one in self.matchers
+        }
         texts_left = (loose[one.text] if one.text in free else one.text for one in self.matchers)
         return _written(self.metric, (text for text in texts_left if text))
 

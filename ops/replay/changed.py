@@ -110,7 +110,9 @@ class Rules:
     def log_alerts(self) -> set[str]:
         """Names of the alerts on log lines, which Loki evaluates."""
         files = self.commit.log_rule_files.values()
-        return {rule["alert"] for text in files for group in _groups(text) for rule in group["rules"]}
+        return {
+            rule["alert"] for text in files for group in _groups(text) for rule in group["rules"] if "alert" in rule
+        }
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -132,8 +132,8 @@ def test_source_variables_start_with_the_uids_of_the_platform(dashboard: Json) -
 
 def test_every_variable_that_is_used_exists(dashboard: Json) -> None:
     known = {one["name"] for one in dashboard["templating"]["list"]} | OWN.keys() | {"__all"}
-    # Known in links of panels only: the time range that the next dashboard opens with.
-    known |= {"__url_time_range"}
+    # Known in links only: the time range that the next dashboard opens with, and the value of the cell.
+    known |= {"__url_time_range", "__value"}
     assert references(json.dumps(dashboard)) <= known
 
 
@@ -158,6 +158,12 @@ def test_rates_follow_the_scrape_interval(dashboard: Json) -> None:
     for panel, target in queries(dashboard):
         windows = set(re.findall(r"\[([^\[\]:]+)\]", target["expr"])) - {"^", "0-9"}
         assert windows <= allowed, (panel["title"], windows)
+
+
+def test_data_sources_are_not_offered(dashboard: Json) -> None:
+    """A stack has one of each kind."""
+    hidden = {one["name"] for one in dashboard["templating"]["list"] if one.get("hide") == 2}
+    assert hidden >= {name.strip("${}") for name in SOURCES}
 
 
 def test_the_story_comes_first_and_the_text_last(dashboard: Json) -> None:

@@ -8,7 +8,15 @@ from dataclasses import dataclass, field
 
 from alerting.base import Document
 from alerting.loader import write_yaml
-from components.collector import log_limits, pushed_metrics, sampling, services, shared_config, span_limits
+from components.collector import (
+    log_limits,
+    pushed_metrics,
+    refused_requests,
+    sampling,
+    services,
+    shared_config,
+    span_limits,
+)
 from components.collector.cuts import CUT
 from components.collector.shared_config import Listen
 from settings import sizes
@@ -145,7 +153,9 @@ def render(config: GatewayConfig) -> str:
                 },
                 **({"logs/index": _INDEX_PIPELINE} if config.log_index else {}),
             },
-            "telemetry": shared_config.own_telemetry(config.listen.host, config.listen.metrics),
+            "telemetry": refused_requests.counted(
+                shared_config.own_telemetry(config.listen.host, config.listen.metrics)
+            ),
         },
     }
     return write_yaml(document)

@@ -13,6 +13,7 @@ from tests.mock_engine import ROOT
 SLOW = (
     "tests/accepted/test_accepted.py",
     "tests/backends/test_alert_restarts.py",
+    "tests/backends/test_endless_series.py",
     "tests/backends/test_image_registry.py",
     "tests/backends/test_jaeger_opensearch.py",
     "tests/backends/test_loki_s3.py",
@@ -21,6 +22,7 @@ SLOW = (
     "tests/collector/test_accounting.py",
     "tests/collector/test_log_restarts.py",
     "tests/collector/test_oversized.py",
+    "tests/collector/test_refused_requests.py",
     "tests/collector/test_sampling.py",
     "tests/collector/test_span_accounting.py",
     "tests/collector/test_stack_traces.py",

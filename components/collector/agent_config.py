@@ -101,9 +101,7 @@ def render(config: AgentConfig) -> str:
                     "exporters": ["otlp_grpc/gateway_metrics"],
                 },
             },
-            "telemetry": refused_requests.counted(
-                shared_config.own_telemetry(config.listen.host, config.listen.metrics)
-            ),
+            "telemetry": refused_requests.telemetry(config.listen),
         },
     }
     return write_yaml(document)

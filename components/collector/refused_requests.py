@@ -7,6 +7,8 @@ client chooses, so views keep only the status. A view of one's own replaces thos
 """
 
 from alerting.base import Document
+from components.collector import shared_config
+from components.collector.shared_config import Listen
 
 _INSTRUMENTATION = "go.opentelemetry.io/contrib/instrumentation"
 _HTTP, _GRPC = f"{_INSTRUMENTATION}/net/http/otelhttp", f"{_INSTRUMENTATION}/google.golang.org/grpc/otelgrpc"
@@ -16,6 +18,7 @@ _DROPPED = (
     (_HTTP, "*"),
     (_GRPC, "*"),
     (f"{_COLLECTOR}/processor/processorhelper", "otelcol_processor_internal_duration"),
+    (f"{_COLLECTOR}/processor/batchprocessor", "otelcol_processor_batch_batch_send_size_bytes"),
     (f"{_COLLECTOR}/exporter/exporterhelper", "otelcol_exporter_queue_batch_send_size*"),
     (f"{_COLLECTOR}/exporter/exporterhelper", "otelcol_exporter_enqueue_size*"),
     (f"{_COLLECTOR}/service", "otelcol.*.consumed.size"),
@@ -23,11 +26,12 @@ _DROPPED = (
 )
 
 
-def counted(telemetry: Document) -> Document:
-    """The collector's own telemetry with `otelcol_receiver_http_requests_count` and `..._grpc_requests_count`.
+def telemetry(listen: Listen) -> Document:
+    """A collector's own telemetry with `otelcol_receiver_http_requests_count` and `..._grpc_requests_count`.
 
     Their labels are `http_response_status_code` and `rpc_response_status_code`.
     """
+    own = shared_config.own_telemetry(listen.host, listen.metrics)
     views = [
         _requests("otelcol_receiver_http_requests", _HTTP, "http.server.request.duration", "http.response.status_code"),
         _requests("otelcol_receiver_grpc_requests", _GRPC, "rpc.server.call.duration", "rpc.response.status_code"),
@@ -38,7 +42,7 @@ def counted(telemetry: Document) -> Document:
             {"attribute_keys": {"excluded": ["error.type", "error.permanent"]}},
         ),
     ]
-    return {**telemetry, "metrics": {**telemetry["metrics"], "level": "detailed", "views": views}}
+    return {**own, "metrics": {**own["metrics"], "level": "detailed", "views": views}}
 
 
 def _requests(name: str, meter: str, duration: str, status: str) -> Document:

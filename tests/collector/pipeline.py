@@ -60,6 +60,7 @@ def log_pipeline(
     jaeger: str = "127.0.0.1:9",
     loki: str | None = None,
     prometheus: Sequence[str] = ("127.0.0.1:9",),
+    *,
     decision_wait: str = "1s",
 ) -> Generator[Pipeline]:
     """All of it, running; with `log_index` the gateway sends lines of requests to this URL, too.

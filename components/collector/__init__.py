@@ -12,8 +12,8 @@ Losses at a restart:
   spans that it has. Its share of the traces waits in the agents until it is back, so
   traces stay complete.
 - Loki or Jaeger lose nothing. The gateways' queues hold the data and send it again, as long as their volumes have room.
-  Beyond that, logs wait in the agents' queues and then in the log files, and traces are dropped and counted. Jaeger with
-  OpenSearch accepts a span before it is stored, and counts those that OpenSearch refuses.
+  Beyond that, logs wait in the agents' queues and then in the log files, and traces are dropped and counted. With
+  OpenSearch, Jaeger accepts a span before it is stored, and counts those that OpenSearch refuses.
 
 Span metrics count a span each time it arrives. A full gateway may count some spans of a request before it rejects the
 request. Agents retry the whole request, so rates read too high until the gateway has room.

@@ -14,7 +14,6 @@ from settings.pages import PageValues
 from settings.quantities import Quantity, at_least
 from settings.types import HTTPS, BucketName, OptionalHttpsUrl, allowed, quantity
 
-
 # Python reads masks, zones and IPv4 within IPv6, too, which Kubernetes and AWS refuse.
 _CIDR = re.compile(r"[0-9A-Fa-f.:]+/(0|[1-9][0-9]{0,2})")
 

@@ -1,13 +1,13 @@
 """Disruption budgets of the observed systems: defaults from rules/systems/, with a stack's overrides applied."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Any
 
 from pydantic import Field, ValidationError, model_validator
 
 from alerting.base import Slug, Strict
 from alerting.problems import RulesError, closest, path, reason
-from alerting.systems import Budget, System
+from alerting.systems import Budget, Pods, System
 
 
 class DisruptionBudget(Budget):
@@ -19,8 +19,8 @@ class DisruptionBudget(Budget):
 class BudgetOverride(Strict):
     """A stack's changes to one budget: one of the two numbers, or enabled: false."""
 
-    min_available: Annotated[int | None, Field(ge=1, alias="minAvailable")] = None
-    max_unavailable: Annotated[int | None, Field(ge=1, alias="maxUnavailable")] = None
+    min_available: Pods = Field(default=None, alias="minAvailable")
+    max_unavailable: Pods = Field(default=None, alias="maxUnavailable")
     enabled: bool = True
 
     @model_validator(mode="after")

@@ -14,15 +14,19 @@ from alerting.problems import RulesError, describe
 FOLDER = "systems"
 
 
+Pods = Annotated[int | None, Field(ge=1, le=150_000)]
+"""A number of pods, up to the most that Kubernetes runs in a cluster."""
+
+
 class Budget(Strict):
     """How many pods of one workload a node drain may take at once. It sets one of the two numbers."""
 
     namespace: Slug
     app: Slug
     """Value of app.kubernetes.io/name on its pods."""
-    min_available: Annotated[int | None, Field(ge=1, alias="minAvailable")] = None
+    min_available: Pods = Field(default=None, alias="minAvailable")
     """Pods that must keep running. A drain waits for ever while the workload has no more than these."""
-    max_unavailable: Annotated[int | None, Field(ge=1, alias="maxUnavailable")] = None
+    max_unavailable: Pods = Field(default=None, alias="maxUnavailable")
     """Pods that may be away. A workload with one pod loses it for the time of a restart."""
 
     @model_validator(mode="after")

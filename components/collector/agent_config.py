@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from alerting.base import Document
 from alerting.loader import write_yaml
-from components.collector import claims, pushed_metrics, services, shared_config
+from components.collector import claims, pushed_metrics, refused_requests, services, shared_config
 from components.collector.shared_config import Listen
 from settings import sizes
 
@@ -101,7 +101,7 @@ def render(config: AgentConfig) -> str:
                     "exporters": ["otlp_grpc/gateway_metrics"],
                 },
             },
-            "telemetry": shared_config.own_telemetry(config.listen.host, config.listen.metrics),
+            "telemetry": refused_requests.telemetry(config.listen),
         },
     }
     return write_yaml(document)

@@ -8,11 +8,19 @@ from dataclasses import dataclass, field
 
 from alerting.base import Document
 from alerting.loader import write_yaml
-from components.collector import log_limits, pushed_metrics, sampling, services, shared_config, span_limits
+from components.collector import (
+    log_limits,
+    pushed_metrics,
+    refused_requests,
+    sampling,
+    services,
+    shared_config,
+    span_limits,
+    xray,
+)
 from components.collector.cuts import CUT
 from components.collector.shared_config import Listen
 from settings import sizes
-from settings.eks.aws import dns_suffix
 
 LOG_INDEX_ENV = "LOG_INDEX_AUTHORIZATION"
 """Environment variable with the Authorization header for the log index."""
@@ -94,7 +102,7 @@ def render(config: GatewayConfig) -> str:
                 decision_wait=config.decision_wait,
                 memory_bytes=config.memory_bytes,
             ),
-            "transform/span_limits": span_limits.processor(),
+            **span_limits.processors(),
             "transform/metric_labels": span_limits.metric_labels(config.services),
             "transform/exemplars": sampling.exemplar_filter(
                 percentage=config.sampling_percentage, slow=config.slow_trace
@@ -106,9 +114,15 @@ def render(config: GatewayConfig) -> str:
             # It passes each request on at once, and drops what a full queue refuses, which that queue counts: a server
             # that is down for long must not delay the others.
             "batch/apart": {"timeout": "0s"},
+            **(xray.processors() if x_ray else {}),
             **(_INDEX_PROCESSORS if config.log_index else {}),
         },
-        "connectors": {"span_metrics": _span_metrics(config), "forward/metrics": {}, "forward/sampling": {}},
+        "connectors": {
+            "span_metrics": _span_metrics(config),
+            "forward/metrics": {},
+            "forward/sampling": {},
+            **({"forward/xray": {}} if x_ray else {}),
+        },
         "exporters": _exporters(config),
         "service": {
             "extensions": ["health_check", "file_storage", *(["sigv4auth"] if x_ray else [])],
@@ -125,9 +139,10 @@ def render(config: GatewayConfig) -> str:
                 },
                 "traces/kept": {
                     "receivers": ["forward/sampling"],
-                    "processors": ["tail_sampling", "transform/span_limits"],
-                    "exporters": ["otlp_grpc/jaeger", *(["otlp_http/xray"] if x_ray else [])],
+                    "processors": ["tail_sampling", "transform/span_limits", "filter/events"],
+                    "exporters": ["otlp_grpc/jaeger", *(["forward/xray"] if x_ray else [])],
                 },
+                **({"traces/xray": xray.PIPELINE} if x_ray else {}),
                 "metrics": {
                     "receivers": ["span_metrics"],
                     "processors": ["transform/no_resource"],
@@ -145,7 +160,7 @@ def render(config: GatewayConfig) -> str:
                 },
                 **({"logs/index": _INDEX_PIPELINE} if config.log_index else {}),
             },
-            "telemetry": shared_config.own_telemetry(config.listen.host, config.listen.metrics),
+            "telemetry": refused_requests.telemetry(config.listen),
         },
     }
     return write_yaml(document)
@@ -279,13 +294,7 @@ def _exporters(config: GatewayConfig) -> Document:
         },
     }
     if config.xray_region is not None:
-        exporters["otlp_http/xray"] = {
-            "traces_endpoint": f"https://xray.{config.xray_region}.{dns_suffix(config.xray_region)}/v1/traces",
-            "auth": {"authenticator": "sigv4auth"},
-            # The signature covers the body in the form in which it is sent.
-            "compression": "none",
-            **delivery(),
-        }
+        exporters["otlp_http/xray"] = xray.exporter(config.xray_region, delivery())
     if config.log_index is not None:
         exporters["otlp_http/log_index"] = _log_index(config.log_index, queue)
     return exporters

@@ -4,7 +4,7 @@ An empty text, list or object means "not set". settings/eks/conflicts.py checks 
 """
 
 import re
-from ipaddress import ip_network
+from ipaddress import IPv6Network, ip_network
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
@@ -14,11 +14,14 @@ from settings.pages import PageValues
 from settings.quantities import Quantity, at_least
 from settings.types import HTTPS, BucketName, OptionalHttpsUrl, allowed, quantity
 
+# Python reads masks, zones and IPv4 within IPv6, too, which Kubernetes and AWS refuse.
+_CIDR = re.compile(r"[0-9A-Fa-f.:]+/(0|[1-9][0-9]{0,2})")
+
 
 def _cidr(text: str) -> str:
-    ip_network(text)  # raises ValueError, also for an address with host bits set
-    if "/" not in text:
-        raise ValueError("has no prefix length")
+    network = ip_network(text)  # raises ValueError, also for an address with host bits set
+    if not _CIDR.fullmatch(text) or (isinstance(network, IPv6Network) and network.network_address.ipv4_mapped):
+        raise ValueError(text)
     return text
 
 

@@ -60,6 +60,8 @@ def log_pipeline(
     jaeger: str = "127.0.0.1:9",
     loki: str | None = None,
     prometheus: Sequence[str] = ("127.0.0.1:9",),
+    *,
+    decision_wait: str = "1s",
 ) -> Generator[Pipeline]:
     """All of it, running; with `log_index` the gateway sends lines of requests to this URL, too.
 
@@ -73,7 +75,7 @@ def log_pipeline(
         gateway_config = GatewayConfig(
             sampling_percentage=10,
             slow_trace="1s",
-            decision_wait="1s",
+            decision_wait=decision_wait,
             scrape_interval="5s",
             memory_bytes=2**29,
             storage_bytes=storage_bytes,

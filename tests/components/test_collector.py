@@ -132,7 +132,9 @@ def test_x_ray_adds_a_service_account_and_egress(engine: Engine, preview: bool) 
     egress = recorded.one("NetworkPolicy", "otel-gateway").inputs["spec"]["egress"]
     assert [rule["ports"][0]["port"] for rule in egress] == [3100, 4317, 9090, 443, 80]
     config = yaml.safe_load(recorded.one("ConfigMap", "otel-gateway-config").inputs["data"]["gateway.yaml"])
-    assert config["service"]["pipelines"]["traces/kept"]["exporters"] == ["otlp_grpc/jaeger", "otlp_http/xray"]
+    pipelines = config["service"]["pipelines"]
+    assert pipelines["traces/kept"]["exporters"] == ["otlp_grpc/jaeger", "forward/xray"]
+    assert pipelines["traces/xray"]["exporters"] == ["otlp_http/xray"]
     assert {peer["ipBlock"]["cidr"] for peer in egress[-1]["to"]} == {"169.254.170.23/32", "fd00:ec2::23/128"}
 
 

@@ -12,7 +12,7 @@ LOCAL = parsing.typed(stack_config("local"))
 def refused(key: str, value: object) -> bool:
     """Whether this value of a setting is refused, with its key."""
     _, problems = parsing.each_value({**LOCAL, key: value})
-    assert all(line.startswith((f"observability:{key}: ", f"observability:{key}.")) for line in problems)
+    assert all(line.startswith(tuple(f"observability:{key}{end}" for end in (": ", ".", "["))) for line in problems)
     return bool(problems)
 
 
@@ -103,3 +103,23 @@ def test_where_pods_run_is_said_as_kubernetes_takes_it(good: object, bad: object
 def test_a_registry_is_the_beginning_of_an_image_s_name(place: str) -> None:
     assert not refused("imageRegistry", {"all": "host-1.example:65535/folder/b_c"})
     assert refused("imageRegistry", {"all": place})
+
+
+RANGES = {
+    "10.0.0.0/255.0.0.0": "a mask",
+    "10.0.0.0/0.255.255.255": "a mask the other way round",
+    "10.0.0.0/08": "a leading zero",
+    "fe80::%eth0/64": "a zone",
+    "::ffff:10.0.0.0/104": "IPv4 within IPv6",
+    "::ffff:a00:0/104": "IPv4 within IPv6",
+}
+
+
+@pytest.mark.parametrize("cidr", RANGES)
+def test_a_range_is_written_as_kubernetes_and_aws_read_it(cidr: str) -> None:
+    assert refused("podCidrs", (cidr,)), RANGES[cidr]
+
+
+@pytest.mark.parametrize("cidr", ["10.0.0.0/8", "0.0.0.0/0", "2001:db8::/32", "FD00::/8", "::/0"])
+def test_a_usual_range_is_accepted(cidr: str) -> None:
+    assert not refused("podCidrs", (cidr,))

@@ -17,7 +17,7 @@ from tools import programs
 
 FIRST = (
     # The drill, and the tests that read its record. It comes first, because it waits for minutes until its alerts end.
-    *("test_fire_alerts", "test_alert_smoke", "test_replay"),
+    *("test_fire_alerts", "test_alert_smoke"),
     # Tests that need every pod, like the drill until its faults are over.
     *("test_quickstart", "test_traces", "test_correlation", "test_e2e_metrics_logs", "test_platform"),
     # Tests that kill pods. They wait for those above, so that the next ones do not start all at once: the drill, a

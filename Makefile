@@ -16,7 +16,7 @@ ARGS ?=
 STACK ?= local
 
 .PHONY: up preview open drift down generate docs fmt check unit unit-all test-tools e2e test fire-alerts help help-all outputs \
-	kubectl deploy-dashboards check-queries kill-drill observability summary replay cost golden coverage mutants bench \
+	kubectl deploy-dashboards check-queries kill-drill observability summary replay capture cost golden coverage mutants bench \
 	bench-middleware load simulator-image
 
 # `make help` lists the groups marked `##@`. `make help-all` lists those marked `##@@`, too.
@@ -122,6 +122,10 @@ summary: $(ENVIRONMENT) ## show how a change affects notifications, e.g. ARGS="-
 replay: $(ENVIRONMENT) ## show who would have been notified by a change, from recorded data; ARGS="--stack staging --from 30d"
 	@$(PYTHON) -m local toolchain replay-routes replay-rules >/dev/null
 	@$(PYTHON) -m ops replay $(ARGS)
+
+capture: $(ENVIRONMENT) ## keep what the rules read of an incident, for a test; ARGS="--stack staging --from 2026-11-28T14:00"
+	@$(PYTHON) -m local toolchain replay-rules >/dev/null
+	@$(PYTHON) -m ops capture $(ARGS)
 
 cost: $(ENVIRONMENT) ## estimate a stack's capacity and monthly cost, e.g. ARGS="--stack production --versus staging"
 	@$(PYTHON) -m ops cost $(ARGS)

@@ -36,6 +36,23 @@ class Budget(Strict):
         return self
 
 
+class PageBudget(Strict):
+    """How often a system's alerts may wake somebody. A pull request shows what it does to it (ops/replay)."""
+
+    per_week: Annotated[float | None, Field(ge=0, alias="perWeek")] = None
+    """Pages in a week."""
+    per_week_at_night: Annotated[float | None, Field(ge=0, alias="perWeekAtNight")] = None
+    """Pages in the nights of a week."""
+    enforced: bool = False
+    """Whether a pull request that exceeds it, and needs more than its base, fails its check."""
+
+    @model_validator(mode="after")
+    def _has_a_limit(self) -> "PageBudget":
+        if self.per_week is None and self.per_week_at_night is None:
+            raise ValueError("must have perWeek or perWeekAtNight")
+        return self
+
+
 class System(Strict):
     """One observed system. Its file's name is the system's name and the label `system` of its alerts."""
 
@@ -64,6 +81,8 @@ class System(Strict):
 
     A budget is created if its namespace is the simulator's or is listed in `serviceNamespaces`.
     """
+    page_budget: Annotated[PageBudget | None, Field(alias="pageBudget")] = None
+    """How often its alerts may wake somebody; by default nobody counts."""
     channels: dict[str, Any] = Field(default_factory=dict)
     """Channels of the system's own team, in the format of rules/routing.yaml."""
     routes: list[Any] = Field(default_factory=list)

@@ -18,6 +18,7 @@ from ops.errors import OpsError, UsageError
 from ops.open_endpoints import open_endpoints
 from ops.queries.check_queries import check_queries
 from ops.replay.command import replay
+from ops.replay.incident_command import capture
 from ops.review.command import preview_summary
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -29,6 +30,7 @@ app.command("check-queries")(check_queries)
 app.command("deploy-dashboards")(deploy_dashboards)
 app.command("preview-summary")(preview_summary)
 app.command("replay")(replay)
+app.command("capture")(capture)
 app.command("cost")(cost)
 app.command("drift")(drift)
 

@@ -22,6 +22,10 @@ ALERTMANAGER = App(name="alertmanager", port=9093)
 PROMETHEUS_RULES = "/etc/prometheus/rules"
 """Folder of the rule files in Prometheus' pods. It also decides at which moments a group of rules is evaluated."""
 LOKI = App(name="loki", port=3100)
+LOKI_RULES = "/loki/rules-temp"
+"""Folder to which Loki's ruler copies its rules, below it a folder for the tenant. It decides about moments, too."""
+LOKI_TENANT = "fake"
+"""Loki's name for the only tenant without authentication."""
 JAEGER = App(name="jaeger", port=16686)
 GRAFANA = App(name="grafana", port=3000)
 KUBE_STATE_METRICS = App(name="kube-state-metrics", port=8080)

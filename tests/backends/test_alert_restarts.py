@@ -12,7 +12,7 @@ import yaml
 from alerting import loader
 from alerting.durations import seconds
 from alerting.model import Links
-from components.logs.resend_delay import resend_delay
+from alerting.resend_delay import resend_delay
 from components.metrics import prometheus_config
 from local.ports import free_port
 from tools.programs import Server, eventually

@@ -39,6 +39,7 @@ ELSEWHERE = {
     "drift": "tests/ops/test_drift.py",
     "summary": "tests/ops/review/test_report.py",
     "replay": "tests/ops/replay/test_command.py",
+    "capture": "tests/ops/replay/test_incident.py",
     "golden": "tests/golden/test_golden.py",
     "fmt": "Makefile",
     "simulator-image": "tests/local/test_choice.py",
@@ -102,7 +103,7 @@ def test_every_setting_that_a_command_sets_exists() -> None:
 EXAMPLE = ROOT / "docs" / "onboarding" / "example"
 # Words in code that look like settings but are not settings of this project.
 OTHERS = {
-    *("allowVolumeExpansion", "keepFiringFor", "minAvailable", "nodeSelector", "obsN", "priorityClass"),
+    *("allowVolumeExpansion", "keepFiringFor", "minAvailable", "nodeSelector", "obsN", "pageBudget", "priorityClass"),
     *("reclaimPolicy", "serverTLSBootstrap"),
 }
 

@@ -17,7 +17,7 @@ STACK ?= local
 
 .PHONY: up preview open drift down generate docs fmt check unit unit-all test-tools e2e test fire-alerts help help-all outputs \
 	kubectl deploy-dashboards check-queries kill-drill observability summary replay cost golden coverage mutants bench \
-	bench-middleware load simulator-image
+	bench-middleware bench-collectors load simulator-image
 
 # `make help` lists the groups marked `##@`. `make help-all` lists those marked `##@@`, too.
 
@@ -141,9 +141,14 @@ mutants: $(ENVIRONMENT) ## make small mistakes in every rule and route, and coun
 bench: up ## measure times and memory of the local platform
 	@$(PYTHON) -m ops bench $(ARGS)
 	@$(PYTHON) -m instrumentation.bench middleware
+	@$(PYTHON) -m tools.bench_collectors
 
 bench-middleware: $(ENVIRONMENT) ## measure the cost of instrumentation per request: ours, its peers, none; needs no cluster
 	@$(PYTHON) -m instrumentation.bench middleware $(ARGS)
+
+bench-collectors: $(ENVIRONMENT) ## measure spans and log lines per second of a core, through agent and gateway; needs no cluster
+	@$(PYTHON) -m local toolchain otelcol-contrib >/dev/null
+	@$(PYTHON) -m tools.bench_collectors $(ARGS)
 
 load: $(ENVIRONMENT) ## run a steady load on a service with and without instrumentation; needs no cluster
 	@$(PYTHON) -m instrumentation.bench load $(ARGS)

@@ -65,7 +65,7 @@ unit: test-tools ## run the tests that need no cluster and no minutes; `make tes
 
 test-tools: $(ENVIRONMENT)
 	@$(PYTHON) -m local toolchain pulumi pulumi-resource-kubernetes kubectl prometheus promtool alertmanager amtool \
-		loki otelcol-contrib jaeger actionlint replay-routes replay-rules >/dev/null
+		loki otelcol-contrib jaeger actionlint pint replay-routes replay-rules >/dev/null
 
 e2e: up ## run the tests that need the local cluster
 	@$(PYTHON) -m pytest -m e2e -n 4 --no-loadscope-reorder tests/e2e tests/observability $(ARGS)
@@ -102,6 +102,7 @@ deploy-dashboards: $(ENVIRONMENT) ## upload dashboards to GRAFANA_URL (with GRAF
 	@$(PYTHON) -m ops deploy-dashboards $(ARGS)
 
 check-queries: $(ENVIRONMENT) ## run every query of every dashboard and rule against the running stack
+	@$(PYTHON) -m local toolchain pint >/dev/null
 	@$(PYTHON) -m ops check-queries $(ARGS)
 
 kill-drill: $(ENVIRONMENT) ## kill pods of the alert pipeline while alerts fire, and count the notifications

@@ -17,7 +17,7 @@ STACK ?= local
 
 .PHONY: up preview open drift down generate docs fmt check unit unit-all test-tools e2e test fire-alerts help help-all outputs \
 	kubectl deploy-dashboards check-queries kill-drill observability summary replay capture cost golden coverage mutants bench \
-	bench-middleware load simulator-image
+	bench-middleware bench-collectors load simulator-image
 
 # `make help` lists the groups marked `##@`. `make help-all` lists those marked `##@@`, too.
 
@@ -65,7 +65,7 @@ unit: test-tools ## run the tests that need no cluster and no minutes; `make tes
 
 test-tools: $(ENVIRONMENT)
 	@$(PYTHON) -m local toolchain pulumi pulumi-resource-kubernetes kubectl prometheus promtool alertmanager amtool \
-		loki otelcol-contrib jaeger actionlint replay-routes replay-rules >/dev/null
+		loki otelcol-contrib jaeger actionlint pint replay-routes replay-rules >/dev/null
 
 e2e: up ## run the tests that need the local cluster
 	@$(PYTHON) -m pytest -m e2e -n 4 --no-loadscope-reorder tests/e2e tests/observability $(ARGS)
@@ -102,6 +102,7 @@ deploy-dashboards: $(ENVIRONMENT) ## upload dashboards to GRAFANA_URL (with GRAF
 	@$(PYTHON) -m ops deploy-dashboards $(ARGS)
 
 check-queries: $(ENVIRONMENT) ## run every query of every dashboard and rule against the running stack
+	@$(PYTHON) -m local toolchain pint >/dev/null
 	@$(PYTHON) -m ops check-queries $(ARGS)
 
 kill-drill: $(ENVIRONMENT) ## kill pods of the alert pipeline while alerts fire, and count the notifications
@@ -145,9 +146,14 @@ mutants: $(ENVIRONMENT) ## make small mistakes in every rule and route, and coun
 bench: up ## measure times and memory of the local platform
 	@$(PYTHON) -m ops bench $(ARGS)
 	@$(PYTHON) -m instrumentation.bench middleware
+	@$(PYTHON) -m tools.bench_collectors
 
 bench-middleware: $(ENVIRONMENT) ## measure the cost of instrumentation per request: ours, its peers, none; needs no cluster
 	@$(PYTHON) -m instrumentation.bench middleware $(ARGS)
+
+bench-collectors: $(ENVIRONMENT) ## measure spans and log lines per second of a core, through agent and gateway; needs no cluster
+	@$(PYTHON) -m local toolchain otelcol-contrib >/dev/null
+	@$(PYTHON) -m tools.bench_collectors $(ARGS)
 
 load: $(ENVIRONMENT) ## run a steady load on a service with and without instrumentation; needs no cluster
 	@$(PYTHON) -m instrumentation.bench load $(ARGS)

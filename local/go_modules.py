@@ -204,6 +204,15 @@ MODULES = (
         cpu_seconds=19,
     ),
     GoModule(
+        folder="pint",
+        path="github.com/cloudflare/pint",
+        version=f"v{versions.PINT}",
+        packages=("cmd/pint",),
+        ldflags=f"-X main.version={versions.PINT}",
+        cpu_seconds=150,
+        cluster=False,
+    ),
+    GoModule(
         folder="actionlint",
         path="github.com/rhysd/actionlint",
         version=f"v{versions.ACTIONLINT}",

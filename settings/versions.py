@@ -47,6 +47,7 @@ CRANE = "0.22.1"
 
 # Checks the GitHub workflows.
 ACTIONLINT = "1.7.12"
+PINT = "0.87.0"
 
 # The OpenSearch node that tests write to: the newest 2.x whose jars are on Maven Central.
 OPENSEARCH = "2.19.1"

@@ -19,6 +19,8 @@ JOB = "otlp"
 OVERFLOW = "otel.metric.overflow"
 """Attribute of the point that stands for all points of a metric that has too many. SDKs use the same."""
 
+# Name of the copy that counts a metric with too many points.
+_TOO_MANY_POINTS = "too_many_points"
 # Labels that only the platform gives to a series. A program's own `service` stays, as it does in a scrape.
 _PLATFORM_LABELS = (*(label for label in PUSHED_LABELS if label != "service"), "job", "instance")
 _VALUE_BYTES = 256
@@ -36,6 +38,8 @@ def agent_processors() -> Document:
     return {
         "filter/no_claims": _names(),
         "transform/metric_limits": _limits(),
+        # It drops nothing but a copy, which it counts.
+        "filter/too_many_points": {"metrics": {"metric": [f'metric.name == "{_TOO_MANY_POINTS}"']}},
         # All that a pod pushes comes to the agent of its node, in its order.
         "delta_to_cumulative": {"max_stale": "6h", "max_streams": sizes.PUSHED_DELTAS},
     }
@@ -46,7 +50,7 @@ def agent_pipeline(sender: Sequence[str]) -> list[str]:
 
     Deltas come last: those of two pods are not added up only if their names tell them apart.
     """
-    limited = ("transform/no_claims", "filter/no_claims", "transform/metric_limits")
+    limited = ("transform/no_claims", "filter/no_claims", "transform/metric_limits", "filter/too_many_points")
     return ["memory_limiter", *limited, *sender, "delta_to_cumulative"]
 
 
@@ -112,6 +116,7 @@ def _limits() -> Document:
             },
             {
                 "statements": [
+                    f'copy_metric(name="{_TOO_MANY_POINTS}") where {_TOO_MANY} and metric.name != "{_TOO_MANY_POINTS}"',
                     f'aggregate_on_attributes("sum") where {_TOO_MANY} and not ({gauge})',
                     f'aggregate_on_attributes("max") where {_TOO_MANY} and {gauge}',
                 ]

@@ -32,6 +32,7 @@ def refusals(stacks: Sequence[Recorded], folder: Path) -> list[str]:
         found += _file("jaeger", "jaeger", one, own, "validate")
         found += _file("otel-agent", "otelcol-contrib", one, own, "validate")
         found += _file("otel-gateway", "otelcol-contrib", one, own, "validate")
+        found += _file("otel-events", "otelcol-contrib", one, own, "validate")
     return found
 
 

@@ -8,9 +8,13 @@ from dataclasses import dataclass
 import httpx
 import pytest
 import yaml
+from observability_fastapi.counting.push import Push
+from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
+from opentelemetry.sdk.trace import TracerProvider
 
 from alerting.model import RESERVED_LABELS
 from components.metrics import prometheus_config
+from instrumentation.tests.test_features import shop
 from settings import sizes
 from tests.backends.test_remote_write import Prometheus
 from tests.collector.otlp_metrics import DELTA, counter, gauge, histogram, native, point, push
@@ -109,6 +113,21 @@ def test_a_series_says_who_sent_it(pushed: Pushed) -> None:
         assert series == {**labels, **place}
 
 
+def test_the_fastapi_package_pushes_what_it_would_expose(pushed: Pushed) -> None:
+    """Same names and labels, so that the alerts and the dashboard of its metrics count for both."""
+    service = shop(tracer=TracerProvider(shutdown_on_exit=False).get_tracer("test"))
+    service.ask("/items/1", headers={"traceparent": f"00-{TRACE}-00000000000000ab-01"})
+    exporter = OTLPMetricExporter(endpoint=f"{pushed.pipeline.otlp}/v1/metrics")
+    assert Push(service.registry, "shop", exporter).send()
+    (series,) = pushed.series("request_count")
+    exposed = [sample for family in service.registry.collect() for sample in family.samples]
+    (counted,) = (sample for sample in exposed if sample.name == "request_count")
+    assert series.items() >= counted.labels.items()
+    url = f"http://{pushed.servers[0].address}/api/v1/query_exemplars"
+    asked = {"query": "request_duration_seconds_bucket", "start": "0", "end": "9999999999"}
+    assert TRACE in str(httpx.get(url, params=asked).json()["data"])
+
+
 def test_two_processes_of_a_pod_and_two_libraries_of_a_process_keep_their_series(pushed: Pushed) -> None:
     for number, (process, library) in enumerate((("a", "x"), ("a", "y"), ("b", "x"))):
         sender = {"scope": library, "version": str(number), "service_instance_id": process}
@@ -137,20 +156,15 @@ def test_labels_of_the_platform_do_not_come_from_a_program(pushed: Pushed) -> No
 
 
 def test_names_of_the_platform_do_not_come_from_a_program(pushed: Pushed) -> None:
-    before = _counted(pushed.pipeline.agent_metrics, "otelcol_processor_filter_datapoints_filtered")
+    before = _not_accepted(pushed, "no_claims")
     forged = [gauge(name, [point(1)]) for name in FORGED]
     parts = [gauge("kube", [point(1)], unit="pod_info"), gauge("up", [point(1)], unit="{pods}")]
     push(pushed.pipeline.otlp, *forged, *parts, gauge("honest", [point(1)]), service_name="liar")
     pushed.series("honest")
     kept = {one["__name__"] for one in pushed.servers[0].series('{job="otlp"}')}
     assert not {name for name in kept if re.match("ALERTS|up|kube|scrape|node|traces|container|media", name)}
-    eventually(
-        lambda: (
-            _counted(pushed.pipeline.agent_metrics, "otelcol_processor_filter_datapoints_filtered")
-            == before + len(FORGED) + len(parts)
-        ),
-        what="the dropped points are not counted",
-    )
+    dropped = len(FORGED) + len(parts)
+    eventually(lambda: _not_accepted(pushed, "no_claims") == before + dropped, what="dropped points are not counted")
 
 
 def test_ten_thousand_label_sets_become_one_series_with_their_sum(pushed: Pushed) -> None:
@@ -160,11 +174,15 @@ def test_ten_thousand_label_sets_become_one_series_with_their_sum(pushed: Pushed
     assert "user" not in series
     assert series["otel_metric_overflow"] == "true"
     assert (pushed.value("visits_total"), pushed.value("depth")) == (20_000, 2)
+    eventually(lambda: _not_accepted(pushed, "too_many_points") >= 2, what="too many points are not counted")
+    assert not pushed.servers[0].series('{__name__=~"too_many.*"}')
+    counted = _not_accepted(pushed, "too_many_points")
     few = [point(2, 0, "", user=str(number)) for number in range(sizes.PUSHED_POINTS)]
     push(pushed.pipeline.otlp, counter("logins", few), service_name="till")
     eventually(
         lambda: len(pushed.servers[0].series("logins_total")) == sizes.PUSHED_POINTS, what="the limit itself is refused"
     )
+    assert _not_accepted(pushed, "too_many_points") == counted
 
 
 def test_a_label_has_an_end(pushed: Pushed) -> None:
@@ -212,6 +230,12 @@ def test_a_server_that_was_down_gets_what_it_missed_and_does_not_delay_the_other
     down.start()
     eventually(lambda: down.series("through_total == 19"), what="what it missed does not arrive")
     eventually(lambda: pushed.value("count_over_time(through_total[5m])", 1) == 20, what="a point is missing")
+
+
+def _not_accepted(pushed: Pushed, reason: str) -> float:
+    """As the alert CollectorDroppingTelemetry reads it."""
+    counter = f'otelcol_processor_filter_datapoints_filtered{{filter="filter/{reason}"'
+    return _counted(pushed.pipeline.agent_metrics, counter)
 
 
 def _counted(port: int, metric: str) -> float:

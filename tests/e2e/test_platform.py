@@ -16,8 +16,8 @@ from tests.e2e.conftest import eventually
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("all_pods")]
 Ask = Callable[[str, str, int, str], Any]
 PODS = {
-    # prometheus 2, alertmanager 3, loki 1, jaeger 1, otel-gateway 2, kube-state-metrics 1
-    "observability": 10,
+    # prometheus 2, alertmanager 3, loki 1, jaeger 1, otel-gateway 2, otel-events 1, kube-state-metrics 1
+    "observability": 11,
     # otel-agent and node-exporter, one of each on every node
     "observability-agent": 2,
     "job-queue": 3,

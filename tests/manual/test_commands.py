@@ -33,6 +33,7 @@ ELSEWHERE = {
     "deploy-dashboards": "tests/ops/test_deploy_dashboards.py",
     "bench": "instrumentation/tests/test_bench_middleware.py",
     "bench-middleware": "instrumentation/tests/test_bench_middleware.py",
+    "bench-collectors": "tests/tools/test_bench_collectors.py",
     "load": "instrumentation/tests/test_load.py",
     "docs": "tests/manual/test_site.py",
     "observability": "tests/simulator/test_observability.py",

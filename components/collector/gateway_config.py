@@ -43,6 +43,10 @@ _MIN_QUEUES = 5
 _INDEX_REQUESTS = 16
 
 
+NAMESPACE = "k8s.namespace.name"
+"""Resource attribute, and dimension of the span metrics: the namespace of the sender."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class GatewayConfig:
     """Inputs of the configuration, which is the same for all gateways."""
@@ -174,9 +178,11 @@ def _span_metrics(config: GatewayConfig) -> Document:
         # Dimensions are service, span name, kind and status. Span attributes are excluded, because their values are
         # arbitrary. The label `pod`, which Prometheus adds, identifies the gateway that counted.
         "exclude_dimensions": ["collector.instance.id"],
+        # Two namespaces may have a service of one name. The agent sets the attribute, see claims.
+        "dimensions": [{"name": NAMESPACE}],
         # All pods of a service share the same series. Separate series would have equal labels and overwrite each other.
-        "resource_metrics_key_attributes": ["service.name"],
-        # Series for each service. Further spans count into a series named `otel_metric_overflow`.
+        "resource_metrics_key_attributes": ["service.name", NAMESPACE],
+        # Series for each service of a namespace. Further spans count into a series named `otel_metric_overflow`.
         "aggregation_cardinality_limit": 1000,
         # An exemplar lasts for one interval. An interval equal to the scrape interval exposes each exemplar once.
         "metrics_flush_interval": shared_config.go_duration(config.scrape_interval),
@@ -271,19 +277,21 @@ def _exporters(config: GatewayConfig) -> Document:
     queues = 2 + len(config.prometheus) + (config.xray_region is not None) + (config.log_index is not None)
     queue = int(config.storage_bytes * _QUEUES_SHARE / max(queues, _MIN_QUEUES))
 
-    def delivery() -> Document:
+    def delivery(retry: Document) -> Document:
         return {
-            "retry_on_failure": shared_config.retry_for_ever(),
+            "retry_on_failure": retry,
             "sending_queue": shared_config.persistent_queue(queue),
         }
 
+    # Jaeger answers as if it were busy when its store refuses spans. Loki says that it refuses a line for good.
+    spans, lines = shared_config.retry_for(shared_config.LONGEST_TRY), shared_config.retry_for_ever()
     exporters: Document = {
         **pushed_metrics.exporters(config.prometheus, queue),
-        "otlp_grpc/jaeger": {"endpoint": config.jaeger, **shared_config.grpc_client(), **delivery()},
+        "otlp_grpc/jaeger": {"endpoint": config.jaeger, **shared_config.grpc_client(), **delivery(spans)},
         # 429, 502, 503 and 504 are retried (Loki's OTLP endpoint returns 503 for its 500s), and so are requests that
         # exceed Loki's limit of streams, see loki_config. 400 is not retried: it means that Loki refused some lines,
         # which log_limits prevents, and otelcol_exporter_send_failed_log_records counts all lines of the request.
-        "otlp_http/loki": {"endpoint": config.loki, "timeout": "30s", **delivery()},
+        "otlp_http/loki": {"endpoint": config.loki, "timeout": "30s", **delivery(lines)},
         "prometheus": {
             "endpoint": f"{config.listen.host}:{config.listen.span_metrics}",
             # Only this format has exemplars.
@@ -294,7 +302,7 @@ def _exporters(config: GatewayConfig) -> Document:
         },
     }
     if config.xray_region is not None:
-        exporters["otlp_http/xray"] = xray.exporter(config.xray_region, delivery())
+        exporters["otlp_http/xray"] = xray.exporter(config.xray_region, delivery(spans))
     if config.log_index is not None:
         exporters["otlp_http/log_index"] = _log_index(config.log_index, queue)
     return exporters

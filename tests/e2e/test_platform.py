@@ -133,7 +133,7 @@ PROBE = """
 import json, socket, time
 reached = set()
 for _ in range(8):
-    for name, port in (("prometheus", 9090), ("loki", 3100), ("alertmanager", 9093)):
+    for name, port in (("prometheus", 9090), ("loki", 3100), ("alertmanager", 9093), ("jaeger", 16686)):
         try:
             socket.create_connection((f"{name}.observability.svc", port), timeout=2).close()
         except OSError:
@@ -147,8 +147,8 @@ print(json.dumps(sorted(reached)))
 STRANGERS = {
     "without a policy that allows it": ({}, []),
     # These show that the first one fails because of the missing label, and not for another reason.
-    "from a namespace that may read": ({"observability/access": "true"}, ["prometheus"]),
-    "from a namespace that may also write": ({"observability/control": "true"}, ["alertmanager", "loki"]),
+    "from a namespace that may read": ({"observability/access": "true"}, ["jaeger"]),
+    "from a namespace that may also write": ({"observability/control": "true"}, ["alertmanager", "loki", "prometheus"]),
 }
 """Maps each client to the labels of its namespace, and to the servers that it reaches."""
 

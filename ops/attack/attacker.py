@@ -7,6 +7,7 @@ connections succeeded, sends telemetry with forged origins, and then serves its 
 import base64
 import gzip
 import http.server
+import io
 import json
 import os
 import socket
@@ -100,7 +101,17 @@ class Exposition(http.server.BaseHTTPRequestHandler):
         """Keep the log for the results."""
 
 
-BOMB = gzip.compress(b"# " + b"x" * TASK.get("bomb", 0)) if "bomb" in TASK else b""
+def packed(size: int) -> bytes:
+    """A comment of about this many bytes, compressed piece by piece: the pod has less memory than the whole needs."""
+    whole = io.BytesIO()
+    with gzip.GzipFile(fileobj=whole, mode="wb") as file:
+        file.write(b"# ")
+        for _ in range(size // 2**20):
+            file.write(b"x" * 2**20)
+    return whole.getvalue()
+
+
+BOMB = packed(TASK.get("bomb", 0))
 
 if __name__ == "__main__":
     reached = [f"{host}:{port}" for host, port in TASK.get("connect", []) if connects(host, port)]

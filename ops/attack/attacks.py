@@ -76,7 +76,12 @@ def plan(begun: int, platform: str) -> Plan:
             task={"redirect": f"http://{LOKI.name}.{platform}.svc:{LOKI.port}/ingester/shutdown"},
             findings="F5",
         ),
-        AttackPod(name="sender", task={"otlp": [_lines(), *_spans()]}, scraped=False, findings="F3, F8, F9, F11, F12"),
+        AttackPod(
+            name="sender",
+            task={"otlp": [_lines(), *_spans(), _metrics()]},
+            scraped=False,
+            findings="F3, F8, F9, F11, F12",
+        ),
     ]
     innocents = [
         AttackPod(
@@ -171,6 +176,16 @@ def _lines() -> tuple[str, Json]:
         for number in range(STORM)
     ]
     return "/v1/logs", {"resourceLogs": logs}
+
+
+def _metrics() -> tuple[str, Json]:
+    """Pushed series that speak of other systems and of Prometheus itself."""
+    names = ("up", "ALERTS", "kube_pod_info", "media_upload:storage_failures:increase5m", "jq_workers_active")
+    labels = [_attribute(key, "AttackForged") for key in ("alertname", "severity", "namespace")]
+    point = {"timeUnixNano": str(time.time_ns()), "asDouble": 1, "attributes": labels}
+    metrics = [{"name": name, "gauge": {"dataPoints": [point]}} for name in names]
+    resource = {"attributes": [_attribute("service.name", "media-upload")]}
+    return "/v1/metrics", {"resourceMetrics": [{"resource": resource, "scopeMetrics": [{"metrics": metrics}]}]}
 
 
 def _spans() -> list[tuple[str, Json]]:

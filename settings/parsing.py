@@ -19,6 +19,7 @@ from settings.eks.conflicts import addon_problems
 from settings.values import Values
 
 _MOST_READINGS = 64
+_LOGIN = re.compile(r"//[^/@\s]+@")
 PROJECT = "observability"
 """Namespace of the configuration's keys."""
 
@@ -62,7 +63,29 @@ def _repaired(given: Mapping[str, object]) -> list[Values]:
             return []
         found.append(Values.model_validate(repaired))
         found[-1].__pydantic_fields_set__.difference_update(names[key] for key in wrong)
-    return found
+    # Where one of many values stands for a wrong one, a conflict that depends on it may be none.
+    guessed = {names[key] for key, one in zip(wrong, choices, strict=True) if len(one) == 1}
+    return [] if guessed & _Reader.fields_of(found[0]) else found
+
+
+class _Reader:
+    """Stands for values, and notes which fields are read."""
+
+    def __init__(self, values: Values) -> None:
+        self._values = values
+        self._names: set[str] = set()
+
+    def __getattr__(self, name: str) -> object:
+        self._names.add(name)
+        return getattr(self._values, name)
+
+    @classmethod
+    def fields_of(cls, values: Values) -> set[str]:
+        """The fields on which conflicts depend."""
+        reader = cls(values)
+        conflicts(cast(Values, reader))
+        addon_problems(cast(Values, reader))
+        return reader._names
 
 
 def _wrong(given: Mapping[str, object]) -> list[str]:
@@ -106,7 +129,7 @@ def _value_problem(item: Mapping[str, Any], encrypted: Collection[str]) -> str:
 
 
 def _problem(key: str, value: object, condition: str = "") -> str:
-    shown = json.dumps(value, ensure_ascii=False)
+    shown = _LOGIN.sub("//(a login, not shown)@", json.dumps(value, ensure_ascii=False))
     return f"{PROJECT}:{key}: {shown} is not allowed; allowed: {_allowed(re.split(r'[.[]', key)[0])}{condition}"
 
 

@@ -19,6 +19,7 @@ from settings.quantities import Quantity, at_least
 from settings.sizes import LOKI_RETENTION_ALLOWED, loki_retention_problem
 from settings.types import (
     BACKEND_URL,
+    HOST_NAME,
     MAILBOX,
     METRIC_NAMES,
     OBJECT_NAME,
@@ -83,9 +84,7 @@ class Values(EksValues):
         f"{_DURATION} 4h, longer than groupInterval and at most {RETENTION}, for which Alertmanager remembers a "
         "notification"
     )
-    smtp_smarthost: Annotated[str, Field(pattern=rf"^([A-Za-z0-9][A-Za-z0-9.-]*:{PORT})?$")] = allowed(
-        "host:port of an SMTP server"
-    )
+    smtp_smarthost: Annotated[str, Field(pattern=rf"^({HOST_NAME}:{PORT})?$")] = allowed("host:port of an SMTP server")
     smtp_from: Annotated[str, Field(pattern=rf"^({MAILBOX})?$")] = allowed(
         "an e-mail address such as alerts@example.com"
     )

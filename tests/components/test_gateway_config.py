@@ -17,6 +17,7 @@ CONFIG = GatewayConfig(
     loki="http://loki.home.svc:3100/otlp",
     oldest_line_hours=168,
     services={},
+    prometheus=[],
     xray_region="eu-central-1",
 )
 

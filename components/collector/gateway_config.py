@@ -16,6 +16,7 @@ from components.collector import (
     services,
     shared_config,
     span_limits,
+    span_metrics,
     xray,
 )
 from components.collector.cuts import CUT
@@ -30,9 +31,6 @@ INDEX_LABELS = ("namespace", "app", "service")
 LOG_ATTRIBUTES = ("pod", "container", "node", "service_name")
 """Resource attributes that Loki stores beside the line, unindexed."""
 
-# Bucket boundaries. They include the thresholds of rules and objectives (0.5, 1, 5, 10 and 30 s), because a quantile or
-# a share is exact only at a boundary. The boundaries below 0.5 s resolve fast services.
-_BUCKETS = ("5ms", "10ms", "25ms", "50ms", "100ms", "250ms", "500ms", "1s", "2.5s", "5s", "10s", "30s", "60s")
 # Longest name of a service that is stored beside the line.
 _RESOURCE_BYTES = 256
 # Share of the volume for full queues. The other half is for file overhead and compaction.
@@ -41,10 +39,6 @@ _QUEUES_SHARE = 1 / 2
 _MIN_QUEUES = 5
 # Concurrent requests to the log index, each with one line.
 _INDEX_REQUESTS = 16
-
-
-NAMESPACE = "k8s.namespace.name"
-"""Resource attribute, and dimension of the span metrics: the namespace of the sender."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,7 +107,7 @@ def render(config: GatewayConfig) -> str:
             ),
             "transform/loki_labels": _loki_labels(config.services),
             "transform/log_limits": log_limits.processor(config.oldest_line_hours),
-            "transform/no_resource": _no_resource(),
+            "transform/no_resource": span_metrics.no_resource(),
             "transform/prometheus_labels": pushed_metrics.labels(config.services),
             # It passes each request on at once, and drops what a full queue refuses, which that queue counts: a server
             # that is down for long must not delay the others.
@@ -122,7 +116,7 @@ def render(config: GatewayConfig) -> str:
             **(_INDEX_PROCESSORS if config.log_index else {}),
         },
         "connectors": {
-            "span_metrics": _span_metrics(config),
+            "span_metrics": span_metrics.connector(config.scrape_interval),
             "forward/metrics": {},
             "forward/sampling": {},
             **({"forward/xray": {}} if x_ray else {}),
@@ -168,34 +162,6 @@ def render(config: GatewayConfig) -> str:
         },
     }
     return write_yaml(document)
-
-
-def _span_metrics(config: GatewayConfig) -> Document:
-    return {
-        "histogram": {"unit": "s", "explicit": {"buckets": list(_BUCKETS)}},
-        # Links a bucket to a trace that is kept, see sampling.exemplar_filter.
-        "exemplars": {"enabled": True, "max_per_data_point": 2},
-        # Dimensions are service, span name, kind and status. Span attributes are excluded, because their values are
-        # arbitrary. The label `pod`, which Prometheus adds, identifies the gateway that counted.
-        "exclude_dimensions": ["collector.instance.id"],
-        # Two namespaces may have a service of one name. The agent sets the attribute, see claims.
-        "dimensions": [{"name": NAMESPACE}],
-        # All pods of a service share the same series. Separate series would have equal labels and overwrite each other.
-        "resource_metrics_key_attributes": ["service.name", NAMESPACE],
-        # Series for each service of a namespace. Further spans count into a series named `otel_metric_overflow`.
-        "aggregation_cardinality_limit": 1000,
-        # An exemplar lasts for one interval. An interval equal to the scrape interval exposes each exemplar once.
-        "metrics_flush_interval": shared_config.go_duration(config.scrape_interval),
-        # Removes the series of deleted services. Counting restarts at zero after an expiry, so the time is much longer
-        # than usual pauses between calls.
-        "metrics_expiration": "6h",
-        "series_expiration": "6h",
-    }
-
-
-def _no_resource() -> Document:
-    """Drops resource attributes of span metrics, which the exporter would turn into the labels `job` and `instance`."""
-    return {"metric_statements": [{"statements": ['delete_matching_keys(resource.attributes, ".*")']}]}
 
 
 def _loki_labels(names: Mapping[str, Sequence[str]]) -> Document:

@@ -16,7 +16,7 @@ ARGS ?=
 STACK ?= local
 
 .PHONY: up preview open drift down generate docs fmt check unit unit-all test-tools e2e test fire-alerts help help-all outputs \
-	kubectl deploy-dashboards check-queries kill-drill observability summary replay capture cost golden coverage mutants bench \
+	kubectl deploy-dashboards check-queries kill-drill attack observability summary replay capture cost golden coverage mutants bench \
 	bench-middleware bench-collectors load simulator-image
 
 # `make help` lists the groups marked `##@`. `make help-all` lists those marked `##@@`, too.
@@ -107,6 +107,9 @@ check-queries: $(ENVIRONMENT) ## run every query of every dashboard and rule aga
 
 kill-drill: $(ENVIRONMENT) ## kill pods of the alert pipeline while alerts fire, and count the notifications
 	@$(PYTHON) -m ops kill-drill $(ARGS)
+
+attack: $(ENVIRONMENT) ## attack the running stack from pods without rights, beside an innocent one
+	@$(PYTHON) -m ops attack $(ARGS)
 
 observability: $(ENVIRONMENT) ## test a service's telemetry on the running stack (API_URL=http://... for another service)
 	@$(PYTHON) -m pytest -q tests/observability $(ARGS)

@@ -32,10 +32,13 @@ class BudgetOverride(Strict):
         return self
 
 
-def of(systems: Mapping[str, System], changes: Mapping[str, Any]) -> dict[str, DisruptionBudget]:
+def of(
+    systems: Mapping[str, System], changes: Mapping[str, Any], *, complete: bool = True
+) -> dict[str, DisruptionBudget]:
     """Budgets by name, with a stack's `disruptionBudgets` applied.
 
-    Raises RulesError; each line starts with a path in `changes`.
+    Unless the systems are `complete`, budgets that they do not have pass. Raises RulesError; each line starts with a
+    path in `changes`.
     """
     budgets = {
         name: DisruptionBudget(system=system, **budget.model_dump())
@@ -45,7 +48,7 @@ def of(systems: Mapping[str, System], changes: Mapping[str, Any]) -> dict[str, D
     problems: list[str] = []
     for name, value in changes.items():
         if name not in budgets:
-            problems.append(f"{name}: no such budget; {closest(name, tuple(budgets))}")
+            problems += [f"{name}: no such budget; {closest(name, tuple(budgets))}"] if complete else []
             continue
         try:
             change = BudgetOverride.model_validate(value)

@@ -113,6 +113,17 @@ def load(folder: Path) -> tuple[dict[str, System], list[str]]:
     return found, [*problems, *_clashes(found)]
 
 
+def titles(folder: Path) -> dict[str, str]:
+    """Titles of the systems with a file in `folder`/systems by name; of one that is not valid, its name."""
+    found, _ = load(folder)
+    return {name: found[name].title if name in found else name for name in names(folder)}
+
+
+def names(folder: Path) -> tuple[str, ...]:
+    """Names of the systems that have a file, valid or not."""
+    return tuple(file.stem for file in sorted((folder / FOLDER).glob("*.yaml")))
+
+
 def place(system: str) -> str:
     """Path of a system's file, for messages."""
     return f"rules/{FOLDER}/{system}.yaml"

@@ -7,8 +7,11 @@ from alerting.model import RuleSet
 from alerting.problems import closest
 
 
-def problems(rule_set: RuleSet) -> Iterator[str]:
-    """Thresholds that their alert does not have, or that cannot be told apart, one line each."""
+def problems(rule_set: RuleSet, *, complete: bool = True) -> Iterator[str]:
+    """Thresholds that their alert does not have, or that cannot be told apart, one line each.
+
+    Unless the rule set is `complete`, thresholds of alerts that it does not have pass.
+    """
     rules = rule_set.rules()
     generated = slo_rules.thresholds(rule_set.slos.values())
     named = [
@@ -22,7 +25,8 @@ def problems(rule_set: RuleSet) -> Iterator[str]:
     ]
     for system, where, alert, thresholds in named:
         if alert not in rules:
-            yield f"{where}: no such alert; {closest(alert, tuple(rules))}"
+            if complete:
+                yield f"{where}: no such alert; {closest(alert, tuple(rules))}"
             continue
         if (owner := rules[alert].labels.system) != system:
             yield f"{where}: the alert belongs to the system {owner}; allowed: in {systems.place(owner)}"

@@ -19,6 +19,8 @@ from settings.quantities import Quantity, at_least
 from settings.sizes import LOKI_RETENTION_ALLOWED, loki_retention_problem
 from settings.types import (
     BACKEND_URL,
+    HOST_NAME,
+    MAILBOX,
     METRIC_NAMES,
     OBJECT_NAME,
     PORT,
@@ -82,10 +84,10 @@ class Values(EksValues):
         f"{_DURATION} 4h, longer than groupInterval and at most {RETENTION}, for which Alertmanager remembers a "
         "notification"
     )
-    smtp_smarthost: Annotated[str, Field(pattern=rf"^([A-Za-z0-9][A-Za-z0-9.-]*:{PORT})?$")] = allowed(
-        "host:port of an SMTP server"
+    smtp_smarthost: Annotated[str, Field(pattern=rf"^({HOST_NAME}:{PORT})?$")] = allowed("host:port of an SMTP server")
+    smtp_from: Annotated[str, Field(pattern=rf"^({MAILBOX})?$")] = allowed(
+        "an e-mail address such as alerts@example.com"
     )
-    smtp_from: Annotated[str, Field(pattern=r"^([^@\s{}<>]+@[^@\s{}<>]+)?$")] = allowed("an e-mail address")
     smtp_username: Annotated[str, Field(pattern=r"^\S*$")] = allowed("a user name without blanks")
     smtp_require_tls: bool = allowed("true or false; false only for a server inside the cluster (ends in .svc)")
     pagerduty_url: BackendUrl = allowed(BACKEND_URL)

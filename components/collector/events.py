@@ -17,7 +17,6 @@ from settings.quantities import quantity_bytes
 
 APP = apps.EVENTS
 LISTEN = Listen()
-_USER = 10001
 _CONFIG = "/etc/otel-events"
 
 
@@ -95,7 +94,7 @@ class CollectorEvents(pulumi.ComponentResource):
                         "service_account_name": APP,
                         "automount_service_account_token": True,
                         "enable_service_links": False,
-                        "security_context": pods.pod_security(_USER),
+                        "security_context": pods.pod_security(pods.USERS[APP]),
                         "termination_grace_period_seconds": 10,
                         "containers": [
                             pods.secured(

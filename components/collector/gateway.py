@@ -23,7 +23,6 @@ from settings.quantities import quantity_bytes
 
 APP = apps.GATEWAY
 LISTEN = Listen()
-_USER = 10001
 _CONFIG = "/etc/otel-gateway"
 _DATA = "/var/lib/otel-gateway"
 
@@ -125,7 +124,6 @@ class CollectorGateway(pulumi.ComponentResource):
                 {"name": "otlp-grpc", "port": LISTEN.grpc, "target_port": "otlp-grpc", "protocol": "TCP"}
             ],
             "container": _container(args),
-            "user": _USER,
             "volumes": [{"name": "config", "config_map": {"name": f"{APP}-config"}}],
             "storage": args["storage"],
             "storage_class": args["storage_class"],

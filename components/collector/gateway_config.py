@@ -16,6 +16,7 @@ from components.collector import (
     services,
     shared_config,
     span_limits,
+    span_metrics,
     xray,
 )
 from components.collector.cuts import CUT
@@ -30,9 +31,6 @@ INDEX_LABELS = ("namespace", "app", "service")
 LOG_ATTRIBUTES = ("pod", "container", "node", "service_name")
 """Resource attributes that Loki stores beside the line, unindexed."""
 
-# Bucket boundaries. They include the thresholds of rules and objectives (0.5, 1, 5, 10 and 30 s), because a quantile or
-# a share is exact only at a boundary. The boundaries below 0.5 s resolve fast services.
-_BUCKETS = ("5ms", "10ms", "25ms", "50ms", "100ms", "250ms", "500ms", "1s", "2.5s", "5s", "10s", "30s", "60s")
 # Longest name of a service that is stored beside the line.
 _RESOURCE_BYTES = 256
 # Share of the volume for full queues. The other half is for file overhead and compaction.
@@ -109,7 +107,7 @@ def render(config: GatewayConfig) -> str:
             ),
             "transform/loki_labels": _loki_labels(config.services),
             "transform/log_limits": log_limits.processor(config.oldest_line_hours),
-            "transform/no_resource": _no_resource(),
+            "transform/no_resource": span_metrics.no_resource(),
             "transform/prometheus_labels": pushed_metrics.labels(config.services),
             # It passes each request on at once, and drops what a full queue refuses, which that queue counts: a server
             # that is down for long must not delay the others.
@@ -118,7 +116,7 @@ def render(config: GatewayConfig) -> str:
             **(_INDEX_PROCESSORS if config.log_index else {}),
         },
         "connectors": {
-            "span_metrics": _span_metrics(config),
+            "span_metrics": span_metrics.connector(config.scrape_interval),
             "forward/metrics": {},
             "forward/sampling": {},
             **({"forward/xray": {}} if x_ray else {}),
@@ -164,32 +162,6 @@ def render(config: GatewayConfig) -> str:
         },
     }
     return write_yaml(document)
-
-
-def _span_metrics(config: GatewayConfig) -> Document:
-    return {
-        "histogram": {"unit": "s", "explicit": {"buckets": list(_BUCKETS)}},
-        # Links a bucket to a trace that is kept, see sampling.exemplar_filter.
-        "exemplars": {"enabled": True, "max_per_data_point": 2},
-        # Dimensions are service, span name, kind and status. Span attributes are excluded, because their values are
-        # arbitrary. The label `pod`, which Prometheus adds, identifies the gateway that counted.
-        "exclude_dimensions": ["collector.instance.id"],
-        # All pods of a service share the same series. Separate series would have equal labels and overwrite each other.
-        "resource_metrics_key_attributes": ["service.name"],
-        # Series for each service. Further spans count into a series named `otel_metric_overflow`.
-        "aggregation_cardinality_limit": 1000,
-        # An exemplar lasts for one interval. An interval equal to the scrape interval exposes each exemplar once.
-        "metrics_flush_interval": shared_config.go_duration(config.scrape_interval),
-        # Removes the series of deleted services. Counting restarts at zero after an expiry, so the time is much longer
-        # than usual pauses between calls.
-        "metrics_expiration": "6h",
-        "series_expiration": "6h",
-    }
-
-
-def _no_resource() -> Document:
-    """Drops resource attributes of span metrics, which the exporter would turn into the labels `job` and `instance`."""
-    return {"metric_statements": [{"statements": ['delete_matching_keys(resource.attributes, ".*")']}]}
 
 
 def _loki_labels(names: Mapping[str, Sequence[str]]) -> Document:
@@ -271,19 +243,21 @@ def _exporters(config: GatewayConfig) -> Document:
     queues = 2 + len(config.prometheus) + (config.xray_region is not None) + (config.log_index is not None)
     queue = int(config.storage_bytes * _QUEUES_SHARE / max(queues, _MIN_QUEUES))
 
-    def delivery() -> Document:
+    def delivery(retry: Document) -> Document:
         return {
-            "retry_on_failure": shared_config.retry_for_ever(),
+            "retry_on_failure": retry,
             "sending_queue": shared_config.persistent_queue(queue),
         }
 
+    # Jaeger answers as if it were busy when its store refuses spans. Loki says that it refuses a line for good.
+    spans, lines = shared_config.retry_for(shared_config.LONGEST_TRY), shared_config.retry_for_ever()
     exporters: Document = {
         **pushed_metrics.exporters(config.prometheus, queue),
-        "otlp_grpc/jaeger": {"endpoint": config.jaeger, **shared_config.grpc_client(), **delivery()},
+        "otlp_grpc/jaeger": {"endpoint": config.jaeger, **shared_config.grpc_client(), **delivery(spans)},
         # 429, 502, 503 and 504 are retried (Loki's OTLP endpoint returns 503 for its 500s), and so are requests that
         # exceed Loki's limit of streams, see loki_config. 400 is not retried: it means that Loki refused some lines,
         # which log_limits prevents, and otelcol_exporter_send_failed_log_records counts all lines of the request.
-        "otlp_http/loki": {"endpoint": config.loki, "timeout": "30s", **delivery()},
+        "otlp_http/loki": {"endpoint": config.loki, "timeout": "30s", **delivery(lines)},
         "prometheus": {
             "endpoint": f"{config.listen.host}:{config.listen.span_metrics}",
             # Only this format has exemplars.
@@ -294,7 +268,7 @@ def _exporters(config: GatewayConfig) -> Document:
         },
     }
     if config.xray_region is not None:
-        exporters["otlp_http/xray"] = xray.exporter(config.xray_region, delivery())
+        exporters["otlp_http/xray"] = xray.exporter(config.xray_region, delivery(spans))
     if config.log_index is not None:
         exporters["otlp_http/log_index"] = _log_index(config.log_index, queue)
     return exporters

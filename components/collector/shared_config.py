@@ -79,9 +79,19 @@ def memory_limiter() -> Document:
     return {"check_interval": "1s", "limit_percentage": 80, "spike_limit_percentage": 20}
 
 
+LONGEST_TRY = "1h"
+"""How long one request of spans is repeated. Only requests under way count this time, four for each queue: so an outage
+of a whole day loses four requests an hour, and a request that the store can never take holds the others for an hour."""
+
+
 def retry_for_ever() -> Document:
     """Retries without a time limit while a backend is unavailable. The queue limits the amount of waiting data."""
     return {"enabled": True, "initial_interval": "1s", "max_interval": "15s", "max_elapsed_time": "0s"}
+
+
+def retry_for(longest: str) -> Document:
+    """Like `retry_for_ever`, but gives up after this time, and counts what is lost as failed to send."""
+    return {**retry_for_ever(), "max_elapsed_time": longest}
 
 
 def persistent_queue(size: int) -> Document:

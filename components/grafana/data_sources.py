@@ -111,7 +111,10 @@ def jaeger_json() -> Json:
         "tracesToMetrics": {
             **around,
             "datasourceUid": PROMETHEUS,
-            "tags": [{"key": "service.name", "value": "service_name"}],
+            "tags": [
+                {"key": "service.name", "value": "service_name"},
+                {"key": "k8s.namespace.name", "value": "namespace"},
+            ],
             "queries": [
                 {"name": "Requests per second", "query": f"sum(rate({calls}{{$__tags}}[5m]))"},
                 {

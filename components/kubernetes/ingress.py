@@ -3,7 +3,8 @@
 Grafana logs people in itself, because its API must also accept the program's logins. The others have no login, so the
 controller requires one. Loki gets no host, as on EKS: people read logs in Grafana.
 
-The controller's namespace needs the label `observability/access`, which opens the network to the pages' pods.
+The controller's namespace needs the labels `observability/access` and `observability/control`, which open the network
+to the pages' pods.
 """
 
 from collections.abc import Mapping

@@ -16,7 +16,7 @@ from pulumi_kubernetes.networking.v1 import NetworkPolicyEgressRuleArgsDict
 
 from components.kubernetes import network_policies, pod_identity, pods
 from components.kubernetes.checksum import ANNOTATION, checksum
-from components.kubernetes.labels import ACCESS, labels
+from components.kubernetes.labels import CONTROL, labels
 from components.kubernetes.pod_identity import PodIdentity
 from components.kubernetes.workload import StatefulAppArgs, stateful_app
 from components.logs import loki_config
@@ -28,7 +28,8 @@ from settings.apps import LOKI
 from settings.quantities import quantity_bytes
 
 APP = LOKI.name
-_USER = 10001  # of the official image
+# The folder `tmp`, and the rest as of every pod.
+_DISK = "1280Mi"
 # Share of the memory limit. Above it, Go collects garbage more often to avoid an OOM kill.
 _GO_MEMORY = 0.9
 
@@ -108,7 +109,6 @@ class Loki(pulumi.ComponentResource):
             "replicas": args["replicas"],
             "port": PORT,
             "container": _container(args),
-            "user": _USER,
             "volumes": [
                 {"name": "config", "config_map": {"name": f"{APP}-config"}},
                 {"name": "rules", "config_map": {"name": f"{APP}-rules"}},
@@ -196,7 +196,7 @@ def _container(args: LokiArgs) -> ContainerArgsDict:
             {"name": "grpc", "container_port": GRPC, "protocol": "TCP"},
             {"name": "gossip", "container_port": GOSSIP, "protocol": "TCP"},
         ],
-        "resources": pods.resources(cores=sizes.CPU[APP], memory=args["memory"]),
+        "resources": pods.resources(cores=sizes.CPU[APP], memory=args["memory"], disk=_DISK),
         # Replaying a large write-ahead log takes minutes. Kubernetes gives up after a quarter of an hour.
         "startup_probe": pods.http_probe("/ready", "http", period=2, failures=450),
         # /ready fails while the ring changes. Only a program that accepts no connections is restarted.
@@ -235,7 +235,7 @@ def _network(args: LokiArgs) -> network_policies.AppNetworkArgs:
         "namespace": args["namespace"],
         "ingress": [
             {
-                "from_": [*(here(client) for client in args["clients"]), network_policies.namespaces_with(ACCESS)],
+                "from_": [*(here(client) for client in args["clients"]), network_policies.namespaces_with(CONTROL)],
                 "ports": tcp(PORT),
             },
             {"from_": [here(APP)], "ports": tcp(GRPC, GOSSIP)},

@@ -130,7 +130,7 @@ def _pod(args: KubeStateMetricsArgs) -> k8s.core.v1.PodSpecArgsDict:
         "service_account_name": APP,
         "automount_service_account_token": True,
         "enable_service_links": False,
-        "security_context": pods.pod_security(),
+        "security_context": pods.pod_security(pods.USERS[APP]),
         "termination_grace_period_seconds": 10,
         "containers": [
             pods.secured(

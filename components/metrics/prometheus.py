@@ -12,7 +12,7 @@ from pulumi_kubernetes.core.v1 import ContainerArgsDict
 
 from components.kubernetes import network_policies, pod_identity, pods
 from components.kubernetes.cluster_rights import cluster_rights
-from components.kubernetes.labels import ACCESS, labels
+from components.kubernetes.labels import CONTROL, labels
 from components.kubernetes.pod_identity import PodIdentity
 from components.kubernetes.workload import peers, stateful_app
 from components.metrics import prometheus_config
@@ -213,7 +213,7 @@ def _network(args: PrometheusArgs) -> network_policies.AppNetworkArgs:
                 # Jaeger reads span metrics for its page on service performance. Gateways deliver pushed metrics.
                 "from_": [
                     *(here(app) for app in (APP, "grafana", "jaeger", GATEWAY)),
-                    network_policies.namespaces_with(ACCESS),
+                    network_policies.namespaces_with(CONTROL),
                 ],
                 "ports": network_policies.tcp(PORT),
             }

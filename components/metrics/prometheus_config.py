@@ -49,6 +49,8 @@ ADDONS = {
 """EKS add-on -> how to scrape it."""
 
 _LONGEST_SCRAPE = 10.0
+# The gateways' dimension `k8s.namespace.name`, as Prometheus writes it.
+_SPANS_NAMESPACE = "k8s_namespace_name"
 # Parameters of an annotated path that are passed on.
 _PARAMETERS = 4
 # Longer than the text of nearly every sample.
@@ -203,6 +205,11 @@ def _span_metrics() -> dict[str, Any]:
             keep([f"{POD}container_port_name"], SPAN_METRICS_PORT),
             running(),
             *pod_labels(),
+        ],
+        # The namespace of a series is that of the spans, not of the gateway; none for programs on the host network.
+        "metric_relabel_configs": [
+            {"source_labels": [_SPANS_NAMESPACE], "target_label": "namespace"},
+            {"action": "labeldrop", "regex": _SPANS_NAMESPACE},
         ],
     }
 

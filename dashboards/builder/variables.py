@@ -15,6 +15,8 @@ from grafana_foundation_sdk.models.dashboard import (
     VariableSort,
 )
 
+from alerting import systems
+from alerting.files import RULES
 from dashboards.builder.sources import PROMETHEUS, Source
 
 RUNBOOKS = "runbooks"
@@ -53,6 +55,14 @@ def label_values(
         .current(VariableOption(selected=True, text=[first], value=[first]) if first else _ALL)
     )
     return (variable if only_these else variable.all_value(".*")).build()
+
+
+def namespace_of(system: str, selector: str) -> VariableModel:
+    """Offers those of the system's own namespaces that have a series of `selector`: others may claim its metrics."""
+    own = "|".join(systems.load(RULES)[0][system].namespaces)
+    metric, _, matchers = selector.rstrip("}").partition("{")
+    inside = ", ".join([*filter(None, [matchers]), f'namespace=~"{own}"'])
+    return label_values("namespace", "namespace", f"{metric}{{{inside}}}", only_these=True)
 
 
 def choice(name: str, values: list[str]) -> VariableModel:

@@ -6,7 +6,7 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, cast
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
 
 from alerting.base import NotNegative, Strict
 from alerting.files import read_yaml
@@ -23,7 +23,7 @@ class Price(Strict):
     value: NotNegative
     """US dollars."""
     source: Annotated[str, Field(pattern=r"^https://")]
-    date: date
+    date: Annotated[date, BeforeValidator(lambda day: date.fromisoformat(day) if isinstance(day, str) else day)]
     """The day on which the source was read."""
     unverified: bool = False
     """Whether no published source could be read on that day."""

@@ -2,13 +2,15 @@
 
 from typing import Any
 
+from components.kubernetes.pods import USERS
+from settings.quantities import quantity_bytes
 from tests.mock_engine import Recorded
 
 # Only these pods do not meet the standard `restricted`, because they mount folders of their node.
 AGENT, EVENTS = "otel-agent", "otel-events"
 NODE_EXPORTER = "node-exporter"
-# User ids of the official images: nobody; Loki, Jaeger and the Collector; Grafana.
-USERS = {65534, 10001, 472, 49100}
+# Programs of the simulator's image play programs of others.
+SIMULATED = USERS["simulator"]
 
 
 def test_pods_satisfy_restricted(stack: Recorded) -> None:
@@ -21,7 +23,7 @@ def test_pods_satisfy_restricted(stack: Recorded) -> None:
         security = spec["securityContext"]
         assert security["runAsNonRoot"] is True, one.name
         assert security["runAsUser"] == security["fsGroup"], one.name
-        assert security["runAsUser"] in USERS, one.name
+        assert security["runAsUser"] == USERS.get(one.object_name, SIMULATED), one.name
         assert security["seccompProfile"] == {"type": "RuntimeDefault"}, one.name
         assert not spec.keys() & {"hostNetwork", "hostPID", "hostIPC"}, one.name
         mounted = [volume["hostPath"]["path"] for volume in spec.get("volumes", []) if "hostPath" in volume]
@@ -31,6 +33,30 @@ def test_pods_satisfy_restricted(stack: Recorded) -> None:
             assert context["allowPrivilegeEscalation"] is False
             assert context["readOnlyRootFilesystem"] is True
             assert context["capabilities"] == {"drop": ["ALL"]}
+
+
+def test_no_two_programs_share_a_user(stack: Recorded) -> None:
+    """A program of the same user on the same node could be read through /proc, with its memory and its files."""
+    users: dict[int, set[str]] = {}
+    for one in stack.pods:
+        assert one.pod
+        if one.object_name != AGENT:
+            users.setdefault(one.pod["spec"]["securityContext"]["runAsUser"], set()).add(one.object_name)
+    for job in stack.of("Job"):
+        users.setdefault(job.inputs["spec"]["template"]["spec"]["securityContext"]["runAsUser"], set()).add("job")
+    shared = {user: names for user, names in users.items() if len(names) > 1 and user != SIMULATED}
+    assert shared == {}
+    assert not users.get(SIMULATED, set()) & USERS.keys() - {"simulator"}
+    assert len(set(USERS.values())) == len(USERS)
+
+
+def test_no_pod_fills_the_disk_of_its_node(stack: Recorded) -> None:
+    for one in stack.pods:
+        assert one.pod
+        limits = [container["resources"]["limits"]["ephemeral-storage"] for container in one.pod["spec"]["containers"]]
+        folders = [volume["emptyDir"] for volume in one.pod["spec"].get("volumes", []) if "emptyDir" in volume]
+        kept = [folder["sizeLimit"] for folder in folders if folder.get("medium") != "Memory"]
+        assert sum(map(quantity_bytes, limits)) >= sum(map(quantity_bytes, kept)) + quantity_bytes("128Mi"), one.name
 
 
 def test_the_agent_is_root_without_capabilities_in_its_own_namespace(stack: Recorded) -> None:

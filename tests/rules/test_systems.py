@@ -71,7 +71,7 @@ def test_a_new_system_needs_files_only(tmp_path: Path) -> None:
     (tmp_path / "systems/till.yaml").write_text(
         "{title: Till, telemetry: till_up, thresholds: {TillEmpty: {coins: 3}}}"
     )
-    head = "groups:\n  - name: till\n    rules:\n      - alert: TillEmpty\n        expr: till_coins < 3\n"
+    head = "groups:\n  - name: till\n    rules:\n      - alert: TillEmpty\n        expr: max by (namespace) (till_coins) < 3\n"
     labels = "        labels: {severity: info, system: till, team: till, page: 'false', subject: coins}\n"
     notes = "        annotations: {summary: a, description: '{{ $value | humanize }}', dashboard_url: /d/till}\n"
     (tmp_path / "prometheus/till.yaml").write_text(head + labels + notes)

@@ -65,6 +65,10 @@ def test_a_usual_url_is_accepted(url: str) -> None:
         ("smtpSmarthost", "mail.example.com:65535", "mail.example.com:65536"),
         ("smtpSmarthost", "mail.example.com:1", "mail.example.com:0"),
         ("smtpFrom", "alerts@example.com", "{{a@example.com"),
+        ("smtpFrom", "on.call@example.com", "on..call@example.com"),
+        ("smtpFrom", "alerts@example.com", "alerts@example.com;"),
+        ("smtpFrom", "alerts@eu.example.com", "alerts@example..com"),
+        ("smtpSmarthost", "mail.example.com:25", "mail..example.com:25"),
         ("storageClass", "fast.ssd-1", "fast..ssd"),
         ("storageClass", "a" * 253, "a" * 254),
         ("storageClass", "a.b", "a.-b"),
@@ -76,6 +80,20 @@ def test_a_usual_url_is_accepted(url: str) -> None:
 def test_names_and_ports_are_those_of_kubernetes(key: str, good: str, bad: str) -> None:
     assert not refused(key, good)
     assert refused(key, bad)
+
+
+def test_a_range_of_addresses_has_a_prefix_length() -> None:
+    """A mask in its place is what Python takes, too, and neither Kubernetes nor AWS."""
+    assert not refused("podCidrs", ("10.1.0.0/16", "2001:db8::/32"))
+    for wrong in ("10.1.0.0/255.255.0.0", "10.1.0.0/0.0.255.255", "10.1.0.0", "10.1.0.1/16"):
+        _, problems = parsing.each_value({**LOCAL, "podCidrs": (wrong,)})
+        assert [line.partition(": ")[0] for line in problems] == ["observability:podCidrs[0]"], wrong
+
+
+def test_a_login_in_a_url_is_not_shown() -> None:
+    _, problems = parsing.each_value({**LOCAL, "runbookBaseUrl": "https://user:hush@example.com"})
+    assert len(problems) == 1
+    assert "hush" not in problems[0]
 
 
 def toleration(**fields: object) -> dict[str, object]:

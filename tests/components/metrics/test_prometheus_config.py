@@ -239,3 +239,10 @@ def test_the_token_goes_only_to_kubelets_that_are_verified(
     kubelets = [job["tls_config"] for job in config["scrape_configs"] if job["job_name"] in ("kubelet", "cadvisor")]
     authority = {"ca_file": "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt"}
     assert kubelets == [authority if verified else {"insecure_skip_verify": True}] * 2
+
+
+def test_span_metrics_have_the_namespace_of_the_sender(jobs: dict[str, dict[str, Any]]) -> None:
+    """Two namespaces may have a service of one name; the gateway's own namespace is that of none of them."""
+    named, dropped = jobs["span-metrics"]["metric_relabel_configs"]
+    assert named == {"source_labels": ["k8s_namespace_name"], "target_label": "namespace"}
+    assert dropped == {"action": "labeldrop", "regex": "k8s_namespace_name"}

@@ -164,7 +164,7 @@ def test_an_unknown_node_type_names_the_known_ones() -> None:
 def test_settings_that_cannot_be_read_are_all_named() -> None:
     with pytest.raises(OpsError) as error:
         sized(prometheusStorage="much", lokiRetention="long", jaegerReplicas=None)
-    for key in ('prometheusStorage: "much"', 'lokiRetention: "long"', "jaegerReplicas: null"):
+    for key in ('prometheusStorage: "much"', 'lokiRetention: "long"', 'jaegerReplicas: ""'):
         assert f"observability:{key} is not allowed; allowed: " in str(error.value)
 
 

@@ -24,6 +24,8 @@ PROMETHEUS_RULES = "/etc/prometheus/rules"
 LOKI = App(name="loki", port=3100)
 JAEGER = App(name="jaeger", port=16686)
 GRAFANA = App(name="grafana", port=3000)
+WORKSPACE_PROXY = App(name="workspace-proxy", port=8080)
+"""Signs requests to a workspace of Amazon Managed Prometheus."""
 KUBE_STATE_METRICS = App(name="kube-state-metrics", port=8080)
 NODE_EXPORTER = App(name="node-exporter", port=9100)
 RECEIVER = App(name="receiver", port=8080)

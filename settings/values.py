@@ -71,7 +71,7 @@ class Values(EksValues):
     alertmanager_storage: Annotated[Quantity, at_least("32Mi")] = quantity("2Gi", least="32Mi")
     scrape_interval: PositiveDuration = allowed("a Prometheus duration above zero, at most 2m, such as 30s")
     remote_write_url: OptionalBackendUrl = allowed(
-        BACKEND_URL + "; on AWS, a workspace in awsRegion, ending in /workspaces/WORKSPACE/api/v1/remote_write"
+        BACKEND_URL + "; on AWS, a workspace, ending in /workspaces/WORKSPACE/api/v1/remote_write, when cloud is eks"
     )
     remote_write_keep: MetricNames = allowed(METRIC_NAMES)
     remote_write_drop: MetricNames = allowed(METRIC_NAMES)
@@ -250,6 +250,11 @@ class Values(EksValues):
     def existing_ingress_class(self) -> str:
         """Ingress class that must exist; empty if none is needed. In Auto Mode the program creates the class."""
         return "" if self.ingress == "none" or self.eks_auto_mode else self.ingress_class_name
+
+    @property
+    def writes_to_aws(self) -> bool:
+        """Whether Amazon Managed Prometheus gets the samples. It takes signed requests only."""
+        return self.managed_prometheus or ".amazonaws.com" in self.remote_write_url
 
     @property
     def opensearch(self) -> bool:

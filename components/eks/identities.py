@@ -11,8 +11,9 @@ from pulumi_kubernetes.core.v1 import ContainerArgsDict, PodSpecArgsDict
 from pulumi_kubernetes.meta.v1 import ObjectMetaArgsDict
 
 from components.eks import policies, roles
-from components.eks.identity_job.calls import Call
 from components.eks.policies import ClusterIdentity, Document
+from components.eks.signing import aws_request, prove
+from components.eks.signing.calls import Call
 from components.kubernetes import checksum, network_policies, pod_identity, pods
 from components.kubernetes.labels import labels
 from settings import versions
@@ -24,8 +25,8 @@ ANNOTATION = "observability/pod-identity"
 _PROOFS = 3
 # Less than the ten minutes that Pulumi waits, so that Pulumi reports the Job's own message.
 _DEADLINE_SECONDS = 540
-_PROGRAM = Path(__file__).resolve().parent / "identity_job" / "prove.py"
-_MOUNT = "/identity"
+_PROGRAMS = (Path(aws_request.__file__), Path(prove.__file__))
+_MOUNT = "/signing"
 
 
 class PodRoleArgs(TypedDict):
@@ -83,6 +84,8 @@ class IdentityArgs(PodRoleArgs):
     """The same namespace as an output of the object, so that it exists before the Job."""
     calls: pulumi.Input[Sequence[Call]]
     """Calls to AWS that prove the permissions."""
+    target_role_arn: NotRequired[str | None]
+    """Role, such as one of another account, that EKS assumes for the pods by this one; none by default."""
 
 
 class Identity(pulumi.ComponentResource):
@@ -117,6 +120,7 @@ class Identity(pulumi.ComponentResource):
             namespace=args["namespace"],
             service_account=args["service_account"],
             role_arn=role.arn,
+            target_role_arn=args.get("target_role_arn"),
             opts=pulumi.ResourceOptions(parent=self, depends_on=rights),
         )
         self.association_id = association.association_id
@@ -126,6 +130,7 @@ class Identity(pulumi.ComponentResource):
             namespace=args["namespace"],
             service_account=check,
             role_arn=role.arn,
+            target_role_arn=args.get("target_role_arn"),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[association]),
         )
         metadata: ObjectMetaArgsDict = {
@@ -133,15 +138,13 @@ class Identity(pulumi.ComponentResource):
             "namespace": args["check_namespace"],
             "labels": labels(check),
         }
-        program = _PROGRAM.read_text()
+        programs = {file.name: file.read_text() for file in _PROGRAMS}
         calls = pulumi.Output.json_dumps(args["calls"])
         needed: list[pulumi.Resource] = [
             k8s.core.v1.ServiceAccount(
                 f"{name}-check-account", metadata=metadata, automount_service_account_token=False, opts=child
             ),
-            k8s.core.v1.ConfigMap(
-                f"{name}-check-program", metadata=metadata, data={_PROGRAM.name: program}, opts=child
-            ),
+            k8s.core.v1.ConfigMap(f"{name}-check-program", metadata=metadata, data=programs, opts=child),
             network_policies.app_network(
                 f"{name}-check-network",
                 {
@@ -171,7 +174,7 @@ class Identity(pulumi.ComponentResource):
                             ANNOTATION: pulumi.Output.format(
                                 "{0} {1}", association.association_id, checked.association_id
                             ),
-                            checksum.ANNOTATION: checksum.checksum(program, salt=name),
+                            checksum.ANNOTATION: checksum.checksum("".join(programs.values()), salt=name),
                         },
                     },
                     "spec": _pod(check, calls),
@@ -189,7 +192,9 @@ class Identity(pulumi.ComponentResource):
 def _pod(check: str, calls: pulumi.Output[str]) -> PodSpecArgsDict:
     program: ContainerArgsDict = {
         "name": "prove",
-        "command": ["python3", f"{_MOUNT}/{_PROGRAM.name}"],
+        # As a module of the mounted folder, so that the programs find each other.
+        "command": ["python3", "-m", f"{_MOUNT[1:]}.prove"],
+        "working_dir": "/",
         "env": [{"name": "CALLS", "value": calls}],
     }
     return {

@@ -89,9 +89,15 @@ def loki(bucket_arns: Sequence[str], key_arn: str | None) -> Document:
     return _document(*statements)
 
 
-def remote_write(workspace_arn: str) -> Document:
-    """Permission to write to a workspace of Amazon Managed Prometheus. Dashboards read the platform's Prometheus."""
-    return _document(_allow("RemoteWrite", ["aps:RemoteWrite"], [workspace_arn]))
+def workspace(workspace_arn: str) -> Document:
+    """Permission to write to a workspace of Amazon Managed Prometheus, and to query it."""
+    reads = ["aps:GetLabels", "aps:GetMetricMetadata", "aps:GetSeries", "aps:QueryMetrics"]
+    return _document(_allow("Workspace", [*reads, "aps:RemoteWrite"], [workspace_arn]))
+
+
+def assume(role_arn: str) -> Document:
+    """Permission to become another role, whose trust policy must allow the same two actions to this one."""
+    return _document(_allow("AssumeRole", ["sts:AssumeRole", "sts:TagSession"], [role_arn]))
 
 
 def xray() -> Document:

@@ -129,7 +129,7 @@ def _quantities(sizing: Sizing, workload: Workload, flow: Flows) -> Iterator[_Qu
         yield "Logs in S3", "s3_storage", flow.log_gb_kept
         yield "S3 writes", "s3_put", flow.puts / 1000
         yield "S3 reads", "s3_get", flow.gets / 1000
-    if sizing.managed_prometheus:
+    if sizing.values.writes_to_aws:
         # Replicas send the same samples with the label __replica__; the service stores one copy.
         yield "Managed Prometheus, samples", "amp_samples_first", min(flow.samples, _AMP_FIRST) / 1e7
         yield "Managed Prometheus, further samples", "amp_samples_next", max(flow.samples - _AMP_FIRST, 0) / 1e7

@@ -111,6 +111,12 @@ class EksValues(PageValues):
         "an S3 bucket's name, other than lokiBucket; only when lokiBucket is made by the program"
     )
     managed_prometheus: bool = allowed("true or false; true only without remoteWriteUrl, which is the workspace's URL")
+    managed_prometheus_retention: Annotated[str, Field(pattern=r"^(\d{1,3}|10[0-8]\d|109[0-5])d$")] = allowed(
+        "whole days, from 1d to 1095d"
+    )
+    remote_write_role_arn: OptionalRoleArn = allowed(
+        "the ARN of an IAM role, in any account; only when remoteWriteUrl is a workspace on AWS"
+    )
     opensearch_domain: bool = allowed(
         "true or false; true only when jaegerStorageBackend is opensearch or logIndex is true, and opensearchUrl is "
         "not set"

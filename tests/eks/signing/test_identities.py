@@ -11,7 +11,7 @@ import pytest
 
 from components.eks import policies
 from components.eks.identities import ANNOTATION, Identity
-from components.eks.identity_job import calls
+from components.eks.signing import calls
 from settings import versions
 from tests.eks.iam_lint import findings
 from tests.eks.names import CLUSTER, KEY
@@ -74,6 +74,7 @@ def test_the_association_follows_the_rights(identity: Recorded) -> None:
         "namespace": "observability",
         "serviceAccount": "loki",
     }
+    assert "targetRoleArn" not in association.inputs
     assert {"loki-identity-policy", "loki-identity-AmazonEBSCSIDriverPolicyV2"} <= association.dependencies
 
 
@@ -138,6 +139,17 @@ def test_a_new_association_makes_a_new_check(engine: Callable[..., Recorded]) ->
     }
 
 
+def test_a_role_of_another_account_is_assumed_by_eks(engine: Callable[..., Recorded]) -> None:
+    """For the workload, and for the Job that proves what the role may do."""
+    target = "arn:aws:iam::999999999999:role/metrics"
+
+    def program() -> None:
+        _program(policy=policies.assume(target), target_role_arn=target)
+
+    associations = engine(program).of("PodIdentityAssociation")
+    assert [one.inputs.get("targetRoleArn") for one in associations] == [target, target]
+
+
 def test_a_role_without_rights_has_no_policy(engine: Callable[..., Recorded]) -> None:
     recorded = engine(_program)
     assert recorded.of("RolePolicy") + recorded.of("RolePolicyAttachment") == []
@@ -156,8 +168,9 @@ def test_the_check_makes_the_calls_and_reaches_what_it_needs(identity: Recorded)
     (container,) = pod["containers"]
     assert json.loads(container["env"][0]["value"]) == CALLS
     program = _named(identity, "loki-identity-check-program").inputs["data"]
-    assert container["command"] == ["python3", "/identity/prove.py"]
-    assert program["prove.py"].startswith('"""')
+    assert (container["workingDir"], container["command"]) == ("/", ["python3", "-m", "signing.prove"])
+    assert container["volumeMounts"][0]["mountPath"] == "/signing"
+    assert program.keys() == {"prove.py", "aws_request.py"}
     network = _named(identity, "loki-identity-check-network").inputs["spec"]
     assert network["ingress"] == []
     assert [port["port"] for rule in network["egress"] for port in rule["ports"]] == [80, 443]

@@ -52,6 +52,13 @@ def test_a_role_reads_and_writes_the_state_of_its_stack_only(name: str) -> None:
         assert not allowed(Request("s3:PutObject", foreign), READ, WRITE)
 
 
+@pytest.mark.parametrize("action", ["eks:DeleteCluster", "kms:PutKeyPolicy", "eks:CreateAccessEntry"])
+def test_a_role_changes_what_its_stack_made(action: str) -> None:
+    assert allowed(Request(action, context={"aws:ResourceTag/stack": "staging"}), WRITE)
+    assert not allowed(Request(action, context={"aws:ResourceTag/stack": "production"}), WRITE)
+    assert not allowed(Request(action), WRITE)
+
+
 def test_it_lists_the_bucket_and_opens_its_objects() -> None:
     assert allowed(Request("s3:ListBucket", STATES), READ)
     assert allowed(Request("kms:Decrypt", f"{KEYS}/of-the-bucket", VIA_S3), READ)

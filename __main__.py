@@ -24,15 +24,15 @@ in_cluster = cluster.options(settings, aws.kubeconfig if aws else settings.kubec
 protected = pulumi.ResourceOptions.merge(in_cluster, pulumi.ResourceOptions(protect=values.protect))
 prerequisites = eks.prerequisites(settings, aws, in_cluster) if aws else []
 dns = aws.dns_servers if aws else []
-login = settings.image_login
+common = {"dns_servers": dns, "image_login": settings.image_login, "ca_bundle": values.ca_bundle}
 namespace = Namespace(
     "platform",
-    {"name": values.namespace, "after": prerequisites, "dns_servers": dns, "image_login": login},
+    {"name": values.namespace, "after": prerequisites, **common},
     protected,
 ).namespace
 agents = Namespace(
     "agents",
-    {"name": settings.agent_namespace, "security": "privileged", "dns_servers": dns, "image_login": login},
+    {"name": settings.agent_namespace, "security": "privileged", **common},
     in_cluster,
 ).namespace
 identities = eks.pod_identities(settings, aws, namespace, in_cluster) if aws else {}

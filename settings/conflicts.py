@@ -35,7 +35,9 @@ def _on_any_cloud(values: Values) -> dict[str, object]:
             name: getattr(values, name) and not (values.remote_write_url or values.managed_prometheus)
             for name in ("remote_write_keep", "remote_write_drop")
         },
-        **pages.conflicts(values, values.cloud),
+        **(of_pages := pages.conflicts(values, values.cloud)),
+        "ingress_pages": of_pages.get("ingress_pages")
+        or (values.ingress != "none" and values.ingress_pages == ("grafana",) and not values.grafana),
         # Only EKS gives pods an identity that may sign.
         "remote_write_url": ".amazonaws.com" in values.remote_write_url and values.cloud != "eks",
         "xray": values.xray and values.cloud != "eks",

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -13,7 +13,7 @@ from settings import images, pod_settings
 from settings.apps import ALERTMANAGER, GRAFANA, JAEGER, PROMETHEUS, App
 from settings.eks.values import Cidr, EksValues
 from settings.images import ImageRegistry, UserName
-from settings.pages import Page
+from settings.pages import PAGES, Page
 from settings.pod_settings import PodSettingsByPart
 from settings.quantities import Quantity, at_least
 from settings.sizes import LOKI_RETENTION_ALLOWED, loki_retention_problem
@@ -238,7 +238,7 @@ class Values(EksValues):
     @property
     def hosts(self) -> dict[Page, str]:
         """App -> host that the ingress serves. Empty without an ingress; Grafana only if this stack runs it."""
-        pages: tuple[Page, ...] = get_args(Page) if self.ingress != "none" else ()
+        pages = [one for one in PAGES if self.ingress != "none" and one in self.ingress_pages]
         return {app: f"{app}.{self.domain}" for app in pages if app != "grafana" or self.grafana}
 
     @property

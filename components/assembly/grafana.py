@@ -110,6 +110,8 @@ def _oauth(settings: Settings) -> OAuthClient | None:
             token_endpoint=values.oidc_token_endpoint,
             user_info_endpoint=values.oidc_user_info_endpoint,
             admin_group=values.grafana_admin_group,
+            editor_group=values.grafana_editor_group,
+            viewer_group=values.grafana_viewer_group,
         ),
         "client_id": values.oidc_client_id,
         "client_secret": settings.credential("oidcClientSecret"),

@@ -28,6 +28,7 @@ def alertmanager(settings: Settings, namespace: pulumi.Output[str], opts: pulumi
         mail=settings.mail,
         pagerduty_url=values.pagerduty_url,
         mute_windows=values.mute_windows,
+        by_proxy=bool(values.proxy_url),
     )
     return Alertmanager(
         "alertmanager",

@@ -96,6 +96,8 @@ def _account(values: Values) -> dict[str, object]:
         "aws_role_arn": values.aws_role_arn and values.aws_role_arn.split(":")[4] != values.aws_account_id,
         "owner": not values.owner,
         "aws_account_id": not values.aws_account_id,
+        "proxy_url": values.proxy_url and not values.pod_cidrs,
+        "no_proxy": values.no_proxy and not values.proxy_url,
         **{name: arn and _location(arn) != (values.aws_region, values.aws_account_id) for name, arn in arns.items()},
     }
 

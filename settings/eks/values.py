@@ -12,7 +12,7 @@ from pydantic import AfterValidator, Field
 from settings.eks import addons
 from settings.pages import PageValues
 from settings.quantities import Quantity, at_least
-from settings.types import HTTPS, BucketName, OptionalHttpsUrl, allowed, quantity
+from settings.types import HTTPS, PORT, BucketName, OptionalHttpsUrl, allowed, quantity
 
 # Python reads masks, zones and IPv4 within IPv6, too, which Kubernetes and AWS refuse.
 _CIDR = re.compile(r"[0-9A-Fa-f.:]+/(0|[1-9][0-9]{0,2})")
@@ -133,6 +133,15 @@ class EksValues(PageValues):
     )
     opensearch_client_cidrs: tuple[Cidr, ...] = allowed(f"{_CIDRS}; only when opensearchDomain is true")
 
+    proxy_url: Annotated[str, Field(pattern=rf"^(https?://[A-Za-z0-9.-]+:{PORT})?$")] = allowed(
+        "http://HOST:PORT or https://HOST:PORT without a login; only with podCidrs, because the way to pods is direct"
+    )
+    no_proxy: tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9.-]+(/\d{1,2})?$")], ...] = allowed(
+        "a list of hosts, of domains that begin with a dot, and of address ranges; only when proxyUrl is set"
+    )
+    ca_bundle: Annotated[
+        str, Field(pattern=r"^(\s*-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----\s*)*$")
+    ] = allowed("certificates in PEM, one after the other")
     hosted_zone_id: Annotated[str, Field(pattern=r"^(Z[A-Z0-9]{1,31})?$")] = allowed(
         "a Route 53 hosted zone's id such as Z0123456789ABCDEFGHIJ; required when ingress is not none, and only then"
     )

@@ -178,6 +178,13 @@ def test_content_is_written_when_grafana_can_be_reached(staging: Recorded) -> No
     assert {"dns-grafana", "ingress-grafana"} <= below(staging, "grafana-api")
 
 
+def test_only_the_chosen_pages_are_served(program: Program) -> None:
+    recorded = program("staging", ingressPages='["grafana"]', grafanaViewerGroup="viewers")
+    assert {one.object_name for one in recorded.of("Ingress") if one.custom} == {"grafana"}
+    assert set(recorded.exports["redirects"]) == {"https://grafana.staging.example.com/login/generic_oauth"}
+    assert "viewers" in recorded.one("ConfigMap", "grafana-config").inputs["data"]["grafana.ini"]
+
+
 def test_content_waits_until_a_new_load_balancer_answers(program: Program, staging: Recorded) -> None:
     def seconds(recorded: Recorded) -> int:
         provider = named(recorded, "grafana-api").inputs

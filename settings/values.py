@@ -12,7 +12,7 @@ from alerting.routing import RETENTION, Mail, Timing
 from settings import images, pod_settings
 from settings.apps import ALERTMANAGER, GRAFANA, JAEGER, PROMETHEUS, App
 from settings.eks.values import Cidr, EksValues
-from settings.images import ImageRegistry, UserName
+from settings.images import ImageDigests, ImageRegistry, UserName
 from settings.pages import PAGES, Page
 from settings.pod_settings import PodSettingsByPart
 from settings.quantities import Quantity, at_least
@@ -151,6 +151,7 @@ class Values(EksValues):
 
     pod_settings: PodSettingsByPart = allowed(pod_settings.ALLOWED)
     image_registry: ImageRegistry = allowed(images.ALLOWED)
+    image_digests: ImageDigests = allowed(images.DIGESTS_ALLOWED)
     image_registry_username: UserName = allowed(images.USER_ALLOWED)
     pod_cidrs: tuple[Cidr, ...] = allowed("a list of address ranges such as 10.0.0.0/16")
     verify_kubelets: bool = allowed("true or false")

@@ -52,7 +52,8 @@ def options(settings: Settings, kubeconfig: pulumi.Input[str] | None) -> pulumi.
         enable_secret_mutable=True,
     )
     out = Outbound(proxy=values.proxy_url, direct=[*values.pod_cidrs, *values.no_proxy], ca_bundle=values.ca_bundle)
-    pods = placement.placement(values.pod_settings, values.image_registry, login=bool(settings.image_login), out=out)
+    login = bool(settings.image_login)
+    pods = placement.placement(values.pod_settings, values.image_registry, values.image_digests, login=login, out=out)
     return pulumi.ResourceOptions(provider=provider, transformations=[pods])
 
 

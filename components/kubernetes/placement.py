@@ -3,7 +3,8 @@
 Every component has defaults of its own. A stack's settings change them here, so that no component needs to know them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import pulumi
@@ -19,13 +20,19 @@ _WORKLOADS = ("apps/v1:StatefulSet", "apps/v1:Deployment", "apps/v1:DaemonSet", 
 
 
 def placement(
-    parts: Mapping[str, PodSettings], registries: Mapping[str, str], *, login: bool, out: Outbound
+    parts: Mapping[str, PodSettings],
+    registries: Mapping[str, str],
+    digests: Mapping[str, str],
+    *,
+    login: bool,
+    out: Outbound,
 ) -> pulumi.ResourceTransformation:
     """A transformation for the options of components: it changes the pod template of each workload below them.
 
-    For `registries` see images.pulled. With `login`, nodes pull by the Secret that each Namespace then has. `out` also
-    changes network policies.
+    For `registries` and `digests` see images.pulled. With `login`, nodes pull by the Secret that each Namespace then
+    has. `out` also changes network policies.
     """
+    pulled = partial(images.pulled, registries=registries, digests=digests)
 
     def transform(args: pulumi.ResourceTransformationArgs) -> pulumi.ResourceTransformationResult | None:
         props: dict[str, Any] = dict(args.props)
@@ -39,7 +46,7 @@ def placement(
         template = dict(workload["template"])
         chosen = pod_settings.of(template["metadata"]["labels"][NAME], parts)
         pod = _placed(template["spec"], chosen, replicated=workload.get("replicas", 1) > 1)
-        pod["containers"] = [_container(one, chosen, registries) for one in pod["containers"]]
+        pod["containers"] = [_container(one, chosen, pulled) for one in pod["containers"]]
         pod = outbound.pod(pod, out)
         if login:
             pod["image_pull_secrets"] = [{"name": pull_secret.NAME}]
@@ -64,8 +71,8 @@ def _placed(pod: Mapping[str, Any], chosen: PodSettings, *, replicated: bool) ->
     return placed
 
 
-def _container(container: Mapping[str, Any], chosen: PodSettings, registries: Mapping[str, str]) -> dict[str, Any]:
-    changed = {**container, "image": images.pulled(container["image"], registries)}
+def _container(container: Mapping[str, Any], chosen: PodSettings, pulled: Callable[[str], str]) -> dict[str, Any]:
+    changed = {**container, "image": pulled(container["image"])}
     if chosen.cpu:
         resources = container["resources"]
         changed["resources"] = {**resources, "requests": {**resources["requests"], "cpu": chosen.cpu}}

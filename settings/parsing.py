@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any, cast
+from typing import Any, Literal, cast, get_origin
 
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
@@ -68,7 +68,7 @@ def typed(plain: Mapping[str, str]) -> dict[str, object]:
 
 
 def _typed(field: FieldInfo, text: str) -> object:
-    if field.annotation is str or field.annotation is None or "Literal" in str(field.annotation):
+    if field.annotation is str or field.annotation is None or get_origin(field.annotation) is Literal:
         return text
     try:
         value: object = json.loads(text)

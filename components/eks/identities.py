@@ -1,6 +1,6 @@
 """AWS identities of pods (EKS Pod Identity): a role, its association with a service account, and a proof of both."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NotRequired, TypedDict
 
@@ -21,6 +21,7 @@ from settings import versions
 ANNOTATION = "observability/pod-identity"
 """Annotation of pods with the association at their admission. Running pods keep it, so a new one must restart them."""
 
+_ROLE = "eks.amazonaws.com/role-arn"
 # Successive pods with credentials. Several servers admit pods, and each learns of an association independently.
 _PROOFS = 3
 # Less than the ten minutes that Pulumi waits, so that Pulumi reports the Job's own message.
@@ -39,6 +40,8 @@ class PodRoleArgs(TypedDict):
     """A document from components.eks.policies; none by default."""
     managed_policy_arns: NotRequired[Sequence[str]]
     """AWS managed policies; none by default."""
+    oidc_provider_arn: NotRequired[str]
+    """IAM's OIDC provider of the cluster, whose tokens the role trusts instead of Pod Identity; empty by default."""
 
 
 def pod_role(
@@ -50,12 +53,18 @@ def pod_role(
     """
     cluster = args["cluster"]
     accounts = [args["service_account"], *check_accounts]
+    provider = args.get("oidc_provider_arn", "")
+    trust = (
+        policies.token_trust(provider, args["namespace"], *accounts)
+        if provider
+        else policies.pod_trust(cluster, args["namespace"], *accounts)
+    )
     role = roles.role(
         f"{name}-role",
         cluster,
         args["service_account"],
         f"Pods of {args['namespace']}/{args['service_account']} in the EKS cluster {cluster.name}",
-        policies.pod_trust(cluster, args["namespace"], *accounts),
+        trust,
         child,
     )
     rights: list[pulumi.Resource] = [
@@ -103,7 +112,9 @@ class Identity(pulumi.ComponentResource):
 
     role_arn: pulumi.Output[str]
     association_id: pulumi.Output[str]
-    """Value of ANNOTATION for the workload's pods."""
+    """Value of ANNOTATION for the workload's pods: the role instead, if it trusts an OIDC provider."""
+    account_annotations: Mapping[str, pulumi.Output[str]]
+    """Annotations of the workload's service account."""
     ready: pulumi.Resource
     """The resource that the workload must depend on."""
 
@@ -113,26 +124,13 @@ class Identity(pulumi.ComponentResource):
         check = f"{args['service_account']}-identity"
         role, rights = pod_role(name, args, child, check)
         self.role_arn = role.arn
-        association = aws.eks.PodIdentityAssociation(
-            f"{name}-association",
-            cluster_name=args["cluster_name"],
-            # Literal names: neither object has to exist, and replacing the namespace must not replace the identity.
-            namespace=args["namespace"],
-            service_account=args["service_account"],
-            role_arn=role.arn,
-            target_role_arn=args.get("target_role_arn"),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=rights),
-        )
-        self.association_id = association.association_id
-        checked = aws.eks.PodIdentityAssociation(
-            f"{name}-check-association",
-            cluster_name=args["cluster_name"],
-            namespace=args["namespace"],
-            service_account=check,
-            role_arn=role.arn,
-            target_role_arn=args.get("target_role_arn"),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[association]),
-        )
+        if args.get("oidc_provider_arn"):
+            # The role's name in the service account is all that EKS needs, so a pod has its identity from the start.
+            self.association_id = proof = role.arn
+            self.account_annotations = {_ROLE: role.arn}
+        else:
+            self.association_id, proof = self._associations(name, args, role, rights)
+            self.account_annotations = {}
         metadata: ObjectMetaArgsDict = {
             "name": check,
             "namespace": args["check_namespace"],
@@ -141,8 +139,8 @@ class Identity(pulumi.ComponentResource):
         programs = {file.name: file.read_text() for file in _PROGRAMS}
         calls = pulumi.Output.json_dumps(args["calls"])
         needed: list[pulumi.Resource] = [
-            k8s.core.v1.ServiceAccount(
-                f"{name}-check-account", metadata=metadata, automount_service_account_token=False, opts=child
+            pod_identity.service_account(
+                f"{name}-check-account", check, args["check_namespace"], self.account_annotations, child
             ),
             k8s.core.v1.ConfigMap(f"{name}-check-program", metadata=metadata, data=programs, opts=child),
             network_policies.app_network(
@@ -171,9 +169,7 @@ class Identity(pulumi.ComponentResource):
                         "labels": labels(check, versions.PYTHON),
                         # A Job's template is immutable: a new association replaces the Job, which is created after it.
                         "annotations": {
-                            ANNOTATION: pulumi.Output.format(
-                                "{0} {1}", association.association_id, checked.association_id
-                            ),
+                            ANNOTATION: proof,
                             checksum.ANNOTATION: checksum.checksum("".join(programs.values()), salt=name),
                         },
                     },
@@ -182,11 +178,32 @@ class Identity(pulumi.ComponentResource):
             },
             opts=pulumi.ResourceOptions(
                 parent=self,
-                depends_on=needed,
+                depends_on=[*needed, *rights],
                 custom_timeouts=pulumi.CustomTimeouts(create="10m"),
             ),
         )
         self.register_outputs({"role_arn": self.role_arn, "association_id": self.association_id})
+
+    def _associations(
+        self, name: str, args: IdentityArgs, role: aws.iam.Role, rights: Sequence[pulumi.Resource]
+    ) -> tuple[pulumi.Output[str], pulumi.Output[str]]:
+        """The ids of the workload's association, and of both that the Job has."""
+
+        def association(purpose: str, account: str, after: Sequence[pulumi.Resource]) -> aws.eks.PodIdentityAssociation:
+            return aws.eks.PodIdentityAssociation(
+                f"{name}-{purpose}",
+                cluster_name=args["cluster_name"],
+                # Literal names: neither object has to exist, and replacing the namespace must not replace the identity.
+                namespace=args["namespace"],
+                service_account=account,
+                role_arn=role.arn,
+                target_role_arn=args.get("target_role_arn"),
+                opts=pulumi.ResourceOptions(parent=self, depends_on=list(after)),
+            )
+
+        own = association("association", args["service_account"], rights)
+        checked = association("check-association", f"{args['service_account']}-identity", [own])
+        return own.association_id, pulumi.Output.format("{0} {1}", own.association_id, checked.association_id)
 
 
 def _pod(check: str, calls: pulumi.Output[str]) -> PodSpecArgsDict:

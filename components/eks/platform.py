@@ -26,7 +26,6 @@ from components.eks.stores import Stores
 from components.eks.workspace import workspace_proxy
 from components.kubernetes.pod_identity import PodIdentity
 from components.logs import loki
-from components.metrics import prometheus
 from settings.eks import access
 from settings.eks import addons as eks_addons
 from settings.eks.aws import dns_server, dns_suffix
@@ -155,6 +154,7 @@ def pod_identities(
                 "policy": use.policy,
                 "calls": use.calls,
                 "target_role_arn": use.target_role_arn or None,
+                "oidc_provider_arn": settings.values.oidc_provider_arn,
             },
             pulumi.ResourceOptions.merge(opts, needed),
         )
@@ -166,7 +166,11 @@ def backends(foundation: Foundation, roles: Mapping[str, Identity]) -> Backends:
     """Identities and backend addresses for the workloads."""
     return Backends(
         identities={
-            account: PodIdentity(ready=role.ready, annotations={identities.ANNOTATION: role.association_id})
+            account: PodIdentity(
+                ready=role.ready,
+                annotations={identities.ANNOTATION: role.association_id},
+                account=role.account_annotations,
+            )
             for account, role in roles.items()
         },
         remote_write_url=foundation.stores.remote_write_url,

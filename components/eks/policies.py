@@ -161,6 +161,21 @@ def pod_trust(cluster: ClusterIdentity, namespace: str, *service_accounts: str) 
     )
 
 
+def token_trust(provider_arn: str, namespace: str, *service_accounts: str) -> Document:
+    """Trust policy for the pods of service accounts whose tokens an OIDC provider of IAM knows (IRSA)."""
+    issuer = provider_arn.partition(":oidc-provider/")[2]
+    subjects = sorted(f"system:serviceaccount:{namespace}:{account}" for account in service_accounts)
+    conditions = {"StringEquals": {f"{issuer}:aud": "sts.amazonaws.com", f"{issuer}:sub": subjects}}
+    statement = {
+        "Sid": "Trust",
+        "Effect": "Allow",
+        "Principal": {"Federated": provider_arn},
+        "Action": ["sts:AssumeRoleWithWebIdentity"],
+        "Condition": conditions,
+    }
+    return _document(statement)
+
+
 def control_plane_trust(cluster: ClusterIdentity) -> Document:
     """Trust policy for EKS, limited to a cluster in Auto Mode."""
     return _trust(

@@ -74,11 +74,14 @@ def network(spec: Mapping[str, Any], port: int) -> dict[str, Any]:
 
 
 def _rule(rule: Mapping[str, Any], port: int) -> dict[str, Any]:
-    ports: Any = rule.get("ports")
-    if rule.get("to") or not isinstance(ports, list):
+    if rule.get("to") or not rule.get("ports"):
         return dict(rule)
-    numbers = {one["port"] for one in ports}
-    return {**rule, "ports": [*ports, {"protocol": "TCP", "port": port}]} if 443 in numbers - {port} else dict(rule)
+
+    def extended(ports: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        numbers = {one["port"] for one in ports}
+        return [*ports, {"protocol": "TCP", "port": port}] if 443 in numbers and port not in numbers else ports
+
+    return {**rule, "ports": pulumi.Output.from_input(rule["ports"]).apply(extended)}
 
 
 def ca_bundle(name: str, namespace: pulumi.Input[str], bundle: str, parent: pulumi.Resource) -> None:

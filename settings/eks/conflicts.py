@@ -96,6 +96,8 @@ def _account(values: Values) -> dict[str, object]:
         "aws_role_arn": values.aws_role_arn and values.aws_role_arn.split(":")[4] != values.aws_account_id,
         "owner": not values.owner,
         "aws_account_id": not values.aws_account_id,
+        "oidc_provider_arn": values.oidc_provider_arn
+        and (values.cluster == "create" or values.oidc_provider_arn.split(":")[4] != values.aws_account_id),
         "proxy_url": values.proxy_url and not values.pod_cidrs,
         "no_proxy": values.no_proxy and not values.proxy_url,
         **{name: arn and _location(arn) != (values.aws_region, values.aws_account_id) for name, arn in arns.items()},
@@ -141,7 +143,9 @@ def _backends(values: Values) -> dict[str, object]:
         "managed_prometheus": values.managed_prometheus and values.remote_write_url,
         # AWS refuses requests that name no workspace.
         "remote_write_url": host.endswith(".amazonaws.com") and not workspace(values.remote_write_url),
-        "remote_write_role_arn": values.remote_write_role_arn and not workspace(values.remote_write_url),
+        # EKS assumes a second role for Pod Identity only.
+        "remote_write_role_arn": values.remote_write_role_arn
+        and (not workspace(values.remote_write_url) or values.oidc_provider_arn),
         "opensearch_instances": values.opensearch_domain
         and opensearch.instances_problem(values.opensearch_instances, len(set(values.cluster_subnet_ids))),
         **{

@@ -75,6 +75,9 @@ class EksValues(PageValues):
     aws_name_prefix: Annotated[str, Field(pattern=r"^([A-Za-z0-9][A-Za-z0-9_-]{0,99})?$")] = allowed(
         "up to 100 letters, digits, `-` and `_`"
     )
+    oidc_provider_arn: Annotated[
+        str, Field(pattern=r"^(arn:aws[a-z-]*:iam::\d{12}:oidc-provider/oidc\.eks\.[a-z0-9.-]+/id/[A-Z0-9]+)?$")
+    ] = allowed("the ARN of the cluster's OIDC provider in IAM, in awsAccountId; only when cluster is existing")
     offline_preview: bool = allowed("true or false")
 
     cluster: Literal["existing", "create"] = allowed("existing or create")
@@ -115,7 +118,8 @@ class EksValues(PageValues):
         "whole days, from 1d to 1095d"
     )
     remote_write_role_arn: OptionalRoleArn = allowed(
-        "the ARN of an IAM role, in any account; only when remoteWriteUrl is a workspace on AWS"
+        "the ARN of an IAM role, in any account; only when remoteWriteUrl is a workspace on AWS and oidcProviderArn is "
+        "not set"
     )
     opensearch_domain: bool = allowed(
         "true or false; true only when jaegerStorageBackend is opensearch or logIndex is true, and opensearchUrl is "

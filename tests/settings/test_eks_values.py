@@ -141,6 +141,10 @@ def test_a_cluster_to_create_with_all_its_settings_is_valid() -> None:
         ({"opensearchClientSecurityGroupIds": '["sg-0a1b2c3d"]'}, "opensearchClientSecurityGroupIds"),
         ({"proxyUrl": "http://proxy.example.com:3128"}, "proxyUrl"),
         ({"proxyUrl": "http://user:word@proxy.example.com:3128", "podCidrs": '["10.0.0.0/16"]'}, "proxyUrl"),
+        (
+            {"oidcProviderArn": "arn:aws:iam::999999999999:oidc-provider/oidc.eks.eu-central-1.amazonaws.com/id/AB1"},
+            "oidcProviderArn",
+        ),
         ({"noProxy": '["example.com"]'}, "noProxy"),
         ({"caBundle": "certificate"}, "caBundle"),
         ({"ingressPages": "[]"}, "ingressPages"),

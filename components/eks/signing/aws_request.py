@@ -1,13 +1,15 @@
 """Requests that are signed for AWS with the credentials of the pod. Needs nothing but Python.
 
 Environment: EKS adds AWS_CONTAINER_CREDENTIALS_FULL_URI and AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE to a pod whose
-service account has an association.
+service account has an association; and AWS_ROLE_ARN, AWS_WEB_IDENTITY_TOKEN_FILE and AWS_REGION to one whose service
+account names a role (IRSA).
 """
 
 import hashlib
 import hmac
 import json
 import os
+import re
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
@@ -15,9 +17,16 @@ from datetime import datetime
 from http.client import HTTPException
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import parse_qsl, quote, urlsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 NO_IDENTITY = "EKS gave this pod no identity: the association is not known yet"
+# Field of the agent's answer -> element of STS' answer.
+_OF_STS = {
+    "AccessKeyId": "AccessKeyId",
+    "SecretAccessKey": "SecretAccessKey",
+    "Token": "SessionToken",
+    "Expiration": "Expiration",
+}
 _SIGNED = ("host", "x-amz-content-sha256", "x-amz-date", "x-amz-security-token")
 
 
@@ -63,8 +72,15 @@ def signed(call: Mapping[str, str], credentials: Mapping[str, str], now: datetim
     return {**headers, "authorization": signature}
 
 
+def has_identity() -> bool:
+    """Whether EKS gave the pod an identity when it was admitted."""
+    return bool(os.environ.get("AWS_ROLE_ARN") or os.environ.get("AWS_CONTAINER_CREDENTIALS_FULL_URI"))
+
+
 def credentials() -> dict[str, str]:
-    """The pod's credentials, of the agent of its node. Raises RefusedError with the agent's answer."""
+    """The pod's credentials, of the agent of its node or of AWS. Raises RefusedError with the answer of either."""
+    if role := os.environ.get("AWS_ROLE_ARN"):
+        return _of_role(role)
     url = os.environ.get("AWS_CONTAINER_CREDENTIALS_FULL_URI", "")
     if not url:
         raise RefusedError(NO_IDENTITY)
@@ -73,6 +89,31 @@ def credentials() -> dict[str, str]:
     if answer.status != 200:
         raise RefusedError(f"the agent of the node gives no credentials: {answer.reason}")
     return json.loads(answer.body)
+
+
+def _of_role(role: str) -> dict[str, str]:
+    """The credentials of a role that trusts the cluster's tokens."""
+    region = os.environ.get("AWS_REGION", "us-east-1")
+    suffix = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
+    url = os.environ.get("AWS_ENDPOINT_URL_STS", f"https://sts.{region}.{suffix}")
+    form = {
+        "Action": "AssumeRoleWithWebIdentity",
+        "Version": "2011-06-15",
+        "RoleArn": role,
+        "RoleSessionName": "observability",
+        "WebIdentityToken": Path(os.environ["AWS_WEB_IDENTITY_TOKEN_FILE"]).read_text().strip(),
+    }
+    typed = {"Content-Type": "application/x-www-form-urlencoded"}
+    answer = send("POST", url, typed, urlencode(form).encode(), 10)
+    text = answer.body.decode(errors="replace")
+    found = {
+        name: match[1]
+        for name, tag in _OF_STS.items()
+        if (match := re.search(rf"<{tag}>\s*([^<\s]+)\s*</{tag}>", text))
+    }
+    if answer.status != 200 or found.keys() != _OF_STS.keys():
+        raise RefusedError(f"AWS gives no credentials of {role}: {answer.reason}")
+    return found
 
 
 def send(method: str, url: str, headers: Mapping[str, str], body: bytes | None, timeout: float) -> Answer:

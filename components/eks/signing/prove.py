@@ -46,7 +46,7 @@ def patiently(action: Callable[[], dict[str, str] | None]) -> dict[str, str] | N
 
 def main() -> None:
     """Proves the identity, or exits with 1."""
-    if not os.environ.get("AWS_CONTAINER_CREDENTIALS_FULL_URI"):
+    if not aws_request.has_identity():
         sys.exit(aws_request.NO_IDENTITY)
     try:
         own = patiently(aws_request.credentials) or {}

@@ -59,8 +59,8 @@ class WorkspaceProxy(pulumi.ComponentResource):
         programs = {file.name: file.read_text() for file in PROGRAMS}
         needed: list[pulumi.Resource] = [
             k8s.core.v1.ConfigMap(f"{name}-programs", metadata=metadata, data=programs, opts=child),
-            k8s.core.v1.ServiceAccount(
-                f"{name}-account", metadata=metadata, automount_service_account_token=False, opts=child
+            pod_identity.service_account(
+                f"{name}-account", APP, namespace, identity.account if identity else {}, child
             ),
             *([identity.ready] if identity else []),
         ]

@@ -5,15 +5,17 @@ from collections.abc import Iterator
 from contextlib import closing
 from http.client import HTTPConnection
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
+import boto3
 import httpx
 import pytest
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
+from botocore.parsers import create_parser
 
-from components.eks.signing import proxy
+from components.eks.signing import aws_request, proxy
 from tests.backends.pod_identity import Agent, agent
 from tools.http_server import Handler, serving
 
@@ -60,6 +62,7 @@ def _serve(handler: type[proxy.Proxy]) -> Iterator[str]:
 @pytest.fixture
 def environment(aws: Aws, node: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(proxy.Proxy, "credentials", proxy.Credentials())
+    monkeypatch.delenv("AWS_ROLE_ARN", raising=False)
     for name, value in {"WORKSPACE": aws.url + WORKSPACE, "REGION": REGION, **node.environment}.items():
         monkeypatch.setenv(name, value)
 
@@ -156,6 +159,54 @@ def test_samples_wait_for_what_is_missing(
     assert answer.status_code == 503
     assert answer.text.startswith(reason)
     assert httpx.get(f"{writes}/healthz").status_code == 200, "a restart does not bring it back"
+
+
+STS = """<AssumeRoleWithWebIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">
+  <AssumeRoleWithWebIdentityResult>
+    <Credentials>
+      <AccessKeyId>ASIAEXAMPLE</AccessKeyId>
+      <SecretAccessKey>hush/hush+hush=</SecretAccessKey>
+      <SessionToken>to/ken==</SessionToken>
+      <Expiration>2099-01-01T00:00:00Z</Expiration>
+    </Credentials>
+  </AssumeRoleWithWebIdentityResult>
+</AssumeRoleWithWebIdentityResponse>"""
+
+
+@pytest.mark.parametrize("status", [200, 403])
+def test_a_role_in_the_service_account_is_assumed_with_its_token(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    """IRSA. The answer is one that AWS' own library reads as credentials."""
+    shape = boto3.client("sts", region_name=REGION).meta.service_model.operation_model("AssumeRoleWithWebIdentity")
+    parsed = create_parser("query").parse({"body": STS.encode(), "headers": {}, "status_code": 200}, shape.output_shape)
+    asked: list[dict[str, list[str]]] = []
+
+    class Sts(Handler):
+        def respond(self) -> None:
+            asked.append(parse_qs(self.body().decode()))
+            self.answer(status, STS.encode() if status == 200 else b"<Code>AccessDenied</Code>")
+
+    (tmp_path / "token").write_text("of-the-account\n")
+    with serving(Sts) as url:
+        for name, value in {
+            "AWS_ROLE_ARN": "arn:aws:iam::111122223333:role/loki",
+            "AWS_WEB_IDENTITY_TOKEN_FILE": str(tmp_path / "token"),
+            "AWS_ENDPOINT_URL_STS": url,
+        }.items():
+            monkeypatch.setenv(name, value)
+        if status == 200:
+            found = aws_request.credentials()
+            assert found["Token"] == parsed["Credentials"]["SessionToken"]
+            assert found["SecretAccessKey"] == parsed["Credentials"]["SecretAccessKey"]
+            assert found["Expiration"] == "2099-01-01T00:00:00Z"
+        else:
+            with pytest.raises(aws_request.RefusedError, match=r"AWS gives no credentials of arn:aws:iam::1.*403"):
+                aws_request.credentials()
+    (form,) = asked
+    assert form["Action"] == ["AssumeRoleWithWebIdentity"]
+    assert form["WebIdentityToken"] == ["of-the-account"]
+    assert form.keys() - {"Version"} <= shape.input_shape.members.keys() | {"Action"}
 
 
 def test_credentials_are_renewed_before_they_end(node: Agent, environment: None) -> None:

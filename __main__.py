@@ -24,22 +24,24 @@ in_cluster = cluster.options(settings, aws.kubeconfig if aws else settings.kubec
 protected = pulumi.ResourceOptions.merge(in_cluster, pulumi.ResourceOptions(protect=values.protect))
 prerequisites = eks.prerequisites(settings, aws, in_cluster) if aws else []
 dns = aws.dns_servers if aws else []
-login = settings.image_login
+common = {"dns_servers": dns, "image_login": settings.image_login, "ca_bundle": values.ca_bundle}
 namespace = Namespace(
     "platform",
-    {"name": values.namespace, "after": prerequisites, "dns_servers": dns, "image_login": login},
+    {"name": values.namespace, "after": prerequisites, **common},
     protected,
 ).namespace
 agents = Namespace(
     "agents",
-    {"name": settings.agent_namespace, "security": "privileged", "dns_servers": dns, "image_login": login},
+    {"name": settings.agent_namespace, "security": "privileged", **common},
     in_cluster,
 ).namespace
 identities = eks.pod_identities(settings, aws, namespace, in_cluster) if aws else {}
 backends = eks.backends(aws, identities) if aws else without_cloud(values)
 
 alertmanager = metrics.alertmanager(settings, namespace, in_cluster)
-prometheus = metrics.prometheus(settings, namespace, alertmanager.targets, backends, in_cluster)
+long_term = metrics.workspace_proxy(namespace, backends, in_cluster)
+copies = long_term.write_url if long_term else backends.remote_write_url
+prometheus = metrics.prometheus(settings, namespace, alertmanager.targets, copies, in_cluster)
 metrics.cluster_state(settings, namespace, in_cluster)
 metrics.node_state(settings, agents, in_cluster)
 loki = telemetry.log_store(settings, namespace, alertmanager.targets, backends, in_cluster)
@@ -50,7 +52,7 @@ collectors = telemetry.collectors(settings, telemetry.Namespaces(namespace, agen
 server = grafana.server(settings, namespace, in_cluster)
 urls = {"prometheus": prometheus.url, "alertmanager": alertmanager.url, "loki": loki.url, "jaeger": jaeger.url}
 outside = eks.ingress(settings, aws, namespace, in_cluster) if aws else pages.ingress(settings, namespace, in_cluster)
-grafana.content(settings, server, urls, outside)
+grafana.content(settings, server, urls, long_term.query_url if long_term else None, outside)
 
 endpoints = endpoint_outputs.platform(values, namespace, urls | ({"grafana": server.url} if server else {}))
 service_namespaces: dict[str, pulumi.Input[str]] = {name: name for name in values.service_namespaces}

@@ -28,6 +28,8 @@ LOKI_TENANT = "fake"
 """Loki's name for the only tenant without authentication."""
 JAEGER = App(name="jaeger", port=16686)
 GRAFANA = App(name="grafana", port=3000)
+WORKSPACE_PROXY = App(name="workspace-proxy", port=8080)
+"""Signs requests to a workspace of Amazon Managed Prometheus."""
 KUBE_STATE_METRICS = App(name="kube-state-metrics", port=8080)
 NODE_EXPORTER = App(name="node-exporter", port=9100)
 RECEIVER = App(name="receiver", port=8080)

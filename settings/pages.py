@@ -19,6 +19,12 @@ PAGES: Mapping[Page, App] = {
 }
 """Page -> its app."""
 Annotations = dict[LabelName, str]
+GroupName = Annotated[str, Field(pattern=r"^[^'\"`\\#;$\n]*$")]
+_GROUP = (
+    "a group's name, as the login's claim `groups` has it, without quotes and any of \\#;$; only when ingress is not "
+    "none"
+)
+_GROUPS = ("grafana_admin_group", "grafana_editor_group", "grafana_viewer_group")
 _OIDC_URL = f"{HTTPS}; required when ingress is not none, and only then"
 _ENDPOINTS = ("oidc_authorization_endpoint", "oidc_token_endpoint", "oidc_user_info_endpoint")
 
@@ -50,9 +56,12 @@ class PageValues(BaseModel):
     oidc_client_id: Annotated[str, Field(pattern=r"^\S*$")] = allowed(
         "a client's id without blanks; required when ingress is not none, and only then"
     )
-    grafana_admin_group: Annotated[str, Field(pattern=r"^[^'\"`\\#;$\n]*$")] = allowed(
-        "a group's name, as the login's claim `groups` has it, without quotes and any of \\#;$; only when ingress is "
-        "not none"
+    grafana_admin_group: GroupName = allowed(_GROUP)
+    grafana_editor_group: GroupName = allowed(_GROUP)
+    grafana_viewer_group: GroupName = allowed(_GROUP)
+    ingress_pages: Annotated[tuple[Page, ...], Field(min_length=1)] = allowed(
+        f"a list of {', '.join(PAGES)}, at least one that the stack runs; grafana alone when grafanaViewerGroup is "
+        "set, because the ingress knows no groups"
     )
 
 
@@ -67,5 +76,7 @@ def conflicts(values: PageValues, cloud: str) -> Mapping[str, object]:
         "ingress_annotations": values.ingress_annotations and not by_controller,
         "login_annotations": by_controller != bool(values.login_annotations),
         **{name: bool(getattr(values, name)) != used for name in ("oidc_client_id", *_ENDPOINTS)},
-        "grafana_admin_group": values.grafana_admin_group and not used,
+        **{name: getattr(values, name) and not used for name in _GROUPS},
+        # Only Grafana knows groups.
+        "ingress_pages": values.grafana_viewer_group and set(values.ingress_pages) != {"grafana"},
     }

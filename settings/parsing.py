@@ -146,7 +146,7 @@ def typed(plain: Mapping[str, str]) -> dict[str, object]:
 
 
 def _typed(field: FieldInfo, text: str) -> object:
-    if field.annotation is str or field.annotation is None or "Literal" in str(field.annotation):
+    if field.annotation is str or field.annotation is None or typing.get_origin(field.annotation) is typing.Literal:
         return text
     try:
         value: object = json.loads(text)

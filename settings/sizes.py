@@ -65,10 +65,12 @@ CPU = {
     "otel-agent": 0.05,
     "otel-events": 0.01,
     "grafana": 0.05,
+    "workspace-proxy": 0.05,
     "kube-state-metrics": 0.01,
     "node-exporter": 0.01,
 }
-MEMORY = {"alertmanager": "128Mi", "node-exporter": "64Mi", "otel-events": "128Mi"}
+# The proxy holds the answers to long queries while it passes them on.
+MEMORY = {"alertmanager": "128Mi", "node-exporter": "64Mi", "otel-events": "128Mi", "workspace-proxy": "256Mi"}
 
 
 def target_samples(memory_bytes: int) -> int:

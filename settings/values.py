@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -12,8 +12,8 @@ from alerting.routing import RETENTION, Mail, Timing
 from settings import images, pod_settings
 from settings.apps import ALERTMANAGER, GRAFANA, JAEGER, PROMETHEUS, App
 from settings.eks.values import Cidr, EksValues
-from settings.images import ImageRegistry, UserName
-from settings.pages import Page
+from settings.images import ImageDigests, ImageRegistry, UserName
+from settings.pages import PAGES, Page
 from settings.pod_settings import PodSettingsByPart
 from settings.quantities import Quantity, at_least
 from settings.sizes import LOKI_RETENTION_ALLOWED, loki_retention_problem
@@ -73,7 +73,7 @@ class Values(EksValues):
     alertmanager_storage: Annotated[Quantity, at_least("32Mi")] = quantity("2Gi", least="32Mi")
     scrape_interval: PositiveDuration = allowed("a Prometheus duration above zero, at most 2m, such as 30s")
     remote_write_url: OptionalBackendUrl = allowed(
-        BACKEND_URL + "; on AWS, a workspace in awsRegion, ending in /workspaces/WORKSPACE/api/v1/remote_write"
+        BACKEND_URL + "; on AWS, a workspace, ending in /workspaces/WORKSPACE/api/v1/remote_write, when cloud is eks"
     )
     remote_write_keep: MetricNames = allowed(METRIC_NAMES)
     remote_write_drop: MetricNames = allowed(METRIC_NAMES)
@@ -153,6 +153,7 @@ class Values(EksValues):
 
     pod_settings: PodSettingsByPart = allowed(pod_settings.ALLOWED)
     image_registry: ImageRegistry = allowed(images.ALLOWED)
+    image_digests: ImageDigests = allowed(images.DIGESTS_ALLOWED)
     image_registry_username: UserName = allowed(images.USER_ALLOWED)
     pod_cidrs: tuple[Cidr, ...] = allowed("a list of address ranges such as 10.0.0.0/16")
     verify_kubelets: bool = allowed("true or false")
@@ -240,7 +241,7 @@ class Values(EksValues):
     @property
     def hosts(self) -> dict[Page, str]:
         """App -> host that the ingress serves. Empty without an ingress; Grafana only if this stack runs it."""
-        pages: tuple[Page, ...] = get_args(Page) if self.ingress != "none" else ()
+        pages = [one for one in PAGES if self.ingress != "none" and one in self.ingress_pages]
         return {app: f"{app}.{self.domain}" for app in pages if app != "grafana" or self.grafana}
 
     @property
@@ -252,6 +253,11 @@ class Values(EksValues):
     def existing_ingress_class(self) -> str:
         """Ingress class that must exist; empty if none is needed. In Auto Mode the program creates the class."""
         return "" if self.ingress == "none" or self.eks_auto_mode else self.ingress_class_name
+
+    @property
+    def writes_to_aws(self) -> bool:
+        """Whether Amazon Managed Prometheus gets the samples. It takes signed requests only."""
+        return self.managed_prometheus or ".amazonaws.com" in self.remote_write_url
 
     @property
     def opensearch(self) -> bool:

@@ -132,20 +132,18 @@ class CollectorGateway(pulumi.ComponentResource):
             # Time to decide on the waiting traces and to write them to the queue.
             "termination_seconds": 60,
         }
+        identity = args.get("identity")
         if self.service_account is not None:
             app["service_account"] = self.service_account
             app["api_token"] = False
             needed.append(
-                k8s.core.v1.ServiceAccount(
-                    f"{name}-account",
-                    metadata={"name": APP, "namespace": namespace, "labels": labels(APP)},
-                    automount_service_account_token=False,
-                    opts=child,
+                pod_identity.service_account(
+                    f"{name}-account", APP, namespace, identity.account if identity else {}, child
                 )
             )
         if index:
             needed.append(index.ready)
-        if identity := args.get("identity"):
+        if identity:
             needed.append(identity.ready)
             app["annotations"] = {**identity.annotations, **app.get("annotations", {})}
         stateful_app(name, app, parent=self, depends_on=needed)

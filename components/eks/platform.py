@@ -14,18 +14,18 @@ from components.eks.aws_provider import aws_provider, tags
 from components.eks.certificate import Certificate
 from components.eks.cluster import Cluster
 from components.eks.identities import Identity
-from components.eks.identity_job import calls
-from components.eks.identity_job.calls import Call
 from components.eks.ingress import Ingress
 from components.eks.login import Login, Oidc
 from components.eks.network.dns import DnsRecords
 from components.eks.network.network_enforcement import NetworkEnforcement
 from components.eks.policies import ClusterIdentity, Document
+from components.eks.signing import calls
+from components.eks.signing.calls import Call
 from components.eks.storage_class import StorageClass
 from components.eks.stores import Stores
+from components.eks.workspace import workspace_proxy
 from components.kubernetes.pod_identity import PodIdentity
 from components.logs import loki
-from components.metrics import prometheus
 from settings.eks import access
 from settings.eks import addons as eks_addons
 from settings.eks.aws import dns_server, dns_suffix
@@ -153,6 +153,8 @@ def pod_identities(
                 "service_account": account,
                 "policy": use.policy,
                 "calls": use.calls,
+                "target_role_arn": use.target_role_arn or None,
+                "oidc_provider_arn": settings.values.oidc_provider_arn,
             },
             pulumi.ResourceOptions.merge(opts, needed),
         )
@@ -164,10 +166,15 @@ def backends(foundation: Foundation, roles: Mapping[str, Identity]) -> Backends:
     """Identities and backend addresses for the workloads."""
     return Backends(
         identities={
-            account: PodIdentity(ready=role.ready, annotations={identities.ANNOTATION: role.association_id})
+            account: PodIdentity(
+                ready=role.ready,
+                annotations={identities.ANNOTATION: role.association_id},
+                account=role.account_annotations,
+            )
             for account, role in roles.items()
         },
         remote_write_url=foundation.stores.remote_write_url,
+        workspace_region=foundation.stores.workspace.region if foundation.stores.workspace else "",
         opensearch_url=foundation.stores.opensearch_url,
     )
 
@@ -234,6 +241,8 @@ class _Use:
     policy: pulumi.Input[Document]
     calls: pulumi.Input[Sequence[Call]]
     """Calls that prove the policy."""
+    target_role_arn: str = ""
+    """Role of another account, of which the policy is the way to it; empty for none."""
 
 
 def _uses(settings: Settings, data_stores: Stores) -> dict[str, _Use]:
@@ -247,9 +256,12 @@ def _uses(settings: Settings, data_stores: Stores) -> dict[str, _Use]:
         uses[loki.APP] = _Use(policy, calls.buckets(list(data_stores.loki_buckets), region, suffix))
     if data_stores.workspace:
         url = pulumi.Output.from_input(data_stores.remote_write_url)
-        uses[prometheus.APP] = _Use(
-            pulumi.Output.from_input(data_stores.workspace.arn).apply(policies.remote_write),
-            url.apply(lambda known: calls.remote_write(known, region)),
+        workspace_region, central = data_stores.workspace.region, settings.values.remote_write_role_arn
+        own = pulumi.Output.from_input(data_stores.workspace.arn).apply(policies.workspace)
+        uses[workspace_proxy.APP] = _Use(
+            policies.assume(central) if central else own,
+            url.apply(lambda known: calls.workspace(known, workspace_region)),
+            central,
         )
     if settings.values.xray:
         uses[gateway.APP] = _Use(policies.xray(), calls.xray(region, suffix))

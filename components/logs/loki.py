@@ -127,11 +127,13 @@ class Loki(pulumi.ComponentResource):
             # With a bucket, Loki uploads all chunks in memory before it exits.
             "termination_seconds": 300,
         }
+        identity = args.get("identity")
         if args["s3"] and "s3_credentials" not in args:
-            needed.append(_account(name, namespace, child))
+            annotations = identity.account if identity else {}
+            needed.append(pod_identity.service_account(f"{name}-account", APP, namespace, annotations, child))
             app["service_account"] = APP
             app["api_token"] = False
-        if identity := args.get("identity"):
+        if identity:
             needed.append(identity.ready)
             app["annotations"] = {**identity.annotations, **app.get("annotations", {})}
         stateful_app(name, app, parent=self, depends_on=needed)
@@ -152,16 +154,6 @@ def _config(args: LokiArgs, namespace: str, alertmanagers: list[str]) -> str:
             alertmanagers=alertmanagers,
             peers=f"{APP}-peers.{namespace}.svc:{GOSSIP}",
         )
-    )
-
-
-def _account(name: str, namespace: pulumi.Input[str], child: pulumi.ResourceOptions) -> k8s.core.v1.ServiceAccount:
-    """The service account for the AWS identity; it has no permissions in Kubernetes."""
-    return k8s.core.v1.ServiceAccount(
-        f"{name}-account",
-        metadata={"name": APP, "namespace": namespace, "labels": labels(APP)},
-        automount_service_account_token=False,
-        opts=child,
     )
 
 

@@ -64,7 +64,6 @@ def render(  # noqa: PLR0913 -- each sets a part of the configuration
     evaluation_interval: str,
     alertmanagers: Sequence[str],
     remote_write_url: str = "",
-    aws_region: str = "",
     copied: CopiedMetrics = ALL_METRICS,
     addons: Sequence[str] = (),
     foreign_node_exporter: bool = False,
@@ -79,7 +78,7 @@ def render(  # noqa: PLR0913 -- each sets a part of the configuration
     Pods in the `trusted_namespaces` may expose metrics of nodes and of Kubernetes' objects, see scrape_claims.
     With `verify_kubelets`, the cluster's CA must have signed the certificates of kubelets.
 
-    `remote_write_url` receives the samples of `copied`, signed for `aws_region` if it is on AWS; empty for none.
+    `remote_write_url` receives the samples of `copied`; empty for none.
     `addons` are the EKS add-ons in ADDONS that replace the platform's own exporters.
     """
     timeout = scrape_interval if seconds(scrape_interval) < _LONGEST_SCRAPE else f"{_LONGEST_SCRAPE:.0f}s"
@@ -130,7 +129,7 @@ def render(  # noqa: PLR0913 -- each sets a part of the configuration
         "scrape_configs": [{**job, "follow_redirects": False} for job in jobs],
     }
     if remote_write_url:
-        document["remote_write"] = [remote_write(remote_write_url, aws_region, copied)]
+        document["remote_write"] = [remote_write(remote_write_url, copied)]
     return write_yaml(document)
 
 

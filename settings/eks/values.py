@@ -12,7 +12,7 @@ from pydantic import AfterValidator, Field
 from settings.eks import addons
 from settings.pages import PageValues
 from settings.quantities import Quantity, at_least
-from settings.types import HTTPS, BucketName, OptionalHttpsUrl, allowed, quantity
+from settings.types import HTTPS, PORT, BucketName, OptionalHttpsUrl, allowed, quantity
 
 # Python reads masks, zones and IPv4 within IPv6, too, which Kubernetes and AWS refuse.
 _CIDR = re.compile(r"[0-9A-Fa-f.:]+/(0|[1-9][0-9]{0,2})")
@@ -75,6 +75,9 @@ class EksValues(PageValues):
     aws_name_prefix: Annotated[str, Field(pattern=r"^([A-Za-z0-9][A-Za-z0-9_-]{0,99})?$")] = allowed(
         "up to 100 letters, digits, `-` and `_`"
     )
+    oidc_provider_arn: Annotated[
+        str, Field(pattern=r"^(arn:aws[a-z-]*:iam::\d{12}:oidc-provider/oidc\.eks\.[a-z0-9.-]+/id/[A-Z0-9]+)?$")
+    ] = allowed("the ARN of the cluster's OIDC provider in IAM, in awsAccountId; only when cluster is existing")
     offline_preview: bool = allowed("true or false")
 
     cluster: Literal["existing", "create"] = allowed("existing or create")
@@ -111,6 +114,13 @@ class EksValues(PageValues):
         "an S3 bucket's name, other than lokiBucket; only when lokiBucket is made by the program"
     )
     managed_prometheus: bool = allowed("true or false; true only without remoteWriteUrl, which is the workspace's URL")
+    managed_prometheus_retention: Annotated[str, Field(pattern=r"^(\d{1,3}|10[0-8]\d|109[0-5])d$")] = allowed(
+        "whole days, from 1d to 1095d"
+    )
+    remote_write_role_arn: OptionalRoleArn = allowed(
+        "the ARN of an IAM role, in any account; only when remoteWriteUrl is a workspace on AWS and oidcProviderArn is "
+        "not set"
+    )
     opensearch_domain: bool = allowed(
         "true or false; true only when jaegerStorageBackend is opensearch or logIndex is true, and opensearchUrl is "
         "not set"
@@ -127,6 +137,15 @@ class EksValues(PageValues):
     )
     opensearch_client_cidrs: tuple[Cidr, ...] = allowed(f"{_CIDRS}; only when opensearchDomain is true")
 
+    proxy_url: Annotated[str, Field(pattern=rf"^(https?://[A-Za-z0-9.-]+:{PORT})?$")] = allowed(
+        "http://HOST:PORT or https://HOST:PORT without a login; only with podCidrs, because the way to pods is direct"
+    )
+    no_proxy: tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9.-]+(/\d{1,2})?$")], ...] = allowed(
+        "a list of hosts, of domains that begin with a dot, and of address ranges; only when proxyUrl is set"
+    )
+    ca_bundle: Annotated[
+        str, Field(pattern=r"^(\s*-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----\s*)*$")
+    ] = allowed("certificates in PEM, one after the other")
     hosted_zone_id: Annotated[str, Field(pattern=r"^(Z[A-Z0-9]{1,31})?$")] = allowed(
         "a Route 53 hosted zone's id such as Z0123456789ABCDEFGHIJ; required when ingress is not none, and only then"
     )

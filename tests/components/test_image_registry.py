@@ -56,6 +56,14 @@ def test_nodes_pull_every_image_from_the_registry(program: Callable[..., Recorde
         assert "stringData" in secret.secret_inputs
 
 
+def test_an_image_with_a_digest_is_pulled_by_it(program: Callable[..., Recorded]) -> None:
+    digest = "sha256:" + "0a" * 32
+    recorded = program("local", imageDigests=json.dumps({versions.LOKI_IMAGE: digest}))
+    found = {image for _, pod in pods(recorded).values() for image in images(pod)}
+    assert f"docker.io/grafana/loki@{digest}" in found
+    assert versions.LOKI_IMAGE not in found
+
+
 def test_a_registry_without_login_needs_no_secret(program: Callable[..., Recorded]) -> None:
     recorded = program("local", **MIRROR)
     assert all(image.startswith(HOST) for _, pod in pods(recorded).values() for image in images(pod))

@@ -193,6 +193,7 @@ def test_production_runs_no_simulator(program: Program) -> None:
         "otel-events",
         "node-exporter",
         "kube-state-metrics",
+        "workspace-proxy",
     }
     assert set(recorded.exports["endpoints"]) == PLATFORM
 

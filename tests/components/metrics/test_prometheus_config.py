@@ -143,25 +143,17 @@ def test_alertmanagers_metrics_name_the_failing_channel(program: Any) -> None:
     assert "--enable-feature=receiver-name-in-metrics" in pod["spec"]["containers"][0]["args"]
 
 
-@pytest.mark.parametrize(
-    ("url", "signed"),
-    [
-        ("https://aps-workspaces.eu-central-1.amazonaws.com/workspaces/ws-1/api/v1/remote_write", True),
-        ("https://metrics.example.com/api/v1/write", False),
-    ],
-)
-def test_remote_write_is_signed_only_for_aws_and_names_the_replica(url: str, signed: bool) -> None:
+def test_remote_write_names_the_replica() -> None:
+    url = "https://metrics.example.com/api/v1/write"
     text = prometheus_config.render(
         cluster="c1",
         scrape_interval="30s",
         evaluation_interval="30s",
         alertmanagers=["a-0:9093"],
         remote_write_url=url,
-        aws_region="eu-central-1",
     )
     (target,) = yaml.safe_load(text)["remote_write"]
     assert target["url"] == url
-    assert target.get("sigv4") == ({"region": "eu-central-1"} if signed else None)
     assert [rule.get("target_label") for rule in target["write_relabel_configs"]] == ["__replica__", None]
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from components.eks import policies
 from components.eks.identities import ANNOTATION, Identity
-from components.eks.identity_job import calls
+from components.eks.signing import calls
 from settings import versions
 from tests.eks.iam_lint import findings
 from tests.eks.names import CLUSTER, KEY
@@ -74,6 +74,7 @@ def test_the_association_follows_the_rights(identity: Recorded) -> None:
         "namespace": "observability",
         "serviceAccount": "loki",
     }
+    assert "targetRoleArn" not in association.inputs
     assert {"loki-identity-policy", "loki-identity-AmazonEBSCSIDriverPolicyV2"} <= association.dependencies
 
 
@@ -138,6 +139,41 @@ def test_a_new_association_makes_a_new_check(engine: Callable[..., Recorded]) ->
     }
 
 
+def test_a_role_of_another_account_is_assumed_by_eks(engine: Callable[..., Recorded]) -> None:
+    """For the workload, and for the Job that proves what the role may do."""
+    target = "arn:aws:iam::999999999999:role/metrics"
+
+    def program() -> None:
+        _program(policy=policies.assume(target), target_role_arn=target)
+
+    associations = engine(program).of("PodIdentityAssociation")
+    assert [one.inputs.get("targetRoleArn") for one in associations] == [target, target]
+
+
+PROVIDER = "arn:aws:iam::111122223333:oidc-provider/oidc.eks.eu-central-1.amazonaws.com/id/AB12"
+
+
+def test_with_an_oidc_provider_the_tokens_of_the_accounts_are_trusted(engine: Callable[..., Recorded]) -> None:
+    """IRSA: no association and no agent, but the role's name in the service account of the Job."""
+
+    def program() -> None:
+        _program(policy=policies.xray(), oidc_provider_arn=PROVIDER)
+
+    recorded = engine(program)
+    assert recorded.of("PodIdentityAssociation") == []
+    role = _named(recorded, "loki-identity-role")
+    (statement,) = json.loads(role.inputs["assumeRolePolicy"])["Statement"]
+    assert (statement["Action"], statement["Principal"]) == (["sts:AssumeRoleWithWebIdentity"], {"Federated": PROVIDER})
+    issuer = "oidc.eks.eu-central-1.amazonaws.com/id/AB12"
+    assert statement["Condition"]["StringEquals"] == {
+        f"{issuer}:aud": "sts.amazonaws.com",
+        f"{issuer}:sub": [f"system:serviceaccount:observability:{one}" for one in ("loki", "loki-identity")],
+    }
+    account = _named(recorded, "loki-identity-check-account").inputs["metadata"]["annotations"]
+    assert account == {"eks.amazonaws.com/role-arn": recorded.outputs["loki-identity"]["role_arn"]}
+    assert "loki-identity-policy" in _named(recorded, "loki-identity-check").dependencies
+
+
 def test_a_role_without_rights_has_no_policy(engine: Callable[..., Recorded]) -> None:
     recorded = engine(_program)
     assert recorded.of("RolePolicy") + recorded.of("RolePolicyAttachment") == []
@@ -156,8 +192,22 @@ def test_the_check_makes_the_calls_and_reaches_what_it_needs(identity: Recorded)
     (container,) = pod["containers"]
     assert json.loads(container["env"][0]["value"]) == CALLS
     program = _named(identity, "loki-identity-check-program").inputs["data"]
-    assert container["command"] == ["python3", "/identity/prove.py"]
-    assert program["prove.py"].startswith('"""')
+    assert (container["workingDir"], container["command"]) == ("/", ["python3", "-m", "signing.prove"])
+    assert container["volumeMounts"][0]["mountPath"] == "/signing"
+    assert program.keys() == {"prove.py", "aws_request.py"}
     network = _named(identity, "loki-identity-check-network").inputs["spec"]
     assert network["ingress"] == []
     assert [port["port"] for rule in network["egress"] for port in rule["ports"]] == [80, 443]
+
+
+def test_with_an_oidc_provider_the_workloads_accounts_name_their_roles(program: Callable[..., Recorded]) -> None:
+    provider = "arn:aws:iam::444455556666:oidc-provider/oidc.eks.eu-central-1.amazonaws.com/id/AB12"
+    recorded = program("production", oidcProviderArn=provider)
+    assert recorded.of("PodIdentityAssociation") == []
+    for app in ("loki", "otel-gateway", "workspace-proxy"):
+        role = recorded.one("ServiceAccount", app).inputs["metadata"]["annotations"]["eks.amazonaws.com/role-arn"]
+        assert role == recorded.exports["aws"]["roles"][app]["arn"]
+        pod = (recorded.one("Deployment" if app == "workspace-proxy" else "StatefulSet", app)).inputs["spec"][
+            "template"
+        ]
+        assert pod["metadata"]["annotations"]["observability/pod-identity"] == role

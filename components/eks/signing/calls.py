@@ -48,17 +48,26 @@ def buckets(names: Sequence[str], region: str, suffix: str) -> list[Call]:
     return found
 
 
-def remote_write(url: str, region: str) -> list[Call]:
-    """Writing no samples to Amazon Managed Prometheus, which it refuses as an empty request."""
-    return [
-        {
-            "proves": "write samples",
+def workspace(url: str, region: str) -> list[Call]:
+    """Writing no samples to the remote write URL of Amazon Managed Prometheus, which refuses that, and queries."""
+
+    def call(proves: str, method: str, url: str, *accepts: int) -> Call:
+        return {
+            "proves": proves,
             "service": "aps",
             "region": region,
-            "method": "POST",
+            "method": method,
             "url": url,
-            "accepts": [200, 204, 400],
+            "accepts": accepts,
         }
+
+    api = url.removesuffix("/remote_write")
+    return [
+        call("write samples", "POST", url, 200, 204, 400),
+        call("query samples", "GET", f"{api}/query?query=1", 200),
+        call("list labels", "GET", f"{api}/labels?match%5B%5D=up", 200),
+        call("list series", "GET", f"{api}/series?match%5B%5D=up", 200),
+        call("read metadata", "GET", f"{api}/metadata?limit=1", 200),
     ]
 
 

@@ -2,11 +2,13 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -15,7 +17,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from components.eks import policies
-from components.eks.identity_job import calls, prove
+from components.eks.signing import aws_request, calls, prove
 from tests.eks.iam_simulation import Request, allowed
 from tools.http_server import Handler, serving
 
@@ -24,7 +26,7 @@ WRITE = "https://aps-workspaces.eu-central-1.amazonaws.com/workspaces/ws-1/api/v
 KEYS = {"AccessKeyId": "ASIAEXAMPLE", "SecretAccessKey": "hush/hush+hush", "Token": "to/ken=="}
 ALL = [
     *calls.buckets(["chunks"], REGION, SUFFIX),
-    *calls.remote_write(WRITE, REGION),
+    *calls.workspace(WRITE, REGION),
     *calls.xray(REGION, SUFFIX),
 ]
 
@@ -34,7 +36,7 @@ def test_signatures_are_those_of_aws_sdk(call: calls.Call, monkeypatch: pytest.M
     now = datetime(2026, 11, 28, 12, 30, 5, tzinfo=UTC)
     monkeypatch.setattr("botocore.auth.get_current_datetime", lambda: now.replace(tzinfo=None))
     texts = {key: str(value) for key, value in call.items()}
-    headers = prove.signed(texts, KEYS, now)
+    headers = aws_request.signed(texts, KEYS, now)
     request = AWSRequest(
         method=call["method"],
         url=call["url"],
@@ -55,6 +57,10 @@ WANTED = {
     "read from chunks": ("s3:GetObject", "arn:aws:s3:::chunks/x"),
     "remove from chunks": ("s3:DeleteObject", "arn:aws:s3:::chunks/x"),
     "write samples": ("aps:RemoteWrite", "w"),
+    "query samples": ("aps:QueryMetrics", "w"),
+    "list labels": ("aps:GetLabels", "w"),
+    "list series": ("aps:GetSeries", "w"),
+    "read metadata": ("aps:GetMetricMetadata", "w"),
     "send traces": ("xray:PutTraceSegments", "*"),
 }
 
@@ -63,7 +69,7 @@ WANTED = {
     ("made", "policy"),
     [
         (calls.buckets(["chunks"], REGION, SUFFIX), policies.loki(["arn:aws:s3:::chunks"], None)),
-        (calls.remote_write(WRITE, REGION), policies.remote_write("w")),
+        (calls.workspace(WRITE, REGION), policies.workspace("w")),
         (calls.xray(REGION, SUFFIX), policies.xray()),
     ],
 )
@@ -78,6 +84,14 @@ def test_the_calls_prove_all_of_the_policy_and_no_more(made: list[calls.Call], p
         assert granted == {action for action, _ in wanted}
 
 
+def programs(folder: Path, *modules: ModuleType) -> Path:
+    """The folder in which a pod has these programs, alone, below `signing`."""
+    (folder / "signing").mkdir()
+    for module in modules:
+        shutil.copy(str(module.__file__), folder / "signing")
+    return folder
+
+
 class Aws:
     """An agent and an AWS: path -> status, and what was sent."""
 
@@ -88,10 +102,11 @@ class Aws:
 
     def prove(self, tmp_path: Path, *made: dict[str, Any], uri: str | None = None) -> subprocess.CompletedProcess[str]:
         (tmp_path / "token").write_text("of-the-pod")
+        folder = programs(tmp_path, aws_request, prove)
         # Without pauses: the program is run as it is, with the constants of a test.
         code = (
-            f"import runpy, time; time.sleep = lambda _: None; "
-            f"runpy.run_path({str(Path(prove.__file__))!r}, run_name='__main__')"
+            f"import runpy, sys, time; time.sleep = lambda _: None; sys.path.insert(0, {str(folder)!r}); "
+            f"runpy.run_module('signing.prove', run_name='__main__')"
         )
         environment = {
             "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{self.url}/v1/credentials" if uri is None else uri,

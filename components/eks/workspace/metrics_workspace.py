@@ -1,5 +1,4 @@
-"""A workspace of Amazon Managed Prometheus, which receives a copy of every sample and keeps it for 150 days (AWS'
-default)."""
+"""A workspace of Amazon Managed Prometheus, which receives a copy of the samples."""
 
 from typing import TypedDict
 
@@ -16,12 +15,14 @@ class MetricsWorkspaceArgs(TypedDict):
     """The workspace has its names."""
     key_arn: pulumi.Input[str]
     """KMS key of the samples. A changed key replaces the workspace, which `protect` prevents."""
+    retention_days: int
+    """Days for which it keeps samples, from 1 to 1095."""
     protect: bool
     """Whether Pulumi refuses to delete the workspace, and AWS retains it when it leaves the program."""
 
 
 class MetricsWorkspace(pulumi.ComponentResource):
-    """Metrics that outlive the cluster. Writing requires policies.remote_write on `arn`, and signed requests."""
+    """Metrics that outlive the cluster. Both directions require policies.workspace on `arn`, and signed requests."""
 
     id: pulumi.Output[str]
     """ws-…"""
@@ -35,6 +36,13 @@ class MetricsWorkspace(pulumi.ComponentResource):
             alias=args["identity"].prefix,
             kms_key_arn=args["key_arn"],
             opts=pulumi.ResourceOptions(parent=self, protect=args["protect"], retain_on_delete=args["protect"]),
+        )
+        # AWS has the configuration as long as the workspace: deleting it resets it.
+        aws.amp.WorkspaceConfiguration(
+            f"{name}-configuration",
+            workspace_id=workspace.id,
+            retention_period_in_days=args["retention_days"],
+            opts=pulumi.ResourceOptions(parent=self, retain_on_delete=args["protect"]),
         )
         self.id, self.arn = workspace.id, workspace.arn
         # The endpoint ends in a slash.

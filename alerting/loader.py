@@ -23,10 +23,9 @@ from alerting import (
     slos,
     speakers,
     systems,
-    thresholds,
 )
 from alerting.base import Document
-from alerting.checks import RUNBOOKS
+from alerting.checks import RUNBOOKS, thresholds
 from alerting.files import RULES, read_yaml, strays, write_yaml
 from alerting.model import (
     AlertOverride,

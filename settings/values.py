@@ -19,11 +19,8 @@ from settings.quantities import Quantity, at_least
 from settings.sizes import LOKI_RETENTION_ALLOWED, loki_retention_problem
 from settings.types import (
     BACKEND_URL,
-    HOST_NAME,
-    MAILBOX,
     METRIC_NAMES,
     OBJECT_NAME,
-    PORT,
     URL,
     BackendUrl,
     BucketName,
@@ -32,6 +29,8 @@ from settings.types import (
     MetricNames,
     OptionalBackendUrl,
     OptionalHttpUrl,
+    OptionalMailbox,
+    Smarthost,
     allowed,
     quantity,
 )
@@ -84,10 +83,8 @@ class Values(EksValues):
         f"{_DURATION} 4h, longer than groupInterval and at most {RETENTION}, for which Alertmanager remembers a "
         "notification"
     )
-    smtp_smarthost: Annotated[str, Field(pattern=rf"^({HOST_NAME}:{PORT})?$")] = allowed("host:port of an SMTP server")
-    smtp_from: Annotated[str, Field(pattern=rf"^({MAILBOX})?$")] = allowed(
-        "an e-mail address such as alerts@example.com"
-    )
+    smtp_smarthost: Smarthost = allowed("host:port of an SMTP server")
+    smtp_from: OptionalMailbox = allowed("an e-mail address such as alerts@example.com")
     smtp_username: Annotated[str, Field(pattern=r"^\S*$")] = allowed("a user name without blanks")
     smtp_require_tls: bool = allowed("true or false; false only for a server inside the cluster (ends in .svc)")
     pagerduty_url: BackendUrl = allowed(BACKEND_URL)

@@ -18,6 +18,13 @@ PAGES: Mapping[Page, App] = {
     "jaeger": JAEGER,
 }
 """Page -> its app."""
+ADDRESSES: Mapping[str, App] = {
+    "prometheusUrl": PROMETHEUS,
+    "alertmanagerUrl": ALERTMANAGER,
+    "jaegerUrl": JAEGER,
+    "dashboardBaseUrl": GRAFANA,
+}
+"""Key of an address -> the app that serves the page."""
 Annotations = dict[LabelName, str]
 GroupName = Annotated[str, Field(pattern=r"^[^'\"`\\#;$\n]*$")]
 _GROUP = (

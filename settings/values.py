@@ -10,10 +10,9 @@ from alerting.durations import Duration, PositiveDuration, seconds
 from alerting.model import Links
 from alerting.routing import RETENTION, Mail, Timing
 from settings import images, pod_settings
-from settings.apps import ALERTMANAGER, GRAFANA, JAEGER, PROMETHEUS, App
 from settings.eks.values import Cidr, EksValues
 from settings.images import ImageDigests, ImageRegistry, UserName
-from settings.pages import PAGES, Page
+from settings.pages import ADDRESSES, PAGES, Page
 from settings.pod_settings import PodSettingsByPart
 from settings.quantities import Quantity, at_least
 from settings.sizes import LOKI_RETENTION_ALLOWED, loki_retention_problem
@@ -37,13 +36,6 @@ from settings.types import (
 
 _DURATION = "a Prometheus duration above zero such as"
 _IMAGE = r"[a-z0-9][a-z0-9._/:-]*(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}|@sha256:[0-9a-f]{64})"
-_PAGES: dict[str, App] = {
-    "prometheusUrl": PROMETHEUS,
-    "alertmanagerUrl": ALERTMANAGER,
-    "jaegerUrl": JAEGER,
-    "dashboardBaseUrl": GRAFANA,
-}
-"""Key of an address -> the app that serves the page."""
 
 
 class Values(EksValues):
@@ -214,7 +206,7 @@ class Values(EksValues):
         domain = given.get("domain")
         hosts = {
             key: f"https://{app.name}.{domain}" if domain else f"http://localhost:{app.port}"
-            for key, app in _PAGES.items()
+            for key, app in ADDRESSES.items()
         }
         return {**given, **{key: url for key, url in hosts.items() if given.get(key) == ""}}
 

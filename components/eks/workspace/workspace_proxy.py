@@ -97,7 +97,7 @@ class WorkspaceProxy(pulumi.ComponentResource):
                         "service_account_name": APP,
                         "automount_service_account_token": False,
                         "enable_service_links": False,
-                        "security_context": pods.pod_security(),
+                        "security_context": pods.pod_security(pods.USERS[APP]),
                         "termination_grace_period_seconds": 10,
                         "topology_spread_constraints": pods.spread(APP),
                         "containers": [pods.secured(_container(args))],

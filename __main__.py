@@ -13,7 +13,7 @@ from components.eks import outputs as eks_outputs
 from components.eks import platform as eks
 from components.eks.login import redirects
 from components.kubernetes.disruption_budgets import DisruptionBudgets
-from components.kubernetes.namespace import Namespace
+from components.kubernetes.namespace import Namespace, SharedArgs
 
 settings = configuration.load()
 values = settings.values
@@ -24,7 +24,7 @@ in_cluster = cluster.options(settings, aws.kubeconfig if aws else settings.kubec
 protected = pulumi.ResourceOptions.merge(in_cluster, pulumi.ResourceOptions(protect=values.protect))
 prerequisites = eks.prerequisites(settings, aws, in_cluster) if aws else []
 dns = aws.dns_servers if aws else []
-common = {"dns_servers": dns, "image_login": settings.image_login, "ca_bundle": values.ca_bundle}
+common: SharedArgs = {"dns_servers": dns, "image_login": settings.image_login, "ca_bundle": values.ca_bundle}
 namespace = Namespace(
     "platform",
     {"name": values.namespace, "after": prerequisites, **common},

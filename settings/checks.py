@@ -74,5 +74,5 @@ def problems(parts: Parts, values: Values | None) -> Iterator[str]:
     if dashboards:
         linked = {alert: rule.annotations.dashboard_url for alert, rule in readable.rules().items()}
         yield from files.missing(dashboards, linked)
-    if rule_set and dashboards:
-        yield from files.unreachable(dashboards, linked)
+        if rule_set:
+            yield from files.unreachable(dashboards, linked)

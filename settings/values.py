@@ -230,7 +230,7 @@ class Values(EksValues):
     @property
     def hosts(self) -> dict[Page, str]:
         """App -> host that the ingress serves. Empty without an ingress; Grafana only if this stack runs it."""
-        pages = [one for one in PAGES if self.ingress != "none" and one in self.ingress_pages]
+        pages: list[Page] = [one for one in PAGES if self.ingress != "none" and one in self.ingress_pages]
         return {app: f"{app}.{self.domain}" for app in pages if app != "grafana" or self.grafana}
 
     @property

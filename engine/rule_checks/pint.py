@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from alerting.loader import place
+from alerting.checks import place
 from local.errors import LocalError
 from settings.deployed import Deployed
 

@@ -97,7 +97,7 @@ class Exposition(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, *_: object) -> None:
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (the name is that of the base)
         """Keep the log for the results."""
 
 

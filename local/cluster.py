@@ -182,7 +182,8 @@ def _storage() -> None:
         folder.mkdir(parents=True, exist_ok=True)
         manifests.append(_volume(name, f"/var/lib/volumes/{number:02d}"))
     if len(manifests) > 1:
-        _kubectl("apply", "--filename=-", stdin="\n---\n".join(json.dumps(manifest) for manifest in manifests))
+        # A list, because kubectl before 1.33 reads no second document after one of JSON.
+        _kubectl("apply", "--filename=-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": manifests}))
 
 
 _STORAGE_CLASS: dict[str, object] = {

@@ -25,6 +25,7 @@ _EXPECTED: Mapping[str, str] = {
     r"(redis-cli|sh).*not found": "simulated programs have no tools",
     r"previous terminated container .* not found": "the container never ended",
     r"Metrics API not available": "the local cluster has no metrics server",
+    r'pods "(redis-drill|recluster)" is forbidden: violates PodSecurity "restricted': "the page says so",
 }
 
 

@@ -63,18 +63,10 @@ def test_every_command_runs(names: runbooks.Names) -> None:
     ],
 )
 def test_every_query_is_answered(
-    core: client.CoreV1Api, names: runbooks.Names, language: str, pod: str, port: int, path: str
+    ask: Callable[[str, str, int, str], Any], names: runbooks.Names, language: str, pod: str, port: int, path: str
 ) -> None:
-    request: Callable[..., Any] = core.api_client.call_api
-    proxy = f"/api/v1/namespaces/{NAMESPACE}/pods/{pod}:{port}/proxy"
     found = list(runbooks.queries(language))
     assert len(found) > 40
     for query in found:
-        answer = request(
-            proxy + path + quote(runbooks.filled(query, names), safe=""),
-            "GET",
-            auth_settings=["BearerToken"],
-            response_type="object",
-            _return_http_data_only=True,
-        )
+        answer = ask(NAMESPACE, pod, port, path + quote(runbooks.filled(query, names), safe=""))
         assert answer["status"] == "success", query

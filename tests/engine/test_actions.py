@@ -195,7 +195,7 @@ def test_offline_stack_file_needs_no_passphrase_and_no_secret(tree):
     small = Workspace(stack="dev", root=tree, state=tree / ".state", offline=True)
     small.render()
     assert yaml.safe_load(small.stack_file.read_text()) == {
-        "config": {"small:token": "aws-secret:offline", "small:size": 3, "observability:offlinePreview": "true"}
+        "config": {"small:token": "aws-secret:offline", "small:size": "3", "observability:offlinePreview": "true"}
     }
 
 

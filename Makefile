@@ -16,14 +16,14 @@ ARGS ?=
 STACK ?= local
 
 .PHONY: up preview open drift down generate docs fmt check unit unit-all test-tools e2e test fire-alerts help help-all outputs \
-	kubectl deploy-dashboards check-queries kill-drill observability summary replay cost golden coverage mutants bench \
-	bench-middleware load
+	kubectl deploy-dashboards check-queries kill-drill attack observability summary replay capture cost golden coverage mutants bench \
+	bench-middleware bench-collectors load simulator-image
 
 # `make help` lists the groups marked `##@`. `make help-all` lists those marked `##@@`, too.
 
 ##@ Run the platform
 
-up: $(ENVIRONMENT) ## create or update the whole platform (KUBE_CONTEXT=name uses your own cluster)
+up: $(ENVIRONMENT) ## create or update the whole platform; says which cluster it uses (KUBE_CONTEXT=name: yours)
 	@$(PYTHON) -m engine up
 
 preview: $(ENVIRONMENT) ## show what `make up` would change; STACK=name, OFFLINE=1 needs no cluster, account or secrets
@@ -65,7 +65,7 @@ unit: test-tools ## run the tests that need no cluster and no minutes; `make tes
 
 test-tools: $(ENVIRONMENT)
 	@$(PYTHON) -m local toolchain pulumi pulumi-resource-kubernetes kubectl prometheus promtool alertmanager amtool \
-		loki otelcol-contrib jaeger actionlint replay-routes replay-rules >/dev/null
+		loki otelcol-contrib jaeger actionlint pint replay-routes replay-rules >/dev/null
 
 e2e: up ## run the tests that need the local cluster
 	@$(PYTHON) -m pytest -m e2e -n 4 --no-loadscope-reorder tests/e2e tests/observability $(ARGS)
@@ -95,14 +95,21 @@ outputs: $(ENVIRONMENT) ## print the stack outputs as JSON
 kubectl: $(ENVIRONMENT) ## run kubectl against the cluster in use, e.g. ARGS="get pods -A"
 	@$(PYTHON) -m local kubectl $(ARGS)
 
+simulator-image: $(ENVIRONMENT) ## push the simulator's image for a cluster of yours: PUSH=registry/name
+	@$(PYTHON) -m local simulator-image --push "$(PUSH)"
+
 deploy-dashboards: $(ENVIRONMENT) ## upload dashboards to GRAFANA_URL (with GRAFANA_API_TOKEN); ARGS="--dry-run" shows the diff
 	@$(PYTHON) -m ops deploy-dashboards $(ARGS)
 
 check-queries: $(ENVIRONMENT) ## run every query of every dashboard and rule against the running stack
+	@$(PYTHON) -m local toolchain pint >/dev/null
 	@$(PYTHON) -m ops check-queries $(ARGS)
 
 kill-drill: $(ENVIRONMENT) ## kill pods of the alert pipeline while alerts fire, and count the notifications
 	@$(PYTHON) -m ops kill-drill $(ARGS)
+
+attack: $(ENVIRONMENT) ## attack the running stack from pods without rights, beside an innocent one
+	@$(PYTHON) -m ops attack $(ARGS)
 
 observability: $(ENVIRONMENT) ## test a service's telemetry on the running stack (API_URL=http://... for another service)
 	@$(PYTHON) -m pytest -q tests/observability $(ARGS)
@@ -110,7 +117,7 @@ observability: $(ENVIRONMENT) ## test a service's telemetry on the running stack
 ##@@ Before a change is merged
 
 unit-all: test-tools ## run every test that needs no cluster, the slow ones included
-	@$(PYTHON) -m local toolchain etcd kube-apiserver >/dev/null
+	@$(PYTHON) -m local toolchain etcd kube-apiserver crane >/dev/null
 	@$(PYTHON) -m pytest -m "not (e2e or nightly)" -n 3 --no-loadscope-reorder $(ARGS)
 
 summary: $(ENVIRONMENT) ## show how a change affects notifications, e.g. ARGS="--base origin/main --stack staging"
@@ -119,6 +126,10 @@ summary: $(ENVIRONMENT) ## show how a change affects notifications, e.g. ARGS="-
 replay: $(ENVIRONMENT) ## show who would have been notified by a change, from recorded data; ARGS="--stack staging --from 30d"
 	@$(PYTHON) -m local toolchain replay-routes replay-rules >/dev/null
 	@$(PYTHON) -m ops replay $(ARGS)
+
+capture: $(ENVIRONMENT) ## keep what the rules read of an incident, for a test; ARGS="--stack staging --from 2026-11-28T14:00"
+	@$(PYTHON) -m local toolchain replay-rules >/dev/null
+	@$(PYTHON) -m ops capture $(ARGS)
 
 cost: $(ENVIRONMENT) ## estimate a stack's capacity and monthly cost, e.g. ARGS="--stack production --versus staging"
 	@$(PYTHON) -m ops cost $(ARGS)
@@ -138,9 +149,14 @@ mutants: $(ENVIRONMENT) ## make small mistakes in every rule and route, and coun
 bench: up ## measure times and memory of the local platform
 	@$(PYTHON) -m ops bench $(ARGS)
 	@$(PYTHON) -m instrumentation.bench middleware
+	@$(PYTHON) -m tools.bench_collectors
 
 bench-middleware: $(ENVIRONMENT) ## measure the cost of instrumentation per request: ours, its peers, none; needs no cluster
 	@$(PYTHON) -m instrumentation.bench middleware $(ARGS)
+
+bench-collectors: $(ENVIRONMENT) ## measure spans and log lines per second of a core, through agent and gateway; needs no cluster
+	@$(PYTHON) -m local toolchain otelcol-contrib >/dev/null
+	@$(PYTHON) -m tools.bench_collectors $(ARGS)
 
 load: $(ENVIRONMENT) ## run a steady load on a service with and without instrumentation; needs no cluster
 	@$(PYTHON) -m instrumentation.bench load $(ARGS)

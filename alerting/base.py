@@ -11,7 +11,8 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, populate_by_name=True)
 
 
-Name = Annotated[str, Field(pattern=r"^[A-Z][A-Za-z0-9]*$")]
+Name = Annotated[str, Field(pattern=r"^[A-Z][A-Za-z0-9]*$", max_length=100)]
+"""Name of an alert, and of its runbook's file."""
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$")]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Thresholds = dict[str, dict[str, NotNegative]]

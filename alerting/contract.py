@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from alerting.base import Strict
 from alerting.files import RULES, read_yaml, strays
@@ -26,6 +26,14 @@ class Metric(Strict):
     labels: list[str] = Field(default_factory=list[str])
     """Labels that the program itself sets; a histogram's `le` is not listed."""
     meaning: str = Field(min_length=1)
+    last_bucket: Annotated[float | None, Field(gt=0, allow_inf_nan=False)] = None
+    """Where the last finite bucket of a histogram ends: no quantile exceeds it. None if each program has its own."""
+
+    @model_validator(mode="after")
+    def _only_histograms_have_buckets(self) -> "Metric":
+        if self.last_bucket is not None and self.type != "histogram":
+            raise ValueError(f"last_bucket: a {self.type} has no buckets; allowed: with type histogram")
+        return self
 
 
 class Contract(Strict):
@@ -47,6 +55,12 @@ def services(contracts: Mapping[str, Contract], systems: Mapping[str, System]) -
         for namespace in (systems[name].namespaces if name in systems else ()) or (EVERYWHERE,):
             found.setdefault(namespace, set()).update(contract.services)
     return {namespace: sorted(names) for namespace, names in found.items() if names}
+
+
+def last_buckets(contracts: Mapping[str, Contract]) -> dict[str, float]:
+    """Histogram -> where its last finite bucket ends, of those for which the contract says it."""
+    metrics = ((name, metric) for one in contracts.values() for name, metric in one.metrics.items())
+    return {name: metric.last_bucket for name, metric in metrics if metric.last_bucket is not None}
 
 
 def load(folder: Path = RULES) -> dict[str, Contract]:

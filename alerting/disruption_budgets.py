@@ -1,13 +1,13 @@
 """Disruption budgets of the observed systems: defaults from rules/systems/, with a stack's overrides applied."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Any
 
 from pydantic import Field, ValidationError, model_validator
 
 from alerting.base import Slug, Strict
 from alerting.problems import RulesError, closest, path, reason
-from alerting.systems import Budget, System
+from alerting.systems import Budget, Pods, System
 
 
 class DisruptionBudget(Budget):
@@ -19,8 +19,8 @@ class DisruptionBudget(Budget):
 class BudgetOverride(Strict):
     """A stack's changes to one budget: one of the two numbers, or enabled: false."""
 
-    min_available: Annotated[int | None, Field(ge=1, alias="minAvailable")] = None
-    max_unavailable: Annotated[int | None, Field(ge=1, alias="maxUnavailable")] = None
+    min_available: Pods = Field(default=None, alias="minAvailable")
+    max_unavailable: Pods = Field(default=None, alias="maxUnavailable")
     enabled: bool = True
 
     @model_validator(mode="after")
@@ -32,10 +32,13 @@ class BudgetOverride(Strict):
         return self
 
 
-def of(systems: Mapping[str, System], changes: Mapping[str, Any]) -> dict[str, DisruptionBudget]:
+def of(
+    systems: Mapping[str, System], changes: Mapping[str, Any], *, complete: bool = True
+) -> dict[str, DisruptionBudget]:
     """Budgets by name, with a stack's `disruptionBudgets` applied.
 
-    Raises RulesError; each line starts with a path in `changes`.
+    Unless the systems are `complete`, budgets that they do not have pass. Raises RulesError; each line starts with a
+    path in `changes`.
     """
     budgets = {
         name: DisruptionBudget(system=system, **budget.model_dump())
@@ -45,7 +48,7 @@ def of(systems: Mapping[str, System], changes: Mapping[str, Any]) -> dict[str, D
     problems: list[str] = []
     for name, value in changes.items():
         if name not in budgets:
-            problems.append(f"{name}: no such budget; {closest(name, tuple(budgets))}")
+            problems += [f"{name}: no such budget; {closest(name, tuple(budgets))}"] if complete else []
             continue
         try:
             change = BudgetOverride.model_validate(value)

@@ -54,6 +54,15 @@ def problem(expression: str) -> str | None:
     return None
 
 
+def syntax_problem(expression: str) -> str | None:
+    """Why a text is no PromQL at all; None if it is, whatever its result."""
+    try:
+        promql_parser.parse(expression)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
 @functools.lru_cache(maxsize=4096)
 def selectors(expression: str) -> tuple[promql_parser.VectorSelector, ...]:
     """The selectors in an expression, in order, without the ranges of those that have one.

@@ -5,14 +5,27 @@ Pure: no provider, no network. An invalid rule file never reaches a server, beca
 
 import functools
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from alerting import counting, expressions, missing_metrics, reach, slo_rules, slos, speakers, systems, thresholds
+from alerting import (
+    checks,
+    counting,
+    crowds,
+    expressions,
+    log_streams,
+    missing_metrics,
+    reach,
+    slo_rules,
+    slos,
+    speakers,
+    systems,
+)
 from alerting.base import Document
+from alerting.checks import RUNBOOKS, thresholds
 from alerting.files import RULES, read_yaml, strays, write_yaml
 from alerting.model import (
     AlertOverride,
@@ -31,9 +44,6 @@ from alerting.model import (
 )
 from alerting.problems import RulesError, closest, describe, path, reason
 
-RUNBOOKS = "runbooks"
-"""Folder of the runbooks: one file <Alert>.md per alert."""
-
 
 def load(folder: Path = RULES) -> RuleSet:
     """All rules under `folder`: those of prometheus/ and loki/, and those generated from slos/, with systems/ applied.
@@ -41,7 +51,16 @@ def load(folder: Path = RULES) -> RuleSet:
     Includes AlertsOnMissingMetrics, which is generated from the other rules. Every alert must have a page in runbooks/.
     While no file changes, every call returns the same object. Raises RulesError with every problem found.
     """
-    return _load(folder, _contents(folder))
+    rule_set, problems = read(folder)
+    if problems:
+        raise RulesError(problems)
+    return rule_set
+
+
+def read(folder: Path = RULES) -> tuple[RuleSet, Sequence[str]]:
+    """Like `load`, but returns the problems, and then a rule set of what has none: not every rule, and no generated
+    AlertsOnMissingMetrics."""
+    return _read(folder, _contents(folder))
 
 
 _PARTS = (systems.FOLDER, "prometheus", "loki", slos.FOLDER)
@@ -57,7 +76,7 @@ def _contents(folder: Path) -> _Contents:
 
 
 @functools.lru_cache(maxsize=16)
-def _load(folder: Path, _key: _Contents) -> RuleSet:
+def _read(folder: Path, _key: _Contents) -> tuple[RuleSet, Sequence[str]]:
     """`_key` is the cache key: a rule set is read again only after one of its files has changed."""
     found, problems = systems.load(folder)
     files, metric_problems = _files(folder, "prometheus", RuleFile[MetricRule])
@@ -66,8 +85,9 @@ def _load(folder: Path, _key: _Contents) -> RuleSet:
     problems += [*metric_problems, *loki_problems, *slo_problems, *reach.objective_problems(objectives.values())]
     generated = slo_rules.files(objectives.values())
     problems += [line for part in _PARTS for line in strays(folder / part, f"rules/{part}")]
-    own = sorted({*generated, missing_metrics.FILE} & files.keys())
-    problems += [f"rules/prometheus/{name}: this name belongs to a generated file; allowed: another" for name in own]
+    own = [f"prometheus/{name}" for name in sorted({*generated, missing_metrics.FILE} & files.keys())]
+    own += [f"loki/{name}" for name in loki_files if name == log_streams.FILE]
+    problems += [f"rules/{name}: this name belongs to a generated file; allowed: another" for name in own]
     rule_set = RuleSet.model_construct(
         files=files | generated,
         loki_files=loki_files,
@@ -79,26 +99,25 @@ def _load(folder: Path, _key: _Contents) -> RuleSet:
         systems=found,
         slos=objectives,
     )
-    problems += _duplicates(rule_set)
-    if not problems:
-        problems = [*_alert_problems(rule_set, folder / RUNBOOKS), *thresholds.problems(rule_set)]
-    if problems:
-        raise RulesError(problems)
+    complete = not problems
+    problems += [*checks.problems(rule_set, folder), *thresholds.problems(rule_set, complete=complete)]
     slo_thresholds = slo_rules.thresholds(objectives.values())
-    return missing_metrics.extended(rule_set.model_copy(update={"thresholds": rule_set.thresholds | slo_thresholds}))
+    rule_set = rule_set.model_copy(update={"thresholds": rule_set.thresholds | slo_thresholds})
+    return rule_set if problems else missing_metrics.extended(rule_set), problems
 
 
-def overrides(raw: Mapping[str, Any], rule_set: RuleSet) -> dict[str, AlertOverride]:
+def overrides(raw: Mapping[str, Any], rule_set: RuleSet, *, complete: bool = True) -> dict[str, AlertOverride]:
     """A stack's `alertOverrides`, checked against the rules.
 
-    Raises RulesError; each line starts with a path in `raw`.
+    Unless the rule set is `complete`, alerts that it does not have pass. Raises RulesError; each line starts with a
+    path in `raw`.
     """
     problems: list[str] = []
     checked: dict[str, AlertOverride] = {}
     rules = rule_set.rules()
     for alert, value in raw.items():
         if alert not in rules:
-            problems.append(f"{alert}: no such alert; {closest(alert, tuple(rules))}")
+            problems += [f"{alert}: no such alert; {closest(alert, tuple(rules))}"] if complete else []
             continue
         try:
             checked[alert] = AlertOverride.model_validate(value)
@@ -113,8 +132,8 @@ def overrides(raw: Mapping[str, Any], rule_set: RuleSet) -> dict[str, AlertOverr
         ]
         problems += [
             f"{alert}.thresholds.{name}: {found}"
-            for name, burn in checked[alert].thresholds.items()
-            if (found := reach.burn_problem(rule_set, alert, burn))
+            for name, number in checked[alert].thresholds.items()
+            if name in known and (found := reach.threshold_problem(rule_set, alert, name, number))
         ]
     if problems:
         raise RulesError(problems)
@@ -131,21 +150,30 @@ def render(
 ) -> dict[str, str]:
     """Prometheus's rule files for one stack: file name -> YAML. Disabled alerts and empty groups are left out.
 
-    Rules count in the stack's `interval` between evaluations, see alerting.counting; None leaves `increase` as written.
+    Rules count in the stack's `interval` between evaluations, see alerting.counting, and their incidents are bounded,
+    see alerting.crowds; None leaves both as written.
     They believe the system's namespaces and these, see alerting.speakers; None leaves the selectors as written.
     """
-    rule_set = missing_metrics.extended(rule_set, disabled=[name for name in changes if not changes[name].enabled])
+    rule_set = missing_metrics.extended(rule_set, disabled=_disabled(changes))
     groups = {name: _groups(file, rule_set.thresholds, changes, links) for name, file in rule_set.files.items()}
     if namespaces is not None:
         groups = speakers.restricted(groups, rule_set, namespaces)
     if missing_metrics.FILE in groups:
         groups[missing_metrics.FILE] = missing_metrics.recorded(groups[missing_metrics.FILE])
-    return {name: _yaml(counting.deployed(one, interval) if interval else one) for name, one in groups.items()}
+    if interval:
+        groups = {name: _bounded(counting.deployed(one, interval), rule_set) for name, one in groups.items()}
+    return {name: _yaml(one) for name, one in groups.items()}
 
 
 def render_loki(rule_set: RuleSet, changes: Mapping[str, AlertOverride], links: Links) -> dict[str, str]:
-    """Rule files of Loki's ruler for one stack, in the same form."""
-    return {name: _yaml(_groups(one, rule_set.thresholds, changes, links)) for name, one in rule_set.loki_files.items()}
+    """Rule files of Loki's ruler for one stack, in the same form, and one for AlertsOnMissingMetrics."""
+    files = {name: _groups(one, rule_set.thresholds, changes, links) for name, one in rule_set.loki_files.items()}
+    files[log_streams.FILE] = list(log_streams.groups(rule_set, _disabled(changes)))
+    return {name: _yaml(groups) for name, groups in files.items()}
+
+
+def _disabled(changes: Mapping[str, AlertOverride]) -> list[str]:
+    return [name for name, change in changes.items() if not change.enabled]
 
 
 def effective(rule: AnyAlert, defaults: Mapping[str, float], change: AlertOverride) -> AnyAlert:
@@ -188,6 +216,21 @@ def _files(
     return files, problems
 
 
+def _bounded(groups: list[Document], rule_set: RuleSet) -> list[Document]:
+    """The groups, with a bound for alerts whose incidents are told apart by labels."""
+    apart = {alert for system in rule_set.systems.values() for alert in system.incidents}
+    return [
+        group
+        | {
+            "rules": [
+                rule | {"expr": crowds.bounded(rule["expr"])} if rule.get("alert") in apart else rule
+                for rule in group["rules"]
+            ]
+        }
+        for group in groups
+    ]
+
+
 def _yaml(groups: list[Document]) -> str:
     return write_yaml({"groups": [group for group in groups if group["rules"]]})
 
@@ -214,53 +257,6 @@ def _document(rule: Rule, links: Links) -> Document:
     document: Document = rule.model_dump(by_alias=True, exclude_none=True)
     document["annotations"] |= links.of(rule)
     return document
-
-
-def _duplicates(rule_set: RuleSet) -> list[str]:
-    """Names defined twice: of alerts in both engines, because overrides use the name; of the rest within one engine."""
-    problems: list[str] = []
-    seen: dict[tuple[str, str], str] = {}
-    named = [item for name, file in rule_set.files.items() for item in _names("prometheus", name, file)]
-    named += [item for name, file in rule_set.loki_files.items() for item in _names("loki", name, file)]
-    for engine, where, kind, item in named:
-        scope = (kind if kind == "alert" else engine + kind, item)
-        if scope in seen:
-            problems.append(f"{where}: {kind} {item} is defined twice (first in {seen[scope]})")
-        seen.setdefault(scope, where)
-    return problems
-
-
-def _names(engine: Engine, name: str, file: RuleFile[AnyRule]) -> Iterator[tuple[str, str, str, str]]:
-    """(engine, file, "group", "alert" or "record", name) of everything that a file defines."""
-    where = place(engine, name)
-    for group in file.groups:
-        yield engine, where, "group", group.name
-    for rule in file.rules():
-        if isinstance(rule, Rule):
-            yield engine, where, "alert", rule.alert
-        elif where.startswith("rules/prometheus/"):  # recording rules of SLOs share names and differ in their labels
-            yield engine, where, "record", rule.record
-
-
-def place(engine: Engine, name: str) -> str:
-    """The source of a rule file that is rendered under this name, as messages name it."""
-    return f"rules/slos/{name.removeprefix('slos-')}" if name.startswith("slos-") else f"rules/{engine}/{name}"
-
-
-def _alert_problems(rule_set: RuleSet, runbooks: Path) -> Iterator[str]:
-    """Alerts without a runbook, and alerts of systems without a file, which drills and Grafana's folders would miss."""
-    known = tuple(rule_set.systems)
-    places = [(place("prometheus", name), file.alerts()) for name, file in rule_set.files.items()]
-    places += [(place("loki", name), file.alerts()) for name, file in rule_set.loki_files.items()]
-    for where, alerts in places:
-        for rule in alerts:
-            if rule.labels.system not in known:
-                yield (
-                    f"{where}: alert {rule.alert}: no system {rule.labels.system!r}; "
-                    f"{closest(rule.labels.system, known)}; a new one needs {systems.place(rule.labels.system)}"
-                )
-            if not (runbooks / f"{rule.alert}.md").is_file():
-                yield f"{where}: alert {rule.alert}: no runbook; write rules/{RUNBOOKS}/{rule.alert}.md"
 
 
 def _override_problems(alert: str, error: ValidationError) -> list[str]:

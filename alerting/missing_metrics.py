@@ -1,7 +1,8 @@
 """Generates AlertsOnMissingMetrics from the other rules: an alert that reads a nonexistent metric can never fire.
 
 It is one rule with one result per metric, so a stack can override it by name like any other alert. Only the metric's
-name counts: a label value may be absent while all is well (no 5xx yet), but a whole metric usually may not.
+name counts: a label value may be absent while all is well (no 5xx yet), but a whole metric usually may not. Alerts on
+log lines have one result per stream selector; see alerting.log_streams.
 """
 
 import re
@@ -10,6 +11,7 @@ from typing import Any, cast
 
 import promql_parser
 
+from alerting import log_streams
 from alerting.expressions import selectors
 from alerting.model import Annotations, Group, Labels, MetricRule, Metrics, RecordingRule, Rule, RuleFile, RuleSet
 
@@ -23,11 +25,13 @@ _OWN = re.compile(r"up|scrape_.+|ALERTS.*")
 # A metric may be absent this long while its exporter is upgraded. `absent` that holds for an hour is far cheaper than
 # reading an hour of samples of every series at each evaluation.
 _FOR = "1h"
+# Nobody logs at night, and what a selector found in the last hours shows that it is right.
+_QUIET = "1d"
 _INTERVAL = "1m"
 
 
 def extended(rule_set: RuleSet, *, disabled: Collection[str] = ()) -> RuleSet:
-    """The rule set with AlertsOnMissingMetrics for all its Prometheus alerts except the `disabled` ones.
+    """The rule set with AlertsOnMissingMetrics for all its alerts except the `disabled` ones.
 
     Rebuilds the alert if it is already there. Skips metrics that may be absent, and a system's only metric when no
     exporter is named for it, because nothing shows whether it should exist. Recorded series are replaced by the metrics
@@ -38,6 +42,10 @@ def extended(rule_set: RuleSet, *, disabled: Collection[str] = ()) -> RuleSet:
         branch
         for metric, alerts in readers.items()
         if metric not in metrics.absent and (branch := _branch(metric, alerts, readers, metrics))
+    ]
+    branches += [
+        _log_branch(lines, alerts, readers, rule_set)
+        for lines, alerts in log_streams.readers(rule_set, disabled).items()
     ]
     files = {name: file for name, file in rule_set.files.items() if name != FILE}
     if branches:
@@ -120,8 +128,24 @@ def _branch(metric: str, alerts: list[Rule], readers: _Readers, metrics: Metrics
     evidence = _evidence(metric, alerts, readers, metrics)
     if evidence is None:
         return None
+    return _labelled(f"absent({metric})", metric, alerts, evidence)
+
+
+def _log_branch(lines: str, alerts: Sequence[Rule], readers: _Readers, rule_set: RuleSet) -> str:
+    """A result while Loki finds no such lines, although a system whose alerts read them has metrics."""
+    systems = list(dict.fromkeys(alert.labels.system for alert in alerts))
+    evidence = " or ".join(
+        _others({system}, readers, rule_set.metrics) or f"({rule_set.systems[system].telemetry})" for system in systems
+    )
+    return _labelled(
+        log_streams.absent(lines, _QUIET), lines, alerts, f"({evidence})" if len(systems) > 1 else evidence
+    )
+
+
+def _labelled(absent: str, read: str, alerts: Sequence[Rule], evidence: str) -> str:
     named = ", ".join(alert.alert for alert in alerts)
-    labelled = f'label_replace(absent({metric}), "metric", "{metric}", "", "")'
+    text = read.replace("$", "$$").replace("\\", "\\\\").replace('"', '\\"')
+    labelled = f'label_replace({absent}, "metric", "{text}", "", "")'
     return f'label_replace({labelled}, "alerts", "{named}", "", "") and on () {evidence}'
 
 
@@ -130,13 +154,17 @@ def _evidence(metric: str, alerts: list[Rule], readers: _Readers, metrics: Metri
     if target := metrics.exporter(metric):
         matchers = ", ".join(f'{label}="{value}"' for label, value in target.items())
         return f"up{{{matchers}}} == 1"
-    systems = {alert.labels.system for alert in alerts}
+    return _others({alert.labels.system for alert in alerts}, readers, metrics, but=metric)
+
+
+def _others(systems: set[str], readers: _Readers, metrics: Metrics, *, but: str = "") -> str | None:
+    """A query for the metrics of these systems, except one; None if they have no other."""
     others = [
         other
         for other, users in readers.items()
         # Metrics of a separate exporter prove nothing about the system: a node exists without any service. Neither do
         # metrics that alerts of other systems read as well, because they may belong to those systems.
-        if other != metric and metrics.exporter(other) is None and {user.labels.system for user in users} <= systems
+        if other != but and metrics.exporter(other) is None and {user.labels.system for user in users} <= systems
     ]
     return f'{{__name__=~"{"|".join(others)}"}}' if others else None
 
@@ -148,9 +176,9 @@ def _rule(expression: str) -> Rule:
         for_=_FOR,
         labels=Labels(severity="warning", system="platform", team="platform", page="false", subject="missing-metrics"),
         annotations=Annotations(
-            summary="Alerts read {{ $labels.metric }}, which does not exist here",
-            description="No series of {{ $labels.metric }} for an hour (absent is {{ $value | humanize }}), although "
-            "what exposes it is there. These alerts cannot fire: {{ $labels.alerts }}.",
+            summary="Alerts read {{ $labels.metric }}, and find nothing",
+            description="For an hour {{ $labels.metric }} has found nothing (absent is {{ $value | humanize }}), "
+            "although what should have it is there. These alerts cannot fire: {{ $labels.alerts }}.",
             dashboard_url="/d/platform-alerting",
         ),
     )

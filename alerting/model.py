@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar, cast
 
 from pydantic import Discriminator, Field, Tag, ValidationInfo, field_validator
 
-from alerting import counting, expressions
+from alerting import counting, crowds, expressions
 from alerting.base import Name, NotNegative, Slug, Strict, Thresholds
 from alerting.durations import Duration, PositiveDuration
 from alerting.slos import Slo
@@ -24,7 +24,7 @@ class Labels(Strict):
     """The part of the system that is in trouble. A more severe alert mutes less severe alerts with the same subject."""
 
 
-RESERVED_LABELS = ("alertname", "alertstate", *Labels.model_fields, "slo")
+RESERVED_LABELS = ("alertname", "alertstate", *Labels.model_fields, "slo", crowds.LABEL)
 """Labels that rules set. A series that brings one of its own would look like a rule's, or end the rule's evaluation."""
 
 

@@ -43,6 +43,13 @@ class Slo(Strict):
     for the slow burn.
     """
 
+    @field_validator("description")
+    @classmethod
+    def _is_plain(cls, text: str) -> str:
+        if "{{" in text:
+            raise ValueError("must be plain text without {{, because it becomes part of a template")
+        return text
+
     @field_validator("objective")
     @classmethod
     def _leaves_a_budget(cls, value: float) -> float:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
-from alerting import missing_metrics
+from alerting import log_streams, missing_metrics
 from alerting.base import Document
 from alerting.missing_metrics import names
 from alerting.model import MetricRule, RuleFile, RuleSet
@@ -68,6 +68,7 @@ def restricted(files: Mapping[str, list[Document]], rule_set: RuleSet, stack: St
                 readers.setdefault(metric, []).append(owners[name])
     # A metric that one of them may read everywhere exists if it is anywhere.
     shared = {metric: () if () in found else sorted({*chain(*found)}) for metric, found in readers.items()}
+    shared[log_streams.RESULTS] = sorted({*stack.platform, *stack.drills})
     return {
         name: [
             group

@@ -14,21 +14,42 @@ from alerting.problems import RulesError, describe
 FOLDER = "systems"
 
 
+Pods = Annotated[int | None, Field(ge=1, le=150_000)]
+"""A number of pods, up to the most that Kubernetes runs in a cluster."""
+
+
 class Budget(Strict):
     """How many pods of one workload a node drain may take at once. It sets one of the two numbers."""
 
     namespace: Slug
     app: Slug
     """Value of app.kubernetes.io/name on its pods."""
-    min_available: Annotated[int | None, Field(ge=1, alias="minAvailable")] = None
+    min_available: Pods = Field(default=None, alias="minAvailable")
     """Pods that must keep running. A drain waits for ever while the workload has no more than these."""
-    max_unavailable: Annotated[int | None, Field(ge=1, alias="maxUnavailable")] = None
+    max_unavailable: Pods = Field(default=None, alias="maxUnavailable")
     """Pods that may be away. A workload with one pod loses it for the time of a restart."""
 
     @model_validator(mode="after")
     def _has_one_number(self) -> "Budget":
         if (self.min_available is None) == (self.max_unavailable is None):
             raise ValueError("must have either minAvailable or maxUnavailable")
+        return self
+
+
+class PageBudget(Strict):
+    """How often a system's alerts may wake somebody. A pull request shows what it does to it (ops/replay)."""
+
+    per_week: Annotated[float | None, Field(ge=0, alias="perWeek")] = None
+    """Pages in a week."""
+    per_week_at_night: Annotated[float | None, Field(ge=0, alias="perWeekAtNight")] = None
+    """Pages in the nights of a week."""
+    enforced: bool = False
+    """Whether a pull request that exceeds it, and needs more than its base, fails its check."""
+
+    @model_validator(mode="after")
+    def _has_a_limit(self) -> "PageBudget":
+        if self.per_week is None and self.per_week_at_night is None:
+            raise ValueError("must have perWeek or perWeekAtNight")
         return self
 
 
@@ -60,6 +81,8 @@ class System(Strict):
 
     A budget is created if its namespace is the simulator's or is listed in `serviceNamespaces`.
     """
+    page_budget: Annotated[PageBudget | None, Field(alias="pageBudget")] = None
+    """How often its alerts may wake somebody; by default nobody counts."""
     channels: dict[str, Any] = Field(default_factory=dict)
     """Channels of the system's own team, in the format of rules/routing.yaml."""
     routes: list[Any] = Field(default_factory=list)
@@ -88,6 +111,17 @@ def load(folder: Path) -> tuple[dict[str, System], list[str]]:
         except ValidationError as error:
             problems += describe(error, where)
     return found, [*problems, *_clashes(found)]
+
+
+def titles(folder: Path) -> dict[str, str]:
+    """Titles of the systems with a file in `folder`/systems by name; of one that is not valid, its name."""
+    found, _ = load(folder)
+    return {name: found[name].title if name in found else name for name in names(folder)}
+
+
+def names(folder: Path) -> tuple[str, ...]:
+    """Names of the systems that have a file, valid or not."""
+    return tuple(file.stem for file in sorted((folder / FOLDER).glob("*.yaml")))
 
 
 def place(system: str) -> str:

@@ -9,8 +9,8 @@ from bootstrap.settings import BootstrapSettings
 Document = dict[str, Any]
 
 _FOLDER = ROOT / "docs" / "iam"
-# Placeholders for the account and the bucket in the policies of docs/iam.
-_ACCOUNT, _BUCKET = "111122223333", "example-pulumi-state"
+# Placeholders for the account, the bucket and the stack in the policies of docs/iam.
+_ACCOUNT, _BUCKET, _STACK = "111122223333", "example-pulumi-state", "example-stack"
 _STATE, _STATE_KEY, _ROLES = "State", "StateKey", "Roles"
 # Whoever may give rights to a role, or remove its boundary, must leave the role bounded.
 _BOUNDED = (
@@ -29,7 +29,7 @@ def state_alias(stack: str) -> str:
 
 def read_rights(settings: BootstrapSettings, bucket_key_arn: str, stack: str) -> Document:
     """Rights of previews and of the search for drift."""
-    document = _document("read", settings)
+    document = _document("read", settings, stack)
     listing = _allow("StateList", ["s3:ListBucket"], [settings.bucket_arn])
     statements = [_for_stack(one, settings, stack) for one in document["Statement"]]
     return {**document, "Statement": [*statements, listing, _bucket_key(bucket_key_arn, "Decrypt")]}
@@ -37,7 +37,7 @@ def read_rights(settings: BootstrapSettings, bucket_key_arn: str, stack: str) ->
 
 def write_rights(settings: BootstrapSettings, bucket_key_arn: str, stack: str, boundary_arn: str) -> Document:
     """Rights of deployments, besides read_rights. The roles that they create must have the boundary."""
-    document = _document("write", settings)
+    document = _document("write", settings, stack)
     statements: list[Document] = []
     for one in document["Statement"]:
         statements += _bounded(one, boundary_arn) if one["Sid"] == _ROLES else [_for_stack(one, settings, stack)]
@@ -121,8 +121,9 @@ def trust(provider_arn: str, repository: str, environment: str) -> Document:
     }
 
 
-def _document(name: str, settings: BootstrapSettings) -> Document:
+def _document(name: str, settings: BootstrapSettings, stack: str) -> Document:
     text = (_FOLDER / f"{name}.json").read_text().replace("arn:aws:", f"arn:{settings.partition}:")
+    text = text.replace(_STACK, stack)
     return json.loads(text.replace(_ACCOUNT, settings.account_id).replace(_BUCKET, settings.state_bucket))
 
 

@@ -3,6 +3,8 @@
 import pulumi
 import pulumi_aws as aws
 
+from components.eks import private_bucket
+
 # Long enough to find out that a state is wrong, and to go back to an earlier one.
 _DAYS = 365
 
@@ -26,35 +28,13 @@ class StateBucket(pulumi.ComponentResource):
             opts=kept,
         )
         bucket = aws.s3.Bucket(f"{name}-bucket", bucket=bucket_name, opts=kept)
-        closed = aws.s3.BucketPublicAccessBlock(
-            f"{name}-public-access",
-            bucket=bucket.bucket,
-            block_public_acls=True,
-            block_public_policy=True,
-            ignore_public_acls=True,
-            restrict_public_buckets=True,
-            opts=child,
-        )
+        private = private_bucket.private(name, bucket, key.arn, child)
         ready = [
-            closed,
+            *private,
             aws.s3.BucketVersioning(
                 f"{name}-versions",
                 bucket=bucket.bucket,
                 versioning_configuration={"status": "Enabled"},
-                opts=child,
-            ),
-            aws.s3.BucketServerSideEncryptionConfiguration(
-                f"{name}-encryption",
-                bucket=bucket.bucket,
-                rules=[
-                    {
-                        "apply_server_side_encryption_by_default": {
-                            "sse_algorithm": "aws:kms",
-                            "kms_master_key_id": key.arn,
-                        },
-                        "bucket_key_enabled": True,
-                    }
-                ],
                 opts=child,
             ),
             aws.s3.BucketLifecycleConfiguration(
@@ -70,30 +50,12 @@ class StateBucket(pulumi.ComponentResource):
                 ],
                 opts=child,
             ),
-            aws.s3.BucketPolicy(
-                f"{name}-policy",
-                bucket=bucket.bucket,
-                policy=pulumi.Output.json_dumps(bucket.arn.apply(_tls_only)),
-                # S3 rejects a policy while it changes the public access block.
-                opts=pulumi.ResourceOptions(parent=self, depends_on=[closed]),
-            ),
+            private_bucket.bucket_policy(name, bucket, bucket.arn.apply(_policy), private[0], child),
         ]
         self.name = pulumi.Output.all(bucket.bucket, *(one.id for one in ready)).apply(lambda known: known[0])
         self.key_arn = key.arn
         self.register_outputs({"name": self.name, "key_arn": self.key_arn})
 
 
-def _tls_only(bucket_arn: str) -> dict[str, object]:
-    return {
-        "Version": "2012-10-17",
-        "Statement": [
-            {
-                "Sid": "PlainText",
-                "Effect": "Deny",
-                "Principal": "*",
-                "Action": ["s3:*"],
-                "Resource": [bucket_arn, f"{bucket_arn}/*"],
-                "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-            }
-        ],
-    }
+def _policy(bucket_arn: str) -> dict[str, object]:
+    return {"Version": "2012-10-17", "Statement": [private_bucket.tls_only(bucket_arn)]}

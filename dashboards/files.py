@@ -10,7 +10,7 @@ from typing import Any, cast
 from alerting import systems as system_files
 from alerting.files import RULES, read_text, strays
 from alerting.problems import RulesError, closest
-from alerting.systems import System
+from dashboards import panel_checks
 
 FOLDER = Path(__file__).resolve().parent / "rendered"
 LISTED = "observability"
@@ -61,26 +61,27 @@ class DashboardFile:
 
 
 def load(
-    data_sources: Collection[str], folder: Path = FOLDER, systems: Mapping[str, System] | None = None
+    data_sources: Collection[str], folder: Path = FOLDER, titles: Mapping[str, str] | None = None
 ) -> tuple[DashboardFile, ...]:
     """Every dashboard in `folder`, by file name. Raises DashboardsError with every problem found.
 
-    Exactly one tag of a dashboard must name its system, from `systems` (default: rules/systems). Its data sources must
-    be uids in `data_sources` or variables that it defines itself.
+    Exactly one tag of a dashboard must name its system, from `titles`: system -> title of its folder (default: those in
+    rules/systems). Its data sources must be uids in `data_sources` or variables that it defines itself.
     """
-    known = system_files.load(RULES)[0] if systems is None else systems
+    known = system_files.titles(RULES) if titles is None else titles
     problems = list(strays(folder, "dashboards/rendered", ".json"))
     found: list[DashboardFile] = []
     owners: dict[str, str] = {}
+    documents: dict[str, dict[str, Any]] = {}
     for file in sorted(folder.glob("*.json")):
         where = f"dashboards/rendered/{file.name}"
         try:
             text = read_text(file, where)
-            document: Any = json.loads(text)
+            document: Any = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
         except RulesError as error:
             problems += error.problems
             continue
-        except ValueError as error:
+        except (RecursionError, ValueError) as error:
             problems.append(f"{where}: not valid JSON: {error}")
             continue
         if not isinstance(document, dict):
@@ -88,27 +89,42 @@ def load(
             continue
         dashboard = cast(dict[str, Any], document)
         wrong = [*_identity_problems(dashboard, known), *_source_problems(dashboard, data_sources)]
+        wrong += panel_checks.problems(dashboard, _plugins(dashboard))
         uid = str(dashboard.get("uid"))
         if uid in owners:
             wrong.append(f"uid: {uid!r} is taken by {owners[uid]}; every dashboard needs its own")
         owners.setdefault(uid, where)
+        documents[where] = dashboard
         problems += [f"{where}: {problem}" for problem in wrong]
         if not wrong:
             (system,) = _systems(dashboard, known)
-            title = known[system].title
             item = DashboardFile(
                 uid=uid,
                 title=dashboard["title"],
                 system=system,
-                folder=title,
+                folder=known[system],
                 file=where,
                 text=text,
                 tags=_tags(dashboard),
             )
             found.append(item)
+    for where, dashboard in documents.items():
+        problems += (f"{where}: {problem}" for problem in panel_checks.links(dashboard, owners))
     if problems:
         raise DashboardsError(problems)
     return tuple(found)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    document = dict(pairs)
+    if len(document) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise ValueError(f"key {next(key for key in keys if keys.count(key) > 1)!r} appears twice")
+    return document
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
 
 
 def missing(dashboards: Sequence[DashboardFile], linked: Mapping[str, str]) -> Iterator[str]:
@@ -137,11 +153,11 @@ def _tags(dashboard: dict[str, Any]) -> tuple[str, ...]:
     return tuple(str(tag) for tag in cast(list[Any], tags)) if isinstance(tags, list) else ()
 
 
-def _systems(dashboard: dict[str, Any], systems: Mapping[str, System]) -> list[str]:
+def _systems(dashboard: dict[str, Any], systems: Collection[str]) -> list[str]:
     return [tag for tag in _tags(dashboard) if tag in systems]
 
 
-def _identity_problems(dashboard: dict[str, Any], systems: Mapping[str, System]) -> Iterator[str]:
+def _identity_problems(dashboard: dict[str, Any], systems: Collection[str]) -> Iterator[str]:
     uid, title = dashboard.get("uid"), dashboard.get("title")
     if not isinstance(uid, str) or not _UID.fullmatch(uid):
         shown = "missing" if uid is None else f"{json.dumps(uid)} is not allowed"
@@ -169,7 +185,16 @@ def _source_problems(dashboard: dict[str, Any], data_sources: Collection[str]) -
 def _variables(dashboard: dict[str, Any]) -> list[dict[str, Any]]:
     templating = dashboard.get("templating")
     items: Any = cast(dict[str, Any], templating).get("list") if isinstance(templating, dict) else None
-    return cast(list[dict[str, Any]], items) if isinstance(items, list) else []
+    found = cast(list[Any], items) if isinstance(items, list) else []
+    return [cast(dict[str, Any], item) for item in found if isinstance(item, dict)]
+
+
+def _plugins(dashboard: dict[str, Any]) -> dict[str, str]:
+    """Variable -> plugin of the data source that it stands for; empty for variables of other kinds."""
+    return {
+        str(item.get("name")): str(item.get("query")) if item.get("type") == "datasource" else ""
+        for item in _variables(dashboard)
+    }
 
 
 def _preselected(dashboard: dict[str, Any]) -> Iterator[tuple[str, str]]:

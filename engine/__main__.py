@@ -1,6 +1,7 @@
 """Command line of the engine: `python -m engine --help`. The Makefile calls it.
 
-The stack `local` runs in the cluster of this checkout, which `up` starts, or in the one that KUBE_CONTEXT names.
+The stack `local` runs in the cluster of this checkout, which `up` chooses and starts, or in the one that KUBE_CONTEXT
+names.
 """
 
 import json
@@ -14,15 +15,14 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from engine import actions, rule_checks
+from engine import actions, host_tools, rule_checks
 from engine.events import Summary
-from local import cluster, node_process, toolchain
+from local import choice, node_process
 from local.errors import LocalError, run_command_line
+from local.progress import say, step
 from settings import stack_files
 
 LOCAL = "local"
-TOOLS = ["pulumi", "pulumi-resource-kubernetes", "kubectl"]
-"""Programs that a stack on any cluster needs."""
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 _Stack = Annotated[str, typer.Option("--stack", help="Stack, as in Pulumi.<stack>.yaml.")]
@@ -37,7 +37,8 @@ def up(stack: _Stack = LOCAL, expect_no_changes: _NoChanges = False) -> None:
     _start_cluster(stack)
     _check_rules(stack)
     workspace = actions.workspace(stack)
-    summary = actions.up(workspace, expect_no_changes=expect_no_changes)
+    with step(f"engine: preview and up of stack {stack}"):
+        summary = actions.up(workspace, expect_no_changes=expect_no_changes)
     _print_endpoints(actions.outputs(workspace).get("endpoints") or {})
     print(f"{summary}; {time.monotonic() - started:.0f} s in all")
 
@@ -54,9 +55,9 @@ def preview(
     if offline:
         _print_summary(actions.preview(actions.offline_workspace(stack)))
         return
-    if stack == LOCAL and not os.environ.get("KUBE_CONTEXT") and node_process.current() is None:
+    if stack == LOCAL and not os.environ.get("KUBE_CONTEXT") and not _has_cluster():
         raise LocalError("there is no cluster to compare with; start one by `make up`, or set KUBE_CONTEXT to yours")
-    toolchain.ensure(TOOLS)
+    host_tools.ensure()
     _print_summary(actions.preview(actions.workspace(stack), expect_no_changes=expect_no_changes))
 
 
@@ -82,7 +83,7 @@ def down() -> None:
         actions.destroy(workspace)
         shutil.rmtree(workspace.state)
     else:
-        cluster.down()
+        choice.down()
 
 
 @app.command()
@@ -99,6 +100,10 @@ def _require(stack: str) -> None:
     known = stack_files.names()
     if stack not in known:
         raise LocalError(f"unknown stack {stack!r}; there are: {', '.join(known)}")
+
+
+def _has_cluster() -> bool:
+    return choice.existing() not in ("", choice.EMBEDDED) or node_process.current() is not None
 
 
 def _check_rules(stack: str) -> None:
@@ -118,16 +123,18 @@ def _check_rules(stack: str) -> None:
 
 def _start_cluster(stack: str) -> None:
     if stack != LOCAL:
-        toolchain.ensure(TOOLS)
-    elif os.environ.get("KUBE_CONTEXT"):
-        toolchain.ensure(TOOLS)
-        if not os.environ.get("SIMULATOR_IMAGE"):
-            print(
-                "simulator and receiver are left out; to include them, build simulator/Dockerfile, push the image, "
-                "and set SIMULATOR_IMAGE"
-            )
-    else:
-        cluster.up()
+        host_tools.ensure()
+        return
+    chosen = choice.choose()
+    say(str(chosen))
+    if chosen.pulls:
+        host_tools.ensure()
+    choice.up(chosen)
+    if not chosen.maker and not os.environ.get("SIMULATOR_IMAGE"):
+        print(
+            "simulator and receiver are left out; to include them, run `make simulator-image PUSH=registry/name`, "
+            "and set SIMULATOR_IMAGE"
+        )
 
 
 def _print_endpoints(endpoints: dict[str, dict[str, Any]]) -> None:

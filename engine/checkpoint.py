@@ -1,4 +1,4 @@
-"""Repairs the files of a state that an engine was killed while it wrote them."""
+"""Repairs the files of a state that were cut: by the end of an engine, or by a full disk."""
 
 import json
 import shutil
@@ -17,6 +17,16 @@ def repair(checkpoint: Path) -> None:
     before = checkpoint.with_name(checkpoint.name + ".bak")
     if not _is_json(checkpoint) and _is_json(before):
         shutil.copyfile(before, checkpoint)
+
+
+def tidy(backend: Path, home: Path) -> None:
+    """Remove what a full disk leaves: empty files, and files of the engine's home that are cut.
+
+    The engine writes them again. A checkpoint is more than that: see `repair`, which comes first.
+    """
+    for file in [*backend.rglob("*"), *home.glob("workspaces/*")]:
+        if file.is_file() and (file.stat().st_size == 0 or (file.parent.name == "workspaces" and not _is_json(file))):
+            file.unlink()
 
 
 def _is_json(file: Path) -> bool:

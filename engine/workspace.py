@@ -21,11 +21,12 @@ import yaml
 
 from engine import checkpoint, offline
 from engine.stand_ins.grafana.files import FILES_VARIABLE
-from local import grafana_home
+from local import choice, image_registry
 from local.errors import LocalError
 from local.paths import KUBECONFIG, OTHER_STACKS, ROOT, STATE
 from local.toolchain import tool
 from settings import stack_files
+from settings.images import ALL
 from settings.stack_files import StackFileError
 
 PROVIDERS = ROOT / "engine" / "stand_ins"
@@ -45,7 +46,7 @@ class Workspace:
     """One stack on this machine. Keys of `config` include their prefix, as in `observability:kubeContext`."""
 
     stack: str
-    config: Mapping[str, str] = field(default_factory=dict[str, str])
+    config: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """Values that override those of the stack file."""
     root: Path = ROOT
     """Folder of the program."""
@@ -101,18 +102,19 @@ class Workspace:
         # The engine uses this analyzer only if no language host is installed, which would start policy packs itself.
         analyzers = [{"name": "policy-python", "path": str(ANALYZERS)}]
         project["plugins"] = {"providers": plugins, "analyzers": analyzers}
+        declared: Document = project.get("config") or {}
+        # Without types, and without required keys: of those, the engine reports the first problem only, in words that
+        # name neither the value nor what is allowed. The program reports all together.
+        project["config"] = {key: value for key, value in declared.items() if _has(value, "value")}
         _write(self.folder / "Pulumi.yaml", project)
-        self._render_stack()
+        self._render_stack({key: value["default"] for key, value in declared.items() if _has(value, "default")})
         return official
 
     def setting(self, key: str) -> str:
-        """A setting of the rendered stack, or its default, as text; empty if it has neither."""
-        value = (_read(self.stack_file).get("config") or {}).get(f"{self.project}:{key}")
-        if value is None:
-            value = ((_read(self.root / "Pulumi.yaml").get("config") or {}).get(key) or {}).get("default", "")
-        return str(value).lower() if isinstance(value, bool) else str(value)
+        """A setting of the rendered stack as text; empty if it has none."""
+        return str((_read(self.stack_file).get("config") or {}).get(f"{self.project}:{key}", ""))
 
-    def _render_stack(self) -> None:
+    def _render_stack(self, defaults: Document) -> None:
         source = self.root / f"Pulumi.{self.stack}.yaml"
         rendered = _read(source)
         rendered = offline.readable(rendered) if self.offline else rendered
@@ -124,8 +126,10 @@ class Workspace:
         if _SECRETS_PROVIDER not in rendered and _SALT not in rendered and _SALT in before:
             rendered[_SALT] = before[_SALT]
         offline_config = offline.CONFIG if self.offline else {}
-        config: Document = {**(rendered.get("config") or {}), **self.config, **offline_config}
-        _write(self.stack_file, {**rendered, "config": config})
+        written: Document = {**defaults, **(rendered.get("config") or {})}
+        keyed = {key if ":" in str(key) else f"{self.project}:{key}": value for key, value in written.items()}
+        texts = {key: value if _has(value, "secure") else stack_files.as_text(value) for key, value in keyed.items()}
+        _write(self.stack_file, {**rendered, "config": {**texts, **self.config, **offline_config}})
 
     def environment(self) -> dict[str, str]:
         """Environment variables of the engine and its plugins, besides those of this process."""
@@ -155,19 +159,23 @@ class Workspace:
         return sorted((self.backend / ".pulumi" / "locks" / "organization" / self.project / self.stack).glob("*.json"))
 
     def release_stale_locks(self) -> bool:
-        """Remove the locks of killed runs; returns whether there were any. Raises LocalError while a run is alive."""
+        """Remove the locks of killed runs; returns whether there were any. Raises LocalError while a run is alive.
+
+        Files that were cut are repaired: those of a killed run, and those of a run on a full disk.
+        """
         found = self.locks()
         for path in found:
-            holder = json.loads(path.read_text())
-            if holder["hostname"] != socket.gethostname() or _is_pulumi(int(holder["pid"])):
+            holder = _holder(path)
+            if holder and (holder["hostname"] != socket.gethostname() or _is_pulumi(int(holder["pid"]))):
                 raise LocalError(
                     f"stack {self.stack} is in use by process {holder['pid']} of {holder['username']}@"
                     f"{holder['hostname']} since {holder['timestamp']}; wait for it or end it, then try again"
                 )
             path.unlink()
             path.with_name(path.name + ".attrs").unlink(missing_ok=True)
-        if found:
-            checkpoint.repair(self.backend / ".pulumi" / "stacks" / self.project / f"{self.stack}.json")
+        kept = self.backend / ".pulumi" / "stacks" / self.project / f"{self.stack}.json"
+        checkpoint.repair(kept)
+        checkpoint.tidy(self.backend / ".pulumi", self.state / "pulumi-home")
         return bool(found)
 
     def _home(self) -> Path:
@@ -179,18 +187,21 @@ class Workspace:
         return home
 
 
-def machine_config(stack: str, root: Path = ROOT) -> dict[str, str]:
+def machine_config(stack: str, root: Path = ROOT) -> Document:
     """Settings that depend on this machine: KUBE_CONTEXT replaces the embedded cluster if the stack uses that one.
 
     The simulator's image is in no registry, so on another cluster it runs only if SIMULATOR_IMAGE names an image. The
-    embedded cluster cannot pull Grafana's image, so Grafana runs there only if GRAFANA_HOME provides its files.
+    embedded cluster's node pulls no images, so Grafana runs there only if this machine could pull its image, or
+    GRAFANA_HOME provides its files. A cluster in Docker needs no other values than the embedded one.
     """
     context = os.environ.get("KUBE_CONTEXT", "")
     if not _names_embedded(stack, root):
         return {}
     if not context:
         known = "grafana" in (_read(root / "Pulumi.yaml").get("config") or {})
-        return {"observability:grafana": str(grafana_home.available()).lower()} if known else {}
+        registry = image_registry.recorded()
+        pulled = {"observability:imageRegistry": {ALL: registry}} if registry else {}
+        return {"observability:grafana": str(choice.runs_grafana()).lower(), **pulled} if known else {}
     image = os.environ.get("SIMULATOR_IMAGE", "")
     return {
         "observability:clusterName": re.sub(r"[^A-Za-z0-9_.-]+", "-", context).strip("-._")[:100] or "cluster",
@@ -232,11 +243,25 @@ def _has_passphrase() -> bool:
 
 
 def _ensure_passphrase(path: Path) -> None:
-    """Create a file with a random passphrase, readable only for this user, unless it exists."""
-    if not path.exists():
+    """Create a file with a random passphrase, readable only for this user, unless it exists.
+
+    It is whole or absent: an empty one, as a full disk leaves it, would encrypt the secrets with nothing.
+    """
+    if not path.exists() or path.stat().st_size == 0:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch(mode=0o600)
-        path.write_text(secrets.token_urlsafe(32))
+        whole = path.with_suffix(".new")
+        whole.unlink(missing_ok=True)
+        whole.touch(mode=0o600)
+        whole.write_text(secrets.token_urlsafe(32))
+        whole.replace(path)
+
+
+def _holder(lock: Path) -> Document | None:
+    """Who holds a lock; None if that was not written, because the disk was full."""
+    try:
+        return json.loads(lock.read_text())
+    except ValueError:
+        return None
 
 
 def _is_pulumi(pid: int) -> bool:
@@ -252,6 +277,10 @@ def _read(path: Path) -> Document:
         return stack_files.document(path)
     except StackFileError as error:
         raise LocalError(str(error)) from error
+
+
+def _has(value: object, key: str) -> bool:
+    return isinstance(value, dict) and key in value
 
 
 def _write(path: Path, content: Document) -> None:

@@ -5,25 +5,28 @@ from typing import Annotated
 
 import typer
 
-from local import cluster, toolchain
+from local import choice, image_registry, simulator_image, toolchain
 from local.errors import run_command_line
 from local.paths import KUBECONFIG
+from local.progress import say
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-cluster_app = typer.Typer(no_args_is_help=True, help="Manage the one-node Kubernetes of this checkout.")
+cluster_app = typer.Typer(no_args_is_help=True, help="Manage the Kubernetes of this checkout.")
 app.add_typer(cluster_app, name="cluster")
 
 
 @cluster_app.command("up")
 def cluster_up() -> None:
-    """Start the cluster; does nothing if it runs."""
-    cluster.up()
+    """Start the cluster that `make up` would choose; does nothing if it runs."""
+    chosen = choice.choose()
+    say(str(chosen))
+    choice.up(chosen)
 
 
 @cluster_app.command("down")
 def cluster_down() -> None:
     """Remove the cluster and everything else that this checkout created, except the tool cache."""
-    cluster.down()
+    choice.down()
 
 
 @app.command("toolchain")
@@ -32,6 +35,23 @@ def toolchain_command(names: Annotated[list[str] | None, typer.Argument()] = Non
     toolchain.ensure(names or None)
     for name in names or sorted(program for module in toolchain.MODULES for program in module.programs):
         print(f"{name}\t{toolchain.tool(name)}")
+
+
+@app.command("simulator-image")
+def simulator_image_command(
+    push: Annotated[str, typer.Option(help="Registry and name, such as registry.example.com/team/simulator.")],
+) -> None:
+    """Make the image of the simulator and the receiver, and push it to a registry."""
+    reference = simulator_image.push(push)
+    print(f"pushed; to use it: SIMULATOR_IMAGE={reference} KUBE_CONTEXT=name make up")
+
+
+@app.command("fill-registry")
+def fill_registry(
+    registry: Annotated[str, typer.Argument(help="Registry, and a folder in it, such as 127.0.0.1:5000/mirror.")],
+) -> None:
+    """Push all images of the embedded cluster to a registry, from which another one can start without a build."""
+    image_registry.fill(registry)
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})

@@ -6,15 +6,15 @@ import platform
 import re
 import shutil
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from local import debian, images, node_process, toolchain
+from local import debian, grafana_pull, image_registry, images, node_process, toolchain
 from local.errors import LocalError
 from local.node_process import NODE_ROOT, Node
 from local.paths import KUBECONFIG, OTHER_STACKS, ROOT, STATE, cache
+from local.progress import say, step
 from settings import versions
 
 PACKAGES = (
@@ -37,36 +37,54 @@ def up() -> None:
 
     Raises LocalError, with an alternative, if this machine cannot run it.
     """
-    _check_machine()
-    toolchain.ensure()
+    registry = image_registry.used()
+    _check_machine(builds=not registry)
+    if not registry:
+        toolchain.ensure()
     STATE.mkdir(exist_ok=True)
     node = node_process.current()
     if not _READY.exists():
         down()
         STATE.mkdir(exist_ok=True)
-        node = _create()
+        image_registry.remember(registry)
+        node = _create(registry)
     elif node is None:
-        _say("cluster: starting the node again")
+        say("cluster: starting the node again")
         node = node_process.start()
     _wait_for(lambda: _healthy(node), "containerd", 30)
-    for reference in images.ensure(node):
-        _say(f"cluster: image {reference}")
+    if registry:
+        image_registry.connect(node, registry)
+    else:
+        for reference in images.ensure(node, grafana_pull.archive()):
+            say(f"cluster: image {reference}")
     if not _READY.exists():
+        if registry:
+            image_registry.unpack_programs(node, registry)
         _initialise(node)
     _wait_for(_api_ready, "the API server", 120)
     _storage()
     _wait_for(_system_ready, "the node and cluster DNS", 180)
     if not _READY.exists():
         _READY.touch()
-        _say(f"cluster: Kubernetes {versions.KUBERNETES} is ready, {KUBECONFIG.relative_to(ROOT)}")
+        say(f"cluster: Kubernetes {versions.KUBERNETES} is ready, {KUBECONFIG.relative_to(ROOT)}")
 
 
 def down() -> None:
-    """End the cluster and remove everything that belongs to it. Safe to repeat.
+    """End the cluster and remove everything that belongs to it. Safe to repeat."""
+    node_process.stop()
+    forget()
+
+
+def exists() -> bool:
+    """Whether this checkout has an embedded cluster, running or not."""
+    return NODE_ROOT.exists()
+
+
+def forget() -> None:
+    """Remove this checkout's state. Safe to repeat.
 
     Keeps the engine's state of stacks on other clusters, because it is needed to remove them there.
     """
-    node_process.stop()
     if not STATE.exists():
         return
     keep_other_stacks = OTHER_STACKS.exists() and any(OTHER_STACKS.iterdir())
@@ -81,23 +99,23 @@ def down() -> None:
         STATE.rmdir()
 
 
-def _check_machine() -> None:
+def _check_machine(*, builds: bool) -> None:
     instead = "Use your own cluster instead: KUBE_CONTEXT=name make up"
     if platform.system() != "Linux":
         raise LocalError(f"the embedded cluster runs on Linux only; this is {platform.system()}. {instead}")
     if os.geteuid() != 0:
         raise LocalError(f"the embedded cluster needs root (it creates namespaces, mounts and cgroups). {instead}")
-    building = bool(toolchain.missing())
+    building = builds and bool(toolchain.missing())
     for folder, needed in ((cache(), _FREE_TO_BUILD_GIB if building else 1), (ROOT, _FREE_TO_RUN_GIB)):
         free = shutil.disk_usage(folder).free / 2**30
         if free < needed:
             raise LocalError(f"disk nearly full: {folder} has {free:.1f} GiB free, {needed} GiB are needed")
 
 
-def _create() -> Node:
-    _say("cluster: creating the node")
+def _create(registry: str) -> Node:
+    say("cluster: creating the node")
     shutil.copytree(debian.root("node", PACKAGES), NODE_ROOT, symlinks=True)
-    for name in ("kubelet", "kubeadm", "kubectl", "kube-proxy", "kube-router"):
+    for name in () if registry else image_registry.PROGRAMS:
         target = NODE_ROOT / "usr/local/bin" / name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(toolchain.built(name), target)
@@ -106,7 +124,8 @@ def _create() -> Node:
     shutil.copytree(source / "service", etc / "node")
     for folder in ("etc/containerd", "etc/cni/net.d", "var/lib", "var/tmp", "var/log", "opt"):
         (NODE_ROOT / folder).mkdir(parents=True, exist_ok=True)
-    (etc / "containerd/config.toml").write_text(_rendered(source / "containerd.toml", PAUSE=versions.PAUSE))
+    pause = image_registry.reference(f"registry.k8s.io/pause:{versions.PAUSE}", registry)
+    (etc / "containerd/config.toml").write_text(_rendered(source / "containerd.toml", PAUSE=pause))
     network = pod_network((source / "bridge.conflist").read_text(), ipv6=IPV6.is_dir())
     (etc / "cni/net.d/10-bridge.conflist").write_text(network)
     for name in ("passwd", "group"):
@@ -119,6 +138,7 @@ def _create() -> Node:
         source / "kubeadm.yaml",
         NODE_ADDRESS=node.address,
         KUBERNETES=versions.KUBERNETES,
+        IMAGES=pause.rpartition("/")[0],
         COREDNS=versions.COREDNS,
         ETCD=versions.ETCD,
         CGROUP=node.cgroup,
@@ -135,12 +155,12 @@ def pod_network(template: str, *, ipv6: bool) -> str:
 
 
 def _initialise(node: Node) -> None:
-    _say("cluster: kubeadm init")
-    node.run(
-        *("kubeadm", "init", "--config=/etc/kubeadm.yaml", "--ignore-preflight-errors=all"),
-        # kube-proxy and the NetworkPolicy controller run as services of the node, not as pods.
-        "--skip-phases=preflight,addon/kube-proxy,show-join-command",
-    )
+    with step("cluster: kubeadm init"):
+        node.run(
+            *("kubeadm", "init", "--config=/etc/kubeadm.yaml", "--ignore-preflight-errors=all"),
+            # kube-proxy and the NetworkPolicy controller run as services of the node, not as pods.
+            "--skip-phases=preflight,addon/kube-proxy,show-join-command",
+        )
     shutil.copy2(NODE_ROOT / "etc/kubernetes/admin.conf", KUBECONFIG)
     KUBECONFIG.chmod(0o600)
     # One node needs only one DNS server; this leaves more of the CPU for the platform.
@@ -162,7 +182,8 @@ def _storage() -> None:
         folder.mkdir(parents=True, exist_ok=True)
         manifests.append(_volume(name, f"/var/lib/volumes/{number:02d}"))
     if len(manifests) > 1:
-        _kubectl("apply", "--filename=-", stdin="\n---\n".join(json.dumps(manifest) for manifest in manifests))
+        # A list, because kubectl before 1.33 reads no second document after one of JSON.
+        _kubectl("apply", "--filename=-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": manifests}))
 
 
 _STORAGE_CLASS: dict[str, object] = {
@@ -236,7 +257,3 @@ def _wait_for(condition: Callable[[], bool], what: str, seconds: float) -> None:
 
 def _rendered(template: Path, **values: str) -> str:
     return re.sub(r"@([A-Z_]+)@", lambda match: values[match[1]], template.read_text())
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)

@@ -32,7 +32,7 @@ def root(name: str, packages: tuple[str, ...]) -> Path:
 
     Raises LocalError if the host has no apt or a package cannot be downloaded.
     """
-    if not shutil.which("apt-get") or not shutil.which("dpkg-deb"):
+    if not available():
         raise LocalError(
             "the embedded cluster is made from Debian packages and this system has no apt-get; "
             "use your own cluster instead: KUBE_CONTEXT=name make up"
@@ -46,6 +46,11 @@ def root(name: str, packages: tuple[str, ...]) -> Path:
             _unpack(_download(Path(scratch), wanted), Path(scratch) / "root")
             (Path(scratch) / "root").rename(target)
     return target
+
+
+def available() -> bool:
+    """Whether this system can download and unpack Debian packages."""
+    return all(shutil.which(program) for program in ("apt-get", "dpkg-deb"))
 
 
 def _release() -> str:

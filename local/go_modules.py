@@ -204,11 +204,28 @@ MODULES = (
         cpu_seconds=19,
     ),
     GoModule(
+        folder="pint",
+        path="github.com/cloudflare/pint",
+        version=f"v{versions.PINT}",
+        packages=("cmd/pint",),
+        ldflags=f"-X main.version={versions.PINT}",
+        cpu_seconds=150,
+        cluster=False,
+    ),
+    GoModule(
         folder="actionlint",
         path="github.com/rhysd/actionlint",
         version=f"v{versions.ACTIONLINT}",
         packages=("cmd/actionlint",),
         cpu_seconds=10,
+        cluster=False,
+    ),
+    GoModule(
+        folder="crane",
+        path="github.com/google/go-containerregistry",
+        version=f"v{versions.CRANE}",
+        packages=("cmd/crane",),
+        cpu_seconds=60,  # estimated; 9 s with a filled build cache
         cluster=False,
     ),
     GoModule(

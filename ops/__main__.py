@@ -8,6 +8,7 @@ import structlog
 import typer
 
 from local.errors import LocalError
+from ops.attack.command import attack
 from ops.bench import bench
 from ops.capacity.command import cost
 from ops.deploy_dashboards import deploy_dashboards
@@ -18,17 +19,20 @@ from ops.errors import OpsError, UsageError
 from ops.open_endpoints import open_endpoints
 from ops.queries.check_queries import check_queries
 from ops.replay.command import replay
+from ops.replay.incident_command import capture
 from ops.review.command import preview_summary
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.command("fire-alerts")(fire_alerts)
 app.command("kill-drill")(kill_drill)
+app.command("attack")(attack)
 app.command("open")(open_endpoints)
 app.command("bench")(bench)
 app.command("check-queries")(check_queries)
 app.command("deploy-dashboards")(deploy_dashboards)
 app.command("preview-summary")(preview_summary)
 app.command("replay")(replay)
+app.command("capture")(capture)
 app.command("cost")(cost)
 app.command("drift")(drift)
 
@@ -51,6 +55,11 @@ def main() -> None:
         sys.exit(2)
     except (OpsError, LocalError) as error:
         print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)
         sys.exit(1)
 
 

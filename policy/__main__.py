@@ -8,4 +8,7 @@ sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from policy.pack import serve  # noqa: E402 (after the path)
 
-serve()
+try:
+    serve()
+except ValueError as error:  # exceptions.yaml
+    sys.exit(f"error: {error}")

@@ -39,19 +39,35 @@ class Exemption:
 
 def load(path: Path = FILE, *, rules: Sequence[str]) -> list[Exemption]:
     """Reads the list at `path`. Raises ValueError with all problems, such as unknown rules, missing keys or reasons."""
-    entries = cast(list[dict[str, Any]], yaml.safe_load(path.read_text()) or [])
+    try:
+        document: object = yaml.safe_load(path.read_text(encoding="utf-8")) or []
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ValueError(f"{path.name}: cannot be read: {' '.join(str(error).split())}") from error
+    if not isinstance(document, list):
+        raise ValueError(f"{path.name}: must be a list of exceptions")  # noqa: TRY004 -- a problem of the file
+    entries = cast(list[object], document)
     problems = [
         f"{path.name}[{number}]: {problem}" for number, entry in enumerate(entries) for problem in _check(entry, rules)
     ]
     if problems:
         raise ValueError("\n".join(problems))
-    return [Exemption(**entry) for entry in entries]
+    return [Exemption(**cast(dict[str, Any], entry)) for entry in entries]
 
 
-def _check(entry: dict[str, Any], rules: Sequence[str]) -> list[str]:
+def _check(written: object, rules: Sequence[str]) -> list[str]:
+    if not isinstance(written, dict):
+        return [f"{written!r}; allowed: an object with {', '.join(sorted(_REQUIRED))}"]
+    entry = cast(dict[str, Any], written)
     allowed = _REQUIRED | {"stacks"}
     problems = [f"{key}: required, but not set" for key in sorted(_REQUIRED - entry.keys())]
-    problems += [f"{key}: unknown; allowed: {', '.join(sorted(allowed))}" for key in sorted(entry.keys() - allowed)]
+    problems += [f"{key}: unknown; allowed: {', '.join(sorted(allowed))}" for key in map(str, entry.keys() - allowed)]
+    problems += [
+        f"{key}: {entry[key]!r}; allowed: a text"
+        for key in sorted(_REQUIRED & entry.keys())
+        if not isinstance(entry[key], str)
+    ]
+    if not isinstance(entry.get("stacks", []), list):
+        problems.append(f"stacks: {entry['stacks']!r}; allowed: a list of stacks")
     if "rule" in entry and entry["rule"] not in rules:
         problems.append(f"rule: {entry['rule']!r} is unknown; allowed: {', '.join(sorted(rules))}")
     if len(str(entry.get("reason", ""))) < _MIN_REASON and "reason" in entry:

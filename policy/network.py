@@ -88,9 +88,20 @@ def _ingress(resources: Sequence[Resource]) -> Iterator[tuple[Resource, str]]:
     for resource in resources:
         if resource.kubernetes and resource.kind == "Ingress":
             annotations = at(resource.props, "metadata", "annotations")
-            if annotations is not UNKNOWN:
-                for problem in _unencrypted(annotations or {}, shared):
-                    yield resource, problem
+            if annotations is UNKNOWN:
+                continue
+            by_aws = bool(shared) or any(str(key).startswith(_ALB) for key in annotations or {})
+            problems = _unencrypted(annotations or {}, shared) if by_aws else _hosts_without_certificate(resource.props)
+            for problem in problems:
+                yield resource, problem
+
+
+def _hosts_without_certificate(props: Mapping[str, Any]) -> Iterator[str]:
+    """Hosts for which the ingress controller has no certificate of ours, and so serves without TLS or with its own."""
+    encrypted = {host for entry in elements(at(props, "spec", "tls")) for host in elements(at(entry, "hosts"))}
+    for host in (at(rule, "host") for rule in elements(at(props, "spec", "rules"))):
+        if host is not UNKNOWN and host not in encrypted:
+            yield f"host {host} is in no entry of tls"
 
 
 def _unencrypted(annotations: Mapping[str, Any], shared: Sequence[Resource]) -> Iterator[str]:

@@ -22,8 +22,14 @@ ALERTMANAGER = App(name="alertmanager", port=9093)
 PROMETHEUS_RULES = "/etc/prometheus/rules"
 """Folder of the rule files in Prometheus' pods. It also decides at which moments a group of rules is evaluated."""
 LOKI = App(name="loki", port=3100)
+LOKI_RULES = "/loki/rules-temp"
+"""Folder to which Loki's ruler copies its rules, below it a folder for the tenant. It decides about moments, too."""
+LOKI_TENANT = "fake"
+"""Loki's name for the only tenant without authentication."""
 JAEGER = App(name="jaeger", port=16686)
 GRAFANA = App(name="grafana", port=3000)
+WORKSPACE_PROXY = App(name="workspace-proxy", port=8080)
+"""Signs requests to a workspace of Amazon Managed Prometheus."""
 KUBE_STATE_METRICS = App(name="kube-state-metrics", port=8080)
 NODE_EXPORTER = App(name="node-exporter", port=9100)
 RECEIVER = App(name="receiver", port=8080)
@@ -36,6 +42,8 @@ OTLP_GRPC, OTLP_HTTP = 4317, 4318
 """Ports on which agents, gateways and Jaeger receive telemetry. The OpenTelemetry specification names them."""
 AGENT, GATEWAY = "otel-agent", "otel-gateway"
 """Names of the two layers of collectors."""
+EVENTS = "otel-events"
+"""Name of the collector of Kubernetes' events."""
 
 SIMULATED_PORT = 8000
 """Port on which each simulated program serves metrics, requests and fault switches."""

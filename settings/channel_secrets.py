@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from alerting.routing import Form, Routing
 from alerting.routing.places import shared_places
+from settings.types import MAILBOX
 from settings.values import Values
 
 _OUTSIDE = (
@@ -18,7 +19,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
 _NO_BLANK = "a text without blanks and line ends; this one has some, perhaps at its end"
 _NO_CONTROL = "a text without line ends and other control characters; this one has some, perhaps at its end"
 _MENTION = re.compile(r"here|channel|[SUW][A-Z0-9]{7,}")
-_MAILBOX = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9-]+)+")
+_MAILBOX = re.compile(MAILBOX)
 
 
 def problems(raw: Mapping[str, str], encrypted: Collection[str], routing: Routing, values: Values | None) -> list[str]:

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from alerting.durations import seconds
 from alerting.routing import RETENTION
-from settings import images
+from settings import images, pages
 from settings.apps import SIMULATED_NAMESPACES
 from settings.eks import conflicts as eks_conflicts
 from settings.quantities import quantity_bytes
@@ -25,9 +25,7 @@ def conflicts(values: Values) -> dict[str, str]:
 def _on_any_cloud(values: Values) -> dict[str, object]:
     s3 = values.loki_storage_backend == "s3"
     others = ("default", *(SIMULATED_NAMESPACES if values.simulator else ()))
-    region_is_used = (
-        values.cloud == "eks" or (s3 and not values.loki_s3_endpoint) or ".amazonaws.com" in values.remote_write_url
-    )
+    region_is_used = values.cloud == "eks" or (s3 and not values.loki_s3_endpoint)
     return {
         # An equal interval is as wrong as a shorter one: see Routing.timing_problems.
         "repeat_interval": not (seconds(values.group_interval) < seconds(values.repeat_interval) <= seconds(RETENTION)),
@@ -37,6 +35,11 @@ def _on_any_cloud(values: Values) -> dict[str, object]:
             name: getattr(values, name) and not (values.remote_write_url or values.managed_prometheus)
             for name in ("remote_write_keep", "remote_write_drop")
         },
+        **(of_pages := pages.conflicts(values, values.cloud)),
+        "ingress_pages": of_pages.get("ingress_pages")
+        or (values.ingress != "none" and values.ingress_pages == ("grafana",) and not values.grafana),
+        # Only EKS gives pods an identity that may sign.
+        "remote_write_url": ".amazonaws.com" in values.remote_write_url and values.cloud != "eks",
         "xray": values.xray and values.cloud != "eks",
         "dashboard_base_url": values.grafana and urlsplit(values.dashboard_base_url).path.strip("/"),
         "loki_bucket": s3 != bool(values.loki_bucket),

@@ -12,6 +12,7 @@ from alerting.disruption_budgets import DisruptionBudget
 from alerting.model import AlertOverride, RuleSet
 from alerting.problems import RulesError
 from alerting.routing import Routing
+from alerting.systems import titles
 from dashboards import files
 from dashboards.files import DashboardFile, DashboardsError
 from settings.apps import DATA_SOURCES
@@ -23,6 +24,8 @@ class Parts:
     """The loaded parts. A part that has problems is None or empty."""
 
     rule_set: RuleSet | None
+    readable: RuleSet
+    """The rules that have no problem: all, or what is left of `rule_set` when that is None."""
     routing: Routing | None
     contracts: Mapping[str, Contract]
     dashboards: Sequence[DashboardFile]
@@ -42,11 +45,10 @@ _Item = TypeVar("_Item")
 def load(folder: Path) -> tuple[Parts, list[str]]:
     """Loads rules and routes from `folder`, and the dashboards. Also returns one line for each problem."""
     problems: list[str] = []
-    rule_set, routes = None, None
-    try:
-        rule_set = loader.load(folder)
-    except RulesError as error:
-        problems += error.problems
+    routes = None
+    readable, rule_problems = loader.read(folder)
+    problems += rule_problems
+    rule_set = None if rule_problems else readable
     try:
         routes = routing.load(folder)
     except RulesError as error:
@@ -58,18 +60,21 @@ def load(folder: Path) -> tuple[Parts, list[str]]:
         problems += error.problems
     dashboards: tuple[DashboardFile, ...] = ()
     try:
-        dashboards = files.load(DATA_SOURCES, systems=rule_set.systems if rule_set else None)
+        dashboards = files.load(DATA_SOURCES, titles=titles(folder))
     except DashboardsError as error:
         problems += error.problems
-    return Parts(rule_set=rule_set, routing=routes, contracts=contracts, dashboards=dashboards), problems
+    return Parts(
+        rule_set=rule_set, readable=readable, routing=routes, contracts=contracts, dashboards=dashboards
+    ), problems
 
 
-def changes(typed: Mapping[str, object], rule_set: RuleSet | None) -> tuple[Changes, list[str]]:
-    """The changes that a stack's typed keys make to these rules. Also returns one line for each problem."""
-    if not rule_set:
-        return Changes(alerts={}, budgets={}), []
-    alerts, alert_problems = _changed(typed, "alertOverrides", partial(loader.overrides, rule_set=rule_set))
-    budgets, budget_problems = _changed(typed, "disruptionBudgets", partial(disruption_budgets.of, rule_set.systems))
+def changes(typed: Mapping[str, object], parts: Parts) -> tuple[Changes, list[str]]:
+    """The changes that a stack's typed keys make to the rules. Also returns one line for each problem."""
+    complete = parts.rule_set is not None
+    overrides = partial(loader.overrides, rule_set=parts.readable, complete=complete)
+    alerts, alert_problems = _changed(typed, "alertOverrides", overrides)
+    budgets_of = partial(disruption_budgets.of, parts.readable.systems, complete=complete)
+    budgets, budget_problems = _changed(typed, "disruptionBudgets", budgets_of)
     return Changes(alerts=alerts, budgets=budgets), [*alert_problems, *budget_problems]
 
 

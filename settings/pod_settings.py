@@ -6,15 +6,26 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
-from settings.apps import AGENT, ALERTMANAGER, GATEWAY, GRAFANA, JAEGER, KUBE_STATE_METRICS, LOKI, NODE_EXPORTER
+from settings.apps import (
+    AGENT,
+    ALERTMANAGER,
+    EVENTS,
+    GATEWAY,
+    GRAFANA,
+    JAEGER,
+    KUBE_STATE_METRICS,
+    LOKI,
+    NODE_EXPORTER,
+    WORKSPACE_PROXY,
+)
 from settings.apps import PROMETHEUS as _PROMETHEUS
 from settings.types import OBJECT_NAME, LabelName, LabelValue
 
 ALL = "all"
 """Name under which settings count for every part that does not run on every node."""
 ON_EVERY_NODE = (AGENT, NODE_EXPORTER.name)
-_APPS = (_PROMETHEUS, ALERTMANAGER, LOKI, JAEGER, GRAFANA, KUBE_STATE_METRICS)
-PARTS = (ALL, *(app.name for app in _APPS), GATEWAY, *ON_EVERY_NODE)
+_APPS = (_PROMETHEUS, ALERTMANAGER, LOKI, JAEGER, GRAFANA, KUBE_STATE_METRICS, WORKSPACE_PROXY)
+PARTS = (ALL, *(app.name for app in _APPS), GATEWAY, EVENTS, *ON_EVERY_NODE)
 ALLOWED = (
     f"an object: part ({', '.join(PARTS)}) -> an object with any of nodeSelector (label -> value), tolerations (a list "
     "of objects with key, operator, value, effect, tolerationSeconds, as Kubernetes takes them), priorityClass (a "

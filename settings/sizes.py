@@ -39,6 +39,10 @@ request, without counting them. A request may be one record, takes up to twice i
 grows by the names of its pod."""
 RECEIVER_BYTES = 2 * BATCH_BYTES
 """The largest request that a gateway or Jaeger accepts: any batch, with room."""
+PUSHED_POINTS = 2000
+"""Most points of one metric in a request of a program. OpenTelemetry's SDKs stop at the same number by default."""
+PUSHED_DELTAS = 10_000
+"""Most series that all programs of a node may push as deltas. The agent keeps the sum of each, about 1 KiB."""
 LOG_ATTRIBUTES = 96
 """Most attributes of a log record. Loki takes 128; four of the resource and a dozen of its own come on top."""
 LOG_ATTRIBUTE_BYTES = 4096
@@ -59,11 +63,14 @@ CPU = {
     "jaeger": 0.05,
     "otel-gateway": 0.05,
     "otel-agent": 0.05,
+    "otel-events": 0.01,
     "grafana": 0.05,
+    "workspace-proxy": 0.05,
     "kube-state-metrics": 0.01,
     "node-exporter": 0.01,
 }
-MEMORY = {"alertmanager": "128Mi", "node-exporter": "64Mi"}
+# The proxy holds the answers to long queries while it passes them on.
+MEMORY = {"alertmanager": "128Mi", "node-exporter": "64Mi", "otel-events": "128Mi", "workspace-proxy": "256Mi"}
 
 
 def target_samples(memory_bytes: int) -> int:

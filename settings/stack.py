@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from alerting import loader
+from alerting import loader, routing
 from alerting.contract import Contract
 from alerting.disruption_budgets import DisruptionBudget
 from alerting.files import ROOT
@@ -161,8 +161,8 @@ def parse(
     parts, problems = content.load(rules_folder)
     secret_keys = (*(parts.routing.secrets() if parts.routing else ()), *setting_values.SECRETS)
     plain = {key: text for key, text in raw.items() if key not in secret_keys}
-    # Without a valid routing.yaml the secret keys of the channels are not known, so no key is reported as unknown.
-    problems += parsing.unknown(plain, secret_keys) if parts.routing else []
+    # Without a valid routing, each word of its files may be the key of a channel's secret.
+    problems += parsing.unknown(plain, secret_keys if parts.routing else (*secret_keys, *routing.words(rules_folder)))
     typed = parsing.typed(plain)
     values, value_problems = parsing.values(typed, encrypted)
     secrets, secret_problems = setting_secrets.read(
@@ -170,8 +170,8 @@ def parse(
     )
     problems += [*value_problems, *secret_problems, *checks.problems(parts, values)]
     problems += checks.bucket_problems(values, stack, ROOT) if values and stack else ()
-    changes, change_problems = content.changes(typed, parts.rule_set)
-    problems += change_problems
+    changes, change_problems = content.changes(typed, parts)
+    problems += [*change_problems, *checks.quantile_problems(parts, changes.alerts)]
     if problems or not (values and parts.rule_set and parts.routing):
         raise SettingsError(problems)
     return Settings(

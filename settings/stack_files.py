@@ -8,12 +8,16 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, cast
 
+import yaml
+
 from alerting.files import ROOT, read_yaml
 from alerting.problems import RulesError
 from settings import parsing
 from settings.parsing import PROJECT
 from settings.values import Values
 
+EXAMPLE = "example"
+"""Name of the stack file that people copy. It belongs to no stack, and can be read like the others."""
 _PREFIX = f"{PROJECT}:"
 
 
@@ -42,8 +46,8 @@ class StackFile:
 
 
 def names(root: Path = ROOT) -> list[str]:
-    """Names of the stacks that have a file."""
-    return sorted(file.name.split(".")[1] for file in root.glob("Pulumi.*.yaml"))
+    """Names of the stacks that have a file, without the example."""
+    return sorted({file.name.split(".")[1] for file in root.glob("Pulumi.*.yaml")} - {EXAMPLE})
 
 
 def read(stack: str, root: Path = ROOT) -> StackFile:
@@ -70,11 +74,20 @@ def typed(written: Mapping[str, Any]) -> Values:
 
     Each value is checked alone. Unknown keys and secrets are ignored. Raises StackFileError with every problem.
     """
-    texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in written.items()}
-    found, problems = parsing.each_value(parsing.typed(texts))
+    found, problems = parsing.each_value(parsing.typed({key: as_text(value) for key, value in written.items()}))
     if found is None:
         raise StackFileError("\n".join(problems))
     return found
+
+
+def as_text(value: object) -> str:
+    """A value of a stack file as the engine hands it to the program: a text as it is, anything else as JSON.
+
+    A key without a value is an empty text, which means "not set".
+    """
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def document(file: Path) -> dict[str, Any]:
@@ -91,9 +104,19 @@ def document(file: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise StackFileError(f"{file.name}: must be a mapping")
     found = cast(dict[str, Any], content)
-    if problems := list(_prefix_problems(file, found.get("config"))):
+    if problems := [*_prefix_problems(file, found.get("config")), *_repeated(file, found.get("config"))]:
         raise StackFileError("\n".join(problems))
-    return found
+    return found | {"config": _as_written(file, found["config"])} if isinstance(found.get("config"), dict) else found
+
+
+def _as_written(file: Path, config: dict[str, Any]) -> dict[str, Any]:
+    """The values, with fractions as texts: the version 1.30 is not 1.3."""
+    if not any(isinstance(value, float) for value in config.values()):
+        return config
+    document: Any = yaml.compose(file.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+    nodes = next(value.value for key, value in document.value if key.value == "config")
+    texts = {key.value: value.value for key, value in nodes}
+    return {key: texts.get(key, value) if isinstance(value, float) else value for key, value in config.items()}
 
 
 def _prefix_problems(file: Path, config: object) -> Iterator[str]:
@@ -101,6 +124,13 @@ def _prefix_problems(file: Path, config: object) -> Iterator[str]:
         prefix, colon, name = str(key).partition(":")
         if colon and prefix != PROJECT and get_close_matches(prefix.lower(), [PROJECT], n=1, cutoff=0.8):
             yield f"{file.name}: config.{key}: unknown prefix {prefix}; did you mean {_PREFIX}{name}?"
+
+
+def _repeated(file: Path, config: object) -> Iterator[str]:
+    keys = [str(key) for key in cast(dict[object, Any], config)] if isinstance(config, dict) else []
+    for key in keys:
+        if f"{_PREFIX}{key}" in keys:
+            yield f"{file.name}: config.{key}: is also there as {_PREFIX}{key}; allowed: once"
 
 
 def _config(file: Path) -> dict[str, Any]:

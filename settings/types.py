@@ -22,6 +22,12 @@ PORT = r"([1-9][0-9]{0,3}|[1-5][0-9]{4}|6([0-4][0-9]{3}|5([0-4][0-9]{2}|5([0-2][
 """Pattern of a port."""
 _NAME = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?"
 _LABEL = r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?"
+_ATOM, _HOST = r"[A-Za-z0-9!#$%&'*+/=?^_`|~-]+", r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?"
+Smarthost = Annotated[str, Field(pattern=rf"^({_HOST}(\.{_HOST})*:{PORT})?$")]
+"""Name of a host, and a port; or an empty text."""
+MAILBOX = rf"{_ATOM}(\.{_ATOM})*@{_HOST}(\.{_HOST})+"
+"""Pattern of an e-mail address as Alertmanager takes it."""
+OptionalMailbox = Annotated[str, Field(pattern=rf"^({MAILBOX})?$")]
 LabelName = Annotated[str, Field(pattern=rf"^({_NAME}(\.{_NAME})*/)?{_LABEL}$", max_length=317)]
 """Name of a label of Kubernetes; before a slash, it may have a host name of at most 253 characters."""
 LabelValue = Annotated[str, Field(pattern=rf"^({_LABEL})?$")]

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -10,9 +10,9 @@ from alerting.durations import Duration, PositiveDuration, seconds
 from alerting.model import Links
 from alerting.routing import RETENTION, Mail, Timing
 from settings import images, pod_settings
-from settings.apps import ALERTMANAGER, GRAFANA, JAEGER, PROMETHEUS, App
-from settings.eks.values import Cidr, EksValues, Page
-from settings.images import ImageRegistry, UserName
+from settings.eks.values import Cidr, EksValues
+from settings.images import ImageDigests, ImageRegistry, UserName
+from settings.pages import ADDRESSES, PAGES, Page
 from settings.pod_settings import PodSettingsByPart
 from settings.quantities import Quantity, at_least
 from settings.sizes import LOKI_RETENTION_ALLOWED, loki_retention_problem
@@ -20,7 +20,6 @@ from settings.types import (
     BACKEND_URL,
     METRIC_NAMES,
     OBJECT_NAME,
-    PORT,
     URL,
     BackendUrl,
     BucketName,
@@ -29,19 +28,14 @@ from settings.types import (
     MetricNames,
     OptionalBackendUrl,
     OptionalHttpUrl,
+    OptionalMailbox,
+    Smarthost,
     allowed,
     quantity,
 )
 
 _DURATION = "a Prometheus duration above zero such as"
 _IMAGE = r"[a-z0-9][a-z0-9._/:-]*(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}|@sha256:[0-9a-f]{64})"
-_PAGES: dict[str, App] = {
-    "prometheusUrl": PROMETHEUS,
-    "alertmanagerUrl": ALERTMANAGER,
-    "jaegerUrl": JAEGER,
-    "dashboardBaseUrl": GRAFANA,
-}
-"""Key of an address -> the app that serves the page."""
 
 
 class Values(EksValues):
@@ -70,7 +64,7 @@ class Values(EksValues):
     alertmanager_storage: Annotated[Quantity, at_least("32Mi")] = quantity("2Gi", least="32Mi")
     scrape_interval: PositiveDuration = allowed("a Prometheus duration above zero, at most 2m, such as 30s")
     remote_write_url: OptionalBackendUrl = allowed(
-        BACKEND_URL + "; on AWS, a workspace in awsRegion, ending in /workspaces/WORKSPACE/api/v1/remote_write"
+        BACKEND_URL + "; on AWS, a workspace, ending in /workspaces/WORKSPACE/api/v1/remote_write, when cloud is eks"
     )
     remote_write_keep: MetricNames = allowed(METRIC_NAMES)
     remote_write_drop: MetricNames = allowed(METRIC_NAMES)
@@ -81,10 +75,8 @@ class Values(EksValues):
         f"{_DURATION} 4h, longer than groupInterval and at most {RETENTION}, for which Alertmanager remembers a "
         "notification"
     )
-    smtp_smarthost: Annotated[str, Field(pattern=rf"^([A-Za-z0-9][A-Za-z0-9.-]*:{PORT})?$")] = allowed(
-        "host:port of an SMTP server"
-    )
-    smtp_from: Annotated[str, Field(pattern=r"^([^@\s{}<>]+@[^@\s{}<>]+)?$")] = allowed("an e-mail address")
+    smtp_smarthost: Smarthost = allowed("host:port of an SMTP server")
+    smtp_from: OptionalMailbox = allowed("an e-mail address such as alerts@example.com")
     smtp_username: Annotated[str, Field(pattern=r"^\S*$")] = allowed("a user name without blanks")
     smtp_require_tls: bool = allowed("true or false; false only for a server inside the cluster (ends in .svc)")
     pagerduty_url: BackendUrl = allowed(BACKEND_URL)
@@ -150,6 +142,7 @@ class Values(EksValues):
 
     pod_settings: PodSettingsByPart = allowed(pod_settings.ALLOWED)
     image_registry: ImageRegistry = allowed(images.ALLOWED)
+    image_digests: ImageDigests = allowed(images.DIGESTS_ALLOWED)
     image_registry_username: UserName = allowed(images.USER_ALLOWED)
     pod_cidrs: tuple[Cidr, ...] = allowed("a list of address ranges such as 10.0.0.0/16")
     verify_kubelets: bool = allowed("true or false")
@@ -213,7 +206,7 @@ class Values(EksValues):
         domain = given.get("domain")
         hosts = {
             key: f"https://{app.name}.{domain}" if domain else f"http://localhost:{app.port}"
-            for key, app in _PAGES.items()
+            for key, app in ADDRESSES.items()
         }
         return {**given, **{key: url for key, url in hosts.items() if given.get(key) == ""}}
 
@@ -236,8 +229,8 @@ class Values(EksValues):
 
     @property
     def hosts(self) -> dict[Page, str]:
-        """App -> host that the load balancer serves. Empty without an ingress; Grafana only if this stack runs it."""
-        pages: tuple[Page, ...] = get_args(Page) if self.ingress != "none" else ()
+        """App -> host that the ingress serves. Empty without an ingress; Grafana only if this stack runs it."""
+        pages: list[Page] = [one for one in PAGES if self.ingress != "none" and one in self.ingress_pages]
         return {app: f"{app}.{self.domain}" for app in pages if app != "grafana" or self.grafana}
 
     @property
@@ -249,6 +242,11 @@ class Values(EksValues):
     def existing_ingress_class(self) -> str:
         """Ingress class that must exist; empty if none is needed. In Auto Mode the program creates the class."""
         return "" if self.ingress == "none" or self.eks_auto_mode else self.ingress_class_name
+
+    @property
+    def writes_to_aws(self) -> bool:
+        """Whether Amazon Managed Prometheus gets the samples. It takes signed requests only."""
+        return self.managed_prometheus or ".amazonaws.com" in self.remote_write_url
 
     @property
     def opensearch(self) -> bool:

@@ -42,8 +42,12 @@ GRAFANA_IMAGE = f"docker.io/grafana/grafana:{GRAFANA}"
 PYTHON_IMAGE = f"docker.io/library/python:{PYTHON}-slim"
 SIMULATOR_IMAGE = f"observability/simulator:{SIMULATOR}"
 
+# Pushes images to registries.
+CRANE = "0.22.1"
+
 # Checks the GitHub workflows.
 ACTIONLINT = "1.7.12"
+PINT = "0.87.0"
 
 # The OpenSearch node that tests write to: the newest 2.x whose jars are on Maven Central.
 OPENSEARCH = "2.19.1"

@@ -31,7 +31,18 @@ hypothesis.settings.load_profile("platform")
 os.environ[toolchain.NO_BUILD] = "1"
 # Tests must not see variables of the `make` that runs them, nor the user's clusters, accounts, backend and plugins.
 # The passphrase stays, because the state of the running stack may be encrypted with it.
-_VARIABLES = {"ALERTMANAGER_URL", "ARGS", "STACK", "OFFLINE", "MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES"}
+_VARIABLES = {
+    "ALERTMANAGER_URL",
+    "ARGS",
+    "CLUSTER",
+    "IMAGE_REGISTRY",
+    "STACK",
+    "OFFLINE",
+    "MAKEFLAGS",
+    "MFLAGS",
+    "MAKELEVEL",
+    "MAKEOVERRIDES",
+}
 _PREFIXES = ("AWS_", "KUBE", "PULUMI_", "SIMULATOR_", "OTEL_", "PROMETHEUS_MULTIPROC", "GRAFANA_URL", "GRAFANA_API")
 for _name in list(os.environ):
     if _name in _VARIABLES or (_name.startswith(_PREFIXES) and "PASSPHRASE" not in _name):

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from alerting.files import RULES, read_text, read_yaml
 from alerting.problems import RulesError, closest, describe
+from alerting.routing.alert_checks import problems_with, shown
 from alerting.routing.channels import Channel
 from alerting.routing.kinds.base import ChannelKind, ContactPoint, Form
 from alerting.routing.model import (
@@ -45,10 +46,9 @@ __all__ = [
     "Routing",
     "RulesError",
     "Timing",
-    "inhibition_problems",
     "load",
     "message_templates",
-    "name_problems",
+    "problems_with",
     "render",
 ]
 
@@ -60,15 +60,18 @@ def load(folder: Path = RULES, *, today: date | None = None) -> Routing:
 
     A mute window without a match from `today` (default: the date in UTC) on is a problem.
     """
+    problems: list[str] = []
     try:
         file = RoutingFile.model_validate(read_yaml(folder / "routing.yaml", FILE))
-    except ValidationError as error:
-        raise RulesError(describe(error, FILE)) from error
+    except (RulesError, ValidationError) as error:
+        problems += error.problems if isinstance(error, RulesError) else describe(error, FILE)
+        for _ in _system_files(folder, problems):
+            pass
+        raise RulesError([*problems, *_template_problems(folder)]) from error
     channels = dict(file.channels)
     origin = dict.fromkeys(channels, FILE)
     routes = list(file.routes)
     places = [f"{FILE}: routes[{index}]" for index in range(len(routes))]
-    problems: list[str] = []
     incidents: dict[str, Incident] = {}
     for system, where, own in _system_files(folder, problems):
         for name, channel in own.channels.items():
@@ -81,7 +84,7 @@ def load(folder: Path = RULES, *, today: date | None = None) -> Routing:
             place = f"{where}: routes[{index}]"
             if route.match.get("system") != system:
                 problems.append(
-                    f"{place}.match.system: {_shown(route.match.get('system'))} is not allowed; allowed: {system}, "
+                    f"{place}.match.system: {shown(route.match.get('system'))} is not allowed; allowed: {system}, "
                     "because a service team routes its own system only"
                 )
             routes.append(route)
@@ -104,7 +107,9 @@ def load(folder: Path = RULES, *, today: date | None = None) -> Routing:
     problems += routing.timing_problems()
     problems += _mute_problems(routing, today or datetime.now(UTC).date())
     problems += _inhibition_problems(routing)
-    problems += _template_problems(folder)
+    named = _Placeholders()
+    used = str([channel.kind.receiver(name, named) for name, channel in channels.items()])
+    problems += _template_problems(folder, used)
     if problems:
         raise RulesError(problems)
     return routing
@@ -115,34 +120,18 @@ def message_templates(folder: Path = RULES) -> str:
     return read_text(folder / TEMPLATES, f"rules/{TEMPLATES}")
 
 
-def name_problems(routing: Routing, alerts: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
-    """Wrong alerts under `incidents` and `mention`, one line each; `alerts`: name -> labels."""
-    for alert, incident in routing.incidents.items():
-        own = tuple(name for name, labels in alerts.items() if labels.get("system") == incident.system)
-        where = f"rules/systems/{incident.system}.yaml: incidents.{alert}"
-        if alert not in own:
-            yield f"{where}: no such alert of this system; {closest(alert, own)}"
-        elif again := [label for label in incident.labels if label in routing.group_by]:
-            yield f"{where}: {again[0]} is in group_by of {FILE} already"
-    for name, channel in routing.channels.items():
-        for alert in channel.kind.named_alerts():
-            if alert not in alerts:
-                yield f"{FILE}: channels.{name}: no alert {alert!r}; {closest(alert, tuple(alerts))}"
+def words(folder: Path) -> frozenset[str]:
+    """Every word in the files of the routing: among them are the keys of the channels' secrets."""
+    files = [folder / "routing.yaml", *sorted((folder / "systems").glob("*.yaml"))]
+    texts = [file.read_text(encoding="utf-8", errors="replace") for file in files if file.is_file()]
+    return frozenset(word for text in texts for word in re.findall(r"\w+", text))
 
 
-def inhibition_problems(routing: Routing, alerts: Mapping[str, Mapping[str, str]]) -> list[str]:
-    """Inhibitions whose source or target matches none of `alerts` (name -> labels), one line each."""
-    problems: list[str] = []
-    for name, inhibition in routing.inhibitions.items():
-        for side, match in (("source", inhibition.source), ("target", inhibition.target)):
-            named = [{"alertname": alert, **labels} for alert, labels in alerts.items()]
-            # Labels that come from an alert's series are unknown here, so they count as a match.
-            if not any(
-                all(labels[label] in values(wanted) for label, wanted in match.items() if label in labels)
-                for labels in named
-            ):
-                problems.append(f"{FILE}: inhibitions.{name}.{side}: matches no alert: {_shown(match)}")
-    return problems
+class _Placeholders(dict[str, str]):
+    """Stands for secrets."""
+
+    def __missing__(self, key: str) -> str:
+        return f"S{key}"
 
 
 def _system_files(folder: Path, problems: list[str]) -> Iterator[tuple[str, str, SystemRouting]]:
@@ -233,10 +222,10 @@ def _mute_problems(routing: Routing, today: date) -> Iterator[str]:
         unknown = [name for name in level.mute if name not in known]
         yield from (f"{where}: no mute window {name!r}; {closest(name, known)}" for name in unknown)
         if level.mute and severity == "critical":
-            yield f"{where}: {_shown(level.mute)} is not allowed; allowed: none, because critical alerts page"
+            yield f"{where}: {shown(level.mute)} is not allowed; allowed: none, because critical alerts page"
         named = [routing.mute_windows[name] for name in level.mute if name in known]
         if len(named) > 1 and not any(window.problem(today) for window in named) and always(named, today):
-            yield f"{where}: {_shown(level.mute)} together always match, so {severity} alerts would never be notified"
+            yield f"{where}: {shown(level.mute)} together always match, so {severity} alerts would never be notified"
     for name, window in routing.mute_windows.items():
         if name not in used:
             yield f"{FILE}: mute_windows.{name}: not used by any severity"
@@ -260,22 +249,13 @@ def _inhibition_problems(routing: Routing) -> Iterator[str]:
             yield f"{FILE}: inhibitions.{name}.target: Watchdog is not allowed; allowed: any other alert"
 
 
-def _template_problems(folder: Path) -> Iterator[str]:
+def _template_problems(folder: Path, used: str = "") -> Iterator[str]:
     where = f"rules/{TEMPLATES}"
     try:
         text = message_templates(folder)
-    except FileNotFoundError:
-        yield f"{where}: missing"
+    except RulesError as error:
+        yield from error.problems
         return
-    defined = set(re.findall(r'\{\{-? *define "([^"]+)"', text))
-    for name in sorted(set(re.findall(r'template "([^"]+)"', text)) - defined):
+    defined = set(re.findall(r'\{\{-? *define "([^"\n]+)"', text))
+    for name in sorted(set(re.findall(r'template "([^"\n]+)"', text + used)) - defined):
         yield f"{where}: no template {name!r}; {closest(name, tuple(defined))}"
-
-
-def _shown(value: object) -> str:
-    if isinstance(value, Mapping):
-        pairs = cast(Mapping[str, object], value).items()
-        return "{" + ", ".join(f"{label}: {_shown(item)}" for label, item in pairs) + "}"
-    if isinstance(value, list):
-        return "[" + ", ".join(str(item) for item in cast(list[object], value)) + "]"
-    return "nothing" if value is None else str(value)

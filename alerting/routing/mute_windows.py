@@ -6,9 +6,9 @@ Each window becomes one time interval of Alertmanager and one mute timing of Gra
 import calendar
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated
-from zoneinfo import available_timezones
+from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -201,24 +201,36 @@ def _ends(found: _Range) -> _Range | tuple[int]:
 
 
 def always(windows: Iterable[MuteWindow], today: date) -> bool:
-    """Whether the windows, if all share one location, together cover every minute of the next 28 years."""
+    """Whether the windows together cover every minute of the next 28 years."""
     windows = list(windows)
-    if len({window.location for window in windows}) != 1:
-        return False
-    return all(
-        _cover_a_day([window for window in windows if window.holds_on(day)]) for day in _days(today, today + _HORIZON)
-    )
+    shared = len({window.location for window in windows}) == 1
+    return all(_cover_a_day(windows, day, shared=shared) for day in _days(today, today + _HORIZON))
 
 
-def _cover_a_day(windows: Iterable[MuteWindow]) -> bool:
+def _cover_a_day(windows: Sequence[MuteWindow], day: date, *, shared: bool) -> bool:
+    """Whether they cover a day of their `shared` location, or else of UTC."""
     reached = 0
-    ranges = [span.minutes for window in windows for span in window.times]
-    ranges += [(0, _DAY) for window in windows if not window.times]
-    for first, last in sorted(ranges):
+    for first, last in sorted(found for window in windows for found in _minutes(window, day, local=shared)):
         if first > reached:
             return False
         reached = max(reached, last)
     return reached >= _DAY
+
+
+def _minutes(window: MuteWindow, day: date, *, local: bool) -> Iterator[_Range]:
+    """The window's ranges in minutes since midnight of a `local` day, or else of a day in UTC."""
+    # A day elsewhere begins up to 14 hours before the same day in UTC, and ends up to 12 hours after it.
+    for own in (day,) if local else _days(day - timedelta(days=1), day + timedelta(days=1)):
+        if window.holds_on(own):
+            for found in [span.minutes for span in window.times] or [(0, _DAY)]:
+                yield found if local else (_since(day, own, found[0], window), _since(day, own, found[1], window))
+
+
+def _since(day: date, own: date, minute: int, window: MuteWindow) -> int:
+    """Minutes from midnight of `day` in UTC to this minute of the window's `own` day."""
+    clock = time(*divmod(minute % _DAY, 60), tzinfo=ZoneInfo(window.location))
+    there = datetime.combine(own + timedelta(days=minute // _DAY), clock)
+    return (there - datetime.combine(day, time(), UTC)) // timedelta(minutes=1)
 
 
 def _days(first: date, last: date) -> Iterator[date]:

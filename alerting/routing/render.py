@@ -28,7 +28,7 @@ class Mail:
     """Refuse to send when the server offers no STARTTLS."""
 
 
-def render(
+def render(  # noqa: PLR0913 -- each sets a part of the configuration
     routing: Routing,
     timing: Timing,
     secrets: Mapping[str, str],
@@ -36,9 +36,11 @@ def render(
     mail: Mail | None = None,
     pagerduty_url: str = PAGERDUTY_URL,
     mute_windows: bool = True,
+    by_proxy: bool = False,
 ) -> str:
     """alertmanager.yml for one stack. The result is secret, because it contains `secrets` in plain text.
 
+    With `by_proxy`, Alertmanager notifies by the proxy of its environment.
     Alertmanager expects TEMPLATES in the same folder. Raises ValueError if a channel is an e-mail address and `mail` is
     None.
     """
@@ -46,7 +48,11 @@ def render(
     if mail is None and any(kind.by_mail for kind in kinds.values()):
         raise ValueError("an e-mail channel needs the stack's SMTP server")
     document: Document = {
-        "global": {"pagerduty_url": pagerduty_url, **(_smtp(mail) if mail else {})},
+        "global": {
+            "pagerduty_url": pagerduty_url,
+            **({"http_config": {"proxy_from_environment": True}} if by_proxy else {}),
+            **(_smtp(mail) if mail else {}),
+        },
         "templates": [TEMPLATES],
         **configuration(routing, timing, mute_windows=mute_windows),
         "receivers": [{"name": name, **kind.receiver(name, secrets)} for name, kind in kinds.items()],

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Literal, NamedTuple
 
+from alerting import crowds
 from alerting.routing.model import Route, Routing, values
 
 
@@ -79,7 +80,8 @@ def _incidents(routing: Routing, match: Mapping[str, str | list[str]], levels: t
         known = {"alertname": alert, "system": incident.system}
         if all(known[label] in values(wanted) for label, wanted in match.items() if label in known):
             group_by = (*routing.group_by, *incident.labels)
-            yield Branch(None, (Matcher("alertname", "=", alert),), group_by=group_by, branches=levels)
+            few = (Matcher("alertname", "=", alert), Matcher(crowds.LABEL, "=", ""))
+            yield Branch(None, few, group_by=group_by, branches=levels)
 
 
 def _levels(routing: Routing, *, mute_windows: bool) -> Iterator[Branch]:

@@ -17,6 +17,8 @@ class Backends:
     """Service account -> its identity."""
     remote_write_url: pulumi.Input[str]
     """Empty if samples are not copied anywhere."""
+    workspace_region: str = ""
+    """Region of the workspace on AWS that the URL names; empty if it is another server's."""
     opensearch_url: pulumi.Input[str]
     """Empty if there is no OpenSearch."""
 

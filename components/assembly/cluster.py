@@ -7,6 +7,7 @@ import pulumi_kubernetes as k8s
 
 from components.eks.preflight import in_cluster
 from components.kubernetes import cluster_check, placement, unmet_budgets, volumes
+from components.kubernetes.outbound import Outbound
 from components.kubernetes.volumes import Volumes
 from settings.apps import ALERTMANAGER, GATEWAY, JAEGER, LOKI, PROMETHEUS, SIMULATED_NAMESPACES
 from settings.stack import Settings
@@ -17,11 +18,12 @@ def require(settings: Settings) -> None:
     """Raises ClusterError if the cluster of the settings cannot be used, see cluster_check.require_cluster."""
     if settings.has_cluster:
         values = settings.values
+        name = values.existing_ingress_class
         observed = (*values.service_namespaces, *(SIMULATED_NAMESPACES if values.simulator else ()))
         cluster_check.require_cluster(
             settings.kubeconfig,
             settings.kube_context,
-            values.existing_ingress_class,
+            cluster_check.IngressClass(name, is_alb=values.cloud == "eks") if name else None,
             settings.made_namespaces,
             [*in_cluster.questions(settings), partial(volumes.too_small, values.namespace, replicated(values))],
             {
@@ -35,7 +37,8 @@ def require(settings: Settings) -> None:
 def options(settings: Settings, kubeconfig: pulumi.Input[str] | None) -> pulumi.ResourceOptions:
     """Options of every object in the cluster. `kubeconfig` is a path or the text of the file; None: kubectl's default.
 
-    They also decide where pods run and from where their images come, see placement.placement.
+    They also decide where pods run, from where their images come, and how they leave the cluster, see
+    placement.placement.
     """
     values = settings.values
     provider = k8s.Provider(
@@ -48,7 +51,9 @@ def options(settings: Settings, kubeconfig: pulumi.Input[str] | None) -> pulumi.
         enable_config_map_mutable=True,
         enable_secret_mutable=True,
     )
-    pods = placement.placement(values.pod_settings, values.image_registry, login=bool(settings.image_login))
+    out = Outbound(proxy=values.proxy_url, direct=[*values.pod_cidrs, *values.no_proxy], ca_bundle=values.ca_bundle)
+    login = bool(settings.image_login)
+    pods = placement.placement(values.pod_settings, values.image_registry, values.image_digests, login=login, out=out)
     return pulumi.ResourceOptions(provider=provider, transformations=[pods])
 
 

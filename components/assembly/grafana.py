@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import pulumi
 
+from components.eks.workspace import workspace_proxy
 from components.grafana import content as grafana_content
 from components.grafana import server_config
 from components.grafana.contact_points import ContactPoints
@@ -38,6 +39,7 @@ def server(settings: Settings, namespace: pulumi.Output[str], opts: pulumi.Resou
                 alertmanager.APP: alertmanager.PORT,
                 loki.APP: loki_config.PORT,
                 jaeger.APP: jaeger.PORT,
+                **({workspace_proxy.APP: workspace_proxy.QUERY_PORT} if values.writes_to_aws else {}),
             },
             "smtp": _smtp(settings),
             "smtp_password": settings.mail.password if settings.mail else "",
@@ -52,12 +54,14 @@ def content(
     settings: Settings,
     grafana_server: Grafana | None,
     urls: Mapping[str, pulumi.Output[str]],
+    long_term_url: pulumi.Output[str] | None = None,
     ingress: Sequence[pulumi.Resource] = (),
 ) -> None:
     """Creates data sources, folders, dashboards, contact points and the notification policy in Grafana.
 
-    `urls` maps Prometheus, Alertmanager, Loki and Jaeger to their addresses inside the cluster. `ingress` lists the
-    resources that must exist before this machine can reach Grafana.
+    `urls` maps Prometheus, Alertmanager, Loki and Jaeger to their addresses inside the cluster. `long_term_url` is that
+    of the workspace's proxy, if there is one. `ingress` lists the resources that must exist before this machine can
+    reach Grafana.
     """
     values = settings.values
     server = grafana_server.server if grafana_server else None
@@ -71,6 +75,7 @@ def content(
             "alertmanager_url": urls[alertmanager.APP],
             "loki_url": urls[loki.APP],
             "jaeger_url": urls[jaeger.APP],
+            "long_term_url": long_term_url,
             "scrape_interval": values.scrape_interval,
             "server": server,
         },
@@ -105,6 +110,8 @@ def _oauth(settings: Settings) -> OAuthClient | None:
             token_endpoint=values.oidc_token_endpoint,
             user_info_endpoint=values.oidc_user_info_endpoint,
             admin_group=values.grafana_admin_group,
+            editor_group=values.grafana_editor_group,
+            viewer_group=values.grafana_viewer_group,
         ),
         "client_id": values.oidc_client_id,
         "client_secret": settings.credential("oidcClientSecret"),

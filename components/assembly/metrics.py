@@ -4,6 +4,8 @@ import pulumi
 
 from alerting import routing
 from components.assembly.backends import Backends
+from components.eks.workspace.workspace_proxy import APP as WORKSPACE_PROXY
+from components.eks.workspace.workspace_proxy import WorkspaceProxy
 from components.metrics.alertmanager import Alertmanager
 from components.metrics.kube_state_metrics import KubeStateMetrics
 from components.metrics.node_exporter import NodeExporter
@@ -26,6 +28,7 @@ def alertmanager(settings: Settings, namespace: pulumi.Output[str], opts: pulumi
         mail=settings.mail,
         pagerduty_url=values.pagerduty_url,
         mute_windows=values.mute_windows,
+        by_proxy=bool(values.proxy_url),
     )
     return Alertmanager(
         "alertmanager",
@@ -44,14 +47,32 @@ def alertmanager(settings: Settings, namespace: pulumi.Output[str], opts: pulumi
     )
 
 
+def workspace_proxy(
+    namespace: pulumi.Output[str], backends: Backends, opts: pulumi.ResourceOptions
+) -> WorkspaceProxy | None:
+    """The way to Amazon Managed Prometheus; None if samples do not go there."""
+    if not backends.workspace_region:
+        return None
+    return WorkspaceProxy(
+        "workspace-proxy",
+        {
+            "namespace": namespace,
+            "remote_write_url": backends.remote_write_url,
+            "aws_region": backends.workspace_region,
+            "identity": backends.identities.get(WORKSPACE_PROXY),
+        },
+        opts,
+    )
+
+
 def prometheus(
     settings: Settings,
     namespace: pulumi.Output[str],
     alertmanagers: pulumi.Output[list[str]],
-    backends: Backends,
+    remote_write_url: pulumi.Input[str],
     opts: pulumi.ResourceOptions,
 ) -> Prometheus:
-    """Prometheus with the stack's rules. It sends alerts to `alertmanagers`."""
+    """Prometheus with the stack's rules. It sends alerts to `alertmanagers`, and copies samples to the URL, if any."""
     values, speaking = settings.values, settings.speaking_namespaces
     addons = [name for name in ADDONS if values.eks_addons.get(name, "off") != "off"]
     return Prometheus(
@@ -69,16 +90,14 @@ def prometheus(
             "external_url": values.prometheus_url,
             "rule_files": settings.rule_files(),
             "alertmanagers": alertmanagers,
-            "remote_write_url": backends.remote_write_url,
+            "remote_write_url": remote_write_url,
             "copied": CopiedMetrics(keep=values.remote_write_keep, drop=values.remote_write_drop),
-            "identity": backends.identities.get(PROMETHEUS),
             "scrape_addons": addons,
             "foreign_node_exporter": not (values.node_exporter or "prometheus-node-exporter" in addons),
             "trusted_namespaces": [*speaking.platform, *speaking.drills],
             "pod_cidrs": values.pod_cidrs,
             "verify_kubelets": values.verify_kubelets,
             "host_ports": values.scrape_host_ports,
-            "aws_region": values.aws_region,
         },
         opts,
     )

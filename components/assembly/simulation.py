@@ -9,7 +9,7 @@ from alerting.durations import seconds
 from components.collector import agent as collector_agent
 from components.grafana import server
 from components.kubernetes.endpoints import Endpoint, endpoint
-from components.kubernetes.namespace import Namespace
+from components.kubernetes.namespace import Namespace, SharedArgs
 from components.kubernetes.network_policies import app_in
 from components.metrics import alertmanager, prometheus
 from components.simulation import receiver, simulator
@@ -38,6 +38,11 @@ def simulation(
     values = settings.values
     scraper = app_in(values.namespace, prometheus.APP)
     agent = app_in(settings.agent_namespace, collector_agent.APP)
+    common: SharedArgs = {
+        "dns_servers": dns_servers,
+        "image_login": settings.image_login,
+        "ca_bundle": values.ca_bundle,
+    }
     endpoints: dict[str, Endpoint] = {}
     namespaces: dict[str, pulumi.Output[str]] = {}
     for number, (system, simulated) in enumerate(SIMULATED.items()):
@@ -46,7 +51,7 @@ def simulation(
         if namespace_name not in namespaces:
             namespaces[namespace_name] = Namespace(
                 namespace_name,
-                {"name": namespace_name, "dns_servers": dns_servers, "image_login": settings.image_login},
+                {"name": namespace_name, **common},
                 opts,
             ).namespace
         namespace = namespaces[namespace_name]
@@ -71,7 +76,7 @@ def simulation(
         endpoints[name] = endpoint(app, SIMULATED_PORT, namespace, programs.url, local_port=local_port)
     receiver_namespace = Namespace(
         receiver.APP,
-        {"name": receiver.APP, "dns_servers": dns_servers, "image_login": settings.image_login},
+        {"name": receiver.APP, **common},
         opts,
     ).namespace
     notifications = receiver.Receiver(

@@ -6,15 +6,17 @@ import pulumi
 
 from alerting import contract, loader
 from components.assembly.backends import Backends
-from components.collector import agent
+from components.collector import agent, events
 from components.collector import gateway as collector_gateway
 from components.collector.agent import CollectorAgent
+from components.collector.events import CollectorEvents
 from components.collector.gateway import CollectorGateway
 from components.grafana import server
 from components.logs import log_index, loki, loki_config
 from components.logs.log_index import LogIndex, LogIndexTarget
 from components.logs.loki import Loki, LokiArgs
 from components.metrics import prometheus
+from components.metrics.prometheus import Prometheus
 from components.opensearch.job import LoginArgs
 from components.opensearch.retention import IndexRetention
 from components.traces import jaeger, jaeger_config
@@ -130,15 +132,22 @@ def _opensearch(settings: Settings, namespace: pulumi.Output[str], backends: Bac
     }
 
 
+class Stores(NamedTuple):
+    """Where the gateways send to."""
+
+    logs: Loki
+    traces: Jaeger
+    metrics: Prometheus
+
+
 def collectors(
     settings: Settings,
     namespaces: Namespaces,
-    logs: Loki,
-    traces: Jaeger,
+    stores: Stores,
     backends: Backends,
     opts: pulumi.ResourceOptions,
 ) -> CollectorAgent:
-    """The gateways, which send to these stores, and the agents, which send to the gateways."""
+    """The gateways, which send to these stores; the agents and the collector of events, which send to the gateways."""
     values = settings.values
     gateway = CollectorGateway(
         "gateway",
@@ -146,6 +155,7 @@ def collectors(
             "namespace": namespaces.platform,
             "agent_namespace": settings.agent_namespace,
             "agent": agent.APP,
+            "events": events.APP,
             "replicas": values.collector_replicas,
             "memory": values.collector_memory,
             "storage": values.collector_storage,
@@ -154,18 +164,31 @@ def collectors(
             "slow_trace": values.trace_slower_than,
             "decision_wait": values.trace_decision_wait,
             "scrape_interval": values.scrape_interval,
-            "loki": pulumi.Output.concat(logs.url, "/otlp"),
+            "loki": pulumi.Output.concat(stores.logs.url, "/otlp"),
             "oldest_line_hours": loki_config.oldest_line_hours(values.loki_retention),
             "services": contract.services(settings.contracts, settings.rule_set.systems),
             "loki_app": loki.APP,
             "loki_port": loki_config.PORT,
-            "jaeger": traces.otlp,
+            "jaeger": stores.traces.otlp,
             "jaeger_app": jaeger.APP,
             "jaeger_port": jaeger.OTLP_PORT,
             "prometheus": prometheus.APP,
+            "prometheus_targets": stores.metrics.targets,
+            "prometheus_port": prometheus.PORT,
             "xray_region": values.aws_region if values.xray else None,
             "log_index": _log_index(settings, namespaces.platform, backends, opts),
             "identity": backends.identities.get(collector_gateway.APP),
+        },
+        opts,
+    )
+    CollectorEvents(
+        "events",
+        {
+            "namespace": namespaces.platform,
+            "gateway": collector_gateway.APP,
+            "gateway_port": collector_gateway.LISTEN.grpc,
+            "log_target": gateway.log_target,
+            "prometheus": prometheus.APP,
         },
         opts,
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from alerting.base import Document
 from alerting.loader import write_yaml
-from components.collector import claims, services, shared_config
+from components.collector import claims, pushed_metrics, refused_requests, services, shared_config
 from components.collector.shared_config import Listen
 from settings import sizes
 
@@ -19,7 +19,7 @@ LOG_FIELDS = ("level", "trace_id", "span_id", "correlation_id", "request_id", "p
 """Fields of a JSON line that stay searchable beside the line. The gateway decides whether `service` becomes a label."""
 
 SENDER = ("k8s.namespace.name", "k8s.pod.name", "k8s.pod.uid", "k8s.node.name")
-"""Attributes that the agent gives to every line and span of a pod."""
+"""Attributes that the agent gives to every line, span and metric of a pod."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +39,7 @@ class AgentConfig:
     log_folder: str = "/var/log/pods"
     data_folder: str = "/var/lib/otel-agent"
     queue_bytes: int = 256 * 1024 * 1024
-    """Size of the queue on disk for logs, and of the one for traces."""
+    """Size of the queue on disk for logs, of the one for traces, and of the one for metrics."""
     kubernetes: bool = True
     """False if there is no Kubernetes API. A line then has only the metadata in its file's path."""
     listen: Listen = field(default_factory=Listen)
@@ -70,17 +70,11 @@ def render(config: AgentConfig) -> str:
             **({"k8s_attributes/programs": _kubernetes_names(_BY_CONNECTION)} if config.kubernetes else {}),
             "transform/no_claims": claims.processor(),
             "transform/trace_context": _trace_context(),
+            **pushed_metrics.agent_processors(),
         },
         "exporters": {
-            "otlp_grpc/gateway": {
-                # A Service balances connections, and an agent has only one: all logs of the node would go to one
-                # gateway. This name resolves to all gateways, and requests alternate between them.
-                "endpoint": config.log_gateway,
-                "balancer_name": "round_robin",
-                **shared_config.grpc_client(),
-                "retry_on_failure": shared_config.retry_for_ever(),
-                "sending_queue": shared_config.persistent_queue(config.queue_bytes),
-            },
+            "otlp_grpc/gateway": _any_gateway(config, shared_config.persistent_queue(config.queue_bytes)),
+            "otlp_grpc/gateway_metrics": _any_gateway(config, shared_config.unbatched_queue(config.queue_bytes)),
             "load_balancing": _by_trace(config),
         },
         "service": {
@@ -101,8 +95,13 @@ def render(config: AgentConfig) -> str:
                     "processors": ["memory_limiter", "transform/no_claims", *by_connection],
                     "exporters": ["load_balancing"],
                 },
+                "metrics": {
+                    "receivers": ["otlp"],
+                    "processors": pushed_metrics.agent_pipeline(by_connection),
+                    "exporters": ["otlp_grpc/gateway_metrics"],
+                },
             },
-            "telemetry": shared_config.own_telemetry(config.listen.host, config.listen.metrics),
+            "telemetry": refused_requests.telemetry(config.listen),
         },
     }
     return write_yaml(document)
@@ -239,6 +238,21 @@ def _kubernetes_names(source: Document) -> Document:
         # Lines that are sent before the metadata arrives would lack their app. Meanwhile they wait in their files.
         "wait_for_metadata": True,
         "wait_for_metadata_timeout": "60s",
+    }
+
+
+def _any_gateway(config: AgentConfig, queue: Document) -> Document:
+    """Sends each request to one gateway.
+
+    A Service balances connections, and an agent has only one: all logs of the node would go to one gateway. The name
+    of the target resolves to all gateways, and requests alternate between them.
+    """
+    return {
+        "endpoint": config.log_gateway,
+        "balancer_name": "round_robin",
+        **shared_config.grpc_client(),
+        "retry_on_failure": shared_config.retry_for_ever(),
+        "sending_queue": queue,
     }
 
 

@@ -22,6 +22,8 @@ def processor() -> Document:
 
     resource = {"statements": [f'delete_matching_keys(resource.attributes, "{_CLAIMS}")']}
     return {
+        # Attributes of a point are renamed where labels are limited, see pushed_metrics.
+        "metric_statements": [resource],
         "log_statements": [
             resource,
             {"statements": [renamed("scope", _CLAIMS)]},

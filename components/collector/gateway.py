@@ -1,4 +1,4 @@
-"""The gateways: they compute span metrics, sample traces, and deliver to Loki, Jaeger, X-Ray and the log index."""
+"""The gateways: they compute span metrics, sample traces, and deliver to the stores, X-Ray and the log index."""
 
 from collections.abc import Mapping, Sequence
 from typing import NotRequired, TypedDict
@@ -23,7 +23,6 @@ from settings.quantities import quantity_bytes
 
 APP = apps.GATEWAY
 LISTEN = Listen()
-_USER = 10001
 _CONFIG = "/etc/otel-gateway"
 _DATA = "/var/lib/otel-gateway"
 
@@ -37,6 +36,8 @@ class CollectorGatewayArgs(TypedDict):
     """Namespace of the agents."""
     agent: str
     """App of the agents."""
+    events: str
+    """App in the same namespace that sends events."""
     replicas: int
     """Each replica receives an equal share of the traces, by their ids."""
     memory: str
@@ -66,7 +67,10 @@ class CollectorGatewayArgs(TypedDict):
     jaeger_app: str
     jaeger_port: int
     prometheus: str
-    """App in the same namespace that scrapes the gateways."""
+    """App in the same namespace that scrapes the gateways, and receives the metrics that programs push."""
+    prometheus_targets: pulumi.Input[list[str]]
+    """host:port of each Prometheus."""
+    prometheus_port: int
     xray_region: str | None
     """Region in which X-Ray also receives the kept traces, with the identity of the service account. None for no X-Ray.
 
@@ -79,7 +83,7 @@ class CollectorGatewayArgs(TypedDict):
 
 
 class CollectorGateway(pulumi.ComponentResource):
-    """The gateways, through which all logs and traces of a cluster pass."""
+    """The gateways, through which all logs, traces and pushed metrics of a cluster pass."""
 
     trace_targets: pulumi.Output[list[str]]
     """host:port of each replica. The names are stable, because each trace belongs to one replica."""
@@ -96,9 +100,9 @@ class CollectorGateway(pulumi.ComponentResource):
         self.trace_targets = peers(APP, args["replicas"], namespace, LISTEN.grpc)
         self.log_target = pulumi.Output.format("dns:///{0}-peers.{1}.svc:{2}", APP, namespace, LISTEN.grpc)
         index = args.get("log_index")
-        config = pulumi.Output.all(args["loki"], args["jaeger"], index.endpoint if index else None).apply(
-            lambda targets: _render(args, *targets)
-        )
+        config = pulumi.Output.all(
+            args["loki"], args["jaeger"], args["prometheus_targets"], index.endpoint if index else None
+        ).apply(lambda targets: _render(args, *targets))
         needed: list[pulumi.Resource] = [
             k8s.core.v1.ConfigMap(
                 f"{name}-config",
@@ -120,7 +124,6 @@ class CollectorGateway(pulumi.ComponentResource):
                 {"name": "otlp-grpc", "port": LISTEN.grpc, "target_port": "otlp-grpc", "protocol": "TCP"}
             ],
             "container": _container(args),
-            "user": _USER,
             "volumes": [{"name": "config", "config_map": {"name": f"{APP}-config"}}],
             "storage": args["storage"],
             "storage_class": args["storage_class"],
@@ -129,27 +132,25 @@ class CollectorGateway(pulumi.ComponentResource):
             # Time to decide on the waiting traces and to write them to the queue.
             "termination_seconds": 60,
         }
+        identity = args.get("identity")
         if self.service_account is not None:
             app["service_account"] = self.service_account
             app["api_token"] = False
             needed.append(
-                k8s.core.v1.ServiceAccount(
-                    f"{name}-account",
-                    metadata={"name": APP, "namespace": namespace, "labels": labels(APP)},
-                    automount_service_account_token=False,
-                    opts=child,
+                pod_identity.service_account(
+                    f"{name}-account", APP, namespace, identity.account if identity else {}, child
                 )
             )
         if index:
             needed.append(index.ready)
-        if identity := args.get("identity"):
+        if identity:
             needed.append(identity.ready)
             app["annotations"] = {**identity.annotations, **app.get("annotations", {})}
         stateful_app(name, app, parent=self, depends_on=needed)
         self.register_outputs({"trace_targets": self.trace_targets, "log_target": self.log_target})
 
 
-def _render(args: CollectorGatewayArgs, loki: str, jaeger: str, index: str | None) -> str:
+def _render(args: CollectorGatewayArgs, loki: str, jaeger: str, prometheus: list[str], index: str | None) -> str:
     return gateway_config.render(
         GatewayConfig(
             sampling_percentage=args["sampling_percentage"],
@@ -160,6 +161,7 @@ def _render(args: CollectorGatewayArgs, loki: str, jaeger: str, index: str | Non
             storage_bytes=quantity_bytes(args["storage"]),
             jaeger=jaeger,
             loki=loki,
+            prometheus=prometheus,
             oldest_line_hours=args["oldest_line_hours"],
             services=args["services"],
             xray_region=args["xray_region"],
@@ -205,6 +207,7 @@ def _network(args: CollectorGatewayArgs) -> network_policies.AppNetworkArgs:
     egress: list[NetworkPolicyEgressRuleArgsDict] = [
         {"to": [here(args["loki_app"])], "ports": tcp(args["loki_port"])},
         {"to": [here(args["jaeger_app"])], "ports": tcp(args["jaeger_port"])},
+        {"to": [here(args["prometheus"])], "ports": tcp(args["prometheus_port"])},
     ]
     if args["xray_region"] is not None:
         egress.append({"ports": tcp(443)})
@@ -216,7 +219,7 @@ def _network(args: CollectorGatewayArgs) -> network_policies.AppNetworkArgs:
         "namespace": args["namespace"],
         "ingress": [
             {
-                "from_": [network_policies.app_in(args["agent_namespace"], args["agent"])],
+                "from_": [network_policies.app_in(args["agent_namespace"], args["agent"]), here(args["events"])],
                 "ports": tcp(LISTEN.grpc),
             },
             {"from_": [here(args["prometheus"])], "ports": tcp(LISTEN.metrics, LISTEN.span_metrics)},

@@ -8,10 +8,20 @@ from dataclasses import dataclass, field
 
 from alerting.base import Document
 from alerting.loader import write_yaml
-from components.collector import log_limits, sampling, services, shared_config, span_limits
+from components.collector import (
+    log_limits,
+    pushed_metrics,
+    refused_requests,
+    sampling,
+    services,
+    shared_config,
+    span_limits,
+    span_metrics,
+    xray,
+)
+from components.collector.cuts import CUT
 from components.collector.shared_config import Listen
 from settings import sizes
-from settings.eks.aws import dns_suffix
 
 LOG_INDEX_ENV = "LOG_INDEX_AUTHORIZATION"
 """Environment variable with the Authorization header for the log index."""
@@ -21,15 +31,12 @@ INDEX_LABELS = ("namespace", "app", "service")
 LOG_ATTRIBUTES = ("pod", "container", "node", "service_name")
 """Resource attributes that Loki stores beside the line, unindexed."""
 
-# Bucket boundaries. They include the thresholds of rules and objectives (0.5, 1, 5, 10 and 30 s), because a quantile or
-# a share is exact only at a boundary. The boundaries below 0.5 s resolve fast services.
-_BUCKETS = ("5ms", "10ms", "25ms", "50ms", "100ms", "250ms", "500ms", "1s", "2.5s", "5s", "10s", "30s", "60s")
 # Longest name of a service that is stored beside the line.
 _RESOURCE_BYTES = 256
 # Share of the volume for full queues. The other half is for file overhead and compaction.
 _QUEUES_SHARE = 1 / 2
 # The volume is divided by at least this number of queues, so that enabling X-Ray does not shrink them.
-_MIN_QUEUES = 3
+_MIN_QUEUES = 5
 # Concurrent requests to the log index, each with one line.
 _INDEX_REQUESTS = 16
 
@@ -54,6 +61,8 @@ class GatewayConfig:
     """host:port of Jaeger's endpoint for OTLP over gRPC."""
     loki: str
     """URL of Loki's OTLP endpoint; the collector appends `/v1/logs`."""
+    prometheus: Sequence[str]
+    """host:port of each Prometheus, which all receive every metric that a program pushes."""
     oldest_line_hours: int
     """Age of the oldest line that Loki accepts, see loki_config.oldest_line_hours."""
     services: Mapping[str, Sequence[str]]
@@ -91,17 +100,27 @@ def render(config: GatewayConfig) -> str:
                 decision_wait=config.decision_wait,
                 memory_bytes=config.memory_bytes,
             ),
-            "transform/span_limits": span_limits.processor(),
+            **span_limits.processors(),
             "transform/metric_labels": span_limits.metric_labels(config.services),
             "transform/exemplars": sampling.exemplar_filter(
                 percentage=config.sampling_percentage, slow=config.slow_trace
             ),
             "transform/loki_labels": _loki_labels(config.services),
             "transform/log_limits": log_limits.processor(config.oldest_line_hours),
-            "transform/no_resource": _no_resource(),
+            "transform/no_resource": span_metrics.no_resource(),
+            "transform/prometheus_labels": pushed_metrics.labels(config.services),
+            # It passes each request on at once, and drops what a full queue refuses, which that queue counts: a server
+            # that is down for long must not delay the others.
+            "batch/apart": {"timeout": "0s"},
+            **(xray.processors() if x_ray else {}),
             **(_INDEX_PROCESSORS if config.log_index else {}),
         },
-        "connectors": {"span_metrics": _span_metrics(config), "forward/metrics": {}, "forward/sampling": {}},
+        "connectors": {
+            "span_metrics": span_metrics.connector(config.scrape_interval),
+            "forward/metrics": {},
+            "forward/sampling": {},
+            **({"forward/xray": {}} if x_ray else {}),
+        },
         "exporters": _exporters(config),
         "service": {
             "extensions": ["health_check", "file_storage", *(["sigv4auth"] if x_ray else [])],
@@ -118,13 +137,19 @@ def render(config: GatewayConfig) -> str:
                 },
                 "traces/kept": {
                     "receivers": ["forward/sampling"],
-                    "processors": ["tail_sampling", "transform/span_limits"],
-                    "exporters": ["otlp_grpc/jaeger", *(["otlp_http/xray"] if x_ray else [])],
+                    "processors": ["tail_sampling", "transform/span_limits", "filter/events"],
+                    "exporters": ["otlp_grpc/jaeger", *(["forward/xray"] if x_ray else [])],
                 },
+                **({"traces/xray": xray.PIPELINE} if x_ray else {}),
                 "metrics": {
                     "receivers": ["span_metrics"],
                     "processors": ["transform/no_resource"],
                     "exporters": ["prometheus"],
+                },
+                "metrics/pushed": {
+                    "receivers": ["otlp"],
+                    "processors": ["memory_limiter", "transform/prometheus_labels", "batch/apart"],
+                    "exporters": list(pushed_metrics.exporters(config.prometheus, 0)),
                 },
                 "logs": {
                     "receivers": ["otlp"],
@@ -133,36 +158,10 @@ def render(config: GatewayConfig) -> str:
                 },
                 **({"logs/index": _INDEX_PIPELINE} if config.log_index else {}),
             },
-            "telemetry": shared_config.own_telemetry(config.listen.host, config.listen.metrics),
+            "telemetry": refused_requests.telemetry(config.listen),
         },
     }
     return write_yaml(document)
-
-
-def _span_metrics(config: GatewayConfig) -> Document:
-    return {
-        "histogram": {"unit": "s", "explicit": {"buckets": list(_BUCKETS)}},
-        # Links a bucket to a trace that is kept, see sampling.exemplar_filter.
-        "exemplars": {"enabled": True, "max_per_data_point": 2},
-        # Dimensions are service, span name, kind and status. Span attributes are excluded, because their values are
-        # arbitrary. The label `pod`, which Prometheus adds, identifies the gateway that counted.
-        "exclude_dimensions": ["collector.instance.id"],
-        # All pods of a service share the same series. Separate series would have equal labels and overwrite each other.
-        "resource_metrics_key_attributes": ["service.name"],
-        # Series for each service. Further spans count into a series named `otel_metric_overflow`.
-        "aggregation_cardinality_limit": 1000,
-        # An exemplar lasts for one interval. An interval equal to the scrape interval exposes each exemplar once.
-        "metrics_flush_interval": shared_config.go_duration(config.scrape_interval),
-        # Removes the series of deleted services. Counting restarts at zero after an expiry, so the time is much longer
-        # than usual pauses between calls.
-        "metrics_expiration": "6h",
-        "series_expiration": "6h",
-    }
-
-
-def _no_resource() -> Document:
-    """Drops resource attributes of span metrics, which the exporter would turn into the labels `job` and `instance`."""
-    return {"metric_statements": [{"statements": ['delete_matching_keys(resource.attributes, ".*")']}]}
 
 
 def _loki_labels(names: Mapping[str, Sequence[str]]) -> Document:
@@ -195,7 +194,7 @@ def _loki_labels(names: Mapping[str, Sequence[str]]) -> Document:
         f'set({service}, "unknown") where {service} == nil and {attribute("namespace")} == nil',
         # Loki would store all other attributes with every line.
         f"keep_keys(resource.attributes, [{retained}])",
-        f'truncate_all(resource.attributes, {_RESOURCE_BYTES}, truncation_marker="{log_limits.CUT}")',
+        f'truncate_all(resource.attributes, {_RESOURCE_BYTES}, truncation_marker="{CUT}")',
     ]
     return {"error_mode": "ignore", "log_statements": [{"statements": resource}]}
 
@@ -241,21 +240,24 @@ def _log_index(endpoint: str, queue_bytes: int) -> Document:
 
 
 def _exporters(config: GatewayConfig) -> Document:
-    queues = 2 + (config.xray_region is not None) + (config.log_index is not None)
+    queues = 2 + len(config.prometheus) + (config.xray_region is not None) + (config.log_index is not None)
     queue = int(config.storage_bytes * _QUEUES_SHARE / max(queues, _MIN_QUEUES))
 
-    def delivery() -> Document:
+    def delivery(retry: Document) -> Document:
         return {
-            "retry_on_failure": shared_config.retry_for_ever(),
+            "retry_on_failure": retry,
             "sending_queue": shared_config.persistent_queue(queue),
         }
 
+    # Jaeger answers as if it were busy when its store refuses spans. Loki says that it refuses a line for good.
+    spans, lines = shared_config.retry_for(shared_config.LONGEST_TRY), shared_config.retry_for_ever()
     exporters: Document = {
-        "otlp_grpc/jaeger": {"endpoint": config.jaeger, **shared_config.grpc_client(), **delivery()},
+        **pushed_metrics.exporters(config.prometheus, queue),
+        "otlp_grpc/jaeger": {"endpoint": config.jaeger, **shared_config.grpc_client(), **delivery(spans)},
         # 429, 502, 503 and 504 are retried (Loki's OTLP endpoint returns 503 for its 500s), and so are requests that
         # exceed Loki's limit of streams, see loki_config. 400 is not retried: it means that Loki refused some lines,
         # which log_limits prevents, and otelcol_exporter_send_failed_log_records counts all lines of the request.
-        "otlp_http/loki": {"endpoint": config.loki, "timeout": "30s", **delivery()},
+        "otlp_http/loki": {"endpoint": config.loki, "timeout": "30s", **delivery(lines)},
         "prometheus": {
             "endpoint": f"{config.listen.host}:{config.listen.span_metrics}",
             # Only this format has exemplars.
@@ -266,13 +268,7 @@ def _exporters(config: GatewayConfig) -> Document:
         },
     }
     if config.xray_region is not None:
-        exporters["otlp_http/xray"] = {
-            "traces_endpoint": f"https://xray.{config.xray_region}.{dns_suffix(config.xray_region)}/v1/traces",
-            "auth": {"authenticator": "sigv4auth"},
-            # The signature covers the body in the form in which it is sent.
-            "compression": "none",
-            **delivery(),
-        }
+        exporters["otlp_http/xray"] = xray.exporter(config.xray_region, delivery(spans))
     if config.log_index is not None:
         exporters["otlp_http/log_index"] = _log_index(config.log_index, queue)
     return exporters

@@ -6,10 +6,10 @@ Loki stores attributes beside the line. A value that was longer ends in CUT; att
 
 from alerting.base import Document
 from components.collector.agent_config import LOG_FIELDS
+from components.collector.cuts import CUT, cut
 from components.logs import loki_config
 from settings import sizes
 
-CUT = loki_config.CUT
 CLAIMED_TIMESTAMP = "claimed_timestamp"
 """Attribute with the time of a record that Loki would refuse for its age. The record's own time is its arrival."""
 UNNAMED = "unnamed"
@@ -85,9 +85,3 @@ def _time(oldest_line_hours: int) -> list[str]:
         f'set(log.attributes["{CLAIMED_TIMESTAMP}"], {written}) where {wrong}',
         f"set(log.time, Now()) where {wrong}",
     ]
-
-
-def cut(path: str, length: int) -> str:
-    """A statement that cuts a text to this number of bytes."""
-    text = f'Concat([Substring({path}, 0, {length - len(CUT)}, utf8_safe=true), "{CUT}"], "")'
-    return f"set({path}, {text}) where Len({path}) > {length}"

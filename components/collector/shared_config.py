@@ -79,9 +79,19 @@ def memory_limiter() -> Document:
     return {"check_interval": "1s", "limit_percentage": 80, "spike_limit_percentage": 20}
 
 
+LONGEST_TRY = "1h"
+"""How long one request of spans is repeated. Only requests under way count this time, four for each queue: so an outage
+of a whole day loses four requests an hour, and a request that the store can never take holds the others for an hour."""
+
+
 def retry_for_ever() -> Document:
     """Retries without a time limit while a backend is unavailable. The queue limits the amount of waiting data."""
     return {"enabled": True, "initial_interval": "1s", "max_interval": "15s", "max_elapsed_time": "0s"}
+
+
+def retry_for(longest: str) -> Document:
+    """Like `retry_for_ever`, but gives up after this time, and counts what is lost as failed to send."""
+    return {**retry_for_ever(), "max_elapsed_time": longest}
 
 
 def persistent_queue(size: int) -> Document:
@@ -91,13 +101,12 @@ def persistent_queue(size: int) -> Document:
     interrupts are sent again, so delivery is at least once. Batching must therefore happen after the queue: a `batch`
     processor before it would acknowledge data that is only in memory.
     """
-    return {
-        "storage": "file_storage",
-        "sizer": "bytes",
-        "queue_size": size,
-        "num_consumers": 4,
-        "batch": batch(),
-    }
+    return {**unbatched_queue(size), "batch": batch()}
+
+
+def unbatched_queue(size: int) -> Document:
+    """The same queue with one request for each that came in, for a receiver that refuses requests as a whole."""
+    return {"storage": "file_storage", "sizer": "bytes", "queue_size": size, "num_consumers": 4}
 
 
 def batch() -> Document:

@@ -6,7 +6,7 @@ from typing import TypedDict
 import pulumi
 import pulumi_aws as aws
 
-from settings.eks.values import Page
+from settings.pages import Page
 
 _TTL = 300
 """Seconds. ACM reads the records at each renewal, and they never change."""

@@ -1,6 +1,6 @@
 """AWS identities of pods (EKS Pod Identity): a role, its association with a service account, and a proof of both."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NotRequired, TypedDict
 
@@ -11,8 +11,9 @@ from pulumi_kubernetes.core.v1 import ContainerArgsDict, PodSpecArgsDict
 from pulumi_kubernetes.meta.v1 import ObjectMetaArgsDict
 
 from components.eks import policies, roles
-from components.eks.identity_job.calls import Call
 from components.eks.policies import ClusterIdentity, Document
+from components.eks.signing import aws_request, prove
+from components.eks.signing.calls import Call
 from components.kubernetes import checksum, network_policies, pod_identity, pods
 from components.kubernetes.labels import labels
 from settings import versions
@@ -20,12 +21,13 @@ from settings import versions
 ANNOTATION = "observability/pod-identity"
 """Annotation of pods with the association at their admission. Running pods keep it, so a new one must restart them."""
 
+_ROLE = "eks.amazonaws.com/role-arn"
 # Successive pods with credentials. Several servers admit pods, and each learns of an association independently.
 _PROOFS = 3
 # Less than the ten minutes that Pulumi waits, so that Pulumi reports the Job's own message.
 _DEADLINE_SECONDS = 540
-_PROGRAM = Path(__file__).resolve().parent / "identity_job" / "prove.py"
-_MOUNT = "/identity"
+_PROGRAMS = (Path(aws_request.__file__), Path(prove.__file__))
+_MOUNT = "/signing"
 
 
 class PodRoleArgs(TypedDict):
@@ -38,6 +40,8 @@ class PodRoleArgs(TypedDict):
     """A document from components.eks.policies; none by default."""
     managed_policy_arns: NotRequired[Sequence[str]]
     """AWS managed policies; none by default."""
+    oidc_provider_arn: NotRequired[str]
+    """IAM's OIDC provider of the cluster, whose tokens the role trusts instead of Pod Identity; empty by default."""
 
 
 def pod_role(
@@ -49,12 +53,18 @@ def pod_role(
     """
     cluster = args["cluster"]
     accounts = [args["service_account"], *check_accounts]
+    provider = args.get("oidc_provider_arn", "")
+    trust = (
+        policies.token_trust(provider, args["namespace"], *accounts)
+        if provider
+        else policies.pod_trust(cluster, args["namespace"], *accounts)
+    )
     role = roles.role(
         f"{name}-role",
         cluster,
         args["service_account"],
         f"Pods of {args['namespace']}/{args['service_account']} in the EKS cluster {cluster.name}",
-        policies.pod_trust(cluster, args["namespace"], *accounts),
+        trust,
         child,
     )
     rights: list[pulumi.Resource] = [
@@ -83,6 +93,8 @@ class IdentityArgs(PodRoleArgs):
     """The same namespace as an output of the object, so that it exists before the Job."""
     calls: pulumi.Input[Sequence[Call]]
     """Calls to AWS that prove the permissions."""
+    target_role_arn: NotRequired[str | None]
+    """Role, such as one of another account, that EKS assumes for the pods by this one; none by default."""
 
 
 class Identity(pulumi.ComponentResource):
@@ -100,7 +112,9 @@ class Identity(pulumi.ComponentResource):
 
     role_arn: pulumi.Output[str]
     association_id: pulumi.Output[str]
-    """Value of ANNOTATION for the workload's pods."""
+    """Value of ANNOTATION for the workload's pods: the role instead, if it trusts an OIDC provider."""
+    account_annotations: Mapping[str, pulumi.Output[str]]
+    """Annotations of the workload's service account."""
     ready: pulumi.Resource
     """The resource that the workload must depend on."""
 
@@ -110,38 +124,25 @@ class Identity(pulumi.ComponentResource):
         check = f"{args['service_account']}-identity"
         role, rights = pod_role(name, args, child, check)
         self.role_arn = role.arn
-        association = aws.eks.PodIdentityAssociation(
-            f"{name}-association",
-            cluster_name=args["cluster_name"],
-            # Literal names: neither object has to exist, and replacing the namespace must not replace the identity.
-            namespace=args["namespace"],
-            service_account=args["service_account"],
-            role_arn=role.arn,
-            opts=pulumi.ResourceOptions(parent=self, depends_on=rights),
-        )
-        self.association_id = association.association_id
-        checked = aws.eks.PodIdentityAssociation(
-            f"{name}-check-association",
-            cluster_name=args["cluster_name"],
-            namespace=args["namespace"],
-            service_account=check,
-            role_arn=role.arn,
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[association]),
-        )
+        if args.get("oidc_provider_arn"):
+            # The role's name in the service account is all that EKS needs, so a pod has its identity from the start.
+            self.association_id = proof = role.arn
+            self.account_annotations = {_ROLE: role.arn}
+        else:
+            self.association_id, proof = self._associations(name, args, role, rights)
+            self.account_annotations = {}
         metadata: ObjectMetaArgsDict = {
             "name": check,
             "namespace": args["check_namespace"],
             "labels": labels(check),
         }
-        program = _PROGRAM.read_text()
+        programs = {file.name: file.read_text() for file in _PROGRAMS}
         calls = pulumi.Output.json_dumps(args["calls"])
         needed: list[pulumi.Resource] = [
-            k8s.core.v1.ServiceAccount(
-                f"{name}-check-account", metadata=metadata, automount_service_account_token=False, opts=child
+            pod_identity.service_account(
+                f"{name}-check-account", check, args["check_namespace"], self.account_annotations, child
             ),
-            k8s.core.v1.ConfigMap(
-                f"{name}-check-program", metadata=metadata, data={_PROGRAM.name: program}, opts=child
-            ),
+            k8s.core.v1.ConfigMap(f"{name}-check-program", metadata=metadata, data=programs, opts=child),
             network_policies.app_network(
                 f"{name}-check-network",
                 {
@@ -168,10 +169,8 @@ class Identity(pulumi.ComponentResource):
                         "labels": labels(check, versions.PYTHON),
                         # A Job's template is immutable: a new association replaces the Job, which is created after it.
                         "annotations": {
-                            ANNOTATION: pulumi.Output.format(
-                                "{0} {1}", association.association_id, checked.association_id
-                            ),
-                            checksum.ANNOTATION: checksum.checksum(program, salt=name),
+                            ANNOTATION: proof,
+                            checksum.ANNOTATION: checksum.checksum("".join(programs.values()), salt=name),
                         },
                     },
                     "spec": _pod(check, calls),
@@ -179,17 +178,40 @@ class Identity(pulumi.ComponentResource):
             },
             opts=pulumi.ResourceOptions(
                 parent=self,
-                depends_on=needed,
+                depends_on=[*needed, *rights],
                 custom_timeouts=pulumi.CustomTimeouts(create="10m"),
             ),
         )
         self.register_outputs({"role_arn": self.role_arn, "association_id": self.association_id})
 
+    def _associations(
+        self, name: str, args: IdentityArgs, role: aws.iam.Role, rights: Sequence[pulumi.Resource]
+    ) -> tuple[pulumi.Output[str], pulumi.Output[str]]:
+        """The ids of the workload's association, and of both that the Job has."""
+
+        def association(purpose: str, account: str, after: Sequence[pulumi.Resource]) -> aws.eks.PodIdentityAssociation:
+            return aws.eks.PodIdentityAssociation(
+                f"{name}-{purpose}",
+                cluster_name=args["cluster_name"],
+                # Literal names: neither object has to exist, and replacing the namespace must not replace the identity.
+                namespace=args["namespace"],
+                service_account=account,
+                role_arn=role.arn,
+                target_role_arn=args.get("target_role_arn"),
+                opts=pulumi.ResourceOptions(parent=self, depends_on=list(after)),
+            )
+
+        own = association("association", args["service_account"], rights)
+        checked = association("check-association", f"{args['service_account']}-identity", [own])
+        return own.association_id, pulumi.Output.format("{0} {1}", own.association_id, checked.association_id)
+
 
 def _pod(check: str, calls: pulumi.Output[str]) -> PodSpecArgsDict:
     program: ContainerArgsDict = {
         "name": "prove",
-        "command": ["python3", f"{_MOUNT}/{_PROGRAM.name}"],
+        # As a module of the mounted folder, so that the programs find each other.
+        "command": ["python3", "-m", f"{_MOUNT[1:]}.prove"],
+        "working_dir": "/",
         "env": [{"name": "CALLS", "value": calls}],
     }
     return {

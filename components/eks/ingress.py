@@ -21,7 +21,7 @@ from components.eks import ingress_annotations
 from components.eks.login import Login, redirects
 from components.kubernetes import network_policies
 from components.kubernetes.labels import labels
-from settings.eks.values import Page
+from settings.pages import Page
 
 _APP = "ingress"
 

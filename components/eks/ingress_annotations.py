@@ -13,7 +13,7 @@ from typing import Any
 
 import pulumi
 
-from settings.eks.values import Page
+from settings.pages import Page
 
 _PREFIX = "alb.ingress.kubernetes.io"
 # TLS 1.3 and 1.2, only with forward secrecy and authenticated ciphers. The default of an ALB still offers TLS 1.0.

@@ -17,7 +17,9 @@ from typing import TypedDict
 import pulumi
 import pulumi_aws as aws
 
+from components.eks import private_bucket
 from components.eks.policies import Document
+from components.eks.private_bucket import deny
 
 _TIDY_DAYS = 7
 
@@ -70,32 +72,12 @@ def _configured(
     name: str, bucket: aws.s3.Bucket, key_arn: pulumi.Input[str], child: pulumi.ResourceOptions
 ) -> list[pulumi.CustomResource]:
     """The bucket's security and lifecycle configuration, which must exist before the first write."""
-    closed = aws.s3.BucketPublicAccessBlock(
-        f"{name}-public-access",
-        bucket=bucket.bucket,
-        block_public_acls=True,
-        block_public_policy=True,
-        ignore_public_acls=True,
-        restrict_public_buckets=True,
-        opts=child,
-    )
+    private = private_bucket.private(name, bucket, key_arn, child)
     owned = aws.s3.BucketOwnershipControls(
         f"{name}-ownership",
         bucket=bucket.bucket,
         # Disables access control lists, so that only policies grant permissions.
         rule={"object_ownership": "BucketOwnerEnforced"},
-        opts=child,
-    )
-    encrypted = aws.s3.BucketServerSideEncryptionConfiguration(
-        f"{name}-encryption",
-        bucket=bucket.bucket,
-        rules=[
-            {
-                "apply_server_side_encryption_by_default": {"sse_algorithm": "aws:kms", "kms_master_key_id": key_arn},
-                # One request to KMS for many objects instead of one request for each.
-                "bucket_key_enabled": True,
-            }
-        ],
         opts=child,
     )
     # A bucket has a single lifecycle configuration: a second one would replace the first.
@@ -119,14 +101,9 @@ def _configured(
         ],
         opts=child,
     )
-    policy = aws.s3.BucketPolicy(
-        f"{name}-policy",
-        bucket=bucket.bucket,
-        policy=pulumi.Output.json_dumps(pulumi.Output.all(bucket.arn, key_arn).apply(lambda known: policy_of(*known))),
-        # S3 rejects a policy while it changes the public access block.
-        opts=pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(depends_on=[closed])),
-    )
-    return [closed, owned, encrypted, tidied, policy]
+    document = pulumi.Output.all(bucket.arn, key_arn).apply(lambda known: policy_of(*known))
+    policy = private_bucket.bucket_policy(name, bucket, document, private[0], child)
+    return [*private, owned, tidied, policy]
 
 
 def policy_of(bucket_arn: str, key_arn: str) -> Document:
@@ -136,30 +113,19 @@ def policy_of(bucket_arn: str, key_arn: str) -> Document:
     return {
         "Version": "2012-10-17",
         "Statement": [
-            _deny("PlainText", ["s3:*"], everything, {"Bool": {"aws:SecureTransport": "false"}}),
-            _deny("OldTls", ["s3:*"], everything, {"NumericLessThan": {"s3:TlsVersion": "1.2"}}),
+            private_bucket.tls_only(bucket_arn),
+            deny("OldTls", ["s3:*"], everything, {"NumericLessThan": {"s3:TlsVersion": "1.2"}}),
             # Requests without encryption headers get the bucket's encryption. Requests with them must name this key:
             # the comparison also matches if no key is named, as with S3's own keys.
-            _deny(
+            deny(
                 "OtherKey",
                 ["s3:PutObject"],
                 everything[1:],
                 {"Null": {encryption: "false"}, "StringNotEquals": {f"{encryption}-aws-kms-key-id": key_arn}},
             ),
             # Denies keys that the client sends with the request, because nobody else has them.
-            _deny(
+            deny(
                 "CustomerKey", ["s3:PutObject"], everything[1:], {"Null": {f"{encryption}-customer-algorithm": "false"}}
             ),
         ],
-    }
-
-
-def _deny(sid: str, actions: list[str], resources: list[str], condition: Document) -> Document:
-    return {
-        "Sid": sid,
-        "Effect": "Deny",
-        "Principal": "*",
-        "Action": actions,
-        "Resource": resources,
-        "Condition": condition,
     }

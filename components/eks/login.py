@@ -16,7 +16,7 @@ from pulumi_kubernetes.rbac.v1 import SubjectArgsDict
 from components.grafana import server
 from components.grafana.server_config import SESSION_HOURS
 from components.kubernetes.labels import labels
-from settings.eks.values import Page
+from settings.pages import Page
 
 SECRET = "oidc-client"  # noqa: S105 (a Secret's name)
 _APP = "login"

@@ -14,32 +14,23 @@ from components.eks.aws_provider import aws_provider, tags
 from components.eks.certificate import Certificate
 from components.eks.cluster import Cluster
 from components.eks.identities import Identity
-from components.eks.identity_job import calls
-from components.eks.identity_job.calls import Call
 from components.eks.ingress import Ingress
 from components.eks.login import Login, Oidc
 from components.eks.network.dns import DnsRecords
 from components.eks.network.network_enforcement import NetworkEnforcement
 from components.eks.policies import ClusterIdentity, Document
+from components.eks.signing import calls
+from components.eks.signing.calls import Call
 from components.eks.storage_class import StorageClass
 from components.eks.stores import Stores
-from components.grafana import server
+from components.eks.workspace import workspace_proxy
 from components.kubernetes.pod_identity import PodIdentity
 from components.logs import loki
-from components.metrics import alertmanager, prometheus
-from components.traces import jaeger
 from settings.eks import access
 from settings.eks import addons as eks_addons
 from settings.eks.aws import dns_server, dns_suffix
-from settings.eks.values import Page
+from settings.pages import PAGES
 from settings.stack import Settings
-
-_PORTS: Mapping[Page, int] = {
-    "grafana": server.PORT,
-    "prometheus": prometheus.PORT,
-    "alertmanager": alertmanager.PORT,
-    "jaeger": jaeger.PORT,
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,6 +153,8 @@ def pod_identities(
                 "service_account": account,
                 "policy": use.policy,
                 "calls": use.calls,
+                "target_role_arn": use.target_role_arn or None,
+                "oidc_provider_arn": settings.values.oidc_provider_arn,
             },
             pulumi.ResourceOptions.merge(opts, needed),
         )
@@ -173,10 +166,15 @@ def backends(foundation: Foundation, roles: Mapping[str, Identity]) -> Backends:
     """Identities and backend addresses for the workloads."""
     return Backends(
         identities={
-            account: PodIdentity(ready=role.ready, annotations={identities.ANNOTATION: role.association_id})
+            account: PodIdentity(
+                ready=role.ready,
+                annotations={identities.ANNOTATION: role.association_id},
+                account=role.account_annotations,
+            )
             for account, role in roles.items()
         },
         remote_write_url=foundation.stores.remote_write_url,
+        workspace_region=foundation.stores.workspace.region if foundation.stores.workspace else "",
         opensearch_url=foundation.stores.opensearch_url,
     )
 
@@ -186,7 +184,7 @@ def ingress(
 ) -> Sequence[pulumi.Resource]:
     """Creates load balancer, certificate, login and DNS records. Returns the resources that pages need outside."""
     values = settings.values
-    if values.ingress == "none":
+    if values.ingress in ("none", "controller"):
         return []
     in_aws = pulumi.ResourceOptions(provider=foundation.provider)
     hosts = values.hosts
@@ -216,7 +214,7 @@ def ingress(
         {
             "namespace": namespace,
             "hosts": hosts,
-            "ports": {app: _PORTS[app] for app in hosts},
+            "ports": {page: PAGES[page].port for page in hosts},
             "scheme": values.ingress,
             "ingress_class": values.ingress_class_name,
             "auto_mode": values.eks_auto_mode,
@@ -243,6 +241,8 @@ class _Use:
     policy: pulumi.Input[Document]
     calls: pulumi.Input[Sequence[Call]]
     """Calls that prove the policy."""
+    target_role_arn: str = ""
+    """Role of another account, of which the policy is the way to it; empty for none."""
 
 
 def _uses(settings: Settings, data_stores: Stores) -> dict[str, _Use]:
@@ -256,9 +256,12 @@ def _uses(settings: Settings, data_stores: Stores) -> dict[str, _Use]:
         uses[loki.APP] = _Use(policy, calls.buckets(list(data_stores.loki_buckets), region, suffix))
     if data_stores.workspace:
         url = pulumi.Output.from_input(data_stores.remote_write_url)
-        uses[prometheus.APP] = _Use(
-            pulumi.Output.from_input(data_stores.workspace.arn).apply(policies.remote_write),
-            url.apply(lambda known: calls.remote_write(known, region)),
+        workspace_region, central = data_stores.workspace.region, settings.values.remote_write_role_arn
+        own = pulumi.Output.from_input(data_stores.workspace.arn).apply(policies.workspace)
+        uses[workspace_proxy.APP] = _Use(
+            policies.assume(central) if central else own,
+            url.apply(lambda known: calls.workspace(known, workspace_region)),
+            central,
         )
     if settings.values.xray:
         uses[gateway.APP] = _Use(policies.xray(), calls.xray(region, suffix))

@@ -89,9 +89,15 @@ def loki(bucket_arns: Sequence[str], key_arn: str | None) -> Document:
     return _document(*statements)
 
 
-def remote_write(workspace_arn: str) -> Document:
-    """Permission to write to a workspace of Amazon Managed Prometheus. Dashboards read the platform's Prometheus."""
-    return _document(_allow("RemoteWrite", ["aps:RemoteWrite"], [workspace_arn]))
+def workspace(workspace_arn: str) -> Document:
+    """Permission to write to a workspace of Amazon Managed Prometheus, and to query it."""
+    reads = ["aps:GetLabels", "aps:GetMetricMetadata", "aps:GetSeries", "aps:QueryMetrics"]
+    return _document(_allow("Workspace", [*reads, "aps:RemoteWrite"], [workspace_arn]))
+
+
+def assume(role_arn: str) -> Document:
+    """Permission to become another role, whose trust policy must allow the same two actions to this one."""
+    return _document(_allow("AssumeRole", ["sts:AssumeRole", "sts:TagSession"], [role_arn]))
 
 
 def xray() -> Document:
@@ -153,6 +159,21 @@ def pod_trust(cluster: ClusterIdentity, namespace: str, *service_accounts: str) 
             }
         },
     )
+
+
+def token_trust(provider_arn: str, namespace: str, *service_accounts: str) -> Document:
+    """Trust policy for the pods of service accounts whose tokens an OIDC provider of IAM knows (IRSA)."""
+    issuer = provider_arn.partition(":oidc-provider/")[2]
+    subjects = sorted(f"system:serviceaccount:{namespace}:{account}" for account in service_accounts)
+    conditions = {"StringEquals": {f"{issuer}:aud": "sts.amazonaws.com", f"{issuer}:sub": subjects}}
+    statement = {
+        "Sid": "Trust",
+        "Effect": "Allow",
+        "Principal": {"Federated": provider_arn},
+        "Action": ["sts:AssumeRoleWithWebIdentity"],
+        "Condition": conditions,
+    }
+    return _document(statement)
 
 
 def control_plane_trust(cluster: ClusterIdentity) -> Document:

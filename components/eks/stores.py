@@ -7,9 +7,9 @@ import pulumi
 
 from components.eks.encryption import EncryptionKey
 from components.eks.log_buckets import LogBuckets
-from components.eks.metrics_workspace import MetricsWorkspace, MetricsWorkspaceArgs
 from components.eks.policies import ClusterIdentity
 from components.eks.search_domain import SearchDomain
+from components.eks.workspace.metrics_workspace import MetricsWorkspace, MetricsWorkspaceArgs
 from settings.eks import conflicts
 from settings.stack import Settings
 from settings.values import Values
@@ -21,6 +21,7 @@ class Workspace:
 
     id: pulumi.Input[str]
     arn: pulumi.Input[str]
+    region: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,14 +119,21 @@ def _workspace(
 ) -> tuple[Workspace | None, pulumi.Input[str]]:
     """The workspace, if any, and the remote write URL."""
     if values.managed_prometheus:
-        args: MetricsWorkspaceArgs = {"identity": cluster, "key_arn": key_arn, "protect": values.protect}
+        args: MetricsWorkspaceArgs = {
+            "identity": cluster,
+            "key_arn": key_arn,
+            "retention_days": int(values.managed_prometheus_retention.rstrip("d")),
+            "protect": values.protect,
+        }
         created = MetricsWorkspace("metrics", args, opts)
-        return Workspace(id=created.id, arn=created.arn), created.remote_write_url
+        return Workspace(id=created.id, arn=created.arn, region=cluster.region), created.remote_write_url
     existing = conflicts.workspace(values.remote_write_url)
     if not existing:
         return None, values.remote_write_url
-    arn = f"arn:{cluster.partition}:aps:{cluster.region}:{cluster.account_id}:workspace/{existing}"
-    return Workspace(id=existing, arn=arn), values.remote_write_url
+    role = values.remote_write_role_arn
+    account = role.split(":")[4] if role else cluster.account_id
+    arn = f"arn:{cluster.partition}:aps:{existing.region}:{account}:workspace/{existing.id}"
+    return Workspace(id=existing.id, arn=arn, region=existing.region), values.remote_write_url
 
 
 def _search_domain(

@@ -11,6 +11,8 @@ from components.grafana.server import GrafanaServer
 from settings.apps import DATA_SOURCES
 
 PROMETHEUS, LOKI, JAEGER, ALERTMANAGER = DATA_SOURCES
+LONG_TERM = "prometheus-long-term"
+"""Uid of the source that dashboards show instead of Prometheus when somebody chooses it."""
 
 Json = dict[str, Any]
 
@@ -26,6 +28,8 @@ class DataSourcesArgs(TypedDict):
     loki_url: pulumi.Input[str]
     jaeger_url: pulumi.Input[str]
     """URL of the query API (port 16686)."""
+    long_term_url: NotRequired[pulumi.Input[str] | None]
+    """Prometheus' API of the store that keeps metrics longer; none by default."""
     scrape_interval: str
     """Prometheus duration. Grafana never queries with a smaller step."""
     server: NotRequired[GrafanaServer | None]
@@ -33,20 +37,25 @@ class DataSourcesArgs(TypedDict):
 
 
 class DataSources(pulumi.ComponentResource):
-    """The four data sources, under uids that never change."""
+    """The four data sources, and that of the long-term store if there is one, under uids that never change."""
 
     def __init__(self, name: str, args: DataSourcesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("observability:index:DataSources", name, {}, opts)
+        metrics = prometheus_json(args["scrape_interval"])
         sources: dict[str, tuple[str, pulumi.Input[str], Json]] = {
-            PROMETHEUS: ("Prometheus", args["prometheus_url"], prometheus_json(args["scrape_interval"])),
+            PROMETHEUS: ("Prometheus", args["prometheus_url"], metrics),
             LOKI: ("Loki", args["loki_url"], loki_json()),
             JAEGER: ("Jaeger", args["jaeger_url"], jaeger_json()),
             ALERTMANAGER: ("Alertmanager", args["alertmanager_url"], alertmanager_json()),
         }
+        long_term = args.get("long_term_url")
+        if long_term is not None:
+            # No server there knows the rules of this one.
+            sources[LONG_TERM] = ("Prometheus (long-term)", long_term, {**metrics, "manageAlerts": False})
         for uid, (title, url, options) in sources.items():
             oss.DataSource(
                 f"{name}-{uid}",
-                type=uid,  # the uids equal the ids of the four plugins
+                type=PROMETHEUS if uid == LONG_TERM else uid,  # the other uids equal the ids of their plugins
                 uid=uid,
                 name=title,
                 url=url,
@@ -55,7 +64,7 @@ class DataSources(pulumi.ComponentResource):
                 json_data_encoded=json.dumps(options, sort_keys=True),
                 opts=content_options(self, args.get("server")),
             )
-        self.register_outputs({"uids": list(DATA_SOURCES)})
+        self.register_outputs({"uids": list(sources)})
 
 
 def prometheus_json(scrape_interval: str) -> Json:
@@ -111,7 +120,10 @@ def jaeger_json() -> Json:
         "tracesToMetrics": {
             **around,
             "datasourceUid": PROMETHEUS,
-            "tags": [{"key": "service.name", "value": "service_name"}],
+            "tags": [
+                {"key": "service.name", "value": "service_name"},
+                {"key": "k8s.namespace.name", "value": "namespace"},
+            ],
             "queries": [
                 {"name": "Requests per second", "query": f"sum(rate({calls}{{$__tags}}[5m]))"},
                 {

@@ -26,7 +26,6 @@ from settings.apps import GRAFANA
 
 APP = GRAFANA.name
 PORT = GRAFANA.port
-_USER = 472  # of the official image
 _CONFIG = "/etc/grafana/grafana.ini"
 
 
@@ -185,7 +184,7 @@ def _pod(args: GrafanaArgs, folders: Sequence[SecretFolder]) -> PodSpecArgsDict:
     return {
         "automount_service_account_token": False,
         "enable_service_links": False,
-        "security_context": pods.pod_security(_USER),
+        "security_context": pods.pod_security(pods.USERS[APP]),
         "termination_grace_period_seconds": 30,
         "containers": [pods.secured(_container(args, folders))],
         "volumes": [

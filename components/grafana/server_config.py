@@ -39,6 +39,10 @@ class OAuth:
     user_info_endpoint: str
     admin_group: str
     """Group of the admins in the claim `groups` (Cognito: `cognito:groups`); empty for no admins. Without quotes."""
+    editor_group: str = ""
+    """Group of the editors, who may silence alerts; empty for none."""
+    viewer_group: str = ""
+    """Group of the viewers; if empty, everybody who can log in may view."""
 
 
 def ini(*, external_url: str, port: int, smtp: Smtp | None = None, oauth: OAuth | None = None) -> str:
@@ -138,22 +142,25 @@ def _oauth(oauth: OAuth | None) -> _Section:
         "allow_sign_up": True,
         # Each login sets the role from the groups. Strict mode rejects logins without a role. Otherwise people who have
         # left all groups would keep their role (observed with 9.4).
-        "role_attribute_path": _role(oauth.admin_group),
+        "role_attribute_path": _role(oauth),
         "role_attribute_strict": True,
         "allow_assign_grafana_admin": False,
     }
 
 
-def _role(admin_group: str) -> str:
+def _role(oauth: OAuth) -> str:
     """The JMESPath of the role. Grafana applies it to the token's claims, then to the user info, until it gives a role.
 
     Issuers put groups into either of the two. Both have `sub`, and only tokens have `exp`: tokens give a role only to
-    admins, and the user info gives one to everybody. In between, Grafana applies the path to a document that has
-    neither. Each group is compared as a whole: in a claim that is a text, `contains` would match parts of other names.
+    members of a group, and the user info gives one to everybody, unless viewers have a group, too. In between, Grafana
+    applies the path to a document that has neither. Each group is compared as a whole: in a claim that is a text,
+    `contains` would match parts of other names.
     """
-    if not admin_group:
+    groups = {"Admin": oauth.admin_group, "Editor": oauth.editor_group, "Viewer": oauth.viewer_group}
+    known = [f"(groups || \"cognito:groups\")[?@ == '{group}'] && '{role}'" for role, group in groups.items() if group]
+    if not known:
         return "'Viewer'"
-    return f"(groups || \"cognito:groups\")[?@ == '{admin_group}'] && 'Admin' || sub && !exp && 'Viewer'"
+    return " || ".join([*known, *([] if oauth.viewer_group else ["sub && !exp && 'Viewer'"])])
 
 
 def _smtp(smtp: Smtp | None) -> _Section:

@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
-from typing import cast
+from typing import NamedTuple, cast
 
 import pulumi
 import yaml
@@ -24,6 +24,14 @@ TIMEOUT = 10.0
 _LOAD_BALANCER_CONTROLLER = "ingress.k8s.aws/alb"
 
 
+class IngressClass(NamedTuple):
+    """An ingress class that the cluster must have."""
+
+    name: str
+    is_alb: bool
+    """Whether it must be one of the AWS Load Balancer Controller."""
+
+
 Question = Callable[[client.ApiClient, float], str | None]
 """Asks the API server, with a timeout in seconds. Returns the problem as one line that starts with a key, or None.
 
@@ -37,17 +45,17 @@ class ClusterError(pulumi.RunError):
 def require_cluster(
     kubeconfig: str | None,
     context: str | None,
-    ingress_class: str = "",
+    ingress_class: IngressClass | None = None,
     namespaces: Sequence[str] = (),
     questions: Sequence[Question] = (),
     doubts: Mapping[str, Question] | None = None,
 ) -> str:
     """Checks the cluster and returns its version, such as `v1.34.4`. `kubeconfig` is a path, or a kubeconfig as JSON.
 
-    With `ingress_class`, the AWS Load Balancer Controller must serve a class of that name. `namespaces` are those that
-    the program creates: any that exist must belong to the platform. `questions` find further problems, which are
-    reported together. Warns of what `doubts` find, or with the key of one that may not ask, and if network policies may
-    not be enforced. Raises ClusterError, which names server, context and kubeconfig.
+    `ingress_class` must exist, if it is given. `namespaces` are those that the program creates: any that exist must
+    belong to the platform. `questions` find further problems, which are reported together. Warns of what `doubts`
+    find, or with the key of one that may not ask, and if network policies may not be enforced. Raises ClusterError,
+    which names server, context and kubeconfig.
     """
     text = kubeconfig if kubeconfig and kubeconfig.startswith("{") else None
     file = "of the EKS cluster" if text else kubeconfig or "(KUBECONFIG or ~/.kube/config)"
@@ -92,7 +100,7 @@ def _require_login(api: client.ApiClient, where: str) -> None:
         raise ClusterError(f"{where} does not accept our login: {_line(error)}. Nothing was changed.") from error
 
 
-def _require_ingress_class(api: client.ApiClient, where: str, name: str) -> None:
+def _require_ingress_class(api: client.ApiClient, where: str, wanted: IngressClass) -> None:
     """Raises ClusterError unless the class exists. Without it, an Ingress would wait ten minutes for its address."""
     try:
         classes = client.NetworkingV1Api(api).list_ingress_class(_request_timeout=TIMEOUT).items
@@ -101,11 +109,13 @@ def _require_ingress_class(api: client.ApiClient, where: str, name: str) -> None
             f"{where} does not list its ingress classes: {_line(error)}. Nothing was changed."
         ) from error
     controllers = {item.metadata.name: item.spec.controller for item in classes if item.metadata and item.spec}
-    if controllers.get(name) != _LOAD_BALANCER_CONTROLLER:
+    found = controllers.get(wanted.name)
+    if found is None or (wanted.is_alb and found != _LOAD_BALANCER_CONTROLLER):
+        of = f" of the AWS Load Balancer Controller ({_LOAD_BALANCER_CONTROLLER})" if wanted.is_alb else ""
         existing = ", ".join(f"{other} ({controller})" for other, controller in sorted(controllers.items())) or "none"
         raise ClusterError(
-            f"{where} has no ingress class {json.dumps(name)} (observability:ingressClass) of the AWS Load Balancer "
-            f"Controller ({_LOAD_BALANCER_CONTROLLER}); there are: {existing}. Nothing was changed."
+            f"{where} has no ingress class {json.dumps(wanted.name)} (observability:ingressClass){of}; there are: "
+            f"{existing}. Nothing was changed."
         )
 
 

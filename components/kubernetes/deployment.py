@@ -79,7 +79,7 @@ def app_deployment(name: str, args: AppArgs, parent: pulumi.Resource) -> None:
                 "spec": {
                     "automount_service_account_token": False,
                     "enable_service_links": False,
-                    "security_context": pods.pod_security(),
+                    "security_context": pods.pod_security(pods.USERS.get(app, pods.USERS["simulator"])),
                     "termination_grace_period_seconds": 10,
                     "topology_spread_constraints": pods.spread(app),
                     "containers": [_container(args)],

@@ -4,8 +4,13 @@ NAME = "app.kubernetes.io/name"
 PART_OF = "app.kubernetes.io/part-of"
 PLATFORM = "observability"
 """Value of PART_OF on every object of the platform."""
-# Label of namespaces whose pods may connect to Prometheus, Alertmanager, Loki, Jaeger and Grafana.
+# Label of namespaces whose pods may connect to Jaeger and Grafana, which let nobody change anything without a login.
 ACCESS = "observability/access"
+# Label of namespaces whose programs may vanish without a page, if its value is "true": the rules read it.
+TEMPORARY = "observability/temporary"
+# Label of namespaces whose pods may connect to Prometheus, Loki and Alertmanager as well. Whoever reads there may also
+# write: push metrics and lines in the name of others, flush or end Loki, silence alerts. Each has one port for all.
+CONTROL = "observability/control"
 # Label of pods inside the cluster that Alertmanager and Grafana may notify.
 RECEIVER = "observability/notification-receiver"
 

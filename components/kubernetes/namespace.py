@@ -8,10 +8,22 @@ import pulumi_kubernetes as k8s
 
 from components.kubernetes.labels import labels
 from components.kubernetes.network_policies import dns
+from components.kubernetes.outbound import ca_bundle
 from components.kubernetes.pull_secret import pull_secret
 
 
-class NamespaceArgs(TypedDict):
+class SharedArgs(TypedDict):
+    """Arguments that all namespaces of a stack have in common."""
+
+    dns_servers: NotRequired[Sequence[pulumi.Input[str]]]
+    """CIDRs of DNS servers that are no pods; none by default."""
+    image_login: NotRequired[str]
+    """Docker's config.json with the login at the registry of the images; none by default."""
+    ca_bundle: NotRequired[str]
+    """PEM of the authorities that its pods trust; those of their images by default."""
+
+
+class NamespaceArgs(SharedArgs):
     """Arguments of Namespace."""
 
     name: str
@@ -20,10 +32,6 @@ class NamespaceArgs(TypedDict):
     """Pod Security level; defaults to `restricted`. Only the node agents need `privileged`, to mount host folders."""
     labels: NotRequired[Mapping[str, str]]
     """Further labels."""
-    dns_servers: NotRequired[Sequence[pulumi.Input[str]]]
-    """CIDRs of DNS servers that are no pods; none by default."""
-    image_login: NotRequired[str]
-    """Docker's config.json with the login at the registry of the images; none by default."""
     after: NotRequired[Sequence[pulumi.Resource]]
     """Prerequisites of everything in the namespace; they are deleted after it."""
 
@@ -58,4 +66,5 @@ class Namespace(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self),
         )
         pull_secret(name, self.namespace, args.get("image_login", ""), self)
+        ca_bundle(name, self.namespace, args.get("ca_bundle", ""), self)
         self.register_outputs({"namespace": self.namespace})

@@ -1,38 +1,53 @@
-"""Where pods run, what they reserve, and from where their images come, for all workloads of the program at once.
+"""Where pods run, what they reserve, from where their images come, and how they leave the cluster, for all workloads.
 
 Every component has defaults of its own. A stack's settings change them here, so that no component needs to know them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import pulumi
 
-from components.kubernetes import pull_secret
+from components.kubernetes import outbound, pull_secret
 from components.kubernetes.labels import NAME
+from components.kubernetes.outbound import Outbound
 from settings import images, pod_settings
 from settings.pod_settings import PodSettings
 
+_NETWORK_POLICY = "kubernetes:networking.k8s.io/v1:NetworkPolicy"
 _WORKLOADS = ("apps/v1:StatefulSet", "apps/v1:Deployment", "apps/v1:DaemonSet", "batch/v1:Job")
 
 
 def placement(
-    parts: Mapping[str, PodSettings], registries: Mapping[str, str], *, login: bool
+    parts: Mapping[str, PodSettings],
+    registries: Mapping[str, str],
+    digests: Mapping[str, str],
+    *,
+    login: bool,
+    out: Outbound,
 ) -> pulumi.ResourceTransformation:
     """A transformation for the options of components: it changes the pod template of each workload below them.
 
-    For `registries` see images.pulled. With `login`, nodes pull by the Secret that each Namespace then has.
+    For `registries` and `digests` see images.pulled. With `login`, nodes pull by the Secret that each Namespace then
+    has. `out` also changes network policies.
     """
+    pulled = partial(images.pulled, registries=registries, digests=digests)
 
     def transform(args: pulumi.ResourceTransformationArgs) -> pulumi.ResourceTransformationResult | None:
+        props: dict[str, Any] = dict(args.props)
+        if args.type_ == _NETWORK_POLICY and out.port:
+            return pulumi.ResourceTransformationResult(
+                {**props, "spec": outbound.network(props["spec"], out.port)}, args.opts
+            )
         if args.type_.removeprefix("kubernetes:") not in _WORKLOADS:
             return None
-        props: dict[str, Any] = dict(args.props)
         workload = dict(props["spec"])
         template = dict(workload["template"])
         chosen = pod_settings.of(template["metadata"]["labels"][NAME], parts)
         pod = _placed(template["spec"], chosen, replicated=workload.get("replicas", 1) > 1)
-        pod["containers"] = [_container(one, chosen, registries) for one in pod["containers"]]
+        pod["containers"] = [_container(one, chosen, pulled) for one in pod["containers"]]
+        pod = outbound.pod(pod, out)
         if login:
             pod["image_pull_secrets"] = [{"name": pull_secret.NAME}]
         props["spec"] = {**workload, "template": {**template, "spec": pod}}
@@ -56,8 +71,8 @@ def _placed(pod: Mapping[str, Any], chosen: PodSettings, *, replicated: bool) ->
     return placed
 
 
-def _container(container: Mapping[str, Any], chosen: PodSettings, registries: Mapping[str, str]) -> dict[str, Any]:
-    changed = {**container, "image": images.pulled(container["image"], registries)}
+def _container(container: Mapping[str, Any], chosen: PodSettings, pulled: Callable[[str], str]) -> dict[str, Any]:
+    changed = {**container, "image": pulled(container["image"])}
     if chosen.cpu:
         resources = container["resources"]
         changed["resources"] = {**resources, "requests": {**resources["requests"], "cpu": chosen.cpu}}

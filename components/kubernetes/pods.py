@@ -13,11 +13,28 @@ from pulumi_kubernetes.core.v1 import (
 from components.kubernetes.labels import selector
 from settings import versions
 
-NOBODY = 65534
-"""User and group id in the official images."""
+USERS = {
+    "grafana": 472,  # of the official image, which may not start as another
+    "loki": 10001,  # likewise
+    "node-exporter": 49100,
+    "kube-state-metrics": 49101,
+    "alertmanager": 49102,
+    "prometheus": 49103,
+    "jaeger": 49104,
+    "otel-gateway": 49105,
+    "receiver": 49106,
+    "simulator": 49107,
+    "job": 49108,
+    "otel-events": 49109,
+    "workspace-proxy": 49110,
+}
+"""User and group id of each program. A program of another user reads neither its memory nor its files: most official
+images have the same user, 65534, and so their pods would on one node."""
+_DISK = "256Mi"
+"""For logs that the node keeps, the container's own files, and small empty folders."""
 
 
-def pod_security(user: int = NOBODY) -> PodSecurityContextArgsDict:
+def pod_security(user: int) -> PodSecurityContextArgsDict:
     """The pod's security context for the `restricted` standard. Volumes belong to the user's group."""
     return {
         "run_as_non_root": True,
@@ -39,10 +56,17 @@ def container_security() -> SecurityContextArgsDict:
     }
 
 
-def resources(*, cores: float, memory: str) -> ResourceRequirementsArgsDict:
+def resources(*, cores: float, memory: str, disk: str = _DISK) -> ResourceRequirementsArgsDict:
     """Requests CPU and memory. CPU has no limit, because a limit throttles bursts; memory has a limit equal to its
-    request, so that it is guaranteed."""
-    return {"requests": {"cpu": f"{round(cores * 1000)}m", "memory": memory}, "limits": {"memory": memory}}
+    request, so that it is guaranteed.
+
+    A pod that writes more than `disk` onto its node, besides its volumes, is evicted before it fills the node.
+    """
+    return {
+        # Reserves no disk: some nodes do not say how much they have, and would get no pod.
+        "requests": {"cpu": f"{round(cores * 1000)}m", "memory": memory, "ephemeral-storage": "0"},
+        "limits": {"memory": memory, "ephemeral-storage": disk},
+    }
 
 
 def http_probe(path: str, port: str, *, period: int = 5, failures: int = 3) -> ProbeArgsDict:
@@ -85,7 +109,7 @@ def program_pod(container: ContainerArgsDict, *, volume: str, folder: str, confi
     return {
         "automount_service_account_token": False,
         "enable_service_links": False,
-        "security_context": pod_security(),
+        "security_context": pod_security(USERS["job"]),
         "restart_policy": "Never",
         "containers": [secured(run)],
         "volumes": [{"name": volume, "config_map": {"name": config_map}}],

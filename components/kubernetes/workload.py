@@ -32,8 +32,6 @@ class StatefulAppArgs(TypedDict):
     service_ports: NotRequired[list[ServicePortArgsDict]]
     """Further ports of both Services."""
     container: ContainerArgsDict
-    user: NotRequired[int]
-    """User and group id of the image; defaults to `nobody`."""
     volumes: list[VolumeArgsDict]
     storage: str
     """Size of each replica's volume."""
@@ -118,7 +116,7 @@ def _pod(args: StatefulAppArgs) -> PodSpecArgsDict:
     pod: PodSpecArgsDict = {
         "automount_service_account_token": "service_account" in args and args.get("api_token", True),
         "enable_service_links": False,
-        "security_context": pods.pod_security(args.get("user", pods.NOBODY)),
+        "security_context": pods.pod_security(pods.USERS[args["app"]]),
         "termination_grace_period_seconds": args["termination_seconds"],
         "topology_spread_constraints": pods.spread(args["app"]),
         "containers": [pods.secured(args["container"])],

@@ -16,7 +16,7 @@ from pulumi_kubernetes.networking.v1 import NetworkPolicyEgressRuleArgsDict
 
 from components.kubernetes import network_policies, pod_identity, pods
 from components.kubernetes.checksum import ANNOTATION, checksum
-from components.kubernetes.labels import ACCESS, labels
+from components.kubernetes.labels import CONTROL, labels
 from components.kubernetes.pod_identity import PodIdentity
 from components.kubernetes.workload import StatefulAppArgs, stateful_app
 from components.logs import loki_config
@@ -28,7 +28,8 @@ from settings.apps import LOKI
 from settings.quantities import quantity_bytes
 
 APP = LOKI.name
-_USER = 10001  # of the official image
+# The folder `tmp`, and the rest as of every pod.
+_DISK = "1280Mi"
 # Share of the memory limit. Above it, Go collects garbage more often to avoid an OOM kill.
 _GO_MEMORY = 0.9
 
@@ -108,7 +109,6 @@ class Loki(pulumi.ComponentResource):
             "replicas": args["replicas"],
             "port": PORT,
             "container": _container(args),
-            "user": _USER,
             "volumes": [
                 {"name": "config", "config_map": {"name": f"{APP}-config"}},
                 {"name": "rules", "config_map": {"name": f"{APP}-rules"}},
@@ -127,11 +127,13 @@ class Loki(pulumi.ComponentResource):
             # With a bucket, Loki uploads all chunks in memory before it exits.
             "termination_seconds": 300,
         }
+        identity = args.get("identity")
         if args["s3"] and "s3_credentials" not in args:
-            needed.append(_account(name, namespace, child))
+            annotations = identity.account if identity else {}
+            needed.append(pod_identity.service_account(f"{name}-account", APP, namespace, annotations, child))
             app["service_account"] = APP
             app["api_token"] = False
-        if identity := args.get("identity"):
+        if identity:
             needed.append(identity.ready)
             app["annotations"] = {**identity.annotations, **app.get("annotations", {})}
         stateful_app(name, app, parent=self, depends_on=needed)
@@ -152,16 +154,6 @@ def _config(args: LokiArgs, namespace: str, alertmanagers: list[str]) -> str:
             alertmanagers=alertmanagers,
             peers=f"{APP}-peers.{namespace}.svc:{GOSSIP}",
         )
-    )
-
-
-def _account(name: str, namespace: pulumi.Input[str], child: pulumi.ResourceOptions) -> k8s.core.v1.ServiceAccount:
-    """The service account for the AWS identity; it has no permissions in Kubernetes."""
-    return k8s.core.v1.ServiceAccount(
-        f"{name}-account",
-        metadata={"name": APP, "namespace": namespace, "labels": labels(APP)},
-        automount_service_account_token=False,
-        opts=child,
     )
 
 
@@ -196,7 +188,7 @@ def _container(args: LokiArgs) -> ContainerArgsDict:
             {"name": "grpc", "container_port": GRPC, "protocol": "TCP"},
             {"name": "gossip", "container_port": GOSSIP, "protocol": "TCP"},
         ],
-        "resources": pods.resources(cores=sizes.CPU[APP], memory=args["memory"]),
+        "resources": pods.resources(cores=sizes.CPU[APP], memory=args["memory"], disk=_DISK),
         # Replaying a large write-ahead log takes minutes. Kubernetes gives up after a quarter of an hour.
         "startup_probe": pods.http_probe("/ready", "http", period=2, failures=450),
         # /ready fails while the ring changes. Only a program that accepts no connections is restarted.
@@ -235,7 +227,7 @@ def _network(args: LokiArgs) -> network_policies.AppNetworkArgs:
         "namespace": args["namespace"],
         "ingress": [
             {
-                "from_": [*(here(client) for client in args["clients"]), network_policies.namespaces_with(ACCESS)],
+                "from_": [*(here(client) for client in args["clients"]), network_policies.namespaces_with(CONTROL)],
                 "ports": tcp(PORT),
             },
             {"from_": [here(APP)], "ports": tcp(GRPC, GOSSIP)},

@@ -16,9 +16,9 @@ from urllib.parse import urlsplit
 
 from alerting.durations import seconds
 from alerting.loader import write_yaml
-from components.logs.resend_delay import resend_delay
+from alerting.resend_delay import resend_delay
 from settings import sizes
-from settings.apps import LOKI
+from settings.apps import LOKI, LOKI_RULES, LOKI_TENANT
 
 PORT = LOKI.port
 GRPC = 9095
@@ -26,8 +26,8 @@ GOSSIP = 7946
 DATA = "/loki"
 CONFIG_FOLDER = "/etc/loki/config"
 RULES_FOLDER = "/etc/loki/rules"
-TENANT = "fake"
-"""Loki's name for the only tenant without authentication. The ruler reads rules from a folder of that name."""
+TENANT = LOKI_TENANT
+"""The ruler reads rules from a folder of that name."""
 
 # Collectors and programs that catch up after an outage send lines of this age. Older lines come from a wrong clock.
 _OLDEST_LINE_DAYS = 7
@@ -261,7 +261,7 @@ def _limits(config: LokiConfig) -> dict[str, Any]:
 def _ruler(config: LokiConfig) -> dict[str, Any]:
     return {
         "storage": {"type": "local", "local": {"directory": RULES_FOLDER}},
-        "rule_path": f"{DATA}/rules-temp",
+        "rule_path": LOKI_RULES,
         # Interval at which Loki reloads rule files, which the kubelet updates. No restart is needed.
         "poll_interval": "10s",
         "evaluation_interval": config.evaluation_interval,

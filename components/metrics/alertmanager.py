@@ -15,7 +15,7 @@ from alerting import routing
 from alerting.durations import seconds
 from components.kubernetes import network_policies, pods
 from components.kubernetes.checksum import ANNOTATION, checksum
-from components.kubernetes.labels import ACCESS, RECEIVER, labels
+from components.kubernetes.labels import CONTROL, RECEIVER, labels
 from components.kubernetes.workload import peers, stateful_app
 from settings import sizes, versions
 from settings.apps import ALERTMANAGER
@@ -163,7 +163,7 @@ def _network(args: AlertmanagerArgs) -> network_policies.AppNetworkArgs:
                     here(args["prometheus"]),
                     here("loki"),
                     here("grafana"),
-                    network_policies.namespaces_with(ACCESS),
+                    network_policies.namespaces_with(CONTROL),
                 ],
                 "ports": network_policies.tcp(PORT),
             },

@@ -7,7 +7,7 @@ import pulumi_kubernetes as k8s
 
 from components.kubernetes import network_policies, pods
 from components.kubernetes.cluster_rights import cluster_rights
-from components.kubernetes.labels import labels, scrape, selector
+from components.kubernetes.labels import TEMPORARY, labels, scrape, selector
 from components.metrics.prometheus_config import HONOR_LABELS
 from settings import sizes, versions
 from settings.apps import KUBE_STATE_METRICS
@@ -31,6 +31,7 @@ _METRICS = {
             "kube_pod_status_phase",
         ),
     ),
+    "namespaces": ("", ("kube_namespace_labels",)),
     "nodes": ("", ("kube_node_spec_unschedulable", "kube_node_status_allocatable", "kube_node_status_condition")),
     "resourcequotas": ("", ("kube_resourcequota",)),
     "persistentvolumes": ("", ("kube_persistentvolume_status_phase",)),
@@ -129,7 +130,7 @@ def _pod(args: KubeStateMetricsArgs) -> k8s.core.v1.PodSpecArgsDict:
         "service_account_name": APP,
         "automount_service_account_token": True,
         "enable_service_links": False,
-        "security_context": pods.pod_security(),
+        "security_context": pods.pod_security(pods.USERS[APP]),
         "termination_grace_period_seconds": 10,
         "containers": [
             pods.secured(
@@ -142,6 +143,7 @@ def _pod(args: KubeStateMetricsArgs) -> k8s.core.v1.PodSpecArgsDict:
                         f"--telemetry-port={_TELEMETRY_PORT}",
                         f"--resources={','.join(_METRICS)}",
                         f"--metric-allowlist={','.join(METRICS)}",
+                        f"--metric-labels-allowlist=namespaces=[{TEMPORARY}]",
                     ],
                     "ports": [
                         {"name": "http", "container_port": PORT, "protocol": "TCP"},

@@ -14,8 +14,6 @@ from settings.apps import NODE_EXPORTER
 
 APP = NODE_EXPORTER.name
 PORT = NODE_EXPORTER.port
-# No other program has this user. One of the same user could be read through /proc, with its memory and its files.
-_USER = 49100
 _ROOT = "/host/root"
 # Folders of the node without disks. An empty one hides each: a mount that is read-only leaves those below it writable,
 # and the node's /proc leads to the files of every process.
@@ -87,7 +85,7 @@ def _pod() -> PodSpecArgsDict:
         # Tainted nodes can run full, too.
         "tolerations": [{"operator": "Exists"}],
         "affinity": {"node_affinity": REAL_NODES},
-        "security_context": pods.pod_security(_USER),
+        "security_context": pods.pod_security(pods.USERS[APP]),
         "termination_grace_period_seconds": 10,
         "containers": [pods.secured(_container())],
         "volumes": [

@@ -10,16 +10,15 @@ import pulumi
 import pulumi_kubernetes as k8s
 from pulumi_kubernetes.core.v1 import ContainerArgsDict
 
-from components.kubernetes import network_policies, pod_identity, pods
+from components.kubernetes import network_policies, pods
 from components.kubernetes.cluster_rights import cluster_rights
-from components.kubernetes.labels import ACCESS, labels
-from components.kubernetes.pod_identity import PodIdentity
-from components.kubernetes.workload import stateful_app
+from components.kubernetes.labels import CONTROL, labels
+from components.kubernetes.workload import peers, stateful_app
 from components.metrics import prometheus_config
 from components.metrics.prometheus_config import CONFIG_FOLDER
 from components.metrics.remote_write import ALL_METRICS, CopiedMetrics
 from settings import sizes, versions
-from settings.apps import PROMETHEUS, PROMETHEUS_RULES
+from settings.apps import GATEWAY, PROMETHEUS, PROMETHEUS_RULES
 from settings.quantities import quantity_bytes
 
 APP = PROMETHEUS.name
@@ -55,10 +54,6 @@ class PrometheusArgs(TypedDict):
     """Receives a copy of the samples; empty for none."""
     copied: NotRequired[CopiedMetrics]
     """Metrics that are copied; all by default."""
-    aws_region: str
-    """Region for which requests to AWS are signed."""
-    identity: NotRequired[PodIdentity | None]
-    """AWS identity that signs requests to AWS; none by default."""
     foreign_node_exporter: bool
     """Whether the cluster runs a node_exporter that is neither the platform's nor an EKS add-on."""
     trusted_namespaces: Sequence[str]
@@ -78,13 +73,15 @@ class Prometheus(pulumi.ComponentResource):
 
     url: pulumi.Output[str]
     """Address inside the cluster."""
+    targets: pulumi.Output[list[str]]
+    """host:port of each replica."""
 
     def __init__(self, name: str, args: PrometheusArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("observability:index:Prometheus", name, {}, opts)
         child = pulumi.ResourceOptions(parent=self)
         namespace = args["namespace"]
         self.url = pulumi.Output.format("http://{0}.{1}.svc:{2}", APP, namespace, PORT)
-        identity = args.get("identity")
+        self.targets = peers(APP, args["replicas"], namespace, PORT)
         config = pulumi.Output.all(args["alertmanagers"], args["remote_write_url"]).apply(
             lambda known: _config(args, *known)
         )
@@ -115,14 +112,13 @@ class Prometheus(pulumi.ComponentResource):
                 "storage": args["storage"],
                 "storage_class": args["storage_class"],
                 "service_account": APP,
-                "annotations": {**identity.annotations} if identity else {},
                 # Prometheus writes its data in memory to disk before it exits.
                 "termination_seconds": 300,
             },
             parent=self,
-            depends_on=[*folders, access, *([identity.ready] if identity else [])],
+            depends_on=[*folders, access],
         )
-        self.register_outputs({"url": self.url})
+        self.register_outputs({"url": self.url, "targets": self.targets})
 
 
 def _config(args: PrometheusArgs, alertmanagers: list[str], remote_write_url: str) -> str:
@@ -133,7 +129,6 @@ def _config(args: PrometheusArgs, alertmanagers: list[str], remote_write_url: st
         alertmanagers=alertmanagers,
         remote_write_url=remote_write_url,
         copied=args.get("copied", ALL_METRICS),
-        aws_region=args["aws_region"],
         addons=args.get("scrape_addons", ()),
         foreign_node_exporter=args["foreign_node_exporter"],
         verify_kubelets=args.get("verify_kubelets", False),
@@ -207,8 +202,11 @@ def _network(args: PrometheusArgs) -> network_policies.AppNetworkArgs:
         "namespace": args["namespace"],
         "ingress": [
             {
-                # Jaeger reads span metrics for its page on service performance.
-                "from_": [here(APP), here("grafana"), here("jaeger"), network_policies.namespaces_with(ACCESS)],
+                # Jaeger reads span metrics for its page on service performance. Gateways deliver pushed metrics.
+                "from_": [
+                    *(here(app) for app in (APP, "grafana", "jaeger", GATEWAY)),
+                    network_policies.namespaces_with(CONTROL),
+                ],
                 "ports": network_policies.tcp(PORT),
             }
         ],
@@ -217,6 +215,5 @@ def _network(args: PrometheusArgs) -> network_policies.AppNetworkArgs:
             {"to": network_policies.any_pod(args.get("pod_cidrs", ()))},
             # The API server, the kubelets, and pods on the host network. No selector can name their addresses.
             {"ports": network_policies.tcp(*dict.fromkeys((443, 6443, KUBELET_PORT, *addons, *args["host_ports"])))},
-            *([pod_identity.egress()] if args.get("identity") else []),
         ],
     }

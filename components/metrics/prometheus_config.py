@@ -16,8 +16,14 @@ CONFIG_FOLDER = "/etc/prometheus/config"
 
 # A restarted server takes over how long an alert has been active. By default it does so only from `for: 10m` on; all
 # other alerts would wait again, and be resolved in Alertmanager meanwhile.
-FLAGS = ("--rules.alert.for-grace-period=0s",)
-"""Command line flags for the rules."""
+FLAGS = ("--rules.alert.for-grace-period=0s", "--web.enable-otlp-receiver")
+"""Command line flags for the rules, and for metrics that gateways deliver."""
+
+OUT_OF_ORDER = "30m"
+"""Age up to which a pushed point is accepted after later ones: two gateways deliver, and try again after an outage."""
+
+PUSHED_LABELS = ("namespace", "pod", "node", "app", "service")
+"""Resource attributes that become labels of every pushed series, as a scraped series has them."""
 
 HONOR_LABELS = "observability/honor-labels"
 """Annotation ("true") of pods in Prometheus' own namespace whose port `http` exposes metrics of other pods."""
@@ -43,6 +49,8 @@ ADDONS = {
 """EKS add-on -> how to scrape it."""
 
 _LONGEST_SCRAPE = 10.0
+# The gateways' dimension `k8s.namespace.name`, as Prometheus writes it.
+_SPANS_NAMESPACE = "k8s_namespace_name"
 # Parameters of an annotated path that are passed on.
 _PARAMETERS = 4
 # Longer than the text of nearly every sample.
@@ -56,7 +64,6 @@ def render(  # noqa: PLR0913 -- each sets a part of the configuration
     evaluation_interval: str,
     alertmanagers: Sequence[str],
     remote_write_url: str = "",
-    aws_region: str = "",
     copied: CopiedMetrics = ALL_METRICS,
     addons: Sequence[str] = (),
     foreign_node_exporter: bool = False,
@@ -71,7 +78,7 @@ def render(  # noqa: PLR0913 -- each sets a part of the configuration
     Pods in the `trusted_namespaces` may expose metrics of nodes and of Kubernetes' objects, see scrape_claims.
     With `verify_kubelets`, the cluster's CA must have signed the certificates of kubelets.
 
-    `remote_write_url` receives the samples of `copied`, signed for `aws_region` if it is on AWS; empty for none.
+    `remote_write_url` receives the samples of `copied`; empty for none.
     `addons` are the EKS add-ons in ADDONS that replace the platform's own exporters.
     """
     timeout = scrape_interval if seconds(scrape_interval) < _LONGEST_SCRAPE else f"{_LONGEST_SCRAPE:.0f}s"
@@ -101,7 +108,15 @@ def render(  # noqa: PLR0913 -- each sets a part of the configuration
             "always_scrape_classic_histograms": True,
             "external_labels": {"cluster": cluster, "prometheus_replica": "${POD_NAME}"},
         },
-        "storage": {"exemplars": {"max_exemplars": 100_000}},
+        "storage": {
+            "exemplars": {"max_exemplars": 100_000},
+            "tsdb": {"out_of_order_time_window": OUT_OF_ORDER},
+        },
+        "otlp": {
+            "promote_resource_attributes": list(PUSHED_LABELS),
+            # Two libraries of a program may name a metric alike.
+            "promote_scope_metadata": True,
+        },
         "rule_files": [f"{PROMETHEUS_RULES}/*.yaml"],
         "alerting": {
             # All servers send each alert. Without the replica's name, Alertmanager recognizes them as one alert.
@@ -114,7 +129,7 @@ def render(  # noqa: PLR0913 -- each sets a part of the configuration
         "scrape_configs": [{**job, "follow_redirects": False} for job in jobs],
     }
     if remote_write_url:
-        document["remote_write"] = [remote_write(remote_write_url, aws_region, copied)]
+        document["remote_write"] = [remote_write(remote_write_url, copied)]
     return write_yaml(document)
 
 
@@ -189,6 +204,11 @@ def _span_metrics() -> dict[str, Any]:
             keep([f"{POD}container_port_name"], SPAN_METRICS_PORT),
             running(),
             *pod_labels(),
+        ],
+        # The namespace of a series is that of the spans, not of the gateway; none for programs on the host network.
+        "metric_relabel_configs": [
+            {"source_labels": [_SPANS_NAMESPACE], "target_label": "namespace"},
+            {"action": "labeldrop", "regex": _SPANS_NAMESPACE},
         ],
     }
 

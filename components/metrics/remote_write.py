@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,9 +15,8 @@ class CopiedMetrics:
 ALL_METRICS = CopiedMetrics()
 
 
-def remote_write(url: str, aws_region: str, copied: CopiedMetrics) -> dict[str, Any]:
-    """An entry of `remote_write` for this URL, signed for `aws_region` if it is on AWS."""
-    signed = str(urlsplit(url).hostname).endswith(".amazonaws.com")
+def remote_write(url: str, copied: CopiedMetrics) -> dict[str, Any]:
+    """An entry of `remote_write` for this URL."""
     return {
         "name": "long-term",
         "url": url,
@@ -33,6 +31,4 @@ def remote_write(url: str, aws_region: str, copied: CopiedMetrics) -> dict[str, 
             {"source_labels": ["prometheus_replica"], "target_label": "__replica__"},
             {"action": "labeldrop", "regex": "prometheus_replica"},
         ],
-        # Signs with the identity of the service account.
-        **({"sigv4": {"region": aws_region}} if signed else {}),
     }

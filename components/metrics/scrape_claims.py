@@ -12,6 +12,10 @@ from alerting.model import RESERVED_LABELS
 _TRUSTED = "__tmp_trusted"
 # Added to every series and alert that leaves this server, unless the series has such a label.
 _EXTERNAL_LABELS = ("cluster", "prometheus_replica")
+RESERVED = (*RESERVED_LABELS, *_EXTERNAL_LABELS)
+"""Labels that no series may bring along."""
+EXPORTED = "exported_"
+"""Prefix of a label that a program claimed and may not set."""
 
 
 def relabeling(*, trusted: Sequence[str], node_names: bool = False) -> list[dict[str, Any]]:
@@ -21,7 +25,7 @@ def relabeling(*, trusted: Sequence[str], node_names: bool = False) -> list[dict
     renames a claimed `namespace`, so that no innocent series is lost.
     """
     exporters = speakers.EXPORTED_NAMES if node_names else f"{speakers.EXPORTED_NAMES}|{speakers.NODE_NAMES}"
-    reserved = "|".join((*RESERVED_LABELS, *_EXTERNAL_LABELS))
+    reserved = "|".join(RESERVED)
     return [
         {"action": "drop", "source_labels": ["__name__"], "regex": f"{speakers.OWN_NAMES}|{speakers.RECORDED_NAMES}"},
         {"action": "labeldrop", "regex": _TRUSTED},
@@ -31,6 +35,6 @@ def relabeling(*, trusted: Sequence[str], node_names: bool = False) -> list[dict
         ),
         {"action": "drop", "source_labels": [_TRUSTED, "__name__"], "regex": f";(?:{exporters})"},
         {"action": "labeldrop", "regex": _TRUSTED},
-        {"action": "labelmap", "regex": f"({reserved})", "replacement": "exported_$1"},
+        {"action": "labelmap", "regex": f"({reserved})", "replacement": f"{EXPORTED}$1"},
         {"action": "labeldrop", "regex": reserved},
     ]

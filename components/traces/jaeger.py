@@ -35,7 +35,6 @@ APP = JAEGER.name
 _LISTEN = Listen()
 PORT = _LISTEN.query
 OTLP_PORT = _LISTEN.grpc
-_USER = 10001
 _CONFIG = "/etc/jaeger"
 _DATA = "/var/lib/jaeger"
 _SECRET = f"{APP}-opensearch"
@@ -126,7 +125,6 @@ class Jaeger(pulumi.ComponentResource):
                     "metrics_port": _LISTEN.metrics,
                     "service_ports": _otlp_ports(),
                     "container": _container(args),
-                    "user": _USER,
                     "volumes": [{"name": "config", "config_map": {"name": f"{APP}-config"}}],
                     "storage": args["storage"],
                     "storage_class": args["storage_class"],
@@ -236,7 +234,7 @@ def _deployment(
     pod: PodSpecArgsDict = {
         "automount_service_account_token": False,
         "enable_service_links": False,
-        "security_context": pods.pod_security(_USER),
+        "security_context": pods.pod_security(pods.USERS[APP]),
         "termination_grace_period_seconds": 30,
         "topology_spread_constraints": pods.spread(APP),
         "containers": [pods.secured(_container(args))],

@@ -16,7 +16,7 @@ _OF = 'namespace=~"$namespace", service=~"$service", endpoint=~"$endpoint", proj
 _SERVER_ERROR = 'status=~"5.."'
 _FAILED = f"{_OF}, {_SERVER_ERROR}"
 _BUCKETS = f"request_duration_seconds_bucket{{{_OF}}}"
-_SPANS = 'service_name=~"$service", span_kind="SPAN_KIND_SERVER"'
+_SPANS = 'namespace=~"$namespace", service_name=~"$service", span_kind="SPAN_KIND_SERVER"'
 _LOGS = '{namespace=~"$namespace", service=~"$service"} | project_id=~"$project" | level=~"$level"'
 _ERROR_LIMITS = Limits(warning=0.01, critical=0.1, why="ApiErrorRateHigh pages above 10 %, 1 % is worth a look.")
 _SLOW = Limits(warning=1, why="ApiLatencyHigh alerts when 1 % of a service's requests take longer than 1 s.")

@@ -20,6 +20,13 @@ def releases(namespace: str) -> dict[str, Any]:
     return _query("Changed deployments", expression, "{{deployment}} changed", "blue")
 
 
+def restarts(namespace: str) -> dict[str, Any]:
+    """Restarts of containers, by the same window; `namespace` is a matcher."""
+    changes = f"changes(kube_pod_container_status_restarts_total{{{namespace}}}[2m])"
+    expression = f"sum by (namespace, pod) ({changes}) > 0"
+    return _query("Restarted containers", expression, "{{pod}} restarted", "orange")
+
+
 def _query(name: str, expression: str, title: str, colour: str) -> dict[str, Any]:
     return {
         "name": name,

@@ -15,7 +15,7 @@ from grafana_foundation_sdk.models.dashboard import (
     VariableModel,
 )
 
-from dashboards.builder import absence, annotations, variables
+from dashboards.builder import absence, annotations, drilldown, variables
 from dashboards.builder.layout import Row, line, place, row
 from dashboards.builder.links import TAG, dashboards_with, explore_logs, kept, runbook
 from dashboards.builder.look import CRITICAL, GOOD, WARNING, Look, Word
@@ -81,9 +81,11 @@ def dashboard(about: About, own_variables: Sequence[VariableModel], rows: Sequen
     for panel in document["panels"]:
         for one in (panel, *panel.get("panels", ())):
             absence.explain(one)
+    drilldown.link(document, about.logs)
     marks = [annotations.firing(_matchers(about))]
     if NAMESPACE in names:
-        marks.append(annotations.releases(f'namespace=~"${NAMESPACE}"'))
+        here = f'namespace=~"${NAMESPACE}"'
+        marks += [annotations.releases(here), annotations.restarts(here)]
     return document | {"annotations": {"list": marks}}
 
 

@@ -8,12 +8,15 @@ from grafana_foundation_sdk.builders.dashboard import (
     TextBoxVariable,
 )
 from grafana_foundation_sdk.models.dashboard import (
+    VariableHide,
     VariableModel,
     VariableOption,
     VariableRefresh,
     VariableSort,
 )
 
+from alerting import systems
+from alerting.files import RULES
 from dashboards.builder.sources import PROMETHEUS, Source
 
 RUNBOOKS = "runbooks"
@@ -24,10 +27,11 @@ _ALL = VariableOption(selected=True, text=["All"], value=["$__all"])
 
 
 def source(data_source: Source) -> VariableModel:
-    """Selects a data source of one type."""
+    """The data source of one type; hidden, because a stack has one of each. The address of a page can set another."""
     name = data_source.name
     current = VariableOption(selected=True, text=name, value=name)
-    return DatasourceVariable(name).label(data_source.title).type(data_source.kind).current(current).build()
+    variable = DatasourceVariable(name).label(data_source.title).type(data_source.kind).current(current)
+    return variable.hide(VariableHide.HIDE_VARIABLE).build()
 
 
 def label_values(
@@ -51,6 +55,14 @@ def label_values(
         .current(VariableOption(selected=True, text=[first], value=[first]) if first else _ALL)
     )
     return (variable if only_these else variable.all_value(".*")).build()
+
+
+def namespace_of(system: str, selector: str) -> VariableModel:
+    """Offers those of the system's own namespaces that have a series of `selector`: others may claim its metrics."""
+    own = "|".join(systems.load(RULES)[0][system].namespaces)
+    metric, _, matchers = selector.rstrip("}").partition("{")
+    inside = ", ".join([*filter(None, [matchers]), f'namespace=~"{own}"'])
+    return label_values("namespace", "namespace", f"{metric}{{{inside}}}", only_these=True)
 
 
 def choice(name: str, values: list[str]) -> VariableModel:

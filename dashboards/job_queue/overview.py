@@ -8,7 +8,7 @@ from dashboards.builder.layout import Row, line, row
 from dashboards.builder.look import Limits, Look
 from dashboards.builder.panels import buckets, dials, lines
 from dashboards.builder.queries import prom, prom_exemplars, quantile
-from dashboards.builder.variables import label_values
+from dashboards.builder.variables import label_values, namespace_of
 
 _HERE = 'namespace=~"$namespace"'
 _QUEUE = f'{_HERE}, queue=~"$queue"'
@@ -34,7 +34,7 @@ def build() -> dict[str, Any]:
         logs='{namespace=~"${namespace:pipe}"}',
     )
     variables = [
-        label_values("namespace", "namespace", "jq_queue_depth", only_these=True),
+        namespace_of("job-queue", "jq_queue_depth"),
         label_values("queue", "queue", f"jq_queue_depth{{{_HERE}}}"),
     ]
     return dashboard(about, variables, [_work(), _parts()])

@@ -27,7 +27,7 @@ def build() -> dict[str, Any]:
         runbooks=["KubernetesApiErrorRateHigh", "KubernetesApiSlow", "ClusterDnsErrorsHigh", "VolumeFailed"],
         logs='{namespace="kube-system"}',
     )
-    return dashboard(about, [], [_now(), _room(), _namespaces(), _api(), _dns()])
+    return dashboard(about, [], [_now(), _room(), _namespaces(), _api(), _dns(), _warnings()])
 
 
 def _now() -> Row:
@@ -196,4 +196,10 @@ def _dns() -> Row:
                 Look(unit=units.SECONDS),
             ),
         ),
+    )
+
+
+def _warnings() -> Row:
+    return signals.events(
+        "Warnings of all namespaces: what Kubernetes could not do, and why.", which='severity_text="Warning"'
     )

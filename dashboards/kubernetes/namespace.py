@@ -28,8 +28,8 @@ def build() -> dict[str, Any]:
         logs='{namespace=~"${namespace:pipe}"}',
     )
     variables = [label_values("namespace", "namespace", "kube_pod_info", only_these=True)]
-    rows = [_now(), row("Use by workload", signals.use(_HERE, _BY, "{{workload}}", _ANY)), _workloads(), _limits()]
-    return dashboard(about, variables, rows)
+    used = row("Use by workload", signals.use(_HERE, _BY, "{{workload}}", _ANY))
+    return dashboard(about, variables, [_now(), used, _workloads(), _limits(), _events()])
 
 
 def _now() -> Row:
@@ -142,3 +142,7 @@ def _limits() -> Row:
             ),
         ),
     )
+
+
+def _events() -> Row:
+    return signals.events("What Kubernetes did in the namespace, and what it could not do.", _HERE)

@@ -29,7 +29,7 @@ def build() -> dict[str, Any]:
         logs='{namespace="kube-system"}',
     )
     variables = [label_values("node", "node", "kubelet_running_pods")]
-    return dashboard(about, variables, [_state(), _room(), _pods()])
+    return dashboard(about, variables, [_state(), _room(), _pods(), _events()])
 
 
 def _state() -> Row:
@@ -120,3 +120,8 @@ def _pods() -> Row:
             ),
         ),
     )
+
+
+def _events() -> Row:
+    text = "What the kubelet did on the node: pods started and ended, probes failed, images pulled, pressure."
+    return signals.events(text, which='node=~"$node" or object=~"$node"')

@@ -2,10 +2,10 @@
 
 from dashboards.builder import units
 from dashboards.builder.dashboard import About
-from dashboards.builder.layout import Line, line
+from dashboards.builder.layout import Line, Row, line, row
 from dashboards.builder.look import Look
-from dashboards.builder.panels import lines
-from dashboards.builder.queries import prom
+from dashboards.builder.panels import lines, log_lines
+from dashboards.builder.queries import logs, prom
 from dashboards.builder.tables import Column
 
 CORES = Look(unit=units.COUNT)
@@ -93,3 +93,10 @@ def use(matchers: str, by: str, legend: str, workload: str = "") -> Line:
             Look(unit=units.BYTES_PER_SECOND),
         ),
     )
+
+
+def events(description: str, labels: str = "", which: str = "") -> Row:
+    """A row of Kubernetes' events; `labels` are further matchers, `which` filters by what is beside the line."""
+    selector = ", ".join(part for part in ('app="kubernetes-events"', labels) if part)
+    query = f"{{{selector}}}{f' | {which}' if which else ''}"
+    return row("Events", line(log_lines("What happened", description, logs(query)), height=10))

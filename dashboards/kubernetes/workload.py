@@ -30,8 +30,8 @@ def build() -> dict[str, Any]:
         label_values("namespace", "namespace", "kube_pod_info", only_these=True),
         label_values("workload", "workload", f"pod:workload:info{{{_HERE}}}"),
     ]
-    rows = [_replicas(), row("Use by pod", signals.use(_HERE, "pod", "{{pod}}", _WHICH)), _limits(), _containers()]
-    return dashboard(about, variables, rows)
+    used = row("Use by pod", signals.use(_HERE, "pod", "{{pod}}", _WHICH))
+    return dashboard(about, variables, [_replicas(), used, _limits(), _containers(), _events()])
 
 
 def _replicas() -> Row:
@@ -122,3 +122,11 @@ def _containers() -> Row:
             ),
         ),
     )
+
+
+def _events() -> Row:
+    """The names of a workload's pods and ReplicaSets begin with its name."""
+    text = (
+        "What Kubernetes did with the workload and its pods: started, moved, scaled, ended, and what it could not do."
+    )
+    return signals.events(text, _HERE, 'object=~"(?:$workload).*"')

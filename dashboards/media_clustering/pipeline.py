@@ -11,7 +11,7 @@ from dashboards.builder.links import KEPT_TRACES, explore_logs, explore_traces
 from dashboards.builder.look import Limits, Look
 from dashboards.builder.panels import dials, lines, log_lines, single, text_panel
 from dashboards.builder.queries import ERRORS, containing, grown, logs, or_zero, percentiles, prom, prom_last
-from dashboards.builder.variables import label_values, search
+from dashboards.builder.variables import label_values, namespace_of, search
 from dashboards.media_upload import signals as media
 
 FILE = "media-clustering-redis-streams"
@@ -96,7 +96,7 @@ def build() -> dict[str, Any]:
         },
     )
     variables = [
-        label_values("namespace", "namespace", "cluster_jobs_total", only_these=True),
+        namespace_of("media-clustering", "cluster_jobs_total"),
         label_values("backend", "backend", f"cluster_job_duration_seconds_count{{{media.HERE}}}"),
         label_values("operation", "operation", f"cluster_feedback_operations_total{{{media.HERE}}}"),
         search("pet", "pet_id in logs"),

@@ -10,7 +10,7 @@ from dashboards.builder.look import Limits, Look
 from dashboards.builder.panels import buckets, lines, single
 from dashboards.builder.queries import percentiles, prom, prom_exemplars, quantile, ratio, share
 from dashboards.builder.tables import Column, ranking
-from dashboards.builder.variables import label_values
+from dashboards.builder.variables import label_values, namespace_of
 from dashboards.media_upload import signals as media
 
 _ROUTE = f'{media.HERE}, route=~"$route"'
@@ -36,7 +36,7 @@ def build() -> dict[str, Any]:
         links={"traces of gateway in Explore": explore_traces("gateway")} | media.places(without="media-gateway"),
     )
     variables = [
-        label_values("namespace", "namespace", "gateway_requests_total", only_these=True),
+        namespace_of("media-upload", "gateway_requests_total"),
         label_values("route", "route", f"gateway_requests_total{{{media.HERE}}}"),
         label_values("operation", "operation", f"graphql_requests_total{{{media.HERE}}}"),
         *media.log_variables(),

@@ -9,7 +9,7 @@ from dashboards.builder.look import Look
 from dashboards.builder.panels import lines, single
 from dashboards.builder.queries import WARNINGS, grown, or_zero, prom, prom_last, ratio
 from dashboards.builder.tables import Column, ranking
-from dashboards.builder.variables import label_values
+from dashboards.builder.variables import label_values, namespace_of
 from dashboards.media_upload import signals as media
 
 _ROUTE = f'{media.HERE}, route=~"$route"'
@@ -33,7 +33,7 @@ def build() -> dict[str, Any]:
         links=media.places(without="media-gateway-security"),
     )
     variables = [
-        label_values("namespace", "namespace", "gateway_requests_total", only_these=True),
+        namespace_of("media-upload", "gateway_requests_total"),
         label_values("route", "route", f"gateway_requests_total{{{media.HERE}}}"),
         label_values("reason", "reason", f"gateway_auth_failures_total{{{media.HERE}}}"),
         label_values("client", "client", f"gateway_rate_limited_total{{{media.HERE}}}"),

@@ -8,7 +8,7 @@ from dashboards.builder.layout import Row, line, row
 from dashboards.builder.look import Look
 from dashboards.builder.panels import lines, single, states
 from dashboards.builder.queries import prom, prom_last
-from dashboards.builder.variables import label_values
+from dashboards.builder.variables import label_values, namespace_of
 from dashboards.media_upload import signals as media
 
 _CONSUMER = f'{media.HERE}, stream=~"$stream", consumer=~"$consumer"'
@@ -30,7 +30,7 @@ def build() -> dict[str, Any]:
     )
     pending = f"nats_consumer_num_pending{{{media.HERE}}}"
     variables = [
-        label_values("namespace", "namespace", f'{{__name__=~"{_EXPORTED}"}}', only_these=True),
+        namespace_of("media-upload", f'{{__name__=~"{_EXPORTED}"}}'),
         label_values("stream", "stream", pending),
         label_values("consumer", "consumer", f'nats_consumer_num_pending{{{media.HERE}, stream=~"$stream"}}'),
     ]

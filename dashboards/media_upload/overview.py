@@ -8,7 +8,7 @@ from dashboards.builder.layout import Line, Row, line, row
 from dashboards.builder.look import CRITICAL, GOOD, Look, Word
 from dashboards.builder.panels import lines, single, states
 from dashboards.builder.queries import Query, grown, or_zero, prom, prom_last, quantile, ratio
-from dashboards.builder.variables import choice, label_values
+from dashboards.builder.variables import choice, namespace_of
 from dashboards.media_upload import signals as media
 
 _SERVICES = ("ingestor", "gateway", "variant-generator", "reconciler")
@@ -40,7 +40,7 @@ def build() -> dict[str, Any]:
         links=media.places(without="media-overview"),
     )
     variables = [
-        label_values("namespace", "namespace", "media_uploads_total", only_these=True),
+        namespace_of("media-upload", "media_uploads_total"),
         choice("service", list(_SERVICES)),
         *media.log_variables(),
     ]

@@ -9,7 +9,7 @@ from dashboards.builder.links import KEPT_TRACES
 from dashboards.builder.look import Look
 from dashboards.builder.panels import buckets, lines, single
 from dashboards.builder.queries import grown, or_zero, percentiles, prom, prom_last, quantile, ratio
-from dashboards.builder.variables import label_values
+from dashboards.builder.variables import label_values, namespace_of
 from dashboards.media_upload import signals as media
 
 _DURATION = f"media_upload_duration_seconds_bucket{{{media.HERE}}}"
@@ -35,7 +35,7 @@ def build() -> dict[str, Any]:
         links=media.explore("reconciler") | media.places(without="media-uploads"),
     )
     variables = [
-        label_values("namespace", "namespace", "media_uploads_total", only_these=True),
+        namespace_of("media-upload", "media_uploads_total"),
         label_values("operation", "operation", f"media_storage_operations_total{{{media.HERE}}}"),
         *media.log_variables(),
     ]

@@ -10,7 +10,7 @@ from dashboards.builder.look import Look
 from dashboards.builder.panels import buckets, lines, single
 from dashboards.builder.queries import grown, or_zero, prom, prom_exemplars, prom_last, quantile, ratio, share
 from dashboards.builder.tables import Column, ranking
-from dashboards.builder.variables import label_values
+from dashboards.builder.variables import label_values, namespace_of
 from dashboards.media_upload import signals as media
 
 _MADE = f'{media.HERE}, resolution=~"$resolution", aspect_ratio=~"$aspect_ratio"'
@@ -34,7 +34,7 @@ def build() -> dict[str, Any]:
     )
     made = f"variant_generation_total{{{media.HERE}}}"
     variables = [
-        label_values("namespace", "namespace", "variant_generation_total", only_these=True),
+        namespace_of("media-upload", "variant_generation_total"),
         label_values("resolution", "resolution", made),
         label_values("aspect_ratio", "aspect_ratio", made),
         *media.log_variables(),

@@ -16,6 +16,11 @@ _RATE = Look(unit=units.PER_SECOND)
 _SIGNALS = {"spans": "spans", "log_records": "log lines"}
 _JAEGER = 'app="jaeger"'
 _COLLECTORS = 'app!="jaeger"'
+# Requests that are refused for good: too large, or no OTLP.
+_REFUSED = (
+    ("http", 'http_response_status_code=~"400|413|415"'),
+    ("grpc", 'rpc_response_status_code=~"RESOURCE_EXHAUSTED|INTERNAL"'),
+)
 
 
 def alerts_firing() -> Panel:
@@ -188,7 +193,8 @@ def collector() -> Row:
                     prom(or_zero(_sum(what, kind), "app"), f"{text} {what.replace('_', ' ')} {{{{app}}}}")
                     for what in lost
                     for kind, text in _SIGNALS.items()
-                ],
+                ]
+                + [prom(or_zero(_refused(*which), "app"), "requests refused {{app}}") for which in _REFUSED],
                 _NO_LOSS,
             ),
             lines(
@@ -220,7 +226,7 @@ def sampling() -> Row:
             ),
             lines(
                 "Traces waiting",
-                "Traces in memory, before or after their decision.",
+                "Traces in memory before their decision. A gateway that is killed loses them.",
                 [prom(waiting, "{{pod}}")],
                 Look(unit=units.COUNT),
             ),
@@ -264,6 +270,10 @@ def jaeger() -> Row:
             ),
         ),
     )
+
+
+def _refused(protocol: str, status: str) -> str:
+    return f"sum by (app) (rate(otelcol_receiver_{protocol}_requests_count{{{status}}}[$__rate_interval]))"
 
 
 def _sum(what: str, kind: str, by: str = "app") -> str:

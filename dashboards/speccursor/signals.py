@@ -7,7 +7,7 @@ from dashboards.builder.layout import Row, line, row
 from dashboards.builder.look import Limits
 from dashboards.builder.panels import log_lines
 from dashboards.builder.queries import WARNINGS, logs
-from dashboards.builder.variables import label_values
+from dashboards.builder.variables import label_values, namespace_of
 
 HERE = 'namespace=~"$namespace"'
 """Matcher that excludes other systems, because most of SpecCursor's metric names do not start with its name."""
@@ -41,7 +41,7 @@ def about(*, uid: str, shows: str, purpose: str, runbooks: list[str], logs: str,
 
 def namespace() -> VariableModel:
     """Namespaces that run SpecCursor."""
-    return label_values("namespace", "namespace", "active_jobs", only_these=True)
+    return namespace_of("speccursor", "active_jobs")
 
 
 def service() -> VariableModel:

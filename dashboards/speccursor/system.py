@@ -27,7 +27,7 @@ _OF = signals.OF_SERVICE
 _BUCKETS = f"http_request_duration_seconds_bucket{{{_OF}}}"
 _LOGS = f"{{{_OF}}}"
 _ERRORS = f"{_LOGS} | {ERRORS}"
-_SPANS = 'service_name=~"$service", span_kind="SPAN_KIND_SERVER"'
+_SPANS = 'namespace=~"$namespace", service_name=~"$service", span_kind="SPAN_KIND_SERVER"'
 _FAILED_SPANS = f'{_SPANS}, status_code="STATUS_CODE_ERROR"'
 _WANTED = f"sum(kube_deployment_spec_replicas{{{_HERE}}})"
 _AVAILABLE = f"sum(kube_deployment_status_replicas_available{{{_HERE}}})"

@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 
 import yaml
 
-from alerting.loader import place
+from alerting.checks import place
 from engine.rule_checks.problem import in_rule
 from local.errors import LocalError
 from local.ports import free_ports

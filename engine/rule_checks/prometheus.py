@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 
-from alerting.loader import place
+from alerting.checks import place
 from engine.rule_checks.problem import in_rule
 from settings.deployed import Deployed
 

@@ -8,6 +8,7 @@ from observability_fastapi.counting import push
 from observability_fastapi.failures import FAILURES
 from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
 from opentelemetry.sdk.metrics.export import MetricExportResult
+from opentelemetry.sdk.trace import TracerProvider
 from prometheus_client import Counter, Gauge, Summary
 
 from instrumentation.tests.test_features import shop
@@ -49,6 +50,20 @@ def test_metrics_can_be_sent_with_the_names_and_values_of_the_page() -> None:
     (point,) = found["request_duration_seconds"].data_points
     assert (point.count, sum(point.bucket_counts), len(point.bucket_counts)) == (2, 2, len(point.explicit_bounds) + 1)
     assert b"request_count" in encode_metrics(receiver.got[0]).SerializeToString()
+
+
+def test_exemplars_are_sent_with_their_buckets() -> None:
+    trace, span = "5b8efff798038103d269b633813fc60c", "eee19b7ec3c1b174"
+    service = shop(tracer=TracerProvider(shutdown_on_exit=False).get_tracer("test"))
+    service.ask("/items/1", headers={"traceparent": f"00-{trace}-{span}-01"})
+    receiver: Any = Receiver()
+    assert push.Push(service.registry, "shop", receiver).send()
+    found = {one.name: one.data for one in receiver.got[0].resource_metrics[0].scope_metrics[0].metrics}
+    (point,) = found["request_duration_seconds"].data_points
+    (exemplar,) = point.exemplars
+    assert (f"{exemplar.trace_id:032x}", 0 < exemplar.value < 10) == (trace, True)
+    assert abs(exemplar.time_unix_nano - point.time_unix_nano) < 60e9
+    assert bytes.fromhex(trace) in encode_metrics(receiver.got[0]).SerializeToString()
 
 
 def test_a_receiver_that_fails_is_told_of_once_and_stops_nothing() -> None:

@@ -98,7 +98,7 @@ def flows(sizing: Sizing, workload: Workload) -> Flows:
     other_zone = 1 - 1 / workload.zones.value
     scraped_gb = samples * values.prometheus_replicas * SCRAPED_BYTES / GB
     xray_gb = traces * kept_share * span_gb if values.xray else 0.0
-    remote_gb = samples * SCRAPED_BYTES / GB if sizing.managed_prometheus else 0.0
+    remote_gb = samples * SCRAPED_BYTES / GB if values.writes_to_aws else 0.0
     return Flows(
         samples_per_second=samples_per_second,
         samples=samples,

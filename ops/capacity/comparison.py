@@ -8,8 +8,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from ops.capacity import prices, sizing, workload
-from ops.capacity.estimate import Estimate, estimate
+from ops.capacity import price_list, sizing, workload
+from ops.capacity.estimate import Estimate, Line, estimate
 from ops.errors import OpsError
 
 _WORKLOAD = Path("ops/capacity/workload.yaml")
@@ -32,13 +32,14 @@ class Comparison:
 
     def rows(self) -> list[tuple[str, float | None, float | None]]:
         """Name of each line with its US dollars a month before and after; None if a side lacks the line."""
-        sides: list[dict[str, float]] = [_by_line(self.before), _by_line(self.after)]
+        sides: list[dict[str, float | None]] = [_by_line(self.before), _by_line(self.after)]
         names = [*sides[1], *(name for name in sides[0] if name not in sides[1])]
         return [(name, sides[0].get(name), sides[1].get(name)) for name in names]
 
     def headline(self) -> str:
         """The sum and its difference, in one line."""
-        total = f"about ${self.after.monthly:,.2f} a month"
+        least = any(line.quote is None for line in self.after.lines)
+        total = f"{'at least' if least else 'about'} ${self.after.monthly:,.2f} a month"
         return f"{total} ({_signed(self.difference)})" if self.before else total
 
     def markdown(self) -> str:
@@ -51,7 +52,8 @@ class Comparison:
         if changed:
             lines += ["", "| | before | after |", "|---|---:|---:|", *(_markdown_row(row) for row in changed)]
         lines += ["", "<details><summary>The whole bill, and the capacity of the settings</summary>", ""]
-        lines += ["| | quantity | price | a month |", "|---|---:|---|---:|", *map(" | ".join, self._bill())]
+        lines += ["| | quantity | price | source | a month |", "|---|---:|---|---|---:|"]
+        lines += map(" | ".join, self._bill())
         lines += ["", "| | needed | given | |", "|---|---:|---:|---|", *map(" | ".join, self._capacity())]
         lines += ["", *(f"- {note}" for note in self.after.notes), "", "</details>"]
         return "\n".join(lines)
@@ -63,12 +65,19 @@ class Comparison:
             console.print(f"Nothing to compare with: {self.before_problem}", markup=False, soft_wrap=True)
         if self.after.lines:
             table = Table(title="Cost in US dollars a month")
-            for column in ("", "quantity", "price", "before", "after"):
-                table.add_column(column, justify="left" if column in ("", "price") else "right")
-            quantities = {line.what: _quantity(line.quantity, line.quote) for line in self.after.lines}
+            for column in ("", "quantity", "price", "source", "before", "after"):
+                table.add_column(column, justify="left" if column in ("", "quantity") else "right")
+            shown = {line.what: _shown(line) for line in self.after.lines}
+            # A source is longer than a row: the table has its number, and the list below the source with its date.
+            texts = dict.fromkeys(source for _, _, source in shown.values() if source)
+            sources = {text: number for number, text in enumerate(texts, 1)}
             for name, old, new in self.rows():
-                table.add_row(name, *quantities.get(name, ("", "")), _money(old) if self.before else "", _money(new))
+                quantity, price, source = shown.get(name, ("", "", ""))
+                number = f"({sources[source]})" if source else ""
+                table.add_row(name, quantity, price, number, _money(old) if self.before else "", _money(new))
             console.print(table)
+            for source, number in sources.items():
+                console.print(f"({number}) {source}", markup=False, highlight=False, soft_wrap=True)
         table = Table(title="Capacity of the settings")
         for column in ("", "needed", "given", "unit", ""):
             table.add_column(column, justify="right" if column in ("needed", "given") else "left")
@@ -89,10 +98,10 @@ class Comparison:
 
     def _bill(self) -> list[tuple[str, ...]]:
         lines = [
-            (f"| {line.what}", *_quantity(line.quantity, line.quote), f"{_money(line.monthly)} |")
+            (f"| {line.what}", *_shown(line), f"{_money(line.monthly if line.quote else None)} |")
             for line in self.after.lines
         ]
-        return [*lines, ("| **Sum**", "", "", f"**{_money(self.after.monthly)}** |")]
+        return [*lines, ("| **Sum**", "", "", "", f"**{_money(self.after.monthly)}** |")]
 
     def _capacity(self) -> list[tuple[str, ...]]:
         return [
@@ -114,7 +123,8 @@ def of(folder: Path, values: Mapping[str, Any], stack: str, *, measure: str | No
     file = folder / _WORKLOAD
     declared = workload.load(stack, file if file.is_file() else workload.FILE)
     load = workload.measured(declared, measure) if measure else declared
-    return estimate(stack, sizing.read(values), load, prices.load())
+    sized = sizing.read(values)
+    return estimate(stack, sized, load, price_list.current(sized.values.aws_region, sized.values.aws_profile))
 
 
 def between(old: Path, before: Mapping[str, Any] | None, new: Path, after: Mapping[str, Any], stack: str) -> Comparison:
@@ -132,15 +142,17 @@ def between(old: Path, before: Mapping[str, Any] | None, new: Path, after: Mappi
         return Comparison(before=None, after=estimated, before_problem=problem)
 
 
-def _by_line(side: Estimate | None) -> dict[str, float]:
-    return {line.what: line.monthly for line in side.lines} if side else {}
+def _by_line(side: Estimate | None) -> dict[str, float | None]:
+    return {line.what: line.monthly if line.quote else None for line in side.lines} if side else {}
 
 
-def _quantity(quantity: float, quote: Any) -> tuple[str, str]:  # noqa: ANN401 -- a Quote or None
-    if quote is None:
-        return f"{quantity:,.1f}", "no price known"
-    marks = (" ?" if quote.price.unverified else "") + (f" ({quote.region})" if quote.foreign else "")
-    return f"{quantity:,.1f}", f"${quote.price.value:g} per {quote.unit}{marks}"
+def _shown(line: Line) -> tuple[str, str, str]:
+    """Quantity, price, and the price's source with its date; only the quantity if no source has a price."""
+    quantity = f"{line.quantity:,.1f} × {line.unit}" if line.unit else f"{line.quantity:,.1f}"
+    if line.quote is None:
+        return quantity, "", ""
+    price = line.quote.price
+    return quantity, f"${price.value:g}", f"{price.date} {price.source}"
 
 
 def _markdown_row(row: tuple[str, float | None, float | None]) -> str:

@@ -1,8 +1,9 @@
 """A stack's monthly cost, line by line, and the needs that its settings do not meet. Pure."""
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from ops.capacity import capacity, pods
@@ -16,6 +17,14 @@ from settings.quantities import quantity_bytes
 HOURS = MONTH / 3600
 # Cores and bytes of a node that are left for pods after the kubelet, the system and the DaemonSets of EKS.
 NODES = {"m6i_large": (1.7, 6.5 * GIB), "m6i_xlarge": (3.6, 13.8 * GIB), "m6i_2xlarge": (7.5, 29.0 * GIB)}
+# EKS user guide, "Understand the Kubernetes version lifecycle on EKS": the last day of standard support.
+STANDARD_SUPPORT_UNTIL = {
+    "1.32": date(2026, 3, 23),
+    "1.33": date(2026, 7, 29),
+    "1.34": date(2026, 12, 2),
+    "1.35": date(2027, 3, 27),
+}
+"""Version of Kubernetes -> the day after which EKS bills extended support. Later ones are in standard support."""
 # Samples a month at the first price; the next 250 billion have another price.
 _AMP_FIRST = 2e9
 # With a bucket key, S3 calls KMS for only a few of its requests; others report about one in a hundred.
@@ -29,8 +38,9 @@ class Line:
     what: str
     quantity: float
     """In the unit of its price."""
+    unit: str
     quote: Quote | None
-    """None if the price list has no such price; the sum then leaves this line out."""
+    """None if no source has the price; the sum then leaves this line out."""
     price: str
     """Key of the price."""
 
@@ -50,6 +60,8 @@ class Estimate:
     flows: Flows
     lines: tuple[Line, ...]
     needs: tuple[Need, ...]
+    price_problem: str = ""
+    """Why AWS' price list could not be read, if it was asked."""
 
     @property
     def monthly(self) -> float:
@@ -86,8 +98,8 @@ class Estimate:
         }
 
 
-def estimate(stack: str, sizing: Sizing, workload: Workload, prices: Prices) -> Estimate:
-    """The cost and the needs of `sizing` under `workload`. A stack outside AWS has no cost lines.
+def estimate(stack: str, sizing: Sizing, workload: Workload, prices: Prices, today: date | None = None) -> Estimate:
+    """The cost and the needs of `sizing` under `workload` on a day. A stack outside AWS has no cost lines.
 
     Raises OpsError for a node type that is not in NODES.
     """
@@ -96,12 +108,10 @@ def estimate(stack: str, sizing: Sizing, workload: Workload, prices: Prices) -> 
     if node not in NODES:
         raise OpsError(f"workload.yaml: node_type: {node!r} is not allowed; allowed: {', '.join(NODES)}")
     flow = capacity.flows(sizing, workload)
-    quantities = _quantities(sizing, workload, flow) if values.cloud == "eks" else ()
+    quantities: Iterable[_Quantity] = ()
+    if values.cloud == "eks":
+        quantities = (*_control_plane(sizing, workload, today or date.today()), *_quantities(sizing, workload, flow))
     lines = [_line(one, sizing, prices) for one in quantities if one[2] > 0]
-    # A cluster that the program creates runs in Auto Mode.
-    if values.cloud == "eks" and (sizing.creates_cluster or values.eks_auto_mode):
-        nodes = sum(line.monthly for line in lines if line.price == f"node_{node}")
-        lines.append(_line(("EKS Auto Mode", "eks_auto_mode_share", nodes), sizing, prices))
     return Estimate(
         stack=stack,
         region=values.aws_region,
@@ -109,6 +119,7 @@ def estimate(stack: str, sizing: Sizing, workload: Workload, prices: Prices) -> 
         flows=flow,
         lines=tuple(lines),
         needs=(*capacity.needs(sizing, workload), *_node_needs(sizing, workload)),
+        price_problem=prices.problem,
     )
 
 
@@ -118,29 +129,50 @@ _Quantity = tuple[str, str, float]
 
 def _line(quantity: _Quantity, sizing: Sizing, prices: Prices) -> Line:
     what, key, amount = quantity
-    return Line(what=what, quantity=amount, quote=prices.quote(key, sizing.values.aws_region), price=key)
+    quote = prices.quote(key, sizing.values.aws_region)
+    return Line(what=what, quantity=amount, unit=prices.units.get(key, ""), quote=quote, price=key)
+
+
+def _control_plane(sizing: Sizing, workload: Workload, today: date) -> Iterator[_Quantity]:
+    values = sizing.values
+    if not sizing.creates_cluster:
+        return
+    yield "EKS control plane", "eks_control_plane", HOURS
+    # With standard support only, EKS upgrades the cluster instead.
+    ended = STANDARD_SUPPORT_UNTIL.get(values.cluster_version, date.max) <= today
+    yield "EKS extended support", "eks_extended_support", HOURS if ended and values.cluster_support == "extended" else 0
+    logs = workload.control_plane_log_gb_per_day.value * MONTH / capacity.DAY
+    yield "Logs of the control plane", "cloudwatch_logs_ingested", logs
+    yield "Logs of the control plane, storage", "cloudwatch_logs_stored", logs
+    yield "NAT gateways, one in each zone", "nat_gateway_hour", workload.zones.value * HOURS
 
 
 def _quantities(sizing: Sizing, workload: Workload, flow: Flows) -> Iterator[_Quantity]:
     values = sizing.values
     yield from _compute(sizing, workload)
-    yield from _volumes(sizing)
+    volumes = list(_volumes(sizing))
+    yield from volumes
+    yield "Snapshots of volumes", "ebs_snapshots", workload.snapshots.value * sum(size for _, _, size in volumes)
     if sizing.stores_logs_in_s3:
         yield "Logs in S3", "s3_storage", flow.log_gb_kept
         yield "S3 writes", "s3_put", flow.puts / 1000
         yield "S3 reads", "s3_get", flow.gets / 1000
-    if sizing.managed_prometheus:
+    if sizing.values.writes_to_aws:
         # Replicas send the same samples with the label __replica__; the service stores one copy.
         yield "Managed Prometheus, samples", "amp_samples_first", min(flow.samples, _AMP_FIRST) / 1e7
         yield "Managed Prometheus, further samples", "amp_samples_next", max(flow.samples - _AMP_FIRST, 0) / 1e7
-        # Managed Prometheus keeps 150 days.
-        yield "Managed Prometheus, storage", "amp_storage", flow.samples * 150 / (MONTH / capacity.DAY) * 2 / GIB
+        days = float(values.managed_prometheus_retention.rstrip("d"))
+        yield "Managed Prometheus, storage", "amp_storage", flow.samples * days / (MONTH / capacity.DAY) * 2 / GIB
+        read = workload.long_term_samples_per_day.value * MONTH / capacity.DAY
+        yield "Managed Prometheus, queries", "amp_query_samples", read / 1e9
     if values.opensearch_domain:
         hours = values.opensearch_instances * HOURS
         yield "OpenSearch instances", f"opensearch_{values.opensearch_instance_type}", hours
         stored = values.opensearch_instances * quantity_bytes(values.opensearch_storage) / GIB
         yield "OpenSearch storage", "opensearch_gp3", stored
     yield "Traces in X-Ray", "xray_spans", flow.xray_gb
+    # Transaction Search keeps spans in CloudWatch Logs, for a month by default.
+    yield "Traces in X-Ray, storage", "cloudwatch_logs_stored", flow.xray_gb
     yield from _network(sizing, workload, flow)
     if not values.kms_key_arn:
         yield "KMS key", "kms_key", 1
@@ -149,8 +181,6 @@ def _quantities(sizing: Sizing, workload: Workload, flow: Flows) -> Iterator[_Qu
 
 
 def _compute(sizing: Sizing, workload: Workload) -> Iterator[_Quantity]:
-    if sizing.creates_cluster:
-        yield "EKS control plane", "eks_control_plane", HOURS
     cores, memory = NODES[workload.node_type.value]
     all_pods = pods.platform(sizing, workload.nodes.value)
     share = max(
@@ -161,6 +191,9 @@ def _compute(sizing: Sizing, workload: Workload) -> Iterator[_Quantity]:
     nodes = max(math.ceil(share), workload.zones.value) if sizing.creates_cluster else share
     name = workload.node_type.value.replace("_", ".")
     yield f"Nodes ({name})", f"node_{workload.node_type.value}", nodes * HOURS
+    # A cluster that the program creates runs in Auto Mode.
+    if sizing.creates_cluster or sizing.values.eks_auto_mode:
+        yield "EKS Auto Mode", f"eks_auto_{workload.node_type.value}", nodes * HOURS
 
 
 def _volumes(sizing: Sizing) -> Iterator[_Quantity]:
@@ -211,22 +244,18 @@ def _notes(found: Estimate) -> Iterator[str]:
     if not any(line.price == "eks_control_plane" for line in found.lines):
         yield "the cluster exists already: the sum includes the platform's share of its nodes, not its control plane"
     yield "list prices in US dollars for a month of 730 hours, without tax, discounts and free tiers"
-    yield "not included: NAT hours of the VPC, DNS, snapshots, notifications, traffic to the internet, support"
+    yield "not counted: DNS, notifications, traffic to the internet, AWS' support"
     if lost := _named(line for line in found.lines if line.quote is None):
-        yield f"no price known, so not included: {lost}"
-    if foreign := _by_region(line for line in found.lines if line.quote and line.quote.foreign):
-        yield f"no price for {found.region or 'the region'}, so another region's is used: {foreign}"
-    if doubtful := _named(line for line in found.lines if line.quote and line.quote.price.unverified):
-        yield f"prices not confirmed by a published source: {doubtful}"
+        yield (
+            f"**the sum is too low**: no source has a price for {found.region or 'the region'} of {lost}. With "
+            "credentials that may pricing:GetProducts, the estimate asks AWS' price list"
+        )
+    if found.price_problem:
+        yield found.price_problem
 
 
 def _named(lines: Iterable[Line]) -> str:
     return ", ".join(dict.fromkeys(line.price for line in lines))
-
-
-def _by_region(lines: Iterable[Line]) -> str:
-    found: Mapping[str, str] = {line.price: line.quote.region for line in lines if line.quote}
-    return ", ".join(f"{key} ({region})" for key, region in found.items())
 
 
 def _line_document(line: Line) -> dict[str, Any]:
@@ -234,16 +263,15 @@ def _line_document(line: Line) -> dict[str, Any]:
     return {
         "what": line.what,
         "quantity": line.quantity,
+        "unit": line.unit,
         "price_key": line.price,
         "monthly_usd": round(line.monthly, 2),
         "price": None
         if quote is None
         else {
             "value_usd": quote.price.value,
-            "unit": quote.unit,
             "region": quote.region,
             "source": quote.price.source,
             "date": quote.price.date.isoformat(),
-            "unverified": quote.price.unverified,
         },
     }

@@ -35,7 +35,9 @@ def _all(sizing: Sizing, nodes: int) -> Iterator[Pods]:
     yield _pods("jaeger", values.jaeger_replicas, values.jaeger_memory)
     yield _pods("otel-gateway", values.collector_replicas, values.collector_memory)
     yield _pods("otel-agent", nodes, values.collector_agent_memory)
+    yield _pods("otel-events", 1, memory["otel-events"])
     yield _pods("grafana", int(values.grafana), values.grafana_memory)
+    yield _pods("workspace-proxy", 2 if values.writes_to_aws else 0, memory["workspace-proxy"])
     yield _pods("kube-state-metrics", int(values.kube_state_metrics), values.kube_state_metrics_memory)
     yield _pods("node-exporter", nodes if values.node_exporter else 0, memory["node-exporter"])
 

@@ -1,4 +1,4 @@
-"""Reads and checks the list prices in prices.yaml."""
+"""Reads and checks prices.yaml: units, where AWS' price list has each price, and published prices of some regions."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, cast
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
 
 from alerting.base import NotNegative, Strict
 from alerting.files import read_yaml
@@ -23,10 +23,23 @@ class Price(Strict):
     value: NotNegative
     """US dollars."""
     source: Annotated[str, Field(pattern=r"^https://")]
-    date: date
+    date: Annotated[date, BeforeValidator(lambda day: date.fromisoformat(day) if isinstance(day, str) else day)]
     """The day on which the source was read."""
-    unverified: bool = False
-    """Whether no published source could be read on that day."""
+
+
+class Offer(Strict):
+    """Where AWS' price list has a price."""
+
+    service: Annotated[str, Field(pattern=r"^\w+$")]
+    """AWS' code of it."""
+    usage: str
+    """The usage type without the prefix of the region."""
+    attributes: dict[str, str] = Field(default_factory=dict[str, str])
+    """Further attributes of the product."""
+    begins: NotNegative = 0
+    """The quantity a month from which on the price counts."""
+    times: Annotated[int, Field(ge=1)] = 1
+    """How many of AWS' units are one of ours."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,10 +49,8 @@ class Quote:
     key: str
     unit: str
     region: str
-    """The region of the price; not the requested region if that one has no price."""
+    """The region of the price, or EVERYWHERE."""
     price: Price
-    foreign: bool
-    """Whether the price is another region's."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,37 +58,43 @@ class Prices:
     """Every price by key and region."""
 
     units: Mapping[str, str]
+    offers: Mapping[str, Offer]
+    """Key -> where AWS' price list has it; without those of which no usage type is known."""
     regions: Mapping[str, Mapping[str, Price]]
+    problem: str = ""
+    """Why AWS' price list could not be read, if it was asked."""
 
     def quote(self, key: str, region: str) -> Quote | None:
-        """The price of `key` for a region, or else for another region; None if no region has one."""
-        known = self.regions.get(key)
-        if not known:
-            return None
-        name = next((one for one in (region, EVERYWHERE) if one in known), next(iter(known)))
-        foreign = name not in (region, EVERYWHERE)
-        return Quote(key=key, unit=self.units[key], region=name, price=known[name], foreign=foreign)
+        """The price of `key` for a region; None if there is none, because that of another region is no estimate."""
+        known = self.regions.get(key, {})
+        for name in (region, EVERYWHERE):
+            if name in known:
+                return Quote(key=key, unit=self.units[key], region=name, price=known[name])
+        return None
 
 
 def load(file: Path = FILE) -> Prices:
     """The prices of a file. Raises OpsError with every problem found."""
     units: dict[str, str] = {}
+    offers: dict[str, Offer] = {}
     regions: dict[str, Mapping[str, Price]] = {}
     problems: list[str] = []
     for key, item in _items(file).items():
         entry = dict(cast(dict[str, Any], item)) if isinstance(item, dict) else {}
-        unit = entry.pop("unit", None)
-        if not isinstance(unit, str) or not entry:
-            problems.append(f"{file.name}: prices.{key}: needs a unit, and a price for a region or for {EVERYWHERE}")
+        unit, offer = entry.pop("unit", None), entry.pop("aws", None)
+        if not isinstance(unit, str):
+            problems.append(f"{file.name}: prices.{key}: needs a unit")
             continue
         try:
+            if offer is not None:
+                offers[key] = Offer.model_validate(offer)
             regions[key] = TypeAdapter(dict[str, Price]).validate_python(entry)
         except ValidationError as error:
             problems += describe(error, f"{file.name}: prices.{key}")
         units[key] = unit
     if problems:
         raise OpsError("\n".join(problems))
-    return Prices(units=units, regions=regions)
+    return Prices(units=units, offers=offers, regions=regions)
 
 
 def _items(file: Path) -> dict[str, Any]:

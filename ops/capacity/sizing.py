@@ -29,11 +29,6 @@ class Sizing:
         """Whether the stack creates its EKS cluster, and so pays for whole nodes."""
         return self.values.cluster == "create"
 
-    @property
-    def managed_prometheus(self) -> bool:
-        """Whether samples go to Amazon Managed Prometheus. A workspace that exists costs the same as a created one."""
-        return self.values.managed_prometheus or ".amazonaws.com" in self.values.remote_write_url
-
 
 def read(written: Mapping[str, Any]) -> Sizing:
     """The sizing in a stack's values (see ops.environment). Raises OpsError that lists every unreadable value.

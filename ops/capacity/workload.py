@@ -47,6 +47,18 @@ class Workload(Strict):
     log_queries_per_day: Reasoned[_Number]
     users_gb_per_day: Reasoned[_Number]
     """Through the load balancer, in 10^9 bytes."""
+    control_plane_log_gb_per_day: Reasoned[_Number] = Reasoned(
+        value=1.0, reason="all five logs of a small cluster, most of it the audit log; look at the log group's metrics"
+    )
+    """Of a cluster that the stack creates, in 10^9 bytes."""
+    long_term_samples_per_day: Reasoned[_Number] = Reasoned(
+        value=1e9, reason="five loads of twenty panels with 100 series each over 30 days at 30 s"
+    )
+    """That queries read from the long-term store."""
+    snapshots: Reasoned[_Number] = Reasoned(
+        value=1, reason="one full copy of each volume; what later snapshots share with it costs nothing"
+    )
+    """Full copies of the volumes."""
 
 
 def load(environment: str, file: Path = FILE) -> Workload:

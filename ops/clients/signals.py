@@ -5,7 +5,7 @@ import ssl
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import httpx
 import yaml
@@ -41,7 +41,12 @@ class Api:
         """`name` is the service's name in error messages."""
         self.name = name
         self.url = url.rstrip("/")
-        self._patience = FIRST_PATIENCE
+        self._patience, self._later = FIRST_PATIENCE, PATIENCE
+
+    def without_waiting(self) -> Self:
+        """This client, which from now on repeats no call."""
+        self._patience = self._later = 0.0
+        return self
 
     def get(self, path: str, **parameters: object) -> Json:
         """The JSON answer; parameters that are None are left out. Raises OpsError."""
@@ -77,7 +82,7 @@ class Api:
             if time.monotonic() > deadline:
                 raise OpsError(f"{self.name} at {self.url} does not answer: {problem}")
             time.sleep(_PAUSE)
-        self._patience = PATIENCE
+        self._patience = self._later
         if answer.is_error:
             raise OpsError(f"{self.name} rejected {method} {path}: {answer.status_code} {answer.text[:500]}")
         try:

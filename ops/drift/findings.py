@@ -2,15 +2,18 @@
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
-import yaml
+from pydantic import TypeAdapter, ValidationError
 
+from alerting.base import Strict
+from alerting.files import read_yaml
+from alerting.problems import RulesError, describe
 from engine.events import Difference
 from engine.stand_ins.changes import changes, rendered
+from ops.errors import OpsError
 
 FILE = Path(__file__).with_name("expected.yaml")
 _INTERNAL = "__"
@@ -49,8 +52,7 @@ class Finding(NamedTuple):
     """Why the difference is expected, or what to do."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Expected:
+class Expected(Strict):
     """One entry of expected.yaml."""
 
     type: str
@@ -64,8 +66,13 @@ class Expected:
 
 
 def expected(file: Path = FILE) -> list[Expected]:
-    """The entries of the file. Raises TypeError for an unknown or a missing key."""
-    return [Expected(**entry) for entry in cast(list[dict[str, Any]], yaml.safe_load(file.read_text()))]
+    """The entries of the file. Raises OpsError with every problem."""
+    try:
+        return TypeAdapter(list[Expected]).validate_python(read_yaml(file, file.name))
+    except RulesError as error:
+        raise OpsError(str(error)) from error
+    except ValidationError as error:
+        raise OpsError("\n".join(describe(error, file.name))) from error
 
 
 def findings(steps: Iterable[Difference], known: Collection[Expected], autoscaled: Collection[str]) -> list[Finding]:

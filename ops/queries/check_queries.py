@@ -2,10 +2,11 @@
 
 import json
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
@@ -16,6 +17,8 @@ from rich.table import Table
 
 from alerting import loader
 from dashboards.files import FOLDER
+from engine.rule_checks import pint
+from local import toolchain
 from ops.clients.kube import Service, service_url
 from ops.clients.signals import Api, Prometheus
 from ops.drills.deployed import content
@@ -29,7 +32,9 @@ from ops.queries.grafana_interpolation import Window
 from ops.queries.query_check import GOOD, Check, Outcome, Verdict, in_reading_order, kinds
 from ops.queries.query_sources import SOURCES
 from ops.queries.rule_queries import RuleQuery
+from settings import deployed
 from settings.apps import JAEGER, LOKI, PROMETHEUS
+from settings.eks import secret_references
 
 HOUR = 3600.0
 """Seconds: the dashboards' default time range, also used as the time range in which a rule's series must exist."""
@@ -58,7 +63,9 @@ def check_queries(
 ) -> None:
     """Run the queries of all dashboards and rules on the live stack, with variables as Grafana sets them initially.
 
-    Exit code: 0 every query has data, 1 a query has no data or an error, 2 bad usage.
+    Then pint, a linter, judges the rules by the series that are there.
+
+    Exit code: 0 every query has data, 1 a query has no data or an error, or pint finds a mistake, 2 bad usage.
     """
     stack = load(environment)
     dashboards = chosen_dashboards(dashboard or [])
@@ -69,7 +76,25 @@ def check_queries(
         for kind in sorted((kinds(dashboards, rules) | {"prometheus"}) & SOURCES.keys() - given.keys()):
             service = Service(namespace=stack.namespace, name=kind, port=_PORTS[kind])
             given[kind] = forwards.enter_context(service_url(stack.cluster(), service))
-        raise typer.Exit(run(terminal(), given, dashboards, rules, json_file=json_file))
+        console = terminal()
+        code = run(console, given, dashboards, rules, json_file=json_file)
+        if rules and code != INTERRUPTED:
+            texts = deployed.read(environment, secret_references.placeholder).prometheus
+            code = max(code, lint(console, toolchain.present("pint"), texts, given["prometheus"]))
+        raise typer.Exit(code)
+
+
+def lint(console: Console, program: Path | None, rules: Mapping[str, str], prometheus_url: str) -> int:
+    """Print what pint says of rules by file name on the series of this Prometheus. Returns 1 if it finds a mistake."""
+    if program is None:
+        console.print("The rules were not checked by pint, which is not built: python -m local toolchain pint")
+        return 0
+    with TemporaryDirectory(prefix="pint-") as folder:
+        mistakes, warnings = pint.live_problems(program, rules, Path(folder), prometheus_url)
+    for text in (*mistakes, *warnings):
+        console.print(text, markup=False, highlight=False)
+    console.print(f"pint: {len(mistakes)} mistakes and {len(warnings)} warnings in {len(rules)} rule files.")
+    return int(bool(mistakes))
 
 
 def chosen_dashboards(uids: Sequence[str], folder: Path = FOLDER) -> list[DashboardQueries]:

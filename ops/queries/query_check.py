@@ -26,6 +26,8 @@ class Verdict(StrEnum):
     ERROR = "error"
     MISSING = "no series"
     """A selector in the query has no samples, so that the query would report that all is well."""
+    SHORT = "cannot fire"
+    """An alert on a quantile needs more than the buckets of a program can show."""
     QUIET = "not yet"
     """A selector has no samples, but is declared as absent until something happens. Not a problem."""
 
@@ -138,6 +140,7 @@ class Check:
             question = Question(expression=rule.expression, step=60, instant=True)
             source.rows(question, self.window)
             missing = self._missing(source, rule.selectors)
+            missing += self._short(source, rule)
             found = [_outcome("rule", rule.engine, rule.alert, part, *verdict) for part, verdict in missing]
         except (QueryError, ValueError) as error:
             return [_outcome("rule", rule.engine, rule.alert, rule.expression, Verdict.ERROR, str(error))]
@@ -148,6 +151,17 @@ class Check:
         """The selectors that find nothing, each with its verdict."""
         asked = [(one, self._selector(source, one)) for one in selectors]
         return [(one.text, verdict) for one, verdict in asked if verdict is not None]
+
+    def _short(self, source: Source, rule: RuleQuery) -> list[tuple[str, tuple[Verdict, str]]]:
+        """A verdict for each program with buckets that end before the value that the alert needs."""
+        found: list[tuple[str, tuple[Verdict, str]]] = []
+        for one in rule.quantiles:
+            text = rule.buckets(one).text
+            for program, bound in source.last_buckets(text, self.window).items():
+                if not one.within(bound):
+                    ends = f"the last finite bucket of {program} ends at {bound:g}"
+                    found.append((text, (Verdict.SHORT, f"the alert needs more than {one.limit:g}, and {ends}")))
+        return found
 
     def _selector(self, source: Source, selector: Selector) -> tuple[Verdict, str] | None:
         """The verdict on a selector that finds nothing; None if it finds something."""
@@ -198,7 +212,9 @@ def kinds(dashboards: Sequence[DashboardQueries], rules: Sequence[RuleQuery]) ->
 
 def in_reading_order(outcomes: Sequence[Outcome]) -> list[Outcome]:
     """Sorted by owner, then worst verdict first, then kind and place."""
-    rank = {verdict: place for place, verdict in enumerate((Verdict.ERROR, Verdict.MISSING, Verdict.NOTHING))}
+    rank = {
+        verdict: place for place, verdict in enumerate((Verdict.ERROR, Verdict.MISSING, Verdict.SHORT, Verdict.NOTHING))
+    }
     return sorted(outcomes, key=lambda one: (one.owner, rank.get(one.verdict, 9), one.kind, one.where))
 
 

@@ -65,6 +65,10 @@ class Source(ABC):
     def has_data(self, selector: str, window: Window) -> bool:
         """Whether the selector matches any data within the window. Raises QueryError."""
 
+    def last_buckets(self, selector: str, window: Window) -> dict[str, float]:  # noqa: ARG002 -- only Prometheus has histograms
+        """Program -> end of the last finite bucket of its selected histograms. Raises QueryError."""
+        return {}
+
     def get(self, path: str, parameters: Mapping[str, str], *, post: bool = False) -> Json:
         """The JSON answer. Raises QueryError."""
         try:
@@ -120,6 +124,18 @@ class PrometheusSource(Source):
     def has_data(self, selector: str, window: Window) -> bool:
         """Whether a matching series had a sample."""
         return bool(self.get("/api/v1/series", {"match[]": selector, **_range(window), "limit": "1"})["data"])
+
+    def last_buckets(self, selector: str, window: Window) -> dict[str, float]:
+        """App and namespace -> the largest `le` below +Inf; programs without a finite bucket are left out."""
+        asked = {"query": f"count by (namespace, app, le) ({selector})", "time": f"{window.end:.3f}"}
+        found: dict[str, float] = {}
+        for one in self.get("/api/v1/query", asked, post=True)["data"]["result"]:
+            labels = one["metric"]
+            program = f"{labels.get('app', 'a program')} (namespace {labels.get('namespace', '')})"
+            bound = float(labels.get("le", "inf"))
+            if math.isfinite(bound):
+                found[program] = max(bound, found.get(program, 0.0))
+        return found
 
 
 class LokiSource(Source):

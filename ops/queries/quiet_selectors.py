@@ -4,12 +4,12 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from alerting import systems
 from alerting.files import RULES, read_yaml
+from alerting.problems import RulesError, describe
 from ops.errors import OpsError
 
 FILE = Path(__file__).with_name("quiet_selectors.yaml")
@@ -48,9 +48,15 @@ class Selector:
         return _written(self.metric, ())
 
     def loosened(self, texts: Iterable[str]) -> str:
-        """The selector with these matchers relaxed to any non-empty value; drops those that already accept any."""
+        """The selector with these matchers relaxed to any non-empty value; drops those that already accept any.
+
+        Also drops those on a label that Kubernetes objects may have (`label_…`), because none needs to have it.
+        """
         free = set(texts)
-        loose = {one.text: None if one.text == f'{one.label}=~".+"' else f'{one.label}!=""' for one in self.matchers}
+        loose = {
+            one.text: None if one.text == f'{one.label}=~".+"' or one.label.startswith("label_") else f'{one.label}!=""'
+            for one in self.matchers
+        }
         texts_left = (loose[one.text] if one.text in free else one.text for one in self.matchers)
         return _written(self.metric, (text for text in texts_left if text))
 
@@ -94,11 +100,12 @@ def load(file: Path = FILE) -> Quiet:
     if problems:
         raise OpsError("\n".join(problems))
     absent = {metric: why for system in found.values() for metric, why in system.absent.items()}
-    document: Any = read_yaml(file, file.name)
     try:
-        declared = _File.model_validate(document)
+        declared = _File.model_validate(read_yaml(file, file.name))
+    except RulesError as error:
+        raise OpsError(str(error)) from error
     except ValidationError as error:
-        raise OpsError(f"{file.name} is wrong: {error}") from error
+        raise OpsError("\n".join(describe(error, file.name))) from error
     own = {
         f"system={quoted(name)}": f"only while an alert of {system.title} is pending or firing"
         for name, system in found.items()

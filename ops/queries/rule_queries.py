@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import promql_parser
 
-from alerting import expressions
+from alerting import expressions, log_streams, reach
 from alerting.missing_metrics import ALERT
 from alerting.model import RecordingRule, Rule
 from ops.queries.quiet_selectors import Matcher, Selector, quoted
@@ -18,12 +18,7 @@ from ops.queries.quiet_selectors import Matcher, Selector, quoted
 Engine = Literal["prometheus", "loki"]
 
 _OPERATORS = {"Equal": "=", "NotEqual": "!=", "Re": "=~", "NotRe": "!~"}
-# Parts of LogQL, searched in an expression whose texts and comments are hidden (see _without_texts).
-_HIDDEN = re.compile(r"""(?P<text>"(?:\\.|[^"\\])*"|`[^`]*`)|\#[^\n]*""")
-_STREAM = re.compile(r"\{[^{}]*\}")
 _LINE_FILTER = re.compile(r"""\|[=~]\s*(?!""|``)\S""")
-_LABEL_FILTER = re.compile(r"\|\s*(?P<label>[a-zA-Z]\w*)\s*[<>=!]")
-_LABEL_MAKER = re.compile(r"\|\s*(?:json|logfmt|regexp|pattern|unpack|label_format)\b")
 # Functions of PromQL that return a value when there are no series.
 _FROM_NOTHING = ("vector", "absent", "absent_over_time")
 _COMPARISONS = ("==", "!=", ">", "<", ">=", "<=")
@@ -38,6 +33,12 @@ class RuleQuery:
     engine: Engine
     expression: str
     selectors: tuple[Selector, ...]
+    quantiles: tuple[reach.Quantile, ...] = ()
+    """The quantiles that the alert compares with a number."""
+
+    def buckets(self, one: reach.Quantile) -> Selector:
+        """The selector of what a quantile is calculated from."""
+        return _promql(one.buckets)
 
 
 def read(rules: Mapping[str, Rule], recordings: Iterable[RecordingRule] = ()) -> list[RuleQuery]:
@@ -46,11 +47,19 @@ def read(rules: Mapping[str, Rule], recordings: Iterable[RecordingRule] = ()) ->
     AlertsOnMissingMetrics gets no selectors, because it fires on absent metrics.
     """
     found: list[RuleQuery] = []
+    recordings = tuple(recordings)
     for alert, rule in rules.items():
         engine: Engine = "loki" if getattr(rule, "engine", "prometheus") == "loki" else "prometheus"
         of = logql_selectors if engine == "loki" else promql_selectors
-        selectors = () if alert == ALERT else tuple(of(rule.expr))
-        found.append(RuleQuery(alert=alert, engine=engine, expression=rule.expr, selectors=selectors))
+        found.append(
+            RuleQuery(
+                alert=alert,
+                engine=engine,
+                expression=rule.expr,
+                selectors=() if alert == ALERT else tuple(of(rule.expr)),
+                quantiles=() if engine == "loki" else tuple(reach.quantiles(rule.expr, recordings)),
+            )
+        )
     for rule in recordings:
         selectors = tuple(promql_selectors(rule.expr))
         found.append(RuleQuery(alert=rule.record, engine="prometheus", expression=rule.expr, selectors=selectors))
@@ -104,35 +113,19 @@ def _is_filter(node: object) -> bool:
 
 def picks_lines(expression: str) -> bool:
     """Whether LogQL filters lines by a text or a label, so that an empty answer may be good news."""
-    shown = _without_texts(expression)
-    return bool(_LINE_FILTER.search(shown) or _LABEL_FILTER.search(shown))
+    return bool(_LINE_FILTER.search(log_streams.without_texts(expression))) or log_streams.filters_labels(expression)
 
 
 def logql_selectors(expression: str) -> list[Selector]:
     """The distinct stream selectors in a LogQL expression, in order.
 
     Each is followed by one selector per label that a filter on its lines reads; a stream without that label gives none.
-    Left out are labels that a parser in the pipeline may have made.
     """
-    shown = _without_texts(expression)
-    texts: dict[str, None] = {}
-    for match in _STREAM.finditer(shown):
-        stream = expression[match.start() : match.end()]
-        texts[stream] = None
-        pipeline = re.split(r"[\[{]", shown[match.end() :])[0]
-        pipeline = _LABEL_MAKER.split(pipeline)[0]
-        texts |= {f'{stream} | {one["label"]}!=""': None for one in _LABEL_FILTER.finditer(pipeline)}
-    return [Selector(text=text) for text in texts]
-
-
-def _without_texts(expression: str) -> str:
-    """The expression with dots inside the quotes and blanks for comments; every other character keeps its position."""
-
-    def hidden(match: re.Match[str]) -> str:
-        text = match.group()
-        return text[0] + "." * (len(text) - 2) + text[-1] if match["text"] else " " * len(text)
-
-    return _HIDDEN.sub(hidden, expression)
+    return [
+        Selector(text=text)
+        for stream in log_streams.streams(expression)
+        for text in (stream.selector, *(f'{stream.selector} | {label}!=""' for label in stream.labels))
+    ]
 
 
 def _promql(selector: promql_parser.VectorSelector) -> Selector:

@@ -137,21 +137,27 @@ class Comparison:
 
 
 def compare(replay: Replay, zone: tzinfo) -> Comparison:
-    """Both sides' messages of the compared time, in pairs. Hours are those of `zone`.
+    """Both sides' messages of the compared time, in pairs. Hours are those of `zone`."""
+    found = pairs(replay.base.notifications, replay.head.notifications, replay.since, zone)
+    return Comparison(replay=replay, pairs=found)
+
+
+def pairs(base: Sequence[Notification], head: Sequence[Notification], since: int, zone: tzinfo) -> list[Pair]:
+    """The messages from `since` on in pairs, the first one first.
 
     The same message has the same receiver, names the same alerts, and is within a minute; one that is further away, by
     up to two hours, has moved.
     """
-    old, new = (_messages(side.notifications, replay.since, zone) for side in (replay.base, replay.head))
-    pairs: list[Pair] = []
+    old, new = (_messages(side, since, zone) for side in (base, head))
+    result: list[Pair] = []
     for tolerance, key in ((_SAME, _group), (_SAME, _names), (_MOVED, _names)):
         found = _matched(old, new, tolerance, key)
-        pairs += found
+        result += found
         gone = {id(one.base) for one in found} | {id(one.head) for one in found}
         old, new = ([one for one in side if id(one) not in gone] for side in (old, new))
-    pairs += [Pair(base=one, head=None) for one in old] + [Pair(base=None, head=one) for one in new]
-    pairs.sort(key=lambda pair: (pair.any.told.at, pair.any.told.receiver))
-    return Comparison(replay=replay, pairs=pairs)
+    result += [Pair(base=one, head=None) for one in old] + [Pair(base=None, head=one) for one in new]
+    result.sort(key=lambda pair: (pair.any.told.at, pair.any.told.receiver))
+    return result
 
 
 def difference(pairs: Iterable[Pair]) -> Difference:

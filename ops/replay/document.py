@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 from ops.replay.comparison import Change, Comparison, Difference, Message, Pair
 from ops.replay.episodes import MINUTE, SECOND, Episode
+from ops.replay.suggestions import Suggestion
 
 _LONGEST = 10
 """Number of episodes that are listed as the longest."""
@@ -27,7 +28,7 @@ class About:
     """URL for links to graphs; None: it leads nowhere after the command."""
 
 
-def document(about: About, found: Comparison) -> dict[str, Any]:
+def document(about: About, found: Comparison, suggestions: Sequence[Suggestion] = ()) -> dict[str, Any]:
     """The whole report. Times are in UTC, durations in seconds, hours in the zone of `about`."""
     replay = found.replay
     return {
@@ -48,6 +49,7 @@ def document(about: About, found: Comparison) -> dict[str, Any]:
         },
         "messages": [_message(pair) for pair in found.pairs if pair.change is not Change.SAME],
         "longest": longest(about, found),
+        "suggestions": [asdict(one) for one in suggestions],
         "cost": [asdict(cost) for cost in replay.costs],
     }
 
@@ -61,7 +63,7 @@ def how_changed(found: Comparison, name: str) -> str:
     """What happens to an alert's rule: added, removed, changed, or nothing."""
     if name not in found.replay.changed.replayed:
         return "same rule"
-    before, after = (name in side.rules.alerts for side in (found.replay.base, found.replay.head))
+    before, after = (name in side.rules.all_alerts for side in (found.replay.base, found.replay.head))
     return "changed" if before and after else "added" if after else "removed"
 
 
@@ -90,7 +92,7 @@ def _series(found: Comparison, one: Episode) -> dict[str, str]:
     """The labels of an episode's series: those that neither its rule nor the server sets."""
     set_by = {"alertname"}
     for side in (found.replay.base, found.replay.head):
-        rule = side.rules.alerts.get(one.name)
+        rule = side.rules.all_alerts.get(one.name)
         set_by |= {*side.rules.commit.labels, *(rule.labels if rule else ())}
     return {name: value for name, value in sorted(one.labels.items()) if name not in set_by}
 
@@ -104,7 +106,7 @@ def _episode(about: About, found: Comparison, base: Episode | None, head: Episod
     dashboard = graph = None
     if rule and rule.dashboard:
         dashboard = f"{rule.dashboard}?{urlencode({'from': starts - around, 'to': ends + around})}"
-    if rule and about.prometheus:
+    if rule and about.prometheus and name not in found.replay.head.rules.log_alerts:
         query = {
             "g0.expr": rule.expression,
             "g0.tab": 0,

@@ -1,12 +1,15 @@
 """What a Prometheus has recorded: which alerts it really raised, and since when it has data."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
+from alerting import durations
 from alerting.routing.tree import HEARTBEAT
-from ops.clients.signals import Prometheus
-from ops.errors import OpsError
+from ops.clients.signals import Api, Prometheus
+from ops.errors import OpsError, UsageError
 from ops.replay.episodes import HOUR, SECOND, Episode, periods, valid
 from ops.replay.rules import Recorded
 
@@ -72,6 +75,62 @@ class History:
         if found["resultType"] != "matrix":
             raise OpsError(f"Prometheus answered {query} with a {found['resultType']}, not with a matrix")
         return found["result"]
+
+
+class Lines:
+    """Which log lines a Loki has. Its methods raise OpsError if it does not answer."""
+
+    def __init__(self, url: str) -> None:
+        """`url` of the Loki."""
+        self._api = Api("Loki", url)
+
+    def first(self, stream: str, start: int, until: int) -> int | None:
+        """When Loki has the first line of these streams; None if it has none."""
+        found = self._api.get(
+            "/loki/api/v1/query_range",
+            query=stream,
+            start=start * 10**6,
+            end=until * 10**6,
+            limit=1,
+            direction="forward",
+        )["data"]["result"]
+        times = [int(time) // 10**6 for one in found for time, *_ in one["values"]]
+        return min(times, default=None)
+
+
+class Stretch(NamedTuple):
+    """A start and an end, in milliseconds since 1970."""
+
+    since: int
+    until: int
+
+
+def stretch(start: str, until: str | None, now: int) -> Stretch:
+    """Start and end of the time to compare, in milliseconds since 1970. Raises UsageError."""
+    end = now if until is None else _time("--until", until)
+    if end > now:
+        raise UsageError(f"--until {until} is in the future; allowed: a time up to now")
+    if re.fullmatch(r"[0-9]+(ms|[smhdwy])([0-9]+(ms|[smhdwy]))*", start):
+        try:
+            first = end - round(durations.seconds(start) * SECOND)
+        except ValueError as error:
+            raise UsageError(f"--from {start} is not allowed: {error}") from error
+    else:
+        first = _time("--from", start)
+    if not 0 <= first < end:
+        raise UsageError(f"--from {start} is not before the end; allowed: a duration above zero, or a time before it")
+    return Stretch(first, end)
+
+
+def _time(option: str, text: str) -> int:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise UsageError(
+            f"{option} {text} is not allowed; allowed: a time such as 2026-11-28T12:00"
+            + (", or a duration such as 30d" if option == "--from" else "")
+        ) from error
+    return round((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp() * SECOND)
 
 
 def _pauses(beats: Sequence[int], interval: int) -> list[tuple[int, int]]:

@@ -10,7 +10,7 @@ from ops.replay.comparison import NIGHT, Change, Comparison, Pair
 from ops.replay.document import text
 from ops.replay.episodes import HOUR, SECOND
 from ops.replay.replay import Side
-from ops.replay.terminal import duration, headline, length
+from ops.replay.terminal import duration, headline, length, saved
 
 _TEMPLATE = Path(__file__).with_name("report.html.j2")
 # Bars and marks that are nearer than this share of the timeline are drawn as one, so that a page stays small.
@@ -47,6 +47,7 @@ def page(found: Comparison, report: Mapping[str, Any]) -> str:
         most=max(*hours["base"], *hours["head"], 1),
         duration=duration,
         length=length,
+        saved=saved,
     )
 
 

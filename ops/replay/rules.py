@@ -1,10 +1,11 @@
-"""Which alerts rules would have raised, computed by Prometheus' own code from what a server has recorded.
+"""Which alerts rules would have raised, computed by Prometheus' own code from what Prometheus or Loki has recorded.
 
 The program is local/tools/replay-rules. Its Prometheus is the deployed version (settings/versions.py).
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,7 +17,7 @@ from ops.replay.episodes import Episode, parse
 
 @dataclass(frozen=True, kw_only=True)
 class Recorded:
-    """A Prometheus, and the part of its data that a replay reads. Times are in milliseconds since 1970."""
+    """A Prometheus or Loki, and the part of its data that a replay reads. Times are in milliseconds since 1970."""
 
     url: str
     start: int
@@ -25,6 +26,12 @@ class Recorded:
     """The server's evaluation interval, a Prometheus duration."""
     external_labels: Mapping[str, str] = field(default_factory=dict[str, str])
     """Labels that the server adds to every alert."""
+    logs: bool = False
+    """The server is a Loki, and the files are its rules."""
+    resend: str = "1m"
+    """How often the server sends a firing alert again, a Prometheus duration."""
+    data: Path | None = None
+    """A captured file to read instead of the server."""
     folder: str = ""
     """Folder of the rule files on the server. With the file's name and the group's, it decides when in each interval
     Prometheus evaluates a group."""
@@ -63,14 +70,12 @@ class Raised:
 
 
 def raised(files: Mapping[str, str], recorded: Recorded) -> Raised:
-    """The alerts that the rule files (name -> YAML) would have raised. Their recording rules are not evaluated.
+    """The alerts that the rule files (name -> YAML) would have raised.
 
-    An alert that fires at the end has an end after it. Raises OpsError if a file is refused.
+    Recording rules of the files are evaluated first, over the server's raw samples; other recorded series are those of
+    the server. An alert that fires at the end has an end after it. Raises OpsError if a file is refused.
     """
-    with TemporaryDirectory(prefix="replay-") as folder:
-        paths = [Path(folder) / name for name in sorted(files)]
-        for path in paths:
-            path.write_text(files[path.name], encoding="utf-8")
+    with _written(files) as paths:
         lines = program.documents("replay-rules", [*_arguments(recorded), *paths])
     episodes = [parse(line) for line in lines if "labels" in line]
     return Raised(
@@ -79,9 +84,27 @@ def raised(files: Mapping[str, str], recorded: Recorded) -> Raised:
     )
 
 
+def captured(files: Mapping[str, str], recorded: Recorded) -> str:
+    """The samples that the rule files read, as OpenMetrics; NaN is a stale marker. Raises OpsError."""
+    with _written(files) as paths:
+        return program.output("replay-rules", [*_arguments(recorded), "-capture", *paths])
+
+
+@contextmanager
+def _written(files: Mapping[str, str]) -> Generator[list[Path]]:
+    with TemporaryDirectory(prefix="replay-") as folder:
+        paths = [Path(folder) / name for name in sorted(files)]
+        for path in paths:
+            path.write_text(files[path.name], encoding="utf-8")
+        yield paths
+
+
 def _arguments(recorded: Recorded) -> list[str]:
     return [
         f"-url={recorded.url}",
+        f"-logs={str(recorded.logs).lower()}",
+        f"-resend={durations.seconds(recorded.resend):g}s",
+        f"-data={recorded.data or ''}",
         f"-from={recorded.start}",
         f"-until={recorded.until}",
         f"-interval={durations.seconds(recorded.interval):g}s",

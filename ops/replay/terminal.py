@@ -32,6 +32,8 @@ def show(console: Console, report: Mapping[str, Any]) -> None:
         console.print(_alerts(report["alerts"]))
     if report["longest"]:
         console.print(_longest(report["longest"]))
+    if report["suggestions"]:
+        console.print(_suggestions(report["suggestions"]))
     if report["not_replayed"]:
         console.print(_not_replayed(report["not_replayed"]))
     console.print(headline(report), highlight=False, markup=False, soft_wrap=True)
@@ -93,6 +95,27 @@ def _longest(episodes: list[Mapping[str, Any]]) -> Table:
         series = ", ".join(f"{name}={value}" for name, value in one["series"].items())
         table.add_row(escape(one["alert"]), escape(series), *(_change(*both) for both in _times(one)))
     return table
+
+
+def _suggestions(suggestions: list[Mapping[str, Any]]) -> Table:
+    table = Table(title="What would have saved messages of the head's noisiest alerts; each variant is replayed")
+    for column in ("alert", "change"):
+        table.add_column(column, overflow="fold")
+    for column in ("messages", "of all alerts", "episodes\nunheard", "later"):
+        table.add_column(column, justify="right")
+    for one in suggestions:
+        table.add_row(escape(one["alert"]), escape(one["change"]), *saved(one))
+    return table
+
+
+def saved(one: Mapping[str, Any]) -> list[str]:
+    """The texts of a suggestion's numbers."""
+    return [
+        _change(one["before"], one["after"]),
+        _change(one["all_before"], one["all_after"]),
+        str(one["unheard"] or ""),
+        duration(one["later"]) if one["later"] else "",
+    ]
 
 
 def _times(one: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -88,6 +88,7 @@ def _sections(report: Report) -> Iterator[_Section]:
         yield _Section(title="Easily overlooked", blocks=lines)
     if report.resources:
         yield from _resources(report.resources)
+    yield from _replay(report)
     if alerts := report.of(ChangeKind.ALERT):
         yield _table("Alerts", alerts)
     if rest := [change for change in report.changes if change.kind not in (ChangeKind.ALERT, ChangeKind.SETTING)]:
@@ -137,6 +138,28 @@ def _resources(resources: Resources) -> Iterator[_Section]:
         return
     title = f"Resources: {total} change, {resources.unchanged} are unchanged"
     yield _Section(title=title, blocks=rows, opening="| | kind | |\n|---|---|---:|\n", collapsed=True)
+
+
+def _replay(report: Report) -> Iterator[_Section]:
+    if report.replay_problem:
+        text = f"Not replayed: {_escaped(report.replay_problem)}"
+        yield _Section(title="Who would have been notified", blocks=[text])
+    if not report.replayed:
+        return
+    found = report.replayed
+    if over := [one for one in found.budgets if one.over]:
+        lines = [f"- {'⛔' if one.failing else '⚠️'} {_escaped(str(one))}" for one in over]
+        yield _Section(title="Budgets of pages", blocks=lines)
+    opening = (
+        f"{_escaped(found.headline)} From {found.report['from']} to {found.report['until']}, by recorded data.\n\n"
+        "| receiver | messages | pages | pages at night | new | lost | moved |\n|---|---:|---:|---:|---:|---:|---:|\n"
+    )
+    rows = [f"| {_cell(name)} | {' | '.join(cells)} |" for name, cells in found.rows()]
+    yield _Section(title="Who would have been notified", blocks=rows, opening=opening)
+    reasons = [f"{name}: {reason}" for name, reason in found.report["not_replayed"].items()]
+    if notes := [*found.report["notes"], *reasons]:
+        lines = [f"- {_escaped(line)}" for line in notes]
+        yield _Section(title=f"What the replay lacks ({len(notes)})", blocks=lines, collapsed=True)
 
 
 def _table(title: str, changes: Sequence[Change], *, kinds: bool = False) -> _Section:

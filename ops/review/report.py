@@ -7,6 +7,7 @@ from typing import Any
 
 from ops.capacity.comparison import Comparison
 from ops.review.changes import Change, ChangeKind
+from ops.review.replayed import Replayed
 from ops.review.resources import Resources
 
 MARKER = "<!-- observability-preview: {stack} -->"
@@ -33,6 +34,10 @@ class Report:
     cost: Comparison | None = None
     """None if it was not requested, or cannot be estimated."""
     cost_problem: str = ""
+    replayed: Replayed | None = None
+    """None if nobody asked for it, or if it is not possible."""
+    replay_problem: str = ""
+    """Why there is no replay, if one was asked for."""
     message_problem: str = ""
     """Why the alerts' messages are not shown; empty if they are."""
 
@@ -57,6 +62,8 @@ class Report:
             "risks": [{"kind": change.kind, "name": change.name, "risk": risk} for change, risk in self.risks],
             "changes": [dataclasses.asdict(change) for change in self.changes],
             "resources": dataclasses.asdict(self.resources) if self.resources else None,
+            "replay": self.replayed.document() if self.replayed else None,
+            "replay_problem": self.replay_problem,
             "cost": self.cost.document() if self.cost else None,
         }
 

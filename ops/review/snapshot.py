@@ -145,7 +145,9 @@ def _changes(key: str, values: Mapping[str, Any], apply: Callable[[dict[str, Any
 
 def _dashboards(folder: Path, rule_set: RuleSet | None) -> dict[str, dict[str, Any]]:
     try:
-        found = files.load(DATA_SOURCES, folder, rule_set.systems if rule_set else None)
+        found = files.load(
+            DATA_SOURCES, folder, {name: one.title for name, one in rule_set.systems.items()} if rule_set else None
+        )
     except DashboardsError as error:
         raise RulesError(error.problems) from error
     return {one.uid: json.loads(one.text) for one in found}

@@ -26,6 +26,12 @@ def show(console: Console, report: Report) -> None:
     for change in report.changes:
         if change.diff:
             console.print(f"\n{change.name}\n{change.diff}", markup=False, highlight=False, soft_wrap=True)
+    if report.replayed:
+        console.print(report.replayed.headline, soft_wrap=True, markup=False, highlight=False)
+        over = [str(one) for one in report.replayed.budgets if one.over]
+        _lines(console, "Budgets of pages", over, "bold red" if report.replayed.failing else "yellow")
+    elif report.replay_problem:
+        console.print(f"Not replayed: {report.replay_problem}", soft_wrap=True, markup=False)
     if report.cost:
         report.cost.show(console)
     elif report.cost_problem:

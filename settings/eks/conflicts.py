@@ -1,34 +1,42 @@
 """Conflicts on EKS: values that are valid alone, but not together."""
 
 import re
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from settings.eks import addons, opensearch
 from settings.eks.values import EksValues
+from settings.pages import PageValues
 from settings.values import Values
 
 _OWN_DEFAULT = {
     "cluster": "existing",
     "role_path": "/",
-    "ingress": "none",
     "manage_loki_bucket": True,
 }
 """Field -> value that counts as not set, for fields where that is not an empty value."""
 _SIZES = (
     "cluster_version",
     "cluster_support",
-    "ingress_class",
     "opensearch_instance_type",
     "opensearch_instances",
     "opensearch_storage",
+    "managed_prometheus_retention",
 )
 """Fields that only configure a feature. They have no effect unless another field switches the feature on."""
 _ADDON_ALTERNATIVES = {"kube_state_metrics": "kube-state-metrics", "node_exporter": "prometheus-node-exporter"}
 """Field that switches on the platform's own workload -> add-on that does the same job."""
-_INGRESS = ("hosted_zone_id", "oidc_issuer", "oidc_client_id", "ingress_allowed_cidrs", "load_balancer_cidrs")
+_INGRESS = ("hosted_zone_id", "oidc_issuer", "ingress_allowed_cidrs", "load_balancer_cidrs")
 _ONLY_WITH_CREATE = ("cluster_api_security_group_ids", "cluster_public_access_cidrs")
-_ONLY_WITH_INGRESS = ("certificate_arn", "grafana_admin_group", "load_balancer_subnet_ids")
-_OIDC_ENDPOINTS = ("oidc_authorization_endpoint", "oidc_token_endpoint", "oidc_user_info_endpoint")
+_ONLY_WITH_INGRESS = ("certificate_arn", "load_balancer_subnet_ids")
+
+
+class WorkspaceName(NamedTuple):
+    """What names a workspace in an account."""
+
+    id: str
+    """ws-…"""
+    region: str
 
 
 def conflicts(values: Values) -> dict[str, str]:
@@ -64,11 +72,12 @@ def makes_loki_bucket(values: Values) -> bool:
     return values.cloud == "eks" and logs_in_aws(values) and values.manage_loki_bucket
 
 
-def workspace(url: str) -> str | None:
-    """Id of the Amazon Managed Prometheus workspace in a remote write URL; None for any other server."""
+def workspace(url: str) -> WorkspaceName | None:
+    """The Amazon Managed Prometheus workspace in a remote write URL; None for any other server."""
     parts = urlsplit(url)
-    match = re.fullmatch(r"/workspaces/(ws-[\w-]+)/api/v1/remote_write", parts.path)
-    return match[1] if match and str(parts.hostname).endswith(".amazonaws.com") else None
+    id_ = re.fullmatch(r"/workspaces/(ws-[\w-]+)/api/v1/remote_write", parts.path)
+    region = re.search(r"\.([a-z]{2}(?:-[a-z]+)+-\d)\.(?:\w+\.)?amazonaws\.com$", parts.hostname or "")
+    return WorkspaceName(id_[1], region[1]) if id_ and region else None
 
 
 def logs_in_aws(values: Values) -> bool:
@@ -77,7 +86,7 @@ def logs_in_aws(values: Values) -> bool:
 
 
 def _set(values: Values) -> list[str]:
-    names = [name for name in EksValues.model_fields if name not in _SIZES]
+    names = [name for name in EksValues.model_fields if name not in (*_SIZES, *PageValues.model_fields)]
     return [name for name in names if (value := getattr(values, name)) != _OWN_DEFAULT.get(name, type(value)())]
 
 
@@ -87,6 +96,10 @@ def _account(values: Values) -> dict[str, object]:
         "aws_role_arn": values.aws_role_arn and values.aws_role_arn.split(":")[4] != values.aws_account_id,
         "owner": not values.owner,
         "aws_account_id": not values.aws_account_id,
+        "oidc_provider_arn": values.oidc_provider_arn
+        and (values.cluster == "create" or values.oidc_provider_arn.split(":")[4] != values.aws_account_id),
+        "proxy_url": values.proxy_url and not values.pod_cidrs,
+        "no_proxy": values.no_proxy and not values.proxy_url,
         **{name: arn and _location(arn) != (values.aws_region, values.aws_account_id) for name, arn in arns.items()},
     }
 
@@ -128,9 +141,11 @@ def _backends(values: Values) -> dict[str, object]:
     host = urlsplit(values.remote_write_url).hostname or ""
     return {
         "managed_prometheus": values.managed_prometheus and values.remote_write_url,
-        # AWS refuses requests that are signed for another region or name no workspace.
-        "remote_write_url": host.endswith(".amazonaws.com")
-        and (f".{values.aws_region}." not in host or not workspace(values.remote_write_url)),
+        # AWS refuses requests that name no workspace.
+        "remote_write_url": host.endswith(".amazonaws.com") and not workspace(values.remote_write_url),
+        # EKS assumes a second role for Pod Identity only.
+        "remote_write_role_arn": values.remote_write_role_arn
+        and (not workspace(values.remote_write_url) or values.oidc_provider_arn),
         "opensearch_instances": values.opensearch_domain
         and opensearch.instances_problem(values.opensearch_instances, len(set(values.cluster_subnet_ids))),
         **{
@@ -142,10 +157,9 @@ def _backends(values: Values) -> dict[str, object]:
 
 
 def _ingress(values: Values) -> dict[str, object]:
-    used = values.ingress != "none"
+    used = values.ingress not in ("none", "controller")
     return {
-        "domain": used and not values.domain,
-        **{name: bool(getattr(values, name)) != used for name in (*_INGRESS, *_OIDC_ENDPOINTS)},
+        **{name: bool(getattr(values, name)) != used for name in _INGRESS},
         **{name: getattr(values, name) and not used for name in _ONLY_WITH_INGRESS},
     }
 

@@ -4,24 +4,24 @@ An empty text, list or object means "not set". settings/eks/conflicts.py checks 
 """
 
 import re
-from ipaddress import ip_network
+from ipaddress import IPv6Network, ip_network
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
-from pydantic.alias_generators import to_camel
+from pydantic import AfterValidator, Field
 
 from settings.eks import addons
+from settings.pages import PageValues
 from settings.quantities import Quantity, at_least
-from settings.types import HTTPS, OBJECT_NAME, BucketName, OptionalHttpsUrl, allowed, quantity
+from settings.types import HTTPS, PORT, BucketName, OptionalHttpsUrl, allowed, quantity
 
-Page = Literal["grafana", "prometheus", "alertmanager", "jaeger"]
-"""An app with a web page."""
+# Python reads masks, zones and IPv4 within IPv6, too, which Kubernetes and AWS refuse.
+_CIDR = re.compile(r"[0-9A-Fa-f.:]+/(0|[1-9][0-9]{0,2})")
 
 
 def _cidr(text: str) -> str:
-    ip_network(text)  # raises ValueError, also for an address with host bits set
-    if "/" not in text:
-        raise ValueError("has no prefix length")
+    network = ip_network(text)  # raises ValueError, also for an address with host bits set
+    if not _CIDR.fullmatch(text) or (isinstance(network, IPv6Network) and network.network_address.ipv4_mapped):
+        raise ValueError(text)
     return text
 
 
@@ -32,7 +32,6 @@ RoleArn = Annotated[str, Field(pattern=f"^{_ROLE_ARN}$")]
 OptionalRoleArn = Annotated[str, Field(pattern=f"^({_ROLE_ARN})?$")]
 SecurityGroupId = Annotated[str, Field(pattern=r"^sg-[0-9a-f]{8,17}$")]
 _LABEL = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
-_OIDC_URL = f"{HTTPS}; required when ingress is not none, and only then"
 _CIDRS = "a list of address ranges such as 10.0.0.0/16"
 
 
@@ -52,10 +51,8 @@ def _arn(service: str, resource: str) -> Any:  # noqa: ANN401  (metadata of Anno
     return Field(pattern=rf"^(arn:aws[a-z-]*:{service}:[a-z0-9-]+:\d{{12}}:{resource}[\w-]+)?$")
 
 
-class EksValues(BaseModel):
+class EksValues(PageValues):
     """The keys that apply only when cloud is eks."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, alias_generator=to_camel)
 
     owner: Annotated[str, Field(pattern=r"^([A-Za-z0-9][\w .:/=+@-]{0,127})?$")] = allowed(
         "the owner of the stack, such as team-platform; up to 128 letters, digits, blanks and any of _.:/=+-@; "
@@ -78,6 +75,9 @@ class EksValues(BaseModel):
     aws_name_prefix: Annotated[str, Field(pattern=r"^([A-Za-z0-9][A-Za-z0-9_-]{0,99})?$")] = allowed(
         "up to 100 letters, digits, `-` and `_`"
     )
+    oidc_provider_arn: Annotated[
+        str, Field(pattern=r"^(arn:aws[a-z-]*:iam::\d{12}:oidc-provider/oidc\.eks\.[a-z0-9.-]+/id/[A-Z0-9]+)?$")
+    ] = allowed("the ARN of the cluster's OIDC provider in IAM, in awsAccountId; only when cluster is existing")
     offline_preview: bool = allowed("true or false")
 
     cluster: Literal["existing", "create"] = allowed("existing or create")
@@ -114,6 +114,13 @@ class EksValues(BaseModel):
         "an S3 bucket's name, other than lokiBucket; only when lokiBucket is made by the program"
     )
     managed_prometheus: bool = allowed("true or false; true only without remoteWriteUrl, which is the workspace's URL")
+    managed_prometheus_retention: Annotated[str, Field(pattern=r"^(\d{1,3}|10[0-8]\d|109[0-5])d$")] = allowed(
+        "whole days, from 1d to 1095d"
+    )
+    remote_write_role_arn: OptionalRoleArn = allowed(
+        "the ARN of an IAM role, in any account; only when remoteWriteUrl is a workspace on AWS and oidcProviderArn is "
+        "not set"
+    )
     opensearch_domain: bool = allowed(
         "true or false; true only when jaegerStorageBackend is opensearch or logIndex is true, and opensearchUrl is "
         "not set"
@@ -130,19 +137,21 @@ class EksValues(BaseModel):
     )
     opensearch_client_cidrs: tuple[Cidr, ...] = allowed(f"{_CIDRS}; only when opensearchDomain is true")
 
-    domain: Annotated[
-        str,
-        # The first name of a certificate has at most 64 characters; it is the shortest host, jaeger.<domain>.
-        Field(pattern=r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)+)?$", max_length=57),
-    ] = allowed("a domain of at most 57 characters such as staging.example.com; required when ingress is not none")
+    proxy_url: Annotated[str, Field(pattern=rf"^(https?://[A-Za-z0-9.-]+:{PORT})?$")] = allowed(
+        "http://HOST:PORT or https://HOST:PORT without a login; only with podCidrs, because the way to pods is direct"
+    )
+    no_proxy: tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9.-]+(/\d{1,2})?$")], ...] = allowed(
+        "a list of hosts, of domains that begin with a dot, and of address ranges; only when proxyUrl is set"
+    )
+    ca_bundle: Annotated[
+        str, Field(pattern=r"^(\s*-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----\s*)*$")
+    ] = allowed("certificates in PEM, one after the other")
     hosted_zone_id: Annotated[str, Field(pattern=r"^(Z[A-Z0-9]{1,31})?$")] = allowed(
         "a Route 53 hosted zone's id such as Z0123456789ABCDEFGHIJ; required when ingress is not none, and only then"
     )
     certificate_arn: Annotated[str, _arn("acm", "certificate/")] = allowed(
         "the ARN of a certificate in awsRegion and awsAccountId; only when ingress is not none"
     )
-    ingress: Literal["none", "internal", "internet-facing"] = allowed("none, internal or internet-facing")
-    ingress_class: Annotated[str, Field(pattern=OBJECT_NAME, max_length=253)] = allowed("an ingress class's name")
     ingress_allowed_cidrs: tuple[Cidr, ...] = allowed(f"{_CIDRS}; at least one when ingress is not none, and only then")
     load_balancer_cidrs: tuple[Cidr, ...] = allowed(
         f"{_CIDRS}, those of the load balancer's subnets; at least one when ingress is not none, and only then"
@@ -150,14 +159,4 @@ class EksValues(BaseModel):
     load_balancer_subnet_ids: tuple[SubnetId, ...] = allowed(
         "a list of subnets' ids, within loadBalancerCidrs and in at least two zones; only when ingress is not none"
     )
-    oidc_issuer: OptionalHttpsUrl = allowed(_OIDC_URL)
-    oidc_authorization_endpoint: OptionalHttpsUrl = allowed(_OIDC_URL)
-    oidc_token_endpoint: OptionalHttpsUrl = allowed(_OIDC_URL)
-    oidc_user_info_endpoint: OptionalHttpsUrl = allowed(_OIDC_URL)
-    oidc_client_id: Annotated[str, Field(pattern=r"^\S*$")] = allowed(
-        "a client's id without blanks; required when ingress is not none, and only then"
-    )
-    grafana_admin_group: Annotated[str, Field(pattern=r"^[^'\"`\\#;$\n]*$")] = allowed(
-        "a group's name, as the login's claim `groups` has it, without quotes and any of \\#;$; only when ingress is "
-        "not none"
-    )
+    oidc_issuer: OptionalHttpsUrl = allowed(f"{HTTPS}; required when ingress is not none, and only then")

@@ -1,6 +1,7 @@
 """An API server without nodes on loopback, which judges objects as dry runs."""
 
 import json
+import re
 import signal
 import subprocess
 from collections.abc import Generator, Sequence
@@ -19,6 +20,8 @@ from tools.programs import Server, eventually
 
 _TOKEN = "dry-run"
 _GROUP_OF_ALL = "system:masters"
+_SERVED = re.compile(r"(core/|apps/|batch/|policy/|autoscaling/|[a-z.]+\.k8s\.io/)?v\w+$")
+"""Versions of APIs that every server has."""
 
 
 @dataclass(frozen=True)
@@ -51,12 +54,15 @@ class ApiServer:
 def _objects(recorded: Recorded) -> list[dict[str, Any]]:
     """Every object of Kubernetes, with its type as the provider would send it, and the claims of its StatefulSets.
 
+    Objects of EKS and of other controllers are left out: no server without their definitions knows them.
     The server does not look into the template of a claim; it would refuse the claim later.
     """
     found: list[dict[str, Any]] = []
     for one in recorded.resources:
         if one.custom and one.type.startswith("kubernetes:"):
             version, _, kind = one.type.removeprefix("kubernetes:").rpartition(":")
+            if not _SERVED.match(version):
+                continue
             found.append({**one.inputs, "apiVersion": version.removeprefix("core/"), "kind": kind})
             claim = {"apiVersion": "v1", "kind": "PersistentVolumeClaim"}
             templates = one.inputs.get("spec", {}).get("volumeClaimTemplates", ())

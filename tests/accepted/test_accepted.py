@@ -19,7 +19,7 @@ from tests.accepted.programs import refusals
 from tools.recording.program import reset, run_stack
 
 BATCHES = max(1, hypothesis.settings.default.max_examples // 100) if hypothesis.settings.default else 1
-STACKS = 4
+BATCH = ("local", "local", "staging", "staging")
 """Stacks that are judged together: most programs take any number of files at once."""
 
 
@@ -36,16 +36,17 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
     suppress_health_check=list(HealthCheck),
     derandomize=True,
 )
-@given(st.lists(drawn.changes(), min_size=STACKS, max_size=STACKS))
-def test_what_the_settings_accept_every_program_accepts(server: ApiServer, batch: list[dict[str, str]]) -> None:
-    stacks = [run_stack(drawn.BASE, changes=one) for one in batch]
+@given(st.tuples(*map(drawn.changes, BATCH)))
+def test_what_the_settings_accept_every_program_accepts(server: ApiServer, batch: tuple[dict[str, str], ...]) -> None:
+    stacks = [run_stack(base, changes=one) for base, one in zip(BATCH, batch, strict=True)]
     reset()
     with TemporaryDirectory() as folder:
         problems = [*refusals(stacks, Path(folder)), *server.refusals(stacks)]
     assert not problems, "\n".join([*problems, *map(str, batch)])
 
 
-def test_every_setting_has_values_that_are_drawn() -> None:
+@pytest.mark.parametrize("base", drawn.BASES)
+def test_every_setting_has_values_that_are_drawn(base: str) -> None:
     names = {str(field.alias): name for name, field in Values.model_fields.items()}
-    for key, field in drawn.fields().items():
+    for key, field in drawn.fields(base).items():
         assert drawn.value(names[key], field) is not None

@@ -21,7 +21,7 @@ LAYERS = {
     "dashboards": {"alerting"},
     "settings": {"alerting", "dashboards"},
     "components": {"settings", "alerting", "dashboards"},
-    "bootstrap": {"settings", "alerting"},
+    "bootstrap": {"components", "settings", "alerting"},
     "policy": set[str](),
     "local": {"settings", "alerting"},
     "engine": {"local", "settings", "alerting"},

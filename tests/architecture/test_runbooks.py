@@ -11,13 +11,12 @@ import pytest
 from alerting import loader, missing_metrics
 from components.metrics import kube_state_metrics
 from simulator.systems import job_queue
+from tests import runbook_pages as runbooks
 from tests.mock_engine import ROOT
+from tests.runbook_pages import ALERTS, FOLDER, PAGES, PLAYBOOK, blocks
 
-FOLDER = ROOT / "rules/runbooks"
 SECTIONS = ["Meaning", "Impact", "Diagnosis", "Mitigation", "Escalation"]
-ALERTS = sorted(loader.load().rules())
 LONGEST = 45
-PLAYBOOK = ROOT / "docs/playbooks/media-clustering.md"
 LEVELS = {
     match
     for rule in loader.load().rules().values()
@@ -109,12 +108,6 @@ def test_a_number_beside_a_threshold_is_its_value() -> None:
     assert found > 20
 
 
-def blocks(page: Path, language: str) -> Iterator[str]:
-    """Blocks of a page in a language, without their indentation in a list."""
-    for indent, text in re.findall(rf"^( *)```{language}\n(.+?)^ *```$", page.read_text(), re.MULTILINE | re.DOTALL):
-        yield "\n".join(line.removeprefix(indent) for line in text.splitlines())
-
-
 def problems_of(page: Path) -> Iterator[str]:
     """Commands and log searches of a page that do not do what the reader expects, one line each."""
     yield from command_problems(page)
@@ -148,9 +141,6 @@ def search_problems(page: Path) -> Iterator[str]:
         for level in re.findall(r'level=~?"[^"]*"', query):
             if level.replace("warn(ing)?|", "") not in LEVELS:
                 yield f"{query}: does not find every way to write a level; allowed: {', '.join(LEVELS)}"
-
-
-PAGES = [*(FOLDER / f"{alert}.md" for alert in ALERTS), PLAYBOOK]
 
 
 def test_commands_and_log_searches_work_as_they_stand() -> None:
@@ -194,6 +184,17 @@ Then `kubectl -n a delete pod <pod>`.
         "reads the logs of the whole cluster",
         "does not find every way to write a level; allowed",
     ]
+
+
+def test_every_placeholder_has_a_name_on_the_local_stack() -> None:
+    """tests/e2e/test_runbook_commands.py runs the commands there."""
+    found = list(runbooks.commands())
+    assert len(found) > 100
+    assert {command: left for command in found if (left := runbooks.unknown(command))} == {}
+    assert runbooks.filled("kubectl -n NAMESPACE describe pvc VOLUME", runbooks.ANY).endswith("describe pvc claim")
+    assert runbooks.expected('Error from server (NotFound): deployments.apps "gateway" not found')
+    assert not runbooks.expected('Error from server (NotFound): deployments.apps "loki" not found')
+    assert not runbooks.expected("error: unknown flag: --perfix")
 
 
 def test_the_playbook_has_the_quick_links_of_its_service() -> None:

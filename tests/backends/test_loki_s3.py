@@ -44,6 +44,7 @@ class Loki(Server):
         retention: str = "30d",
         credentials: dict[str, str] | None = None,
         compactor: dict[str, str] | None = None,
+        cluster: str = "blue",
     ) -> None:
         http, grpc = free_ports(2)
         self.url = f"http://127.0.0.1:{http}"
@@ -55,7 +56,7 @@ class Loki(Server):
                 replicas=1,
                 retention=retention,
                 memory_bytes=2**29,
-                cluster="test",
+                cluster=cluster,
                 evaluation_interval="1m",
                 grafana_url="http://grafana.test",
                 alertmanagers=["127.0.0.1:9"],
@@ -123,7 +124,8 @@ def _key(access_key_id: str, secret_access_key: str) -> dict[str, str]:
     return {"AWS_ACCESS_KEY_ID": access_key_id, "AWS_SECRET_ACCESS_KEY": secret_access_key}
 
 
-def test_lines_outlive_the_volume_and_retention_deletes_them_from_the_bucket(tmp_path: Path) -> None:
+def test_another_cluster_finds_the_lines_and_retention_deletes_them_from_the_bucket(tmp_path: Path) -> None:
+    """The drill "the cluster is lost": of the first Loki, neither volume nor address nor cluster are there."""
     with s3_server(tmp_path / "s3", BUCKET) as s3:
         now = time.time_ns()
         past = now - 3 * _DAY_NS
@@ -133,10 +135,10 @@ def test_lines_outlive_the_volume_and_retention_deletes_them_from_the_bucket(tmp
             assert s3.objects(BUCKET, loki_config.TENANT) == [], "chunks are still open: memory and write-ahead log"
             loki.end_and_lose_the_volume()
             assert len(s3.objects(BUCKET, loki_config.TENANT)) == 2
-            loki.start()
+        with Loki(tmp_path / "green", s3, cluster="green") as loki:
             assert (loki.lines("past", past), loki.lines("shop", now)) == (["three days ago"], ["just now"])
             loki.end_and_lose_the_volume()
-        with Loki(tmp_path / "loki", s3, retention="1d", compactor=QUICK_COMPACTOR) as loki:
+        with Loki(tmp_path / "green", s3, retention="1d", compactor=QUICK_COMPACTOR, cluster="green") as loki:
             eventually(lambda: s3.objects(BUCKET, "deletion-markers"), what="the compactor finds nothing too old")
             # What is to be deleted is noted in the bucket, so another replica does it. Besides, Loki looks into the
             # notes when it starts and then once a minute.

@@ -1,21 +1,22 @@
-"""The real Prometheus with our configuration copies its samples: to a second Prometheus, and signed as AWS wants it.
+"""The real Prometheus with our configuration copies its samples: to a second Prometheus, and by the proxy to AWS.
 
 What it scrapes is replaced, for there is no cluster here: it asks itself.
 """
 
 import json
+import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
 import yaml
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
-from botocore.credentials import Credentials
 
+from components.eks.workspace import workspace_proxy
 from components.metrics import prometheus_config
 from local.ports import free_port
 from tests.backends.pod_identity import agent
@@ -23,7 +24,6 @@ from tools.http_server import Handler, serving
 from tools.programs import Server, eventually
 
 REGION = "eu-central-1"
-WORKSPACE = f"https://aps-workspaces.{REGION}.amazonaws.com/workspaces/ws-1/api/v1/remote_write"
 
 
 class Prometheus(Server):
@@ -54,13 +54,19 @@ class Prometheus(Server):
 
     def series(self, query: str) -> list[dict[str, str]]:
         """Labels of what it answers."""
+        return [one["metric"] for one in self._answer(query)]
+
+    def times(self, series: str) -> list[float]:
+        """Unix times of the samples of a series; empty if there is none."""
+        return [time for one in self._answer(f"{series}[1h]") for time, _ in one["values"]]
+
+    def _answer(self, query: str) -> list[dict[str, Any]]:
         url = f"http://{self.address}/api/v1/query"
-        answer = httpx.get(url, params={"query": query}, timeout=30).raise_for_status().json()
-        return [one["metric"] for one in answer["data"]["result"]]
+        return httpx.get(url, params={"query": query}, timeout=30).raise_for_status().json()["data"]["result"]
 
 
-def _writer(folder: Path, url: str, *, sent_to: str = "", environment: dict[str, str] | None = None) -> Prometheus:
-    """One with the configuration of a stack with this remote write URL; `sent_to` is where the samples go instead."""
+def _writer(folder: Path, url: str) -> Prometheus:
+    """One with the configuration of a stack with this remote write URL."""
     document = yaml.safe_load(
         prometheus_config.render(
             cluster="shop-eu",
@@ -68,14 +74,29 @@ def _writer(folder: Path, url: str, *, sent_to: str = "", environment: dict[str,
             evaluation_interval="1s",
             alertmanagers=["127.0.0.1:9"],
             remote_write_url=url,
-            aws_region=REGION,
         )
     )
     document["scrape_configs"] = [{"job_name": "itself"}]
-    if sent_to:
-        document["remote_write"][0]["url"] = sent_to
-    pod = {"POD_NAME": "prometheus-1", **(environment or {})}
-    return Prometheus(folder, document, environment=pod)
+    return Prometheus(folder, document, environment={"POD_NAME": "prometheus-1"})
+
+
+@contextmanager
+def _proxy(folder: Path, port: int, workspace: str, environment: dict[str, str]) -> Generator[None]:
+    """The workspace proxy as in its pod, which takes writes on this port, and ends when it is told to."""
+    (folder / "signing").mkdir(parents=True)
+    for file in workspace_proxy.PROGRAMS:
+        shutil.copy(file, folder / "signing")
+    variables = {"WORKSPACE": workspace, "REGION": REGION, "WRITE_PORT": str(port), "QUERY_PORT": str(free_port())}
+    program = subprocess.Popen(
+        [sys.executable, "-m", "signing.proxy"],
+        cwd=folder,
+        env={"PATH": os.environ["PATH"], **variables, **environment},
+    )
+    try:
+        yield
+    finally:
+        program.terminate()
+        assert program.wait(timeout=60) == 0
 
 
 def test_samples_arrive_at_a_second_prometheus(tmp_path: Path) -> None:
@@ -100,57 +121,31 @@ def test_samples_arrive_at_a_second_prometheus(tmp_path: Path) -> None:
     assert {one["remote_name"] for one in sent} == {"long-term"}
 
 
-@dataclass(frozen=True)
-class Write:
-    """One request to write samples."""
+def test_a_server_starts_without_aws_and_sends_later_what_waited(tmp_path: Path) -> None:
+    """First there is no proxy, then AWS refuses its identity; both end, and no sample is missing."""
+    port, refusals = free_port(), [403, 403, 500]
+    with Prometheus(tmp_path / "receiver", {}, "--web.enable-remote-write-receiver") as receiver:
 
-    path: str
-    headers: dict[str, str]
-    body: bytes
+        class Workspace(Handler):
+            def respond(self) -> None:
+                if refusals:
+                    self.body()
+                    self.answer(refusals.pop())
+                    return
+                assert self.path == "/workspaces/ws-1/api/v1/remote_write"
+                assert self.headers["Authorization"].startswith("AWS4-HMAC-SHA256 Credential=AKIAEXAMPLE/")
+                names = ("Content-Type", "Content-Encoding", "X-Prometheus-Remote-Write-Version")
+                headers = {name: self.headers[name] for name in names}
+                url = f"http://{receiver.address}/api/v1/write"
+                self.answer(httpx.post(url, content=self.body(), headers=headers, timeout=30).status_code)
 
-
-@contextmanager
-def _workspace() -> Generator[tuple[str, list[Write]]]:
-    """Stands where Amazon Managed Prometheus stands: its URL, and what it got."""
-    writes: list[Write] = []
-
-    class Taken(Handler):
-        def respond(self) -> None:
-            headers = {key.lower(): value for key, value in self.headers.items()}
-            writes.append(Write(self.path, headers, self.body()))
-            self.answer(200)
-
-    with serving(Taken) as url:
-        yield f"{url}/workspaces/ws-1/api/v1/remote_write", writes
-
-
-def _signature(url: str, write: Write, names: list[str], credentials: Credentials) -> str:
-    """What AWS would compute for a request, by AWS' own library."""
-    signer = SigV4Auth(credentials, "aps", REGION)
-    request = AWSRequest("POST", url, headers={name: write.headers[name] for name in names}, data=write.body)
-    request.context["timestamp"] = write.headers["x-amz-date"]
-    return signer.signature(signer.string_to_sign(request, signer.canonical_request(request)), request)
-
-
-def test_what_goes_to_aws_is_signed_by_the_identity_of_the_pod(tmp_path: Path) -> None:
-    credentials = Credentials("AKIAEXAMPLE", "hush-hush-hush")
-    with (
-        _workspace() as (url, writes),
-        agent(tmp_path, credentials.access_key, credentials.secret_key) as pod_identity,
-        _writer(tmp_path / "writer", WORKSPACE, sent_to=url, environment=pod_identity.environment),
-    ):
-        eventually(lambda: writes, what="no sample arrives at the workspace")
-    write = writes[0]
-    scheme, _, rest = write.headers["authorization"].partition(" ")
-    parts = dict(part.strip().split("=", 1) for part in rest.split(","))
-    day = write.headers["x-amz-date"][:8]
-    assert scheme == "AWS4-HMAC-SHA256"
-    assert parts["Credential"] == f"AKIAEXAMPLE/{day}/{REGION}/aps/aws4_request"
-    assert {"host", "x-amz-date"} <= set(parts["SignedHeaders"].split(";"))
-    assert parts["Signature"] == _signature(url, write, parts["SignedHeaders"].split(";"), credentials)
-
-
-def test_what_goes_elsewhere_is_not_signed(tmp_path: Path) -> None:
-    with _workspace() as (url, writes), _writer(tmp_path / "writer", url):
-        eventually(lambda: writes, what="no sample arrives")
-    assert "authorization" not in writes[0].headers
+        with (
+            serving(Workspace) as workspace,
+            agent(tmp_path, "AKIAEXAMPLE", "hush-hush-hush") as node,
+            _writer(tmp_path / "writer", f"http://127.0.0.1:{port}/api/v1/remote_write") as writer,
+        ):
+            first, *_ = eventually(lambda: writer.times('up{job="itself"}'), what="it does not scrape")
+            with _proxy(tmp_path / "proxy", port, f"{workspace}/workspaces/ws-1", node.environment):
+                times = eventually(lambda: receiver.times('up{job="itself"}'), what="no sample arrives")
+    assert not refusals
+    assert times[0] == first

@@ -33,7 +33,7 @@ node_memory_MemTotal_bytes 1
 node_modules_total 1
 till_open{namespace="media",pod="upload-0",node="other",app="upload",job="exporters",instance="a:1"} 1
 till_closed{__tmp_trusted="true",severity="a",system="a",team="a",page="a",subject="a",slo="a",alertname="a"} 1
-till_closed{severity="b",cluster="a",prometheus_replica="a",alertstate="a"} 1
+till_closed{severity="b",crowd="a",cluster="a",prometheus_replica="a",alertstate="a"} 1
 kube_pod_info{__tmp_trusted="true"} 1
 """
 _POD = "__meta_kubernetes_pod_"

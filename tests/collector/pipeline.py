@@ -1,7 +1,7 @@
 """One agent, one gateway and a sink for logs, with a folder of pods' log files."""
 
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,8 +29,12 @@ class Pipeline:
     """URL of the agent for programs."""
     gateway_otlp: str
     """URL of the gateway for agents."""
+    gateway_grpc: str
+    """gRPC target of the gateway."""
     metrics: int
     """Port of the gateway's own metrics."""
+    agent_metrics: int
+    """Port of the agent's own metrics."""
     span_metrics: int
     """Port of its span metrics."""
 
@@ -55,10 +59,14 @@ def log_pipeline(
     storage_bytes: int = 2**30,
     jaeger: str = "127.0.0.1:9",
     loki: str | None = None,
+    prometheus: Sequence[str] = ("127.0.0.1:9",),
+    *,
+    decision_wait: str = "1s",
 ) -> Generator[Pipeline]:
     """All of it, running; with `log_index` the gateway sends lines of requests to this URL, too.
 
-    Kept traces go to host:port `jaeger`. Lines go to the URL `loki`, or to the sink.
+    Kept traces go to host:port `jaeger`, and pushed metrics to each of `prometheus`. Lines go to the URL `loki`, or to
+    the sink.
     """
     pods, listen, gateway_listen = folder / "pods", loopback(), loopback()
     pods.mkdir(parents=True)
@@ -67,12 +75,13 @@ def log_pipeline(
         gateway_config = GatewayConfig(
             sampling_percentage=10,
             slow_trace="1s",
-            decision_wait="1s",
+            decision_wait=decision_wait,
             scrape_interval="5s",
             memory_bytes=2**29,
             storage_bytes=storage_bytes,
             jaeger=jaeger,
             loki=loki or sink.url,
+            prometheus=prometheus,
             oldest_line_hours=168,
             services=SERVICES,
             log_index=log_index,
@@ -107,7 +116,9 @@ def log_pipeline(
                 sink=sink,
                 otlp=f"http://127.0.0.1:{listen.http}",
                 gateway_otlp=f"http://127.0.0.1:{gateway_listen.http}",
+                gateway_grpc=f"dns:///{target}",
                 metrics=gateway_listen.metrics,
+                agent_metrics=listen.metrics,
                 span_metrics=gateway_listen.span_metrics,
             )
 

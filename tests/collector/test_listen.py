@@ -40,6 +40,7 @@ def _gateway(folder: Path) -> tuple[Server, list[int]]:
         storage_bytes=2**30,
         jaeger="127.0.0.1:9",
         loki="http://127.0.0.1:9/otlp",
+        prometheus=["127.0.0.1:9"],
         oldest_line_hours=168,
         services={},
         data_folder=str(folder / "data"),

@@ -91,6 +91,7 @@ def test_errors_slow_ones_and_a_tenth_of_the_rest_are_kept_whole_all_are_counted
                         storage_bytes=2**30,
                         jaeger=jaeger,
                         loki="http://127.0.0.1:9/otlp",
+                        prometheus=["127.0.0.1:9"],
                         oldest_line_hours=168,
                         services={"": SERVICES},
                         data_folder=str(tmp_path / f"gateway-{number}" / "data"),

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from components.kubernetes.cluster_check import ClusterError, require_cluster, supported
+from components.kubernetes.cluster_check import ClusterError, IngressClass, require_cluster, supported
 from settings.versions import KUBERNETES
 from tools.http_server import Handler, serving
 
@@ -75,7 +75,9 @@ def kubeconfig(folder: Path, server: str) -> Path:
     return file
 
 
-def refusal(file: Path, context: str | None = None, ingress_class: str = "", namespaces: Sequence[str] = ()) -> str:
+def refusal(
+    file: Path, context: str | None = None, ingress_class: IngressClass | None = None, namespaces: Sequence[str] = ()
+) -> str:
     with pytest.raises(ClusterError) as error:
         require_cluster(str(file), context, ingress_class, namespaces)
     text = str(error.value)
@@ -113,10 +115,15 @@ def test_refuses_a_server_that_only_answers_anonymous_requests(serve: Serve) -> 
 
 
 ALB = "ingress.k8s.aws/alb"
+OF_AWS = IngressClass("alb", is_alb=True)
+OF_ANY = IngressClass("nginx", is_alb=False)
+NGINX = "k8s.io/ingress-nginx"
 
 
-def test_accepts_a_cluster_that_has_the_ingress_class(serve: Serve) -> None:
-    assert require_cluster(str(serve("v1.34.0", classes(alb=ALB))), "one", "alb") == "v1.34.0"
+@pytest.mark.parametrize(("wanted", "controller"), [(OF_AWS, ALB), (OF_ANY, NGINX)])
+def test_accepts_a_cluster_that_has_the_ingress_class(serve: Serve, wanted: IngressClass, controller: str) -> None:
+    file = serve("v1.34.0", classes(**{wanted.name: controller}))
+    assert require_cluster(str(file), "one", wanted) == "v1.34.0"
 
 
 @pytest.mark.parametrize(
@@ -124,13 +131,18 @@ def test_accepts_a_cluster_that_has_the_ingress_class(serve: Serve) -> None:
     [
         (classes(), 'has no ingress class "alb" (observability:ingressClass) of the AWS Load Balancer Controller'),
         (classes(), "; there are: none. "),
-        (classes(nginx="k8s.io/ingress-nginx", other=ALB), "nginx (k8s.io/ingress-nginx), other (ingress.k8s.aws/alb)"),
-        (classes(alb="k8s.io/ingress-nginx"), "there are: alb (k8s.io/ingress-nginx). "),
+        (classes(nginx=NGINX, other=ALB), "nginx (k8s.io/ingress-nginx), other (ingress.k8s.aws/alb)"),
+        (classes(alb=NGINX), "there are: alb (k8s.io/ingress-nginx). "),
         ({CLASSES: (403, {})}, "does not list its ingress classes: HTTP 403"),
     ],
 )
 def test_refuses_a_cluster_without_the_ingress_class(serve: Serve, changes: Mapping[str, Answer], message: str) -> None:
-    assert message in refusal(serve("v1.34.0", changes), "one", "alb")
+    assert message in refusal(serve("v1.34.0", changes), "one", OF_AWS)
+
+
+def test_refuses_a_cluster_without_the_class_of_its_own_controller(serve: Serve) -> None:
+    message = 'has no ingress class "nginx" (observability:ingressClass); there are: alb (ingress.k8s.aws/alb). '
+    assert message in refusal(serve("v1.34.0", classes(alb=ALB)), "one", OF_ANY)
 
 
 def namespace(name: str, **labels: str) -> Mapping[str, Answer]:
@@ -141,7 +153,7 @@ def namespace(name: str, **labels: str) -> Mapping[str, Answer]:
 def test_accepts_new_namespaces_and_its_own(serve: Serve) -> None:
     own = namespace("observability", **{"app.kubernetes.io/part-of": "observability"})
     missing = {"/api/v1/namespaces/media": NOT_FOUND}
-    found = require_cluster(str(serve("v1.34.0", {**own, **missing})), "one", "", ["observability", "media"])
+    found = require_cluster(str(serve("v1.34.0", {**own, **missing})), "one", None, ["observability", "media"])
     assert found == "v1.34.0"
 
 

@@ -43,6 +43,7 @@ def _gateway(**changes: Any) -> CollectorGateway:
         "namespace": "home",
         "agent_namespace": "home-agent",
         "agent": "otel-agent",
+        "events": "otel-events",
         "replicas": 2,
         "memory": "512Mi",
         "storage": "1Gi",
@@ -60,6 +61,8 @@ def _gateway(**changes: Any) -> CollectorGateway:
         "jaeger_app": "jaeger",
         "jaeger_port": 4317,
         "prometheus": "prometheus",
+        "prometheus_targets": ["prometheus-0.prometheus-peers.home.svc:9090"],
+        "prometheus_port": 9090,
         "xray_region": None,
         **changes,
     }
@@ -127,9 +130,11 @@ def test_x_ray_adds_a_service_account_and_egress(engine: Engine, preview: bool) 
     recorded = engine(lambda: _gateway(xray_region="eu-west-1"), preview=preview)
     assert [account.object_name for account in recorded.of("ServiceAccount")] == ["otel-gateway"]
     egress = recorded.one("NetworkPolicy", "otel-gateway").inputs["spec"]["egress"]
-    assert [rule["ports"][0]["port"] for rule in egress] == [3100, 4317, 443, 80]
+    assert [rule["ports"][0]["port"] for rule in egress] == [3100, 4317, 9090, 443, 80]
     config = yaml.safe_load(recorded.one("ConfigMap", "otel-gateway-config").inputs["data"]["gateway.yaml"])
-    assert config["service"]["pipelines"]["traces/kept"]["exporters"] == ["otlp_grpc/jaeger", "otlp_http/xray"]
+    pipelines = config["service"]["pipelines"]
+    assert pipelines["traces/kept"]["exporters"] == ["otlp_grpc/jaeger", "forward/xray"]
+    assert pipelines["traces/xray"]["exporters"] == ["otlp_http/xray"]
     assert {peer["ipBlock"]["cidr"] for peer in egress[-1]["to"]} == {"169.254.170.23/32", "fd00:ec2::23/128"}
 
 
@@ -170,6 +175,7 @@ def _gateway_yaml(folder: Path, region: str | None = None) -> str:
             storage_bytes=2**30,
             jaeger="jaeger.home.svc:4317",
             loki="http://loki.home.svc:3100/otlp",
+            prometheus=["prometheus-0.prometheus-peers.home.svc:9090"],
             oldest_line_hours=168,
             services={},
             xray_region=region,

@@ -3,6 +3,7 @@
 import configparser
 import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 import jmespath
 import pytest
@@ -190,6 +191,29 @@ def test_a_group_name_that_would_change_its_meaning_in_the_file_is_refused(group
         EksValues.model_validate({"grafanaAdminGroup": group})
     wrong = {item["loc"][0]: item["type"] for item in error.value.errors()}
     assert wrong["grafanaAdminGroup"] == "string_pattern_mismatch"
+
+
+@pytest.mark.parametrize(
+    ("claims", "role"),
+    [
+        ({"groups": ["admins"]}, "Admin"),
+        ({"groups": ["oncall", "viewers"]}, "Editor"),
+        ({"groups": ["viewers"]}, "Viewer"),
+        ({"cognito:groups": ["viewers"]}, "Viewer"),
+        # Strict mode refuses people without a role, whatever document names them.
+        ({"sub": "x", "groups": ["somebody"]}, None),
+        ({"sub": "x"}, None),
+        ({"sub": "x", "exp": 1, "groups": "viewers of others"}, None),
+    ],
+)
+def test_with_a_group_of_viewers_nobody_else_gets_in(claims: dict[str, Any], role: str | None) -> None:
+    """Silencing is a right of editors: viewers only read alerts."""
+    ini = configparser.RawConfigParser()
+    issuer = dataclasses.replace(OAUTH, admin_group="admins", editor_group="oncall", viewer_group="viewers")
+    ini.read_string(server_config.ini(external_url="https://g.example.com", port=3000, oauth=issuer))
+    section = ini["auth.generic_oauth"]
+    assert section["role_attribute_strict"] == "true"
+    assert (jmespath.search(section["role_attribute_path"], claims) or None) == role
 
 
 def test_without_a_group_nobody_is_admin() -> None:

@@ -190,8 +190,10 @@ def test_production_runs_no_simulator(program: Program) -> None:
         *PLATFORM,
         "otel-gateway",
         AGENT,
+        "otel-events",
         "node-exporter",
         "kube-state-metrics",
+        "workspace-proxy",
     }
     assert set(recorded.exports["endpoints"]) == PLATFORM
 

@@ -132,8 +132,8 @@ def test_source_variables_start_with_the_uids_of_the_platform(dashboard: Json) -
 
 def test_every_variable_that_is_used_exists(dashboard: Json) -> None:
     known = {one["name"] for one in dashboard["templating"]["list"]} | OWN.keys() | {"__all"}
-    # Known in links of panels only: the time range that the next dashboard opens with.
-    known |= {"__url_time_range"}
+    # Known in links only: the time range that the next dashboard opens with, and the value of the cell.
+    known |= {"__url_time_range", "__value"}
     assert references(json.dumps(dashboard)) <= known
 
 
@@ -158,6 +158,12 @@ def test_rates_follow_the_scrape_interval(dashboard: Json) -> None:
     for panel, target in queries(dashboard):
         windows = set(re.findall(r"\[([^\[\]:]+)\]", target["expr"])) - {"^", "0-9"}
         assert windows <= allowed, (panel["title"], windows)
+
+
+def test_data_sources_are_not_offered(dashboard: Json) -> None:
+    """A stack has one of each kind."""
+    hidden = {one["name"] for one in dashboard["templating"]["list"] if one.get("hide") == 2}
+    assert hidden >= {name.strip("${}") for name in SOURCES}
 
 
 def test_the_story_comes_first_and_the_text_last(dashboard: Json) -> None:
@@ -228,12 +234,12 @@ def test_firing_alerts_of_all_engines_are_counted(uid: str) -> None:
 
 
 def test_what_else_happened_is_a_line_on_every_graph(dashboard: Json) -> None:
-    """Firing alerts of the dashboard, and changes of the Deployments in its namespace."""
+    """Firing alerts of the dashboard; changed Deployments and restarted containers in its namespace."""
     firing, *changed = dashboard["annotations"]["list"]
     which = ALERTS_OF.get(dashboard["uid"], f'system="{dashboard["tags"][1]}", alertname!="Watchdog"')
     assert firing["expr"] == f'ALERTS{{{which}, alertstate="firing"}}'
     named = {one["name"] for one in dashboard["templating"]["list"]}
-    assert ['{namespace=~"$namespace"}' in one["expr"] for one in changed] == [True] * ("namespace" in named)
+    assert ['{namespace=~"$namespace"}' in one["expr"] for one in changed] == [True, True] * ("namespace" in named)
     for one in dashboard["annotations"]["list"]:
         assert one["enable"]
         selected = promql_parser.parse(filled_in(dashboard, one["expr"]))

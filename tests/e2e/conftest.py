@@ -20,6 +20,7 @@ FIRST = (
     *("test_fire_alerts", "test_alert_smoke"),
     # Tests that need every pod, like the drill until its faults are over.
     *("test_quickstart", "test_traces", "test_correlation", "test_e2e_metrics_logs", "test_platform"),
+    "test_otlp_only",
     # Tests that kill pods. They wait for those above, so that the next ones do not start all at once: the drill, a
     # second platform and a second cluster together leave pods too little of two cores to answer their probes.
     *("test_kill_drill", "test_logs"),

@@ -1,18 +1,32 @@
 """Alerts of every system fire through the real pipeline, reach each of their channels, and resolve."""
 
 import json
+import time
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import ExitStack
+from datetime import UTC
 from pathlib import Path
 
 import pytest
 
 from alerting.routing.kinds import KINDS
+from alerting.routing.tree import HEARTBEAT
 from local.paths import ROOT
+from ops.clients.kube import service_url
+from ops.clients.signals import Delivery, Receiver
 from ops.drills import kill_drill
 from ops.drills.deployed import ALWAYS_FIRES, content
 from ops.drills.faults import REAL
 from ops.drills.plan import from_files
 from ops.drills.wait_times import ERROR_LOG_ANOMALOUS, RISES
 from ops.environment import LOCAL, load
+from ops.replay import comparison, deployed, incident
+from ops.replay.comparison import Change
+from ops.replay.episodes import MINUTE, SECOND, Episode
+from ops.replay.evaluation import Sources
+from ops.replay.routes import Notification
+from settings.apps import LOKI, PROMETHEUS
 from tests.e2e import drill
 from tests.e2e.sample import sample
 
@@ -28,6 +42,9 @@ ALL = [
 ]
 PLANS = {plan.alert: plan for plan in sample(ALL)}
 """The alerts that this test fires. `make fire-alerts` fires all, including those that are left out above."""
+SAME = 0.99
+"""Share of the messages of both that must be the same."""
+BEFORE = 10 * MINUTE
 
 
 def test_the_sample_covers_every_system_and_every_channel() -> None:
@@ -72,3 +89,62 @@ def test_the_report_is_also_in_its_default_folder() -> None:
     folder = Path(ROOT, ".state/fire-alerts")
     assert json.loads((folder / "report.json").read_text()) == found.report
     assert (folder / "report.html").read_text() == found.page
+
+
+def test_a_replay_names_the_messages_of_the_drill() -> None:
+    report = drill.record(PLANS).report
+    since = round(report["began"] * SECOND)
+    until = since + round(report["seconds"] * SECOND)
+    here = load(LOCAL)
+    with ExitStack() as forwards:
+        url = {
+            name: forwards.enter_context(service_url(here.cluster(), service))
+            for name, service in (
+                ("prometheus", here.service(PROMETHEUS)),
+                ("loki", here.service(LOKI)),
+                ("receiver", here.services()["receiver"]),
+            )
+        }
+        commit = deployed.read(ROOT, LOCAL, name="this checkout")
+        sources = Sources(prometheus=url["prometheus"], loki=url["loki"])
+        begun = time.monotonic()
+        replayed = incident.replay(commit, sources, since=since, until=until, before=BEFORE)
+        seconds = time.monotonic() - begun
+        received = [as_notification(one) for one in Receiver(url["receiver"]).deliveries(report["began"])]
+    real = [one for one in received if one.at <= until and HEARTBEAT not in one.names]
+    pairs = comparison.pairs(real, replayed.notifications, since, UTC)
+    counts = Counter(pair.change for pair in pairs)
+    share = counts[Change.SAME] / len(pairs)
+    differences = "\n".join(shown(pairs))
+    print(f"{len(real)} received, {len(replayed.notifications)} replayed in {seconds:.1f} s, {share:.1%} the same")
+    print(differences)
+    assert len(real) > len(PLANS)
+    assert replayed.not_replayed == {}
+    assert share >= SAME, differences
+
+
+def as_notification(one: Delivery) -> Notification:
+    """A delivery in the form of a replay; the receiver does not record the group."""
+    episodes = [
+        (alert["status"], Episode(labels={"alertname": alert["alertname"]}, starts=0, ends=0, sent=()))
+        for alert in one.alerts
+    ]
+    return Notification(
+        at=round(one.received_at * SECOND),
+        receiver=one.channel,
+        kind=one.kind,
+        group={},
+        firing=[episode for status, episode in episodes if status == "firing"],
+        resolved=[episode for status, episode in episodes if status != "firing"],
+    )
+
+
+def shown(pairs: Sequence[comparison.Pair]) -> list[str]:
+    """The messages that are not the same, one a line."""
+    return [
+        f"{pair.change.value}: {pair.any.told.receiver} {', '.join(pair.any.told.names)} "
+        f"{'firing' if pair.any.firing else 'resolved'} at {pair.any.told.at / SECOND:.0f}, "
+        f"later {pair.later / SECOND:.0f}"
+        for pair in pairs
+        if pair.change is not Change.SAME
+    ]

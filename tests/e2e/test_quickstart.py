@@ -5,12 +5,18 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
+import httpx
 import pytest
 
-from local.paths import KUBECONFIG, ROOT
+from local.paths import KUBECONFIG, ROOT, STATE
+from ops.drills.deployed import ALWAYS_FIRES
+from ops.drills.faults import PROGRAMS
+from ops.start_page.server import PORT
 from tests.e2e import quickstart
 from tests.e2e.conftest import eventually
+from tests.ops.start_page.browser import browser
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("all_pods")]
 # `make open` serves fixed ports. With this offset they collide neither with those of other tests, nor with those of
@@ -69,3 +75,21 @@ def test_commands_of_the_readme_work_on_a_running_stack() -> None:
 def test_every_query_of_the_running_stack_answers() -> None:
     # Other tests kill pods meanwhile, and a later run finds them ready again.
     assert eventually(lambda: "queries are as they should be" in run("make check-queries"), seconds=180, what="queries")
+
+
+@pytest.mark.usefixtures("opened")
+def test_the_start_page_shows_the_running_stack_in_a_browser(tmp_path: Path) -> None:
+    with browser(tmp_path) as tab:
+
+        def shows_what_always_fires() -> bool:
+            tab.open(f"http://localhost:{PORT + OFFSET}")
+            return ALWAYS_FIRES in tab.run("document.body.innerText")
+
+        eventually(shows_what_always_fires, seconds=90, what=f"{ALWAYS_FIRES} on the start page")
+        assert tab.run("[...document.querySelectorAll('.problem')].map(e => e.innerText)") == []
+        assert tab.run("document.querySelectorAll('button').length") > len(PROGRAMS), "every system has switches"
+        for link in tab.run("[...document.querySelectorAll('a')].map(e => e.href)"):
+            answer = httpx.get(link, follow_redirects=True)
+            # Prometheus' module has no web page, so the embedded one has none either.
+            assert answer.status_code < 500 or "static/mantine-ui/index.html" in answer.text, link
+        tab.picture(STATE / "start-page.png")  # the picture in docs/pictures.md

@@ -16,6 +16,9 @@ with warnings.catch_warnings():
 # Actions for which AWS knows no resource.
 WITHOUT_RESOURCE = frozenset({"xray:PutSpans", "xray:PutSpansForIndexing", "xray:PutTraceSegments"})
 
+NEWER = frozenset({"aps:DescribeWorkspaceConfiguration", "aps:UpdateWorkspaceConfiguration"})
+"""Actions that are newer than parliament's list. Each is an operation in botocore's model."""
+
 
 def findings(document: dict[str, Any]) -> list[str]:
     """What is wrong with a policy; a trust or resource policy has principals instead of resources or besides."""

@@ -73,6 +73,42 @@ def test_a_role_is_passed_to_the_services_that_use_it_and_no_others(service: str
     assert not allowed(Request("iam:PassRole", ROLE, {"iam:PassedToService": "lambda.amazonaws.com"}), READ, WRITE)
 
 
+# What makes somebody an administrator of a cluster, reads or deletes data, or ends a certificate.
+TAKING = (
+    "eks:AssociateAccessPolicy",
+    "eks:CreateAccessEntry",
+    "eks:DeleteCluster",
+    "eks:UpdatePodIdentityAssociation",
+    "kms:PutKeyPolicy",
+    "kms:ScheduleKeyDeletion",
+    "aps:DeleteWorkspace",
+    "es:UpdateDomainConfig",
+    "acm:DeleteCertificate",
+)
+TAGGING = ("eks:TagResource", "kms:TagResource", "aps:TagResource", "es:AddTags", "acm:AddTagsToCertificate")
+DOMAIN = f"arn:aws:es:{REGION}:{ACCOUNT}:domain/x"
+
+
+@pytest.mark.parametrize("action", [*TAKING, *TAGGING])
+def test_a_deployment_changes_what_has_its_stacks_tag(action: str) -> None:
+    def tagged(stack: str) -> Request:
+        return Request(action, DOMAIN, {"aws:ResourceTag/stack": stack})
+
+    assert allowed(tagged("example-stack"), READ, WRITE)
+    assert not allowed(tagged("payroll"), READ, WRITE)
+    # What others own has no such tag. A new resource, which is tagged as it is made, has none yet.
+    assert allowed(Request(action, DOMAIN), READ, WRITE) is (action in TAGGING)
+
+
+@pytest.mark.parametrize(
+    "action", ["eks:CreateCluster", "eks:CreatePodIdentityAssociation", "kms:CreateKey", "aps:CreateWorkspace"]
+)
+def test_what_a_deployment_makes_has_its_stacks_tag(action: str) -> None:
+    assert allowed(Request(action, "*", {"aws:RequestTag/stack": "example-stack"}), WRITE)
+    assert not allowed(Request(action, "*", {"aws:RequestTag/stack": "payroll"}), WRITE)
+    assert not allowed(Request(action), WRITE)
+
+
 @pytest.mark.parametrize("service", ["aps", "es"])
 def test_a_store_is_created_with_the_platforms_key(service: str) -> None:
     via = {"kms:ViaService": f"{service}.{REGION}.amazonaws.com"}

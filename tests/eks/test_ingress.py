@@ -13,7 +13,7 @@ from components.eks.login import Login
 from components.grafana import server
 from components.metrics import alertmanager, prometheus
 from components.traces import jaeger
-from settings.eks.values import Page
+from settings.pages import Page
 from tests.eks.test_login import OIDC
 from tests.mock_engine import Recorded, Registration
 from tools.recording.aws import HOSTNAME

@@ -6,7 +6,7 @@ import pulumi
 import pulumi_aws as aws
 import pytest
 
-from components.eks.metrics_workspace import MetricsWorkspace
+from components.eks.workspace.metrics_workspace import MetricsWorkspace
 from tests.eks.names import CLUSTER, KEY
 from tests.mock_engine import Recorded
 
@@ -14,7 +14,9 @@ from tests.mock_engine import Recorded
 def _workspace(engine: Callable[..., Recorded], *, preview: bool = False, protect: bool = True) -> Recorded:
     def program() -> None:
         provider = pulumi.ResourceOptions(provider=aws.Provider("aws", region=CLUSTER.region))
-        MetricsWorkspace("metrics", {"identity": CLUSTER, "key_arn": KEY, "protect": protect}, provider)
+        MetricsWorkspace(
+            "metrics", {"identity": CLUSTER, "key_arn": KEY, "retention_days": 400, "protect": protect}, provider
+        )
 
     return engine(program, preview=preview)
 
@@ -23,6 +25,12 @@ def test_it_is_named_after_the_cluster_and_encrypted(engine: Callable[..., Recor
     (workspace,) = _workspace(engine, preview=preview).of("Workspace")
     assert workspace.inputs == {"alias": "eks-test-observability", "kmsKeyArn": KEY}
     assert (workspace.parent, workspace.provider.split("::")[-2]) == ("metrics", "aws")
+
+
+def test_it_keeps_samples_for_the_stack_s_time_also_after_the_stack(engine: Callable[..., Recorded]) -> None:
+    (configuration,) = _workspace(engine).of("WorkspaceConfiguration")
+    assert configuration.inputs == {"workspaceId": "metrics-workspace-id", "retentionPeriodInDays": 400}
+    assert configuration.retain
 
 
 @pytest.mark.parametrize("protect", [False, True])

@@ -99,7 +99,7 @@ def test_a_stack_takes_over_the_data_of_a_cluster_that_is_lost(program: Program)
     (key,) = [one for one in rights["Statement"] if "kms:Decrypt" in one["Action"]]
     assert key["Resource"] == [KEY.replace("111122223333", "444455556666")]
     assert len(recorded.of("Key")) == 1
-    writes = json.loads(named(recorded, "prometheus-identity-policy").inputs["policy"])["Statement"][0]
+    writes = json.loads(named(recorded, "workspace-proxy-identity-policy").inputs["policy"])["Statement"][0]
     assert writes["Resource"] == ["arn:aws:aps:eu-central-1:444455556666:workspace/ws-1"]
 
 
@@ -114,15 +114,20 @@ def test_names_stay_when_another_cluster_takes_over(program: Program) -> None:
 
 
 @pytest.mark.parametrize(
-    ("workload", "account"), [("loki", "loki"), ("gateway", "otel-gateway"), ("prometheus", "prometheus")]
+    ("workload", "account"),
+    [
+        ("loki-statefulset", "loki"),
+        ("gateway-statefulset", "otel-gateway"),
+        ("workspace-proxy-deployment", "workspace-proxy"),
+    ],
 )
 def test_workloads_wait_for_their_identity_and_restart_with_it(
     production: Recorded, workload: str, account: str
 ) -> None:
-    known = below(production, f"{workload}-statefulset")
+    known = below(production, workload)
     assert f"{account}-identity-check" in known
     assert f"{account}-identity-association" in known
-    annotations = named(production, f"{workload}-statefulset").inputs["spec"]["template"]["metadata"]["annotations"]
+    annotations = named(production, workload).inputs["spec"]["template"]["metadata"]["annotations"]
     assert annotations["observability/pod-identity"] == f"a-{account}"
 
 
@@ -173,6 +178,13 @@ def test_content_is_written_when_grafana_can_be_reached(staging: Recorded) -> No
     assert {"dns-grafana", "ingress-grafana"} <= below(staging, "grafana-api")
 
 
+def test_only_the_chosen_pages_are_served(program: Program) -> None:
+    recorded = program("staging", ingressPages='["grafana"]', grafanaViewerGroup="viewers")
+    assert {one.object_name for one in recorded.of("Ingress") if one.custom} == {"grafana"}
+    assert set(recorded.exports["redirects"]) == {"https://grafana.staging.example.com/login/generic_oauth"}
+    assert "viewers" in recorded.one("ConfigMap", "grafana-config").inputs["data"]["grafana.ini"]
+
+
 def test_content_waits_until_a_new_load_balancer_answers(program: Program, staging: Recorded) -> None:
     def seconds(recorded: Recorded) -> int:
         provider = named(recorded, "grafana-api").inputs
@@ -180,18 +192,6 @@ def test_content_waits_until_a_new_load_balancer_answers(program: Program, stagi
 
     assert seconds(staging) == 15 * 60
     assert seconds(program("local")) == 60
-
-
-def test_samples_go_to_the_workspace_that_is_made(production: Recorded) -> None:
-    config = production.one("ConfigMap", "prometheus-config").inputs["data"]["prometheus.yml"]
-    assert "https://aps-workspaces.eu-central-1.amazonaws.com/workspaces/" in config
-    assert "sigv4:\n    region: eu-central-1" in config
-    (egress,) = [
-        rule
-        for rule in production.one("NetworkPolicy", "prometheus").inputs["spec"]["egress"]
-        if {"ipBlock": {"cidr": "169.254.170.23/32"}} in rule.get("to", [])
-    ]
-    assert egress["ports"] == [{"protocol": "TCP", "port": 80}]
 
 
 def test_traces_go_to_the_domain_that_is_made(production: Recorded) -> None:
@@ -283,7 +283,7 @@ def test_outputs_say_what_is_where_and_how_to_open_it(production: Recorded) -> N
     bucket = aws["buckets"]["observability-production-logs"]
     assert bucket["open"] == "aws s3 ls s3://observability-production-logs --region eu-central-1"
     assert bucket["arn"] == "arn:aws:s3:::observability-production-logs"
-    assert set(aws["roles"]) == {"loki", "otel-gateway", "prometheus"}
+    assert set(aws["roles"]) == {"loki", "otel-gateway", "workspace-proxy"}
     assert aws["workspace"]["remote_write_url"].endswith("/api/v1/remote_write")
     assert aws["search"]["url"].startswith("https://vpc-")
     assert aws["key"]["open"].startswith("aws kms describe-key --key-id arn:aws:kms:")

@@ -17,7 +17,8 @@ WORKSPACE = "arn:aws:aps:eu-central-1:111122223333:workspace/ws-0123"
 RIGHTS = {
     "loki": policies.loki([CHUNKS, RULER], KEY),
     "loki without key": policies.loki([CHUNKS], None),
-    "remote write": policies.remote_write(WORKSPACE),
+    "workspace": policies.workspace(WORKSPACE),
+    "role of another account": policies.assume("arn:aws:iam::999999999999:role/metrics"),
     "xray": policies.xray(),
     "volumes": policies.volumes(KEY),
 }
@@ -56,7 +57,16 @@ def test_passes_the_linters(document: dict[str, Any]) -> None:
                 "s3:DeleteObject": [f"{CHUNKS}/*"],
             },
         ),
-        ("remote write", {"aps:RemoteWrite": [WORKSPACE]}),
+        (
+            "workspace",
+            {
+                "aps:RemoteWrite": [WORKSPACE],
+                "aps:QueryMetrics": [WORKSPACE],
+                "aps:GetLabels": [WORKSPACE],
+                "aps:GetSeries": [WORKSPACE],
+                "aps:GetMetricMetadata": [WORKSPACE],
+            },
+        ),
         ("xray", {"xray:PutSpans": ["*"], "xray:PutSpansForIndexing": ["*"], "xray:PutTraceSegments": ["*"]}),
         (
             "volumes",
@@ -76,8 +86,8 @@ def test_allows_exactly(name: str, allowed: dict[str, list[str]]) -> None:
 
 
 def test_rights_of_two_statements_add_up() -> None:
-    both = policies.remote_write(WORKSPACE)["Statement"] + policies.remote_write(f"{WORKSPACE}4")["Statement"]
-    assert granted({"Statement": both}) == {"aps:RemoteWrite": [WORKSPACE, f"{WORKSPACE}4"]}
+    both = policies.workspace(WORKSPACE)["Statement"] + policies.workspace(f"{WORKSPACE}4")["Statement"]
+    assert granted({"Statement": both})["aps:RemoteWrite"] == [WORKSPACE, f"{WORKSPACE}4"]
 
 
 @pytest.mark.parametrize(("name", "service"), [("loki", "s3"), ("volumes", "ec2")])

@@ -107,6 +107,25 @@ def test_secrets_in_the_state_are_encrypted_with_the_same_key_in_every_run(tree)
     assert [path.name for path in state_files if b"hunter22" in path.read_bytes()] == []
 
 
+def test_a_run_after_one_on_a_full_disk_works(tree):
+    """Every file that the run wrote is empty, as after a full disk, but for the last whole checkpoint."""
+    small = make(tree)
+    actions.up(small, report=lambda _: None)
+    kept = small.backend / ".pulumi" / "stacks" / "small"
+    for file in (tree / ".state").rglob("*"):
+        if file.is_file() and not file.is_symlink() and file.parent != kept and "plugins" not in file.parts:
+            file.write_bytes(b"")
+    lock = small.backend / ".pulumi" / "locks" / "organization" / "small" / "dev"
+    lock.mkdir(parents=True, exist_ok=True)
+    for name in ("a.json", "b.json.123.tmp"):
+        (lock / name).touch()
+    (tree / ".state" / "passphrase").unlink()
+    (kept / "dev.json").write_bytes(b"")
+    (kept / "dev.json.bak").unlink(missing_ok=True)
+    assert actions.preview(small, report=lambda _: None).count == 1
+    assert list(lock.iterdir()) == []
+
+
 def test_rendered_project_needs_no_language_host_and_names_the_plugins(tree, monkeypatch):
     monkeypatch.setattr(workspace, "official_plugin", lambda name: None)
     small = make(tree)
@@ -117,7 +136,8 @@ def test_rendered_project_needs_no_language_host_and_names_the_plugins(tree, mon
     folders = {plugin["name"]: Path(plugin["path"]) for plugin in rendered["plugins"]["providers"]}
     assert folders == {"kubernetes": built, **{name: workspace.PROVIDERS / name for name in ("grafana", "aws")}}
     assert all((folder / f"pulumi-resource-{name}").stat().st_mode & 0o100 for name, folder in folders.items())
-    assert rendered["config"] == {"size": {"type": "integer", "default": 1}}
+    assert rendered["config"] == {}
+    assert yaml.safe_load(small.stack_file.read_text())["config"]["small:size"] == "1"
 
 
 def test_official_plugin_is_used_when_it_is_installed(tmp_path, monkeypatch):
@@ -175,7 +195,7 @@ def test_offline_stack_file_needs_no_passphrase_and_no_secret(tree):
     small = Workspace(stack="dev", root=tree, state=tree / ".state", offline=True)
     small.render()
     assert yaml.safe_load(small.stack_file.read_text()) == {
-        "config": {"small:token": "aws-secret:offline", "small:size": 3, "observability:offlinePreview": "true"}
+        "config": {"small:token": "aws-secret:offline", "small:size": "3", "observability:offlinePreview": "true"}
     }
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.checkpoint import repair
+from engine.checkpoint import repair, tidy
 
 
 @pytest.mark.parametrize("cut", ["", '{"checkpoint":', None])
@@ -31,3 +31,21 @@ def test_attributes_that_were_cut_are_removed_and_the_rest_stays(tmp_path: Path)
 def test_a_stack_that_was_never_written_has_no_checkpoint(tmp_path: Path) -> None:
     repair(tmp_path / "a.json")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_full_disk_leaves_is_removed(tmp_path: Path) -> None:
+    backend, home = tmp_path / "pulumi", tmp_path / "home"
+    files = {
+        backend / "locks/dev/a.json.123.tmp": "",
+        backend / "meta.yaml": "",
+        backend / "stacks/dev.json": '{"checkpoint": 1}',
+        home / "workspaces/dev.json": '{"stack":',
+        home / "workspaces/other.json": "{}",
+        home / "logs/cut.log": "not JSON",
+    }
+    for file, text in files.items():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    tidy(backend, home)
+    assert {file.name for file in files if file.exists()} == {"dev.json", "other.json", "cut.log"} - set()
+    assert not (home / "workspaces/dev.json").exists()

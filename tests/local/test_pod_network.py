@@ -1,6 +1,6 @@
 """Pods of the embedded cluster have no IPv6, which its network policies do not cover, and connect to no host port.
 
-tests/e2e/test_pod_network.py tries it.
+tests/e2e/isolation/test_pod_network.py tries it.
 """
 
 import json

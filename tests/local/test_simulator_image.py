@@ -1,17 +1,22 @@
-"""Both ways to make the simulator's image give it the same files, and the programs start from them alone."""
+"""Both ways to make the simulator's image give it the same files, programs start from them; and it can be pushed."""
 
 import re
 import shutil
 import subprocess
 import sys
+import tarfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from local import __main__ as command_line
 from local import images
+from local.errors import LocalError
 from settings import versions
 from settings.apps import SIMULATED
 from simulator.systems.roles import ROLES
+from tests.local.conftest import calls
 from tests.mock_engine import ROOT
 
 
@@ -45,3 +50,41 @@ def test_every_program_starts_from_the_files_of_the_image(sources: dict[str, str
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "reference"),
+    [
+        ("registry.example.com/team/simulator", f"registry.example.com/team/simulator:{versions.SIMULATOR}"),
+        ("127.0.0.1:5000/simulator", f"127.0.0.1:5000/simulator:{versions.SIMULATOR}"),
+        ("mirror:5000/simulator:mine", "mirror:5000/simulator:mine"),
+        ("localhost/simulator:1", "localhost/simulator:1"),
+    ],
+)
+def test_the_simulator_image_is_pushed(
+    machine: Callable[..., Path], tmp_path: Path, name: str, reference: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = machine()
+    command_line.simulator_image_command(push=name)
+    (call,) = calls(log)
+    assert (call.split()[:2], call.split()[3:]) == (["crane", "push"], [reference])
+    assert tarfile.is_tarfile(tmp_path / "loaded.tar")
+    assert f"SIMULATOR_IMAGE={reference} KUBE_CONTEXT=name make up" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "name", ["", "simulator", "team/simulator", "https://registry.example.com/simulator", "registry.example.com/Team/s"]
+)
+def test_a_name_without_a_registry_is_refused(machine: Callable[..., Path], name: str) -> None:
+    log = machine()
+    with pytest.raises(LocalError, match=rf"PUSH={name} is not allowed; allowed: a registry's host, a path"):
+        command_line.simulator_image_command(push=name)
+    assert calls(log) == []
+
+
+def test_a_registry_that_refuses_is_named(machine: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    machine()
+    monkeypatch.setenv("FAILS", "crane push")
+    with pytest.raises(LocalError) as refusal:
+        command_line.simulator_image_command(push="registry.example.com/simulator:1")
+    assert str(refusal.value) == "registry.example.com/simulator:1 cannot be pushed: the reason"

@@ -15,7 +15,7 @@ from zipfile import ZipFile
 
 import pytest
 
-from local import toolchain
+from local import from_path, toolchain
 from local.errors import LocalError
 from local.go_modules import GoModule
 from local.paths import ROOT, TOOLS
@@ -99,7 +99,11 @@ def test_a_tool_is_built_once(
     program = toolchain.built("small")
     assert toolchain.present("small") == program
     assert program.read_text() == "built\n"
-    assert re.search(r"^\[1/1\] small v1: built in \d+ s, \d+ s of CPU time$", capfd.readouterr().err, re.MULTILINE)
+    said = capfd.readouterr().err
+    assert said.startswith("1 tool to build: ")
+    assert re.search(
+        r"^\[1/1\] small v1: built in \d+ s, \d+ s of CPU time; less than a minute left$", said, re.MULTILINE
+    )
     assert toolchain.built("small") == program
     assert len(fake_go.read_text().splitlines()) == 1, "the second call must not build"
 
@@ -231,15 +235,31 @@ def test_an_unknown_tool_names_the_known_ones() -> None:
         toolchain.tool("prometeus")
 
 
-@pytest.mark.parametrize(("answer", "fits"), [("v3.259.0", True), ("v3.258.1", False), ("nonsense", False)])
+@pytest.mark.parametrize(
+    ("name", "answer", "fits"),
+    [
+        ("pulumi", "v3.259.0", True),
+        ("pulumi", "v3.300.1", True),
+        ("pulumi", "v3.258.1", False),
+        ("pulumi", "v4.0.0", False),
+        ("pulumi", "nonsense", False),
+        ("kubectl", "Client Version: v1.32.9", True),
+        ("kubectl", "Client Version: v1.36.0", True),
+        ("kubectl", "Client Version: v1.31.4", False),
+        ("kubectl", "Client Version: v1.37.0", False),
+        ("amtool", f"amtool, version {versions.ALERTMANAGER} (branch: HEAD)", True),
+        ("amtool", "amtool, version 0.1.0 (branch: HEAD)", False),
+        ("prometheus", f"prometheus, version {versions.PROMETHEUS}", False),
+    ],
+)
 def test_a_tool_on_path_is_used_only_when_its_version_fits(
-    answer: str, fits: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, answer: str, fits: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fake = tmp_path / "pulumi"
-    fake.write_text(f"#!/bin/sh\necho {answer}\n")
+    fake = tmp_path / name
+    fake.write_text(f"#!/bin/sh\necho '{answer}'\n")
     fake.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
-    assert (toolchain._from_path("pulumi") == fake) is fits
+    assert (from_path.find(name) == fake) is fits
 
 
 def test_the_targets_build_every_tool_that_their_tests_start() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from components.kubernetes.pods import USERS
 from components.logs.log_index import NAME, LogIndex
 from tests.backends.opensearch import OpenSearchNode
 from tests.log_index import pod
@@ -62,7 +63,7 @@ def test_the_simulated_pod_is_as_restricted_as_documented(engine: Engine, tmp_pa
     done = pod.run(*rendered(engine, "http://127.0.0.1:9"), tmp_path, "python3", "-I", "-c", LOOK)
     read_only = "Read-only file system"
     assert json.loads(done.stdout) == {
-        "user": 65534,
+        "user": USERS["job"],
         "groups": [],
         "names": ["OPENSEARCH_PASSWORD", "OPENSEARCH_URL", "OPENSEARCH_USERNAME", "PATH"],
         "here": ["bin", "lib", "lib64", "log-index", "usr"],

@@ -28,19 +28,23 @@ ELSEWHERE = {
     "unit": ".github/workflows/nightly.yml",
     "fire-alerts": "tests/e2e/test_fire_alerts.py",
     "kill-drill": "tests/e2e/test_kill_drill.py",
+    "attack": ".github/workflows/nightly.yml",
     "mutants": "tests/tools/test_mutation_smoke.py",
     "generate": "tests/tools/test_generate.py",
     "deploy-dashboards": "tests/ops/test_deploy_dashboards.py",
     "bench": "instrumentation/tests/test_bench_middleware.py",
     "bench-middleware": "instrumentation/tests/test_bench_middleware.py",
+    "bench-collectors": "tests/tools/test_bench_collectors.py",
     "load": "instrumentation/tests/test_load.py",
     "docs": "tests/manual/test_site.py",
     "observability": "tests/simulator/test_observability.py",
     "drift": "tests/ops/test_drift.py",
     "summary": "tests/ops/review/test_report.py",
     "replay": "tests/ops/replay/test_command.py",
+    "capture": "tests/ops/replay/test_incident.py",
     "golden": "tests/golden/test_golden.py",
     "fmt": "Makefile",
+    "simulator-image": "tests/local/test_choice.py",
 }
 
 
@@ -100,7 +104,10 @@ def test_every_setting_that_a_command_sets_exists() -> None:
 
 EXAMPLE = ROOT / "docs" / "onboarding" / "example"
 # Words in code that look like settings but are not settings of this project.
-OTHERS = {"keepFiringFor", "minAvailable", "nodeSelector", "obsN", "priorityClass", "serverTLSBootstrap"}
+OTHERS = {
+    *("allowVolumeExpansion", "keepFiringFor", "minAvailable", "nodeSelector", "obsN", "pageBudget", "priorityClass"),
+    *("reclaimPolicy", "serverTLSBootstrap"),
+}
 
 
 def test_every_setting_that_a_page_names_exists() -> None:

@@ -1,14 +1,16 @@
 """The generated pages and the network picture name everything that they should."""
 
 from collections.abc import Callable
+from pathlib import Path
 from xml.etree import ElementTree
 
+import pytest
 import yaml
 
 from alerting import loader, routing
 from settings.values import SECRETS
 from tests.mock_engine import ROOT, Recorded
-from tools.manual import network_picture, runbooks_page, settings_page
+from tools.manual import network_picture, readme, runbooks_page, settings_page
 from tools.manual.network_picture import Connection, Place
 
 
@@ -24,6 +26,14 @@ def test_every_alert_is_on_the_page_with_its_runbook() -> None:
     page = runbooks_page.page()
     for alert in loader.load().rules():
         assert page.count(f"[{alert}](../rules/runbooks/{alert}.md)") == 1, alert
+
+
+def test_the_readme_counts_the_alerts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    count = len(loader.load().rules())
+    assert f"five systems and itself, with {count} alerts: " in readme.page()
+    (tmp_path / readme.FILE).write_text("Observes itself, with 7 alerts, with 8 alerts.")
+    monkeypatch.setattr(readme, "ROOT", tmp_path)
+    assert readme.page() == f"Observes itself, with {count} alerts, with 8 alerts."
 
 
 def test_the_picture_shows_what_is_allowed_and_what_is_denied(program: Callable[..., Recorded]) -> None:

@@ -8,7 +8,14 @@ import pytest
 from tests.onboarding import checkout
 
 DRAWN = "dashboards/rendered/loyalty-overview.json"
-GENERATED = ("dashboards/rendered/", "rules/rendered/", "docs/contract.md", "docs/runbooks.md", "docs/settings.md")
+GENERATED = (
+    "README.md",
+    "dashboards/rendered/",
+    "rules/rendered/",
+    "docs/contract.md",
+    "docs/runbooks.md",
+    "docs/settings.md",
+)
 """Where `make generate` writes."""
 LEDGER = "tools/coverage/ledger.yaml"
 SUITES = (

@@ -10,6 +10,7 @@ import pytest
 import structlog
 
 from ops.__main__ import main
+from ops.capacity import price_list
 from ops.clients.signals import Alertmanager, Prometheus, Receiver, Simulator
 from ops.drills.services import Services
 from tests.mock_engine import ROOT
@@ -44,12 +45,13 @@ class Done:
 
 
 @pytest.fixture
-def ops(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Callable[..., Done]:
+def ops(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> Callable[..., Done]:
     """`ops("cost", "--stack", "moon")` runs `python -m ops cost --stack moon` in this process.
 
     A process of its own would spend seconds on imports. Raises an error that the command line does not catch.
     """
-    for name in ("ALERTMANAGER_URL", "KUBE_CONTEXT", "SIMULATOR_IMAGE"):
+    monkeypatch.setattr(price_list, "folder", lambda: tmp_path)
+    for name in ("ALERTMANAGER_URL", "KUBE_CONTEXT", "SIMULATOR_IMAGE", *price_list.CREDENTIALS):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(ROOT)
     # These calls would change the whole test process.

@@ -36,7 +36,7 @@ def test_an_unknown_environment_names_the_known_ones() -> None:
 def test_every_exported_endpoint_is_served_at_its_exported_address(
     program: Callable[..., Recorded], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("local.grafana_home.available", lambda: True)
+    monkeypatch.setattr("local.choice.runs_grafana", lambda: True)
     exported = {
         (one["open"].split("svc/")[1].split()[0], one["external_url"])
         for one in program("local").exports["endpoints"].values()

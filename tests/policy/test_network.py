@@ -67,6 +67,20 @@ def test_an_ingress_serves_only_tls(changes: dict[str, Any], problems: list[str]
     assert judged("ingress-tls", ingress(**changes)) == problems
 
 
+@pytest.mark.parametrize(
+    ("tls", "problems"),
+    [
+        ([{"hosts": ["a.example.com"], "secretName": "a-tls"}], []),
+        ([{"hosts": ["b.example.com"]}], ["host a.example.com is in no entry of tls"]),
+        (None, ["host a.example.com is in no entry of tls"]),
+    ],
+)
+def test_every_host_of_an_ingress_controller_has_a_certificate(tls: Any, problems: list[str]) -> None:
+    spec = {"ingressClassName": "nginx", "rules": [{"host": "a.example.com"}], "tls": tls}
+    page = kubernetes("networking.k8s.io/v1:Ingress", {"spec": spec, "metadata": {"annotations": {"other": "x"}}})
+    assert judged("ingress-tls", page) == problems
+
+
 def test_in_auto_mode_the_certificate_is_in_the_ingress_class_parameters() -> None:
     parameters = kubernetes("eks.amazonaws.com/v1:IngressClassParams", {"spec": {"certificateARNs": [UNKNOWN]}})
     assert judged("ingress-tls", ingress(**{f"{ALB}certificate-arn": None}), parameters) == []

@@ -25,6 +25,7 @@ CHOICES: dict[str, tuple[str, dict[str, str]]] = {
             "ingress": "internet-facing",
         },
     ),
+    "pages behind an ingress controller": ("example", {"oidcClientSecret": "hush-client", "smtpPassword": "hush-mail"}),
     "pages that everybody reaches": (
         "staging",
         {"ingress": "internet-facing", "ingressAllowedCidrs": '["0.0.0.0/0"]'},

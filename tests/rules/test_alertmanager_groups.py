@@ -139,6 +139,15 @@ STORMS: dict[str, list[Labels]] = {
         *({"alertname": f"MediaClusterBacklog{one}", **CLUSTERING} for one in ("High", "Critical")),
         *({"alertname": f"MediaClusterStreamLag{one}", **CLUSTERING} for one in ("High", "Critical")),
     ],
+    "a service of SpecCursor": [
+        {"alertname": "SpecCursorServiceDown", "namespace": "spec"},
+        *({"alertname": "SpecCursorOperationSlow", "namespace": "spec", "service": "api", "operation": f"o{n}"} for n in range(8)),
+        {"alertname": "SpecCursorProofFailureRateHigh", "namespace": "spec", "app": "proofs"},
+        {"alertname": "SpecCursorUpgradeFailureRateAnomalous", "namespace": "spec"},
+        *({"alertname": "SpecCursorErrorLogBurst", "namespace": "spec", "service": one} for one in ("api", "worker")),
+        {"alertname": "SpecCursorErrorLogAnomalous", "namespace": "spec"},
+        {"alertname": "TargetDown", "namespace": "spec", "app": "proofs", "job": "pods", "scope": "app"},
+    ],
     "model behind SpecCursor": [
         *({"alertname": "SpecCursorOperationSlow", "namespace": "spec", "service": "api", "operation": f"o{n}"} for n in range(8)),
         {"alertname": "SpecCursorProofFailureRateHigh", "namespace": "spec", "app": "proofs"},

@@ -40,6 +40,7 @@ def test_rules_of_a_system_read_only_its_contract() -> None:
     [
         ("type: gauge", "type: guage", "metrics.jq_queue_depth.type"),
         ("meaning: jobs accepted", "meaning: ''", "metrics.jq_jobs_submitted_total.meaning"),
+        ("meaning: jobs accepted", "last_bucket: 1\n    meaning: jobs", "metrics.jq_jobs_submitted_total: last_bucket"),
         ("services:", "servces:", "servces"),
         ("[jq-server,", "[Jq Server,", "services[0]"),
     ],

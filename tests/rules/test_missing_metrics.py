@@ -2,13 +2,16 @@
 
 import re
 
+import promql_parser
 import pytest
 import yaml
 
-from alerting import loader, missing_metrics
+from alerting import loader, log_streams, missing_metrics
 from alerting.missing_metrics import ALERT, FILE, RECORD
-from alerting.model import Links, Metrics, RecordingRule, Rule, RuleSet
+from alerting.model import AlertOverride, Group, Links, LogRule, Metrics, RecordingRule, Rule, RuleFile, RuleSet
 from tests.rules import fixed_rules
+
+LINKS = Links(runbook_base_url="https://runbooks.test", dashboard_base_url="https://grafana.test/")
 
 
 def watched(rule_set: RuleSet) -> set[str]:
@@ -132,8 +135,69 @@ def test_what_another_system_reads_as_well_is_no_proof(rule_set: RuleSet) -> Non
 def test_the_link_to_its_query_is_short_and_a_weekend_does_not_mute_it() -> None:
     """A notification links to the alert's expression; a load balancer refuses 16,000 characters."""
     rule_set = loader.load()
-    links = Links(runbook_base_url="https://runbooks.test", dashboard_base_url="https://grafana.test/")
-    (group,) = yaml.safe_load(loader.render(rule_set, {}, links, interval="30s")[FILE])["groups"]
+    (group,) = yaml.safe_load(loader.render(rule_set, {}, LINKS, interval="30s")[FILE])["groups"]
     record, alert = group["rules"]
     assert record == {"record": RECORD, "expr": rule_set.rules()[ALERT].expr}
     assert (alert["alert"], alert["expr"], alert["labels"]["severity"]) == (ALERT, RECORD, "warning")
+
+
+def logs(rule_set: RuleSet, **expressions: str) -> RuleSet:
+    """The rules with these alerts on log lines, by name."""
+    like = next(rule for rule in loader.load().rules().values() if isinstance(rule, LogRule))
+    labels = like.labels.model_copy(update={"system": "orders"})
+    rules = [
+        like.model_copy(update={"alert": name, "expr": text, "labels": labels}) for name, text in expressions.items()
+    ]
+    files = {"orders.yaml": RuleFile[LogRule](groups=[Group[LogRule](name="orders-logs", rules=rules)])}
+    return missing_metrics.extended(rule_set.model_copy(update={"loki_files": files}))
+
+
+def test_every_alert_on_log_lines_is_watched() -> None:
+    rule_set = loader.load()
+    named = {rule.alert for rules in log_streams.readers(rule_set).values() for rule in rules}
+    assert named == {name for name, rule in rule_set.rules().items() if rule.engine == "loki"}
+    text = rule_set.rules()[ALERT].expr
+    for lines in log_streams.readers(rule_set):
+        assert log_streams.absent(lines, "1d") in text
+
+
+@pytest.mark.parametrize(
+    ("expression", "lines"),
+    [
+        ('sum(count_over_time({a="b"}[5m])) > 1', ['{a="b"}']),
+        ('sum(rate({a="b"} |= "x | y=z" | level="e" [5m])) > 1', ['{a="b"} | level!=""']),
+        # Labels that a parser makes may be missing; those before it are not.
+        ('sum(rate({a="b"} | level="e" | json | status>=500 [5m])) > 1', ['{a="b"} | level!=""']),
+        ('sum(rate({a="b"} | x="1" [5m])) / sum(rate({a="b"} | y="2" [5m])) > 1', ['{a="b"} | x!="" | y!=""']),
+        ('sum(rate({a="b"}[5m])) > sum(rate({c="d"}[5m]))', ['{a="b"}', '{c="d"}']),
+    ],
+)
+def test_what_an_alert_needs_of_the_logs(rule_set: RuleSet, expression: str, lines: list[str]) -> None:
+    found = logs(rule_set, OrdersLogs=expression)
+    assert list(log_streams.readers(found)) == lines
+    deployed = loader.render_loki(found, {}, LINKS)[log_streams.FILE]
+    assert [one["rules"][0]["expr"] for one in yaml.safe_load(deployed)["groups"]] == [
+        f"absent_over_time({one} [5m])\n" for one in lines
+    ]
+
+
+def test_an_alert_on_logs_that_a_stack_disables_is_not_watched(rule_set: RuleSet) -> None:
+    found = logs(rule_set, OrdersLogs='sum(rate({a="b"}[5m])) > 1', OrdersOtherLogs='sum(rate({c="d"}[5m])) > 1')
+    off = {"OrdersLogs": AlertOverride(enabled=False)}
+    assert "a=" not in loader.render_loki(found, off, LINKS)[log_streams.FILE]
+    text = loader.render(found, off, LINKS, interval="30s")[FILE]
+    assert ("OrdersLogs" in text, "OrdersOtherLogs" in text) == (False, True)
+
+
+def test_a_selector_is_shown_as_it_is_written(rule_set: RuleSet) -> None:
+    """In PromQL a text has escapes, and `$` stands for a group of a regular expression."""
+    text = logs(rule_set, OrdersLogs=r'sum(rate({a=~"b\d+$"}[5m])) > 1').rules()[ALERT].expr
+    assert r'"{a=~\"b\\d+$$\"}"' in text
+    promql_parser.parse(text)
+
+
+def test_only_the_system_of_an_alert_proves_that_there_should_be_lines(rule_set: RuleSet) -> None:
+    text = logs(rule_set, OrdersLogs='sum(rate({a="b"}[5m])) > 1').rules()[ALERT].expr
+    branch = next(line for line in text.splitlines() if log_streams.RESULTS in line)
+    assert "orders_queue_depth" in branch
+    assert "uploads_total" not in branch

@@ -25,8 +25,11 @@ NUMBER = re.compile(r"(?<![\w.\"])\d+(?:\.\d+)?(?:e[-+]?\d+)?(?![\w.\"])")
 
 def every_kind(rule: Rule) -> dict[str, Any]:
     """An override of all that a stack can change about an alert that stays on."""
-    # Little more than the default: a burn rate must stay below that of a total outage.
-    thresholds = {name: value * 1.25 + 0.5 for name, value in RULES.thresholds.get(rule.alert, {}).items()}
+    # Little more than the default: a burn rate must stay below that of a total outage, and a share below the whole.
+    thresholds = {
+        name: value * 0.75 + 0.01 if name.endswith("_ratio") else value * 1.25 + 0.5
+        for name, value in RULES.thresholds.get(rule.alert, {}).items()
+    }
     changed: dict[str, Any] = {
         "for": "47m",
         "keepFiringFor": "43m",

@@ -12,7 +12,7 @@ import yaml
 from alerting import loader, routing
 from alerting.durations import seconds
 from alerting.model import Rule
-from alerting.routing import Mail, Timing, notified
+from alerting.routing import Mail, Timing, alert_checks, notified
 from alerting.routing.model import Incident, values
 from alerting.routing.tree import tree
 from local.toolchain import tool
@@ -149,9 +149,9 @@ def test_different_trouble_of_one_system_is_not_muted() -> None:
 
 def test_every_inhibition_has_sources_and_targets_among_the_alerts() -> None:
     named = {alert: rule.labels.model_dump() for alert, rule in rules().items()}
-    assert routing.inhibition_problems(routes(), named) == []
+    assert alert_checks.inhibition_problems(routes(), named) == []
     few = {alert: own for alert, own in named.items() if own["severity"] != "critical" and alert != "TargetDown"}
-    assert routing.inhibition_problems(routes(), few)[:2] == [
+    assert alert_checks.inhibition_problems(routes(), few)[:2] == [
         "rules/routing.yaml: inhibitions.worse-severity.source: matches no alert: {severity: critical}",
         "rules/routing.yaml: inhibitions.target-down.source: matches no alert: "
         "{alertname: TargetDown, scope: app, job: pods}",
@@ -167,9 +167,9 @@ def test_every_cause_and_symptom_is_an_alert() -> None:
 
 def test_incidents_are_of_alerts_of_their_system() -> None:
     named = {alert: rule.labels.model_dump() for alert, rule in rules().items()}
-    assert list(routing.name_problems(routes(), named)) == []
+    assert list(alert_checks.name_problems(routes(), named)) == []
     wrong = {"DatabasePoolExhausted": Incident("platform", ("pod",)), "NodeDiskHigh": Incident("platform", ("app",))}
-    wrongly = list(routing.name_problems(routes().model_copy(update={"incidents": wrong}), named))
+    wrongly = list(alert_checks.name_problems(routes().model_copy(update={"incidents": wrong}), named))
     assert wrongly[0].startswith(
         "rules/systems/platform.yaml: incidents.DatabasePoolExhausted: no such alert of this system; "
     )
@@ -177,7 +177,7 @@ def test_incidents_are_of_alerts_of_their_system() -> None:
         "rules/systems/platform.yaml: incidents.NodeDiskHigh: app is in group_by of rules/routing.yaml already"
     ]
     del named["MediaClusterLatencyHigh"]
-    (found,) = routing.name_problems(routes(), named)
+    (found,) = alert_checks.name_problems(routes(), named)
     assert found.startswith("rules/routing.yaml: channels.media-clustering-slack: no alert 'MediaClusterLatencyHigh'; ")
 
 

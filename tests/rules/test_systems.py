@@ -24,6 +24,7 @@ ORDERS = "rules/systems/orders.yaml"
         ("thresholds:\n", "thresholds:\n  OrdersDepthLow: {items: 1}\n", "thresholds.OrdersDepthLow: no such alert; did you mean OrdersDepthHigh?"),
         ("thresholds:\n", "thresholds:\n  OrdersDepthHigh: {items: 1000}\n", "not valid YAML: key 'OrdersDepthHigh' appears twice"),
         ("minAvailable: 1", "minAvailable: 0", "disruptionBudgets.orders-worker.minAvailable: must be greater than or equal to 1; got 0"),
+        ("minAvailable: 1", "minAvailable: 150001", "disruptionBudgets.orders-worker.minAvailable: must be less than or equal to 150000; got 150001"),
         ("minAvailable: 1", "minAvailable: 50%", "disruptionBudgets.orders-worker.minAvailable: must be a valid integer; got '50%'"),
         ("minAvailable: 1", "minAvailable: 1, maxUnavailable: 1", "disruptionBudgets.orders-worker: must have either minAvailable or maxUnavailable"),
         (", minAvailable: 1", "", "disruptionBudgets.orders-worker: must have either minAvailable or maxUnavailable"),
@@ -70,7 +71,7 @@ def test_a_new_system_needs_files_only(tmp_path: Path) -> None:
     (tmp_path / "systems/till.yaml").write_text(
         "{title: Till, telemetry: till_up, thresholds: {TillEmpty: {coins: 3}}}"
     )
-    head = "groups:\n  - name: till\n    rules:\n      - alert: TillEmpty\n        expr: till_coins < 3\n"
+    head = "groups:\n  - name: till\n    rules:\n      - alert: TillEmpty\n        expr: max by (namespace) (till_coins) < 3\n"
     labels = "        labels: {severity: info, system: till, team: till, page: 'false', subject: coins}\n"
     notes = "        annotations: {summary: a, description: '{{ $value | humanize }}', dashboard_url: /d/till}\n"
     (tmp_path / "prometheus/till.yaml").write_text(head + labels + notes)
@@ -109,6 +110,7 @@ def test_a_drain_ends_with_one_replica_of_everything() -> None:
     [
         ({"orders-workers": {"minAvailable": 3}}, "orders-workers: no such budget; did you mean orders-worker?"),
         ({"orders-worker": {"minAvailable": 0}}, "orders-worker.minAvailable: 0: must be greater than or equal to 1"),
+        ({"orders-worker": {"maxUnavailable": 2**31}}, "orders-worker.maxUnavailable: 2147483648: must be less than or equal to 150000"),
         ({"orders-worker": {"minAvailable": "2"}}, "orders-worker.minAvailable: '2': must be a valid integer"),
         ({"orders-worker": {"min": 2}}, "orders-worker.min: 2: unknown field; known: enabled, maxUnavailable, minAvailable"),
         ({"orders-worker": {"minAvailable": 2, "enabled": False}}, "orders-worker: {'minAvailable': 2, 'enabled': False}: has a number, but enabled is false; allowed: one of the two"),

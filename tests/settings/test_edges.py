@@ -12,7 +12,7 @@ LOCAL = parsing.typed(stack_config("local"))
 def refused(key: str, value: object) -> bool:
     """Whether this value of a setting is refused, with its key."""
     _, problems = parsing.each_value({**LOCAL, key: value})
-    assert all(line.startswith((f"observability:{key}: ", f"observability:{key}.")) for line in problems)
+    assert all(line.startswith(tuple(f"observability:{key}{end}" for end in (": ", ".", "["))) for line in problems)
     return bool(problems)
 
 
@@ -65,6 +65,10 @@ def test_a_usual_url_is_accepted(url: str) -> None:
         ("smtpSmarthost", "mail.example.com:65535", "mail.example.com:65536"),
         ("smtpSmarthost", "mail.example.com:1", "mail.example.com:0"),
         ("smtpFrom", "alerts@example.com", "{{a@example.com"),
+        ("smtpFrom", "on.call@example.com", "on..call@example.com"),
+        ("smtpFrom", "alerts@example.com", "alerts@example.com;"),
+        ("smtpFrom", "alerts@eu.example.com", "alerts@example..com"),
+        ("smtpSmarthost", "mail.example.com:25", "mail..example.com:25"),
         ("storageClass", "fast.ssd-1", "fast..ssd"),
         ("storageClass", "a" * 253, "a" * 254),
         ("storageClass", "a.b", "a.-b"),
@@ -76,6 +80,20 @@ def test_a_usual_url_is_accepted(url: str) -> None:
 def test_names_and_ports_are_those_of_kubernetes(key: str, good: str, bad: str) -> None:
     assert not refused(key, good)
     assert refused(key, bad)
+
+
+def test_a_range_of_addresses_has_a_prefix_length() -> None:
+    """A mask in its place is what Python takes, too, and neither Kubernetes nor AWS."""
+    assert not refused("podCidrs", ("10.1.0.0/16", "2001:db8::/32"))
+    for wrong in ("10.1.0.0/255.255.0.0", "10.1.0.0/0.0.255.255", "10.1.0.0", "10.1.0.1/16"):
+        _, problems = parsing.each_value({**LOCAL, "podCidrs": (wrong,)})
+        assert [line.partition(": ")[0] for line in problems] == ["observability:podCidrs[0]"], wrong
+
+
+def test_a_login_in_a_url_is_not_shown() -> None:
+    _, problems = parsing.each_value({**LOCAL, "runbookBaseUrl": "https://user:hush@example.com"})
+    assert len(problems) == 1
+    assert "hush" not in problems[0]
 
 
 def toleration(**fields: object) -> dict[str, object]:
@@ -103,3 +121,23 @@ def test_where_pods_run_is_said_as_kubernetes_takes_it(good: object, bad: object
 def test_a_registry_is_the_beginning_of_an_image_s_name(place: str) -> None:
     assert not refused("imageRegistry", {"all": "host-1.example:65535/folder/b_c"})
     assert refused("imageRegistry", {"all": place})
+
+
+RANGES = {
+    "10.0.0.0/255.0.0.0": "a mask",
+    "10.0.0.0/0.255.255.255": "a mask the other way round",
+    "10.0.0.0/08": "a leading zero",
+    "fe80::%eth0/64": "a zone",
+    "::ffff:10.0.0.0/104": "IPv4 within IPv6",
+    "::ffff:a00:0/104": "IPv4 within IPv6",
+}
+
+
+@pytest.mark.parametrize("cidr", RANGES)
+def test_a_range_is_written_as_kubernetes_and_aws_read_it(cidr: str) -> None:
+    assert refused("podCidrs", (cidr,)), RANGES[cidr]
+
+
+@pytest.mark.parametrize("cidr", ["10.0.0.0/8", "0.0.0.0/0", "2001:db8::/32", "FD00::/8", "::/0"])
+def test_a_usual_range_is_accepted(cidr: str) -> None:
+    assert not refused("podCidrs", (cidr,))

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from settings import images, stack
+from settings import images, stack, versions
 from settings.images import ALLOWED, USER_ALLOWED
 from tests.mock_engine import SECRETS, stack_config
 
@@ -48,6 +48,22 @@ def test_the_full_name_has_the_registry(reference: str, full: str) -> None:
 )
 def test_a_registry_is_replaced(reference: str, registries: dict[str, str], pulled: str) -> None:
     assert images.pulled(reference, registries) == pulled
+
+
+def test_an_image_with_a_digest_is_pulled_by_it() -> None:
+    loki, digest = versions.LOKI_IMAGE, "sha256:" + "0a" * 32
+    name = loki.rpartition(":")[0]
+    assert images.pulled(loki, {}, {loki: digest}) == f"{name}@{digest}"
+    assert images.pulled(loki, {"all": "a.test"}, {loki: digest}) == f"a.test/{name}@{digest}"
+    assert images.pulled(versions.JAEGER_IMAGE, {}, {loki: digest}) == versions.JAEGER_IMAGE
+
+
+def test_digests_are_those_of_this_version() -> None:
+    pinned = {text for name, text in vars(versions).items() if name.endswith("_IMAGE")} - {versions.SIMULATOR_IMAGE}
+    assert set(images.OF_THIS_VERSION) == pinned
+    for digests in ({"docker.io/grafana/loki:1": "sha256:" + "0" * 64}, {versions.LOKI_IMAGE: "sha256:0"}):
+        (line,) = problems(imageDigests=digests)
+        assert line.startswith("observability:imageDigests")
 
 
 @pytest.mark.parametrize(

@@ -117,3 +117,23 @@ def test_budgets_must_be_an_object() -> None:
         "observability:disruptionBudgets: 3 is not allowed; allowed: an object: name of a budget -> minAvailable, "
         "maxUnavailable, or enabled: false",
     )
+
+
+@pytest.mark.parametrize(("seconds", "problems"), [(29.9, 0), (30, 1), (45, 1)])
+def test_a_latency_that_the_buckets_of_the_package_cannot_show_is_refused(seconds: float, problems: int) -> None:
+    raw = {"ApiLatencyHigh": {"thresholds": {"seconds": seconds}}}
+    expected = [
+        f"alert ApiLatencyHigh: {seconds:g}: no quantile of request_duration_seconds exceeds 30, where its last finite "
+        "bucket ends; allowed: below 30, or `enabled: false`"
+    ] * problems
+    found: tuple[str, ...] = ()
+    try:
+        parse(alertOverrides=json.dumps(raw))
+    except stack.SettingsError as error:
+        found = error.problems
+    assert list(found) == expected
+
+
+def test_an_alert_that_is_off_may_ask_for_anything() -> None:
+    raw = {"ApiLatencyHigh": {"enabled": False, "thresholds": {"seconds": 45}}}
+    assert not parse(alertOverrides=json.dumps(raw)).overrides["ApiLatencyHigh"].enabled

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from observability_fastapi import LABELS
+from observability_fastapi.settings import BUCKETS
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
@@ -61,6 +62,7 @@ def test_the_contract_lists_the_metrics_and_labels_of_the_package() -> None:
     assert {name: {"unknown": "counter"}.get(kinds[name], kinds[name]) for name in metrics} == {
         name: metric.type for name, metric in metrics.items()
     }
+    assert metrics["request_duration_seconds"].last_bucket == max(BUCKETS)
 
 
 def test_one_request_is_found_in_all_three_signals() -> None:

@@ -108,8 +108,13 @@ def test_each_job_has_its_own_permissions(file: Path) -> None:
     assert read(file)["permissions"] == {}
     allowed = {"contents": "read", "id-token": "write", "pull-requests": "write", "issues": "write"}
     for name, job in jobs(file).items():
-        assert job["permissions"]["contents"] == "read", name
-        assert job["permissions"].items() <= allowed.items(), name
+        rights = job["permissions"]
+        # Code of the repository never runs beside the right to change the repository.
+        if "actions/checkout" in json.dumps(job) or "uses" in job or rights["contents"] != "write":
+            assert rights["contents"] == "read", name
+            assert rights.items() <= allowed.items(), name
+        else:
+            assert rights == {"contents": "write"}, name
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
@@ -218,6 +223,25 @@ def test_a_deployment_has_longer_than_its_longest_wait_and_its_session_outlasts_
     up = jobs(by_name("deploy-stack"))["up"]
     (session,) = [step["with"]["role-duration-seconds"] for step in up["steps"] if "role-to-assume" in str(step)]
     assert longest + 30 < up["timeout-minutes"] < session / 60
+
+
+def test_a_tag_on_main_releases_image_wheel_and_notes() -> None:
+    release = by_name("release")
+    assert triggers(release) == {"push": {"tags": ["v*"]}}
+    build, publish = jobs(release)["build"], jobs(release)["publish"]
+    commands = [step["run"] for step in build["steps"] if "run" in step]
+    for command in (
+        "git merge-base --is-ancestor HEAD origin/main",
+        'python -m tools.release "$TAG" --notes release/notes.md',
+        "docker build --file simulator/Dockerfile",
+        "uv build --wheel --out-dir release instrumentation",
+    ):
+        assert any(command in one for one in commands), command
+    (checkout,) = [step["with"] for step in build["steps"] if "actions/checkout" in step.get("uses", "")]
+    assert checkout["fetch-depth"] == 0, "without its history, no commit is an ancestor of main"
+    assert publish["needs"] == "build"
+    for part in ("--verify-tag", "release/notes.md", "release/*.tar.gz", "release/*.whl"):
+        assert part in publish["steps"][-1]["run"]
 
 
 def test_every_night_runs_in_full_what_make_test_samples() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import dashboards
 from alerting.files import ROOT
 from tools.generate import deployed
-from tools.manual import contract_page, network_picture, runbooks_page, settings_page
+from tools.manual import contract_page, network_picture, readme, runbooks_page, settings_page, versions_page
 from tools.recording.engine import Recorded
 from tools.recording.program import run_stack
 
@@ -26,9 +26,11 @@ def files() -> dict[str, str]:
             f"dashboards/rendered/{name}.json": dashboards.render(build())
             for name, build in dashboards.DASHBOARDS.items()
         },
+        readme.FILE: readme.page(),
         "docs/contract.md": contract_page.page(),
         "docs/settings.md": settings_page.page(),
         "docs/runbooks.md": runbooks_page.page(),
+        "docs/versions.md": versions_page.page(),
         **deployed.files(),
     }
 

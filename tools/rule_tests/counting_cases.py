@@ -15,7 +15,7 @@ INTERVAL = "30s"
 WINDOW = "[10m]"
 _GROUP = "cases"
 _MATCHER = re.compile(r'(\w+)\s*(=~|!~|!=|=)\s*"((?:\\.|[^"\\])*)"')
-_CANDIDATES = ("500", "error", "failure", "success", "200", "ok", "x", "y")
+_CANDIDATES = ("500", "413", "RESOURCE_EXHAUSTED", "error", "failure", "success", "200", "ok", "x", "y")
 
 
 @dataclass(frozen=True, kw_only=True)

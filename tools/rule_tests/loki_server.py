@@ -46,19 +46,20 @@ class LokiServer:
 
 
 @contextmanager
-def loki(
+def loki(  # noqa: PLR0913 -- each is an option
     folder: Path,
     *,
     alertmanagers: Sequence[str] = ("127.0.0.1:9",),
     evaluation_interval: str = "1m",
     memory_bytes: int = 512 * 1024 * 1024,
     any_age: bool = True,
+    tenants: bool = True,
     rule_files: Mapping[str, str] | None = None,
 ) -> Generator[LokiServer]:
     """Runs a Loki that reads rules from folder/rules/<tenant>/.
 
-    With `any_age` it keeps lines of any age in memory, and tenants apart; otherwise it has the deployed limits and one
-    tenant.
+    With `any_age` it keeps lines of any age in memory, and `tenants` apart; otherwise it has the deployed limits and
+    one tenant.
     """
     port = free_port()
     config = folder / "loki.yaml"
@@ -81,6 +82,7 @@ def loki(
     _to_one_folder(document, folder, port)
     if any_age:
         _accept_any_age(document)
+        document["auth_enabled"] = tenants
     config.write_text(yaml_text.dump(document).replace(loki_config.DATA + "/", f"{folder}/data/"))
     url = f"http://127.0.0.1:{port}"
     with Server("loki", ["-target=all", f"-config.file={config}"], folder, f"{url}/ready") as server:
@@ -107,7 +109,6 @@ def _to_one_folder(document: dict[str, Any], folder: Path, port: int) -> None:
 
 def _accept_any_age(document: dict[str, Any]) -> None:
     """Accept old lines, keep them in memory, and query them there. Tenants keep tests apart."""
-    document["auth_enabled"] = True
-    document["limits_config"]["reject_old_samples"] = False
-    document["ingester"] |= {"max_chunk_age": "72h", "chunk_idle_period": "72h", "flush_check_period": "1h"}
+    document["limits_config"] |= {"reject_old_samples": False, "max_query_lookback": "0s", "retention_period": "0s"}
+    document["ingester"] |= {"max_chunk_age": "876000h", "chunk_idle_period": "72h", "flush_check_period": "1h"}
     document["querier"] = {"query_ingesters_within": "0s"}

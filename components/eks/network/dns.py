@@ -6,7 +6,7 @@ from typing import TypedDict
 import pulumi
 import pulumi_aws as aws
 
-from settings.eks.values import Page
+from settings.pages import Page
 
 _TTL = 60
 """Seconds during which resolvers may return the old load balancer after a change."""

@@ -92,10 +92,12 @@ def _certificate(ask: Questions) -> Iterator[str]:
 def _workspace(ask: Questions) -> Iterator[str]:
     url = ask.values.remote_write_url
     workspace = conflicts.workspace(url)
-    if not workspace:
+    # The role of another account is for pods only.
+    if not workspace or ask.values.remote_write_role_arn:
         return
+    client = ask.session.client("amp", region_name=workspace.region, config=ask.patience)
     try:
-        answer = ask.session.client("amp", config=ask.patience).describe_workspace(workspaceId=workspace)
+        answer = client.describe_workspace(workspaceId=workspace.id)
     except (ClientError, BotoCoreError) as error:
         yield unanswered("remoteWriteUrl", url, error)
         return

@@ -58,7 +58,7 @@ def _groups_of_nodes(ask: Questions) -> set[frozenset[str]]:
 def _load_balancer(ask: Questions, cluster: ClusterFacts | None) -> Iterator[str]:
     """Subnets of the load balancer that do not exist, are not found by their tag, or lie outside loadBalancerCidrs."""
     values = ask.values
-    if values.ingress == "none":
+    if values.ingress in ("none", "controller"):
         return
     named = list(values.load_balancer_subnet_ids)
     key, shown = "loadBalancerSubnetIds", json.dumps(named)

@@ -2,80 +2,36 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
-	"path/filepath"
+	"slices"
 	"time"
 
-	"github.com/prometheus/common/model"
-	"github.com/prometheus/prometheus/model/labels"
-	"github.com/prometheus/prometheus/model/rulefmt"
 	"github.com/prometheus/prometheus/promql"
-	"github.com/prometheus/prometheus/promql/parser"
 	"github.com/prometheus/prometheus/rules"
 	"github.com/prometheus/prometheus/storage"
 )
-
-// resendDelay is the default of Prometheus' option --rules.alert.resend-delay.
-const resendDelay = time.Minute
 
 // alert is one alerting rule in a group of its own, so that evaluations that change nothing can be left out.
 type alert struct {
 	group *rules.Group
 	rule  *rules.AlertingRule
+	reads []selector
 	// vector is what the rule's expression returns in the evaluation that runs.
 	vector promql.Vector
 	now    time.Time
 	found  *collection
 }
 
-// load reads the alerting rules of rule files.
-func load(settings settings, files []string) ([]*alert, error) {
-	parse := parser.NewParser(parser.Options{})
-	logger := slog.New(slog.DiscardHandler)
-	metrics := rules.NewGroupMetrics(nil)
-	external := labels.FromMap(settings.external)
-	var all []*alert
-	for _, file := range files {
-		content, problems := rulefmt.ParseFile(file, false, model.UTF8Validation, parse, logger)
-		if len(problems) > 0 {
-			return nil, errors.Join(problems...)
-		}
-		for _, group := range content.Groups {
-			interval := time.Duration(group.Interval)
-			if interval == 0 {
-				interval = settings.interval
-			}
-			for _, rule := range group.Rules {
-				if rule.Alert == "" {
-					continue
-				}
-				expression, err := parse.ParseExpr(rule.Expr)
-				if err != nil {
-					return nil, fmt.Errorf("%s: %s: %w", file, rule.Alert, err)
-				}
-				one := &alert{found: newCollection(settings)}
-				// Annotations decide nothing here, and expanding them is most of the time of an evaluation.
-				one.rule = rules.NewAlertingRule(rule.Alert, expression, time.Duration(rule.For), time.Duration(rule.KeepFiringFor),
-					rules.FromMaps(group.Labels, rule.Labels), labels.EmptyLabels(), external, "", false, logger)
-				one.group = rules.NewGroup(rules.GroupOptions{
-					Name: group.Name, File: filepath.Join(settings.folder, filepath.Base(file)), Interval: interval, Limit: group.Limit,
-					Rules: []rules.Rule{one.rule},
-					Opts: &rules.ManagerOptions{
-						QueryFunc:   func(context.Context, string, time.Time) (promql.Vector, error) { return one.vector, nil },
-						NotifyFunc:  func(_ context.Context, _ string, alerts ...*rules.Alert) { one.found.add(one.now, alerts) },
-						Appendable:  nowhere{},
-						Logger:      logger,
-						ResendDelay: resendDelay,
-						Metrics:     metrics,
-					},
-				})
-				all = append(all, one)
-			}
-		}
+func (a *alert) options(settings settings, metrics *rules.Metrics, logger *slog.Logger) *rules.ManagerOptions {
+	return &rules.ManagerOptions{
+		QueryFunc:   func(context.Context, string, time.Time) (promql.Vector, error) { return a.vector, nil },
+		NotifyFunc:  func(_ context.Context, _ string, alerts ...*rules.Alert) { a.found.add(a.now, alerts) },
+		Appendable:  nowhere{},
+		Logger:      logger,
+		ResendDelay: settings.resend,
+		Metrics:     metrics,
 	}
-	return all, nil
 }
 
 // result is what one rule would have done, and what it took to find out.
@@ -92,31 +48,53 @@ type cost struct {
 	Error   string  `json:"error"`
 }
 
+// evaluations are the instants at which the server evaluates a group.
+func evaluations(group *rules.Group, from, until time.Time) steps {
+	first := group.EvalTimestamp(from.UnixNano())
+	for first.Before(from) {
+		first = first.Add(group.Interval())
+	}
+	return newSteps(first, until, group.Interval())
+}
+
 // replay evaluates the rule at every instant at which the server does.
-func (a *alert) replay(ctx context.Context, server *server, settings settings) result {
+func (a *alert) replay(ctx context.Context, source source, failed map[string]error, settings settings) result {
 	started := time.Now()
 	spent := cost{Rule: a.rule.Name()}
-	interval := a.group.Interval()
-	first := a.group.EvalTimestamp(time.UnixMilli(settings.from).UnixNano())
-	for first.UnixMilli() < settings.from {
-		first = first.Add(interval)
+	err := a.missing(failed)
+	if err == nil {
+		steps := evaluations(a.group, time.UnixMilli(settings.from), time.UnixMilli(settings.until))
+		err = read(ctx, source, a.rule.Query().String(), steps, &spent, func(at time.Time, vector promql.Vector) error {
+			// An evaluation without samples and without alerts changes nothing.
+			if len(vector) == 0 && a.rule.ActiveAlertsCount() == 0 {
+				return nil
+			}
+			a.vector, a.now = vector, at
+			a.group.Eval(ctx, at)
+			return a.rule.LastError()
+		})
 	}
-	steps := newSteps(first, time.UnixMilli(settings.until), interval)
-	err := server.read(ctx, a.rule.Query().String(), steps, &spent, func(at time.Time, vector promql.Vector) error {
-		// An evaluation without samples and without alerts changes nothing.
-		if len(vector) == 0 && a.rule.ActiveAlertsCount() == 0 {
-			return nil
-		}
-		a.vector, a.now = vector, at
-		a.group.Eval(ctx, at)
-		return a.rule.LastError()
-	})
 	spent.Seconds = time.Since(started).Seconds()
 	if err != nil {
 		spent.Error = err.Error()
 		return result{cost: spent}
 	}
 	return result{episodes: a.found.episodes, cost: spent}
+}
+
+// readsAny tells whether the alert reads a series that is recorded here.
+func (a *alert) readsAny(recorded recordings) bool {
+	return slices.ContainsFunc(a.reads, func(one selector) bool { return len(recordedNames(one.matchers, recorded)) > 0 })
+}
+
+// missing is the reason why a series that the alert reads is not there.
+func (a *alert) missing(failed map[string]error) error {
+	for _, one := range a.reads {
+		for _, name := range recordedNames(one.matchers, failed) {
+			return fmt.Errorf("reads %w", failed[name])
+		}
+	}
+	return nil
 }
 
 // nowhere takes no samples: only the rules' state counts here.

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from alerting import loader, missing_metrics
+from components.kubernetes.labels import TEMPORARY
 from components.metrics import kube_state_metrics, prometheus_config
 from components.metrics.kube_state_metrics import METRICS, KubeStateMetrics
 from tests.mock_engine import Recorded
@@ -39,7 +40,14 @@ def test_it_may_list_and_watch_only_the_exposed_kinds(exporter: Recorded) -> Non
     assert role.inputs["rules"] == [
         {
             "apiGroups": [""],
-            "resources": ["pods", "nodes", "resourcequotas", "persistentvolumes", "persistentvolumeclaims"],
+            "resources": [
+                "pods",
+                "namespaces",
+                "nodes",
+                "resourcequotas",
+                "persistentvolumes",
+                "persistentvolumeclaims",
+            ],
             "verbs": ["list", "watch"],
         },
         {"apiGroups": ["apps"], "resources": ["statefulsets", "deployments", "daemonsets"], "verbs": ["list", "watch"]},
@@ -62,6 +70,15 @@ def test_each_metric_belongs_to_a_kind_that_is_watched(exporter: Recorded) -> No
     assert tuple(flags(exporter)["metric-allowlist"]) == METRICS
     kinds = {f"{match[1]}s" for metric in METRICS if (match := re.match(r"kube_([a-z]+)", metric))}
     assert kinds == set(flags(exporter)["resources"])
+
+
+def test_rules_read_the_label_of_temporary_namespaces_as_it_is_exposed(exporter: Recorded) -> None:
+    assert flags(exporter)["metric-labels-allowlist"] == [f"namespaces=[{TEMPORARY}]"]
+    exposed = "label_" + re.sub(r"\W", "_", TEMPORARY)
+    rules = {name: rule.expr for name, rule in loader.load().rules().items() if name != missing_metrics.ALERT}
+    read = [text for text in rules.values() if "kube_namespace_labels" in text]
+    assert len(read) >= 4
+    assert all(f'kube_namespace_labels{{{exposed}="true"}}' in text for text in read)
 
 
 def test_only_prometheus_scrapes_both_of_its_ports(exporter: Recorded) -> None:

@@ -51,12 +51,6 @@ def test_processes_and_writable_folders_of_the_node_are_hidden(exporter: Recorde
     assert not {"path.procfs", "path.sysfs"} & flags(exporter).keys()
 
 
-def test_no_other_program_has_its_user(program: Callable[..., Recorded]) -> None:
-    users = [(one.name, one.pod["spec"]["securityContext"]["runAsUser"]) for one in program().pods if one.pod]
-    (own,) = {user for name, user in users if "node-exporter" in name}
-    assert [name for name, user in users if user == own] == ["node-exporter-daemonset"]
-
-
 def test_every_linux_node_except_fargate_has_one(exporter: Recorded) -> None:
     (one,) = exporter.pods
     assert one.kind == "DaemonSet"

@@ -143,25 +143,17 @@ def test_alertmanagers_metrics_name_the_failing_channel(program: Any) -> None:
     assert "--enable-feature=receiver-name-in-metrics" in pod["spec"]["containers"][0]["args"]
 
 
-@pytest.mark.parametrize(
-    ("url", "signed"),
-    [
-        ("https://aps-workspaces.eu-central-1.amazonaws.com/workspaces/ws-1/api/v1/remote_write", True),
-        ("https://metrics.example.com/api/v1/write", False),
-    ],
-)
-def test_remote_write_is_signed_only_for_aws_and_names_the_replica(url: str, signed: bool) -> None:
+def test_remote_write_names_the_replica() -> None:
+    url = "https://metrics.example.com/api/v1/write"
     text = prometheus_config.render(
         cluster="c1",
         scrape_interval="30s",
         evaluation_interval="30s",
         alertmanagers=["a-0:9093"],
         remote_write_url=url,
-        aws_region="eu-central-1",
     )
     (target,) = yaml.safe_load(text)["remote_write"]
     assert target["url"] == url
-    assert target.get("sigv4") == ({"region": "eu-central-1"} if signed else None)
     assert [rule.get("target_label") for rule in target["write_relabel_configs"]] == ["__replica__", None]
 
 
@@ -239,3 +231,10 @@ def test_the_token_goes_only_to_kubelets_that_are_verified(
     kubelets = [job["tls_config"] for job in config["scrape_configs"] if job["job_name"] in ("kubelet", "cadvisor")]
     authority = {"ca_file": "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt"}
     assert kubelets == [authority if verified else {"insecure_skip_verify": True}] * 2
+
+
+def test_span_metrics_have_the_namespace_of_the_sender(jobs: dict[str, dict[str, Any]]) -> None:
+    """Two namespaces may have a service of one name; the gateway's own namespace is that of none of them."""
+    named, dropped = jobs["span-metrics"]["metric_relabel_configs"]
+    assert named == {"source_labels": ["k8s_namespace_name"], "target_label": "namespace"}
+    assert dropped == {"action": "labeldrop", "regex": "k8s_namespace_name"}

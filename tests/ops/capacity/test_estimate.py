@@ -1,6 +1,7 @@
 """The estimate from settings and workload: more of anything never costs less, and warnings name small settings."""
 
 from collections.abc import Callable
+from datetime import date
 from typing import Any
 
 import pytest
@@ -16,7 +17,17 @@ from settings.quantities import quantity_bytes
 from tests.mock_engine import Recorded
 from tests.ops.capacity.cases import REQUIRED, sized, work
 
-PRICES = prices.load()
+# Every key has a price of its own, so that a line with the wrong one is noticed.
+_FILE = prices.load()
+VALUES = {key: 1 + number / 100 for number, key in enumerate(_FILE.units)}
+PRICES = prices.Prices(
+    units=_FILE.units,
+    offers=_FILE.offers,
+    regions={
+        key: {prices.EVERYWHERE: prices.Price(value=value, source="https://aws.amazon.com/", date=date(2026, 11, 28))}
+        for key, value in VALUES.items()
+    },
+)
 FULL: dict[str, Any] = {
     "cluster": "create",
     "managedPrometheus": True,
@@ -30,7 +41,7 @@ FULL: dict[str, Any] = {
 
 
 def cost(values: dict[str, Any] | None = None, **workload: Any) -> Estimate:
-    return estimate.estimate("staging", sized(**(values or {})), work(**workload), PRICES)
+    return estimate.estimate("staging", sized(**(values or {})), work(**workload), PRICES, date(2026, 11, 28))
 
 
 def line(found: Estimate, price: str) -> float:
@@ -102,18 +113,52 @@ def test_units_are_those_of_the_prices() -> None:
     found = cost(FULL)
 
     # 2 volumes of 50 GiB and so on; a month of 730 hours.
-    assert line(found, "eks_control_plane") == pytest.approx(73.0)
-    assert line(found, "alb_hour") == pytest.approx(730 * 0.027)
+    assert line(found, "eks_control_plane") == pytest.approx(730 * VALUES["eks_control_plane"])
+    assert line(found, "alb_hour") == pytest.approx(730 * VALUES["alb_hour"])
     sizes = 2 * 50 + 3 * 2 + 50 + 2 * 5 + 5 + 20
-    assert line(found, "ebs_gp3") == pytest.approx(sizes * 0.0952)
+    assert line(found, "ebs_gp3") == pytest.approx(sizes * VALUES["ebs_gp3"])
     # 60,000 series every 30 s are 2,000 samples a second, 5.256 billion a month.
     assert found.flows.samples == pytest.approx(5.256e9)
-    assert line(found, "amp_samples_first") == pytest.approx(180.0)
-    assert line(found, "amp_samples_next") == pytest.approx(3.256e9 / 1e7 * 0.35)
+    assert line(found, "amp_samples_first") == pytest.approx(200 * VALUES["amp_samples_first"])
+    assert line(found, "amp_samples_next") == pytest.approx(3.256e9 / 1e7 * VALUES["amp_samples_next"])
     # 20 traces a second, 2 % with an error and a tenth of the rest, each of 12 spans of 1,000 bytes.
-    assert line(found, "xray_spans") == pytest.approx(20 * 730 * 3600 * (0.02 + 0.98 * 0.1) * 12_000 / 1e9 * 0.35)
+    spans_gb = 20 * 730 * 3600 * (0.02 + 0.98 * 0.1) * 12_000 / 1e9
+    assert line(found, "xray_spans") == pytest.approx(spans_gb * VALUES["xray_spans"])
     # 5 GB a day for 30 days, a quarter of it stored.
-    assert line(found, "s3_storage") == pytest.approx(37.5 * 0.0245)
+    assert line(found, "s3_storage") == pytest.approx(37.5 * VALUES["s3_storage"])
+
+
+@pytest.mark.parametrize(
+    ("version", "support", "day", "billed"),
+    [
+        ("1.34", "extended", date(2026, 12, 1), False),
+        ("1.34", "extended", date(2026, 12, 2), True),
+        ("1.34", "standard", date(2026, 12, 2), False),  # EKS upgrades the cluster instead
+        ("1.36", "extended", date(2026, 12, 2), False),
+    ],
+)
+def test_extended_support_costs_more(version: str, support: str, day: date, billed: bool) -> None:
+    values = {"cluster": "create", "clusterVersion": version, "clusterSupport": support}
+    found = estimate.estimate("staging", sized(**values), work(), PRICES, day)
+    assert line(found, "eks_extended_support") == pytest.approx(730 * VALUES["eks_extended_support"] * billed)
+
+
+def test_what_a_new_cluster_and_its_stores_bring_with_them_is_counted() -> None:
+    def quantity(found: Estimate, what: str) -> float:
+        return sum(one.quantity for one in found.lines if one.what == what)
+
+    own, shared = cost(FULL), cost({**FULL, "cluster": "existing"})
+    assert quantity(own, "Logs of the control plane") == pytest.approx(365 / 12, rel=0.01)
+    assert quantity(own, "NAT gateways, one in each zone") == 3 * 730
+    assert not quantity(shared, "Logs of the control plane") + quantity(shared, "NAT gateways, one in each zone")
+    volumes = sum(one.quantity for one in own.lines if one.price == "ebs_gp3")
+    assert quantity(own, "Snapshots of volumes") == pytest.approx(volumes)
+    # 1e9 samples a day, and billions are the unit.
+    assert quantity(own, "Managed Prometheus, queries") == pytest.approx(365 / 12, rel=0.01)
+    longer = cost({**FULL, "managedPrometheusRetention": "300d"})
+    assert quantity(longer, "Managed Prometheus, storage") == pytest.approx(
+        2 * quantity(own, "Managed Prometheus, storage")
+    )
 
 
 def test_disk_of_prometheus_follows_its_documentation() -> None:
@@ -149,10 +194,10 @@ def test_a_stack_outside_aws_costs_nothing_and_its_own_cluster_pays_for_whole_no
     assert cost({"cloud": "none"}).monthly == 0
     own = cost({"cluster": "create"})
     shared = cost()
-    assert line(own, "node_m6i_xlarge") == pytest.approx(3 * 730 * 0.23)
-    assert line(own, "eks_auto_mode_share") == pytest.approx(3 * 730 * 0.23 * 0.12)
+    assert line(own, "node_m6i_xlarge") == pytest.approx(3 * 730 * VALUES["node_m6i_xlarge"])
+    assert line(own, "eks_auto_m6i_xlarge") == pytest.approx(3 * 730 * VALUES["eks_auto_m6i_xlarge"])
     assert line(shared, "node_m6i_xlarge") < line(own, "node_m6i_xlarge")
-    assert line(shared, "eks_auto_mode_share") == 0
+    assert line(shared, "eks_auto_m6i_xlarge") == 0
     assert any("exists already" in note for note in shared.notes)
 
 
@@ -164,7 +209,7 @@ def test_an_unknown_node_type_names_the_known_ones() -> None:
 def test_settings_that_cannot_be_read_are_all_named() -> None:
     with pytest.raises(OpsError) as error:
         sized(prometheusStorage="much", lokiRetention="long", jaegerReplicas=None)
-    for key in ('prometheusStorage: "much"', 'lokiRetention: "long"', "jaegerReplicas: null"):
+    for key in ('prometheusStorage: "much"', 'lokiRetention: "long"', 'jaegerReplicas: ""'):
         assert f"observability:{key} is not allowed; allowed: " in str(error.value)
 
 

@@ -14,7 +14,7 @@ from tests.ops.capacity.cases import sized, work
 
 def test_every_price_has_a_value_a_unit_a_region_a_source_and_a_date() -> None:
     found = load()
-    assert len(found.regions) >= 20
+    assert len(found.units) >= 20
     for key, regions in found.regions.items():
         assert found.units[key], key
         for region, price in regions.items():
@@ -26,23 +26,21 @@ def test_every_price_has_a_value_a_unit_a_region_a_source_and_a_date() -> None:
 
 def test_every_price_is_used() -> None:
     text = Path(estimate.__file__).read_text()
-    for key in load().regions:
-        assert key in text or key.startswith(("node_", "opensearch_")), key
+    for key in load().units:
+        assert key in text or key.startswith(("node_", "eks_auto_", "opensearch_")), key
     for node in estimate.NODES:
-        assert f"node_{node}" in load().regions
+        assert {f"node_{node}", f"eks_auto_{node}"} <= load().units.keys()
 
 
-def test_a_region_without_a_price_uses_another_regions_and_is_marked() -> None:
+def test_a_region_has_its_own_prices_or_none() -> None:
     found = load()
-
-    own, other = found.quote("ebs_gp3", "eu-central-1"), found.quote("ebs_gp3", "ap-south-1")
-
-    assert own is not None
-    assert other is not None
-    assert (own.foreign, other.foreign, other.region) == (False, True, "eu-central-1")
-    kms = found.quote("kms_key", "ap-south-1")
-    assert kms is not None
-    assert not kms.foreign
+    own = found.quote("ebs_gp3", "eu-central-1")
+    assert own
+    assert (own.region, own.price.value) == ("eu-central-1", 0.0952)
+    assert found.quote("ebs_gp3", "ap-south-1") is None, "another region's price is no estimate"
+    everywhere = found.quote("kms_key", "ap-south-1")
+    assert everywhere
+    assert everywhere.region == prices.EVERYWHERE
     assert found.quote("nothing", "eu-central-1") is None
 
 
@@ -51,7 +49,8 @@ def test_a_region_without_a_price_uses_another_regions_and_is_marked() -> None:
     [
         ("prices: []", "must be an object"),
         ("prices:\n  a: {global: {value: 1}}", "prices.a: needs a unit"),
-        ("prices:\n  a: {unit: h}", "prices.a: needs a unit, and a price"),
+        ("prices:\n  a: {unit: h, aws: {service: AmazonEC2}}", "prices.a: usage: required"),
+        ("prices:\n  a: {unit: h, aws: {service: AmazonEC2, usage: x, times: 0}}", "prices.a: times"),
         ("prices:\n  a: {unit: h, global: {value: -1, source: x, date: 2026-01-01}}", "global.value"),
         ("prices:\n  a: {unit: h, global: {value: 1, source: http://x, date: 2026-01-01}}", "global.source"),
         ("prices:\n  a: {unit: h, global: {value: 1, source: https://x}}", "global.date: required"),
@@ -65,12 +64,11 @@ def test_a_wrong_price_list_is_one_clear_error(tmp_path: Path, text: str, messag
     assert message in str(error.value)
 
 
-def test_notes_name_unconfirmed_and_unknown_prices() -> None:
+def test_notes_name_what_has_no_price() -> None:
     values = {"opensearchDomain": True, "opensearchInstanceType": "x9.huge.search", "opensearchInstances": 2}
     found = estimate.estimate("staging", sized(**values), work(), load())
-
-    notes = "\n".join(found.notes)
-    assert "no price known, so not included: opensearch_x9.huge.search" in notes
-    assert "another region's is used: opensearch_gp3 (us-east-1)" in notes
-    assert re.search("not confirmed by a published source: .*node_m6i_xlarge", notes)
-    assert "ebs_gp3" not in notes.split("not confirmed by a published source:")[1]
+    (note,) = [one for one in found.notes if "the sum is too low" in one]
+    assert "no source has a price for eu-central-1 of " in note
+    assert "opensearch_x9.huge.search" in note
+    assert "node_m6i_xlarge" in note
+    assert "ebs_gp3" not in note

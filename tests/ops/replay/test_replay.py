@@ -7,9 +7,11 @@ import pytest
 
 from ops.errors import OpsError, UsageError
 from ops.replay import comparison, deployed
+from ops.replay.changed import NO_LOGS
 from ops.replay.comparison import Change, Comparison, Tally
 from ops.replay.deployed import Deployed
 from ops.replay.episodes import HOUR, MINUTE
+from ops.replay.evaluation import Sources
 from ops.replay.replay import replay
 from tests.ops.replay.conftest import START, UNTIL, Recording
 from tests.ops.review.edited import Copy
@@ -38,8 +40,11 @@ class Compare:
     def __init__(self, server: Recording, old: Deployed, head: Copy) -> None:
         self._server, self._old, self._head = server, old, head
 
-    def __call__(self, *, since: int = START, until: int = UNTIL, head: Deployed | None = None) -> Comparison:
-        found = replay(self._old, head or commit(self._head), self._server.url, since=since, until=until)
+    def __call__(
+        self, *, since: int = START, until: int = UNTIL, head: Deployed | None = None, loki: str | None = None
+    ) -> Comparison:
+        sources = Sources(prometheus=self._server.url, loki=loki)
+        found = replay(self._old, head or commit(self._head), sources, since=since, until=until)
         return comparison.compare(found, UTC)
 
 
@@ -61,8 +66,8 @@ def test_a_commit_does_not_differ_from_itself(compared: Compare) -> None:
     assert found.by_receiver["orders-slack"].base.messages == 2
     assert "dead-mans-switch" not in found.by_receiver
     assert dict(found.replay.not_replayed) == {
-        "SearchErrorLogAnomalous": "is an alert on log lines, which this command does not read",
-        "SearchErrorLogBurst": "is an alert on log lines, which this command does not read",
+        "SearchErrorLogAnomalous": NO_LOGS,
+        "SearchErrorLogBurst": NO_LOGS,
         "Watchdog": "is the heartbeat, which both send alike",
         "JobQueueNoWorkers": "fired, and neither commit has its rule",
     }
@@ -154,23 +159,62 @@ def test_an_added_and_a_removed_alert_count_on_one_side(compared: Compare, old: 
     assert (alerts["OrdersPileUp"].base.messages, alerts["OrdersPileUp"].head.messages) == (0, 8)
 
 
-def test_an_alert_that_reads_a_series_nobody_recorded_is_left_out(compared: Compare, head: Copy) -> None:
-    head.replace(
-        FILE,
-        "sum by (namespace, queue) (increase(orders_failed_total[5m]))",
-        "sum by (namespace) (increase(orders_failed_total[5m]))",
-    )
-    head.replace(
-        FILE,
-        "sum by (namespace, queue) (increase(orders_completed_total[5m]))",
-        "sum by (namespace) (increase(orders_completed_total[5m]))",
-    )
+def test_series_that_the_head_records_anew_are_recorded_first(compared: Compare, head: Copy) -> None:
+    for kind in ("failed", "completed"):
+        head.replace(
+            FILE,
+            f"sum by (namespace, queue) (increase(orders_{kind}_total[5m]))",
+            f"sum by (namespace) (increase(orders_{kind}_total[5m]))",
+        )
     found = compared()
 
-    assert found.replay.not_replayed["OrdersFailureRateHigh"] == (
-        "reads namespace:orders_completed_total:new, namespace:orders_failed_total:new, which head records differently"
-    )
-    assert found.replay.changed.replayed == frozenset()
+    alert = "OrdersFailureRateHigh"
+    assert found.replay.changed.replayed == {alert}
+    assert alert not in found.replay.not_replayed
+    before, after = (found.episodes(side, alert) for side in (found.replay.base, found.replay.head))
+    assert before == []
+    (one,) = after
+    # A fifth of five minutes after the first failure, and five minutes of `for`.
+    assert 246 <= (one.starts - START) / MINUTE <= 247
+    assert 273 <= (one.ends - START) / MINUTE <= 275
+    assert {(who, fires) for who, fires, _, _ in told(found, Change.NEW)} == {
+        (who, fires) for who in ("orders-slack", "orders-webhook", "oncall-pagerduty") for fires in (True, False)
+    }
+    # Nobody has recorded what the base reads; what the head reads is there.
+    assert [one.split(":", 1)[1] for one in found.replay.notes] == [
+        f" reads namespace_queue:orders_{kind}_total:new, of which Prometheus has no sample."
+        for kind in ("completed", "failed")
+    ]
+
+
+def test_a_longer_for_of_an_alert_on_log_lines(compared: Compare, head: Copy, logs: str) -> None:
+    head.replace("rules/loki/search.yaml", "> 10\n        for: 5m", "> 10\n        for: 20m")
+    found = compared(loki=logs)
+
+    burst = found.by_alert["SearchErrorLogBurst"]
+    assert (burst.base.messages, burst.head.messages) == (2, 0)
+    assert [one[:2] for one in told(found, Change.LOST)] == [("search-slack", True), ("search-slack", False)]
+    (episode,) = found.episodes(found.replay.base, "SearchErrorLogBurst")
+    # Ten lines a minute after half a minute of the first lines, and five minutes of `for`.
+    assert 35 <= (episode.starts - START) / MINUTE <= 37
+    assert 49 <= (episode.ends - START) / MINUTE <= 51
+    assert episode.labels["cluster"] == "test-staging"
+    # The other alert on log lines is the same on both sides, and was evaluated once.
+    assert [
+        len(found.episodes(side, "SearchErrorLogAnomalous")) for side in (found.replay.base, found.replay.head)
+    ] == [1, 1]
+    assert [cost.rule for cost in found.replay.costs].count("SearchErrorLogAnomalous") == 1
+    assert not found.replay.not_replayed.keys() & {"SearchErrorLogBurst", "SearchErrorLogAnomalous"}
+    assert found.replay.notes == []
+
+
+def test_lines_that_are_not_there_are_told(compared: Compare, head: Copy, logs: str) -> None:
+    head.replace("rules/loki/search.yaml", '{namespace="search"} | level="ERROR" [5m]', '{namespace="find"} [5m]')
+    found = compared(loki=logs)
+
+    # AlertsOnMissingMetrics changes with what alerts read, and misses many metrics of the evening.
+    notes = [one for one in found.replay.notes if not one.startswith("AlertsOnMissingMetrics")]
+    assert notes == ['SearchErrorLogBurst: reads {namespace="find"}, of which Loki has no line.']
 
 
 def test_an_alert_whose_series_have_no_data_is_named(compared: Compare, head: Copy) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -84,6 +85,86 @@ def test_rules_are_evaluated_at_the_instants_of_the_server(server: Recording, re
     (found,) = rules.raised({"always.yaml": (folder / "always.yaml").read_text()}, here).episodes
     assert START <= found.starts < START + 2 * SECOND
     assert (instant - found.starts) % (2 * SECOND) == 0
+
+
+RECORD = {"record": "queue:depth:max", "expr": "max by (queue) (depth)", "labels": {"of": "depth"}}
+
+
+def test_recorded_series_are_recorded_first_and_end_with_their_source(recorded: Recorded) -> None:
+    """As the alert on the source itself: labels, the gap of a series that is gone, and a chain of two records."""
+    twice = {"record": "queue:depth:twice", "expr": "2 * queue:depth:max"}
+    for alert, records in (
+        ({"expr": 'queue:depth:max{of="depth"} > 100'}, [RECORD]),
+        ({"expr": "queue:depth:twice > 200"}, [RECORD, twice]),
+        ({"expr": '{__name__=~"queue:depth:m.*"} > 100'}, [RECORD]),
+    ):
+        text = document(*records, {"alert": "Full", "for": "5m", **alert})
+        found = rules.raised({"queues.yaml": text}, recorded)
+        assert not found.errors
+        assert minutes(found.episodes) == minutes(raised(recorded, **{"for": "5m"}))
+
+
+def test_a_record_before_what_it_reads_sees_the_evaluation_before(recorded: Recorded) -> None:
+    """The rules of a group are evaluated one after the other."""
+    twice = {"record": "queue:depth:twice", "expr": 'last_over_time(queue:depth:max{queue="mail"}[1m])'}
+    alert = {"alert": "Full", "expr": "queue:depth:twice > 100", "for": "5m"}
+    found = rules.raised({"queues.yaml": document(twice, RECORD, alert)}, recorded)
+    assert minutes(found.episodes) == [("mail", 65.5, 120.5)]
+
+
+def test_a_window_over_a_recorded_series_has_its_past(recorded: Recorded) -> None:
+    """The record begins before the replay, where there are samples."""
+    late = replace(recorded, start=START + 100 * 60 * SECOND)
+    alert = {"alert": "Full", "expr": 'max_over_time(queue:depth:max{queue="mail"}[1h] offset 10m) > 100'}
+    (found,) = rules.raised({"queues.yaml": document(RECORD, alert)}, late).episodes
+    assert minutes((found,)) == [("mail", 100, 189.5)]
+
+
+def test_what_reads_a_series_that_cannot_be_recorded_is_an_error(recorded: Recorded) -> None:
+    own = {"record": "a", "expr": "other"}
+    other = {"record": "other", "expr": "a + 1"}
+    both = {"record": "b", "expr": "depth", "labels": {"queue": "same"}}
+    alerts = [{"alert": name, "expr": f"{name.lower()} > 1"} for name in ("A", "B")]
+    found = rules.raised({"queues.yaml": document(own, other, both, *alerts)}, recorded)
+    assert found.errors["A"] == "reads a is recorded from its own result through others, which cannot be replayed"
+    assert found.errors["B"].startswith("reads b cannot be recorded: vector contains metrics with the same labelset")
+
+
+def test_a_record_of_its_own_past_and_of_what_is_recorded_after_it(recorded: Recorded) -> None:
+    """Counts the evaluations at which a queue has become full: by its own value, and by the one that follows it."""
+    seen = "last_over_time(full:count[1h]) + (depth_full - last_over_time(full:last[1h]) > bool 0) or 0 * depth_full"
+    full = '(max(depth{queue=~"mail|flaps"}) > bool 100)'
+    count = {"record": "full:count", "expr": seen.replace("depth_full", full)}
+    last = {"record": "full:last", "expr": full}
+    alert = {"alert": "Full", "expr": "label_replace(full:count >= 3, 'queue', 'any', '', '')"}
+    found = rules.raised({"queues.yaml": document(count, last, alert)}, recorded)
+    assert not found.errors
+    # mail from 60, flaps from 200 and from 215 on
+    assert minutes(found.episodes) == [("any", 215, None)]
+
+
+def test_captured_samples_replay_like_the_server(recorded: Recorded, tmp_path: Path) -> None:
+    file = tmp_path / "captured.txt"
+    alerts = [
+        {"alert": "Full", "expr": "queue:depth:max > 100", "for": "5m"},
+        {"alert": "Deep", "expr": 'orders_queue_depth{status="PENDING"} > 1000'},
+    ]
+    text = {"queues.yaml": document(RECORD, *alerts)}
+    file.write_text(rules.captured(text, recorded))
+    assert "orders_failed_total" not in file.read_text()
+    away = replace(recorded, url="http://127.0.0.1:1", data=file)
+    found = rules.raised(text, away)
+    assert {one.name for one in found.episodes} == {"Full", "Deep"}
+    assert found.episodes == rules.raised(text, recorded).episodes
+
+
+def test_a_stale_marker_ends_a_series_at_once(recorded: Recorded, tmp_path: Path) -> None:
+    file = tmp_path / "captured.txt"
+    samples = [f'depth{{queue="a"}} 200 {START // 1000 + second}' for second in range(0, 600, 15)]
+    for stale, ends in ((True, 10), (False, 14.5)):
+        marker = [f'depth{{queue="a"}} NaN {START // 1000 + 600}'] if stale else []
+        file.write_text("\n".join([*samples, *marker, "# EOF", ""]))
+        assert minutes(raised(replace(recorded, data=file))) == [("a", 0, ends)]
 
 
 def test_the_cost_of_each_rule_is_told(recorded: Recorded) -> None:

@@ -85,7 +85,7 @@ def test_a_new_alert_shows_its_labels_and_its_receivers(copy: Copy, changes: Cha
         JOBS,
         "      # Every server reports",
         """      - alert: OrdersNew
-        expr: orders_workers_active > 7
+        expr: max by (namespace, app) (orders_workers_active) > 7
         labels: {severity: critical, system: orders, team: orders, page: "true", subject: depth}
         annotations: {summary: S, description: '{{ $value | humanize }}', dashboard_url: /d/orders-overview}
       # Every server reports""",

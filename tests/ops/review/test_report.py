@@ -7,9 +7,12 @@ import pytest
 from rich.console import Console
 
 from ops.errors import UsageError
+from ops.replay.budgets import Verdict
+from ops.replay.evaluation import Sources
 from ops.review import command, pull_request_comment
 from ops.review.changes import Action, Change, ChangeKind, Detail
 from ops.review.commits import CHECKOUT
+from ops.review.replayed import Replayed
 from ops.review.report import Report
 from ops.review.resources import Destruction, Resources
 from ops.review.terminal import show
@@ -163,3 +166,54 @@ def test_replacements_are_prominent_in_every_format() -> None:
     assert "7 are unchanged" in text
     assert "replace aws:s3/bucket:Bucket logs" in shown(found)
     assert found.document()["resources"]["destructions"][0]["protected"] is True
+
+
+def replay_report(**total: object) -> dict[str, object]:
+    counts = {"messages": 4, "pages": 0, "at_night": 0, "night_pages": 0}
+    one = {"base": counts, "head": {**counts, "messages": 6, "pages": 2}, "new": 2, "lost": 0, "moved": 0, **total}
+    quiet = {"base": counts, "head": counts, "new": 0, "lost": 0, "moved": 0}
+    return {
+        "from": "2026-11-14T00:00:00Z",
+        "until": "2026-11-28T00:00:00Z",
+        "notes": ["Prometheus has data only of the last 3.0 days, not of 14.0 days."],
+        "not_replayed": {"SearchErrorLogBurst": "is an alert on log lines"},
+        "receivers": {"orders-slack": one, "quiet-slack": quiet},
+        "total": one,
+    }
+
+
+def budget(*, enforced: bool) -> Verdict:
+    return Verdict(system="orders", what="pages", limit=0.5, base=0.0, head=1.0, enforced=enforced)
+
+
+def test_the_comment_has_one_table_of_who_would_have_been_notified() -> None:
+    found = report(replayed=Replayed(report=replay_report(), budgets=[budget(enforced=False)]))
+    text = pull_request_comment.render(found)
+    assert "### Who would have been notified" in text
+    assert "| orders-slack | 4 → 6 | 0 → 2 | 0 | 2 |  |  |" in text
+    assert "quiet-slack" not in text
+    assert "- ⚠️ orders: 0.0 -&gt; 1.0 pages a week, over the budget of 0.5" in text
+    assert "What the replay lacks (2)" in text
+    assert "2 messages are new, 0 lost, 0 moved. Pages: 0 -> 2" in shown(found)
+    red = report(replayed=Replayed(report=replay_report(), budgets=[budget(enforced=True)]))
+    assert "- ⛔ orders" in pull_request_comment.render(red)
+    assert red.replayed is not None
+    assert [one.system for one in red.replayed.failing] == ["orders"]
+
+
+def test_without_access_the_comment_says_so_and_nothing_is_red(repository: Copy) -> None:
+    repository.set("staging", "smtpSmarthost: mail.example.com:587")
+    repository.set("staging", "smtpFrom: alerts@example.com")
+    git(repository.folder, "commit", "-q", "-am", "second")
+    for sources, reason in (
+        (None, "no Prometheus is named for this stack"),
+        (Sources(prometheus="http://127.0.0.1:1"), "Prometheus at http://127.0.0.1:1 does not answer"),
+    ):
+        found = command.report(
+            repository.folder, base="HEAD", head=CHECKOUT, stack="staging", asked=command.Asked("1d", sources)
+        )
+        assert found.head_problems == ()
+        assert found.replayed is None
+        assert reason in found.replay_problem
+        assert "Not replayed: " in pull_request_comment.render(found)
+        assert f"Not replayed: {reason}" in shown(found)

@@ -1,6 +1,7 @@
 """Loki's ruler itself: it reads the rendered rules and sends what fires, and that it is over, to Alertmanager."""
 
 import json
+import re
 import time
 from collections.abc import Iterator
 from datetime import datetime
@@ -9,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from alerting import loader
-from alerting.model import AlertOverride, Links
+from alerting import loader, log_streams
+from alerting.model import AlertOverride, Group, Links, LogRule, RuleFile
 from tools.http_server import Handler, serving
 from tools.programs import eventually
 from tools.rule_tests.loki_server import loki
@@ -76,6 +77,37 @@ def test_the_ruler_sends_the_alert_and_reads_a_changed_file(
         # The threshold goes up in the file, nothing restarts, and the alert is over.
         deploy(1000)
         eventually(lambda: [one for one in alerts if one["endsAt"] < _soon()], what="the alert is not over")
+
+
+def test_the_ruler_counts_selectors_that_find_no_line(tmp_path: Path) -> None:
+    """Each selector has a group of its own. Lines without the label that an alert filters by are of no use to it."""
+    rule = loader.load().rules()[NAME]
+    selectors = {name: rule.expr.replace('"speccursor"', f'"{name}"') for name in ("right", "unlabelled", "wrong")}
+    rules = {name: LogRule.model_validate(dict(rule) | {"expr": text}) for name, text in selectors.items()}
+    group = Group[LogRule](name="logs", rules=list(rules.values()))
+    rule_set = loader.load().model_copy(update={"loki_files": {"logs.yaml": RuleFile[LogRule](groups=[group])}})
+    text = loader.render_loki(rule_set, {}, LINKS)[log_streams.FILE]
+    folder = tmp_path / "rules" / TENANT
+    folder.mkdir(parents=True)
+    (folder / log_streams.FILE).write_text(text.replace("interval: 1m", "interval: 1s"))
+    with loki(tmp_path, evaluation_interval="1s") as server:
+        now = time.time_ns()
+        server.push(TENANT, {"namespace": "right", "service": "a"}, [(now, "fine", {"level": "INFO"})])
+        server.push(TENANT, {"namespace": "unlabelled", "service": "a"}, [(now, "fine", {})])
+
+        def results() -> dict[str, int]:
+            page = server.ask("/metrics", TENANT).decode()
+            found = re.findall(rf"^{log_streams.RESULTS}\{{.*;(log-streams-\w+)\",.*}} (\d+)$", page, re.MULTILINE)
+            return {group: int(count) for group, count in found}
+
+        def group_of(name: str) -> str:
+            (lines,) = [one.lines for one in log_streams.streams(selectors[name])]
+            match = re.search(r";(log-streams-\w+)", log_streams.absent(lines, "1d"))
+            assert match
+            return match[1]
+
+        expected = {group_of("right"): 0, group_of("unlabelled"): 1, group_of("wrong"): 1}
+        eventually(lambda: results() == expected, what="the ruler does not count what is missing")
 
 
 def _time(text: str) -> float:

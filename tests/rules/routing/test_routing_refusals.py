@@ -103,6 +103,8 @@ def with_nights(text: str, window: str) -> str:
         ('weekdays: ["sunday:saturday"]', "mute_windows.nights: always matches; allowed: a window that ends, or no route to the channel"),
         ('times: [{from: "00:00", to: "12:00"}, {from: "11:00", to: "24:00"}]', "mute_windows.nights: always matches; "),
         ('weekdays: ["monday:friday"]', "escalation.info.mute: [nights, weekends] together always match, so info alerts would never be notified"),
+        # From Sunday evening to Saturday evening in UTC, in winter and in summer; `weekends` has the rest.
+        ('weekdays: ["monday:friday", "saturday"], location: Europe/Berlin, times: [{from: "00:00", to: "24:00"}]', "escalation.info.mute: [nights, weekends] together always match"),
     ],
 )  # fmt: skip
 def test_refuses_a_mute_window(folder: Path, window: str, problem: str) -> None:

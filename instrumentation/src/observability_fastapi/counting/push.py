@@ -12,6 +12,7 @@ import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from opentelemetry.sdk.metrics import Exemplar
 from opentelemetry.sdk.metrics.export import (
     AggregationTemporality,
     Gauge,
@@ -115,10 +116,12 @@ def sent(families: Iterable[Metric], began: int, now: int) -> Iterator[Sent]:
 def _histograms(family: Metric, began: int, now: int) -> Iterator[HistogramDataPoint]:
     buckets: dict[tuple[tuple[str, str], ...], list[tuple[float, float]]] = {}
     sums: dict[tuple[tuple[str, str], ...], float] = {}
+    exemplars: dict[tuple[tuple[str, str], ...], list[Exemplar]] = {}
     for sample in family.samples:
         key = tuple(sorted(_labels(sample).items()))
         if sample.name.endswith("_bucket"):
             buckets.setdefault(key, []).append((float(sample.labels["le"]), sample.value))
+            exemplars.setdefault(key, []).extend(_exemplar(sample, now))
         elif sample.name.endswith("_sum"):
             sums[key] = sample.value
     for key, found in buckets.items():
@@ -135,7 +138,16 @@ def _histograms(family: Metric, began: int, now: int) -> Iterator[HistogramDataP
             explicit_bounds=bounds,
             min=math.nan,
             max=math.nan,
+            exemplars=exemplars[key],
         )
+
+
+def _exemplar(sample: Sample, now: int) -> Iterator[Exemplar]:
+    """The request that the bucket names, if any."""
+    if (seen := sample.exemplar) and "trace_id" in seen.labels:
+        at = int(float(seen.timestamp) * 1e9) if seen.timestamp else now
+        span = seen.labels.get("span_id", "0")
+        yield Exemplar({}, float(seen.value), at, int(span, 16), int(seen.labels["trace_id"], 16))
 
 
 def _labels(sample: Sample) -> dict[str, str]:

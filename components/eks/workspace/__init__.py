@@ -1,0 +1,1 @@
+"""Amazon Managed Prometheus: the workspace, and the proxy by which pods write to it and query it."""

@@ -1,0 +1,125 @@
+"""The program of the attacking pod and of the innocent one beside it; it runs in the simulator's image.
+
+It uses the standard library only, and reads its task from the variable TASK. It says in its log which of the
+connections succeeded, sends telemetry with forged origins, and then serves its exposition until it is deleted.
+"""
+
+import base64
+import gzip
+import http.server
+import io
+import json
+import os
+import socket
+import sys
+import time
+import urllib.error
+import urllib.request
+import zlib
+from pathlib import Path
+from typing import Any
+
+# Compressed, because a variable holds at most 128 KiB.
+TASK: dict[str, Any] = json.loads(zlib.decompress(base64.b64decode(os.environ["TASK"])))
+
+
+def connects(host: str, port: int) -> bool:
+    """Whether a connection opens, by IPv4 or IPv6."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except OSError:
+        return False
+    return any(opens(family, address) for family, _, _, _, address in found)
+
+
+def opens(family: int, address: Any) -> bool:  # noqa: ANN401 -- Python's own
+    """Whether a connection to one address opens."""
+    with socket.socket(family, socket.SOCK_STREAM) as one:
+        one.settimeout(2)
+        return one.connect_ex(address) == 0
+
+
+def link_local(port: int) -> list[str]:
+    """IPv6 link-local addresses of neighbours at which a port is open; each follows from a hardware address."""
+    found: list[str] = []
+    rows = [line.split() for line in Path("/proc/net/arp").read_text(encoding="ascii").splitlines()[1:]]
+    for row in rows:
+        parts = [int(part, 16) for part in row[3].split(":")]
+        if not any(parts):
+            continue
+        parts[0] ^= 2
+        halves = [*parts[:3], 0xFF, 0xFE, *parts[3:]]
+        address = "fe80::" + ":".join(f"{halves[i]:02x}{halves[i + 1]:02x}" for i in range(0, 8, 2))
+        try:
+            target = socket.getaddrinfo(f"{address}%{row[5]}", port, socket.AF_INET6, socket.SOCK_STREAM)[0][4]
+            if opens(socket.AF_INET6, target):
+                found.append(address)
+        except OSError:
+            continue
+    return found
+
+
+def send(path: str, body: Any) -> int:  # noqa: ANN401 -- JSON
+    """Status of the agent's answer to OTLP over HTTP; 0 if there was none. Repeats while it is busy."""
+    request = urllib.request.Request(  # noqa: S310 -- http
+        TASK["agent"] + path, json.dumps(body).encode(), {"Content-Type": "application/json"}
+    )
+    for _ in range(20):
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+                return int(answer.status)
+        except urllib.error.HTTPError as error:
+            if error.code not in (429, 502, 503, 504):
+                return error.code
+        except OSError:
+            pass
+        time.sleep(1)
+    return 0
+
+
+class Exposition(http.server.BaseHTTPRequestHandler):
+    """Answers every scrape as the task says: with series, with a redirect, or with a compressed bomb."""
+
+    def do_GET(self) -> None:
+        """Serve one scrape."""
+        if "redirect" in TASK:
+            self.send_response(302)
+            self.send_header("Location", TASK["redirect"])
+            self.end_headers()
+            return
+        body = TASK.get("exposition", "").encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "text/plain; version=0.0.4")
+        if "bomb" in TASK:
+            body = BOMB
+            self.send_header("Content-Encoding", "gzip")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (the name is that of the base)
+        """Keep the log for the results."""
+
+
+def packed(size: int) -> bytes:
+    """A comment of about this many bytes, compressed piece by piece: the pod has less memory than the whole needs."""
+    whole = io.BytesIO()
+    with gzip.GzipFile(fileobj=whole, mode="wb") as file:
+        file.write(b"# ")
+        for _ in range(size // 2**20):
+            file.write(b"x" * 2**20)
+    return whole.getvalue()
+
+
+BOMB = packed(TASK.get("bomb", 0))
+
+if __name__ == "__main__":
+    reached = [f"{host}:{port}" for host, port in TASK.get("connect", []) if connects(host, port)]
+    neighbours = [f"{address}:{port}" for _, port in TASK.get("connect", []) for address in link_local(port)]
+    sent = [send(path, body) for path, body in TASK.get("otlp", [])]
+    print(json.dumps({"reached": reached, "neighbours": neighbours, "sent": sent}), flush=True)
+    for number in range(TASK.get("lines", 0)):
+        print(json.dumps({"level": "info", "message": f"innocent {number}"}), flush=True)
+    if TASK.get("ends"):
+        sys.exit(0)
+    http.server.ThreadingHTTPServer(("", 8000), Exposition).serve_forever()

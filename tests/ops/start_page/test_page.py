@@ -1,0 +1,76 @@
+"""The start page shows what the stack answers, switches faults, and obeys no other site. Fakes answer for the stack."""
+
+import re
+
+import httpx
+import pytest
+
+from ops.start_page.server import serve
+from ops.start_page.state import Stack
+from tests.ops.start_page.conftest import Services
+
+
+def test_it_shows_alerts_deliveries_links_and_switches(page: str, services: tuple[Services, str]) -> None:
+    text = httpx.get(page).text
+    assert "<title>2 firing - local</title>" in text
+    assert text.index("&lt;b&gt;Early&lt;/b&gt;") < text.index("Late"), "the longest firing first, and escaped"
+    assert "<b>Early" not in text
+    assert text.index("channel-2.0") < text.index("channel-1.0"), "the newest delivery first"
+    assert "<td>00:00:02</td><td>channel-2.0</td><td>firing</td><td>Late</td>" in text
+    assert f'<a href="{services[1]}">grafana</a>' in text
+    assert re.findall(r">switch (\w+)<", text) == ["on", "off"], "by what is on now"
+    assert "http" not in text.replace(services[1], "").replace("http-equiv", ""), "nothing is loaded from elsewhere"
+
+
+@pytest.mark.parametrize(("to", "method"), [("on", "PUT"), ("off", "DELETE")])
+def test_it_switches_a_fault(page: str, services: tuple[Services, str], to: str, method: str) -> None:
+    answer = httpx.post(page, data={"system": "api", "fault": "Slow", "to": to}, headers={"Origin": page})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/#faults")
+    assert services[0].calls == [f"{method} /faults/Slow"]
+
+
+@pytest.mark.parametrize(
+    ("form", "problem"),
+    [
+        ({"system": "api", "fault": "Slow", "to": "up"}, "`to` is not allowed; allowed: on or off"),
+        ({"system": "web", "fault": "Slow", "to": "on"}, "unknown system 'web'; there are: api"),
+        ({"system": "api", "fault": "../Slow", "to": "on"}, "api has no fault '../Slow'; there are: Slow, Broken"),
+        ({"system": "api", "fault": "S" * 2000, "to": "on"}, "The body must have a length of at most 1000 bytes."),
+    ],
+)
+def test_a_wrong_switch_is_refused(
+    page: str, services: tuple[Services, str], form: dict[str, str], problem: str
+) -> None:
+    answer = httpx.post(page, data=form)
+    assert (answer.status_code, answer.text) == (400, problem)
+    assert services[0].calls == []
+
+
+@pytest.mark.parametrize("headers", [{"Origin": "https://example.com"}, {"Origin": "null"}, {"Host": "example.com"}])
+def test_another_site_can_neither_read_nor_switch(
+    page: str, services: tuple[Services, str], headers: dict[str, str]
+) -> None:
+    form = {"system": "api", "fault": "Slow", "to": "on"}
+    assert httpx.post(page, data=form, headers=headers).status_code == 403
+    assert httpx.get(page, headers=headers).status_code == 403
+    assert services[0].calls == []
+
+
+def test_a_service_that_does_not_answer_is_named_and_the_rest_is_shown(services: tuple[Services, str]) -> None:
+    url = services[1]
+    endpoints = {"alertmanager": "http://127.0.0.1:1", "receiver": url}
+    with serve(Stack("local", endpoints, {"api": url}), 0) as start:
+        text = httpx.get(start.replace("localhost", "127.0.0.1")).text
+    assert "Alertmanager at http://127.0.0.1:1 does not answer" in text
+    assert "channel-2.0" in text
+
+
+def test_a_stack_without_simulator_has_links_and_alerts_only(services: tuple[Services, str]) -> None:
+    with serve(Stack("staging", {"alertmanager": services[1]}, {}), 0) as start:
+        text = httpx.get(start.replace("localhost", "127.0.0.1")).text
+    assert "2 firing - staging" in text
+    assert "Make something fail" not in text
+
+
+def test_there_is_one_page(page: str) -> None:
+    assert httpx.get(f"{page}/other").status_code == 404

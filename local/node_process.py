@@ -22,7 +22,7 @@ _RECORD = NODE_ROOT / "var/lib/node.json"  # written by node/init.sh
 _MACHINE = Path("/run/observability-platform")
 # The kubelet changes these for the whole kernel; they are saved before the first node and restored after the last.
 _SYSCTLS = ("vm/overcommit_memory", "kernel/panic", "kernel/panic_on_oops")
-_CGROUPS = Path("/sys/fs/cgroup")
+CGROUPS = Path("/sys/fs/cgroup")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +77,7 @@ def start() -> Node:
     slot = _claim_slot(int(before.address.split(".")[2]) if before else None)
     cgroup = _cgroup_name()
     _remove_cgroups(cgroup)  # remains of a killed node, which would keep the kubelet busy
-    _make_cgroups(cgroup)
+    make_cgroups(cgroup)
     _RECORD.unlink(missing_ok=True)
     log = STATE / "node.log"
     with log.open("wb") as sink:
@@ -169,18 +169,26 @@ def _cgroup_name() -> str:
 
 def _hierarchies() -> list[Path]:
     """Folders in which a cgroup must be created: the unified mount, or one per controller on cgroup v1."""
-    if (_CGROUPS / "cgroup.controllers").exists():
-        return [_CGROUPS]
-    return [folder for folder in _CGROUPS.iterdir() if folder.is_dir() and not folder.is_symlink()]
+    if (CGROUPS / "cgroup.controllers").exists():
+        return [CGROUPS]
+    return [folder for folder in CGROUPS.iterdir() if folder.is_dir() and not folder.is_symlink()]
 
 
-def _make_cgroups(cgroup: str) -> None:
+def make_cgroups(cgroup: str) -> None:
+    """Creates the node's cgroup in each hierarchy, with eight times the usual share of a busy CPU.
+
+    With the usual share, each session of tests, builds or drills beside the cluster gets as much as all its pods
+    together, which then fail their probes.
+    """
     for hierarchy in _hierarchies():
         folder = hierarchy / cgroup.lstrip("/")
         folder.mkdir(exist_ok=True)
         for name in ("cpuset.cpus", "cpuset.mems"):  # on v1 a new cpuset is empty and accepts no process
             if (folder / name).exists() and (hierarchy / name).exists():
                 (folder / name).write_text((hierarchy / name).read_text())
+        for name, usual in (("cpu.shares", 1024), ("cpu.weight", 100)):  # of cgroup v1 and v2
+            if (folder / name).exists():
+                (folder / name).write_text(str(8 * usual))
 
 
 def _remove_cgroups(cgroup: str) -> None:

@@ -8,6 +8,7 @@ installed, else stand-ins.
 import runpy
 import signal
 import sys
+import tempfile
 import time
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -110,7 +111,11 @@ def _run(
     if action in ("preview", "up"):
         options["policy_packs"] = workspace.policy_packs
     try:
-        with _interrupts_left_to_the_engine(), nullcontext() if action == "preview" else to_grafana(workspace):
+        with (
+            _interrupts_left_to_the_engine(),
+            _temporary_files(workspace, stack),
+            nullcontext() if action == "preview" else to_grafana(workspace),
+        ):
             getattr(stack, action)(on_output=until_diagnostics(report), on_event=events, color="never", **options)
     except automation.CommandError as error:
         lines = [f"{action} of stack {workspace.stack} failed.", reason(events, error)]
@@ -180,6 +185,17 @@ def _drop_pending(stack: automation.Stack) -> None:
     content = dict(exported.deployment or {})
     if content.pop("pending_operations", None):
         stack.import_stack(automation.Deployment(version=exported.version, deployment=content))
+
+
+@contextmanager
+def _temporary_files(workspace: Workspace, stack: automation.Stack) -> Generator[None]:
+    """Removes the temporary files of the engine and its plugins.
+
+    The Kubernetes provider writes a copy of its kubeconfig for Helm and leaves it there.
+    """
+    with tempfile.TemporaryDirectory(prefix="engine-", dir=workspace.state) as folder:
+        stack.workspace.env_vars["TMPDIR"] = folder
+        yield
 
 
 @contextmanager

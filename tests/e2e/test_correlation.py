@@ -89,14 +89,19 @@ def test_the_metric_has_an_exemplar_and_its_link_opens_the_trace(
 
 @pytest.mark.parametrize("metric", ["traces_span_metrics_duration_seconds_bucket", "request_duration_seconds_bucket"])
 def test_nine_of_ten_exemplars_lead_to_a_trace(
-    urls: dict[str, str], metric: str, record_property: Callable[[str, object], None]
+    core: client.CoreV1Api, urls: dict[str, str], metric: str, record_property: Callable[[str, object], None]
 ) -> None:
     name = data_sources.prometheus_json("5s")["exemplarTraceIdDestinations"][0]["name"]
+    collectors = "app.kubernetes.io/name in (otel-agent,otel-gateway,jaeger)"
+    pods = core.list_pod_for_all_namespaces(label_selector=collectors).items
+    ready = [one.last_transition_time for pod in pods for one in pod.status.conditions if one.type == "Ready"]
+    # A service that starts before them sends its first spans to nobody.
+    begin = max(time.time() - 900, *(one.timestamp() for one in ready))
 
     def exemplars() -> list[str]:
         # Later ones may belong to traces that are not yet decided or stored.
-        end = time.time() - ARRIVES
-        found = get(f"{urls['prometheus']}/api/v1/query_exemplars", query=metric, start=end - 900, end=end)["data"]
+        end = max(begin, time.time() - ARRIVES)
+        found = get(f"{urls['prometheus']}/api/v1/query_exemplars", query=metric, start=begin, end=end)["data"]
         return sorted({one["labels"][name] for series in found for one in series["exemplars"]})[:SAMPLE]
 
     asked = eventually(exemplars, seconds=2 * ARRIVES, what=f"{metric} has no exemplars")

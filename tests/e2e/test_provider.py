@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+import tempfile
 import uuid
 from pathlib import Path
 
@@ -107,6 +108,13 @@ def life(tmp_path):
     found.kubeconfig.write_text(KUBECONFIG.read_text())
     actions.destroy(found.stack(), report=quiet)
     assert found.space not in found.kubectl("get", "namespaces", "-o", "name")
+
+
+def test_no_copy_of_the_kubeconfig_is_left_behind(life):
+    before = set(Path(tempfile.gettempdir()).glob("kubeconfig*"))
+    life.preview()
+    assert set(Path(tempfile.gettempdir()).glob("kubeconfig*")) <= before
+    assert not list((life.folder / ".state").rglob("kubeconfig*"))
 
 
 def test_objects_are_created_updated_and_replaced(life):

@@ -21,11 +21,10 @@ FIRST = (
     # Tests that need every pod, like the drill until its faults are over.
     *("test_quickstart", "test_traces", "test_correlation", "test_e2e_metrics_logs", "test_platform"),
     "test_otlp_only",
-    # Tests that kill pods. They wait for those above, so that the next ones do not start all at once: the drill, a
-    # second platform and a second cluster together leave pods too little of two cores to answer their probes.
-    *("test_kill_drill", "test_logs"),
     # Long tests that have their own cluster or their own objects.
     *("test_cluster", "test_lifecycle", "test_killed_engine", "test_provider"),
+    # Tests that kill pods, which wait for the drill.
+    *("test_kill_drill", "test_logs"),
 )
 """Test files in the order in which they are distributed; all others come after them."""
 

@@ -57,7 +57,7 @@ PINT = "0.87.0"
 OPENSEARCH = "2.19.1"
 
 # The embedded cluster (local/). The other programs must be compatible with this version of Kubernetes.
-KUBERNETES = "1.34.4"
+KUBERNETES = "1.35.8"
 ETCD = "3.6.8"
 COREDNS = "1.14.1"
 KUBE_ROUTER = "2.1.0"

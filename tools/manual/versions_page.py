@@ -14,6 +14,7 @@ _KUBERNETES = """\
 Upstream supports a minor for 14 months, and EKS for 14 months from its own release.
 Upstream's support of 1.34 ended on 2026-10-27, and that of 1.35 ends on 2027-02-28.
 EKS' standard support of 1.34 ends on 2026-12-02.
+The embedded cluster has the newest minor that works with containerd 1.6 of Debian 12.
 A stack in a cluster of yours is refused outside of the range.
 """
 # Program in go_modules -> image, for those that pods of the platform run.

@@ -191,17 +191,21 @@ def machine_config(stack: str, root: Path = ROOT) -> Document:
     """Settings that depend on this machine: KUBE_CONTEXT replaces the embedded cluster if the stack uses that one.
 
     The simulator's image is in no registry, so on another cluster it runs only if SIMULATOR_IMAGE names an image. The
-    embedded cluster's node pulls no images, so Grafana runs there only if this machine could pull its image, or
-    GRAFANA_HOME provides its files. A cluster in Docker needs no other values than the embedded one.
+    embedded cluster runs images that are built here, and Grafana only if this machine could pull its image, or
+    GRAFANA_HOME provides its files. A cluster in Docker pulls its images.
     """
     context = os.environ.get("KUBE_CONTEXT", "")
     if not _names_embedded(stack, root):
         return {}
     if not context:
-        known = "grafana" in (_read(root / "Pulumi.yaml").get("config") or {})
+        known = _read(root / "Pulumi.yaml").get("config") or {}
         registry = image_registry.recorded()
-        pulled = {"observability:imageRegistry": {ALL: registry}} if registry else {}
-        return {"observability:grafana": str(choice.runs_grafana()).lower(), **pulled} if known else {}
+        found = {
+            "grafana": str(choice.runs_grafana()).lower(),
+            "builtImages": str(choice.builds_images()).lower(),
+            **({"imageRegistry": {ALL: registry}} if registry else {}),
+        }
+        return {f"observability:{key}": value for key, value in found.items() if key in known}
     image = os.environ.get("SIMULATOR_IMAGE", "")
     return {
         "observability:clusterName": re.sub(r"[^A-Za-z0-9_.-]+", "-", context).strip("-._")[:100] or "cluster",

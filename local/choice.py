@@ -87,6 +87,11 @@ def runs_grafana() -> bool:
     return docker_clusters.recorded() is not None or grafana_home.available()
 
 
+def builds_images() -> bool:
+    """Whether this checkout's cluster runs images that are built here, be it by way of a registry: the embedded one."""
+    return docker_clusters.recorded() is None
+
+
 def up(choice: Choice) -> None:
     """Start the cluster, unless KUBE_CONTEXT names one."""
     if choice.maker == EMBEDDED:

@@ -164,10 +164,18 @@ MODULES = (
     GoModule(
         folder="alertmanager",
         path="github.com/prometheus/alertmanager",
-        version=f"v{versions.ALERTMANAGER}",
-        packages=("cmd/alertmanager", "cmd/amtool"),
-        ldflags=_BUILDINFO + versions.ALERTMANAGER,
+        version=f"v{versions.ALERTMANAGER_EMBEDDED}",
+        packages=("cmd/alertmanager",),
+        ldflags=_BUILDINFO + versions.ALERTMANAGER_EMBEDDED,
         cpu_seconds=94,
+    ),
+    GoModule(
+        folder="amtool",
+        path="github.com/prometheus/alertmanager",
+        version=f"v{versions.ALERTMANAGER}",
+        packages=("cmd/amtool",),
+        ldflags=_BUILDINFO + versions.ALERTMANAGER,
+        cpu_seconds=90,
     ),
     GoModule(
         folder="replay-rules",

@@ -116,7 +116,7 @@ IMAGES = (
         user=_NOBODY,
     ),
     Image(
-        reference=versions.ALERTMANAGER_IMAGE,
+        reference=versions.ALERTMANAGER_EMBEDDED_IMAGE,
         files=_program("alertmanager", "/bin/alertmanager"),
         entrypoint=("/bin/alertmanager",),
         user=_NOBODY,

@@ -89,6 +89,11 @@ class Settings:
         return self.values.storage_class or (STORAGE_CLASS if self.values.cloud == "eks" else None)
 
     @property
+    def alertmanager_image(self) -> str:
+        """Image of Alertmanager, with a tag."""
+        return versions.ALERTMANAGER_EMBEDDED_IMAGE if self.values.built_images else versions.ALERTMANAGER_IMAGE
+
+    @property
     def simulator_image(self) -> str:
         """Image of the simulated workloads and of the receiver."""
         return self.values.simulator_image or versions.SIMULATOR_IMAGE

@@ -144,6 +144,7 @@ class Values(EksValues):
     image_registry: ImageRegistry = allowed(images.ALLOWED)
     image_digests: ImageDigests = allowed(images.DIGESTS_ALLOWED)
     image_registry_username: UserName = allowed(images.USER_ALLOWED)
+    built_images: bool = allowed("true or false")
     pod_cidrs: tuple[Cidr, ...] = allowed("a list of address ranges such as 10.0.0.0/16")
     verify_kubelets: bool = allowed("true or false")
     scrape_host_ports: tuple[Annotated[int, Field(ge=1, le=65_535)], ...] = allowed("a list of ports, 1 to 65535")

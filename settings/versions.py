@@ -14,8 +14,11 @@ PULUMI_KUBERNETES_MODULE = "v4.0.0-20260115033456-f47bc2d6f199"
 
 # Prometheus 3.13 has long-term support until July 2027.
 PROMETHEUS = "3.13.4"
-# The last Alertmanager whose Go module contains the web UI. Later modules build without the page that silences alerts.
-ALERTMANAGER = "0.28.1"
+# Alertmanager has two pins. Nodes that pull images run the newest release whose image public configurations name. The
+# embedded cluster runs the last release whose Go module contains the built web UI; later modules do not compile without
+# it.
+ALERTMANAGER = "0.34.1"
+ALERTMANAGER_EMBEDDED = "0.31.1"
 
 LOKI = "3.7.8"
 # The Go module of Jaeger 2 has the version number of Jaeger 1 (see local/toolchain.py).
@@ -33,6 +36,7 @@ SIMULATOR = "0.3.1"
 
 PROMETHEUS_IMAGE = f"quay.io/prometheus/prometheus:v{PROMETHEUS}"
 ALERTMANAGER_IMAGE = f"quay.io/prometheus/alertmanager:v{ALERTMANAGER}"
+ALERTMANAGER_EMBEDDED_IMAGE = f"quay.io/prometheus/alertmanager:v{ALERTMANAGER_EMBEDDED}"
 LOKI_IMAGE = f"docker.io/grafana/loki:{LOKI}"
 JAEGER_IMAGE = f"docker.io/jaegertracing/jaeger:{JAEGER}"
 OTEL_COLLECTOR_IMAGE = f"docker.io/otel/opentelemetry-collector-contrib:{OTEL_COLLECTOR}"
@@ -53,7 +57,7 @@ PINT = "0.87.0"
 OPENSEARCH = "2.19.1"
 
 # The embedded cluster (local/). The other programs must be compatible with this version of Kubernetes.
-KUBERNETES = "1.34.4"
+KUBERNETES = "1.35.8"
 ETCD = "3.6.8"
 COREDNS = "1.14.1"
 KUBE_ROUTER = "2.1.0"

@@ -34,6 +34,7 @@ def alertmanager(settings: Settings, namespace: pulumi.Output[str], opts: pulumi
         "alertmanager",
         {
             "namespace": namespace,
+            "image": settings.alertmanager_image,
             "replicas": values.alertmanager_replicas,
             "storage": values.alertmanager_storage,
             "storage_class": settings.storage_class,

@@ -17,7 +17,7 @@ from components.kubernetes import network_policies, pods
 from components.kubernetes.checksum import ANNOTATION, checksum
 from components.kubernetes.labels import CONTROL, RECEIVER, labels
 from components.kubernetes.workload import peers, stateful_app
-from settings import sizes, versions
+from settings import sizes
 from settings.apps import ALERTMANAGER
 
 APP = ALERTMANAGER.name
@@ -32,6 +32,8 @@ class AlertmanagerArgs(TypedDict):
 
     namespace: pulumi.Input[str]
     """An existing namespace."""
+    image: str
+    """Its tag is `v` and the version."""
     replicas: int
     storage: str
     """Size of each replica's volume."""
@@ -75,7 +77,7 @@ class Alertmanager(pulumi.ComponentResource):
             name,
             {
                 "app": APP,
-                "version": versions.ALERTMANAGER,
+                "version": args["image"].rpartition(":v")[2],
                 "namespace": namespace,
                 "replicas": args["replicas"],
                 "port": PORT,
@@ -103,7 +105,7 @@ def _container(args: AlertmanagerArgs) -> ContainerArgsDict:
     gossip = peers(APP, args["replicas"], args["namespace"], _GOSSIP)
     return {
         "name": APP,
-        "image": versions.ALERTMANAGER_IMAGE,
+        "image": args["image"],
         "args": [
             f"--config.file={_CONFIG}/alertmanager.yml",
             f"--storage.path={_DATA}",

@@ -28,6 +28,7 @@ def refusals(stacks: Sequence[Recorded], folder: Path) -> list[str]:
         own = folder / str(number)
         found += _flags("prometheus", one, own, "Error loading config")
         found += _flags("alertmanager", one, own, "Loading configuration file failed")
+        found += _embedded_alertmanager(one, own)
         found += _file("loki", "loki", one, own, "-verify-config")
         found += _file("jaeger", "jaeger", one, own, "validate")
         found += _file("otel-agent", "otelcol-contrib", one, own, "validate")
@@ -93,6 +94,24 @@ def _flags(app: str, recorded: Recorded, folder: Path, reached: str) -> Iterator
     _, said = _said([tool(app), *changed])
     if reached not in said:
         yield f"{app}: {said[-500:]}"
+
+
+def _embedded_alertmanager(recorded: Recorded, folder: Path) -> Iterator[str]:
+    """The embedded cluster's version, which is older than the one whose amtool judges the same files."""
+    for name, text in recorded.one("Secret", "alertmanager-config").inputs["stringData"].items():
+        (folder / name).write_text(text)
+    options = ("--cluster.listen-address=", "--web.listen-address=127.0.0.1:0", f"--storage.path={folder}")
+    command = [tool("alertmanager"), f"--config.file={folder / 'alertmanager.yml'}", *options]
+    said: list[str] = []
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr
+        for line in process.stderr:
+            said.append(line)
+            if "Completed loading of configuration file" in line or "Loading configuration file failed" in line:
+                break
+        process.kill()
+    if "Completed loading" not in said[-1]:
+        yield f"alertmanager: {''.join(said)[-500:]}"
 
 
 def _file(app: str, program: str, recorded: Recorded, folder: Path, how: str) -> Iterator[str]:

@@ -62,6 +62,7 @@ def test_alertmanager_keeps_a_configuration_secret_that_was_given_in_plain_text(
             "alertmanager",
             {
                 "namespace": "home",
+                "image": "alertmanager:v1",
                 "replicas": 1,
                 "storage": "1Gi",
                 "storage_class": None,

@@ -79,17 +79,17 @@ def test_every_query_of_the_running_stack_answers() -> None:
 
 @pytest.mark.usefixtures("opened")
 def test_the_start_page_shows_the_running_stack_in_a_browser(tmp_path: Path) -> None:
-    with browser(tmp_path) as tab:
+    with browser(tmp_path) as chromium, chromium.new_page(viewport={"width": 1200, "height": 900}) as tab:
 
         def shows_what_always_fires() -> bool:
-            tab.open(f"http://localhost:{PORT + OFFSET}")
-            return ALWAYS_FIRES in tab.run("document.body.innerText")
+            tab.goto(f"http://localhost:{PORT + OFFSET}")
+            return ALWAYS_FIRES in tab.locator("body").inner_text()
 
         eventually(shows_what_always_fires, seconds=90, what=f"{ALWAYS_FIRES} on the start page")
-        assert tab.run("[...document.querySelectorAll('.problem')].map(e => e.innerText)") == []
-        assert tab.run("document.querySelectorAll('button').length") > len(PROGRAMS), "every system has switches"
-        for link in tab.run("[...document.querySelectorAll('a')].map(e => e.href)"):
+        assert tab.locator(".problem").all_inner_texts() == []
+        assert tab.locator("button").count() > len(PROGRAMS), "every system has switches"
+        for link in tab.locator("a").evaluate_all("all => all.map(one => one.href)"):
             answer = httpx.get(link, follow_redirects=True)
             # Prometheus' module has no web page, so the embedded one has none either.
             assert answer.status_code < 500 or "static/mantine-ui/index.html" in answer.text, link
-        tab.picture(STATE / "start-page.png")  # the picture in docs/pictures.md
+        tab.screenshot(path=STATE / "start-page.png")  # the picture in docs/pictures.md

@@ -9,6 +9,8 @@ import pytest
 
 from engine import host_tools
 from engine.workspace import machine_config, official_plugin
+from local.docker_clusters import MAKERS
+from local.images import IMAGES
 from settings import versions
 from settings.images import pulled
 from settings.stack import parse
@@ -72,6 +74,18 @@ def test_a_provider_that_was_built_is_used(
 ) -> None:
     monkeypatch.setattr(host_tools.toolchain, "present", lambda _: tmp_path)
     assert ensured() == ([["pulumi", "kubectl"]], [])
+
+
+@pytest.mark.parametrize("in_docker", [True, False])
+def test_the_local_stack_runs_the_alertmanager_of_its_cluster(in_docker: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("KUBE_CONTEXT", raising=False)
+    monkeypatch.setattr("local.image_registry.recorded", lambda: "")
+    monkeypatch.setattr("local.docker_clusters.recorded", lambda: next(iter(MAKERS.values())) if in_docker else None)
+    built = machine_config("local")["observability:builtImages"]
+    settings = parse(stack_config("local") | {"builtImages": built}, [])
+    version = versions.ALERTMANAGER if in_docker else versions.ALERTMANAGER_EMBEDDED
+    assert settings.alertmanager_image == f"quay.io/prometheus/alertmanager:v{version}"
+    assert (settings.alertmanager_image in {one.reference for one in IMAGES}) is not in_docker
 
 
 def test_the_local_stack_pulls_from_the_registry_of_its_cluster(monkeypatch: pytest.MonkeyPatch) -> None:

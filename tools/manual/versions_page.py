@@ -8,17 +8,19 @@ _INTRODUCTION = """\
 Every version is pinned once, in `settings/versions.py`; [an upgrade](operations.md#upgrade) reaches all stacks.
 Where nodes pull images (EKS, any Kubernetes, kind, k3d, minikube), they pull the images below.
 The embedded cluster builds the same versions from the modules below, so that what is proved there holds elsewhere.
+Alertmanager alone differs there (`builtImages`), and tests give its configuration and its templates to both versions.
 """
 _KUBERNETES = """\
 Upstream supports a minor for 14 months, and EKS for 14 months from its own release.
 Upstream's support of 1.34 ended on 2026-10-27, and that of 1.35 ends on 2027-02-28.
 EKS' standard support of 1.34 ends on 2026-12-02.
+The embedded cluster has the newest minor that works with containerd 1.6 of Debian 12.
 A stack in a cluster of yours is refused outside of the range.
 """
 # Program in go_modules -> image, for those that pods of the platform run.
 _IMAGES = {
     "prometheus": versions.PROMETHEUS_IMAGE,
-    "alertmanager": versions.ALERTMANAGER_IMAGE,
+    "alertmanager": versions.ALERTMANAGER_IMAGE,  # the embedded cluster has ALERTMANAGER_EMBEDDED
     "loki": versions.LOKI_IMAGE,
     "jaeger": versions.JAEGER_IMAGE,
     "otelcol": versions.OTEL_COLLECTOR_IMAGE,
@@ -27,7 +29,7 @@ _IMAGES = {
 }
 _REASONS = {
     "prometheus": "long-term support until July 2027",
-    "alertmanager": "the last whose module has the page that silences alerts",
+    "alertmanager": "images: the newest in public use; built: the last whose module has the web page",
     "jaeger": "the last module that has Jaeger 2",
     "otelcol": "the newest whose components all are modules",
 }

@@ -10,21 +10,25 @@ import (
 
 	"github.com/prometheus/alertmanager/config"
 	"github.com/prometheus/alertmanager/dispatch"
+	"github.com/prometheus/alertmanager/eventrecorder"
 	"github.com/prometheus/alertmanager/featurecontrol"
 	"github.com/prometheus/alertmanager/inhibit"
+	"github.com/prometheus/alertmanager/marker"
 	"github.com/prometheus/alertmanager/nflog"
 	"github.com/prometheus/alertmanager/notify"
 	"github.com/prometheus/alertmanager/provider/mem"
 	"github.com/prometheus/alertmanager/silence"
+	"github.com/prometheus/alertmanager/template"
 	"github.com/prometheus/alertmanager/timeinterval"
-	"github.com/prometheus/alertmanager/types"
 )
 
-// Defaults of Alertmanager's own options --data.retention and --alerts.gc-interval, and of its maintenance.
+// Defaults of Alertmanager's own options --data.retention, --alerts.gc-interval, --data.maintenance-interval and
+// --dispatch.maintenance-interval.
 const (
 	retention     = 120 * time.Hour
 	alertsCleanUp = 30 * time.Minute
 	maintenance   = 15 * time.Minute
+	groupsCleanUp = 30 * time.Second
 )
 
 // delivery is the time from an evaluation of Prometheus until Alertmanager has its alerts.
@@ -46,8 +50,8 @@ func simulate(
 	sleepUntil(time.UnixMilli(sendings[0].at))
 
 	registry := prometheus.NewRegistry()
-	marker := types.NewMarker(registry)
-	alerts, err := mem.NewAlerts(context.Background(), marker, alertsCleanUp, nil, logger, registry)
+	groups, unrecorded := marker.NewGroupMarker(), eventrecorder.NopRecorder()
+	alerts, err := mem.NewAlerts(context.Background(), alertsCleanUp, 0, nil, logger, unrecorded, registry, features)
 	if err != nil {
 		return err
 	}
@@ -64,18 +68,20 @@ func simulate(
 	defer close(stop)
 	go log.Maintenance(maintenance, "", stop, nil)
 
-	inhibitor := inhibit.NewInhibitor(alerts, configuration.InhibitRules, marker, logger)
+	inhibitor := inhibit.NewInhibitor(alerts, configuration.InhibitRules, logger, unrecorded)
 	noWait := func() time.Duration { return 0 }
-	pipeline := notify.NewPipelineBuilder(registry, features).New(
-		receivers, noWait, inhibitor, silence.NewSilencer(silences, marker, logger), intervals(configuration), marker, log, nil,
+	pipeline := notify.NewPipelineBuilder(registry, features, unrecorded).New(
+		receivers, noWait, inhibitor, silence.NewSilencer(silences, logger, unrecorded), intervals(configuration), groups, log, nil,
 	)
 	atLeast := func(timeout time.Duration) time.Duration { return max(timeout, notify.MinTimeout) }
-	dispatcher := dispatch.NewDispatcher(alerts, dispatch.NewRoute(configuration.Route, nil), pipeline, marker, atLeast, nil,
-		logger, dispatch.NewDispatcherMetrics(false, registry))
-	go dispatcher.Run()
-	defer dispatcher.Stop()
+	dispatcher := dispatch.NewDispatcher(alerts, dispatch.NewRoute(configuration.Route, nil), pipeline, groups, atLeast,
+		groupsCleanUp, nil, logger, unrecorded, dispatch.NewDispatcherMetrics(false, registry, features), &template.Template{})
 	go inhibitor.Run()
 	defer inhibitor.Stop()
+	inhibitor.WaitForLoading()
+	go dispatcher.Run(time.Now())
+	defer dispatcher.Stop()
+	dispatcher.WaitForLoading()
 
 	if err := send(alerts, sendings, until); err != nil {
 		return err
@@ -105,7 +111,7 @@ func send(alerts *mem.Alerts, sendings []sending, until time.Time) error {
 		early += time.Duration(size)
 		sleepUntil(at.Add(max(delivery-early, 0)))
 		for _, one := range firingFirst(sendings[:size]) {
-			if err := alerts.Put(one.alert(time.Now())); err != nil {
+			if err := alerts.Put(context.Background(), one.alert(time.Now())); err != nil {
 				return err
 			}
 			time.Sleep(1)

@@ -15,10 +15,11 @@ PULUMI_KUBERNETES_MODULE = "v4.0.0-20260115033456-f47bc2d6f199"
 # Prometheus 3.13 has long-term support until July 2027.
 PROMETHEUS = "3.13.4"
 # Alertmanager has two pins. Nodes that pull images run the newest release whose image public configurations name. The
-# embedded cluster runs the last release whose Go module contains the built web UI; later modules do not compile without
-# it.
+# embedded cluster runs an older one. Modules from 0.32 on lack the built web UI, which silences alerts, and do not
+# compile without it. Releases 0.29 to 0.33 remember one source of an inhibition for each set of `equal` labels: when it
+# ends, others that still fire no longer mute. 0.28.1 and 0.34.1 remember all.
 ALERTMANAGER = "0.34.1"
-ALERTMANAGER_EMBEDDED = "0.31.1"
+ALERTMANAGER_EMBEDDED = "0.28.1"
 
 LOKI = "3.7.8"
 # The Go module of Jaeger 2 has the version number of Jaeger 1 (see local/toolchain.py).

@@ -6,7 +6,6 @@ Thresholds are replaced in the text, so the layout of the expression stays.
 import functools
 import re
 from collections.abc import Iterator
-from typing import cast
 
 import promql_parser
 
@@ -43,7 +42,7 @@ def problem(expression: str) -> str | None:
         parsed: object = promql_parser.parse(expression)
     except ValueError as error:
         return f"is not valid PromQL: {error}"
-    if used := _experimental(parsed):
+    if used := _experimental(expression):
         flag = "promql-binop-fill-modifiers" if used == [_FILL] else "promql-experimental-functions"
         return f"uses {', '.join(used)}, which Prometheus runs only with --enable-feature={flag}; it is not set here"
     # MetricsQL's `x{a="b" or c="d"}`, which the parser knows, too.
@@ -64,21 +63,31 @@ def syntax_problem(expression: str) -> str | None:
 
 
 @functools.lru_cache(maxsize=4096)
+def nodes(expression: str) -> tuple[object, ...]:
+    """Every part of an expression as promql_parser gives it, the outermost first. Raises ValueError if none is valid.
+
+    Kept, because the parser copies each part with all parts inside it, which takes 16 ms for a long expression.
+    """
+    found: list[object] = []
+
+    def visit(node: object) -> bool:
+        found.append(node)
+        return True
+
+    promql_parser.walk(promql_parser.parse(expression), visit)
+    return tuple(found)
+
+
+@functools.lru_cache(maxsize=4096)
 def selectors(expression: str) -> tuple[promql_parser.VectorSelector, ...]:
     """The selectors in an expression, in order, without the ranges of those that have one.
 
     Raises ValueError if it does not parse.
     """
-    found: list[promql_parser.VectorSelector] = []
-
-    def visit(node: object) -> bool:
-        selector = node.vector_selector if isinstance(node, promql_parser.MatrixSelector) else node
-        if isinstance(selector, promql_parser.VectorSelector):
-            found.append(selector)
-        return True
-
-    promql_parser.walk(promql_parser.parse(expression), visit)
-    return tuple(found)
+    found = (
+        node.vector_selector if isinstance(node, promql_parser.MatrixSelector) else node for node in nodes(expression)
+    )
+    return tuple(node for node in found if isinstance(node, promql_parser.VectorSelector))
 
 
 def is_one_value(expression: str) -> bool:
@@ -107,20 +116,16 @@ def number(value: float) -> str:
     return str(int(value)) if value == int(value) and abs(value) < 1e15 else repr(float(value))
 
 
-def _experimental(parsed: object) -> list[str]:
-    """Names of all experimental functions and aggregations in an expression."""
+def _experimental(expression: str) -> list[str]:
+    """Names of all experimental functions and aggregations in a valid expression."""
     found: set[str] = set()
-
-    def visit(node: object) -> bool:
+    for node in nodes(expression):
         if isinstance(node, promql_parser.Call):
             found.add(node.func.name)
         elif isinstance(node, promql_parser.AggregateExpr):
             found.add(str(node.op))
         elif isinstance(node, promql_parser.BinaryExpr) and _fills(node.modifier):
             found.add(_FILL)
-        return True
-
-    promql_parser.walk(cast(promql_parser.Expr, parsed), visit)
     return sorted(found & (_EXPERIMENTAL | {_FILL}))
 
 

@@ -77,15 +77,9 @@ def quantiles(expression: str, recordings: Sequence[RecordingRule] = ()) -> Iter
 
     Skips a quantile that is multiplied, because it has another unit then.
     """
-    found: list[promql_parser.BinaryExpr] = []
-
-    def visit(node: object) -> bool:
-        if isinstance(node, promql_parser.BinaryExpr):
-            found.append(node)
-        return True
-
-    promql_parser.walk(promql_parser.parse(expression), visit)
-    for node in found:
+    for node in expressions.nodes(expression):
+        if not isinstance(node, promql_parser.BinaryExpr):
+            continue
         sides = (node.lhs, node.rhs) if str(node.op) in (">", ">=") else (node.rhs, node.lhs)
         if str(node.op) in (">", ">=", "<", "<=") and isinstance(sides[1], promql_parser.NumberLiteral):
             for buckets, added in _quantiles(sides[0], recordings):

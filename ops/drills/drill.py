@@ -1,7 +1,8 @@
 """Makes alerts fire in a running stack and watches the deliveries. Uses services by URL; needs no terminal."""
 
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any
 
 from ops.clients.signals import Delivery
 from ops.drills import wait_times
@@ -38,9 +39,10 @@ class Drill:
         *,
         leeway: float = LEEWAY,
         longest_window: float = wait_times.LONGEST_RANGE,
+        inhibitions: Sequence[Mapping[str, Any]] = (),
     ) -> None:
         """Starts nothing; see `run`. `leeway`: see LEEWAY. `longest_window`: seconds; the drill does not wait for an
-        alert with a longer window to resolve.
+        alert with a longer window to resolve. `inhibitions`: the `inhibit_rules` of Alertmanager.
         """
         self.runs = ordered(Run(plan=plan) for plan in plans)
         self.began = time.time()
@@ -48,6 +50,7 @@ class Drill:
         self._files = files
         self._leeway = leeway
         self._longest_window = longest_window
+        self._inhibitions = inhibitions
         self._deliveries = Deliveries(services.receiver, self.began - GROUP_REMOVED_AFTER)
         self.others: set[str] = set()
         """Alerts outside this drill that were delivered while it ran."""
@@ -61,7 +64,7 @@ class Drill:
         """
         self._check_switches()
         faults = [run for run in self.runs if run.plan.alert != ALWAYS_FIRES]
-        order = Order(faults, alone=alone, serial=serial)
+        order = Order(faults, alone=alone, serial=serial, inhibitions=self._inhibitions)
         for run in self.runs:
             if run.plan.alert == ALWAYS_FIRES:
                 run.stage = Stage.LISTENING

@@ -198,7 +198,8 @@ def drill(  # noqa: PLR0913 -- the options of the command
     """Run the drill with these services and print the result. Returns the exit code."""
     files = content(stack)
     plans = from_live(files, services.prometheus, services.alertmanager, names, log_rules=services.log_rules)
-    work = Drill(plans, services, files, longest_window=longest_window)
+    inhibitions = services.alertmanager.config().get("inhibit_rules") or []
+    work = Drill(plans, services, files, longest_window=longest_window, inhibitions=inhibitions)
     interrupted, stopped = False, None
     try:
         with _progress(console, work.runs) as show:

@@ -1,11 +1,14 @@
 """Decides which alerts of a drill may run at the same time: those whose faults do not disturb each other. Pure.
 
-Nearly all start at once. The exceptions are alerts about one subject (the critical one mutes the warning), faults of
-the platform itself (the other drills need the platform), and faults that remove metrics which other alerts read.
+Nearly all start at once. The exceptions are alerts of which one mutes the other, faults of the platform itself (the
+other drills need the platform), and faults that remove metrics which other alerts read.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+import itertools
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
 
+from alerting.routing import notified
 from ops.drills.stages import Run, Stage
 from ops.drills.wait_times import ERROR_LOG_ANOMALOUS, ERROR_LOG_BURST
 from settings.apps import SimulatedSystem
@@ -62,11 +65,23 @@ def ordered(runs: Iterable[Run]) -> list[Run]:
 class Order:
     """Decides which run may start next."""
 
-    def __init__(self, runs: Iterable[Run], *, alone: Collection[str] = (), serial: bool = False) -> None:
-        """`alone`: alerts whose fault may only be on while no other fault is. `serial`: one drill after the other."""
+    def __init__(
+        self,
+        runs: Iterable[Run],
+        *,
+        alone: Collection[str] = (),
+        serial: bool = False,
+        inhibitions: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
+        """`alone`: alerts whose fault may only be on while no other fault is. `serial`: one drill after the other.
+
+        `inhibitions`: the `inhibit_rules` of Alertmanager. Of two alerts of which one mutes the other, the one that
+        resolves sooner is drilled first.
+        """
         self._runs = ordered(runs)
         self._alone = frozenset(alone)
         self._serial = serial
+        self._earlier = self._muting(inhibitions)
 
     def may_begin(self, run: Run) -> bool:
         """Whether this fault may be switched on now."""
@@ -78,7 +93,26 @@ class Order:
         """Whether every run that must end before this one has ended."""
         if any(not one.ended for one in self._before(run) if lane(one) == lane(run)):
             return False
+        if any(not one.ended for one in self._earlier.get(run.plan.alert, ())):
+            return False
         return all(one.ended for one in self._runs if one is not run and _must_precede(one, run))
+
+    def _muting(self, inhibitions: Sequence[Mapping[str, Any]]) -> dict[str, list[Run]]:
+        """Maps an alert to the runs that must end before its own, because one of both mutes the other."""
+        windows: dict[str, float] = {}
+        for run in self._runs:
+            windows[lane(run)] = max(run.plan.window, windows.get(lane(run), 0.0))
+        # Lanes as a whole are in one order, so that no two of them wait for each other.
+        free = [run for run in self._runs if run.plan.alert not in self._alone and not hides_metrics(run.plan.alert)]
+        found: dict[str, list[Run]] = {}
+        for one, run in itertools.permutations(free, 2):
+            if (windows[lane(one)], lane(one)) < (windows[lane(run)], lane(run)) and any(
+                notified.mutes(rule, *pair, from_rules=True)
+                for rule in inhibitions
+                for pair in ((one.plan.labels, run.plan.labels), (run.plan.labels, one.plan.labels))
+            ):
+                found.setdefault(run.plan.alert, []).append(one)
+        return found
 
     def _disturbs(self, run: Run) -> bool:
         """Whether this run would disturb an active run, or an active run would disturb it."""

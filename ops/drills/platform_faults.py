@@ -230,8 +230,9 @@ class PlatformFaults:
         return _Fault(
             place=f"{kind} {name}",
             cause=cause,
-            in_place=lambda: not api.pods(name),
-            in_place_text=f"no pod of {name} is left",
+            # A pod that is ending may need half a minute, and answers nobody meanwhile.
+            in_place=lambda: all("deletionTimestamp" in pod["metadata"] for pod in api.pods(name)),
+            in_place_text=f"every pod of {name} is ending",
             restore=restore,
             repair=lambda: f"kubectl -n {api.namespace} scale {kind.lower()}/{name} --replicas={wanted}",
         )

@@ -4,7 +4,7 @@ A rule without results is normal; a rule whose selectors find nothing is not.
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -76,7 +76,7 @@ def fills_gaps(expression: str) -> bool:
 
     Raises ValueError if it does not parse.
     """
-    return _any_node(expression, _is_filler)
+    return any(map(_is_filler, expressions.nodes(expression)))
 
 
 def compares(expression: str) -> bool:
@@ -84,19 +84,7 @@ def compares(expression: str) -> bool:
 
     Raises ValueError if it does not parse.
     """
-    return _any_node(expression, _is_filter)
-
-
-def _any_node(expression: str, fits: Callable[[object], bool]) -> bool:
-    found = False
-
-    def visit(node: object) -> bool:
-        nonlocal found
-        found = found or fits(node)
-        return True
-
-    promql_parser.walk(promql_parser.parse(expression), visit)
-    return found
+    return any(map(_is_filter, expressions.nodes(expression)))
 
 
 def _is_filler(node: object) -> bool:

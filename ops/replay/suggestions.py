@@ -148,15 +148,11 @@ def _thresholds(expression: str) -> Iterator[_Variant]:
 def _bounds(expression: str) -> dict[float, bool]:
     """The numbers that an expression compares with and names once -> whether they are upper bounds."""
     found: dict[float, bool] = {}
-
-    def visit(node: object) -> bool:
+    for node in expressions.nodes(expression):
         if isinstance(node, promql_parser.BinaryExpr) and isinstance(node.rhs, promql_parser.NumberLiteral):
             number, upper = node.rhs.val, _COMPARISONS.get(str(node.op))
             if upper is not None and number and expressions.occurrences(expression, number) == 1:
                 found[number] = upper
-        return True
-
-    promql_parser.walk(promql_parser.parse(expression), visit)
     return found
 
 

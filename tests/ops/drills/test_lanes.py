@@ -1,24 +1,36 @@
 """Faults may be on at the same time only if they do not disturb each other."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from itertools import permutations
+from typing import Any
 
+from alerting.routing import notified
+from alerting.routing.render import configuration
 from ops.drills import lanes
 from ops.drills.deployed import content
 from ops.drills.faults import REAL
 from ops.drills.lanes import GONE, Order, lane
+from ops.drills.plan import from_files
 from ops.drills.stages import Run, Stage
+from ops.environment import LOCAL, load
 from tests.ops.drills.drill_stack import WAITS, plan
 
 
 def run(alert: str, *, severity: str = "warning", subject: str = "", system: str = "job-queue", **more: object) -> Run:
-    labels = {"severity": severity, "subject": subject or alert}
+    labels = {"alertname": alert, "severity": severity, "subject": subject or alert}
     return Run(plan=plan(alert, system=system, labels=labels, **more))  # type: ignore[arg-type]
 
 
-def begun(runs: list[Run], *, alone: Collection[str] = (), serial: bool = False) -> list[list[str]]:
+def begun(
+    runs: list[Run],
+    *,
+    alone: Collection[str] = (),
+    serial: bool = False,
+    inhibitions: Sequence[Mapping[str, Any]] = (),
+) -> list[list[str]]:
     """Alerts by the round in which their faults begin. Every alert is delivered and resolved within one round."""
-    work = Order(runs, alone=alone, serial=serial)
+    work = Order(runs, alone=alone, serial=serial, inhibitions=inhibitions)
     rounds: list[list[str]] = []
     while not all(one.ended for one in runs):
         firing = [one for one in runs if one.stage is Stage.FIRING]
@@ -42,6 +54,31 @@ def test_faults_that_do_not_disturb_each_other_are_on_together() -> None:
 def test_the_warning_comes_before_the_critical_one_that_mutes_it() -> None:
     runs = [run("Critical", severity="critical", subject="depth"), run("Warning", subject="depth"), run("Other")]
     assert begun(runs) == [["Warning", "Other"], ["Critical"]]
+
+
+def test_a_cause_and_the_symptom_that_it_mutes_are_not_on_together() -> None:
+    """The one that resolves sooner comes first, whatever mutes which, and all others begin at once."""
+    rule = {"source_matchers": ['alertname="Cause"'], "target_matchers": ['alertname="Symptom"'], "equal": ["system"]}
+    for windows, expected in (({"Symptom": 300.0}, "Cause"), ({"Cause": 300.0}, "Symptom")):
+        runs = [run(name, window=windows.get(name, 0.0)) for name in ("Symptom", "Cause", "Other")]
+        first, second = begun(runs, inhibitions=[rule])
+        assert (set(first), set(second)) == ({expected, "Other"}, {"Symptom", "Cause"} - {expected})
+
+
+def test_every_alert_of_the_platform_begins_and_none_while_another_mutes_it() -> None:
+    files = content(load(LOCAL))
+    plans = from_files(files, load(LOCAL), [name for name in files.rules if files.enabled(name)])
+    inhibitions = configuration(files.routing)["inhibit_rules"]
+    rounds = begun([Run(plan=one) for one in plans], alone=REAL, inhibitions=inhibitions)
+    assert sorted(name for names in rounds for name in names) == sorted(plan.alert for plan in plans)
+    labels = {plan.alert: plan.labels for plan in plans}
+    together = [
+        (source, target)
+        for names in rounds
+        for source, target in permutations(names, 2)
+        if any(notified.mutes(rule, labels[source], labels[target], from_rules=True) for rule in inhibitions)
+    ]
+    assert [pair for pair in together if not {*pair} & {*REAL}] == []
 
 
 def test_faults_of_one_subject_in_two_systems_are_on_together() -> None:

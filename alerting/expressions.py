@@ -53,6 +53,7 @@ def problem(expression: str) -> str | None:
     return None
 
 
+@functools.lru_cache(maxsize=4096)
 def syntax_problem(expression: str) -> str | None:
     """Why a text is no PromQL at all; None if it is, whatever its result."""
     try:

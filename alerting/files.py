@@ -1,6 +1,8 @@
 """Path of the rules, and how their YAML is read and written."""
 
+import functools
 import json
+import pickle
 import re
 from collections.abc import Hashable, Iterator
 from pathlib import Path
@@ -52,10 +54,7 @@ def read_yaml(file: Path, where: str) -> object:
     """
     text = read_text(file, where)
     try:
-        if len(_OPENING.findall(text)) > _DEEPEST and _depth(text) > _DEEPEST:
-            raise ValueError(f"nested too deep, allowed: {_DEEPEST} levels")  # noqa: TRY301 -- told below
-        content: object = yaml.load(text, Loader=_UniqueKeys)  # noqa: S506 -- a SafeLoader
-        json.dumps(content, default=str)  # ends where an alias contains itself
+        return pickle.loads(_content(text))  # noqa: S301 -- made by _content
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
@@ -65,7 +64,17 @@ def read_yaml(file: Path, where: str) -> object:
         raise RulesError([f"{where}: not valid YAML: {_unplaced(str(error))}"]) from error
     except (LookupError, TypeError, ValueError) as error:  # `!!float ''`, an alias of itself, 5,000 digits
         raise RulesError([f"{where}: not valid YAML: {str(error).partition(';')[0]}"]) from error
-    return content
+
+
+# A process that reads several stacks, or several commits, reads most files once for each of them.
+@functools.lru_cache(maxsize=1024)
+def _content(text: str) -> bytes:
+    """The document in a text, pickled, so that each caller gets its own. Raises YAMLError, or others for odd values."""
+    if len(_OPENING.findall(text)) > _DEEPEST and _depth(text) > _DEEPEST:
+        raise ValueError(f"nested too deep, allowed: {_DEEPEST} levels")
+    content: object = yaml.load(text, Loader=_UniqueKeys)  # noqa: S506 -- a SafeLoader
+    json.dumps(content, default=str)  # ends where an alias contains itself
+    return pickle.dumps(content)
 
 
 def _unplaced(message: str) -> str:

@@ -1,5 +1,6 @@
 """Loads dashboards/rendered/*.json, for every caller. Rejects an invalid file before anything is changed."""
 
+import functools
 import json
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -72,29 +73,27 @@ def load(
     problems = list(strays(folder, "dashboards/rendered", ".json"))
     found: list[DashboardFile] = []
     owners: dict[str, str] = {}
-    documents: dict[str, dict[str, Any]] = {}
+    links: list[tuple[str, str, str]] = []
     for file in sorted(folder.glob("*.json")):
         where = f"dashboards/rendered/{file.name}"
         try:
             text = read_text(file, where)
-            document: Any = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
+            read = _read(text, tuple(known), tuple(data_sources))
         except RulesError as error:
             problems += error.problems
             continue
         except (RecursionError, ValueError) as error:
             problems.append(f"{where}: not valid JSON: {error}")
             continue
-        if not isinstance(document, dict):
+        if read is None:
             problems.append(f"{where}: must be one JSON object")
             continue
-        dashboard = cast(dict[str, Any], document)
-        wrong = [*_identity_problems(dashboard, known), *_source_problems(dashboard, data_sources)]
-        wrong += panel_checks.problems(dashboard, _plugins(dashboard))
+        dashboard, wrong = read.dashboard, [*read.problems]
         uid = str(dashboard.get("uid"))
         if uid in owners:
             wrong.append(f"uid: {uid!r} is taken by {owners[uid]}; every dashboard needs its own")
         owners.setdefault(uid, where)
-        documents[where] = dashboard
+        links += ((where, path, linked) for path, linked in read.links)
         problems += [f"{where}: {problem}" for problem in wrong]
         if not wrong:
             (system,) = _systems(dashboard, known)
@@ -108,11 +107,43 @@ def load(
                 tags=_tags(dashboard),
             )
             found.append(item)
-    for where, dashboard in documents.items():
-        problems += (f"{where}: {problem}" for problem in panel_checks.links(dashboard, owners))
+    problems += (
+        f"{where}: {path}: no dashboard {uid!r}; {closest(uid, tuple(owners))}"
+        for where, path, uid in links
+        if uid not in owners
+    )
     if problems:
         raise DashboardsError(problems)
     return tuple(found)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Read:
+    """What one file says, whatever the other files say."""
+
+    dashboard: dict[str, Any]
+    problems: tuple[str, ...]
+    links: tuple[tuple[str, str], ...]
+    """Path and uid of each link to a dashboard."""
+
+
+# A process that reads several stacks reads the same dashboards for each of them.
+@functools.lru_cache(maxsize=256)
+def _read(text: str, systems: tuple[str, ...], data_sources: tuple[str, ...]) -> _Read | None:
+    """One dashboard; None if the text is no JSON object. Raises ValueError or RecursionError if it is no JSON."""
+    document: Any = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
+    if not isinstance(document, dict):
+        return None
+    dashboard = cast(dict[str, Any], document)
+    return _Read(
+        dashboard=dashboard,
+        problems=(
+            *_identity_problems(dashboard, systems),
+            *_source_problems(dashboard, data_sources),
+            *panel_checks.problems(dashboard, _plugins(dashboard)),
+        ),
+        links=tuple(panel_checks.links(dashboard)),
+    )
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -46,11 +46,11 @@ def problems(dashboard: Json, variables: Mapping[str, str]) -> Iterator[str]:
         yield from _queries(path, panel, variables)
 
 
-def links(dashboard: Json, uids: Mapping[str, str]) -> Iterator[str]:
-    """One line for each link to a dashboard that does not exist; `uids`: uid -> file."""
+def links(dashboard: Json) -> Iterator[tuple[str, str]]:
+    """Path and uid of each link to a dashboard."""
     for path, text in _texts(dashboard, ""):
-        if path.rpartition(".")[2] == "url" and (found := _LINK.match(text)) and found[1] not in uids:
-            yield f"{path}: no dashboard {found[1]!r}; {closest(found[1], tuple(uids))}"
+        if path.rpartition(".")[2] == "url" and (found := _LINK.match(text)):
+            yield path, found[1]
 
 
 def _panels(items: object, path: str) -> Iterator[tuple[str, Json]]:

@@ -20,8 +20,8 @@ FILE = "missing-metrics.yaml"
 """Name of the rule's file, in the rule set and for Prometheus."""
 RECORD = "alerts:metric:absent"
 """Series of the metrics that are missing now, as Prometheus records them."""
-# Prometheus itself writes these for every target and alert.
-_OWN = re.compile(r"up|scrape_.+|ALERTS.*")
+# Prometheus itself writes these for every target, program that pushes, and alert.
+_OWN = re.compile(r"up|scrape_.+|target_info|ALERTS.*")
 # A metric may be absent this long while its exporter is upgraded. `absent` that holds for an hour is far cheaper than
 # reading an hour of samples of every series at each evaluation.
 _FOR = "1h"

@@ -83,7 +83,7 @@ def _groups(slo: Slo) -> list[Group[MetricRule]]:
         _record_count(slo, _FAST),
         _record(slo, "slo:minimum_errors:count", f"vector({slo.minimum_errors})"),
         _fast(slo),
-        _missing(slo),
+        *([] if slo.stopped_alert else [_missing(slo)]),
     ]
     ratio = f"slo:errors:ratio_rate{slo.window}"
     spent = _selector(slo, ratio)

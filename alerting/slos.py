@@ -42,6 +42,8 @@ class Slo(Strict):
     errors are more than one user who tries one upload again and again. Fewer errors still spend budget, and still count
     for the slow burn.
     """
+    stopped_alert: str | None = None
+    """An alert of the same system that fires when no events come any more; by default …MetricsMissing is generated."""
 
     @field_validator("description")
     @classmethod

@@ -1,8 +1,9 @@
 """`python -m tools.bench_collectors`: spans and log lines per second of one core, through an agent and a gateway.
 
-Both are the real Collector with the deployed configuration. A further Collector that only counts stands for the stores,
-so that its work is not in the figures. The figures are the CPU time of agent and gateway, not the time that passed, and
-so hardly depend on what else runs. Exit code 1 if something is lost, or a trace with an error is not whole.
+Both are the real Collector with the deployed configuration, and lines end in a real Loki. A further Collector that only
+counts stands for the store of spans, so that its work is not in the figures. The figures are the CPU time of each
+program, not the time that passed, and so hardly depend on what else runs. Exit code 1 if something is lost, or a trace
+with an error is not whole.
 """
 
 import argparse
@@ -29,6 +30,7 @@ from components.collector.gateway_config import GatewayConfig
 from components.collector.shared_config import Listen
 from local.ports import free_ports
 from tools.programs import Server, configured
+from tools.rule_tests.loki_server import LokiServer, loki
 
 SPANS = 10
 """Spans of a trace."""
@@ -46,34 +48,44 @@ _AGAIN = (429, 503)
 
 @dataclass(frozen=True)
 class Running:
-    """The three Collectors."""
+    """The three Collectors and Loki."""
 
     agent: Server
     gateway: Server
+    loki: LokiServer
     agent_at: Listen
     gateway_at: Listen
     store_at: Listen
     pods: Path
 
-    def cpu(self) -> float:
-        """CPU seconds of agent and gateway so far."""
-        found = 0.0
-        for server in (self.agent, self.gateway):
-            assert server.process
-            fields = Path(f"/proc/{server.process.pid}/stat").read_text().rpartition(")")[2].split()
-            found += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-        return found
+    def cpu(self) -> dict[str, float]:
+        """CPU seconds of each program so far."""
+        return {"agent": _cpu(self.agent), "gateway": _cpu(self.gateway), "Loki": _cpu(self.loki.server)}
 
-    def stored(self, signal: str) -> float:
-        """Spans or log_records that reached the store."""
-        return counted(self.store_at, f"otelcol_receiver_accepted_{signal}")
+    def spans_stored(self) -> float:
+        """Spans that reached the store."""
+        return counted(self.store_at, "otelcol_receiver_accepted_spans")
+
+    def lines_stored(self) -> float:
+        """Lines that Loki took."""
+        return _sum(f"{self.loki.url}/metrics", "loki_distributor_lines_received_total")
 
 
 def counted(listen: Listen, metric: str) -> float:
     """Sum of a counter of a Collector."""
-    page = httpx.get(f"http://{_LOCAL}:{listen.metrics}/metrics", timeout=30).text
+    return _sum(f"http://{_LOCAL}:{listen.metrics}/metrics", metric)
+
+
+def _sum(url: str, metric: str) -> float:
+    page = httpx.get(url, timeout=30).text
     lines = [line for line in page.splitlines() if line.startswith((metric + "{", metric + " "))]
     return sum(float(line.rsplit(" ", 1)[1]) for line in lines)
+
+
+def _cpu(server: Server) -> float:
+    assert server.process
+    fields = Path(f"/proc/{server.process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -93,7 +105,7 @@ def _spans(running: Running, number: int) -> bool:
     bodies = [gzip.compress(body, 1) for body in _requests(number)]
     sent = len(bodies) * TRACES * SPANS
     failed = len(bodies) * (TRACES // ERRORS) * SPANS
-    before, cpu, began = running.stored("spans"), running.cpu(), time.monotonic()
+    before, cpu, began = running.spans_stored(), running.cpu(), time.monotonic()
     with httpx.Client(timeout=60) as client:
         for body in bodies:
             headers = {"Content-Type": "application/x-protobuf", "Content-Encoding": "gzip"}
@@ -102,28 +114,33 @@ def _spans(running: Running, number: int) -> bool:
                 time.sleep(0.1)  # as an SDK, while the memory limiter refuses
             answer.raise_for_status()
     _settled(lambda: counted(running.gateway_at, "otelcol_receiver_accepted_spans"), sent)
-    _settled(lambda: running.stored("spans") - before, failed, more=3 * DECISION_SECONDS)
-    used, seconds = running.cpu() - cpu, time.monotonic() - began
-    kept = running.stored("spans") - before
+    _settled(lambda: running.spans_stored() - before, failed, more=3 * DECISION_SECONDS)
+    used, seconds = _used(running, cpu, "agent", "gateway"), time.monotonic() - began
+    kept = running.spans_stored() - before
     arrived = counted(running.gateway_at, "otelcol_receiver_accepted_spans")
     print(f"spans: {sent} sent, {arrived:.0f} arrived, {kept:.0f} kept ({failed} of traces with an error)")
-    print(f"spans: {sent / used:,.0f} per second and core ({used:.1f} CPU seconds, {seconds:.0f} s passed)")
+    total = sum(used.values())
+    print(f"spans: {sent / total:,.0f} per second and core ({total:.1f} CPU seconds, {seconds:.0f} s passed)")
     return arrived >= sent and kept >= failed and kept % SPANS == 0
 
 
 def _lines(running: Running, number: int) -> bool:
-    before, cpu, began = running.stored("log_records"), running.cpu(), time.monotonic()
+    before, cpu, began = running.lines_stored(), running.cpu(), time.monotonic()
     size = _write(running.pods, number)
-    _settled(lambda: running.stored("log_records") - before, number)
-    used, seconds = running.cpu() - cpu, time.monotonic() - began
-    stored = running.stored("log_records") - before
-    print(f"lines: {number} written, {stored:.0f} stored")
-    rate = number / used
-    print(
-        f"lines: {rate:,.0f} per second and core, {rate * size / number / 1e6:.1f} MB/s "
-        f"({used:.1f} CPU seconds, {seconds:.0f} s passed)"
-    )
+    _settled(lambda: running.lines_stored() - before, number)
+    used, seconds = _used(running, cpu, "agent", "gateway", "Loki"), time.monotonic() - began
+    stored = running.lines_stored() - before
+    print(f"lines: {number} written, {stored:.0f} stored, {seconds:.0f} s passed")
+    for name, cost in (*used.items(), ("all three", sum(used.values()))):
+        rates = f"{number / cost:,.0f} per second and core, {size / cost / 1e6:.1f} MB/s"
+        print(f"lines, {name}: {rates} ({cost:.1f} CPU seconds)")
     return stored >= number
+
+
+def _used(running: Running, before: dict[str, float], *names: str) -> dict[str, float]:
+    """CPU seconds of these programs since then."""
+    now = running.cpu()
+    return {name: max(now[name] - before[name], 0.01) for name in names}
 
 
 def _settled(value: Callable[[], float], wanted: float, more: float = 0) -> None:
@@ -178,6 +195,7 @@ def _start(folder: Path, running: ExitStack) -> Running:
     pods = folder / "pods"
     pods.mkdir()
     target = f"{_LOCAL}:{gateway_at.grpc}"
+    store = running.enter_context(loki(folder / "loki", memory_bytes=2**30, any_age=False))
     gateway = GatewayConfig(
         sampling_percentage=10,
         slow_trace="5s",
@@ -186,7 +204,7 @@ def _start(folder: Path, running: ExitStack) -> Running:
         memory_bytes=2**30,
         storage_bytes=2**32,
         jaeger=f"{_LOCAL}:{store_at.grpc}",
-        loki=f"http://{_LOCAL}:{store_at.http}",
+        loki=f"{store.url}/otlp",
         prometheus=[f"{_LOCAL}:{store_at.http}"],
         oldest_line_hours=168,
         services={"": ["till"]},
@@ -214,7 +232,7 @@ def _start(folder: Path, running: ExitStack) -> Running:
     ]
     for server in servers:
         running.enter_context(server)
-    return Running(servers[2], servers[1], agent_at, gateway_at, store_at, pods)
+    return Running(servers[2], servers[1], store, agent_at, gateway_at, store_at, pods)
 
 
 def _store(listen: Listen) -> str:
@@ -229,11 +247,11 @@ def _store(listen: Listen) -> str:
         {
             "extensions": {"health_check": {"endpoint": f"{_LOCAL}:{listen.health}"}},
             "receivers": {"otlp": {"protocols": protocols}},
-            "processors": {"filter": {"traces": {"span": ["true"]}, "logs": {"log_record": ["true"]}}},
+            "processors": {"filter": {"traces": {"span": ["true"]}}},
             "exporters": {"debug": {"verbosity": "basic"}},
             "service": {
                 "extensions": ["health_check"],
-                "pipelines": {"traces": pipeline, "logs": pipeline},
+                "pipelines": {"traces": pipeline},
                 "telemetry": {
                     "metrics": {"level": "normal", "readers": [{"pull": {"exporter": exporter}}]},
                     "logs": {"level": "error"},

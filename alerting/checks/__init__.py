@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from alerting import systems
+from alerting import slos, systems
 from alerting.checks import result_labels
 from alerting.model import AnyRule, Engine, Rule, RuleFile, RuleSet
 from alerting.problems import closest
@@ -17,6 +17,7 @@ def problems(rule_set: RuleSet, folder: Path) -> Iterator[str]:
     yield from _duplicates(rule_set)
     yield from _alert_problems(rule_set, folder)
     yield from _unnamed_labels(rule_set)
+    yield from _stopped_alerts(rule_set)
 
 
 def labels_of_results(rule_set: RuleSet) -> Mapping[str, frozenset[str] | None]:
@@ -86,3 +87,16 @@ def _unnamed_labels(rule_set: RuleSet) -> Iterator[str]:
                     "name, so a program could add one and make more alerts of one, or none; allowed: an aggregation "
                     "such as max by (namespace, app) (…)"
                 )
+
+
+def _stopped_alerts(rule_set: RuleSet) -> Iterator[str]:
+    """SLOs that leave it to an alert to notice that nothing is counted, if their system has no such alert."""
+    rules = rule_set.rules()
+    for slo in rule_set.slos.values():
+        name = slo.stopped_alert
+        if name and (name not in rules or rules[name].labels.system != slo.system):
+            own = sorted(alert for alert, rule in rules.items() if rule.labels.system == slo.system)
+            yield (
+                f"{slos.place(slo.system)}: {slo.name}.stopped_alert: no alert {name} in system {slo.system}; "
+                f"{closest(name, own)}"
+            )

@@ -42,7 +42,7 @@ def build() -> dict[str, Any]:
         "A burn rate of 1 spends the budget exactly within the SLO's window.",
         runbooks=_runbooks(),
         logs='{namespace="media"}',
-        links={"uploads": "/d/media-uploads", "gateway": "/d/media-gateway"},
+        links={"uploads": "/d/media-uploads", "gateway": "/d/media-gateway", "cluster": "/d/kubernetes-cluster"},
         alerts='slo=~".+"',
     )
     variables = [label_values("slo", "slo", "slo:objective:ratio", only_these=True)]

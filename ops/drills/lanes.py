@@ -34,6 +34,10 @@ _ONE_BY_ONE = {
     "MediaUploadFailureRateHigh": "failed-uploads",
     "MediaUploadAvailabilityBudgetBurnFast": "failed-uploads",
     "MediaUploadAvailabilityBudgetBurnSlow": "failed-uploads",
+    # So do failed requests to the API server.
+    "KubernetesApiErrorRateHigh": "failed-api-requests",
+    "KubernetesApiAvailabilityBudgetBurnFast": "failed-api-requests",
+    "KubernetesApiAvailabilityBudgetBurnSlow": "failed-api-requests",
     # What goes on has begun: the fault of the first also fires the second.
     "CollectorDroppingTelemetry": "losses",
     "TelemetryLost": "losses",

@@ -1,7 +1,6 @@
 """Recent counts of a workload, for faults that must outweigh them."""
 
 from collections import deque
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 KEPT = 3 * 86_400.0
@@ -19,9 +18,13 @@ class _Minute:
 class History:
     """Events of some metrics per minute."""
 
-    def __init__(self, metrics: Iterable[str]) -> None:
-        """Keeps the history of these metrics only."""
-        self._minutes: dict[str, deque[_Minute]] = {metric: deque() for metric in metrics}
+    def __init__(self) -> None:
+        """Keeps nothing until it is told to `follow` a metric."""
+        self._minutes: dict[str, deque[_Minute]] = {}
+
+    def follow(self, metric: str) -> None:
+        """Keep the history of this metric from now on."""
+        self._minutes.setdefault(metric, deque())
 
     def add(self, metric: str, count: int, *, bad: bool, now: float) -> None:
         """Add events that happened at `now`, in seconds of a monotonic clock."""

@@ -83,7 +83,8 @@ class Stop(_Series):
 class Flood:
     """Events at once, enough to change a share over a window despite the events that the window already holds.
 
-    The metric must have a healthy signal that is `bad`, because the workload only keeps the history of such metrics.
+    The workload knows what was counted since the metric's first signal that is `bad`; healthy ones are there from the
+    start.
     """
 
     good: Events | Durations

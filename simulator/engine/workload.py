@@ -62,9 +62,8 @@ class Workload:
         self._lingering: dict[Key, tuple[Level, float]] = {}
         self._ending: dict[Key, tuple[_Counted, float]] = {}
         self._observed: dict[Key, int] = {}
-        normal = tuple(healthy)
-        self._history = History({signal.metric for signal in normal if isinstance(signal, _Counted) and signal.bad})
-        self.add("healthy", normal)
+        self._history = History()
+        self.add("healthy", healthy)
 
     def add(self, layer: str, signals: Iterable[Signal], *, hides: Sequence[str] = ()) -> None:
         """Add `signals` on top of the existing layers, under the name `layer`; adding a layer twice has no effect.
@@ -80,6 +79,9 @@ class Workload:
         self._hidden[layer] = tuple(hides)
         for collector in hiding:
             self.registry.unregister(collector)
+        for signal in self._layers[layer]:
+            if isinstance(signal, _Counted) and signal.bad:
+                self._history.follow(signal.metric)
         for signal in self._layers[layer]:
             self._begin(signal)
         self._show_levels()

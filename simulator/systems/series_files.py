@@ -8,36 +8,24 @@ while the fault is on.
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import yaml
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    FiniteFloat,
-    NonNegativeFloat,
-    NonNegativeInt,
-    PositiveFloat,
-    StringConstraints,
-    TypeAdapter,
-    ValidationError,
-    model_validator,
-)
+from pydantic import Field, StringConstraints, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from simulator.engine.faults import Fault
-from simulator.engine.signals import Durations, Events, Level, Metric, MetricKind, Signal
+from simulator.engine.signals import Dilution, Durations, Events, Flood, Level, Metric, MetricKind, Signal
+from simulator.systems.series_model import AnySeries, Counter, FaultOfFile, Gauge, Histogram, Ratio, Shape
 
 FOLDER = Path(__file__).resolve().parent.parent / "series"
 APP = "platform-faults"
 """The program that exposes the series."""
 MARK = {"simulated": "true"}
 """Label of metrics whose series have no other label. Without labels, such a metric would be 0 while no fault is on."""
-TARGET_LABELS = ("app", "instance", "job", "namespace", "node", "pod")
-"""Labels that the scrape sets to those of the program; series cannot define them."""
-_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1.0, 2.5, 5.0, 10.0)
+_DILUTED = 6 * 3600.0
+"""Seconds in which few of a ratio's events are bad after its fault; see Ratio.left."""
+_KINDS = "gauge, counter, ratio, histogram"
 _TEXT = "Simulated series, while a fault is on."
 
 
@@ -67,99 +55,19 @@ class Series:
         return frozenset(
             fault.alert
             for fault in self.faults
-            if any(isinstance(signal, Events | Durations) for signal in fault.signals)
+            if any(isinstance(signal, Events | Durations | Flood) for signal in fault.signals)
         )
 
 
-def _own_label(name: str) -> str:
-    if name in TARGET_LABELS:
-        raise ValueError(f"{name!r} is set by the scrape; allowed: any other label")
-    if name.startswith("__") or name == "le":
-        raise ValueError(f"{name!r} is Prometheus' own; allowed: any other label")
-    return name
-
-
-_Name = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z_:][a-zA-Z0-9_:]*$")]
-_Label = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$"), AfterValidator(_own_label)]
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class _Series(_Strict):
-    metric: _Name
-    labels: dict[_Label, str] = Field(default_factory=dict)
-
-
-class _Gauge(_Series):
-    kind: Literal["gauge"]
-    value: FiniteFloat
-    after: FiniteFloat = 0.0
-    """Value after the end of the fault, until the series disappears."""
-
-    def shape(self) -> tuple[MetricKind, tuple[float, ...]]:
-        return MetricKind.GAUGE, _BUCKETS
-
-
-class _Growing(_Series):
-    per_second: NonNegativeFloat = 0.0
-    burst: NonNegativeInt = 0
-    """Number of events at the start of the fault."""
-
-    @model_validator(mode="after")
-    def _grows(self) -> "_Growing":
-        if not self.per_second and not self.burst:
-            raise ValueError("nothing happens: per_second and burst are both 0; allowed: at least one above 0")
-        return self
-
-
-class _Counter(_Growing):
-    kind: Literal["counter"]
-
-    def shape(self) -> tuple[MetricKind, tuple[float, ...]]:
-        return MetricKind.COUNTER if self.metric.endswith("_total") else MetricKind.PLAIN_COUNTER, _BUCKETS
-
-
-def _ascending(bounds: list[float]) -> list[float]:
-    if bounds != sorted(set(bounds)):
-        raise ValueError("must be in ascending order, without duplicates")
-    return bounds
-
-
-def _whole(name: str) -> str:
-    for suffix in ("_bucket", "_count", "_sum"):
-        if name.endswith(suffix):
-            raise ValueError(f"{suffix} is appended; allowed: the name of the histogram itself")
-    return name
-
-
-class _Histogram(_Growing):
-    kind: Literal["histogram"]
-    metric: Annotated[_Name, AfterValidator(_whole)]
-    median: PositiveFloat
-    """Seconds; the observations spread from 0.6 to 1.9 times this."""
-    buckets: Annotated[list[FiniteFloat], Field(min_length=1), AfterValidator(_ascending)] = list(_BUCKETS)
-
-    def shape(self) -> tuple[MetricKind, tuple[float, ...]]:
-        return MetricKind.HISTOGRAM, tuple(self.buckets)
-
-
-class _Fault(_Strict):
-    text: Annotated[str, StringConstraints(min_length=1)]
-    """Description of the effect, for people."""
-    series: Annotated[list[Annotated[_Gauge | _Counter | _Histogram, Field(discriminator="kind")]], Field(min_length=1)]
-
-
 _Alert = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Za-z0-9]*$")]
-_FILE = TypeAdapter(Annotated[dict[_Alert, _Fault], Field(min_length=1)])
-_Found = Mapping[str, Mapping[str, _Fault]]
+_FILE = TypeAdapter(Annotated[dict[_Alert, FaultOfFile], Field(min_length=1)])
+_Found = Mapping[str, Mapping[str, FaultOfFile]]
 """File name, as in messages -> alert -> fault."""
 
 
 def load(folder: Path = FOLDER) -> Series:
     """The faults of every file in `folder`. Raises SeriesError with every problem found."""
-    found: dict[str, dict[str, _Fault]] = {}
+    found: dict[str, dict[str, FaultOfFile]] = {}
     problems: list[str] = []
     for file in sorted(folder.glob("*.yaml")):
         where = f"simulator/series/{file.name}"
@@ -175,7 +83,7 @@ def load(folder: Path = FOLDER) -> Series:
     return _series(found)
 
 
-def _all(found: _Found) -> Iterator[tuple[str, _Gauge | _Counter | _Histogram]]:
+def _all(found: _Found) -> Iterator[tuple[str, AnySeries]]:
     """Every series with its file and key."""
     for where, faults in found.items():
         for alert, fault in faults.items():
@@ -194,7 +102,7 @@ def _duplicates(found: _Found) -> Iterator[str]:
 
 def _conflicts(found: _Found) -> Iterator[str]:
     """Metrics whose kind or buckets differ between series; a program can expose only one of them."""
-    first: dict[str, tuple[str, tuple[MetricKind, tuple[float, ...]]]] = {}
+    first: dict[str, tuple[str, Shape]] = {}
     for where, series in _all(found):
         family = series.metric.removesuffix("_total")
         place, shape = first.setdefault(family, (where, series.shape()))
@@ -205,7 +113,7 @@ def _conflicts(found: _Found) -> Iterator[str]:
 
 def _series(found: _Found) -> Series:
     labels: dict[str, dict[str, None]] = {}
-    shapes: dict[str, tuple[MetricKind, tuple[float, ...]]] = {}
+    shapes: dict[str, Shape] = {}
     for _, series in _all(found):
         labels.setdefault(series.metric, {}).update(dict.fromkeys(series.labels))
         shapes[series.metric] = series.shape()
@@ -221,12 +129,8 @@ def _series(found: _Found) -> Series:
             Fault(
                 alert=alert,
                 text=f"Simulated series: {fault.text}",
-                signals=tuple(_signal(series, names[series.metric]) for series in fault.series),
-                after=tuple(
-                    Level(metric=series.metric, labels=_labels(series, names[series.metric]), value=series.after)
-                    for series in fault.series
-                    if isinstance(series, _Gauge) and series.after
-                ),
+                signals=tuple(one for series in fault.series for one in _signals(series, names[series.metric])),
+                after=tuple(one for series in fault.series for one in _after(series, names[series.metric])),
             )
             for faults in found.values()
             for alert, fault in faults.items()
@@ -234,24 +138,47 @@ def _series(found: _Found) -> Series:
     )
 
 
-def _signal(series: _Gauge | _Counter | _Histogram, names: tuple[str, ...]) -> Signal:
-    metric, labels = series.metric, _labels(series, names)
+def _signals(series: AnySeries, names: tuple[str, ...]) -> Iterator[Signal]:
+    metric, labels = series.metric, _labels(series.labels, names)
     match series:
-        case _Gauge():
-            return Level(metric=metric, labels=labels, value=series.value)
-        case _Counter():
-            return Events(metric=metric, labels=labels, per_second=series.per_second, burst=series.burst)
-        case _Histogram():
-            return Durations(
+        case Gauge():
+            yield Level(metric=metric, labels=labels, value=series.value)
+        case Counter():
+            yield Events(metric=metric, labels=labels, per_second=series.per_second, burst=series.burst)
+        case Histogram():
+            yield Durations(
                 metric=metric, labels=labels, per_second=series.per_second, burst=series.burst, median=series.median
             )
+        case Ratio():
+            good, bad = _good(series, names), _bad(series, names)
+            yield Flood(
+                good=good, bad=bad, share=series.share, times=series.times, window=series.window, least=series.least
+            )
+            yield from (good, bad)
 
 
-def _labels(series: _Series, names: tuple[str, ...]) -> dict[str, str]:
+def _after(series: AnySeries, names: tuple[str, ...]) -> Iterator[Signal]:
+    if isinstance(series, Gauge) and series.after:
+        yield Level(metric=series.metric, labels=_labels(series.labels, names), value=series.after)
+    if isinstance(series, Ratio):
+        yield Dilution(good=_good(series, names), share=series.left, window=_DILUTED)
+
+
+def _good(series: Ratio, names: tuple[str, ...]) -> Events:
+    per_second = series.per_second * (1 - series.share)
+    return Events(metric=series.metric, labels=_labels(series.good, names), per_second=per_second)
+
+
+def _bad(series: Ratio, names: tuple[str, ...]) -> Events:
+    per_second = series.per_second * series.share
+    return Events(metric=series.metric, labels=_labels(series.bad, names), per_second=per_second, bad=True)
+
+
+def _labels(own: Mapping[str, str], names: tuple[str, ...]) -> dict[str, str]:
     """Values of all labels of the metric; Prometheus treats an empty label as absent."""
-    if names == tuple(MARK) and not series.labels:
+    if names == tuple(MARK) and not own:
         return dict(MARK)
-    return {name: series.labels.get(name, "") for name in names}
+    return {name: own.get(name, "") for name in names}
 
 
 def _path(location: tuple[int | str, ...]) -> str:
@@ -271,8 +198,8 @@ def _reason(item: Mapping[str, Any] | ErrorDetails) -> str:
         "extra_forbidden": "unknown field",
         "dict_type": "must be an object",
         "model_type": "must be an object",
-        "union_tag_not_found": "kind: required, but missing; allowed: gauge, counter, histogram",
-        "union_tag_invalid": "kind: allowed: gauge, counter, histogram",
+        "union_tag_not_found": f"kind: required, but missing; allowed: {_KINDS}",
+        "union_tag_invalid": f"kind: allowed: {_KINDS}",
     }
     value = item["input"].get("kind") if kind == "union_tag_invalid" else item["input"]
     shown = "" if kind == "missing" or isinstance(value, dict | list) or value is None else f"; got {value!r}"

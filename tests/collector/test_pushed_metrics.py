@@ -111,6 +111,8 @@ def test_a_series_says_who_sent_it(pushed: Pushed) -> None:
         place = {"namespace": "shop", "pod": "till-0", "node": "n", "app": "till"}
         labels = {"__name__": "open", "job": "otlp", "instance": "i", "service": shown, "otel_scope_name": "till"}
         assert series == {**labels, **place}
+    # ApiServiceDown reads it in place of `up`.
+    assert pushed.series('target_info{job="otlp", namespace="shop", app="till", pod="till-0"}')
 
 
 def test_the_fastapi_package_pushes_what_it_would_expose(pushed: Pushed) -> None:

@@ -16,6 +16,8 @@ from tools.rule_tests.alertmanager import Running
 
 Labels = dict[str, str]
 DATABASE = {"namespace": "media", "app": "postgres-exporter"}
+TILL = {"namespace": "shop", "workload": "till"}
+PODS = [f"till-5bf8ddd47d-x2k9{n}" for n in range(2, 5)]
 CLUSTERING = {"namespace": "media", "app": "sploot-cluster"}
 
 # Name -> alerts that fire together, and how many incidents the receivers of each alert see.
@@ -148,6 +150,18 @@ STORMS: dict[str, list[Labels]] = {
         {"alertname": "SpecCursorErrorLogAnomalous", "namespace": "spec"},
         {"alertname": "TargetDown", "namespace": "spec", "app": "proofs", "job": "pods", "scope": "app"},
     ],
+    **{
+        f"a service whose containers end again and again, {why}": [
+            {"alertname": "ApiServiceDown", "namespace": "shop", "service": "till"},
+            *({"alertname": "PodCrashLooping", **TILL, "pod": pod, "container": "till"} for pod in PODS),
+            *({"alertname": "ContainerOOMKilled", "namespace": "shop", "pod": pod, "container": "till"} for pod in PODS if killed),
+            *({"alertname": "TargetDown", **TILL, "app": "till", "job": "pods", "scope": "target", "pod": pod, "node": "n"} for pod in PODS),
+            {"alertname": "TargetDown", **TILL, "app": "till", "job": "pods", "scope": "app"},
+            {"alertname": "WorkloadReplicasMissing", **TILL},
+            {"alertname": "DeploymentRolloutStuck", **TILL},
+        ]
+        for why, killed in (("by a fault", False), ("for want of memory", True))
+    },
     "model behind SpecCursor": [
         *({"alertname": "SpecCursorOperationSlow", "namespace": "spec", "service": "api", "operation": f"o{n}"} for n in range(8)),
         {"alertname": "SpecCursorProofFailureRateHigh", "namespace": "spec", "app": "proofs"},

@@ -123,6 +123,20 @@ def test_each_slo_records_its_ratios_objective_and_budget(rule_set: RuleSet, nam
     assert all(slos.WINDOW not in rule.expr for rule in recorded.values())
 
 
+def test_an_slo_may_leave_it_to_another_alert_to_notice_that_nothing_is_counted(tmp_path: Path) -> None:
+    new = "window: 30d\n    stopped_alert: OrdersDepthHigh"
+    with pytest.raises(RulesError) as error:
+        loader.load(fixed_rules.edited(tmp_path, FILE, "window: 30d", new))
+    assert error.value.problems[0].startswith(
+        f"{PLACE}: upload-availability.stopped_alert: no alert OrdersDepthHigh in system uploads; known: "
+    )
+    other = "GatewayLatencyMetricsMissing"
+    found = loader.load(fixed_rules.edited(tmp_path, FILE, "window: 30d", new.replace("OrdersDepthHigh", other)))
+    suffixes = {alert for alert in found.rules() if alert.startswith("UploadAvailability")}
+    assert suffixes == {f"UploadAvailabilityBudgetBurn{speed}" for speed in ("Fast", "Slow")}
+    assert other in found.rules()
+
+
 def test_short_windows_follow_the_stack_and_long_ones_are_evaluated_less_often(rule_set: RuleSet) -> None:
     groups = yaml.safe_load(loader.render(rule_set, {}, LINKS, interval=None)["slos-uploads.yaml"])["groups"]
     short, long = groups[:2]

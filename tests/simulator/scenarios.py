@@ -46,6 +46,8 @@ ALONG = {
     "MediaClusterStreamLagCritical": ("MediaClusterStreamLagHigh",),
     f"MediaUploadAvailability{_FAST}": (f"MediaUploadAvailability{_SLOW}",),
     f"MediaGatewayLatency{_FAST}": (f"MediaGatewayLatency{_SLOW}",),
+    f"KubernetesApiAvailability{_FAST}": (f"KubernetesApiAvailability{_SLOW}",),
+    "KubernetesApiErrorRateHigh": (f"KubernetesApiAvailability{_FAST}", f"KubernetesApiAvailability{_SLOW}"),
     # What goes on has begun.
     "CollectorDroppingTelemetry": ("TelemetryLost",),
     # Within a history of minutes, a failure rate this high also burns the budget.

@@ -14,6 +14,7 @@ from simulator.systems import api, job_queue, media_clustering, media_upload_fau
 from simulator.systems.series_files import SeriesError, load
 
 GAUGE = "{metric: m, kind: gauge, value: 1}"
+RATIO = "metric: r_total, kind: ratio, good: {s: good}, bad: {s: bad}, least: 1000, times: 2, window: 600, left: 0.001"
 
 
 def written(folder: Path, text: str, name: str = "shop.yaml") -> Path:
@@ -43,7 +44,10 @@ def exposed(workload: Workload) -> list[str]:
         ("ShopDown: {text: t, series: []}", "ShopDown.series: List should have at least 1 item"),
         ("ShopDown: {text: '', series: [" + GAUGE + "]}", "ShopDown.text: String should have at least 1 character"),
         (one("{metric: m, value: 1}"), "ShopDown.series[0]: kind: required, but missing; allowed: gauge, counter"),
-        (one("{metric: m, kind: gage}"), "ShopDown.series[0]: kind: allowed: gauge, counter, histogram; got 'gage'"),
+        (
+            one("{metric: m, kind: gage}"),
+            "ShopDown.series[0]: kind: allowed: gauge, counter, ratio, histogram; got 'gage'",
+        ),
         (one("{metric: m, kind: gauge}"), "ShopDown.series[0].value: required, but missing"),
         (one("{metric: m, kind: gauge, value: '1'}"), "ShopDown.series[0].value: must be a valid number; got '1'"),
         (one("{metric: m, kind: gauge, value: .nan}"), "ShopDown.series[0].value: must be a finite number; got nan"),
@@ -68,6 +72,10 @@ def exposed(workload: Workload) -> list[str]:
         (
             one("{metric: m, kind: histogram, burst: 1, median: 1, buckets: [2, 1]}"),
             "buckets: must be in ascending order",
+        ),
+        (
+            one(f"{{{RATIO}, share: 1}}"),
+            "ShopDown.series[0].share: must be less than 1; got 1",
         ),
         (
             one(GAUGE) + "    - {metric: m, kind: counter, burst: 1}\n",
@@ -120,6 +128,29 @@ def test_series_exist_only_while_their_fault_is_on_and_for_a_while_after(tmp_pat
     assert set(exposed(workload)) == on
     switches.switch_off("ShopDown")
     assert {'bare{simulated="true"} 0.5', 'two{a="x"} 0.0'} <= set(exposed(workload))
+    now = 2000.0
+    assert exposed(workload) == []
+
+
+def test_a_ratio_outweighs_earlier_faults_and_ends_with_enough_good_events(tmp_path: Path) -> None:
+    series = load(written(tmp_path, one(f"{{{RATIO}, share: 0.1, per_second: 10}}")))
+    now = 0.0
+    workload = Workload(series.metrics, (), clock=lambda: now)
+    switches = Switchboard(workload, series.faults, clock=lambda: now)
+
+    def counts() -> list[float]:
+        return [workload.registry.get_sample_value("r_total", {"s": kind}) or 0 for kind in ("good", "bad")]
+
+    switches.switch_on("ShopDown")
+    assert counts() == [900, 100]
+    now = 10.0
+    workload.advance()
+    assert counts() == [990, 110]
+    switches.switch_off("ShopDown")
+    assert counts() == [109_890, 110]  # 0.1 %
+    switches.switch_on("ShopDown")
+    assert counts() == [109_890 + 198_000, 110 + 22_000]  # a tenth of twice as many
+    switches.switch_off("ShopDown")
     now = 2000.0
     assert exposed(workload) == []
 

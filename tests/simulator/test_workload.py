@@ -171,7 +171,8 @@ def test_a_bulk_histogram_includes_its_bounds_and_can_be_removed() -> None:
 
 
 def test_history_forgets_after_three_days() -> None:
-    history = History(["m"])
+    history = History()
+    history.follow("m")
     for day in range(5):
         history.add("m", 10, bad=day == 4, now=day * 86_400.0)
     history.add("other", 1, bad=True, now=0.0)

@@ -24,6 +24,8 @@ NAMESPACE = "otlp-only"
 ARRIVES = 120
 # The window of the alert must hold mostly failed requests, and then `for` passes.
 FIRES = 420
+# A push counts for five minutes.
+GONE = 420
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +50,18 @@ def urls(core: client.CoreV1Api) -> Iterator[dict[str, str]]:
         with service_urls(Cluster(kubeconfig=KUBECONFIG), **services) as found:
             yield found
     finally:
-        core.delete_namespace(NAMESPACE)
+        _leave_on_purpose(core)
+
+
+def _leave_on_purpose(core: client.CoreV1Api) -> None:
+    """Remove the namespace, whose services would be missed for a day."""
+    core.patch_namespace(NAMESPACE, {"metadata": {"labels": {"observability/temporary": "true"}}})
+    prometheus = Service(namespace="observability", name="prometheus", port=9090)
+    query = f'kube_namespace_labels{{namespace="{NAMESPACE}", label_observability_temporary="true"}}'
+    with service_urls(Cluster(kubeconfig=KUBECONFIG), prometheus=prometheus) as found:
+        url = f"{found['prometheus']}/api/v1/query"
+        eventually(lambda: get(url, query=query)["data"]["result"], seconds=ARRIVES, what="the label is not seen")
+    core.delete_namespace(NAMESPACE)
 
 
 def _copy(original: Any) -> dict[str, Any]:
@@ -92,6 +105,17 @@ def test_its_alert_is_delivered(urls: dict[str, str]) -> None:
         return any(one.about("ApiErrorRateHigh", "firing") and NAMESPACE in str(one) for one in found)
 
     eventually(delivered, seconds=FIRES, what="no notification")
+
+
+def test_it_is_missed_when_it_pushes_nothing_any_more(urls: dict[str, str]) -> None:
+    since = time.time()
+    client.AppsV1Api().patch_namespaced_deployment_scale("api", NAMESPACE, {"spec": {"replicas": 0}})
+
+    def delivered() -> bool:
+        found = Receiver(urls["receiver"]).deliveries(since)
+        return any(one.about("ApiServiceDown", "firing") and NAMESPACE in str(one) for one in found)
+
+    eventually(delivered, seconds=GONE, what="no notification")
 
 
 def test_kubernetes_events_about_it_are_lines_in_loki(urls: dict[str, str]) -> None:

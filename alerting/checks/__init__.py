@@ -1,10 +1,10 @@
-"""Checks of all rules together: names, systems, runbooks, and labels that nobody bounds."""
+"""Checks of all rules together: names, systems, runbooks, labels that nobody bounds, and texts that fail later."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from alerting import systems
-from alerting.checks import result_labels
+from alerting.checks import result_labels, texts
 from alerting.model import AnyRule, Engine, Rule, RuleFile, RuleSet
 from alerting.problems import closest
 
@@ -17,6 +17,7 @@ def problems(rule_set: RuleSet, folder: Path) -> Iterator[str]:
     yield from _duplicates(rule_set)
     yield from _alert_problems(rule_set, folder)
     yield from _unnamed_labels(rule_set)
+    yield from _texts(rule_set)
 
 
 def labels_of_results(rule_set: RuleSet) -> Mapping[str, frozenset[str] | None]:
@@ -86,3 +87,15 @@ def _unnamed_labels(rule_set: RuleSet) -> Iterator[str]:
                     "name, so a program could add one and make more alerts of one, or none; allowed: an aggregation "
                     "such as max by (namespace, app) (…)"
                 )
+
+
+def _texts(rule_set: RuleSet) -> Iterator[str]:
+    """Texts that fail when their alert fires."""
+    labels = labels_of_results(rule_set)
+    places = [(place("prometheus", name), file.alerts()) for name, file in rule_set.files.items()]
+    places += [(place("loki", name), file.alerts()) for name, file in rule_set.loki_files.items()]
+    for where, alerts in places:
+        for rule in alerts:
+            for name in ("summary", "description"):
+                for problem in texts.problems(getattr(rule.annotations, name), labels.get(rule.alert)):
+                    yield f"{where}: alert {rule.alert}: {name}: {problem}"

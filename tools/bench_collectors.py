@@ -57,16 +57,18 @@ class Running:
 
     def cpu(self) -> float:
         """CPU seconds of agent and gateway so far."""
-        found = 0.0
-        for server in (self.agent, self.gateway):
-            assert server.process
-            fields = Path(f"/proc/{server.process.pid}/stat").read_text().rpartition(")")[2].split()
-            found += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-        return found
+        return cpu_seconds(self.agent) + cpu_seconds(self.gateway)
 
     def stored(self, signal: str) -> float:
         """Spans or log_records that reached the store."""
         return counted(self.store_at, f"otelcol_receiver_accepted_{signal}")
+
+
+def cpu_seconds(server: Server) -> float:
+    """CPU seconds of a running program so far."""
+    assert server.process
+    fields = Path(f"/proc/{server.process.pid}/stat").readtext().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def counted(listen: Listen, metric: str) -> float:
@@ -83,14 +85,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--lines", type=int, default=300_000, help="number of log lines; default: 300000")
     chosen = parser.parse_args(arguments)
     with TemporaryDirectory(prefix="bench-") as folder, ExitStack() as running:
-        collectors = _start(Path(folder), running)
+        collectors = start(Path(folder), running)
         whole = _spans(collectors, chosen.spans)
         whole &= _lines(collectors, chosen.lines)
     return int(not whole)
 
 
 def _spans(running: Running, number: int) -> bool:
-    bodies = [gzip.compress(body, 1) for body in _requests(number)]
+    bodies = [gzip.compress(body, 1) for body in span_requests(number)]
     sent = len(bodies) * TRACES * SPANS
     failed = len(bodies) * (TRACES // ERRORS) * SPANS
     before, cpu, began = running.stored("spans"), running.cpu(), time.monotonic()
@@ -101,8 +103,8 @@ def _spans(running: Running, number: int) -> bool:
             while (answer := client.post(url, content=body, headers=headers)).status_code in _AGAIN:
                 time.sleep(0.1)  # as an SDK, while the memory limiter refuses
             answer.raise_for_status()
-    _settled(lambda: counted(running.gateway_at, "otelcol_receiver_accepted_spans"), sent)
-    _settled(lambda: running.stored("spans") - before, failed, more=3 * DECISION_SECONDS)
+    settled(lambda: counted(running.gateway_at, "otelcol_receiver_accepted_spans"), sent)
+    settled(lambda: running.stored("spans") - before, failed, more=3 * DECISION_SECONDS)
     used, seconds = running.cpu() - cpu, time.monotonic() - began
     kept = running.stored("spans") - before
     arrived = counted(running.gateway_at, "otelcol_receiver_accepted_spans")
@@ -114,7 +116,7 @@ def _spans(running: Running, number: int) -> bool:
 def _lines(running: Running, number: int) -> bool:
     before, cpu, began = running.stored("log_records"), running.cpu(), time.monotonic()
     size = _write(running.pods, number)
-    _settled(lambda: running.stored("log_records") - before, number)
+    settled(lambda: running.stored("log_records") - before, number)
     used, seconds = running.cpu() - cpu, time.monotonic() - began
     stored = running.stored("log_records") - before
     print(f"lines: {number} written, {stored:.0f} stored")
@@ -126,7 +128,7 @@ def _lines(running: Running, number: int) -> bool:
     return stored >= number
 
 
-def _settled(value: Callable[[], float], wanted: float, more: float = 0) -> None:
+def settled(value: Callable[[], float], wanted: float, more: float = 0) -> None:
     """Wait until the value is reached and, for `more` seconds at least, does not grow any more; at most 4 minutes."""
     deadline, last, still_since = time.monotonic() + 240, -1.0, time.monotonic()
     while time.monotonic() < deadline:
@@ -138,13 +140,13 @@ def _settled(value: Callable[[], float], wanted: float, more: float = 0) -> None
         time.sleep(0.5)
 
 
-def _requests(spans: int) -> Iterator[bytes]:
+def span_requests(spans: int) -> Iterator[bytes]:
     for number in range(spans // (TRACES * SPANS)):
         request, now = ExportTraceServiceRequest(), time.time_ns()
         resource = request.resource_spans.add()
-        resource.resource.attributes.append(_text("service.name", "till"))
+        resource.resource.attributes.append(text("service.name", "till"))
         scope = resource.scope_spans.add()
-        attributes = [_text(f"attribute.{i}", f"value {number} {i} of a usual size") for i in range(ATTRIBUTES)]
+        attributes = [text(f"attribute.{i}", f"value {number} {i} of a usual size") for i in range(ATTRIBUTES)]
         for trace in range(number * TRACES, (number + 1) * TRACES):
             for one in range(SPANS):
                 span = scope.spans.add()
@@ -158,7 +160,7 @@ def _requests(spans: int) -> Iterator[bytes]:
         yield request.SerializeToString()
 
 
-def _text(key: str, text: str) -> KeyValue:
+def text(key: str, text: str) -> KeyValue:
     return KeyValue(key=key, value=AnyValue(string_value=text))
 
 
@@ -173,7 +175,13 @@ def _write(pods: Path, number: int) -> int:
     return number * (len(line) + 1)
 
 
-def _start(folder: Path, running: ExitStack) -> Running:
+def start(
+    folder: Path, running: ExitStack, *, loki: str = "", changed: Callable[[str, str], str] = lambda _, text: text
+) -> Running:
+    """The three Collectors, which run as long as the stack is open.
+
+    Lines go to the OTLP URL `loki`, or to the store. `changed` gets a Collector's name and configuration.
+    """
     store_at, gateway_at, agent_at = (_loopback() for _ in range(3))
     pods = folder / "pods"
     pods.mkdir()
@@ -186,7 +194,7 @@ def _start(folder: Path, running: ExitStack) -> Running:
         memory_bytes=2**30,
         storage_bytes=2**32,
         jaeger=f"{_LOCAL}:{store_at.grpc}",
-        loki=f"http://{_LOCAL}:{store_at.http}",
+        loki=loki or f"http://{_LOCAL}:{store_at.http}",
         prometheus=[f"{_LOCAL}:{store_at.http}"],
         oldest_line_hours=168,
         services={"": ["till"]},
@@ -205,8 +213,8 @@ def _start(folder: Path, running: ExitStack) -> Running:
         listen=agent_at,
     )
     servers = [
-        _collector(text, folder / name, listen, flags)
-        for name, text, listen, flags in (
+        _collector(changed(name, config), folder / name, listen, flags)
+        for name, config, listen, flags in (
             ("store", _store(store_at), store_at, ()),
             ("gateway", gateway_config.render(gateway), gateway_at, ()),
             ("agent", agent_config.render(agent), agent_at, agent_config.FLAGS),

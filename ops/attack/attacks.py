@@ -121,7 +121,8 @@ def trace_id(begun: int, number: int) -> str:
 
 def _checks(attacker: str, innocent: str, platform: str) -> list[Check]:
     own = f'namespace="{attacker}"'
-    restarts = 'changes(process_start_time_seconds{{namespace="{}", app="{}"}}[WINDOW])'
+    # What nobody measures is no proof, so it counts as very many.
+    restarts = 'max(changes(process_start_time_seconds{{namespace="{}", app="{}"}}[WINDOW])) or vector(1e9)'
     return [
         Check(
             says="the attacks run: three pods are scraped",
@@ -147,8 +148,8 @@ def _checks(attacker: str, innocent: str, platform: str) -> list[Check]:
         ),
         Check(says="F2: a bomb is refused", query=f'max(up{{{own}, pod="bomb"}})'),
         Check(says="F5: a redirect is not followed", query=f'max(up{{{own}, pod="redirect"}})'),
-        Check(says="F2: Prometheus does not restart", query=f"max({restarts.format(platform, PROMETHEUS.name)})"),
-        Check(says="F5: Loki does not restart", query=f"max({restarts.format(platform, LOKI.name)})"),
+        Check(says="F2: Prometheus does not restart", query=restarts.format(platform, PROMETHEUS.name)),
+        Check(says="F5: Loki does not restart", query=restarts.format(platform, LOKI.name)),
         Check(
             says="F11, F12: services that nobody wrote down have no series",
             query=f"count(count by (service_name) (traces_span_metrics_calls_total{{{own}}}))",
@@ -163,7 +164,7 @@ def _checks(attacker: str, innocent: str, platform: str) -> list[Check]:
             says="F3: the gateways' queues of spans do not stand",
             query="max(min_over_time("
             'otelcol_exporter_queue_size{app="otel-gateway", exporter=~"otlp_grpc/jaeger.*"}[WINDOW]))'
-            " or vector(1e9)",  # a queue that nobody measures is no proof
+            " or vector(1e9)",
             most=100_000,
         ),
         Check(

@@ -150,6 +150,7 @@ bench: up ## measure times and memory of the local platform
 	@$(PYTHON) -m ops bench $(ARGS)
 	@$(PYTHON) -m instrumentation.bench middleware
 	@$(PYTHON) -m tools.bench_collectors
+	@$(PYTHON) -m tools.bench_bounds
 
 bench-middleware: $(ENVIRONMENT) ## measure the cost of instrumentation per request: ours, its peers, none; needs no cluster
 	@$(PYTHON) -m instrumentation.bench middleware $(ARGS)

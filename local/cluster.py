@@ -63,6 +63,8 @@ def up() -> None:
         _initialise(node)
     _wait_for(_api_ready, "the API server", 120)
     _storage()
+    # kubeadm makes a token with which further nodes join for a day, and none does.
+    _kubectl("delete", "secrets", "--namespace=kube-system", "--field-selector=type=bootstrap.kubernetes.io/token")
     _wait_for(_system_ready, "the node and cluster DNS", 180)
     if not _READY.exists():
         _READY.touch()
@@ -172,14 +174,18 @@ def _storage() -> None:
     manifests = [_STORAGE_CLASS]
     answer = json.loads(_kubectl("get", "persistentvolumes", "--output=json"))
     phases: dict[str, str] = {item["metadata"]["name"]: item["status"].get("phase", "") for item in answer["items"]}
+    volumes = NODE_ROOT / "var/lib/volumes"
+    volumes.mkdir(parents=True, exist_ok=True)
+    # Pods reach their volumes by mounts of the kubelet; users of this machine need none of them.
+    volumes.chmod(0o700)
     for number in range(_VOLUMES):
-        name, folder = f"local-{number:02d}", NODE_ROOT / f"var/lib/volumes/{number:02d}"
+        name, folder = f"local-{number:02d}", volumes / f"{number:02d}"
         if phases.get(name) in ("Released", "Failed"):
             _kubectl("delete", "persistentvolume", name)
             shutil.rmtree(folder)
         elif name in phases:
             continue
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(exist_ok=True)
         manifests.append(_volume(name, f"/var/lib/volumes/{number:02d}"))
     if len(manifests) > 1:
         # A list, because kubectl before 1.33 reads no second document after one of JSON.

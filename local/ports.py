@@ -1,8 +1,9 @@
-"""Free ports of the loopback address, for programs that need their port before they start."""
+"""Free ports and addresses of this machine alone, for programs that need them before they start."""
 
 import errno
 import itertools
 import os
+import secrets
 import socket
 
 from local.errors import LocalError
@@ -43,3 +44,18 @@ def free_ports(count: int) -> list[int]:
 def free_port() -> int:
     """One of `free_ports`."""
     return free_ports(1)[0]
+
+
+def hidden_address() -> str:
+    """A loopback address that a web page in a browser of this machine cannot guess.
+
+    127.0.0.1 on systems that have no other. Other users of this machine can see it in the system's list of sockets.
+    """
+    first, second, third = (secrets.randbelow(254) + 1 for _ in range(3))
+    address = f"127.{first}.{second}.{third}"
+    with socket.socket() as probe:
+        try:
+            probe.bind((address, 0))
+        except OSError:
+            return "127.0.0.1"
+    return address

@@ -21,6 +21,7 @@ from ops.queries.check_queries import check_queries
 from ops.replay.command import replay
 from ops.replay.incident_command import capture
 from ops.review.command import preview_summary
+from ops.terminal import plain
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.command("fire-alerts")(fire_alerts)
@@ -51,10 +52,10 @@ def main() -> None:
     try:
         app()
     except UsageError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {plain(str(error))}", file=sys.stderr)
         sys.exit(2)
     except (OpsError, LocalError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {plain(str(error))}", file=sys.stderr)
         sys.exit(1)
     except OSError as error:
         if error.filename is None:

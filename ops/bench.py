@@ -14,7 +14,6 @@ from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from engine import actions
@@ -23,6 +22,7 @@ from local.paths import KUBECONFIG, ROOT, STATE
 from ops.clients.kube import kubectl
 from ops.environment import LOCAL, load
 from ops.errors import OpsError
+from ops.terminal import Console
 
 PROGRAM = ROOT / "ops" / "bench_program"
 FIRE_REPORT = STATE / "fire-alerts" / "report.json"

@@ -5,18 +5,20 @@ from contextlib import ExitStack
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from local import choice
 from local.ports import is_free
-from ops.clients.kube import Cluster, Service, service_url
+from ops.clients.kube import Service, service_url
 from ops.drills.faults import PROGRAMS
 from ops.drills.fire_alerts import INTERRUPTED
 from ops.environment import LOCAL, Environment, load
 from ops.errors import OpsError
+from ops.start_page.forward import guarded
+from ops.start_page.guard import Guard
 from ops.start_page.server import PORT, serve
 from ops.start_page.state import Stack
+from ops.terminal import Console
 from settings.apps import ALERTMANAGER, GRAFANA, JAEGER, LOKI, PROMETHEUS, SIMULATED_PORT
 
 
@@ -35,15 +37,21 @@ def open_endpoints(
     if taken:
         raise OpsError(f"port in use: {', '.join(taken)}; stop the program using it, or add --offset 10000")
     console = Console(width=120)
+    guard = Guard(PORT + offset)
     with ExitStack() as forwards:
         table = Table("endpoint", "open", box=None, pad_edge=False)
         urls: dict[str, str] = {}
+        behind: dict[str, str] = {}
         for name, (service, port) in sorted(found.items()):
-            urls[name] = _forward(forwards, stack.cluster(), service, port + offset)
+            behind[name] = forwards.enter_context(service_url(stack.cluster(), service))
+            urls[name] = forwards.enter_context(guarded(guard, port + offset, behind[name]))
             table.add_row(name, urls[name])
-        simulators = {system: urls[_simulator(system)] for system in PROGRAMS if _simulator(system) in urls}
-        page = forwards.enter_context(serve(Stack(stack.stack, urls, simulators), PORT + offset))
+        # The page switches faults behind the guard, after it has checked its own requests.
+        simulators = {system: behind[_simulator(system)] for system in PROGRAMS if _simulator(system) in behind}
+        page = forwards.enter_context(serve(Stack(stack.stack, urls, simulators), guard, PORT + offset))
         console.print(table)
+        url = urls[ALERTMANAGER.name].replace("//", f"//{guard.login}@")
+        console.print(f"For commands that change something: ALERTMANAGER_URL={url}", soft_wrap=True, highlight=False)
         console.print(f"Start at {page}. Press Ctrl-C to stop.")
         try:
             threading.Event().wait()
@@ -70,7 +78,3 @@ def endpoints(stack: Environment) -> dict[str, tuple[Service, int]]:
 def _simulator(system: str) -> str:
     """Name of the endpoint with a system's fault switches."""
     return f"simulator-{system}"
-
-
-def _forward(forwards: ExitStack, cluster: Cluster, service: Service, port: int) -> str:
-    return forwards.enter_context(service_url(cluster, service, port=port)).replace("127.0.0.1", "localhost")

@@ -60,7 +60,8 @@ class Running:
 
     def cpu(self) -> dict[str, float]:
         """CPU seconds of each program so far."""
-        return {"agent": _cpu(self.agent), "gateway": _cpu(self.gateway), "Loki": _cpu(self.loki.server)}
+        programs = {"agent": self.agent, "gateway": self.gateway, "Loki": self.loki.server}
+        return {name: cpu_seconds(server) for name, server in programs.items()}
 
     def spans_stored(self) -> float:
         """Spans that reached the store."""
@@ -69,6 +70,13 @@ class Running:
     def lines_stored(self) -> float:
         """Lines that Loki took."""
         return _sum(f"{self.loki.url}/metrics", "loki_distributor_lines_received_total")
+
+
+def cpu_seconds(server: Server) -> float:
+    """CPU seconds of a running program so far."""
+    assert server.process
+    fields = Path(f"/proc/{server.process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def counted(listen: Listen, metric: str) -> float:
@@ -82,12 +90,6 @@ def _sum(url: str, metric: str) -> float:
     return sum(float(line.rsplit(" ", 1)[1]) for line in lines)
 
 
-def _cpu(server: Server) -> float:
-    assert server.process
-    fields = Path(f"/proc/{server.process.pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line. Returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tools.bench_collectors", description=__doc__)
@@ -95,14 +97,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--lines", type=int, default=300_000, help="number of log lines; default: 300000")
     chosen = parser.parse_args(arguments)
     with TemporaryDirectory(prefix="bench-") as folder, ExitStack() as running:
-        collectors = _start(Path(folder), running)
+        collectors = start(Path(folder), running)
         whole = _spans(collectors, chosen.spans)
         whole &= _lines(collectors, chosen.lines)
     return int(not whole)
 
 
 def _spans(running: Running, number: int) -> bool:
-    bodies = [gzip.compress(body, 1) for body in _requests(number)]
+    bodies = [gzip.compress(body, 1) for body in span_requests(number)]
     sent = len(bodies) * TRACES * SPANS
     failed = len(bodies) * (TRACES // ERRORS) * SPANS
     before, cpu, began = running.spans_stored(), running.cpu(), time.monotonic()
@@ -113,10 +115,10 @@ def _spans(running: Running, number: int) -> bool:
             while (answer := client.post(url, content=body, headers=headers)).status_code in _AGAIN:
                 time.sleep(0.1)  # as an SDK, while the memory limiter refuses
             answer.raise_for_status()
-    _settled(lambda: counted(running.gateway_at, "otelcol_receiver_accepted_spans"), sent)
-    _settled(lambda: running.spans_stored() - before, failed, more=3 * DECISION_SECONDS)
-    used, seconds = _used(running, cpu, "agent", "gateway"), time.monotonic() - began
-    kept = running.spans_stored() - before
+    def cpu(self) -> dict[str, float]:
+        """CPU seconds of each program so far."""
+        programs = {"agent": self.agent, "gateway": self.gateway, "Loki": self.loki.server}
+        return {name: cpu_seconds(server) for name, server in programs.items()}
     arrived = counted(running.gateway_at, "otelcol_receiver_accepted_spans")
     print(f"spans: {sent} sent, {arrived:.0f} arrived, {kept:.0f} kept ({failed} of traces with an error)")
     total = sum(used.values())
@@ -127,23 +129,10 @@ def _spans(running: Running, number: int) -> bool:
 def _lines(running: Running, number: int) -> bool:
     before, cpu, began = running.lines_stored(), running.cpu(), time.monotonic()
     size = _write(running.pods, number)
-    _settled(lambda: running.lines_stored() - before, number)
-    used, seconds = _used(running, cpu, "agent", "gateway", "Loki"), time.monotonic() - began
-    stored = running.lines_stored() - before
-    print(f"lines: {number} written, {stored:.0f} stored, {seconds:.0f} s passed")
-    for name, cost in (*used.items(), ("all three", sum(used.values()))):
-        rates = f"{number / cost:,.0f} per second and core, {size / cost / 1e6:.1f} MB/s"
-        print(f"lines, {name}: {rates} ({cost:.1f} CPU seconds)")
-    return stored >= number
-
-
-def _used(running: Running, before: dict[str, float], *names: str) -> dict[str, float]:
-    """CPU seconds of these programs since then."""
-    now = running.cpu()
-    return {name: max(now[name] - before[name], 0.01) for name in names}
-
-
-def _settled(value: Callable[[], float], wanted: float, more: float = 0) -> None:
+    def cpu(self) -> dict[str, float]:
+        """CPU seconds of each program so far."""
+        programs = {"agent": self.agent, "gateway": self.gateway, "Loki": self.loki.server}
+        return {name: cpu_seconds(server) for name, server in programs.items()}
     """Wait until the value is reached and, for `more` seconds at least, does not grow any more; at most 4 minutes."""
     deadline, last, still_since = time.monotonic() + 240, -1.0, time.monotonic()
     while time.monotonic() < deadline:
@@ -155,13 +144,13 @@ def _settled(value: Callable[[], float], wanted: float, more: float = 0) -> None
         time.sleep(0.5)
 
 
-def _requests(spans: int) -> Iterator[bytes]:
+def span_requests(spans: int) -> Iterator[bytes]:
     for number in range(spans // (TRACES * SPANS)):
         request, now = ExportTraceServiceRequest(), time.time_ns()
         resource = request.resource_spans.add()
-        resource.resource.attributes.append(_text("service.name", "till"))
+        resource.resource.attributes.append(text("service.name", "till"))
         scope = resource.scope_spans.add()
-        attributes = [_text(f"attribute.{i}", f"value {number} {i} of a usual size") for i in range(ATTRIBUTES)]
+        attributes = [text(f"attribute.{i}", f"value {number} {i} of a usual size") for i in range(ATTRIBUTES)]
         for trace in range(number * TRACES, (number + 1) * TRACES):
             for one in range(SPANS):
                 span = scope.spans.add()
@@ -175,7 +164,7 @@ def _requests(spans: int) -> Iterator[bytes]:
         yield request.SerializeToString()
 
 
-def _text(key: str, text: str) -> KeyValue:
+def text(key: str, text: str) -> KeyValue:
     return KeyValue(key=key, value=AnyValue(string_value=text))
 
 
@@ -190,7 +179,13 @@ def _write(pods: Path, number: int) -> int:
     return number * (len(line) + 1)
 
 
-def _start(folder: Path, running: ExitStack) -> Running:
+def start(
+    folder: Path, running: ExitStack, *, loki: str = "", changed: Callable[[str, str], str] = lambda _, text: text
+) -> Running:
+    """The three Collectors, which run as long as the stack is open.
+
+    Lines go to the OTLP URL `loki`, or to the store. `changed` gets a Collector's name and configuration.
+    """
     store_at, gateway_at, agent_at = (_loopback() for _ in range(3))
     pods = folder / "pods"
     pods.mkdir()
@@ -204,7 +199,10 @@ def _start(folder: Path, running: ExitStack) -> Running:
         memory_bytes=2**30,
         storage_bytes=2**32,
         jaeger=f"{_LOCAL}:{store_at.grpc}",
-        loki=f"{store.url}/otlp",
+    def cpu(self) -> dict[str, float]:
+        """CPU seconds of each program so far."""
+        programs = {"agent": self.agent, "gateway": self.gateway, "Loki": self.loki.server}
+        return {name: cpu_seconds(server) for name, server in programs.items()}
         prometheus=[f"{_LOCAL}:{store_at.http}"],
         oldest_line_hours=168,
         services={"": ["till"]},
@@ -223,8 +221,8 @@ def _start(folder: Path, running: ExitStack) -> Running:
         listen=agent_at,
     )
     servers = [
-        _collector(text, folder / name, listen, flags)
-        for name, text, listen, flags in (
+        _collector(changed(name, config), folder / name, listen, flags)
+        for name, config, listen, flags in (
             ("store", _store(store_at), store_at, ()),
             ("gateway", gateway_config.render(gateway), gateway_at, ()),
             ("agent", agent_config.render(agent), agent_at, agent_config.FLAGS),

@@ -1,10 +1,10 @@
-"""Checks of all rules together: names, systems, runbooks, and labels that nobody bounds."""
+"""Checks of all rules together: names, systems, runbooks, labels that nobody bounds, and texts that fail later."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from alerting import slos, systems
-from alerting.checks import result_labels
+from alerting.checks import result_labels, texts
 from alerting.model import AnyRule, Engine, Rule, RuleFile, RuleSet
 from alerting.problems import closest
 
@@ -18,6 +18,7 @@ def problems(rule_set: RuleSet, folder: Path) -> Iterator[str]:
     yield from _alert_problems(rule_set, folder)
     yield from _unnamed_labels(rule_set)
     yield from _stopped_alerts(rule_set)
+    yield from _texts(rule_set)
 
 
 def labels_of_results(rule_set: RuleSet) -> Mapping[str, frozenset[str] | None]:
@@ -100,3 +101,15 @@ def _stopped_alerts(rule_set: RuleSet) -> Iterator[str]:
                 f"{slos.place(slo.system)}: {slo.name}.stopped_alert: no alert {name} in system {slo.system}; "
                 f"{closest(name, own)}"
             )
+
+
+def _texts(rule_set: RuleSet) -> Iterator[str]:
+    """Texts that fail when their alert fires."""
+    labels = labels_of_results(rule_set)
+    places = [(place("prometheus", name), file.alerts()) for name, file in rule_set.files.items()]
+    places += [(place("loki", name), file.alerts()) for name, file in rule_set.loki_files.items()]
+    for where, alerts in places:
+        for rule in alerts:
+            for name in ("summary", "description"):
+                for problem in texts.problems(getattr(rule.annotations, name), labels.get(rule.alert)):
+                    yield f"{where}: alert {rule.alert}: {name}: {problem}"

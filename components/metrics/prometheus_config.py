@@ -16,8 +16,9 @@ CONFIG_FOLDER = "/etc/prometheus/config"
 
 # A restarted server takes over how long an alert has been active. By default it does so only from `for: 10m` on; all
 # other alerts would wait again, and be resolved in Alertmanager meanwhile.
-FLAGS = ("--rules.alert.for-grace-period=0s", "--web.enable-otlp-receiver")
-"""Command line flags for the rules, and for metrics that gateways deliver."""
+# A page of another site in a person's browser may not read the API; by default all may. Grafana asks from its server.
+FLAGS = ("--rules.alert.for-grace-period=0s", "--web.enable-otlp-receiver", "--web.cors.origin=")
+"""Command line flags for the rules, for metrics that gateways deliver, and for browsers."""
 
 OUT_OF_ORDER = "30m"
 """Age up to which a pushed point is accepted after later ones: two gateways deliver, and try again after an outage."""

@@ -1,7 +1,8 @@
-"""The program of the attacking pod and of the innocent one beside it; it runs in the simulator's image.
+"""The program of the attacking pods and of the innocent one beside them; it runs in the simulator's image.
 
-It uses the standard library only, and reads its task from the variable TASK. It says in its log which of the
-connections succeeded, sends telemetry with forged origins, and then serves its exposition until it is deleted.
+It uses the standard library only, and reads its task from the variable TASK. Until it is deleted, it serves its
+exposition, and repeats its task in rounds. Each round is one line of its log: which connections succeeded, and how the
+agent answered.
 """
 
 import base64
@@ -11,11 +12,12 @@ import io
 import json
 import os
 import socket
-import sys
+import threading
 import time
 import urllib.error
 import urllib.request
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -64,17 +66,47 @@ def send(path: str, body: Any) -> int:  # noqa: ANN401 -- JSON
     request = urllib.request.Request(  # noqa: S310 -- http
         TASK["agent"] + path, json.dumps(body).encode(), {"Content-Type": "application/json"}
     )
+    code = 0
     for _ in range(20):
         try:
             with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
                 return int(answer.status)
         except urllib.error.HTTPError as error:
-            if error.code not in (429, 502, 503, 504):
-                return error.code
+            code = error.code
+            if code not in (429, 502, 503, 504):
+                break
         except OSError:
             pass
         time.sleep(1)
-    return 0
+    return code
+
+
+def trace(number: int) -> Any:  # noqa: ANN401 -- JSON
+    """The request with the innocent pod's trace of one round."""
+    body = json.loads(json.dumps(TASK["trace"]))
+    now = time.time_ns()
+    span = body["resourceSpans"][0]["scopeSpans"][0]["spans"][0]
+    identity = f"{TASK['begun']:024x}{number:08x}"
+    span |= {"traceId": identity, "spanId": identity[-16:]}
+    span |= {"startTimeUnixNano": str(now - 10**6), "endTimeUnixNano": str(now)}
+    return body
+
+
+def round_(number: int) -> dict[str, Any]:
+    """Do the task once. The result has the time before which its lines were written."""
+    targets = [(host, port) for host, port in TASK.get("connect", [])]
+    with ThreadPoolExecutor(16) as pool:
+        open_ = pool.map(lambda target: connects(*target), targets)
+        reached = [f"{host}:{port}" for (host, port), is_open in zip(targets, open_, strict=True) if is_open]
+        ports = sorted({port for _, port in targets})
+        near = zip(ports, pool.map(link_local, ports), strict=True)
+        neighbours = [f"{address}:{port}" for port, addresses in near for address in addresses]
+    sent = [send(path, body) for path, body in TASK.get("otlp", [])]
+    if "trace" in TASK:
+        sent.append(send("/v1/traces", trace(number)))
+    for line in range(TASK.get("lines", 0)):
+        print(json.dumps({"level": "info", "message": f"innocent {number}.{line}"}), flush=True)
+    return {"round": number, "reached": reached, "neighbours": neighbours, "sent": sent, "at": time.time()}
 
 
 class Exposition(http.server.BaseHTTPRequestHandler):
@@ -114,12 +146,8 @@ def packed(size: int) -> bytes:
 BOMB = packed(TASK.get("bomb", 0))
 
 if __name__ == "__main__":
-    reached = [f"{host}:{port}" for host, port in TASK.get("connect", []) if connects(host, port)]
-    neighbours = [f"{address}:{port}" for _, port in TASK.get("connect", []) for address in link_local(port)]
-    sent = [send(path, body) for path, body in TASK.get("otlp", [])]
-    print(json.dumps({"reached": reached, "neighbours": neighbours, "sent": sent}), flush=True)
-    for number in range(TASK.get("lines", 0)):
-        print(json.dumps({"level": "info", "message": f"innocent {number}"}), flush=True)
-    if TASK.get("ends"):
-        sys.exit(0)
-    http.server.ThreadingHTTPServer(("", 8000), Exposition).serve_forever()
+    server = http.server.ThreadingHTTPServer(("", TASK.get("port", 8000)), Exposition)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    for count in range(1, TASK.get("rounds", 10**6) + 1):
+        print(json.dumps(round_(count)), flush=True)
+        time.sleep(TASK["pause"])

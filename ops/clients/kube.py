@@ -15,18 +15,19 @@ import httpx
 import structlog
 
 from local.errors import LocalError
-from local.ports import free_port
+from local.ports import free_port, hidden_address
 from local.toolchain import tool
 from ops.errors import OpsError
 
 log = structlog.get_logger("ops.clients.kube")
 
-START_TIMEOUT = 15.0
-"""Seconds within which a service must answer for the first time."""
+START_TIMEOUT = 60.0
+"""Seconds within which a service must answer for the first time; a pod that was just replaced takes a while."""
 # kubectl's messages for failures that are worth a retry.
 _TRANSIENT = re.compile("not running|lost connection|already in use|timed out")
 _PROBE_EVERY = 2.0
 _PROBE_TIMEOUT = 5.0
+_YOUNG = 15.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,13 +75,13 @@ def service_urls(cluster: Cluster, **services: Service) -> Generator[dict[str, s
 
 
 @contextmanager
-def service_url(cluster: Cluster, service: Service, *, port: int | None = None) -> Generator[str]:
-    """`http://127.0.0.1:PORT` of a service, valid while the block runs; uses a free port unless one is given.
+def service_url(cluster: Cluster, service: Service) -> Generator[str]:
+    """URL of a service, valid while the block runs: a free port of a loopback address that no web page can guess.
 
     When the service's pod is replaced, the forward reconnects to another pod; calls in between fail and may be
     repeated. Raises OpsError with kubectl's message when the service does not answer within START_TIMEOUT seconds.
     """
-    forward = _Forward(cluster, service, port or free_port())
+    forward = _Forward(cluster, service, hidden_address(), free_port())
     try:
         forward.start()
         yield forward.url
@@ -88,10 +89,15 @@ def service_url(cluster: Cluster, service: Service, *, port: int | None = None) 
         forward.stop()
 
 
+def is_forward(url: str) -> bool:
+    """Whether a URL is one of `service_url`, which a proxy set in the environment cannot reach."""
+    return url.startswith("http://127.")
+
+
 class _Forward:
     """One `kubectl port-forward` process, replaced when it ends or stops forwarding."""
 
-    def __init__(self, cluster: Cluster, service: Service, port: int) -> None:
+    def __init__(self, cluster: Cluster, service: Service, address: str, port: int) -> None:
         self._port = port
         self._service = service
         self._command = [
@@ -99,12 +105,12 @@ class _Forward:
             *cluster.arguments(),
             f"--namespace={service.namespace}",
             "port-forward",
-            "--address=127.0.0.1",
+            f"--address={address}",
             f"service/{service.name}",
             f"{self._port}:{service.port}",
         ]
         self._where = f"service {service.namespace}/{service.name} ({cluster})"
-        self.url = f"http://127.0.0.1:{self._port}"
+        self.url = f"http://{address}:{self._port}"
         self._ended = threading.Event()
         self._watcher = threading.Thread(target=self._watch, name=f"forward-{service.name}", daemon=True)
         self._stderr: IO[bytes] = TemporaryFile()  # noqa: SIM115 -- closed by stop()
@@ -141,7 +147,7 @@ class _Forward:
             silent = 0 if self._answers() else silent + 1
             gone = self._process is None or self._process.poll() is not None
             # A new forward may need a while on a busy machine. If each one is ended too early, none ever answers.
-            young = time.monotonic() - self._launched < START_TIMEOUT
+            young = time.monotonic() - self._launched < _YOUNG
             if gone or (silent >= 2 and not young):
                 log.debug("restarting the port-forward", service=self._service.name, message=self._last_message())
                 silent = 0
@@ -167,7 +173,7 @@ class _Forward:
 
     def _answers(self) -> bool:
         try:
-            httpx.get(self.url, timeout=_PROBE_TIMEOUT)
+            httpx.get(self.url, timeout=_PROBE_TIMEOUT, trust_env=not is_forward(self.url))
         except httpx.HTTPError:
             return False
         return True

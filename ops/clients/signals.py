@@ -12,6 +12,7 @@ import yaml
 
 from alerting import durations
 from alerting.routing import notified
+from ops.clients.kube import is_forward
 from ops.errors import OpsError
 
 PATIENCE = 120.0
@@ -68,6 +69,7 @@ class Api:
                     json=body,
                     timeout=ANSWER_TIMEOUT,
                     verify=_certificates(),
+                    trust_env=not is_forward(self.url),
                 )
                 if answer.status_code < 500:
                     break

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -20,6 +19,7 @@ from ops.drift.findings import Category, Finding
 from ops.drift.unmanaged import Resource
 from ops.environment import LOCAL, load
 from ops.errors import OpsError
+from ops.terminal import Console
 
 DRIFTED = 2
 """Exit code when there is an unexpected difference."""

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.live import Live
 
 from alerting import loader, routing
@@ -30,6 +29,7 @@ from ops.drills.wait_times import duration_text
 from ops.environment import LOCAL, Environment, load
 from ops.errors import OpsError, UsageError
 from ops.messages.preview import previews
+from ops.terminal import Console
 from settings import stack_files
 from settings.apps import LOKI
 from settings.stack_files import StackFileError
@@ -93,8 +93,8 @@ def fire_alerts(  # noqa: PLR0913 -- the options of the command
             "set ALERTMANAGER_URL to drill only its routing"
         )
     wanted = [name for name in names if name not in reasons]
-    with service_urls(stack.cluster(), **_addresses(stack, files, wanted)) as urls:
-        services, platform = _connected(stack, urls, real=bool(set(wanted) & set(REAL)))
+    with service_urls(stack.cluster(), **addresses(stack, files, wanted)) as urls:
+        services, platform = connected(stack, urls, real=bool(set(wanted) & set(REAL)))
         if platform:
             for place in platform.recover():
                 console.print(f"Ended a fault that an earlier, killed drill had left on: {place}.")
@@ -140,7 +140,7 @@ def _left_out(files: Content, name: str) -> str | None:
     return faults.not_caused(name, files.system(name))
 
 
-def _addresses(stack: Environment, files: Content, names: Sequence[str]) -> dict[str, Service]:
+def addresses(stack: Environment, files: Content, names: Sequence[str]) -> dict[str, Service]:
     """The services that a drill of these alerts needs; simulated programs have the names of their systems."""
     services = stack.services()
     if any(files.rules[name].engine == "loki" for name in names):
@@ -150,7 +150,7 @@ def _addresses(stack: Environment, files: Content, names: Sequence[str]) -> dict
     return services
 
 
-def _connected(stack: Environment, urls: Mapping[str, str], *, real: bool) -> tuple[Services, PlatformFaults | None]:
+def connected(stack: Environment, urls: Mapping[str, str], *, real: bool) -> tuple[Services, PlatformFaults | None]:
     """The clients for a drill, and the platform's faults if the drill causes real ones."""
     receiver, prometheus = Receiver(urls["receiver"]), Prometheus(urls["prometheus"])
     platform = PlatformFaults(ClusterApi(stack.cluster(), stack.namespace), prometheus, receiver) if real else None

@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 import httpx
 
+from ops.clients.kube import is_forward
 from ops.queries.grafana_interpolation import Window
 from ops.queries.grafana_variables import Lookup
 
@@ -47,7 +48,7 @@ class Source(ABC):
         """`title` is the source's name in error messages."""
         self.title = title
         self.url = url.rstrip("/")
-        self._http = httpx.Client(timeout=TIMEOUT, verify=_tls())
+        self._http = httpx.Client(timeout=TIMEOUT, verify=_tls(), trust_env=not is_forward(url))
 
     def close(self) -> None:
         """Close the connections, which cancels running queries."""

@@ -8,6 +8,7 @@ from html import escape
 from ops.review.changes import Action, Change, ChangeKind, Detail
 from ops.review.report import MARKER, Report, headline
 from ops.review.resources import Resources
+from ops.terminal import plain
 
 LIMIT = 60_000
 """Characters. GitHub allows 65,536."""
@@ -204,5 +205,5 @@ def _cell(text: str) -> str:
 
 def _escaped(text: str) -> str:
     """Escapes text so that it contains no HTML, mention, emphasis or link."""
-    plain = escape(" ".join(text.split()), quote=False)
-    return re.sub(r"[@`*_\[\]#~\\]", lambda match: f"&#{ord(match[0])};", plain)
+    shown = escape(" ".join(plain(text).split()), quote=False)
+    return re.sub(r"[@`*_\[\]#~\\]", lambda match: f"&#{ord(match[0])};", shown)

@@ -1,16 +1,14 @@
 """Serves the start page on the loopback address."""
 
-import threading
-from collections.abc import Generator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import cast
 from urllib.parse import parse_qs, urlsplit
 
 import jinja2
 
 from ops.errors import OpsError
+from ops.start_page.guard import Guard
+from ops.start_page.serving import Handler, serving
 from ops.start_page.state import Stack, State
 
 PORT = 8888
@@ -30,81 +28,41 @@ def html(state: State) -> str:
     return environment.get_template("page.html.j2").render(state=state)
 
 
-@contextmanager
-def serve(stack: Stack, port: int = PORT) -> Generator[str]:
+def serve(stack: Stack, guard: Guard, port: int = PORT) -> AbstractContextManager[str]:
     """The page's URL, valid while the block runs. Port 0 takes a free one."""
-    server = _Server(port, stack)
-    threading.Thread(target=server.serve_forever, args=(0.05,), name="start-page", daemon=True).start()
-    try:
-        yield f"http://localhost:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
+    return serving(type("Page", (_Page,), {"guard": guard, "stack": stack}), port)
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
+class _Page(Handler):
+    stack: Stack
 
-    def __init__(self, port: int, stack: Stack) -> None:
-        super().__init__(("127.0.0.1", port), _Handler)
-        self.stack = stack
-
-
-class _Handler(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
-        if not self._is_own_page():
-            self._answer(403, "The page is served to this machine only.")
+    def respond(self) -> None:
+        if self.command == "POST":
+            self._post()
+        elif self.command != "GET":
+            self.answer(405, "The page takes GET and POST only.\n")
         elif urlsplit(self.path).path != "/":
-            self._answer(404, "There is one page: /")
+            self.answer(404, "There is one page: /\n")
         else:
-            self._answer(200, html(self._stack.state()), kind="text/html")
+            policy = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'"
+            headers = {"Content-Security-Policy": policy, "Set-Cookie": self.guard.cookie}
+            self.answer(200, html(self.stack.state()), "text/html", headers)
 
-    def do_POST(self) -> None:
+    def _post(self) -> None:
         length = self.headers.get("Content-Length", "")
-        if not self._is_own_page():
-            self._answer(403, "Only this page may switch faults.")
-        elif not length.isdigit() or int(length) > _LONGEST_BODY:
-            self._answer(400, f"The body must have a length of at most {_LONGEST_BODY} bytes.")
+        if not length.isdigit() or int(length) > _LONGEST_BODY:
+            self.answer(400, f"The body must have a length of at most {_LONGEST_BODY} bytes.")
         else:
             form = {key: values[0] for key, values in parse_qs(self.rfile.read(int(length)).decode()).items()}
             self._switch(form)
 
     def _switch(self, form: dict[str, str]) -> None:
         if form.get("to") not in ("on", "off"):
-            self._answer(400, "`to` is not allowed; allowed: on or off")
+            self.answer(400, "`to` is not allowed; allowed: on or off")
             return
         try:
-            self._stack.switch(form.get("system", ""), form.get("fault", ""), on=form["to"] == "on")
+            self.stack.switch(form.get("system", ""), form.get("fault", ""), on=form["to"] == "on")
         except OpsError as error:
-            self._answer(400, str(error))
+            self.answer(400, str(error))
         else:
-            self.send_response(303)
-            self.send_header("Location", "/#faults")
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-    @property
-    def _stack(self) -> Stack:
-        return cast(_Server, self.server).stack
-
-    def _is_own_page(self) -> bool:
-        """Whether the browser shows this server: another site must neither read the page nor switch faults.
-
-        A site that lets its own name point to this machine sends that name as Host.
-        """
-        host = self.headers.get("Host", "")
-        own = host.rsplit(":", 1)[0] in ("localhost", "127.0.0.1")
-        return own and self.headers.get("Origin", f"http://{host}") == f"http://{host}"
-
-    def _answer(self, status: int, text: str, kind: str = "text/plain") -> None:
-        content = text.encode()
-        self.send_response(status)
-        self.send_header("Content-Type", f"{kind}; charset=utf-8")
-        self.send_header("Content-Length", str(len(content)))
-        self.send_header("Cache-Control", "no-store")
-        self.send_header("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'")
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 -- the name in http.server
-        """Prints nothing: the terminal shows the endpoints."""
+            self.answer(303, headers={"Location": "/#faults"})

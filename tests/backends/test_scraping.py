@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 import yaml
 
@@ -120,13 +121,20 @@ def prometheus(program: _Program, tmp_path_factory: pytest.TempPathFactory) -> I
         )
     )
     del pods["kubernetes_sd_configs"]
-    server = Prometheus(folder / "server", {}, environment={"POD_NAME": "prometheus-0"})
+    server = Prometheus(folder / "server", {}, *prometheus_config.FLAGS, environment={"POD_NAME": "prometheus-0"})
     config = folder / "server" / "prometheus.yml"
     config.write_text(
         json.dumps(document | {"scrape_configs": [pods | {"file_sd_configs": [{"files": [str(targets)]}]}]})
     )
     with server:
         yield server
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "null"])
+def test_a_page_of_another_site_may_not_read_the_api(prometheus: Prometheus, origin: str) -> None:
+    answer = httpx.get(f"http://{prometheus.address}/api/v1/query?query=up", headers={"Origin": origin})
+    assert answer.is_success
+    assert "access-control-allow-origin" not in answer.headers
 
 
 def test_a_path_may_have_a_query(prometheus: Prometheus, program: _Program) -> None:

@@ -110,6 +110,11 @@ def test_no_rule_fails_and_all_are_loaded(ask: Ask, replica: int) -> None:
     assert [(rule["name"], rule["lastError"]) for rule in rules if rule.get("lastError")] == []
 
 
+def test_no_token_lets_another_node_join(core: client.CoreV1Api) -> None:
+    found = core.list_namespaced_secret("kube-system", field_selector="type=bootstrap.kubernetes.io/token")
+    assert [one.metadata.name for one in found.items] == []
+
+
 def test_disruption_budgets_allow_one_disruption_at_a_time(core: client.CoreV1Api) -> None:
     budgets = client.PolicyV1Api(core.api_client).list_pod_disruption_budget_for_all_namespaces().items
     allowed = {b.metadata.name: b.status.disruptions_allowed for b in budgets}

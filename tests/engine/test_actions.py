@@ -181,6 +181,14 @@ def test_passphrase_file_is_private_and_only_created_when_the_user_has_no_passph
     assert "PULUMI_CONFIG_PASSPHRASE_FILE" not in small.environment()
 
 
+def test_only_this_user_may_enter_the_folders_of_the_state(tree):
+    small = make(tree)
+    small.render()
+    small.environment()
+    folders = (small.folder, small.backend, small.state / "pulumi-home")
+    assert {stat.S_IMODE(folder.stat().st_mode) for folder in folders} == {0o700}
+
+
 def test_encrypted_stack_file_requires_its_passphrase(tree):
     (tree / "Pulumi.dev.yaml").write_text(STACK + "encryptionsalt: v1:x\n")
     with pytest.raises(LocalError, match="PULUMI_CONFIG_PASSPHRASE"):

@@ -28,7 +28,7 @@ ELSEWHERE = {
     "unit": ".github/workflows/nightly.yml",
     "fire-alerts": "tests/e2e/test_fire_alerts.py",
     "kill-drill": "tests/e2e/test_kill_drill.py",
-    "attack": ".github/workflows/nightly.yml",
+    "attack": "tests/e2e/isolation/test_attack.py",
     "mutants": "tests/tools/test_mutation_smoke.py",
     "generate": "tests/tools/test_generate.py",
     "deploy-dashboards": "tests/ops/test_deploy_dashboards.py",

@@ -55,11 +55,12 @@ def loki(  # noqa: PLR0913 -- each is an option
     any_age: bool = True,
     tenants: bool = True,
     rule_files: Mapping[str, str] | None = None,
+    limits: Mapping[str, Any] | None = None,
 ) -> Generator[LokiServer]:
     """Runs a Loki that reads rules from folder/rules/<tenant>/.
 
-    With `any_age` it keeps lines of any age in memory, and `tenants` apart; otherwise it has the deployed limits and
-    one tenant.
+    With `any_age` it keeps lines of any age in memory, and `tenants` apart; otherwise it has the deployed limits, but
+    for `limits`, and one tenant.
     """
     port = free_port()
     config = folder / "loki.yaml"
@@ -83,6 +84,7 @@ def loki(  # noqa: PLR0913 -- each is an option
     if any_age:
         _accept_any_age(document)
         document["auth_enabled"] = tenants
+    document["limits_config"] |= limits or {}
     config.write_text(yaml_text.dump(document).replace(loki_config.DATA + "/", f"{folder}/data/"))
     url = f"http://127.0.0.1:{port}"
     with Server("loki", ["-target=all", f"-config.file={config}"], folder, f"{url}/ready") as server:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from ops.start_page.guard import Guard
 from ops.start_page.server import serve
 from ops.start_page.state import Stack
 
@@ -55,6 +56,7 @@ def services() -> Generator[tuple[Services, str]]:
         def do_GET(self) -> None:
             path = self.path.split("?")[0]
             if self.command != "GET":
+                self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 fakes.calls.append(f"{self.command} {path}")
                 fakes.switch(path.removeprefix("/faults/"), on=self.command == "PUT")
             content = json.dumps(fakes.answers.get(path, {"since": 1.0, "at": 1.0})).encode()
@@ -63,7 +65,7 @@ def services() -> Generator[tuple[Services, str]]:
             self.end_headers()
             self.wfile.write(content)
 
-        do_PUT = do_DELETE = do_GET  # noqa: N815 -- the names that http.server calls
+        do_PUT = do_DELETE = do_POST = do_GET  # noqa: N815 -- the names that http.server calls
 
         def log_message(self, *_: object) -> None:
             pass
@@ -76,9 +78,15 @@ def services() -> Generator[tuple[Services, str]]:
 
 
 @pytest.fixture
-def page(services: tuple[Services, str]) -> Generator[str]:
+def guard() -> Guard:
+    """The guard of the page."""
+    return Guard(1)
+
+
+@pytest.fixture
+def page(services: tuple[Services, str], guard: Guard) -> Generator[str]:
     """URL of the start page."""
     _, url = services
     endpoints = dict.fromkeys(("alertmanager", "receiver", "grafana", "simulator-api"), url)
-    with serve(Stack("local", endpoints, {"api": url}), 0) as start:
+    with serve(Stack("local", endpoints, {"api": url}), guard, 0) as start:
         yield start.replace("localhost", "127.0.0.1")

@@ -6,6 +6,8 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from local import debian
+from ops.start_page.forward import guarded
+from ops.start_page.guard import Guard
 from tests.ops.start_page.browser import browser
 from tests.ops.start_page.conftest import Services
 
@@ -75,5 +77,23 @@ def test_another_site_cannot_switch_faults(page: str, services: tuple[Services, 
     tab.goto(f"data:text/html,{form}<button name=to value=on>go</button></form>")
     with tab.expect_navigation():
         tab.locator("button").click()
-    assert _texts(tab, "body") == ["Only this page may switch faults."]
+    assert _texts(tab, "body") == ["A page of null may not send requests here; allowed: this page."]
     assert services[0].calls == []
+
+
+def test_a_page_behind_the_guard_works_for_its_own_scripts_only(
+    guard: Guard, services: tuple[Services, str], tab: Page
+) -> None:
+    """The person opens it without the start page, as from a notification."""
+    services[0].answers["/page"] = {}
+    with guarded(guard, 0, services[1]) as url:
+        tab.goto(f"{url}/page")
+        assert tab.evaluate(f"fetch('{url}/silences', {{method: 'POST', body: 'x'}}).then(r => r.status)") == 200
+        assert services[0].calls == ["POST /silences"]
+        other = url.replace("localhost", "127.0.0.1")
+        tab.goto(f"{other}/page")
+        # To the browser, an address with another name or port is another site, whose servers it sends no cookie.
+        post = f"fetch('{url}/silences', {{method: 'POST', mode: 'no-cors'}}).then(r => r.type)"
+        assert tab.evaluate(post) == "opaque"
+        assert tab.evaluate(f"fetch('{url}/page').then(r => r.text(), () => 'not readable')") == "not readable"
+    assert services[0].calls == ["POST /silences"]

@@ -10,11 +10,14 @@ from urllib.parse import parse_qs, urlsplit
 
 import jinja2
 
+from alerting.files import RULES
 from ops.errors import OpsError
 from ops.start_page.state import Stack, State
 
 PORT = 8888
 """Port of the page, outside the ports of the endpoints."""
+RUNBOOKS = "/runbooks"
+"""Path of the runbooks: links in the notifications of the local stack lead here."""
 _LONGEST_BODY = 1000
 
 
@@ -54,10 +57,14 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if not self._is_own_page():
             self._answer(403, "The page is served to this machine only.")
-        elif urlsplit(self.path).path != "/":
-            self._answer(404, "There is one page: /")
-        else:
+            return
+        folder, _, name = urlsplit(self.path).path.rpartition("/")
+        if (folder, name) == ("", ""):
             self._answer(200, html(self._stack.state()), kind="text/html")
+        elif folder == RUNBOOKS and name in {file.name for file in (RULES / "runbooks").glob("*.md")}:
+            self._answer(200, (RULES / "runbooks" / name).read_text())
+        else:
+            self._answer(404, f"There are the start page, /, and {RUNBOOKS}/ALERT.md.")
 
     def do_POST(self) -> None:
         length = self.headers.get("Content-Length", "")

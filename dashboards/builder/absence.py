@@ -15,7 +15,12 @@ def explain(panel: dict[str, Any]) -> None:
     reasons = [_reason(target.get("expr", "")) for target in panel.get("targets", ())]
     if reasons and all(reasons):
         text = "; ".join(dict.fromkeys(filter(None, reasons)))
-        panel["fieldConfig"]["defaults"]["noValue"] = f"no series: {text}"
+        defaults = panel["fieldConfig"]["defaults"]
+        defaults["noValue"] = f"no series: {text}"
+        if panel["type"] == "stat":  # in others NaN is a share or a percentile of nothing
+            for one in defaults["mappings"]:
+                if one["type"] == "special":
+                    one["options"]["result"]["text"] = defaults["noValue"]
 
 
 def _reason(expression: str) -> str | None:

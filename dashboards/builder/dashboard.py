@@ -28,9 +28,9 @@ _RANGE, _REFRESH = "now-1h", "30s"
 NAMESPACE = "namespace"
 """Name of the variable that links from one dashboard to another keep."""
 # Characters per line of the text; then heights in pixels: a line, title and paragraph gaps together, a grid unit.
-_LETTERS, _LINE, _FRAME, _GRID_UNIT = 182, 22, 85, 38
-# Four alerts at a glance; numbers begin in the upper third of a laptop's screen.
-_ALERTS_HEIGHT = 4
+_LETTERS, _LINE, _FRAME, _GRID_UNIT = 182, 22, 92, 38
+# Numbers begin in the upper third of a laptop's screen; more bands would have names on top of each other there.
+_ALERTS_HEIGHT, _BANDS = 4, 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,9 +118,12 @@ def _matchers(about: About) -> str:
 def _alerts(about: About) -> tuple[Panel, Panel]:
     labels = _matchers(about)
     which = "that this dashboard covers" if about.alerts else f"of the system {about.system}"
+    shown = f"topk({_BANDS}, max by (alertname) (count_over_time(ALERTS{{{labels}}}[$__range] @ end())))"
     history = prom(
         f"""
         max by (alertname) (1 * ALERTS{{{labels}, alertstate="pending"}} or 2 * ALERTS{{{labels}, alertstate="firing"}})
+        and on (alertname) {shown}
+        or 0 * {shown}
         or on ()
         label_replace(vector(0), "alertname", "no alert", "", "")
         """,
@@ -138,8 +141,10 @@ def _alerts(about: About) -> tuple[Panel, Panel]:
         alerts_of("Alerts now", f"Pending and firing alerts {which}.", f"{{{labels}}}"),
         states(
             "Alert states",
-            f"Times when alerts {which} were pending or firing; only alerts that Prometheus evaluates.",
+            f"Times when alerts {which} were pending (orange) or firing (red); only alerts that Prometheus evaluates, "
+            f"and of these the {_BANDS} that were so for the longest time.",
             [history],
             look,
+            legend=False,
         ),
     )

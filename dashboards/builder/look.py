@@ -4,7 +4,10 @@ from dataclasses import dataclass
 
 from grafana_foundation_sdk.builders.dashboard import FieldColor, ThresholdsConfig
 from grafana_foundation_sdk.models.dashboard import (
+    DashboardSpecialValueMapOptions,
     FieldColorModeId,
+    SpecialValueMap,
+    SpecialValueMatch,
     Threshold,
     ThresholdsMode,
     ValueMap,
@@ -13,6 +16,8 @@ from grafana_foundation_sdk.models.dashboard import (
 )
 
 GOOD, WARNING, CRITICAL, NEUTRAL = "green", "orange", "red", "blue"
+NOTHING = "no data"
+"""In place of NaN."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,14 +69,16 @@ class Look:
     """Stacked areas; use them only where the sum is meaningful."""
 
     def mappings(self) -> list[ValueMapping]:
-        """Grafana's value mappings for `words`."""
+        """Grafana's value mappings for `words`, and for NaN, which is what a share or a percentile of nothing is."""
+        nothing = ValueMappingResult(text=NOTHING, color=NEUTRAL, index=len(self.words))
+        special = SpecialValueMap(DashboardSpecialValueMapOptions(match=SpecialValueMatch.NA_N, result=nothing))
         if not self.words:
-            return []
+            return [special]
         options = {
             str(word.value): ValueMappingResult(text=word.text, color=word.colour, index=index)
             for index, word in enumerate(self.words)
         }
-        return [ValueMap(options=options)]
+        return [ValueMap(options=options), special]
 
     def thresholds(self) -> ThresholdsConfig:
         """Colours at limits; without limits one neutral colour, because green would mean "good"."""

@@ -24,11 +24,14 @@ from grafana_foundation_sdk.models.heatmap import HeatmapColorMode
 from grafana_foundation_sdk.models.text import TextMode
 
 from dashboards.builder.look import Look
-from dashboards.builder.queries import Query, log_rate, prom_buckets
-from dashboards.builder.sources import PROMETHEUS, Source
+from dashboards.builder.queries import Query, log_rate, now, or_nothing, prom_buckets
+from dashboards.builder.sources import LOKI, PROMETHEUS, Source
 from dashboards.builder.units import PER_SECOND, SCALE, SECONDS
 
 _LAST = "lastNotNull"
+# The least step of a graph of log lines. In an hour Grafana takes steps of a few seconds, and a rate that jumps between
+# one line and none is a grid of bars.
+_LOG_STEP = "30s"
 
 
 def lines(title: str, description: str, queries: list[Query], look: Look) -> Panel:
@@ -38,6 +41,7 @@ def lines(title: str, description: str, queries: list[Query], look: Look) -> Pan
         .unit(look.unit)
         .color_scheme(look.colour(by_series=True))
         .thresholds(look.thresholds())
+        .mappings(look.mappings())
         .line_width(1)
         .fill_opacity(30 if look.stacked else 8)
         .show_points(model.VisibilityMode.NEVER)
@@ -65,11 +69,17 @@ def lines(title: str, description: str, queries: list[Query], look: Look) -> Pan
         builder = builder.axis_soft_max(reach)
     if look.decimals is not None:
         builder = builder.decimals(look.decimals)
+    if any(query.source is LOKI for query in queries):
+        builder = builder.interval(_LOG_STEP)
     return finish(builder.build(), title, _described(description, look), queries)
 
 
 def single(title: str, description: str, query: Query, look: Look) -> Panel:
-    """A panel with one number in the colour of its limits. Draws the past as a small graph if the query has a range."""
+    """A panel with one number in the colour of its limits. Draws the past as a small graph if the query has a range.
+
+    Such a number is that of now: without a result it says so, where Grafana would show the last result of the range.
+    """
+    query = or_nothing(query) if query.form == "series" else query
     graph = model.BigValueGraphMode.NONE if query.form == "last" or look.words else model.BigValueGraphMode.AREA
     builder = (
         stat.Panel()
@@ -89,7 +99,7 @@ def single(title: str, description: str, query: Query, look: Look) -> Panel:
 
 
 def dials(title: str, description: str, query: Query, look: Look) -> Panel:
-    """One dial per series, from the look's minimum to its maximum."""
+    """One dial per series, from the look's minimum to its maximum, with its value of now."""
     builder = (
         gauge.Panel()
         .unit(look.unit)
@@ -102,11 +112,11 @@ def dials(title: str, description: str, query: Query, look: Look) -> Panel:
     )
     if look.maximum is not None:
         builder = builder.max(look.maximum)
-    return finish(builder.build(), title, _described(description, look), [query])
+    return finish(builder.build(), title, _described(description, look), [now(query)])
 
 
 def bars(title: str, description: str, query: Query, look: Look) -> Panel:
-    """One bar per series with its name; for more series than fit as dials."""
+    """One bar per series with its name and its value of now; for more series than fit as dials."""
     builder = (
         bargauge.Panel()
         .unit(look.unit)
@@ -122,7 +132,7 @@ def bars(title: str, description: str, query: Query, look: Look) -> Panel:
         builder = builder.max(look.maximum)
     if look.decimals is not None:
         builder = builder.decimals(look.decimals)
-    return finish(builder.build(), title, _described(description, look), [query])
+    return finish(builder.build(), title, _described(description, look), [now(query)])
 
 
 def buckets(title: str, description: str, series: str) -> Panel:
@@ -141,8 +151,8 @@ def buckets(title: str, description: str, series: str) -> Panel:
     return finish(builder.build(), title, description, [prom_buckets(series)])
 
 
-def states(title: str, description: str, queries: list[Query], look: Look) -> Panel:
-    """One band per series, coloured by state; the words of `look` name the states."""
+def states(title: str, description: str, queries: list[Query], look: Look, *, legend: bool = True) -> Panel:
+    """One band per series, coloured by state; the words of `look` name the states, in the legend, too."""
     builder = (
         statetimeline.Panel()
         .unit(look.unit)
@@ -156,7 +166,7 @@ def states(title: str, description: str, queries: list[Query], look: Look) -> Pa
         .show_value(model.VisibilityMode.NEVER)
         .legend(
             common.VizLegendOptions()
-            .show_legend(True)
+            .show_legend(legend)
             .display_mode(model.LegendDisplayMode.LIST)
             .placement(model.LegendPlacement.BOTTOM)
         )

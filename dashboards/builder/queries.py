@@ -1,6 +1,6 @@
 """Queries of a panel, in the query language of their data source."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from textwrap import dedent
 from typing import Literal
 
@@ -93,6 +93,18 @@ def or_zero(expression: str, by: str = "") -> str:
     """
     zero = f'label_replace(vector(0), "{by}", "none", "", "")' if by else "vector(0)"
     return f"{_text(expression)}\nor on ()\n{zero}"
+
+
+def or_nothing(query: Query) -> Query:
+    """The query with NaN where it has no result; without change if it has a value for that."""
+    if "vector(" in query.expression:
+        return query
+    return replace(query, expression=f"{query.expression}\nor on ()\nvector(NaN)")
+
+
+def now(query: Query) -> Query:
+    """The query at the end of the time range only."""
+    return replace(query, form="last")
 
 
 def quantile(level: float, buckets: str, by: str = "") -> str:

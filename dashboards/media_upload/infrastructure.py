@@ -5,7 +5,7 @@ from typing import Any
 from dashboards.builder import units
 from dashboards.builder.dashboard import About, dashboard
 from dashboards.builder.layout import Row, line, row
-from dashboards.builder.look import Look
+from dashboards.builder.look import GOOD, Look, Word
 from dashboards.builder.panels import lines, single, states
 from dashboards.builder.queries import prom, prom_last
 from dashboards.builder.variables import label_values, namespace_of
@@ -169,9 +169,12 @@ def _minio() -> Row:
             ),
             single(
                 "Storage is full in",
-                "Extrapolated from the time range. Empty while usage does not grow.",
-                prom_last(f"min(({_USABLE} - {_STORED}) / (deriv({_STORED}[$__range]) > 0))", "full in"),
-                Look(unit=units.SECONDS),
+                "Extrapolated from the time range.",
+                prom_last(
+                    f"min(({_USABLE} - {_STORED}) / (deriv({_STORED}[$__range]) > 0)) or on () 0 * max({_USABLE}) - 1",
+                    "full in",
+                ),
+                Look(unit=units.SECONDS, words=(Word(value=-1, text="not growing", colour=GOOD),)),
             ),
             widths=(9, 9, 6),
         ),

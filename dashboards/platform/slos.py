@@ -65,7 +65,7 @@ def _now() -> Row:
         Column(title="Budget left", expression=_REMAINING, unit=units.RATIO),
         Column(title="Objective", expression=_OBJECTIVE, unit=units.RATIO, decimals=2),
         Column(title="Good so far", expression=_GOOD, unit=units.RATIO, decimals=3),
-        Column(title="Window", expression=f"{_KEEP} (slo:window:seconds{_OF})", unit=units.SECONDS),
+        Column(title="Days", expression=f"{_KEEP} (slo:window:seconds{_OF} / 86400)", unit=units.EXACT),
     ]
     return row(
         "Now",

@@ -6,6 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import jinja2
 
+from alerting.files import RULES
 from ops.errors import OpsError
 from ops.start_page.guard import Guard
 from ops.start_page.serving import Handler, serving
@@ -13,6 +14,8 @@ from ops.start_page.state import Stack, State
 
 PORT = 8888
 """Port of the page, outside the ports of the endpoints."""
+RUNBOOKS = "/runbooks"
+"""Path of the runbooks: links in the notifications of the local stack lead here."""
 _LONGEST_BODY = 1000
 
 
@@ -37,16 +40,19 @@ class _Page(Handler):
     stack: Stack
 
     def respond(self) -> None:
+        folder, _, name = urlsplit(self.path).path.rpartition("/")
         if self.command == "POST":
             self._post()
         elif self.command != "GET":
             self.answer(405, "The page takes GET and POST only.\n")
-        elif urlsplit(self.path).path != "/":
-            self.answer(404, "There is one page: /\n")
-        else:
+        elif (folder, name) == ("", ""):
             policy = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'"
             headers = {"Content-Security-Policy": policy, "Set-Cookie": self.guard.cookie}
             self.answer(200, html(self.stack.state()), "text/html", headers)
+        elif folder == RUNBOOKS and name in {file.name for file in (RULES / "runbooks").glob("*.md")}:
+            self.answer(200, (RULES / "runbooks" / name).read_text())
+        else:
+            self.answer(404, f"There are the start page, /, and {RUNBOOKS}/ALERT.md.\n")
 
     def _post(self) -> None:
         length = self.headers.get("Content-Length", "")

@@ -92,7 +92,7 @@ def test_the_first_choice_of_a_variable() -> None:
 
 def test_the_text_is_as_high_as_its_lines() -> None:
     about = About(uid="u", title="T", system="s", purpose="p " * 30, runbooks=["A" * 25], logs='{a="b"}')
-    assert dashboard(about, [], [])["panels"][-1]["gridPos"]["h"] == 4
+    assert dashboard(about, [], [])["panels"][-1]["gridPos"]["h"] == 5
     many = replace(about, runbooks=["A" * 25] * 20)
     assert dashboard(many, [], [])["panels"][-1]["gridPos"]["h"] == 6
 

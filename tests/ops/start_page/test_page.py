@@ -1,13 +1,16 @@
 """The start page shows what the stack answers, switches faults, and has no other paths. Fakes answer for the stack."""
 
 import re
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
+from alerting.files import RULES
 from ops.start_page.guard import Guard
-from ops.start_page.server import serve
+from ops.start_page.server import PORT, serve
 from ops.start_page.state import Stack
+from settings import stack_files
 from tests.ops.start_page.conftest import Services
 
 
@@ -65,5 +68,15 @@ def test_a_stack_without_simulator_has_links_and_alerts_only(services: tuple[Ser
     assert "Make something fail" not in text
 
 
-def test_there_is_one_page(page: str) -> None:
-    assert httpx.get(f"{page}/other").status_code == 404
+@pytest.mark.parametrize("path", ["/other", "/runbooks/", "/runbooks/Unknown.md", "/runbooks/..%2Frouting.yaml"])
+def test_there_is_nothing_else(page: str, path: str) -> None:
+    assert httpx.get(page + path).status_code == 404
+
+
+def test_the_runbook_links_of_local_notifications_lead_here(page: str) -> None:
+    base = urlsplit(stack_files.typed(stack_files.read("local").values).runbook_base_url)
+    assert (base.scheme, base.netloc) == ("http", f"localhost:{PORT}")
+    for name in ("Watchdog", "ApiErrorRateHigh"):
+        answer = httpx.get(f"{page}{base.path}/{name}.md")
+        assert answer.headers["content-type"] == "text/plain; charset=utf-8", "no page of HTML"
+        assert answer.text == (RULES / "runbooks" / f"{name}.md").read_text()

@@ -26,7 +26,6 @@ from local.ports import free_ports
 from tools.bench_collectors import counted, cpu_seconds, settled, span_requests, start, text
 from tools.http_server import Handler, serving
 from tools.programs import Server, configured
-from tools.rule_tests.loki_server import loki
 
 Document = dict[str, Any]
 BOUNDS = (
@@ -107,13 +106,12 @@ def prometheus_document(targets: Path, *, bounds: bool) -> Document:
 
 
 def _round(folder: Path, running: ExitStack, load: argparse.Namespace, *, bounds: bool) -> Used:
-    store = running.enter_context(loki(folder / "loki", any_age=False, limits={} if bounds else NO_LIMITS))
     prometheus, address = _prometheus(folder / "prometheus", running, bounds=bounds)
 
     def changed(name: str, config: str) -> str:
         return config if bounds or name == "store" else without_processors(config)
 
-    collectors = start(folder, running, loki=f"{store.url}/otlp", changed=changed)
+    collectors = start(folder, running, limits={} if bounds else NO_LIMITS, changed=changed)
     agent = f"http://{_LOCAL}:{collectors.agent_at.http}"
     _post(f"{agent}/v1/traces", span_requests(load.spans))
     _post(f"{agent}/v1/logs", _line_requests(load.lines))
@@ -123,7 +121,12 @@ def _round(folder: Path, running: ExitStack, load: argparse.Namespace, *, bounds
     running.enter_context(prometheus)
     settled(lambda: _appended(address), load.samples)
     share = load.samples / _appended(address)
-    servers = {"prometheus": prometheus, "loki": store.server, "agent": collectors.agent, "gateway": collectors.gateway}
+    servers = {
+        "prometheus": prometheus,
+        "loki": collectors.loki.server,
+        "agent": collectors.agent,
+        "gateway": collectors.gateway,
+    }
     used = {name: (cpu_seconds(server), _most_memory(server)) for name, server in servers.items()}
     return used | {"prometheus": (used["prometheus"][0] * share, used["prometheus"][1])}
 

@@ -12,11 +12,12 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import httpx
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -75,7 +76,7 @@ class Running:
 def cpu_seconds(server: Server) -> float:
     """CPU seconds of a running program so far."""
     assert server.process
-    fields = Path(f"/proc/{server.process.pid}/stat").read_text().rpartition(")")[2].split()
+    fields = Path(f"/proc/{server.process.pid}/stat").readtext().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
@@ -115,10 +116,10 @@ def _spans(running: Running, number: int) -> bool:
             while (answer := client.post(url, content=body, headers=headers)).status_code in _AGAIN:
                 time.sleep(0.1)  # as an SDK, while the memory limiter refuses
             answer.raise_for_status()
-    def cpu(self) -> dict[str, float]:
-        """CPU seconds of each program so far."""
-        programs = {"agent": self.agent, "gateway": self.gateway, "Loki": self.loki.server}
-        return {name: cpu_seconds(server) for name, server in programs.items()}
+    settled(lambda: counted(running.gateway_at, "otelcol_receiver_accepted_spans"), sent)
+    settled(lambda: running.spans_stored() - before, failed, more=3 * DECISION_SECONDS)
+    used, seconds = _used(running, cpu, "agent", "gateway"), time.monotonic() - began
+    kept = running.spans_stored() - before
     arrived = counted(running.gateway_at, "otelcol_receiver_accepted_spans")
     print(f"spans: {sent} sent, {arrived:.0f} arrived, {kept:.0f} kept ({failed} of traces with an error)")
     total = sum(used.values())
@@ -129,10 +130,23 @@ def _spans(running: Running, number: int) -> bool:
 def _lines(running: Running, number: int) -> bool:
     before, cpu, began = running.lines_stored(), running.cpu(), time.monotonic()
     size = _write(running.pods, number)
-    def cpu(self) -> dict[str, float]:
-        """CPU seconds of each program so far."""
-        programs = {"agent": self.agent, "gateway": self.gateway, "Loki": self.loki.server}
-        return {name: cpu_seconds(server) for name, server in programs.items()}
+    settled(lambda: running.lines_stored() - before, number)
+    used, seconds = _used(running, cpu, "agent", "gateway", "Loki"), time.monotonic() - began
+    stored = running.lines_stored() - before
+    print(f"lines: {number} written, {stored:.0f} stored, {seconds:.0f} s passed")
+    for name, cost in (*used.items(), ("all three", sum(used.values()))):
+        rates = f"{number / cost:,.0f} per second and core, {size / cost / 1e6:.1f} MB/s"
+        print(f"lines, {name}: {rates} ({cost:.1f} CPU seconds)")
+    return stored >= number
+
+
+def _used(running: Running, before: dict[str, float], *names: str) -> dict[str, float]:
+    """CPU seconds of these programs since then."""
+    now = running.cpu()
+    return {name: max(now[name] - before[name], 0.01) for name in names}
+
+
+def settled(value: Callable[[], float], wanted: float, more: float = 0) -> None:
     """Wait until the value is reached and, for `more` seconds at least, does not grow any more; at most 4 minutes."""
     deadline, last, still_since = time.monotonic() + 240, -1.0, time.monotonic()
     while time.monotonic() < deadline:
@@ -180,17 +194,21 @@ def _write(pods: Path, number: int) -> int:
 
 
 def start(
-    folder: Path, running: ExitStack, *, loki: str = "", changed: Callable[[str, str], str] = lambda _, text: text
+    folder: Path,
+    running: ExitStack,
+    *,
+    limits: Mapping[str, Any] | None = None,
+    changed: Callable[[str, str], str] = lambda _, text: text,
 ) -> Running:
-    """The three Collectors, which run as long as the stack is open.
+    """The Collectors and Loki, which run as long as the stack is open.
 
-    Lines go to the OTLP URL `loki`, or to the store. `changed` gets a Collector's name and configuration.
+    `limits` replaces some of Loki's. `changed` gets a Collector's name and configuration.
     """
     store_at, gateway_at, agent_at = (_loopback() for _ in range(3))
     pods = folder / "pods"
     pods.mkdir()
     target = f"{_LOCAL}:{gateway_at.grpc}"
-    store = running.enter_context(loki(folder / "loki", memory_bytes=2**30, any_age=False))
+    store = running.enter_context(loki(folder / "loki", memory_bytes=2**30, any_age=False, limits=limits or {}))
     gateway = GatewayConfig(
         sampling_percentage=10,
         slow_trace="5s",
@@ -199,10 +217,7 @@ def start(
         memory_bytes=2**30,
         storage_bytes=2**32,
         jaeger=f"{_LOCAL}:{store_at.grpc}",
-    def cpu(self) -> dict[str, float]:
-        """CPU seconds of each program so far."""
-        programs = {"agent": self.agent, "gateway": self.gateway, "Loki": self.loki.server}
-        return {name: cpu_seconds(server) for name, server in programs.items()}
+        loki=f"{store.url}/otlp",
         prometheus=[f"{_LOCAL}:{store_at.http}"],
         oldest_line_hours=168,
         services={"": ["till"]},

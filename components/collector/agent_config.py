@@ -165,8 +165,8 @@ def _pod_logs(config: AgentConfig) -> Document:
 
 # Lines that begin a stack trace of Python, Java, Go or Node, whatever came before.
 _TRACE_STARTS = r"^(Traceback \(most recent call last\):|Exception in thread |panic: |fatal error: |Uncaught )"
-# Lines that continue one. The line with the error itself ends a trace of Python, and begins one of Java and Node. With a
-# `^` in each part instead of one before all, Go would look for the parts at every character of every line, which took
+# Lines that continue one. The line with the error itself ends a trace of Python, and begins one of Java and Node. With
+# a `^` in each part instead of one before all, Go would look for the parts at every character of every line, which took
 # more than half of the agent's time.
 _TRACE_CONTINUES = (
     r"^(\s+[^\s{]|\s*$"

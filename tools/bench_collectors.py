@@ -76,7 +76,7 @@ class Running:
 def cpu_seconds(server: Server) -> float:
     """CPU seconds of a running program so far."""
     assert server.process
-    fields = Path(f"/proc/{server.process.pid}/stat").readtext().rpartition(")")[2].split()
+    fields = Path(f"/proc/{server.process.pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 

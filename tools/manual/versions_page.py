@@ -29,7 +29,7 @@ _IMAGES = {
 }
 _REASONS = {
     "prometheus": "long-term support until July 2027",
-    "alertmanager": "images: the newest in public use; built: the last whole one that knows all sources of an inhibition",
+    "alertmanager": "images: the newest in public use; built: the last whole one that keeps all sources of inhibitions",
     "jaeger": "the last module that has Jaeger 2",
     "otelcol": "the newest whose components all are modules",
 }

@@ -6,7 +6,7 @@ Each component documents itself.
 import pulumi
 
 from components import configuration
-from components.assembly import alert_outputs, cluster, endpoint_outputs, grafana, metrics, pages, telemetry
+from components.assembly import alert_outputs, cluster, endpoint_outputs, grafana, metrics, opensearch, pages, telemetry
 from components.assembly.backends import without_cloud
 from components.assembly.simulation import simulation
 from components.eks import outputs as eks_outputs
@@ -46,7 +46,7 @@ metrics.cluster_state(settings, namespace, in_cluster)
 metrics.node_state(settings, agents, in_cluster)
 loki = telemetry.log_store(settings, namespace, alertmanager.targets, backends, in_cluster)
 jaeger = telemetry.trace_store(settings, namespace, prometheus.url, backends, in_cluster)
-telemetry.index_retention(settings, namespace, backends, in_cluster)
+opensearch.index_retention(settings, namespace, backends, in_cluster)
 stores = telemetry.Stores(logs=loki, traces=jaeger, metrics=prometheus)
 collectors = telemetry.collectors(settings, telemetry.Namespaces(namespace, agents), stores, backends, in_cluster)
 server = grafana.server(settings, namespace, in_cluster)

@@ -30,6 +30,8 @@ JAEGER = App(name="jaeger", port=16686)
 GRAFANA = App(name="grafana", port=3000)
 WORKSPACE_PROXY = App(name="workspace-proxy", port=8080)
 """Signs requests to a workspace of Amazon Managed Prometheus."""
+PAGE_GATE = App(name="page-gate", port=8080)
+"""Checks groups in front of the pages that know none. Its pages have the ports from this one on."""
 KUBE_STATE_METRICS = App(name="kube-state-metrics", port=8080)
 NODE_EXPORTER = App(name="node-exporter", port=9100)
 RECEIVER = App(name="receiver", port=8080)

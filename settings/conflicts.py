@@ -51,6 +51,8 @@ def _on_any_cloud(values: Values) -> dict[str, object]:
         "opensearch_url": values.opensearch != bool(values.opensearch_url or values.opensearch_domain),
         # Nobody else manages a domain that the program creates, and without policies it fills up.
         "opensearch_policies": values.opensearch_domain and not values.opensearch_policies,
+        # The user of such a domain may do everything in it.
+        "opensearch_users": values.opensearch_domain and not values.opensearch_users,
         "opensearch_username": values.opensearch != bool(values.opensearch_username),
     }
 

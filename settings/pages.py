@@ -68,8 +68,24 @@ class PageValues(BaseModel):
     grafana_viewer_group: GroupName = allowed(_GROUP)
     ingress_pages: Annotated[tuple[Page, ...], Field(min_length=1)] = allowed(
         f"a list of {', '.join(PAGES)}, at least one that the stack runs; grafana alone when grafanaViewerGroup is "
-        "set, because the ingress knows no groups"
+        "set and ingress is controller, which knows no groups"
     )
+
+    @property
+    def editor_groups(self) -> list[str]:
+        """Groups whose members may silence alerts."""
+        return [group for group in (self.grafana_editor_group, self.grafana_admin_group) if group]
+
+    @property
+    def viewer_groups(self) -> list[str]:
+        """Groups whose members may view the pages; empty if everybody may whom the issuer lets log in."""
+        return [self.grafana_viewer_group, *self.editor_groups] if self.grafana_viewer_group else []
+
+    @property
+    def gated_pages(self) -> list[Page]:
+        """Pages behind the gate, because they know no groups; empty if no groups are set."""
+        gated = self.ingress in ("internal", "internet-facing") and self.editor_groups + self.viewer_groups
+        return [page for page in PAGES if gated and page in self.ingress_pages and page != "grafana"]
 
 
 def conflicts(values: PageValues, cloud: str) -> Mapping[str, object]:
@@ -84,6 +100,6 @@ def conflicts(values: PageValues, cloud: str) -> Mapping[str, object]:
         "login_annotations": by_controller != bool(values.login_annotations),
         **{name: bool(getattr(values, name)) != used for name in ("oidc_client_id", *_ENDPOINTS)},
         **{name: getattr(values, name) and not used for name in _GROUPS},
-        # Only Grafana knows groups.
-        "ingress_pages": values.grafana_viewer_group and set(values.ingress_pages) != {"grafana"},
+        # Another controller's login sends no access token, by which the gate could ask for groups.
+        "ingress_pages": by_controller and values.grafana_viewer_group and set(values.ingress_pages) != {"grafana"},
     }

@@ -16,6 +16,7 @@ from settings.apps import (
     KUBE_STATE_METRICS,
     LOKI,
     NODE_EXPORTER,
+    PAGE_GATE,
     WORKSPACE_PROXY,
 )
 from settings.apps import PROMETHEUS as _PROMETHEUS
@@ -24,7 +25,7 @@ from settings.types import OBJECT_NAME, LabelName, LabelValue
 ALL = "all"
 """Name under which settings count for every part that does not run on every node."""
 ON_EVERY_NODE = (AGENT, NODE_EXPORTER.name)
-_APPS = (_PROMETHEUS, ALERTMANAGER, LOKI, JAEGER, GRAFANA, KUBE_STATE_METRICS, WORKSPACE_PROXY)
+_APPS = (_PROMETHEUS, ALERTMANAGER, LOKI, JAEGER, GRAFANA, KUBE_STATE_METRICS, WORKSPACE_PROXY, PAGE_GATE)
 PARTS = (ALL, *(app.name for app in _APPS), GATEWAY, EVENTS, *ON_EVERY_NODE)
 ALLOWED = (
     f"an object: part ({', '.join(PARTS)}) -> an object with any of nodeSelector (label -> value), tolerations (a list "

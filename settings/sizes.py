@@ -66,11 +66,18 @@ CPU = {
     "otel-events": 0.01,
     "grafana": 0.05,
     "workspace-proxy": 0.05,
+    "page-gate": 0.02,
     "kube-state-metrics": 0.01,
     "node-exporter": 0.01,
 }
-# The proxy holds the answers to long queries while it passes them on.
-MEMORY = {"alertmanager": "128Mi", "node-exporter": "64Mi", "otel-events": "128Mi", "workspace-proxy": "256Mi"}
+MEMORY = {
+    "alertmanager": "128Mi",
+    "node-exporter": "64Mi",
+    "otel-events": "128Mi",
+    # Holds the answers to long queries while it passes them on.
+    "workspace-proxy": "256Mi",
+    "page-gate": "64Mi",
+}
 
 
 def target_samples(memory_bytes: int) -> int:

@@ -112,6 +112,7 @@ class Values(EksValues):
         "a user name without blanks; required when jaegerStorageBackend is opensearch or logIndex true, and only then"
     )
     opensearch_policies: bool = allowed("true or false; true when opensearchDomain is true")
+    opensearch_users: bool = allowed("true or false; true when opensearchDomain is true")
     log_index: bool = allowed("true or false")
     log_index_retention: PositiveDuration = allowed("a Prometheus duration of at least 1h, such as 30d")
 

@@ -13,7 +13,6 @@ from botocore.loaders import JSONFileLoader, create_loader
 from xdist.remote import Producer
 
 from alerting.files import ROOT
-from components.kubernetes import checksum
 from engine.workspace import Workspace
 from local import toolchain
 from local.errors import LocalError
@@ -79,14 +78,12 @@ def pytest_runtest_makereport(call: pytest.CallInfo[None]) -> Generator[None, py
 def _expensive_results_are_kept() -> Iterator[None]:
     """Caches what would be computed again and again, and depends on its arguments only.
 
-    botocore parses a service's model for each session, and httpx the machine's certificates for each request. The
-    checksum of a secret is slow on purpose. Tests of AWS, of HTTP and of the program would spend most of their time
-    there.
+    botocore parses a service's model for each session, and httpx the machine's certificates for each request. Tests of
+    AWS and of HTTP would spend most of their time there.
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(JSONFileLoader, "load_file", staticmethod(functools.cache(JSONFileLoader().load_file)))
         patch.setattr("botocore.session.create_loader", functools.cache(create_loader))
-        patch.setattr(checksum, "_slow_hash", functools.cache(checksum._slow_hash))
         patch.setattr("httpx._transports.default.create_ssl_context", functools.cache(httpx.create_ssl_context))
         yield
 

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import pulumi
 
 from alerting import contract, loader
+from components.assembly import opensearch
 from components.assembly.backends import Backends
 from components.collector import agent, events
 from components.collector import gateway as collector_gateway
@@ -12,14 +13,12 @@ from components.collector.agent import CollectorAgent
 from components.collector.events import CollectorEvents
 from components.collector.gateway import CollectorGateway
 from components.grafana import server
-from components.logs import log_index, loki, loki_config
+from components.logs import loki, loki_config
 from components.logs.log_index import LogIndex, LogIndexTarget
 from components.logs.loki import Loki, LokiArgs
 from components.metrics import prometheus
 from components.metrics.prometheus import Prometheus
-from components.opensearch.job import LoginArgs
-from components.opensearch.retention import IndexRetention
-from components.traces import jaeger, jaeger_config
+from components.traces import jaeger
 from components.traces.jaeger import Jaeger, JaegerArgs
 from settings.stack import Settings
 
@@ -91,11 +90,15 @@ def trace_store(
         "gateway": collector_gateway.APP,
     }
     if values.jaeger_storage_backend == "opensearch":
+        user = opensearch.traces_user(settings, namespace, backends, opts)
+        login = user.login if user else opensearch.login(settings, namespace, backends)
         args["opensearch"] = {
             "urls": pulumi.Output.all(backends.opensearch_url),
-            "username": values.opensearch_username,
-            "password": settings.credential("opensearchPassword"),
+            "username": login["username"],
+            "password": login["password"],
         }
+        if user:
+            args["opensearch"]["ready"] = user.ready
     return Jaeger("jaeger", args, opts)
 
 
@@ -105,31 +108,9 @@ def _log_index(
     """The log index to which gateways send the lines of requests; None if logIndex is false."""
     if not settings.values.log_index:
         return None
-    return LogIndex("log-index", _opensearch(settings, namespace, backends), opts).target
-
-
-def index_retention(
-    settings: Settings, namespace: pulumi.Output[str], backends: Backends, opts: pulumi.ResourceOptions
-) -> None:
-    """The policies that delete old indices in OpenSearch, unless its owners have their own (opensearchPolicies)."""
-    values = settings.values
-    retentions: dict[str, str] = {}
-    if values.jaeger_storage_backend == "opensearch":
-        retentions[f"{jaeger_config.INDEX_PREFIX}-jaeger"] = values.jaeger_retention
-    if values.log_index:
-        retentions[log_index.NAME] = values.log_index_retention
-    if retentions and values.opensearch_policies:
-        login = _opensearch(settings, namespace, backends)
-        IndexRetention("index-retention", {"login": login, "retentions": retentions}, opts)
-
-
-def _opensearch(settings: Settings, namespace: pulumi.Output[str], backends: Backends) -> LoginArgs:
-    return {
-        "namespace": namespace,
-        "url": backends.opensearch_url,
-        "username": settings.values.opensearch_username,
-        "password": settings.credential("opensearchPassword"),
-    }
+    login = opensearch.login(settings, namespace, backends)
+    user = opensearch.lines_user(settings, namespace, backends, opts)
+    return LogIndex("log-index", {"login": login, "user": user}, opts).target
 
 
 class Stores(NamedTuple):

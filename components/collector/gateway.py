@@ -142,7 +142,7 @@ class CollectorGateway(pulumi.ComponentResource):
                 )
             )
         if index:
-            needed.append(index.ready)
+            needed.extend(index.ready)
         if identity:
             needed.append(identity.ready)
             app["annotations"] = {**identity.annotations, **app.get("annotations", {})}

@@ -2,15 +2,15 @@
 
 Grafana, Prometheus, Alertmanager and Jaeger share one Application Load Balancer. Grafana has its own login, because its
 API must also accept the program's logins, and the load balancer's login is for browsers only. The others have no login,
-so the load balancer requires one. Loki gets no host: its API is for programs in the cluster, and people read logs in
-Grafana.
+so the load balancer requires one, and sends their requests to the page gate if groups decide about them. Loki gets no
+host: its API is for programs in the cluster, and people read logs in Grafana.
 
 The controller (the AWS Load Balancer Controller, or Auto Mode's own) must exist. Each Ingress waits up to ten minutes
 for its address, and its deletion completes only when the controller has deleted the load balancer.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, TypedDict
+from typing import Literal, NotRequired, TypedDict
 
 import pulumi
 import pulumi_kubernetes as k8s
@@ -18,6 +18,8 @@ from pulumi_kubernetes.networking.v1 import HTTPIngressPathArgsDict, IngressBack
 from pulumi_kubernetes.networking.v1.outputs import IngressStatus
 
 from components.eks import ingress_annotations
+from components.eks.gate import page_gate
+from components.eks.gate.page_gate import PageGate
 from components.eks.login import Login, redirects
 from components.kubernetes import network_policies
 from components.kubernetes.labels import labels
@@ -35,6 +37,8 @@ class IngressArgs(TypedDict):
     """App -> host."""
     ports: Mapping[Page, int]
     """App -> port of its Service and of its pods."""
+    gate: NotRequired[PageGate | None]
+    """Gate of the apps that know no groups. None, or absent, if no groups decide."""
     scheme: Literal["internal", "internet-facing"]
     ingress_class: str
     """Name of the ingress class. This component creates it in Auto Mode; otherwise it must exist."""
@@ -69,7 +73,8 @@ class Ingress(pulumi.ComponentResource):
         super().__init__("observability:index:Ingress", name, {}, opts)
         self.urls = {app: f"https://{host}" for app, host in args["hosts"].items()}
         self.redirects = redirects(args["hosts"])
-        needed: list[pulumi.Resource] = [args["login"]]
+        gate = args.get("gate")
+        needed: list[pulumi.Resource] = [args["login"], *([gate] if gate else [])]
         if args["auto_mode"]:
             needed.append(_auto_mode_class(name, args, self))
         needed += [_network_access(f"{name}-{app}-network", app, args, self) for app in args["hosts"]]
@@ -93,7 +98,7 @@ def _ingress(name: str, app: Page, args: IngressArgs, opts: pulumi.ResourceOptio
         },
         spec={
             "ingress_class_name": args["ingress_class"],
-            "rules": [{"host": args["hosts"][app], "http": {"paths": _paths(app, args["ports"][app])}}],
+            "rules": [{"host": args["hosts"][app], "http": {"paths": _paths(app, *_backend(app, args))}}],
         },
         opts=opts,
     )
@@ -103,7 +108,7 @@ def _annotations(app: Page, args: IngressArgs) -> dict[str, pulumi.Input[str]]:
     login = ingress_annotations.LOGS_IN_ITSELF if app == "grafana" else args["login"].annotations
     return {
         **ingress_annotations.common(args["allowed_cidrs"]),
-        **ingress_annotations.target(app),
+        **ingress_annotations.target(app, page_gate.HEALTH if _backend(app, args)[0] == page_gate.APP else ""),
         **login,
         **({} if args["auto_mode"] else _load_balancer(args)),
     }
@@ -120,9 +125,15 @@ def _load_balancer(args: IngressArgs) -> dict[str, pulumi.Input[str]]:
     )
 
 
-def _paths(app: Page, port: int) -> list[HTTPIngressPathArgsDict]:
+def _backend(app: Page, args: IngressArgs) -> tuple[str, int]:
+    """Name and port of the Service to which the load balancer sends an app's requests."""
+    gate = args.get("gate")
+    return (page_gate.APP, gate.ports[app]) if gate and app in gate.ports else (app, args["ports"][app])
+
+
+def _paths(app: Page, service: str, port: int) -> list[HTTPIngressPathArgsDict]:
     paths: list[HTTPIngressPathArgsDict] = [
-        {"path": "/", "path_type": "Prefix", "backend": {"service": {"name": app, "port": {"number": port}}}}
+        {"path": "/", "path_type": "Prefix", "backend": {"service": {"name": service, "port": {"number": port}}}}
     ]
     if app == "grafana":
         # The action has the Service's name, because Pulumi waits until a Service of each named backend exists.
@@ -163,17 +174,18 @@ def _auto_mode_class(name: str, args: IngressArgs, parent: pulumi.Resource) -> p
 
 
 def _network_access(name: str, app: Page, args: IngressArgs, parent: pulumi.Resource) -> pulumi.Resource:
-    """Allows traffic from the load balancer, which connects to pods directly, to the app's pods."""
+    """Allows traffic from the load balancer, which connects to pods directly, to the app's pods or their gate's."""
+    service, port = _backend(app, args)
     return network_policies.app_network(
         name,
         {
-            "app": app,
+            "app": service,
             "name": f"{app}-load-balancer",
             "namespace": args["namespace"],
             "ingress": [
                 {
                     "from_": network_policies.addresses(*args["load_balancer_cidrs"]),
-                    "ports": network_policies.tcp(args["ports"][app]),
+                    "ports": network_policies.tcp(port),
                 }
             ],
         },

@@ -50,12 +50,15 @@ def common(allowed_cidrs: Sequence[str]) -> dict[str, str]:
     }
 
 
-def target(app: Page) -> dict[str, str]:
-    """Annotations of an app's Ingress: target type, health check and stickiness of its pods."""
+def target(app: Page, health: str = "") -> dict[str, str]:
+    """Annotations of an app's Ingress: target type, health check and stickiness of its pods.
+
+    `health` is the path of the health check, if it is not the app itself that answers.
+    """
     return {
         # The Services are of type ClusterIP and have no node ports.
         f"{_PREFIX}/target-type": "ip",
-        f"{_PREFIX}/healthcheck-path": _HEALTH[app],
+        f"{_PREFIX}/healthcheck-path": health or _HEALTH[app],
         # Replicas of Prometheus scrape at different times. Graphs would jump if a page queried both.
         f"{_PREFIX}/target-group-attributes": "stickiness.enabled=true,stickiness.type=lb_cookie",
     }

@@ -14,7 +14,7 @@ import pulumi_kubernetes as k8s
 from pulumi_kubernetes.rbac.v1 import SubjectArgsDict
 
 from components.grafana import server
-from components.grafana.server_config import SESSION_HOURS
+from components.grafana.server_config import SCOPES, SESSION_HOURS
 from components.kubernetes.labels import labels
 from settings.pages import Page
 
@@ -112,8 +112,8 @@ def annotations(oidc: Oidc) -> dict[str, str]:
         f"{_ANNOTATION}-type": "oidc",
         f"{_ANNOTATION}-idp-oidc": json.dumps(idp, sort_keys=True),
         f"{_ANNOTATION}-on-unauthenticated-request": "authenticate",
-        # Identity is sufficient, because the applications behind the load balancer read no further claims.
-        f"{_ANNOTATION}-scope": "openid",
+        # The page gate asks for the groups with the access token, and issuers give them as they do for Grafana.
+        f"{_ANNOTATION}-scope": SCOPES,
         f"{_ANNOTATION}-session-timeout": str(SESSION_HOURS * 3600),
     }
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
+from components.assembly import pages
 from components.assembly.backends import Backends
 from components.collector import gateway
 from components.eks import cluster_access, identities, policies, stores
@@ -209,12 +210,14 @@ def ingress(
         },
         opts,
     )
+    gate = pages.page_gate(settings, namespace, opts)
     load_balancer = Ingress(
         "ingress",
         {
             "namespace": namespace,
             "hosts": hosts,
             "ports": {page: PAGES[page].port for page in hosts},
+            "gate": gate,
             "scheme": values.ingress,
             "ingress_class": values.ingress_class_name,
             "auto_mode": values.eks_auto_mode,

@@ -1,4 +1,4 @@
-"""An OpenSearch domain for Jaeger's traces and the log index: inside the VPC, encrypted, with one user.
+"""An OpenSearch domain for Jaeger's traces and the log index: inside the VPC, encrypted, with logins.
 
 Creating a domain takes half an hour, sometimes more than an hour. Changing its size takes up to three hours.
 """
@@ -39,6 +39,8 @@ class SearchDomainArgs(TypedDict):
     instance_type: str
     instances: int
     """See settings.eks.opensearch.instances_problem."""
+    master_type: str
+    """Instance type of dedicated masters; empty for none."""
     storage: str
     """Volume of each instance, as a Kubernetes quantity; rounded up to whole GiB."""
     username: pulumi.Input[str]
@@ -53,8 +55,8 @@ class SearchDomain(pulumi.ComponentResource):
 
     The account must have OpenSearch's service-linked role, which gives access to a VPC. Preflight checks for it.
 
-    The domain's only user has all permissions. Only the domain's API can create users with fewer permissions, and the
-    machine that runs `pulumi up` cannot reach that API.
+    The domain's first user has all permissions. components/opensearch/user.py makes users with fewer in the cluster,
+    because the machine that runs `pulumi up` cannot reach the domain's API.
     """
 
     name: str
@@ -87,6 +89,9 @@ class SearchDomain(pulumi.ComponentResource):
             },
             encrypt_at_rest={"enabled": True, "kms_key_id": args["key_arn"]},
             node_to_node_encryption={"enabled": True},
+            # Patches of the same version, at night. Without it they wait until AWS forces them.
+            off_peak_window_options={"enabled": True},
+            software_update_options={"auto_software_update_enabled": True},
             domain_endpoint_options={"enforce_https": True, "tls_security_policy": "Policy-Min-TLS-1-2-PFS-2023-10"},
             advanced_security_options={
                 "enabled": True,
@@ -159,6 +164,10 @@ def _instances(args: SearchDomainArgs) -> aws.opensearch.DomainClusterConfigArgs
     }
     if spread > 1:
         config["zone_awareness_config"] = {"availability_zone_count": spread}
+    if args["master_type"]:
+        # An even number elects nobody when a half is away, and one is none when it is away.
+        masters = {"dedicated_master_type": args["master_type"], "dedicated_master_count": 3}
+        config |= {"dedicated_master_enabled": True, **masters}
     return config
 
 

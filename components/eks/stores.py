@@ -155,6 +155,7 @@ def _search_domain(
             "client_cidrs": values.opensearch_client_cidrs,
             "instance_type": values.opensearch_instance_type,
             "instances": values.opensearch_instances,
+            "master_type": values.opensearch_master_type,
             "storage": values.opensearch_storage,
             "username": values.opensearch_username,
             "password": settings.credential("opensearchPassword"),

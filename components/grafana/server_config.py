@@ -15,6 +15,8 @@ OAUTH_FOLDER = "/etc/grafana-oauth"
 CLIENT_ID, CLIENT_SECRET = "client-id", "client-secret"
 SESSION_HOURS = 12
 """Lifetime of a login: a working day. Somebody who leaves the organization has no access on the next day."""
+SCOPES = "openid profile email"
+"""What a login asks the issuer for. Issuers give groups without a scope of their own."""
 _Section = Mapping[str, str | bool | int]
 
 
@@ -133,7 +135,7 @@ def _oauth(oauth: OAuth | None) -> _Section:
         "name": "Single sign-on",
         "client_id": f"$__file{{{OAUTH_FOLDER}/{CLIENT_ID}}}",
         "client_secret": f"$__file{{{OAUTH_FOLDER}/{CLIENT_SECRET}}}",
-        "scopes": "openid profile email",
+        "scopes": SCOPES,
         "auth_url": oauth.authorization_endpoint,
         "token_url": oauth.token_endpoint,
         "api_url": oauth.user_info_endpoint,

@@ -27,6 +27,7 @@ USERS = {
     "job": 49108,
     "otel-events": 49109,
     "workspace-proxy": 49110,
+    "page-gate": 49111,
 }
 """User and group id of each program. A program of another user reads neither its memory nor its files: most official
 images have the same user, 65534, and so their pods would on one node."""

@@ -8,15 +8,19 @@ deletes old days.
 import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NotRequired, TypedDict
 
 import pulumi
 
 from components.kubernetes.checksum import checksum
 from components.opensearch.job import LoginArgs, opensearch_job
+from components.opensearch.user import OpenSearchUser
 
 APP = "log-index"
 NAME = "observability-logs"
 """Name of the pipeline and of the template. Indices are named NAME-2026.11.21."""
+CLUSTER_ACTIONS = ("indices:data/write/bulk",)
+"""What the gateways do in OpenSearch that no index limits: it stores a single document as a bulk of one."""
 AUTHORIZATION_KEY = "authorization"
 """Key in the Secret of the Authorization header that the gateways send."""
 
@@ -33,8 +37,17 @@ class LogIndexTarget:
     """Name of the Secret that has AUTHORIZATION_KEY."""
     secret_checksum: pulumi.Output[str]
     """Changes with the Secret, which the gateways read only when they start."""
-    ready: pulumi.Resource
-    """Resource that the gateways must depend on. OpenSearch would permanently reject lines that are sent earlier."""
+    ready: Sequence[pulumi.Resource]
+    """Resources that the gateways must depend on. OpenSearch would permanently reject lines that are sent earlier."""
+
+
+class LogIndexArgs(TypedDict):
+    """Arguments of LogIndex."""
+
+    login: LoginArgs
+    """May install pipelines and templates."""
+    user: NotRequired[OpenSearchUser | None]
+    """User of the gateways. None, or absent: they use `login`."""
 
 
 class LogIndex(pulumi.ComponentResource):
@@ -42,15 +55,18 @@ class LogIndex(pulumi.ComponentResource):
 
     target: LogIndexTarget
 
-    def __init__(self, name: str, args: LoginArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(self, name: str, args: LogIndexArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("observability:index:LogIndex", name, {}, opts)
-        url = pulumi.Output.from_input(args["url"]).apply(lambda text: text.rstrip("/"))
-        login = pulumi.Output.all(args["username"], args["password"])
+        setup, user = args["login"], args.get("user")
+        writer = user.login if user else setup
+        url = pulumi.Output.from_input(setup["url"]).apply(lambda text: text.rstrip("/"))
+        login = pulumi.Output.all(writer["username"], writer["password"])
         ready = opensearch_job(
             name,
             {
                 "app": APP,
-                "login": {**args, "url": url},
+                "program": "apply",
+                "login": {**setup, "url": url},
                 "files": _FILES,
                 "secret": {AUTHORIZATION_KEY: pulumi.Output.secret(login.apply(_basic))},
             },
@@ -63,7 +79,10 @@ class LogIndex(pulumi.ComponentResource):
         # delivery would otherwise be a conflict and count as lost.
         endpoint = pulumi.Output.concat(url, f"/{NAME}-unparsed/_doc?op_type=index")
         self.target = LogIndexTarget(
-            endpoint=endpoint, secret=APP, secret_checksum=checksum(login.apply(_basic), salt=name), ready=ready
+            endpoint=endpoint,
+            secret=APP,
+            secret_checksum=checksum(login.apply(_basic), salt=name),
+            ready=(ready, *([user.ready] if user else [])),
         )
         self.register_outputs({"endpoint": endpoint})
 

@@ -1,4 +1,4 @@
-"""A Job that sets up an OpenSearch with the program `prepare/apply.py`.
+"""A Job that sets up an OpenSearch with a program of `prepare/`.
 
 OpenSearch is a cloud service or another team's, and reachable only from inside the cluster, so this program cannot
 set it up itself.
@@ -6,7 +6,7 @@ set it up itself.
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NotRequired, TypedDict
+from typing import Literal, NotRequired, TypedDict
 from urllib.parse import urlsplit
 
 import pulumi
@@ -21,7 +21,7 @@ from components.kubernetes.labels import labels
 from settings import versions
 
 FOLDER = Path(__file__).resolve().parent / "prepare"
-PROGRAM = "apply.py"
+_CLIENT = "client.py"
 # Time to reach OpenSearch. A new cloud domain takes half an hour, but it exists before the Job starts.
 _DEADLINE_SECONDS = 540
 
@@ -43,13 +43,16 @@ class JobArgs(TypedDict):
 
     app: str
     """Name of the Job and of its other objects."""
+    program: Literal["apply", "users"]
     login: LoginArgs
     files: NotRequired[Sequence[str]]
     """Files of `prepare/` that the program reads."""
     environment: NotRequired[Mapping[str, str]]
     """Further variables of the program."""
     secret: NotRequired[Mapping[str, pulumi.Input[str]]]
-    """Further data of the Secret with the login."""
+    """Further data of the Secret with the login. The Job runs again when it changes."""
+    secret_environment: NotRequired[Mapping[str, str]]
+    """Variable of the program -> its key in the Secret."""
 
 
 def opensearch_job(name: str, args: JobArgs, parent: pulumi.Resource) -> k8s.batch.v1.Job:
@@ -57,7 +60,10 @@ def opensearch_job(name: str, args: JobArgs, parent: pulumi.Resource) -> k8s.bat
     child = pulumi.ResourceOptions(parent=parent)
     app, login = args["app"], args["login"]
     metadata: ObjectMetaArgsDict = {"name": app, "namespace": login["namespace"], "labels": labels(app)}
-    files = {file: (FOLDER / file).read_text() for file in (PROGRAM, *args.get("files", ()))}
+    programs = (f"{args['program']}.py", _CLIENT)
+    files = {file: (FOLDER / file).read_text() for file in (*programs, *args.get("files", ()))}
+    further = {key: pulumi.Output.secret(value) for key, value in args.get("secret", {}).items()}
+    read_once = pulumi.Output.all(*files.values(), *further.values()).apply("\n".join)
     needed: list[pulumi.Resource] = [
         k8s.core.v1.ConfigMap(f"{name}-files", metadata=metadata, data=files, opts=child),
         k8s.core.v1.Secret(
@@ -67,7 +73,7 @@ def opensearch_job(name: str, args: JobArgs, parent: pulumi.Resource) -> k8s.bat
             string_data={
                 "username": pulumi.Output.secret(login["username"]),
                 "password": pulumi.Output.secret(login["password"]),
-                **args.get("secret", {}),
+                **further,
             },
             opts=child,
         ),
@@ -91,8 +97,8 @@ def opensearch_job(name: str, args: JobArgs, parent: pulumi.Resource) -> k8s.bat
             "template": {
                 "metadata": {
                     "labels": labels(app, versions.PYTHON),
-                    # A Job's template is immutable: changed files or another OpenSearch replace the Job.
-                    "annotations": {ANNOTATION: checksum("\n".join(files.values()), salt=name)},
+                    # A Job's template is immutable: changed files and secrets or another OpenSearch replace the Job.
+                    "annotations": {ANNOTATION: checksum(read_once, salt=name)},
                 },
                 "spec": _pod(args),
             },
@@ -114,7 +120,6 @@ def ports(urls: Sequence[str]) -> list[NetworkPolicyPortArgsDict]:
 
 def _pod(args: JobArgs) -> PodSpecArgsDict:
     app = args["app"]
-    folder = f"/{app}"
     variables: dict[str, pulumi.Input[str]] = {"OPENSEARCH_URL": args["login"]["url"], **args.get("environment", {})}
 
     def from_secret(variable: str, key: str) -> EnvVarArgsDict:
@@ -123,14 +128,17 @@ def _pod(args: JobArgs) -> PodSpecArgsDict:
     return pods.program_pod(
         {
             "name": "apply",
-            "command": ["python3", f"{folder}/{PROGRAM}"],
+            # As a module of the mounted folder, so that the programs find each other.
+            "command": ["python3", "-m", f"{FOLDER.name}.{args['program']}"],
+            "working_dir": "/",
             "env": [
                 *({"name": variable, "value": value} for variable, value in variables.items()),
                 from_secret("OPENSEARCH_USERNAME", "username"),
                 from_secret("OPENSEARCH_PASSWORD", "password"),
+                *(from_secret(variable, key) for variable, key in args.get("secret_environment", {}).items()),
             ],
         },
         volume="files",
-        folder=folder,
+        folder=f"/{FOLDER.name}",
         config_map=app,
     )

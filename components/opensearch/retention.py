@@ -31,7 +31,6 @@ class IndexRetention(pulumi.ComponentResource):
     def __init__(self, name: str, args: IndexRetentionArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("observability:index:IndexRetention", name, {}, opts)
         ages = {policy: f"{opensearch_hours(retention)}h" for policy, retention in sorted(args["retentions"].items())}
-        opensearch_job(
-            name, {"app": APP, "login": args["login"], "environment": {"INDEX_AGES": json.dumps(ages)}}, self
-        )
+        environment = {"INDEX_AGES": json.dumps(ages)}
+        opensearch_job(name, {"app": APP, "program": "apply", "login": args["login"], "environment": environment}, self)
         self.register_outputs({"ages": ages})

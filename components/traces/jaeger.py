@@ -52,6 +52,8 @@ class OpenSearchArgs(TypedDict):
     """Stored only in a Secret."""
     index_replicas: NotRequired[int]
     """Copies of each shard; defaults to 1."""
+    ready: NotRequired[pulumi.Resource]
+    """Resource without which OpenSearch does not know the user."""
 
 
 class JaegerArgs(TypedDict):
@@ -107,6 +109,7 @@ class Jaeger(pulumi.ComponentResource):
         ]
         if opensearch:
             needed.append(_credentials(name, namespace, opensearch, child))
+            needed.extend([opensearch["ready"]] if "ready" in opensearch else [])
         network_policies.app_network(f"{name}-network", _network(args), child)
         login = [opensearch["username"], opensearch["password"]] if opensearch else []
         read_once = pulumi.Output.all(config, *login).apply("\n".join)

@@ -17,7 +17,19 @@ STORAGE_BACKENDS: tuple[StorageBackend, ...] = ("badger", "opensearch")
 """Supported storage backends of traces."""
 
 INDEX_PREFIX = "observability"
-"""Indices in OpenSearch are named INDEX_PREFIX-jaeger-span-2026-11-21 and the like."""
+INDICES = f"{INDEX_PREFIX}-jaeger"
+"""Indices in OpenSearch are named INDICES-span-2026-11-21 and the like."""
+CLUSTER_ACTIONS = (
+    # Its client asks for the version, and its start installs the templates.
+    "cluster:monitor/main",
+    "indices:admin/template/put",
+    "indices:data/write/bulk",
+    "indices:data/read/msearch",
+    "indices:data/read/scroll*",
+)
+"""What Jaeger does in OpenSearch that no index limits."""
+READS = ("indices:data/read/search*", "indices:data/read/msearch*")
+"""What Jaeger reads of its indices."""
 USERNAME_ENV = "OPENSEARCH_USERNAME"
 PASSWORD_ENV = "OPENSEARCH_PASSWORD"  # noqa: S105 -- a name
 

@@ -168,6 +168,8 @@ def _quantities(sizing: Sizing, workload: Workload, flow: Flows) -> Iterator[_Qu
     if values.opensearch_domain:
         hours = values.opensearch_instances * HOURS
         yield "OpenSearch instances", f"opensearch_{values.opensearch_instance_type}", hours
+        if values.opensearch_master_type:
+            yield "OpenSearch masters", f"opensearch_{values.opensearch_master_type}", 3 * HOURS
         stored = values.opensearch_instances * quantity_bytes(values.opensearch_storage) / GIB
         yield "OpenSearch storage", "opensearch_gp3", stored
     yield "Traces in X-Ray", "xray_spans", flow.xray_gb

@@ -38,6 +38,7 @@ def _all(sizing: Sizing, nodes: int) -> Iterator[Pods]:
     yield _pods("otel-events", 1, memory["otel-events"])
     yield _pods("grafana", int(values.grafana), values.grafana_memory)
     yield _pods("workspace-proxy", 2 if values.writes_to_aws else 0, memory["workspace-proxy"])
+    yield _pods("page-gate", 2 if values.gated_pages else 0, memory["page-gate"])
     yield _pods("kube-state-metrics", int(values.kube_state_metrics), values.kube_state_metrics_memory)
     yield _pods("node-exporter", nodes if values.node_exporter else 0, memory["node-exporter"])
 

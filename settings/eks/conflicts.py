@@ -150,7 +150,7 @@ def _backends(values: Values) -> dict[str, object]:
         and opensearch.instances_problem(values.opensearch_instances, len(set(values.cluster_subnet_ids))),
         **{
             name: getattr(values, name) and not values.opensearch_domain
-            for name in ("opensearch_client_security_group_ids", "opensearch_client_cidrs")
+            for name in ("opensearch_client_security_group_ids", "opensearch_client_cidrs", "opensearch_master_type")
         },
         "opensearch_domain": values.opensearch_domain and (not values.opensearch or values.opensearch_url),
     }

@@ -51,6 +51,9 @@ def _arn(service: str, resource: str) -> Any:  # noqa: ANN401  (metadata of Anno
     return Field(pattern=rf"^(arn:aws[a-z-]*:{service}:[a-z0-9-]+:\d{{12}}:{resource}[\w-]+)?$")
 
 
+_SEARCH_TYPE = r"[a-z0-9]+\.[a-z0-9]+\.search"
+
+
 class EksValues(PageValues):
     """The keys that apply only when cloud is eks."""
 
@@ -125,8 +128,11 @@ class EksValues(PageValues):
         "true or false; true only when jaegerStorageBackend is opensearch or logIndex is true, and opensearchUrl is "
         "not set"
     )
-    opensearch_instance_type: Annotated[str, Field(pattern=r"^[a-z0-9]+\.[a-z0-9]+\.search$")] = allowed(
+    opensearch_instance_type: Annotated[str, Field(pattern=f"^{_SEARCH_TYPE}$")] = allowed(
         "an instance type of OpenSearch such as m7g.large.search"
+    )
+    opensearch_master_type: Annotated[str, Field(pattern=f"^({_SEARCH_TYPE})?$")] = allowed(
+        "an instance type of OpenSearch such as m7g.large.search; only when opensearchDomain is true"
     )
     opensearch_instances: Annotated[int, Field(ge=1, le=80)] = allowed(
         "a whole number from 1 to 80; 1, or a multiple of 2 or 3, with one of clusterSubnetIds for each of its zones"

@@ -5,11 +5,13 @@ The node behind it is real; the door is not OpenSearch's, whose security plugin 
 
 import base64
 import ssl
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import httpx
 
+from tests.backends import search_rights
 from tests.backends.servers import Certificate
 from tools.http_server import Handler, serving
 
@@ -17,8 +19,13 @@ _KEPT = ("Accept", "Content-Type", "Content-Encoding")
 
 
 @contextmanager
-def front(behind: str, certificate: Certificate, username: str, password: str) -> Generator[str]:
-    """https URL of a door to `behind` for one user; everybody else gets 401 and never reaches it."""
+def front(
+    behind: str, certificate: Certificate, username: str, password: str, role: Mapping[str, Any] | None = None
+) -> Generator[str]:
+    """https URL of a door to `behind` for one user; everybody else gets 401 and never reaches it.
+
+    With a role, the user gets 403 for what the role does not allow.
+    """
     expected = "Basic " + base64.b64encode(f"{username}:{password}".encode()).decode()
 
     class Door(Handler):
@@ -28,6 +35,9 @@ def front(behind: str, certificate: Certificate, username: str, password: str) -
             body = b"".join(self._chunks())
             if self.headers.get("Authorization") != expected:
                 self.answer(401, b"Unauthorized", "text/plain")
+                return
+            if role and (lacking := search_rights.refusal(role, self.command, self.path, body)):
+                self.answer(403, lacking.encode(), "text/plain")
                 return
             kept = {key: value for key, value in self.headers.items() if key in _KEPT}
             found = httpx.request(self.command, behind + self.path, content=body, headers=kept, timeout=60)

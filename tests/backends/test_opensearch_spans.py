@@ -1,4 +1,7 @@
-"""Odd spans through the real agent, gateway and Jaeger to a real OpenSearch: each trace is whole."""
+"""Odd spans through the real agent, gateway and Jaeger to a real OpenSearch: each trace is whole.
+
+Jaeger has the rights of its own user only.
+"""
 
 import re
 from collections.abc import Iterator
@@ -7,6 +10,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from components.opensearch.user import WRITES, role
+from components.traces import jaeger_config
 from tests.backends.front import front
 from tests.backends.jaeger_opensearch import PASSWORD, USER, Jaeger
 from tests.backends.opensearch import OpenSearchNode
@@ -15,6 +20,7 @@ from tests.collector import odd_spans
 from tests.collector.pipeline import log_pipeline
 from tools.programs import eventually
 
+ROLE = role(jaeger_config.INDICES, jaeger_config.CLUSTER_ACTIONS, [*WRITES, *jaeger_config.READS])
 pytestmark = pytest.mark.xdist_group("opensearch")
 
 
@@ -23,7 +29,7 @@ def jaeger(opensearch_node: OpenSearchNode, tmp_path_factory: pytest.TempPathFac
     folder = tmp_path_factory.mktemp("spans")
     tls = certificate(folder / "tls")
     with (
-        front(opensearch_node.url, tls, USER, PASSWORD) as opensearch,
+        front(opensearch_node.url, tls, USER, PASSWORD, ROLE) as opensearch,
         Jaeger(folder / "jaeger", opensearch, tls) as running,
     ):
         yield running

@@ -194,6 +194,7 @@ def test_production_runs_no_simulator(program: Program) -> None:
         "node-exporter",
         "kube-state-metrics",
         "workspace-proxy",
+        "page-gate",
     }
     assert set(recorded.exports["endpoints"]) == PLATFORM
 

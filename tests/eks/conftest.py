@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+import boto3
 import pytest
 from botocore.client import BaseClient
 from botocore.model import ListShape, MapShape, Shape, StructureShape
@@ -53,6 +54,32 @@ def _answer(operation: str, parameters: dict[str, Any], made: Installed) -> dict
 
 def _offered(addon: str, made: Installed) -> list[str]:
     return made.get("offered", {}).get(addon, versions.EKS_ADDONS[addon]).split()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _clients_are_kept() -> Iterator[None]:
+    """Keeps the clients of AWS: botocore makes a class of hundreds of methods and reads the endpoints for each.
+
+    moto answers instead of AWS whichever client asks, and `installed` changes what all of them do.
+    """
+    made: dict[object, Any] = {}
+    create = boto3.session.Session.client
+
+    def client(self: boto3.session.Session, service: str, *given: Any, **options: Any) -> Any:
+        credentials = self.get_credentials()
+        environment = frozenset((key, value) for key, value in os.environ.items() if key.startswith("AWS_"))
+        # A Config has no equality; those of the program are constants.
+        chosen = frozenset((key, id(value) if key == "config" else value) for key, value in options.items())
+        identity = credentials and (credentials.access_key, credentials.token)
+        key = (service, given, chosen, self.region_name, self.profile_name, identity, environment)
+        if key not in made:
+            # The options are kept, too, so that no other Config gets the same id.
+            made[key] = create(self, service, *given, **options), options
+        return made[key][0]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(boto3.session.Session, "client", client)
+        yield
 
 
 @pytest.fixture

@@ -77,7 +77,7 @@ def test_an_ingress_asks_the_issuer_and_tells_no_secret() -> None:
     assert {key.removeprefix(prefix): value for key, value in found.items() if not key.endswith("idp-oidc")} == {
         "type": "oidc",
         "on-unauthenticated-request": "authenticate",
-        "scope": "openid",
+        "scope": "openid profile email",
         "session-timeout": "43200",
     }
     assert json.loads(found[f"{prefix}idp-oidc"]) == {

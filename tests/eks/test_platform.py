@@ -1,10 +1,12 @@
 """The whole program on EKS, on the mock engine: what stands on what, and what people are told."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
+from components.eks.login import redirects
+from tests.eks.account import values_of
 from tests.mock_engine import Recorded, Registration
 
 Program = Callable[..., Recorded]
@@ -15,6 +17,20 @@ CREATE = {
     "clusterSubnetIds": '["subnet-0a1b2c3d4e5f60001", "subnet-0a1b2c3d4e5f60002"]',
     "clusterAdminRoleArns": '["arn:aws:iam::111122223333:role/deploy"]',
     "eksAutoMode": "true",
+}
+ROLE, BOUNDARY = "arn:aws:iam::111122223333:role/deploy", "arn:aws:iam::111122223333:policy/boundary"
+# A run of the program is dear, so settings that have nothing to do with each other share one.
+FEW = {"storageClass": "fast", "ingressPages": '["grafana"]', "grafanaViewerGroup": "viewers"}
+ORGANIZATION = {
+    "awsRoleArn": ROLE,
+    "extraTags": '{"cost-centre": "4711"}',
+    "rolePath": "/platform/",
+    "permissionsBoundaryArn": BOUNDARY,
+    "kmsKeyArn": KEY,
+    "manageLokiBucket": "false",
+    "eksAddons": '{"kube-state-metrics": "managed", "prometheus-node-exporter": "existing"}',
+    "kubeStateMetrics": "false",
+    "nodeExporter": "false",
 }
 
 
@@ -36,13 +52,14 @@ def named(recorded: Recorded, name: str) -> Registration:
 def below(recorded: Recorded, name: str) -> set[str]:
     """Everything that a resource depends on, directly or not."""
     by_name = {one.name: one for one in recorded.resources}
-
-    def walk(one: str) -> Iterator[str]:
-        for dependency in by_name[one].dependencies if one in by_name else ():
-            yield dependency
-            yield from walk(dependency)
-
-    return set(walk(name))
+    found: set[str] = set()
+    open_ends = [name]
+    while open_ends:
+        one = by_name.get(open_ends.pop())
+        new = set(one.dependencies if one else ()) - found
+        found |= new
+        open_ends += new
+    return found
 
 
 def test_the_provider_knows_region_account_and_tags(staging: Recorded) -> None:
@@ -56,14 +73,13 @@ def test_the_provider_knows_region_account_and_tags(staging: Recorded) -> None:
 
 
 def test_one_login_serves_several_accounts_with_the_tags_of_each(program: Program) -> None:
-    role = "arn:aws:iam::111122223333:role/deploy"
-    recorded = program("staging", awsRoleArn=role, extraTags='{"cost-centre": "4711"}')
+    recorded = program("staging", **ORGANIZATION)
     provider = named(recorded, "aws").inputs
-    assert json.loads(provider["assumeRoles"]) == [{"roleArn": role, "sessionName": "pulumi"}]
+    assert json.loads(provider["assumeRoles"]) == [{"roleArn": ROLE, "sessionName": "pulumi"}]
     assert json.loads(provider["defaultTags"])["tags"]["cost-centre"] == "4711"
     kubeconfig = json.loads(named(recorded, "cluster").inputs["kubeconfig"])
-    assert kubeconfig["users"][0]["user"]["exec"]["args"][-2:] == ["--role-arn", role]
-    assert role in recorded.exports["aws"]["cluster"]["open"]
+    assert kubeconfig["users"][0]["user"]["exec"]["args"][-2:] == ["--role-arn", ROLE]
+    assert ROLE in recorded.exports["aws"]["cluster"]["open"]
     volumes = named(recorded, "volumes-storage-class").inputs["parameters"]
     assert "cost-centre=4711" in volumes.values()
     for ingress in recorded.of("Ingress"):
@@ -73,44 +89,20 @@ def test_one_login_serves_several_accounts_with_the_tags_of_each(program: Progra
 
 
 def test_every_role_has_the_organization_s_path_and_boundary(program: Program) -> None:
-    boundary = "arn:aws:iam::111122223333:policy/boundary"
-    recorded = program("production", rolePath="/platform/", permissionsBoundaryArn=boundary)
+    recorded = program("staging", **ORGANIZATION)
     roles = [one for one in recorded.of("Role") if one.type.startswith("aws:")]
     assert roles
-    assert {(one.inputs["path"], one.inputs["permissionsBoundary"]) for one in roles} == {("/platform/", boundary)}
+    assert {(one.inputs["path"], one.inputs["permissionsBoundary"]) for one in roles} == {("/platform/", BOUNDARY)}
 
 
-def test_a_stack_takes_over_the_data_of_a_cluster_that_is_lost(program: Program) -> None:
-    """With the key of the bucket, which is not the key of the new stack's volumes."""
-    url = "https://aps-workspaces.eu-central-1.amazonaws.com/workspaces/ws-1/api/v1/remote_write"
-    recorded = program(
-        "production",
-        clusterName="green",
-        manageLokiBucket="false",
-        lokiBucketKeyArn=KEY.replace("111122223333", "444455556666"),
-        managedPrometheus="false",
-        remoteWriteUrl=url,
-        opensearchDomain="false",
-        clusterSubnetIds="[]",
-        opensearchUrl="https://vpc-blue.eu-central-1.es.amazonaws.com",
-    )
-    assert not {"Bucket", "Workspace", "Domain"} & {one.kind for one in recorded.resources if one.custom}
-    rights = json.loads(named(recorded, "loki-identity-policy").inputs["policy"])
-    (key,) = [one for one in rights["Statement"] if "kms:Decrypt" in one["Action"]]
-    assert key["Resource"] == [KEY.replace("111122223333", "444455556666")]
-    assert len(recorded.of("Key")) == 1
-    writes = json.loads(named(recorded, "workspace-proxy-identity-policy").inputs["policy"])["Statement"][0]
-    assert writes["Resource"] == ["arn:aws:aps:eu-central-1:444455556666:workspace/ws-1"]
-
-
-def test_names_stay_when_another_cluster_takes_over(program: Program) -> None:
-    def names(cluster: str) -> list[str]:
-        recorded = program("production", awsNamePrefix="observability-production", clusterName=cluster)
+def test_names_stay_when_another_cluster_takes_over(program: Program, production: Recorded) -> None:
+    def names(recorded: Recorded) -> list[str]:
         kinds = {"Alias": "name", "Workspace": "alias", "Domain": "domainName", "SecurityGroup": "name"}
         return [one.inputs[field] for kind, field in kinds.items() for one in recorded.of(kind)]
 
-    assert len(names("blue")) == 4
-    assert names("blue") == names("green")
+    assert len(names(production)) == 4
+    green = program("production", awsNamePrefix="observability-production", clusterName="green")
+    assert names(green) == names(production)
 
 
 @pytest.mark.parametrize(
@@ -170,7 +162,7 @@ def test_a_driver_that_the_program_installs_outlives_the_namespace(program: Prog
 
 
 def test_a_class_that_exists_is_taken(program: Program) -> None:
-    recorded = program("staging", storageClass="fast")
+    recorded = program("staging", **FEW)
     assert recorded.of("StorageClass") == []
 
 
@@ -179,7 +171,7 @@ def test_content_is_written_when_grafana_can_be_reached(staging: Recorded) -> No
 
 
 def test_only_the_chosen_pages_are_served(program: Program) -> None:
-    recorded = program("staging", ingressPages='["grafana"]', grafanaViewerGroup="viewers")
+    recorded = program("staging", **FEW)
     assert {one.object_name for one in recorded.of("Ingress") if one.custom} == {"grafana"}
     assert set(recorded.exports["redirects"]) == {"https://grafana.staging.example.com/login/generic_oauth"}
     assert "viewers" in recorded.one("ConfigMap", "grafana-config").inputs["data"]["grafana.ini"]
@@ -202,12 +194,7 @@ def test_traces_go_to_the_domain_that_is_made(production: Recorded) -> None:
 
 
 def test_an_add_on_in_place_of_an_exporter_is_asked_by_its_name(program: Program) -> None:
-    recorded = program(
-        "staging",
-        eksAddons='{"kube-state-metrics": "managed", "prometheus-node-exporter": "existing"}',
-        kubeStateMetrics="false",
-        nodeExporter="false",
-    )
+    recorded = program("staging", **ORGANIZATION)
     assert "addons-kube-state-metrics" in {one.name for one in recorded.resources}
     assert "addons-prometheus-node-exporter" not in {one.name for one in recorded.resources}
     assert not {"kube-state-metrics", "node-exporter"} & {pod.object_name for pod in recorded.pods}
@@ -219,7 +206,7 @@ def test_an_add_on_in_place_of_an_exporter_is_asked_by_its_name(program: Program
 
 
 def test_a_given_key_and_bucket_are_not_made(program: Program) -> None:
-    recorded = program("staging", kmsKeyArn=KEY, manageLokiBucket="false")
+    recorded = program("staging", **ORGANIZATION)
     assert recorded.of("Key") == []
     assert recorded.of("Bucket") == []
     policy = json.loads(named(recorded, "loki-identity-policy").inputs["policy"])
@@ -260,9 +247,8 @@ def test_the_key_s_policy_follows_the_cluster(program: Program) -> None:
     assert sids(**CREATE) == usual | {"ClusterLogs", "GrantToCluster"}
 
 
-def test_redirects_are_those_of_the_pages_that_are_served(program: Program) -> None:
-    recorded = program("staging", grafana="false", grafanaAuth="aws-secret:grafana")
-    assert recorded.exports["redirects"] == [
+def test_redirects_are_those_of_the_pages_that_are_served() -> None:
+    assert redirects(values_of("staging", grafana="false").hosts) == [
         f"https://{app}.staging.example.com/oauth2/idpresponse" for app in ("prometheus", "alertmanager", "jaeger")
     ]
 

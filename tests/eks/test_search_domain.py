@@ -29,6 +29,7 @@ def _domain(engine: Callable[..., Recorded], *, preview: bool = False, **more: A
         "client_cidrs": [],
         "instance_type": "m7g.large.search",
         "instances": 3,
+        "master_type": "",
         "storage": "100Gi",
         "username": "jaeger",
         "password": PASSWORD,
@@ -62,6 +63,8 @@ def test_the_domain_is_exactly_this(engine: Callable[..., Recorded], preview: bo
         },
         "encryptAtRest": {"enabled": True, "kmsKeyId": KEY},
         "nodeToNodeEncryption": {"enabled": True},
+        "offPeakWindowOptions": {"enabled": True},
+        "softwareUpdateOptions": {"autoSoftwareUpdateEnabled": True},
         "domainEndpointOptions": {"enforceHttps": True, "tlsSecurityPolicy": "Policy-Min-TLS-1-2-PFS-2023-10"},
         "advancedSecurityOptions": {
             "enabled": True,
@@ -78,6 +81,16 @@ def test_the_domain_is_exactly_this(engine: Callable[..., Recorded], preview: bo
             "arn": "arn:aws:es:eu-central-1:111122223333:domain/search-domain",
             "url": "https://vpc-search-domain.eu-central-1.es.amazonaws.com",
         }
+
+
+def test_dedicated_masters_are_three(engine: Callable[..., Recorded]) -> None:
+    (domain,) = _domain(engine, master_type="m7g.large.search").of("Domain")
+    found = {key: value for key, value in domain.inputs["clusterConfig"].items() if "Master" in key}
+    assert found == {
+        "dedicatedMasterEnabled": True,
+        "dedicatedMasterType": "m7g.large.search",
+        "dedicatedMasterCount": 3,
+    }
 
 
 def test_only_its_clients_reach_it(engine: Callable[..., Recorded], preview: bool) -> None:

@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import httpx
 import pytest
@@ -32,13 +31,13 @@ def empty(opensearch_node: OpenSearchNode) -> Iterator[OpenSearchNode]:
 
 @pytest.fixture(scope="session")
 def apply() -> Apply:
-    """`apply(url)` runs the Job's script with a minimal environment and only Python's standard library."""
+    """`apply(url)` runs a Job's script with a minimal environment and only Python's standard library."""
 
-    def run(url: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    def run(url: str, program: str = "apply", **environment: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-I", ROOT / "components/opensearch/prepare/apply.py"],
-            env={"OPENSEARCH_URL": url, "PATH": os.environ["PATH"], **environment},
-            cwd=Path("/"),
+            [sys.executable, "-sS", "-m", f"prepare.{program}"],
+            env={"OPENSEARCH_URL": url, "PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1", **environment},
+            cwd=ROOT / "components/opensearch",
             capture_output=True,
             text=True,
             timeout=300,

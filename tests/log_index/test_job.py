@@ -22,7 +22,7 @@ LOOK = """
 import json, os
 seen = {"user": os.getuid(), "groups": os.getgroups(), "here": sorted(os.listdir("/"))}
 seen["names"] = sorted({*os.environ} - {"LC_CTYPE"})
-for path in ("/x", "/usr/x", "/log-index/x"):
+for path in ("/x", "/usr/x", "/prepare/x"):
     try:
         open(path, "w")
     except OSError as error:
@@ -34,7 +34,7 @@ print(json.dumps(seen))
 def rendered(engine: Engine, url: str) -> tuple[Recorded, dict[str, Any]]:
     """The recorded resources of the component, and the spec of the Job's pod."""
     login = {"username": "logs", "password": "hush-password"}
-    recorded = engine(lambda: LogIndex("log-index", {"namespace": "observability", "url": url, **login}))
+    recorded = engine(lambda: LogIndex("log-index", {"login": {"namespace": "observability", "url": url, **login}}))
     return recorded, recorded.one("Job", "log-index").inputs["spec"]["template"]["spec"]
 
 
@@ -55,7 +55,7 @@ def test_a_file_that_is_missing_in_the_manifest_is_an_error(
     del recorded.one("ConfigMap", "log-index").inputs["data"]["index-template.json"]
     done = pod.run(recorded, spec, tmp_path)
     assert done.returncode == 1
-    assert "No such file or directory: '/log-index/index-template.json'" in done.stderr
+    assert "No such file or directory: '/prepare/index-template.json'" in done.stderr
     assert httpx.get(f"{empty.url}/_ingest/pipeline/{NAME}", timeout=60).json() == {}
 
 
@@ -66,12 +66,12 @@ def test_the_simulated_pod_is_as_restricted_as_documented(engine: Engine, tmp_pa
         "user": USERS["job"],
         "groups": [],
         "names": ["OPENSEARCH_PASSWORD", "OPENSEARCH_URL", "OPENSEARCH_USERNAME", "PATH"],
-        "here": ["bin", "lib", "lib64", "log-index", "usr"],
-        **dict.fromkeys(("/x", "/usr/x", "/log-index/x"), read_only),
+        "here": ["bin", "lib", "lib64", "prepare", "usr"],
+        **dict.fromkeys(("/x", "/usr/x", "/prepare/x"), read_only),
     }
 
 
-def test_the_job_and_the_gateways_use_the_same_credentials(engine: Engine, tmp_path: Path) -> None:
+def test_without_a_user_of_their_own_the_gateways_use_the_job_s_credentials(engine: Engine, tmp_path: Path) -> None:
     """Uses a fake server that records the credentials, because the real node has no security plugin."""
     recorded_logins: set[str] = set()
 

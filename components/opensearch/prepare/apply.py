@@ -1,8 +1,7 @@
 """Sets up OpenSearch: either the log index, or index policies that delete old indices.
 
-Runs in a pod of the platform and needs only Python. Reads OPENSEARCH_URL, OPENSEARCH_USERNAME and OPENSEARCH_PASSWORD
-from the environment; without a user it does not log in. Exits with 0 if everything is installed, else with 1 and one
-line for each problem and its remedy.
+Runs in a pod of the platform and needs only Python. Environment: that of client.connected. Exits with 0 if everything
+is installed, else with 1 and one line for each problem and its remedy.
 
 With INDEX_AGES, a JSON object of policies and ages such as {"observability-jaeger": "192h"}, it installs a policy for
 each: it deletes indices named observability-jaeger-* at this age, also those that exist. It changes nothing if one of
@@ -12,16 +11,14 @@ Without INDEX_AGES it installs the log index' pipeline and template (`ingest-pip
 beside it), after checking that they take effect. It changes nothing if an index of this name has a conflicting mapping.
 """
 
-import base64
 import json
 import os
 import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from .client import OpenSearch, RefusedError, connected
 
 NAME = "observability-logs"
 """Name of the pipeline and of the template. Their indices are named NAME-*."""
@@ -47,57 +44,6 @@ _SAMPLE = {
         }
     ]
 }
-
-
-class RefusedError(Exception):
-    """OpenSearch rejected a request or did not answer. The text is for the operators of the platform."""
-
-    def __init__(self, text: str, status: int = 0) -> None:
-        super().__init__(text)
-        self.status = status
-        """HTTP status; 0 without a response."""
-
-
-class OpenSearch:
-    """Client of OpenSearch's HTTP API."""
-
-    def __init__(self, url: str, username: str, password: str) -> None:
-        self.url = url.rstrip("/")
-        self._headers = {"Content-Type": "application/json"}
-        if username:
-            login = base64.b64encode(f"{username}:{password}".encode()).decode()
-            self._headers["Authorization"] = f"Basic {login}"
-
-    def ask(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401 -- JSON
-        """The response as JSON. Raises RefusedError with OpenSearch's reason, and OSError without a response."""
-        data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(self.url + path, data, self._headers, method=method)  # noqa: S310 -- checked
-        try:
-            with urllib.request.urlopen(request, timeout=30) as response:  # noqa: S310
-                return json.load(response)
-        except urllib.error.HTTPError as error:
-            raise RefusedError(f"{method} {path}: {error.code}: {_reason(error)}", error.code) from None
-
-    def wait(self, seconds: float) -> None:
-        """Waits until OpenSearch answers. Raises RefusedError after this time, or at once if it rejects the login."""
-        deadline = time.monotonic() + seconds
-        while problem := self._problem():
-            if time.monotonic() > deadline:
-                raise RefusedError(f"{self.url} does not answer: {problem}; check opensearchUrl and who may reach it")
-            time.sleep(2)
-
-    def _problem(self) -> Exception | None:
-        """Why OpenSearch does not answer yet; None if it does."""
-        try:
-            self.ask("GET", "/")
-        except RefusedError as error:
-            if error.status in (401, 403):
-                hint = "check opensearchUsername and the secret opensearchPassword"
-                raise RefusedError(f"{self.url} does not take the login: {error}; {hint}", error.status) from None
-            return error
-        except OSError as error:
-            return error
-        return None
 
 
 def apply(opensearch: OpenSearch, pipeline: Mapping[str, Any], template: Mapping[str, Any]) -> None:
@@ -220,28 +166,13 @@ def _assign(opensearch: OpenSearch, action: str, indices: Sequence[str], policy:
             raise RefusedError("\n".join(lines))
 
 
-def _reason(error: urllib.error.HTTPError) -> str:
-    text = error.read().decode(errors="replace")
-    try:
-        cause = json.loads(text)["error"]
-        return str(cause["reason"] if isinstance(cause, dict) else cause)
-    except (ValueError, KeyError, TypeError):
-        return text[:500] or error.reason
-
-
 def main() -> int:
     """Returns the exit code."""
-    environment = os.environ
-    opensearch = OpenSearch(
-        environment["OPENSEARCH_URL"],
-        environment.get("OPENSEARCH_USERNAME", ""),
-        environment.get("OPENSEARCH_PASSWORD", ""),
-    )
-    ages = json.loads(environment.get("INDEX_AGES", "{}"))
+    ages = json.loads(os.environ.get("INDEX_AGES", "{}"))
     subject = "index policies" if ages else "log index"
     try:
         files = [] if ages else [json.loads((_HERE / name).read_text()) for name in _FILES]
-        opensearch.wait(float(environment.get("WAIT_SECONDS", "300")))
+        opensearch = connected()
         if ages:
             apply_policies(opensearch, ages)
         else:

@@ -1,7 +1,9 @@
 """What is asked in an existing EKS cluster before the first resource, over real HTTP."""
 
+import functools
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ from kubernetes import client
 from components.eks.preflight import in_cluster
 from settings import stack
 from settings.eks import facts
+from tests.eks.account import values_of
 from tests.mock_engine import SECRETS, stack_config
 from tools.http_server import Handler, serving
 
@@ -25,6 +28,11 @@ USUAL = ("CSIDriver ebs.csi.aws.com", "agent", "metrics-server")
 OURS = {"app.kubernetes.io/part-of": "observability"}
 
 
+@functools.cache
+def _staging() -> stack.Settings:
+    return stack.parse(stack_config("staging") | SECRETS, list(SECRETS), ask_aws=facts.offline)
+
+
 class Cluster:
     """An API server with these objects: name in OBJECTS -> labels."""
 
@@ -33,7 +41,7 @@ class Cluster:
         self.url = ""
 
     def problems(self, **changes: str) -> list[str]:
-        settings = stack.parse(stack_config("staging") | SECRETS | changes, list(SECRETS), ask_aws=facts.offline)
+        settings = replace(_staging(), values=values_of("staging", **changes))
         api = client.ApiClient(client.Configuration(host=self.url))
         return [problem for ask in in_cluster.questions(settings) if (problem := ask(api, 5.0))]
 

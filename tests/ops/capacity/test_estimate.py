@@ -35,6 +35,7 @@ FULL: dict[str, Any] = {
     "opensearchInstances": 2,
     "opensearchStorage": "100Gi",
     "opensearchInstanceType": "m7g.large.search",
+    "opensearchMasterType": "m6g.large.search",
     "ingress": "internet-facing",
     "xray": True,
 }
@@ -240,3 +241,11 @@ def test_pods_are_those_that_the_program_deploys(program: Callable[..., Recorded
         cores = int(request["cpu"].removesuffix("m")) / 1000
         found[one.object_name] = (count, cores, quantity_bytes(request["memory"]))
     assert found == {one.app: (one.count, one.cpu, one.memory) for one in expected}
+
+
+def test_three_dedicated_masters_are_paid_for() -> None:
+    without, with_masters = (cost(FULL | {"opensearchMasterType": type_}) for type_ in ("", "m6g.large.search"))
+    assert line(without, "opensearch_m6g.large.search") == 0
+    assert line(with_masters, "opensearch_m6g.large.search") == pytest.approx(
+        3 * estimate.HOURS * VALUES["opensearch_m6g.large.search"]
+    )

@@ -1,0 +1,1 @@
+"""The gate between the load balancer and pages that know no groups."""

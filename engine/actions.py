@@ -194,7 +194,7 @@ def _temporary_files(workspace: Workspace, stack: automation.Stack) -> Generator
     The Kubernetes provider writes a copy of its kubeconfig for Helm and leaves it there.
     """
     with tempfile.TemporaryDirectory(prefix="engine-", dir=workspace.state) as folder:
-        stack.workspace.env_vars["TMPDIR"] = folder
+        stack.workspace.env_vars = {**stack.workspace.env_vars, "TMPDIR": folder}
         yield
 
 

@@ -23,7 +23,7 @@ from engine import checkpoint, offline
 from engine.stand_ins.grafana.files import FILES_VARIABLE
 from local import choice, image_registry
 from local.errors import LocalError
-from local.paths import KUBECONFIG, OTHER_STACKS, ROOT, STATE
+from local.paths import KUBECONFIG, OTHER_STACKS, ROOT, STATE, private
 from local.toolchain import tool
 from settings import stack_files
 from settings.images import ALL
@@ -87,7 +87,7 @@ class Workspace:
         Raises LocalError if the Kubernetes plugin is not installed and cannot be built.
         """
         for path in (self.folder, self.backend):
-            _own(path)
+            private(path)
         official = {name: official_plugin(name) for name in _PACKAGES}
         official["kubernetes"] = official["kubernetes"] or tool("pulumi-resource-kubernetes").parent
         if self.config.get("observability:grafana") == "false":
@@ -181,7 +181,7 @@ class Workspace:
     def _home(self) -> Path:
         """The engine's own home inside our state, with the user's plugins."""
         home, plugins = self.state / "pulumi-home", _user_plugins()
-        _own(home)
+        private(home)
         if plugins.is_dir() and not (home / "plugins").exists():
             (home / "plugins").symlink_to(plugins)
         return home
@@ -244,12 +244,6 @@ def _user_plugins() -> Path:
 
 def _has_passphrase() -> bool:
     return "PULUMI_CONFIG_PASSPHRASE" in os.environ or "PULUMI_CONFIG_PASSPHRASE_FILE" in os.environ
-
-
-def _own(folder: Path) -> None:
-    """Create a folder that only this user may enter, unless it exists: the state tells about everything in a stack."""
-    folder.mkdir(parents=True, exist_ok=True)
-    folder.chmod(0o700)
 
 
 def _ensure_passphrase(path: Path) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from local import debian, grafana_pull, image_registry, images, node_process, toolchain
 from local.errors import LocalError
 from local.node_process import NODE_ROOT, Node
-from local.paths import KUBECONFIG, OTHER_STACKS, ROOT, STATE, cache
+from local.paths import KUBECONFIG, OTHER_STACKS, ROOT, STATE, cache, private
 from local.progress import say, step
 from settings import versions
 
@@ -175,9 +175,8 @@ def _storage() -> None:
     answer = json.loads(_kubectl("get", "persistentvolumes", "--output=json"))
     phases: dict[str, str] = {item["metadata"]["name"]: item["status"].get("phase", "") for item in answer["items"]}
     volumes = NODE_ROOT / "var/lib/volumes"
-    volumes.mkdir(parents=True, exist_ok=True)
     # Pods reach their volumes by mounts of the kubelet; users of this machine need none of them.
-    volumes.chmod(0o700)
+    private(volumes)
     for number in range(_VOLUMES):
         name, folder = f"local-{number:02d}", volumes / f"{number:02d}"
         if phases.get(name) in ("Released", "Failed"):

@@ -18,6 +18,12 @@ UV = str(Path(sys.executable).with_name("uv"))
 TOOLS = ROOT / "local" / "tools"
 
 
+def private(folder: Path) -> None:
+    """Creates a folder if it is missing, and lets only this user enter it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o700)
+
+
 def cache() -> Path:
     """The user's cache folder for tools and packages, created if missing; shared by checkouts, keyed by version."""
     base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")

@@ -25,7 +25,7 @@ from components.metrics import prometheus_config
 from local.ports import free_ports
 from tools.bench_collectors import counted, cpu_seconds, settled, span_requests, start, text
 from tools.http_server import Handler, serving
-from tools.programs import Server, configured
+from tools.programs import Server
 
 Document = dict[str, Any]
 BOUNDS = (
@@ -169,12 +169,15 @@ def _prometheus(folder: Path, running: ExitStack, *, bounds: bool) -> tuple[Serv
     targets = folder / "targets.json"
     targets.write_text(json.dumps(found))
     (port,) = free_ports(1)
-    flags = [f"--storage.tsdb.path={folder / 'data'}", f"--web.listen-address={_LOCAL}:{port}"]
-    url = f"http://{_LOCAL}:{port}"
-    config = json.dumps(prometheus_document(targets, bounds=bounds))
-    server = configured("prometheus", config, folder, f"{url}/-/ready", flags)
-    server.environment = {"POD_NAME": "prometheus-0"}
-    return server, url
+    config, url = folder / "prometheus.yml", f"http://{_LOCAL}:{port}"
+    config.write_text(json.dumps(prometheus_document(targets, bounds=bounds)))
+    flags = [
+        f"--config.file={config}",
+        f"--storage.tsdb.path={folder / 'data'}",
+        f"--web.listen-address={_LOCAL}:{port}",
+    ]
+    flags += prometheus_config.FLAGS
+    return Server("prometheus", flags, folder, f"{url}/-/ready", {"POD_NAME": "prometheus-0"}), url
 
 
 def _appended(url: str) -> float:

@@ -254,8 +254,8 @@ def _exporters(config: GatewayConfig) -> Document:
     exporters: Document = {
         **pushed_metrics.exporters(config.prometheus, queue),
         "otlp_grpc/jaeger": {"endpoint": config.jaeger, **shared_config.grpc_client(), **delivery(spans)},
-        # 429, 502, 503 and 504 are retried (Loki's OTLP endpoint returns 503 for its 500s), and so are requests that
-        # exceed Loki's limit of streams, see loki_config. 400 is not retried: it means that Loki refused some lines,
+        # 429, 502, 503 and 504 are retried (Loki's OTLP endpoint returns 503 for its 500s). Of a request above Loki's
+        # limit of streams, lines may be lost, see loki_config. 400 is not retried: Loki refused some lines for good,
         # which log_limits prevents, and otelcol_exporter_send_failed_log_records counts all lines of the request.
         "otlp_http/loki": {"endpoint": config.loki, "timeout": "30s", **delivery(lines)},
         "prometheus": {

@@ -1,10 +1,10 @@
 """Renders loki.yaml: one program with all roles, a ring of its replicas, and the limits of the tenant. Pure.
 
-At a limit, Loki stores the streams of a request that are within the limit and answers 429. Senders retry the request
-until Loki has stored all streams. Rate limits recover on their own. The limit of streams recovers when streams become
-idle (half an hour). Until then, requests with a new stream wait, and finally all logs behind them. Labels must
+At a limit, Loki stores the streams of a request that are within the limit. It answers 429 if the last stream of the
+request, in no order that a sender knows, is above it, and else as if it had stored all. After a 429 senders retry the
+request. Otherwise the lines of the other streams above the limit are lost; `loki_discarded_samples_total` counts them.
+Rate limits recover on their own. The limit of streams recovers when streams become idle (half an hour). Labels must
 therefore have few values, which the gateways ensure (components/collector/gateway_config.py).
-`loki_discarded_samples_total` counts the rejected lines.
 
 A stack that changes from the volume to a bucket, or back, starts without logs, because its schema names one store.
 """

@@ -96,7 +96,7 @@ def round_(number: int) -> dict[str, Any]:
     """Do the task once. The result has the time before which its lines were written."""
     targets = [(host, port) for host, port in TASK.get("connect", [])]
     with ThreadPoolExecutor(16) as pool:
-        open_ = pool.map(lambda target: connects(*target), targets)
+        open_ = pool.map(connects, *zip(*targets, strict=True)) if targets else ()
         reached = [f"{host}:{port}" for (host, port), is_open in zip(targets, open_, strict=True) if is_open]
         ports = sorted({port for _, port in targets})
         near = zip(ports, pool.map(link_local, ports), strict=True)

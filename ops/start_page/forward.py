@@ -3,9 +3,7 @@
 import socket
 import threading
 from contextlib import AbstractContextManager, suppress
-from http.client import HTTPMessage
-from io import BufferedIOBase
-from typing import cast
+from email.message import Message
 from urllib.parse import urlsplit
 
 from ops.start_page.guard import Guard
@@ -62,12 +60,12 @@ class _Forward(Handler):
     def _pass_more(self, behind: socket.socket) -> None:
         """What the client sends after the connection has become one of another protocol."""
         with suppress(OSError, ValueError):
-            while block := cast(BufferedIOBase, self.rfile).read1(_BLOCK):
+            while block := self.rfile.read1(_BLOCK):
                 behind.sendall(block)
             behind.shutdown(socket.SHUT_WR)
 
 
-def _head(request: str, headers: HTTPMessage, guard: Guard) -> bytes:
+def _head(request: str, headers: Message, guard: Guard) -> bytes:
     """The request without the token. The server ends the connection after it, so it reads nothing as another one."""
     lines = [f"{request} HTTP/1.1"]
     lines += [f"{name}: {value}" for name, value in guard.passed(headers) if name.lower() not in _HOP]
@@ -75,5 +73,5 @@ def _head(request: str, headers: HTTPMessage, guard: Guard) -> bytes:
     return "\r\n".join([*lines, "", ""]).encode("latin-1")
 
 
-def _upgrades(headers: HTTPMessage) -> bool:
+def _upgrades(headers: Message) -> bool:
     return "upgrade" in headers.get("Connection", "").lower() and "Upgrade" in headers

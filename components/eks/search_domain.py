@@ -166,8 +166,8 @@ def _instances(args: SearchDomainArgs) -> aws.opensearch.DomainClusterConfigArgs
         config["zone_awareness_config"] = {"availability_zone_count": spread}
     if args["master_type"]:
         # An even number elects nobody when a half is away, and one is none when it is away.
-        masters = {"dedicated_master_type": args["master_type"], "dedicated_master_count": 3}
-        config |= {"dedicated_master_enabled": True, **masters}
+        config["dedicated_master_enabled"] = True
+        config["dedicated_master_type"], config["dedicated_master_count"] = args["master_type"], 3
     return config
 
 

@@ -41,7 +41,7 @@ empty."""
 SHORTEST_EMPTYING = 300.0
 """Seconds that a drill allows the shortest windows to become empty, before the alert is expected to resolve."""
 _NAME = re.compile(r"[A-Za-z_:][A-Za-z0-9_:]*")
-_RANGE = re.compile(r"\[([0-9a-z]+)(?::[0-9a-z]*)?\]")
+_RANGE = re.compile(r"\[([0-9][0-9a-z]*)(?::[0-9a-z]*)?\]")
 
 
 def until_empty(window: float) -> float:

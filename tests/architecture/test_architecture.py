@@ -65,7 +65,8 @@ def imports(file: Path) -> set[str]:
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+            package = [*file.relative_to(ROOT).parts[: -node.level], ""] if node.level else [""]
+            found |= {f"{'.'.join(package)}{node.module}.{alias.name}" for alias in node.names}
     return found
 
 

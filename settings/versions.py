@@ -33,7 +33,7 @@ GRAFANA = "13.1.3"
 PYTHON = "3.13.9"
 
 # This project's own image.
-SIMULATOR = "0.3.1"
+SIMULATOR = "0.4.0"
 
 PROMETHEUS_IMAGE = f"quay.io/prometheus/prometheus:v{PROMETHEUS}"
 ALERTMANAGER_IMAGE = f"quay.io/prometheus/alertmanager:v{ALERTMANAGER}"

@@ -21,7 +21,7 @@ def problems(**changes: object) -> tuple[str, ...]:
 @pytest.mark.parametrize(
     ("reference", "full"),
     [
-        ("observability/simulator:0.3.1", "docker.io/observability/simulator:0.3.1"),
+        ("observability/simulator:0.4.0", "docker.io/observability/simulator:0.4.0"),
         ("docker.io/grafana/loki:3.7.8", "docker.io/grafana/loki:3.7.8"),
         ("registry.test:5000/one:1", "registry.test:5000/one:1"),
         ("localhost/one:1", "localhost/one:1"),

@@ -1,5 +1,7 @@
 """A text that fails when its alert fires is refused. Prometheus would write the error into the message."""
 
+from pathlib import Path
+
 import pytest
 
 from alerting import loader
@@ -44,7 +46,7 @@ def test_of_an_alert_on_lines_the_labels_are_not_known() -> None:
     assert list(texts.problems("{{ $labels.any }}", None)) == []
 
 
-def test_the_line_names_file_alert_and_text(tmp_path) -> None:
+def test_the_line_names_file_alert_and_text(tmp_path: Path) -> None:
     old = "{{ $value | humanize }} (or"
     fixed_rules.edited(tmp_path, "prometheus/orders.yaml", old, "{{ $value | humanize }}{{ $labels.nobody }} (or")
     (problem,) = loader.read(tmp_path)[1]

@@ -12,6 +12,7 @@ RATIO = "percentunit"
 """0 to 1, shown as a percentage."""
 PER_SECOND = "cps"
 """Events per second; the panel's title names the events."""
+PER_MINUTE = "cpm"
 REQUESTS_PER_SECOND = "reqps"
 TEXT = "string"
 

@@ -84,7 +84,7 @@ def _now() -> Row:
                 "ERROR lines",
                 "ERROR lines a minute of all services, as the mean of five minutes.",
                 log_rate(or_zero(f"sum(count_over_time({_ERRORS} [5m])) / 5"), "lines a minute"),
-                Look(unit=units.COUNT),
+                Look(unit=units.PER_MINUTE),
             ),
             single(
                 "Active jobs",
@@ -145,7 +145,7 @@ def _errors() -> Row:
                 "ERROR lines by service",
                 "ERROR lines a minute, as the mean of five minutes.",
                 [log_rate(f"sum by (service) (count_over_time({_ERRORS} [5m])) / 5", "{{service}}")],
-                Look(unit=units.COUNT, limits=signals.ERROR_LINES),
+                Look(unit=units.PER_MINUTE, limits=signals.ERROR_LINES),
             ),
         ),
     )

@@ -68,7 +68,7 @@ test-tools: $(ENVIRONMENT)
 		loki otelcol-contrib jaeger actionlint pint replay-routes replay-rules >/dev/null
 
 e2e: up ## run the tests that need the local cluster
-	@$(PYTHON) -m pytest -m e2e -n 4 --no-loadscope-reorder tests/e2e tests/observability $(ARGS)
+	@$(PYTHON) -m pytest -m "e2e and not nightly" -n 3 --no-loadscope-reorder tests/e2e tests/observability $(ARGS)
 
 test: $(ENVIRONMENT) check unit-all ## run every check and every test; in CI, remove the cluster afterwards
 	@$(MAKE) --no-print-directory e2e; outcome=$$?; \

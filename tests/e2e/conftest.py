@@ -20,7 +20,7 @@ FIRST = (
     *("test_fire_alerts", "test_alert_smoke"),
     # Tests that need every pod, like the drill until its faults are over.
     *("test_quickstart", "test_traces", "test_correlation", "test_e2e_metrics_logs", "test_platform"),
-    "test_otlp_only",
+    *("test_otlp_only", "test_attack"),
     # Long tests that have their own cluster or their own objects.
     *("test_cluster", "test_lifecycle", "test_killed_engine", "test_provider"),
     # Tests that kill pods, which wait for the drill.

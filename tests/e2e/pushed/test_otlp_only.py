@@ -107,6 +107,7 @@ def test_its_alert_is_delivered(urls: dict[str, str]) -> None:
     eventually(delivered, seconds=FIRES, what="no notification")
 
 
+@pytest.mark.nightly
 def test_it_is_missed_when_it_pushes_nothing_any_more(urls: dict[str, str]) -> None:
     since = time.time()
     client.AppsV1Api().patch_namespaced_deployment_scale("api", NAMESPACE, {"spec": {"replicas": 0}})

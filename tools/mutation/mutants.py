@@ -10,7 +10,7 @@ from alerting.durations import seconds
 
 SHIFT = 0.1
 """Share of a threshold by which it is changed."""
-_RANGE = re.compile(r"\[([0-9a-z]+)((?::[0-9a-z]*)?)\]")
+_RANGE = re.compile(r"\[([0-9][0-9a-z]*)((?::[0-9a-z]*)?)\]")
 _BRACES = re.compile(r"\{[^{}]*\}")
 _MATCHER = re.compile(r'\w+\s*(?:=~|!~|!=|=)\s*"(?:\\.|[^"\\])*"')
 # Strings, selectors and comments, which the search for comparisons skips.

@@ -4,6 +4,7 @@ The node behind it is real; the door is not OpenSearch's, whose security plugin 
 """
 
 import base64
+import gzip
 import ssl
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
@@ -36,7 +37,8 @@ def front(
             if self.headers.get("Authorization") != expected:
                 self.answer(401, b"Unauthorized", "text/plain")
                 return
-            if role and (lacking := search_rights.refusal(role, self.command, self.path, body)):
+            plain = gzip.decompress(body) if self.headers.get("Content-Encoding") == "gzip" else body
+            if role and (lacking := search_rights.refusal(role, self.command, self.path, plain)):
                 self.answer(403, lacking.encode(), "text/plain")
                 return
             kept = {key: value for key, value in self.headers.items() if key in _KEPT}

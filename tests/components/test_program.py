@@ -126,6 +126,7 @@ def test_secrets_are_only_in_secret_inputs(program: Program, preview: bool) -> N
         "grafana-smtp",
         "index-retention-login",
         "jaeger-opensearch",
+        "jaeger-user-login",
         "login-client",
     }
     for one in recorded.resources:

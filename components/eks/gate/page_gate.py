@@ -95,7 +95,7 @@ class PageGate(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, depends_on=[files]),
         )
         own_budget(f"{name}-budget", APP, namespace, child)
-        self.register_outputs({})
+        self.register_outputs({"ports": self.ports})
 
     def _networks(self, name: str, args: PageGateArgs, child: pulumi.ResourceOptions) -> None:
         """To the pages and the issuer. Who comes in is said in components/eks/ingress.py."""

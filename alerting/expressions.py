@@ -63,11 +63,12 @@ def syntax_problem(expression: str) -> str | None:
     return None
 
 
-@functools.lru_cache(maxsize=4096)
+@functools.lru_cache(maxsize=512)
 def nodes(expression: str) -> tuple[object, ...]:
     """Every part of an expression as promql_parser gives it, the outermost first. Raises ValueError if none is valid.
 
-    Kept, because the parser copies each part with all parts inside it, which takes 16 ms for a long expression.
+    Kept, because the parser copies each part with all parts inside it, which takes 16 ms for a long expression; few of
+    them, because the copies take memory.
     """
     found: list[object] = []
 

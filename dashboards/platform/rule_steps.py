@@ -31,7 +31,7 @@ def evaluation() -> Row:
         prometheus_rule_group_last_evaluation_timestamp_seconds > 0
         or
         0 * prometheus_rule_group_last_evaluation_timestamp_seconds
-        + on (namespace, pod) group_left () process_start_time_seconds{{app="prometheus"}}
+        + on (namespace, pod) group_left () max by (namespace, pod) (process_start_time_seconds{{app="prometheus"}})
       ),
       {group}
     )

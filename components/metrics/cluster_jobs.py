@@ -57,9 +57,10 @@ def jobs(scrape_interval: str, *, verify_kubelets: bool = False) -> list[dict[st
 
     With `verify_kubelets`, the cluster's CA must have signed the certificates of kubelets.
     """
-    of_nodes = _of_nodes(max(scrape_interval, _KUBELET_INTERVAL, key=seconds), verified=verify_kubelets)
+    # Two of them: for one that both jobs share, YAML would have an anchor.
+    of_nodes = [_of_nodes(max(scrape_interval, _KUBELET_INTERVAL, key=seconds), verified=verify_kubelets) for _ in "12"]
     api_server = _api_server(max(scrape_interval, _API_SERVER_INTERVAL, key=seconds))
-    return [_kubelet(of_nodes), _containers(of_nodes), api_server, _dns()]
+    return [_kubelet(of_nodes[0]), _containers(of_nodes[1]), api_server, _dns()]
 
 
 def _kubelet(of_nodes: dict[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from components.collector.agent import CollectorAgent
 from components.collector.agent_config import AgentConfig
 from components.collector.gateway import CollectorGateway
 from components.collector.gateway_config import GatewayConfig
-from components.kubernetes.checksum import ANNOTATION, _slow_hash  # pyright: ignore[reportPrivateUsage]
+from components.kubernetes.checksum import ANNOTATION, slow_hash
 from local.toolchain import tool
 from settings import sizes
 from tests.mock_engine import Recorded
@@ -148,7 +148,7 @@ def test_a_changed_configuration_restarts_the_gateways(engine: Engine) -> None:
     recorded = engine(_gateway)
     text = recorded.one("ConfigMap", "otel-gateway-config").inputs["data"]["gateway.yaml"]
     template = recorded.one("StatefulSet", "otel-gateway").inputs["spec"]["template"]
-    assert template["metadata"]["annotations"][ANNOTATION] == _slow_hash(text, "gateway")
+    assert template["metadata"]["annotations"][ANNOTATION] == slow_hash(text, "gateway")
 
 
 def _agent_yaml(folder: Path) -> str:

@@ -148,7 +148,7 @@ def test_a_changed_configuration_restarts_the_gateways(engine: Engine) -> None:
     recorded = engine(_gateway)
     text = recorded.one("ConfigMap", "otel-gateway-config").inputs["data"]["gateway.yaml"]
     template = recorded.one("StatefulSet", "otel-gateway").inputs["spec"]["template"]
-    assert template["metadata"]["annotations"][ANNOTATION] == slow_hash(text, "gateway")
+    assert template["metadata"]["annotations"][ANNOTATION] == slow_hash(text, "gateway").hex()
 
 
 def _agent_yaml(folder: Path) -> str:

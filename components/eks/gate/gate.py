@@ -25,7 +25,7 @@ from http.client import HTTPConnection, HTTPException, HTTPResponse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import NamedTuple
 
-TOKEN = "x-amzn-oidc-accesstoken"  # noqa: S105 -- a header's name
+LOGIN_HEADER = "x-amzn-oidc-accesstoken"
 KEPT_SECONDS = 60
 # A silence is less than a kilobyte, a long query some.
 LARGEST_BODY = 2**20
@@ -112,7 +112,7 @@ class Gate(BaseHTTPRequestHandler):
             self._say(200, "ok")
             return
         try:
-            person = self.people.get(self.headers.get(TOKEN) or "")
+            person = self.people.get(self.headers.get(LOGIN_HEADER) or "")
         except EndedError:
             self._say(401, "Your login has ended. Reload this page to log in again.", _SESSION)
             return

@@ -106,7 +106,7 @@ class Door:
     def ask(self, token: str, method: str, url: str, **more: Any) -> httpx.Response:
         """`url` is page/path."""
         name, _, path = url.partition("/")
-        headers = {gate.TOKEN: token, "Host": f"{name}.example.com", **more.pop("headers", {})}
+        headers = {gate.LOGIN_HEADER: token, "Host": f"{name}.example.com", **more.pop("headers", {})}
         return self.client.request(method, f"{self.urls[name]}/{path}", headers=headers, **more)
 
 
@@ -171,7 +171,7 @@ def test_the_page_gets_the_request_whole_and_nothing_of_the_login(door: Door, pa
     ((method, path, headers, body),) = page[0].requests
     assert (method, path, body) == ("POST", "/api/v2/silences?a=%2F", b"{}")
     assert (headers["content-type"], headers["host"]) == ("application/json", "alertmanager.example.com")
-    assert not {"cookie", "authorization", "x-amzn-oidc-data", gate.TOKEN} & headers.keys()
+    assert not {"cookie", "authorization", "x-amzn-oidc-data", gate.LOGIN_HEADER} & headers.keys()
     assert (answer.text, answer.headers["X-Of-The-Page"]) == ("of the page", "1")
 
 

@@ -57,10 +57,15 @@ def jobs(scrape_interval: str, *, verify_kubelets: bool = False) -> list[dict[st
 
     With `verify_kubelets`, the cluster's CA must have signed the certificates of kubelets.
     """
-    # Two of them: for one that both jobs share, YAML would have an anchor.
-    of_nodes = [_of_nodes(max(scrape_interval, _KUBELET_INTERVAL, key=seconds), verified=verify_kubelets) for _ in "12"]
+    interval = max(scrape_interval, _KUBELET_INTERVAL, key=seconds)
     api_server = _api_server(max(scrape_interval, _API_SERVER_INTERVAL, key=seconds))
-    return [_kubelet(of_nodes[0]), _containers(of_nodes[1]), api_server, _dns()]
+    # Each job gets its own dictionary: YAML would have an anchor for one that both share.
+    return [
+        _kubelet(_of_nodes(interval, verified=verify_kubelets)),
+        _containers(_of_nodes(interval, verified=verify_kubelets)),
+        api_server,
+        _dns(),
+    ]
 
 
 def _kubelet(of_nodes: dict[str, Any]) -> dict[str, Any]:

@@ -50,7 +50,9 @@ def needs(method: str, path: str, body: bytes) -> Iterator[Need]:
     elif path.endswith("/_msearch"):
         yield Need("indices:data/read/msearch")
         for line in body.splitlines()[::2]:
-            yield from _searches(json.loads(line)["index"])
+            # Jaeger's client names one index or several, as around midnight.
+            header = json.loads(line)
+            yield from _searches(header["indices"] if "indices" in header else header["index"])
     elif found := re.fullmatch(r"/([^/]+)/_search", path):
         yield from _searches(unquote(found[1]).split(","))
     else:

@@ -79,8 +79,9 @@ def test_budget_alerts_fire_one_after_another(tmp_path: Path) -> None:
 @pytest.mark.parametrize("system", SYSTEMS)
 def test_all_faults_at_once_fire_all_alerts(tmp_path: Path, system: str) -> None:
     pods = Pods(SYSTEMS[system], busy=system == "speccursor")
-    # Faults that hide a metric keep alerts on it from firing, and a stall ends the jobs that other faults need.
-    blinding = {HOURLY, "MediaClusterJobsStalled"}
+    # Faults that hide a metric keep alerts on it from firing, a stall ends the jobs that other faults need, and the
+    # faults of the API server's budget add so many good requests that no share of 3 % is left.
+    blinding = {HOURLY, "MediaClusterJobsStalled", "KubernetesApiErrorRateHigh"}
     alerts = [alert for alert in alerts_of(pods) if alert not in blinding and not alert.endswith("MetricsMissing")]
     pods.run_until(max([ON, *(LATER[alert] for alert in alerts if alert in LATER)]))
     on = pods.now

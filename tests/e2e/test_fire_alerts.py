@@ -2,7 +2,6 @@
 
 import json
 import time
-from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
 from datetime import UTC
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from alerting.model import LogRule
 from alerting.routing.kinds import KINDS
 from alerting.routing.tree import HEARTBEAT
 from local.paths import ROOT
@@ -47,7 +47,7 @@ ALL = [
 PLANS = {plan.alert: plan for plan in sample(ALL)}
 """The alerts that this test fires. `make fire-alerts` fires all, including those that are left out above."""
 SAME = 0.99
-"""Share of the messages of both that must be the same."""
+"""Share of the messages of both that must be the same, or differ for a known reason."""
 BEFORE = 10 * MINUTE
 
 
@@ -117,14 +117,21 @@ def test_a_replay_names_the_messages_of_the_drill() -> None:
         received = [as_notification(one) for one in Receiver(url["receiver"]).deliveries(report["began"])]
     real = [one for one in received if one.at <= until and HEARTBEAT not in one.names]
     pairs = comparison.pairs(real, replayed.notifications, since, UTC)
-    counts = Counter(pair.change for pair in pairs)
-    share = counts[Change.SAME] / len(pairs)
+    share = sum(pair.change is Change.SAME or _waited_for_lines(pair) for pair in pairs) / len(pairs)
     differences = "\n".join(shown(pairs))
-    print(f"{len(real)} received, {len(replayed.notifications)} replayed in {seconds:.1f} s, {share:.1%} the same")
+    print(
+        f"{len(real)} received, {len(replayed.notifications)} replayed in {seconds:.1f} s, {share:.1%} the same or explained"
+    )
     print(differences)
     assert len(real) > len(PLANS)
     assert replayed.not_replayed == {}
     assert share >= SAME, differences
+
+
+def _waited_for_lines(pair: comparison.Pair) -> bool:
+    """Whether it is about log lines: an evaluation of Loki lacks lines on their way, which a replay finds stored."""
+    about_lines = all(isinstance(FILES.rules[name], LogRule) for name in pair.any.told.names)
+    return pair.change is Change.MOVED and about_lines and abs(pair.later) <= 2 * MINUTE
 
 
 def as_notification(one: Delivery) -> Notification:
@@ -135,7 +142,7 @@ def as_notification(one: Delivery) -> Notification:
     ]
     return Notification(
         at=round(one.received_at * SECOND),
-        receiver=one.channel,
+        receiver=FILES.channel_of(one),
         kind=one.kind,
         group={},
         firing=[episode for status, episode in episodes if status == "firing"],

@@ -10,6 +10,7 @@ from kubernetes import client
 
 from engine import actions
 from engine.workspace import Workspace
+from local import choice
 from local.errors import LocalError
 from local.paths import KUBECONFIG, ROOT
 from tests.e2e.conftest import eventually
@@ -24,6 +25,7 @@ def _workspace(state: Path, **changes: Any) -> Workspace:
     config = yaml.safe_load((ROOT / "Pulumi.local.yaml").read_text())["config"]
     own = {
         "kubeconfig": str(KUBECONFIG),
+        "builtImages": str(choice.builds_images()).lower(),
         "clusterName": NAMESPACE,
         "namespace": NAMESPACE,
         "simulator": "false",

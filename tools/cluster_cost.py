@@ -23,7 +23,7 @@ from alerting.loader import write_yaml
 from components.metrics import cluster_jobs
 from local.ports import free_port
 from tools.http_server import Handler, serving
-from tools.programs import Server
+from tools.programs import Server, eventually
 
 RULES = ROOT / "rules/rendered/local/prometheus"
 OWN_RULES = "*kubernetes*.yaml"
@@ -52,7 +52,7 @@ FIGURES = ("series", "memory in MiB", "CPU in percent of a core", "rules in ms p
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line. Returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tools.cluster_cost", description=__doc__)
-    parser.add_argument("--warm-up", type=float, default=90, help="seconds before measuring; default: 90")
+    parser.add_argument("--warm-up", type=float, default=90, help="seconds from the first scrapes to the measuring; default: 90")
     parser.add_argument("--seconds", type=float, default=180, help="seconds of measuring; default: 180")
     chosen = parser.parse_args(arguments)
     with TemporaryDirectory(prefix="cluster-cost-") as folder, ExitStack() as running:
@@ -61,6 +61,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             name: running.enter_context(_prometheus(Path(folder) / name, pages, extended=extended))
             for name, extended in (("before", False), ("after", True))
         }
+        for name, server in servers.items():
+            _wait_for_jobs(server, 3 + len(SAMPLES) if name == "after" else 2)
         time.sleep(chosen.warm_up)
         begun = {name: _used(server) for name, server in servers.items()}
         time.sleep(chosen.seconds)
@@ -133,6 +135,11 @@ def _on_loopback(job: Mapping[str, Any]) -> dict[str, Any]:
 def _ask(server: Server, query: str) -> list[dict[str, Any]]:
     url = server.health.replace("/-/ready", "/api/v1/query")
     return httpx.get(url, params={"query": query}, timeout=60).raise_for_status().json()["data"]["result"]
+
+
+def _wait_for_jobs(server: Server, jobs: int) -> None:
+    """Wait until each job was scraped once; the longest interval is 30 s."""
+    eventually(lambda: len(_ask(server, "up")) == jobs, what=f"{jobs} jobs are not scraped")
 
 
 def _used(server: Server) -> tuple[float, float]:

@@ -52,7 +52,7 @@ FIGURES = ("series", "memory in MiB", "CPU in percent of a core", "rules in ms p
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line. Returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tools.cluster_cost", description=__doc__)
-    parser.add_argument("--warm-up", type=float, default=90, help="seconds from the first scrapes to the measuring; default: 90")
+    parser.add_argument("--warm-up", type=float, default=90, help="seconds from the first scrapes; default: 90")
     parser.add_argument("--seconds", type=float, default=180, help="seconds of measuring; default: 180")
     chosen = parser.parse_args(arguments)
     with TemporaryDirectory(prefix="cluster-cost-") as folder, ExitStack() as running:

@@ -99,7 +99,7 @@ class Drill:
                 case Stage.FIRING:
                     self._watch_firing(run, news)
                 case Stage.RESOLVING:
-                    self._watch_resolving(run, news)
+                    self._watch_resolving(run, news, now)
                 case Stage.LISTENING:
                     self._listen(run, news)
                 case Stage.DONE | Stage.FAILED:
@@ -159,17 +159,22 @@ class Drill:
         elif time.time() > run.deadline:
             self._fail(run, f"no firing notification in {missing}: {diagnosis(self._services, run.plan)}")
 
-    def _watch_resolving(self, run: Run, news: list[Delivery]) -> None:
+    def _watch_resolving(self, run: Run, news: list[Delivery], now: Observation) -> None:
         assert run.fault_on is not None  # noqa: S101 -- set where the stage before began
         for one in news:
             self._note(run, one, since=run.fault_on)
         wanted = [channel for channel in run.plan.channels if self._files.resolves(channel)]
         missing = [channel for channel in wanted if channel not in run.resolved]
-        if run.not_awaited or not missing:
+        late = time.time() > run.deadline
+        if run.not_awaited or (not missing and (late or not self._still_fires(run, now))):
             self._finish(run)
-        elif time.time() > run.deadline:
+        elif missing and late:
             where = diagnosis(self._services, run.plan)
             self._fail(run, f"no resolved notification in {', '.join(missing)}: {where}")
+
+    def _still_fires(self, run: Run, now: Observation) -> bool:
+        """Whether an instance of the alert is left, which would mute others, although another instance is over."""
+        return now.state(run.plan.engine, run.plan.alert) == "firing" or now.is_held(run.plan.alert)
 
     def _listen(self, run: Run, news: list[Delivery]) -> None:
         for one in news:

@@ -25,10 +25,14 @@ class Stack:
         endless: Collection[str] = (),
         firing: Collection[str] = (),
         alerts: Collection[str] = "ABC",
+        lingering: Mapping[str, float] | None = None,
     ) -> None:
         self.stubborn, self.endless, self.firing = stubborn, endless, firing
         """Alerts whose fault cannot be switched off; that never resolve; that already fire before the drill."""
+        self.lingering = lingering or {}
+        """Alerts with an instance that still fires so many seconds after the resolved message of another."""
         self.names = tuple(alerts)
+        self.ends: dict[str, float] = {}
         self.on: list[str] = []
         self.log: list[str] = []
         self.notified: list[Delivery] = []
@@ -64,6 +68,7 @@ class Stack:
         if alert in self.stubborn:
             raise OpsError("the API server says 500")
         self.on.remove(alert)
+        self.ends[alert] = time.time() + self.lingering.get(alert, 0.0)
         if alert not in self.endless:
             self.notify(alert, "resolved")
         return time.time()
@@ -79,7 +84,8 @@ class Stack:
 
     def alert_rules(self) -> dict[str, dict[str, Any]]:
         self.queries += 1
-        return {name: {"state": "firing" if name in self.firing else "inactive"} for name in self.names}
+        firing = {*self.firing, *(name for name, end in self.ends.items() if time.time() < end)}
+        return {name: {"state": "firing" if name in firing else "inactive"} for name in self.names}
 
 
 def services(stack: Stack, log_rules: Stack | None = None) -> Services:

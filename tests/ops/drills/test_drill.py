@@ -48,6 +48,17 @@ def test_a_serial_drill_has_one_fault_at_a_time() -> None:
     assert stack.log == ["+B", "-B", "+A", "-A"]
 
 
+def test_an_alert_is_over_when_none_of_its_instances_fires() -> None:
+    """The last one would mute the alerts of the next drill."""
+    stack = Stack(lingering={"A": 0.1})
+    work = Drill([plan("A"), plan("B")], services(stack), FILES)
+    work.run(serial=True)
+
+    ends = {run.plan.alert: run for run in work.runs}
+    assert {run.stage for run in work.runs} == {Stage.DONE}
+    assert (ends["B"].fault_on or 0) - (ends["A"].fault_off or 0) >= 0.1
+
+
 def test_a_fault_that_cannot_be_switched_off_fails_only_its_own_run() -> None:
     stack = Stack(stubborn=["A"])
     runs = drilled(stack, "A", "B")
@@ -62,7 +73,8 @@ def test_an_alert_on_log_lines_is_queried_in_loki() -> None:
     work = Drill([plan("A", engine="loki")], services(stack, loki), FILES)
     work.run()
 
-    assert (stack.queries, loki.queries) == (0, 1)
+    assert stack.queries == 0
+    assert loki.queries > 0
     assert work.runs[0].stage is Stage.DONE
 
 

@@ -57,7 +57,9 @@ class EncryptionKeyArgs(TypedDict):
     volume_role_arns: Sequence[str]
     """Existing roles outside this program that create volumes with the key, such as that of an existing driver."""
     cluster_admin_role_arns: Sequence[str]
-    """Roles that may create the cluster, its secrets and its logs with the key; empty if the cluster exists."""
+    """Roles that may create the cluster and its secrets with the key; empty if the cluster exists."""
+    log_groups: Sequence[str]
+    """Names of the CloudWatch log groups that are encrypted with the key."""
     protect: bool
     """Whether Pulumi refuses to delete the key, and AWS retains it when it leaves the program."""
 
@@ -111,6 +113,7 @@ def key_policy(args: EncryptionKeyArgs) -> Document:
             _allow(account, "GrantsToServices", ("kms:CreateGrant",), {"Bool": {"kms:GrantIsForAWSResource": "true"}}),
             *_volumes(args),
             *_cluster(args, account),
+            *_logs(args),
         ],
     }
 
@@ -132,17 +135,17 @@ def _cluster(args: EncryptionKeyArgs, account: Document) -> list[Document]:
     if not roles:
         return []
     makers: Document = {"ArnEquals": {"aws:PrincipalArn": roles}}
-    return [_allow(account, "GrantToCluster", ("kms:CreateGrant",), makers), _logs(args["identity"])]
+    return [_allow(account, "GrantToCluster", ("kms:CreateGrant",), makers)]
 
 
-def _logs(identity: ClusterIdentity) -> Document:
-    """Lets CloudWatch encrypt this log group only. It acts as itself and names the log group in each request."""
-    return _allow(
-        {"Service": f"logs.{identity.region}.{dns_suffix(identity.region)}"},
-        "ClusterLogs",
-        _USE,
-        {"ArnEquals": {"kms:EncryptionContext:aws:logs:arn": identity.log_group_arn}},
-    )
+def _logs(args: EncryptionKeyArgs) -> list[Document]:
+    """Lets CloudWatch encrypt these log groups only. It acts as itself and names the log group in each request."""
+    identity = args["identity"]
+    arns = [identity.log_group_arn(name) for name in sorted(args["log_groups"])]
+    if not arns:
+        return []
+    service = {"Service": f"logs.{identity.region}.{dns_suffix(identity.region)}"}
+    return [_allow(service, "Logs", _USE, {"ArnEquals": {"kms:EncryptionContext:aws:logs:arn": arns}})]
 
 
 def _allow(principal: Document, sid: str, actions: tuple[str, ...], condition: Document | None = None) -> Document:

@@ -52,10 +52,9 @@ class ClusterIdentity:
         """Name of the CloudWatch log group of the control plane."""
         return f"/aws/eks/{self.name}/cluster"
 
-    @property
-    def log_group_arn(self) -> str:
-        """The ARN that CloudWatch gives to `log_group`."""
-        return f"arn:{self.partition}:logs:{self.region}:{self.account_id}:log-group:{self.log_group}"
+    def log_group_arn(self, name: str) -> str:
+        """The ARN that CloudWatch gives to the log group of this name."""
+        return f"arn:{self.partition}:logs:{self.region}:{self.account_id}:log-group:{name}"
 
     def managed_policy(self, name: str) -> str:
         """ARN of an AWS managed policy."""

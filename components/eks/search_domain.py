@@ -4,6 +4,7 @@ Creating a domain takes half an hour, sometimes more than an hour. Changing its 
 """
 
 import hashlib
+import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import TypedDict
@@ -15,10 +16,14 @@ from components.eks.network.security_groups import https_from
 from components.eks.policies import ClusterIdentity, Document
 from settings import versions
 from settings.eks import opensearch
+from settings.eks.aws import dns_suffix
 from settings.quantities import quantity_bytes
 
 _NAME_LENGTH = 28
 _GIB = 2**30
+_LOGS = {"ES_APPLICATION_LOGS": "errors", "AUDIT_LOGS": "audit"}
+"""Kind of log -> end of its log group's name. Slow logs need thresholds in each index, which nobody sets."""
+_LOG_DAYS = 90
 _TIMES = pulumi.CustomTimeouts(create="120m", update="180m", delete="90m")
 
 
@@ -72,6 +77,7 @@ class SearchDomain(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self)
         self.name = domain_name(args["identity"])
         group, entries = _security_group(name, args, child)
+        logs = _logs(name, args, self)
         domain = aws.opensearch.Domain(
             f"{name}-domain",
             domain_name=self.name,
@@ -91,6 +97,10 @@ class SearchDomain(pulumi.ComponentResource):
             node_to_node_encryption={"enabled": True},
             # Patches of the same version, at night. Without it they wait until AWS forces them.
             off_peak_window_options={"enabled": True},
+            log_publishing_options=[
+                {"log_type": kind, "cloudwatch_log_group_arn": args["identity"].log_group_arn(group)}
+                for kind, group in log_groups(args["identity"]).items()
+            ],
             software_update_options={"auto_software_update_enabled": True},
             domain_endpoint_options={"enforce_https": True, "tls_security_policy": "Policy-Min-TLS-1-2-PFS-2023-10"},
             advanced_security_options={
@@ -105,7 +115,8 @@ class SearchDomain(pulumi.ComponentResource):
                 parent=self,
                 protect=args["protect"],
                 retain_on_delete=args["protect"],
-                depends_on=[*entries],
+                # AWS refuses log groups that the domain may not write.
+                depends_on=[*entries, *logs],
                 custom_timeouts=_TIMES,
             ),
         )
@@ -133,6 +144,16 @@ def domain_name(identity: ClusterIdentity) -> str:
     if name == whole and len(name) <= _NAME_LENGTH:
         return name
     return f"{name[: _NAME_LENGTH - 9]}-{hashlib.sha256(whole.encode()).hexdigest()[:8]}"
+
+
+def domain_arn(identity: ClusterIdentity) -> str:
+    """The ARN that AWS gives to the cluster's domain."""
+    return f"arn:{identity.partition}:es:{identity.region}:{identity.account_id}:domain/{domain_name(identity)}"
+
+
+def log_groups(identity: ClusterIdentity) -> dict[str, str]:
+    """Names of the log groups of the cluster's domain, by the kind of log."""
+    return {kind: f"/aws/opensearch/{domain_name(identity)}/{rest}" for kind, rest in _LOGS.items()}
 
 
 def access_policy(domain_arn: str) -> Document:
@@ -169,6 +190,45 @@ def _instances(args: SearchDomainArgs) -> aws.opensearch.DomainClusterConfigArgs
         config["dedicated_master_enabled"] = True
         config["dedicated_master_type"], config["dedicated_master_count"] = args["master_type"], 3
     return config
+
+
+def _logs(name: str, args: SearchDomainArgs, parent: pulumi.Resource) -> list[pulumi.Resource]:
+    """The log groups, and the permission for this domain to write them."""
+    identity = args["identity"]
+    names = log_groups(identity)
+    groups = [
+        aws.cloudwatch.LogGroup(
+            f"{name}-logs-{_LOGS[kind]}",
+            name=group,
+            retention_in_days=_LOG_DAYS,
+            kms_key_id=args["key_arn"],
+            opts=pulumi.ResourceOptions(parent=parent, protect=args["protect"], retain_on_delete=args["protect"]),
+        )
+        for kind, group in names.items()
+    ]
+    policy = {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Sid": "SearchLogs",
+                "Effect": "Allow",
+                "Principal": {"Service": f"es.{dns_suffix(identity.region)}"},
+                "Action": ["logs:CreateLogStream", "logs:PutLogEvents", "logs:PutLogEventsBatch"],
+                "Resource": [f"{identity.log_group_arn(group)}:*" for group in names.values()],
+                "Condition": {
+                    "StringEquals": {"aws:SourceAccount": identity.account_id},
+                    "ArnEquals": {"aws:SourceArn": domain_arn(identity)},
+                },
+            }
+        ],
+    }
+    permission = aws.cloudwatch.LogResourcePolicy(
+        f"{name}-logs-policy",
+        policy_name=domain_name(identity),
+        policy_document=json.dumps(policy),
+        opts=pulumi.ResourceOptions(parent=parent),
+    )
+    return [*groups, permission]
 
 
 def _security_group(

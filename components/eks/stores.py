@@ -8,7 +8,7 @@ import pulumi
 from components.eks.encryption import EncryptionKey
 from components.eks.log_buckets import LogBuckets
 from components.eks.policies import ClusterIdentity
-from components.eks.search_domain import SearchDomain
+from components.eks.search_domain import SearchDomain, log_groups
 from components.eks.workspace.metrics_workspace import MetricsWorkspace, MetricsWorkspaceArgs
 from settings.eks import conflicts
 from settings.stack import Settings
@@ -64,6 +64,10 @@ def key(settings: Settings, cluster: ClusterIdentity, opts: pulumi.ResourceOptio
             "identity": cluster,
             "volume_role_arns": sorted({*values.volume_role_arns, *(known.volume_role_arns if known else ())}),
             "cluster_admin_role_arns": values.cluster_admin_role_arns,
+            "log_groups": [
+                *([cluster.log_group] if values.cluster_admin_role_arns else []),
+                *(log_groups(cluster).values() if values.opensearch_domain else []),
+            ],
             "protect": values.protect,
         },
         opts,

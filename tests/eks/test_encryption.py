@@ -23,6 +23,7 @@ def _args(*, cluster: ClusterIdentity = CLUSTER, **more: Any) -> EncryptionKeyAr
     args: EncryptionKeyArgs = {
         "identity": cluster,
         "volume_role_arns": (),
+        "log_groups": (),
         "cluster_admin_role_arns": (),
         "protect": True,
     }
@@ -104,9 +105,10 @@ def test_the_account_can_always_mend_the_policy() -> None:
 def test_other_partitions(region: str, partition: str) -> None:
     there = ClusterIdentity("c", region, "111122223333")
     assert {one["Principal"]["AWS"].split(":")[1] for one in _statements(cluster=there).values()} == {partition}
-    logs = _statements(cluster=there, cluster_admin_role_arns=ADMINS)["ClusterLogs"]
+    logs = _statements(cluster=there, log_groups=["g"])["Logs"]
     assert logs["Principal"]["Service"].endswith(".amazonaws.com.cn") is (partition == "aws-cn")
-    assert logs["Condition"]["ArnEquals"]["kms:EncryptionContext:aws:logs:arn"].startswith(f"arn:{partition}:logs:")
+    (arn,) = logs["Condition"]["ArnEquals"]["kms:EncryptionContext:aws:logs:arn"]
+    assert arn.startswith(f"arn:{partition}:logs:")
 
 
 def test_roles_of_others_make_volumes_through_ec2_and_nothing_else() -> None:
@@ -126,19 +128,19 @@ def test_roles_of_others_make_volumes_through_ec2_and_nothing_else() -> None:
     assert grant["Condition"]["Bool"] == {"kms:GrantIsForAWSResource": "true"}
 
 
-def test_cloudwatch_encrypts_the_cluster_s_logs_and_no_others() -> None:
-    assert "ClusterLogs" not in _statements()
-    statement = _statements(cluster_admin_role_arns=ADMINS)["ClusterLogs"]
+def test_cloudwatch_encrypts_these_log_groups_and_no_others() -> None:
+    assert "Logs" not in _statements(cluster_admin_role_arns=ADMINS)
+    statement = _statements(log_groups=["/b", "/a"])["Logs"]
     assert statement["Principal"] == {"Service": "logs.eu-central-1.amazonaws.com"}
     assert set(statement["Action"]) == USE | {"kms:DescribeKey", "kms:ReEncryptFrom", "kms:ReEncryptTo"}
-    arn = "arn:aws:logs:eu-central-1:111122223333:log-group:/aws/eks/eks-test/cluster"
-    assert statement["Condition"] == {"ArnEquals": {"kms:EncryptionContext:aws:logs:arn": arn}}
+    arns = [f"arn:aws:logs:eu-central-1:111122223333:log-group:{name}" for name in ("/a", "/b")]
+    assert statement["Condition"] == {"ArnEquals": {"kms:EncryptionContext:aws:logs:arn": arns}}
 
 
 def test_who_makes_the_cluster_may_grant_without_saying_that_it_is_for_a_service() -> None:
     """EKS' own grant does not say so: with the usual condition no cluster could be made with the key."""
     more = {sid: one for sid, one in _statements(cluster_admin_role_arns=ADMINS).items() if sid not in _statements()}
-    assert set(more) == {"GrantToCluster", "ClusterLogs"}
+    assert set(more) == {"GrantToCluster"}
     grant = more["GrantToCluster"]
     assert grant["Principal"] == {"AWS": "arn:aws:iam::111122223333:root"}
     assert grant["Action"] == ["kms:CreateGrant"]

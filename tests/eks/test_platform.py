@@ -244,7 +244,7 @@ def test_the_key_s_policy_follows_the_cluster(program: Program) -> None:
     usual = sids()
     assert sids(eksAutoMode="true") == usual | {"VolumeKey", "VolumeGrant"}
     # Its own role has the rights to volumes by a policy of its own.
-    assert sids(**CREATE) == usual | {"ClusterLogs", "GrantToCluster"}
+    assert sids(**CREATE) == usual | {"GrantToCluster", "Logs"}
 
 
 def test_redirects_are_those_of_the_pages_that_are_served() -> None:

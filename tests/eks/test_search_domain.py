@@ -9,7 +9,7 @@ import pulumi_aws as aws
 import pytest
 
 from components.eks.policies import ClusterIdentity
-from components.eks.search_domain import SearchDomain, access_policy, domain_name
+from components.eks.search_domain import SearchDomain, access_policy, domain_name, log_groups
 from settings.eks.opensearch import instances_problem, password_problem, zones
 from tests.eks.iam_lint import findings
 from tests.eks.names import CLUSTER, KEY
@@ -64,6 +64,10 @@ def test_the_domain_is_exactly_this(engine: Callable[..., Recorded], preview: bo
         "encryptAtRest": {"enabled": True, "kmsKeyId": KEY},
         "nodeToNodeEncryption": {"enabled": True},
         "offPeakWindowOptions": {"enabled": True},
+        "logPublishingOptions": [
+            {"logType": kind, "cloudwatchLogGroupArn": CLUSTER.log_group_arn(f"/aws/opensearch/{NAME}/{end}")}
+            for kind, end in (("ES_APPLICATION_LOGS", "errors"), ("AUDIT_LOGS", "audit"))
+        ],
         "softwareUpdateOptions": {"autoSoftwareUpdateEnabled": True},
         "domainEndpointOptions": {"enforceHttps": True, "tlsSecurityPolicy": "Policy-Min-TLS-1-2-PFS-2023-10"},
         "advancedSecurityOptions": {
@@ -74,13 +78,31 @@ def test_the_domain_is_exactly_this(engine: Callable[..., Recorded], preview: bo
     }
     assert "advancedSecurityOptions" in domain.secret_inputs
     assert (domain.protect, domain.retain) == (True, True)
-    assert "search-from-cluster" in domain.dependencies
+    logs = {f"search-logs-{end}" for end in ("audit", "errors", "policy")}
+    assert {"search-from-cluster", *logs} <= domain.dependencies
     if not preview:
         assert recorded.outputs["search"] == {
             "name": NAME,
             "arn": "arn:aws:es:eu-central-1:111122223333:domain/search-domain",
             "url": "https://vpc-search-domain.eu-central-1.es.amazonaws.com",
         }
+
+
+def test_its_errors_and_its_audit_log_are_kept_where_it_alone_may_write(engine: Callable[..., Recorded]) -> None:
+    recorded = _domain(engine)
+    groups = recorded.of("LogGroup")
+    assert {group.inputs["name"] for group in groups} == set(log_groups(CLUSTER).values())
+    for group in groups:
+        assert (group.inputs["kmsKeyId"], group.inputs["retentionInDays"], group.protect) == (KEY, 90, True)
+    (policy,) = recorded.of("LogResourcePolicy")
+    (statement,) = json.loads(policy.inputs["policyDocument"])["Statement"]
+    start = "arn:aws:logs:eu-central-1:111122223333:log-group:"
+    assert statement["Resource"] == [f"{start}/aws/opensearch/{NAME}/{end}:*" for end in ("errors", "audit")]
+    assert statement["Principal"] == {"Service": "es.amazonaws.com"}
+    assert statement["Condition"] == {
+        "StringEquals": {"aws:SourceAccount": "111122223333"},
+        "ArnEquals": {"aws:SourceArn": f"arn:aws:es:eu-central-1:111122223333:domain/{NAME}"},
+    }
 
 
 def test_dedicated_masters_are_three(engine: Callable[..., Recorded]) -> None:

@@ -52,7 +52,9 @@ class PageValues(BaseModel):
     ingress_class: Annotated[str, Field(pattern=OBJECT_NAME, max_length=253)] = allowed(
         "an ingress class's name; required when ingress is controller"
     )
-    ingress_annotations: Annotations = allowed("an object: annotation -> text; only when ingress is controller")
+    ingress_annotations: Annotations = allowed(
+        "an object: annotation -> text, on AWS none that the program sets; only when ingress is not none"
+    )
     login_annotations: Annotations = allowed(
         "an object: annotation -> text, by which the ingress controller requires a login; required when ingress is "
         "controller, and only then"
@@ -96,7 +98,7 @@ def conflicts(values: PageValues, cloud: str) -> Mapping[str, object]:
     return {
         "domain": used and not values.domain,
         "ingress_class": by_controller and not values.ingress_class,
-        "ingress_annotations": values.ingress_annotations and not by_controller,
+        "ingress_annotations": values.ingress_annotations and not used,
         "login_annotations": by_controller != bool(values.login_annotations),
         **{name: bool(getattr(values, name)) != used for name in ("oidc_client_id", *_ENDPOINTS)},
         **{name: getattr(values, name) and not used for name in _GROUPS},

@@ -55,6 +55,10 @@ class IngressArgs(TypedDict):
     """CIDRs of the load balancer's own subnets; at least one."""
     protect: bool
     """Whether Pulumi, the controller and AWS refuse to delete the load balancer or one of its hosts."""
+    annotations: Mapping[str, str]
+    """Further annotations of every Ingress."""
+    attributes: Mapping[str, str]
+    """Further attributes of the load balancer."""
     tags: Mapping[str, str]
     """Tags of the load balancer, without commas. Not applied in Auto Mode, see ingress_annotations."""
 
@@ -107,6 +111,7 @@ def _ingress(name: str, app: Page, args: IngressArgs, opts: pulumi.ResourceOptio
 def _annotations(app: Page, args: IngressArgs) -> dict[str, pulumi.Input[str]]:
     login = ingress_annotations.LOGS_IN_ITSELF if app == "grafana" else args["login"].annotations
     return {
+        **args["annotations"],
         **ingress_annotations.common(args["allowed_cidrs"]),
         **ingress_annotations.target(app, page_gate.HEALTH if _backend(app, args)[0] == page_gate.APP else ""),
         **login,
@@ -120,9 +125,13 @@ def _load_balancer(args: IngressArgs) -> dict[str, pulumi.Input[str]]:
         group=args["namespace"],
         certificate_arn=args["certificate_arn"],
         subnet_ids=args["subnet_ids"],
-        protect=args["protect"],
+        attributes=_attributes(args),
         tags=args["tags"],
     )
+
+
+def _attributes(args: IngressArgs) -> dict[str, str]:
+    return ingress_annotations.attributes(protect=args["protect"], more=args["attributes"])
 
 
 def _backend(app: Page, args: IngressArgs) -> tuple[str, int]:
@@ -154,7 +163,7 @@ def _auto_mode_class(name: str, args: IngressArgs, parent: pulumi.Resource) -> p
             namespace=args["namespace"],
             certificate_arn=args["certificate_arn"],
             subnet_ids=args["subnet_ids"],
-            protect=args["protect"],
+            attributes=_attributes(args),
         ),
         opts=pulumi.ResourceOptions(parent=parent),
     )

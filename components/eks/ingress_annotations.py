@@ -13,9 +13,10 @@ from typing import Any
 
 import pulumi
 
+from settings.eks.load_balancer import ATTRIBUTES
+from settings.eks.load_balancer import PREFIX as _PREFIX
 from settings.pages import Page
 
-_PREFIX = "alb.ingress.kubernetes.io"
 # TLS 1.3 and 1.2, only with forward secrecy and authenticated ciphers. The default of an ALB still offers TLS 1.0.
 _TLS = "ELBSecurityPolicy-TLS13-1-2-Res-2021-06"
 _HEALTH: Mapping[Page, str] = {
@@ -25,8 +26,7 @@ _HEALTH: Mapping[Page, str] = {
     # Jaeger serves its health on another port, which the load balancer cannot reach.
     "jaeger": "/",
 }
-_DROPS_BAD_HEADERS = "routing.http.drop_invalid_header_fields.enabled"
-_PROTECTED = "deletion_protection.enabled"
+_PROTECTED, _DROPS_BAD_HEADERS = ATTRIBUTES
 _NOT_FOUND = {
     "type": "fixed-response",
     "fixedResponseConfig": {"contentType": "text/plain", "statusCode": "404", "messageBody": "not found"},
@@ -70,7 +70,7 @@ def load_balancer(
     group: pulumi.Input[str],
     certificate_arn: pulumi.Input[str],
     subnet_ids: Sequence[str],
-    protect: bool,
+    attributes: Mapping[str, str],
     tags: Mapping[str, str],
 ) -> dict[str, pulumi.Input[str]]:
     """Annotations of every Ingress for the AWS Load Balancer Controller, which configure the shared load balancer."""
@@ -79,7 +79,7 @@ def load_balancer(
         # Anybody who may create Ingresses can join the group by its name, and serve its hosts.
         f"{_PREFIX}/group.name": group,
         f"{_PREFIX}/certificate-arn": certificate_arn,
-        f"{_PREFIX}/load-balancer-attributes": _pairs(_attributes(protect)),
+        f"{_PREFIX}/load-balancer-attributes": _pairs(attributes),
         f"{_PREFIX}/tags": _pairs(tags),
         **({f"{_PREFIX}/subnets": ",".join(subnet_ids)} if subnet_ids else {}),
     }
@@ -91,7 +91,7 @@ def class_parameters(
     namespace: pulumi.Input[str],
     certificate_arn: pulumi.Input[str],
     subnet_ids: Sequence[str],
-    protect: bool,
+    attributes: Mapping[str, str],
 ) -> dict[str, Any]:
     """Spec of Auto Mode's IngressClassParams, with the same configuration.
 
@@ -105,13 +105,14 @@ def class_parameters(
         "group": {"name": namespace},
         "certificateARNs": [certificate_arn],
         **({"subnets": {"ids": list(subnet_ids)}} if subnet_ids else {}),
-        "loadBalancerAttributes": [{"key": key, "value": value} for key, value in _attributes(protect).items()],
+        "loadBalancerAttributes": [{"key": key, "value": value} for key, value in attributes.items()],
     }
 
 
-def _attributes(protect: bool) -> dict[str, str]:
+def attributes(*, protect: bool, more: Mapping[str, str]) -> dict[str, str]:
+    """Attributes of the load balancer: those of the program, and `more`."""
     # Set even if false: an omitted attribute keeps its value, so protection could never be disabled.
-    return {_PROTECTED: str(protect).lower(), _DROPS_BAD_HEADERS: "true"}
+    return {_PROTECTED: str(protect).lower(), _DROPS_BAD_HEADERS: "true", **more}
 
 
 def _pairs(values: Mapping[str, str]) -> str:

@@ -227,6 +227,8 @@ def ingress(
             "allowed_cidrs": values.ingress_allowed_cidrs,
             "load_balancer_cidrs": values.load_balancer_cidrs,
             "protect": values.protect,
+            "annotations": values.ingress_annotations,
+            "attributes": values.load_balancer_attributes,
             "tags": tags(values, settings.stack),
         },
         opts,

@@ -4,7 +4,7 @@ import re
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from settings.eks import addons, opensearch
+from settings.eks import addons, load_balancer, opensearch
 from settings.eks.values import EksValues
 from settings.pages import PageValues
 from settings.values import Values
@@ -28,7 +28,7 @@ _ADDON_ALTERNATIVES = {"kube_state_metrics": "kube-state-metrics", "node_exporte
 """Field that switches on the platform's own workload -> add-on that does the same job."""
 _INGRESS = ("hosted_zone_id", "oidc_issuer", "ingress_allowed_cidrs", "load_balancer_cidrs")
 _ONLY_WITH_CREATE = ("cluster_api_security_group_ids", "cluster_public_access_cidrs")
-_ONLY_WITH_INGRESS = ("certificate_arn", "load_balancer_subnet_ids")
+_ONLY_WITH_INGRESS = ("certificate_arn", "load_balancer_attributes", "load_balancer_subnet_ids")
 
 
 class WorkspaceName(NamedTuple):
@@ -161,6 +161,7 @@ def _ingress(values: Values) -> dict[str, object]:
     return {
         **{name: bool(getattr(values, name)) != used for name in _INGRESS},
         **{name: getattr(values, name) and not used for name in _ONLY_WITH_INGRESS},
+        "ingress_annotations": load_balancer.own_annotations(values.ingress_annotations),
     }
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
-from settings.eks import addons
+from settings.eks import addons, load_balancer
 from settings.pages import PageValues
 from settings.quantities import Quantity, at_least
 from settings.types import HTTPS, PORT, BucketName, OptionalHttpsUrl, allowed, quantity
@@ -45,6 +45,14 @@ def _tags(tags: dict[str, str]) -> dict[str, str]:
         if wrong or not 1 <= len(key) <= 128 or len(value) > 256:
             raise ValueError(key)
     return tags
+
+
+def _attributes(attributes: dict[str, str]) -> dict[str, str]:
+    for key, value in attributes.items():
+        # As above.
+        if not re.fullmatch(r"[a-z0-9_.]+", key) or key in load_balancer.ATTRIBUTES or not re.fullmatch("[^,]+", value):
+            raise ValueError(key)
+    return attributes
 
 
 def _arn(service: str, resource: str) -> Any:  # noqa: ANN401  (metadata of Annotated has no type)
@@ -161,6 +169,10 @@ class EksValues(PageValues):
     ingress_allowed_cidrs: tuple[Cidr, ...] = allowed(f"{_CIDRS}; at least one when ingress is not none, and only then")
     load_balancer_cidrs: tuple[Cidr, ...] = allowed(
         f"{_CIDRS}, those of the load balancer's subnets; at least one when ingress is not none, and only then"
+    )
+    load_balancer_attributes: Annotated[dict[str, str], AfterValidator(_attributes)] = allowed(
+        "an object: attribute -> text without commas, none that the program sets (deletion_protection.enabled, "
+        "routing.http.drop_invalid_header_fields.enabled); only when ingress is not none"
     )
     load_balancer_subnet_ids: tuple[SubnetId, ...] = allowed(
         "a list of subnets' ids, within loadBalancerCidrs and in at least two zones; only when ingress is not none"

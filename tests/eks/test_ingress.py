@@ -13,6 +13,7 @@ from components.eks.login import Login
 from components.grafana import server
 from components.metrics import alertmanager, prometheus
 from components.traces import jaeger
+from settings.eks.load_balancer import own_annotations
 from settings.pages import Page
 from tests.eks.test_login import OIDC
 from tests.mock_engine import Recorded, Registration
@@ -44,6 +45,8 @@ def _args(login: Login, auto_mode: bool, changes: dict[str, Any]) -> IngressArgs
         "allowed_cidrs": ["10.0.0.0/8", "192.168.0.0/16"],
         "load_balancer_cidrs": ["10.1.0.0/20", "10.1.16.0/20"],
         "protect": True,
+        "annotations": {},
+        "attributes": {},
         "tags": {"owner": "team-platform", "stack": "staging"},
     }
     return {**args, **changes}  # pyright: ignore[reportReturnType]
@@ -222,3 +225,29 @@ def test_hosts_of_a_protected_load_balancer_stay(engine: Engine, protect: bool, 
     recorded, _ = _run(engine, protect=protect, preview=preview)
     assert {one.protect for one in _ingresses(recorded).values()} == {protect}
     assert not any(one.protect for one in recorded.of("NetworkPolicy"))
+
+
+def test_annotations_of_the_settings_reach_the_controller(engine: Engine) -> None:
+    recorded, _ = _run(engine, annotations={f"{PREFIX}wafv2-acl-arn": "arn:aws:wafv2:acl"})
+    assert {_annotations(one)["wafv2-acl-arn"] for one in _ingresses(recorded).values()} == {"arn:aws:wafv2:acl"}
+
+
+@pytest.mark.parametrize("auto_mode", [False, True])
+def test_attributes_of_the_settings_reach_the_controller(engine: Engine, auto_mode: bool) -> None:
+    name = "idle_timeout.timeout_seconds"
+    recorded, _ = _run(engine, auto_mode=auto_mode, attributes={name: "120"})
+    if auto_mode:
+        (parameters,) = recorded.of("IngressClassParams")
+        assert {"key": name, "value": "120"} in parameters.inputs["spec"]["loadBalancerAttributes"]
+    else:
+        ends = {_annotations(one)["load-balancer-attributes"].split(",")[-1] for one in _ingresses(recorded).values()}
+        assert ends == {f"{name}=120"}
+
+
+@pytest.mark.parametrize("auto_mode", [False, True])
+def test_settings_may_not_set_what_the_program_sets(engine: Engine, auto_mode: bool) -> None:
+    recorded, _ = _run(engine, auto_mode=auto_mode, subnet_ids=["subnet-0aaaaaaa"])
+    for ingress in _ingresses(recorded).values():
+        names = ingress.inputs["metadata"]["annotations"].keys()
+        assert set(own_annotations(names)) == names
+    assert own_annotations([f"{PREFIX}wafv2-acl-arn", "example.com/scheme"]) == []

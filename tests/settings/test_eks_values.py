@@ -120,6 +120,16 @@ def test_creating_a_cluster_requires_its_subnets_admins_and_auto_mode() -> None:
     ]
 
 
+def test_a_load_balancer_can_be_adapted() -> None:
+    acl = "arn:aws:wafv2:eu-central-1:111122223333:regional/webacl/pages/a1"
+    adapted = values(
+        ingressAnnotations=f'{{"alb.ingress.kubernetes.io/wafv2-acl-arn": "{acl}"}}',
+        loadBalancerAttributes='{"access_logs.s3.enabled": "true", "access_logs.s3.bucket": "logs-of-pages"}',
+    )
+    assert list(adapted.ingress_annotations.values()) == [acl]
+    assert len(adapted.load_balancer_attributes) == 2
+
+
 def test_a_cluster_to_create_with_all_its_settings_is_valid() -> None:
     created = values(
         cluster="create",
@@ -140,6 +150,11 @@ def test_a_cluster_to_create_with_all_its_settings_is_valid() -> None:
         ({"opensearchClientCidrs": '["10.0.0.0/8"]'}, "opensearchClientCidrs"),
         ({"opensearchMasterType": "m7g.large.search"}, "opensearchMasterType"),
         ({"opensearchClientSecurityGroupIds": '["sg-0a1b2c3d"]'}, "opensearchClientSecurityGroupIds"),
+        ({"ingressAnnotations": '{"alb.ingress.kubernetes.io/scheme": "internet-facing"}'}, "ingressAnnotations"),
+        ({"ingressAnnotations": '{"alb.ingress.kubernetes.io/auth-type": "none"}'}, "ingressAnnotations"),
+        ({"loadBalancerAttributes": '{"deletion_protection.enabled": "false"}'}, "loadBalancerAttributes"),
+        ({"loadBalancerAttributes": '{"idle_timeout.timeout_seconds": "1,a=b"}'}, "loadBalancerAttributes"),
+        ({"loadBalancerAttributes": '{"idle timeout": "1"}'}, "loadBalancerAttributes"),
         ({"proxyUrl": "http://proxy.example.com:3128"}, "proxyUrl"),
         ({"proxyUrl": "http://user:word@proxy.example.com:3128", "podCidrs": '["10.0.0.0/16"]'}, "proxyUrl"),
         (

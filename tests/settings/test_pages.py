@@ -70,7 +70,9 @@ def test_a_wrong_choice_is_one_clear_error(changes: dict[str, str], problem: str
 def test_annotations_have_names_and_texts(annotations: str) -> None:
     (line,) = problems(ingressAnnotations=annotations)
     assert line.startswith("ingressAnnotations")
-    assert line.endswith("an object: annotation -> text; only when ingress is controller")
+    assert line.endswith(
+        "an object: annotation -> text, on AWS none that the program sets; only when ingress is not none"
+    )
 
 
 def test_without_an_ingress_nothing_of_it_may_be_set() -> None:

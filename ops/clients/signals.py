@@ -121,10 +121,34 @@ class Delivery:
     received_at: float
     """Seconds since the epoch, on the receiver's clock."""
     channel: str
+    """The end of the path to which it was sent, which several channels may share."""
     kind: str
     status: str
     alerts: tuple[dict[str, Any], ...]
     payload: Any
+
+    @property
+    def receiver(self) -> str:
+        """Name of the channel that it was sent to.
+
+        Alertmanager names the receiver (= channel) in a webhook, in the details of a PagerDuty event and in a header of
+        an e-mail, whose addresses several channels may share. A message to Slack or Teams goes where its URL leads,
+        whatever it says, so its URL's path names the channel.
+        """
+        payload: dict[str, Any] = cast(dict[str, Any], self.payload) if isinstance(self.payload, dict) else {}
+        match self.kind:
+            case "webhook":
+                named = payload.get("receiver")
+            case "pagerduty":
+                event: dict[str, Any] = payload.get("payload") or payload
+                named = (event.get("custom_details") or {}).get("receiver")
+            case "email":
+                headers: dict[str, Any] = payload.get("headers") or {}
+                lower = {name.lower(): value for name, value in headers.items()}
+                named = lower.get("x-alertmanager-receiver")
+            case _:
+                named = None
+        return str(named or self.channel)
 
     def about(self, alertname: str, status: str) -> bool:
         """Whether the notification reports this alert with this status."""

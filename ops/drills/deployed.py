@@ -8,7 +8,7 @@ from alerting import loader, routing
 from alerting.model import AlertOverride, Rule, RuleSet
 from alerting.problems import RulesError
 from alerting.routing.tree import HEARTBEAT
-from ops.clients.signals import Delivery, seconds
+from ops.clients.signals import seconds
 from ops.drills import wait_times
 from ops.environment import Environment
 from ops.errors import OpsError, UsageError
@@ -62,28 +62,6 @@ class Content:
     def resolves(self, channel: str) -> bool:
         """Whether this channel gets a notification when an alert resolves."""
         return self.routing.channels[channel].kind.send_resolved
-
-    def channel_of(self, delivery: Delivery) -> str:
-        """Name of the channel that a delivery was sent to.
-
-        Alertmanager names the receiver (= channel) in a webhook, in the details of a PagerDuty event and in a header of
-        an e-mail, whose addresses several channels may share. A message to Slack or Teams goes where its URL leads,
-        whatever it says, so its URL's path names the channel.
-        """
-        payload: dict[str, Any] = cast(dict[str, Any], delivery.payload) if isinstance(delivery.payload, dict) else {}
-        match delivery.kind:
-            case "webhook":
-                named = payload.get("receiver")
-            case "pagerduty":
-                event: dict[str, Any] = payload.get("payload") or payload
-                named = (event.get("custom_details") or {}).get("receiver")
-            case "email":
-                headers: dict[str, Any] = payload.get("headers") or {}
-                lower = {name.lower(): value for name, value in headers.items()}
-                named = lower.get("x-alertmanager-receiver")
-            case _:
-                named = None
-        return str(named or delivery.channel)
 
     def selected(self, names: Sequence[str], system: str | None = None) -> tuple[str, ...]:
         """The alerts with these names (none: all) and this system (None: all). Raises UsageError for unknown ones."""

@@ -179,7 +179,7 @@ class Drill:
     def _listen(self, run: Run, news: list[Delivery]) -> None:
         for one in news:
             self._note(run, one, since=0.0)
-            if one.about(run.plan.alert, "firing") and self._files.channel_of(one) in run.plan.channels:
+            if one.about(run.plan.alert, "firing") and one.receiver in run.plan.channels:
                 run.heartbeats.append(one.received_at)
         others_ended = all(one.ended for one in self.runs if one is not run)
         gap = run.longest_gap or 0.0
@@ -197,7 +197,7 @@ class Drill:
             return
         for status, times in (("firing", run.fired), ("resolved", run.resolved)):
             if one.about(run.plan.alert, status):
-                times.setdefault(self._files.channel_of(one), one.received_at)
+                times.setdefault(one.receiver, one.received_at)
 
     def _missing(self, run: Run) -> str:
         return ", ".join(channel for channel in run.plan.channels if channel not in run.fired)

@@ -128,7 +128,7 @@ def _dry_run(console: Console, stack: Environment, files: Content, names: list[s
         return
     for delivery in found:
         alert = delivery.alerts[0]["alertname"]
-        channel = files.channel_of(delivery)
+        channel = delivery.receiver
         console.print(f"\npayload of {alert} for {channel} ({delivery.kind}):")
         console.print(json.dumps(delivery.payload, indent=2), soft_wrap=True, highlight=False, markup=False)
 

@@ -127,7 +127,7 @@ class KillDrill:
     def counts(self) -> list[Count]:
         """The notifications of each kill so far."""
         deliveries = self._receiver.deliveries(self._begun)
-        return [count(kill, deliveries, self._files) for kill in self.kills]
+        return [count(kill, deliveries) for kill in self.kills]
 
     def _way(self, pod: str) -> Way:
         return self._ways[pod.rpartition("-")[0]]
@@ -170,7 +170,7 @@ class KillDrill:
         """Wait until every channel got the firing notification. After a timeout, `missing` reports the rest."""
 
         def notified() -> bool:
-            firing = count(kill, self._receiver.deliveries(self._begun), self._files).firing
+            firing = count(kill, self._receiver.deliveries(self._begun)).firing
             return all(channel in firing for channel in way.plan.channels)
 
         self._wait(notified, way.patience)

@@ -46,13 +46,13 @@ class Count:
         return sum(max(times - 1, 0) for state in (self.firing, self.resolved) for times in state.values())
 
 
-def count(kill: Kill, deliveries: Sequence[Delivery], files: Content) -> Count:
+def count(kill: Kill, deliveries: Sequence[Delivery]) -> Count:
     """Counts the deliveries about one kill's instance."""
     result = Count()
     for delivery in deliveries:
         if _is_about(delivery, kill):
             state = result.firing if delivery.status == "firing" else result.resolved
-            channel = files.channel_of(delivery)
+            channel = delivery.receiver
             state[channel] = state.get(channel, 0) + 1
     return result
 

@@ -189,9 +189,7 @@ def _await(
     deadline = time.monotonic() + awaited.patience
     while True:
         deliveries = receiver.deliveries(awaited.since)
-        notified = {
-            plan.alert: {files.channel_of(one) for one in deliveries if _is_about(one, plan, status)} for plan in plans
-        }
+        notified = {plan.alert: {one.receiver for one in deliveries if _is_about(one, plan, status)} for plan in plans}
         complete = all(
             _wanted(plan, files, status) <= notified[plan.alert] for plan in plans if plan.alert not in awaited.silent
         )

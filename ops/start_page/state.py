@@ -115,7 +115,7 @@ class Stack:
         return [
             {
                 "at": _clock(one.received_at),
-                "channel": one.channel,
+                "channel": one.receiver,
                 "status": one.status,
                 "alerts": ", ".join(dict.fromkeys(str(alert["alertname"]) for alert in one.alerts)),
             }

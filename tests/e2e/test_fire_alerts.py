@@ -141,7 +141,7 @@ def as_notification(one: Delivery) -> Notification:
     ]
     return Notification(
         at=round(one.received_at * SECOND),
-        receiver=FILES.channel_of(one),
+        receiver=one.receiver,
         kind=one.kind,
         group={},
         firing=[episode for status, episode in episodes if status == "firing"],

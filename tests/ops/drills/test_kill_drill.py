@@ -13,7 +13,7 @@ from rich.console import Console
 
 from ops.clients.signals import Alertmanager, Delivery, Prometheus, Receiver, Simulator
 from ops.drills import kill_drill
-from ops.drills.deployed import Content, content
+from ops.drills.deployed import content
 from ops.drills.kill_drill import ALERT, KILLED, LOG_ALERT, KillDrill, Way, perform, taking_turns
 from ops.drills.kill_report import Count, Kill, lost
 from ops.drills.kill_report import count as counted_about
@@ -27,9 +27,9 @@ PLAN = AlertPlan(
 )
 
 
-def count(instance: str, deliveries: list[Delivery], files: Content, **changes: Any) -> Count:
+def count(instance: str, deliveries: list[Delivery], **changes: Any) -> Count:
     kill = Kill(alert=ALERT, label="queue", instance=instance, pod="p-0", moment="while firing", since=0)
-    return counted_about(replace(kill, **changes), deliveries, files)
+    return counted_about(replace(kill, **changes), deliveries)
 
 
 def webhook(queue: str, status: str) -> Delivery:
@@ -48,7 +48,7 @@ def slack(queue: str, status: str) -> Delivery:
 def test_every_state_in_every_channel_is_counted_per_instance() -> None:
     received = [webhook("k-1", "firing"), slack("k-1", "firing"), webhook("k-1", "resolved"), slack("k-1", "resolved")]
     more = [webhook("k-1", "firing"), webhook("k-10", "firing"), slack("k-10", "firing")]
-    counted = count("k-1", [*received, *more], FILES)
+    counted = count("k-1", [*received, *more])
 
     assert counted.firing == {"job-queue-webhook": 2, "job-queue-slack": 1}
     assert counted.resolved == {"job-queue-webhook": 1, "job-queue-slack": 1}
@@ -57,18 +57,18 @@ def test_every_state_in_every_channel_is_counted_per_instance() -> None:
 
 
 def test_a_missing_notification_is_lost() -> None:
-    counted = count("k-1", [webhook("k-1", "firing"), webhook("k-1", "resolved"), slack("k-1", "firing")], FILES)
+    counted = count("k-1", [webhook("k-1", "firing"), webhook("k-1", "resolved"), slack("k-1", "firing")])
 
     assert lost(PLAN, counted, FILES) == ["resolved in job-queue-slack"]
-    assert len(lost(PLAN, count("k-2", [], FILES), FILES)) == 4
+    assert len(lost(PLAN, count("k-2", []), FILES)) == 4
 
 
 def test_an_instance_that_is_used_again_counts_for_the_kill_of_its_time() -> None:
     received = [replace(webhook("ai-service", "firing"), received_at=at) for at in (1, 5, 6)]
-    assert count("ai-service", received, FILES, since=0, until=5).firing == {"job-queue-webhook": 1}
-    assert count("ai-service", received, FILES, since=5).firing == {"job-queue-webhook": 2}
-    assert count("ai-service", received, FILES, label="service").firing == {}
-    assert count("ai-service", received, FILES, alert=LOG_ALERT).firing == {}
+    assert count("ai-service", received, since=0, until=5).firing == {"job-queue-webhook": 1}
+    assert count("ai-service", received, since=5).firing == {"job-queue-webhook": 2}
+    assert count("ai-service", received, label="service").firing == {}
+    assert count("ai-service", received, alert=LOG_ALERT).firing == {}
 
 
 def test_each_app_on_the_way_of_an_alert_is_killed_during_that_alert() -> None:
@@ -151,7 +151,7 @@ class World:
         metric = Way(plan=plan(alert=ALERT), simulator=self.simulator("queue", 2), label="queue")
         names = ["loki-0", "otel-gateway-0", "prometheus-0"]
         pods: Any = SimpleNamespace(names=lambda: names, kill=self.killed.append, wait_back=lambda name, timeout: None)
-        files: Any = SimpleNamespace(channel_of=lambda delivery: delivery.channel, resolves=lambda channel: True)
+        files: Any = SimpleNamespace(resolves=lambda channel: True)
         receiver: Any = self
         ways = {"loki": line, "otel-gateway": line, "prometheus": metric}
         return KillDrill(pods, receiver, ways, files, seed=1)

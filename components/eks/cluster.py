@@ -7,6 +7,7 @@ import pulumi
 import pulumi_aws as aws
 
 from components.eks import policies, roles
+from components.eks.log_group import log_group
 from components.eks.network.security_groups import https_from
 from components.eks.policies import ClusterIdentity
 
@@ -20,8 +21,6 @@ _CONTROL_PLANE_POLICIES = (
 )
 _NODE_POLICIES = ("AmazonEC2ContainerRegistryPullOnly", "AmazonEKSWorkerNodeMinimalPolicy")
 _LOGS = ("api", "audit", "authenticator", "controllerManager", "scheduler")
-# Equal to CloudTrail's event history, because an incident's investigation needs both.
-_LOG_DAYS = 90
 
 
 class ClusterArgs(TypedDict):
@@ -130,13 +129,8 @@ def _api_entries(
 
 def _logs(name: str, args: ClusterArgs, parent: pulumi.Resource) -> aws.cloudwatch.LogGroup:
     """The log group of the control plane. If it did not exist, EKS would create one that never expires."""
-    return aws.cloudwatch.LogGroup(
-        f"{name}-logs",
-        name=args["identity"].log_group,
-        retention_in_days=_LOG_DAYS,
-        kms_key_id=args["key_arn"],
-        opts=pulumi.ResourceOptions(parent=parent, protect=args["protect"], retain_on_delete=args["protect"]),
-    )
+    group = args["identity"].log_group
+    return log_group(f"{name}-logs", group, args["key_arn"], protect=args["protect"], parent=parent)
 
 
 def _control_plane_role(

@@ -12,6 +12,7 @@ from typing import TypedDict
 import pulumi
 import pulumi_aws as aws
 
+from components.eks.log_group import log_group
 from components.eks.network.security_groups import https_from
 from components.eks.policies import ClusterIdentity, Document
 from settings import versions
@@ -23,7 +24,6 @@ _NAME_LENGTH = 28
 _GIB = 2**30
 _LOGS = {"ES_APPLICATION_LOGS": "errors", "AUDIT_LOGS": "audit"}
 """Kind of log -> end of its log group's name. Slow logs need thresholds in each index, which nobody sets."""
-_LOG_DAYS = 90
 _TIMES = pulumi.CustomTimeouts(create="120m", update="180m", delete="90m")
 
 
@@ -77,7 +77,8 @@ class SearchDomain(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self)
         self.name = domain_name(args["identity"])
         group, entries = _security_group(name, args, child)
-        logs = _logs(name, args, self)
+        names = log_groups(args["identity"])
+        logs = _logs(name, args, names, self)
         domain = aws.opensearch.Domain(
             f"{name}-domain",
             domain_name=self.name,
@@ -99,7 +100,7 @@ class SearchDomain(pulumi.ComponentResource):
             off_peak_window_options={"enabled": True},
             log_publishing_options=[
                 {"log_type": kind, "cloudwatch_log_group_arn": args["identity"].log_group_arn(group)}
-                for kind, group in log_groups(args["identity"]).items()
+                for kind, group in names.items()
             ],
             software_update_options={"auto_software_update_enabled": True},
             domain_endpoint_options={"enforce_https": True, "tls_security_policy": "Policy-Min-TLS-1-2-PFS-2023-10"},
@@ -192,18 +193,13 @@ def _instances(args: SearchDomainArgs) -> aws.opensearch.DomainClusterConfigArgs
     return config
 
 
-def _logs(name: str, args: SearchDomainArgs, parent: pulumi.Resource) -> list[pulumi.Resource]:
+def _logs(
+    name: str, args: SearchDomainArgs, names: Mapping[str, str], parent: pulumi.Resource
+) -> list[pulumi.Resource]:
     """The log groups, and the permission for this domain to write them."""
     identity = args["identity"]
-    names = log_groups(identity)
     groups = [
-        aws.cloudwatch.LogGroup(
-            f"{name}-logs-{_LOGS[kind]}",
-            name=group,
-            retention_in_days=_LOG_DAYS,
-            kms_key_id=args["key_arn"],
-            opts=pulumi.ResourceOptions(parent=parent, protect=args["protect"], retain_on_delete=args["protect"]),
-        )
+        log_group(f"{name}-logs-{_LOGS[kind]}", group, args["key_arn"], protect=args["protect"], parent=parent)
         for kind, group in names.items()
     ]
     policy = {

@@ -1,4 +1,4 @@
-"""What the program tells the load balancer's controller, and what settings may therefore not tell it."""
+"""The annotations and attributes of the load balancer that the program sets, so that no setting may set them."""
 
 import re
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ _ANNOTATIONS = (
     *("certificate-arn", "group.name", "healthcheck-path", "inbound-cidrs", "listen-ports", "load-balancer-attributes"),
     *("scheme", "ssl-policy", "ssl-redirect", "subnets", "tags", "target-group-attributes", "target-type"),
 )
-# Of a login, and of an action that a path names.
+# Prefixes of the annotations that require a login (`auth-`), and of those that define what a path does.
 _KINDS = re.compile(r"(auth-|actions\.|conditions\.|transforms\.)")
 
 

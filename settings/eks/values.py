@@ -49,7 +49,7 @@ def _tags(tags: dict[str, str]) -> dict[str, str]:
 
 def _attributes(attributes: dict[str, str]) -> dict[str, str]:
     for key, value in attributes.items():
-        # As above.
+        # The annotation that hands the attributes to the controller separates them by commas.
         if not re.fullmatch(r"[a-z0-9_.]+", key) or key in load_balancer.ATTRIBUTES or not re.fullmatch("[^,]+", value):
             raise ValueError(key)
     return attributes

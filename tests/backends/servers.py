@@ -83,7 +83,7 @@ def certificate(folder: Path) -> Certificate:
 
 @dataclass
 class S3Server:
-    """An S3 server that speaks TLS, checks every signature and asks the key's policy (moto). It is not AWS' S3."""
+    """An S3 server that checks every signature and asks the key's policy (moto). It is not AWS' S3."""
 
     endpoint: str
     certificate: Certificate
@@ -131,18 +131,19 @@ class S3Server:
 
 
 @contextmanager
-def s3_server(folder: Path, *buckets: str) -> Generator[S3Server]:
+def s3_server(folder: Path, *buckets: str, tls: bool = True) -> Generator[S3Server]:
     """One with these buckets, empty, and a key that may do everything with them."""
-    tls = certificate(folder / "tls")
+    own = certificate(folder / "tls")
     _s3().reset()
     _iam().reset()
     for bucket in buckets:
         _s3().create_bucket(bucket, "us-east-1")
     _iam().create_user("us-east-1", _USER)
     key = _iam().create_access_key(_USER)
-    files = (str(tls.certificate), str(tls.key))
+    files = (str(own.certificate), str(own.key)) if tls else None
     port = free_port()
-    found = S3Server(f"https://127.0.0.1:{port}", tls, key.access_key_id, key.secret_access_key)
+    endpoint = f"{'https' if tls else 'http'}://127.0.0.1:{port}"
+    found = S3Server(endpoint, own, key.access_key_id, key.secret_access_key)
     found.refuse_writes()
     server = make_server("127.0.0.1", port, found.door, threaded=True, request_handler=_Quiet, ssl_context=files)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)

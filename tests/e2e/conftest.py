@@ -22,7 +22,7 @@ FIRST = (
     *("test_quickstart", "test_traces", "test_correlation", "test_e2e_metrics_logs", "test_platform"),
     *("test_otlp_only", "test_attack"),
     # Long tests that have their own cluster or their own objects.
-    *("test_cluster", "test_lifecycle", "test_killed_engine", "test_provider"),
+    *("test_cluster", "test_lost_cluster", "test_lifecycle", "test_killed_engine", "test_provider"),
     # Tests that kill pods, which wait for the drill.
     *("test_kill_drill", "test_logs"),
 )

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -14,8 +13,9 @@ import pytest
 
 from local import debian, node_process
 from local.cluster import PACKAGES
-from local.paths import ROOT, cache
+from local.paths import cache
 from tests.e2e.conftest import eventually
+from tests.e2e.second_checkout import local, second_checkout
 
 pytestmark = pytest.mark.e2e
 _KERNEL = ("vm/overcommit_memory", "kernel/panic", "kernel/panic_on_oops", "net/ipv4/ip_forward")
@@ -93,18 +93,8 @@ def _processes(checkout: Path) -> list[str]:
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Iterator[Path]:
-    copy = tmp_path / "second"
-    shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".state", ".venv*", ".git", "*cache*", ".hypothesis"))
-    yield copy
-    _local(copy, "cluster", "down")
-
-
-def _local(checkout: Path, *arguments: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "local", *arguments], cwd=checkout, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout + done.stderr
+    with second_checkout(tmp_path) as copy:
+        yield copy
 
 
 def test_a_second_checkout_runs_beside_the_first_and_leaves_nothing_behind(checkout: Path) -> None:
@@ -125,9 +115,9 @@ def test_a_second_checkout_runs_beside_the_first_and_leaves_nothing_behind(check
     killed.wait()
     killed.stderr.close()
 
-    assert "is ready" in _local(checkout, "cluster", "up")
-    assert "Running" in _local(checkout, "kubectl", "get", "pods", "-A")
-    again = _local(checkout, "cluster", "up").splitlines()
+    assert "is ready" in local(checkout, "cluster", "up")
+    assert "Running" in local(checkout, "kubectl", "get", "pods", "-A")
+    again = local(checkout, "cluster", "up").splitlines()
     assert all(line.startswith(("cluster: ", "Grafana: ")) for line in again), "a second up says only what it found"
 
     during = _host()
@@ -142,10 +132,10 @@ def test_a_second_checkout_runs_beside_the_first_and_leaves_nothing_behind(check
     os.kill(pid, signal.SIGKILL)
     # On a busy machine, `cluster up` would still see the dying node.
     eventually(lambda: not Path(f"/proc/{pid}/ns/pid").exists(), seconds=30, what="the node does not end")
-    assert "starting the node again" in _local(checkout, "cluster", "up")
-    assert "Running" in _local(checkout, "kubectl", "get", "pods", "-A")
+    assert "starting the node again" in local(checkout, "cluster", "up")
+    assert "Running" in local(checkout, "kubectl", "get", "pods", "-A")
 
-    _local(checkout, "cluster", "down")
+    local(checkout, "cluster", "down")
     assert _processes(checkout) == []
     assert _host() == before
     # A pod of the first cluster that starts during the check may look like one of the second.

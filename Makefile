@@ -151,6 +151,8 @@ bench: up ## measure times and memory of the local platform
 	@$(PYTHON) -m instrumentation.bench middleware
 	@$(PYTHON) -m tools.bench_collectors
 	@$(PYTHON) -m tools.bench_bounds
+	@$(PYTHON) -m local toolchain replay-routes replay-rules >/dev/null
+	@$(PYTHON) -m tools.bench_replay
 
 bench-middleware: $(ENVIRONMENT) ## measure the cost of instrumentation per request: ours, its peers, none; needs no cluster
 	@$(PYTHON) -m instrumentation.bench middleware $(ARGS)

@@ -9,7 +9,7 @@ import gzip
 import json
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,7 +23,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from components.collector.shared_config import Listen
 from components.metrics import prometheus_config
 from local.ports import free_ports
-from tools.bench_collectors import counted, cpu_seconds, settled, span_requests, start, text
+from tools.bench_collectors import counted, cpu_seconds, most_memory, settled, span_requests, start, text
 from tools.http_server import Handler, serving
 from tools.programs import Server
 
@@ -127,7 +127,7 @@ def _round(folder: Path, running: ExitStack, load: argparse.Namespace, *, bounds
         "agent": collectors.agent,
         "gateway": collectors.gateway,
     }
-    used = {name: (cpu_seconds(server), _most_memory(server)) for name, server in servers.items()}
+    used = {name: (cpu_seconds(server), most_memory(server)) for name, server in servers.items()}
     return used | {"prometheus": (used["prometheus"][0] * share, used["prometheus"][1])}
 
 
@@ -208,15 +208,6 @@ def _post(url: str, bodies: Iterator[bytes]) -> None:
             while (answer := client.post(url, content=packed, headers=headers)).status_code in (429, 503):
                 time.sleep(0.1)  # as an SDK, while the memory limiter refuses
             answer.raise_for_status()
-
-
-def _most_memory(server: Server) -> float:
-    """MiB of a running program at most so far."""
-    assert server.process
-    rows: Mapping[str, str] = dict(
-        row.split(":", 1) for row in Path(f"/proc/{server.process.pid}/status").read_text().splitlines()
-    )
-    return int(rows["VmHWM"].split()[0]) / 1024
 
 
 if __name__ == "__main__":

@@ -80,6 +80,15 @@ def cpu_seconds(server: Server) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def most_memory(server: Server) -> float:
+    """MiB of a running program at most so far."""
+    assert server.process
+    rows: Mapping[str, str] = dict(
+        row.split(":", 1) for row in Path(f"/proc/{server.process.pid}/status").read_text().splitlines()
+    )
+    return int(rows["VmHWM"].split()[0]) / 1024
+
+
 def counted(listen: Listen, metric: str) -> float:
     """Sum of a counter of a Collector."""
     return _sum(f"http://{_LOCAL}:{listen.metrics}/metrics", metric)

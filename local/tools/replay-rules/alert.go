@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql"
 	"github.com/prometheus/prometheus/rules"
 	"github.com/prometheus/prometheus/storage"
@@ -17,10 +18,14 @@ type alert struct {
 	group *rules.Group
 	rule  *rules.AlertingRule
 	reads []selector
+	// readsValue tells whether a label of the rule is a template, which may read the value.
+	readsValue bool
 	// vector is what the rule's expression returns in the evaluation that runs.
 	vector promql.Vector
 	now    time.Time
-	found  *collection
+	// due is when the next evaluation changes or sends anything, if the expression's result keeps its series.
+	due   time.Time
+	found *collection
 }
 
 func (a *alert) options(settings settings, metrics *rules.Metrics, logger *slog.Logger) *rules.ManagerOptions {
@@ -65,12 +70,12 @@ func (a *alert) replay(ctx context.Context, source source, failed map[string]err
 	if err == nil {
 		steps := evaluations(a.group, time.UnixMilli(settings.from), time.UnixMilli(settings.until))
 		err = read(ctx, source, a.rule.Query().String(), steps, &spent, func(at time.Time, vector promql.Vector) error {
-			// An evaluation without samples and without alerts changes nothing.
-			if len(vector) == 0 && a.rule.ActiveAlertsCount() == 0 {
+			if at.Before(a.due) && a.sameAlerts(vector) {
 				return nil
 			}
 			a.vector, a.now = vector, at
 			a.group.Eval(ctx, at)
+			a.due = a.nextChange(settings)
 			return a.rule.LastError()
 		})
 	}
@@ -80,6 +85,39 @@ func (a *alert) replay(ctx context.Context, source source, failed map[string]err
 		return result{cost: spent}
 	}
 	return result{episodes: a.found.episodes, cost: spent}
+}
+
+// never is after every replay.
+var never = time.Unix(1<<40, 0)
+
+// nextChange is when an evaluation has an effect, though the expression's result keeps its series: an alert's `for` or
+// `keep_firing_for` is over, or the alert is sent again.
+func (a *alert) nextChange(settings settings) time.Time {
+	due := never
+	a.rule.ForEachActiveAlert(func(one *rules.Alert) {
+		var next time.Time
+		switch {
+		case one.State == rules.StatePending:
+			next = one.ActiveAt.Add(a.rule.HoldDuration())
+		case !one.KeepFiringSince.IsZero() && one.ResolvedAt.IsZero():
+			next = one.KeepFiringSince.Add(a.rule.KeepFiringFor())
+		}
+		// It is sent by the first evaluation after, not at, this time.
+		if resend := one.LastSentAt.Add(settings.resend + 1); one.State != rules.StatePending && (next.IsZero() || resend.Before(next)) {
+			next = resend
+		}
+		if next.Before(due) {
+			due = next
+		}
+	})
+	return due
+}
+
+// sameAlerts tells whether a result makes the alerts of the result before. Values matter only to labels made from them.
+func (a *alert) sameAlerts(vector promql.Vector) bool {
+	return slices.EqualFunc(vector, a.vector, func(one, other promql.Sample) bool {
+		return (!a.readsValue || one.F == other.F) && labels.Equal(one.Metric, other.Metric)
+	})
 }
 
 // readsAny tells whether the alert reads a series that is recorded here.

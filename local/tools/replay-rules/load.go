@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/prometheus/common/model"
@@ -66,7 +67,7 @@ func load(settings settings, files []string) (*loaded, error) {
 					all.recordings[rule.Record] = append(all.recordings[rule.Record], one)
 					continue
 				}
-				one := &alert{found: newCollection(settings), reads: reads}
+				one := &alert{found: newCollection(settings), reads: reads, readsValue: strings.Contains(own.String(), "{{")}
 				// Annotations decide nothing here, and expanding them is most of the time of an evaluation.
 				one.rule = rules.NewAlertingRule(rule.Alert, expression, time.Duration(rule.For), time.Duration(rule.KeepFiringFor),
 					own, labels.EmptyLabels(), external, "", false, logger)

@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/prometheus/prometheus/model/labels"
@@ -95,7 +97,7 @@ func (r recordings) record(ctx context.Context, engine *engine, until time.Time)
 		engine.recorded[name] = series
 		return failed[name]
 	}
-	for name := range r {
+	for _, name := range slices.Sorted(maps.Keys(r)) {
 		if err := visit(name, map[string]bool{}); err != nil && failed[name] == nil {
 			failed[name] = err
 		}

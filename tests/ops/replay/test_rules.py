@@ -64,6 +64,12 @@ def test_labels_are_expanded_and_those_of_the_server_added(recorded: Recorded) -
     assert found.labels == {"alertname": "Full", "queue": "mail", "team": "mail-shop", "cluster": "shop"}
 
 
+def test_a_label_made_from_the_value_makes_another_alert_when_the_value_changes(recorded: Recorded) -> None:
+    hour = f"vector(floor((time() - {START // SECOND}) / 3600))"
+    found = raised(recorded, expr=hour, labels={"queue": "{{ $value }}"})
+    assert minutes(found)[:3] == [("0", 0, 60), ("1", 60, 120), ("2", 120, 180)]
+
+
 def test_an_alert_is_sent_as_the_episodes_of_a_history_assume(recorded: Recorded) -> None:
     """Two ways lead to an episode; Prometheus' own decides how often it is sent, and for how long."""
     found = raised(recorded, expr='depth{queue=~"mail|open"} > 100')

@@ -76,5 +76,7 @@ def _validation(
         ttl=_TTL,
         # All certificates of an account for the same host share a record, so an existing record has the same value.
         allow_overwrite=True,
-        opts=opts,
+        # For the same reason it stays in the zone without this stack: ACM renews a certificate only while its record
+        # exists.
+        opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(retain_on_delete=True)),
     )

@@ -56,6 +56,11 @@ def test_each_host_is_proved_by_its_own_record(engine: Engine, preview: bool) ->
             assert (found["type"], found["records"]) == ("CNAME", ["_given.acm-validations.aws."])
 
 
+def test_a_record_outlives_the_stack_because_other_certificates_of_its_host_need_it(engine: Engine) -> None:
+    recorded, _ = _run(engine, "", preview=False)
+    assert [one.retain for one in recorded.of("Record")] == [True] * len(HOSTS)
+
+
 def test_a_given_one_is_taken_as_it_is(engine: Engine, preview: bool) -> None:
     recorded, arns = _run(engine, GIVEN, preview=preview)
     assert [one.name for one in recorded.resources] == ["aws", "certificate"]

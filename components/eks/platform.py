@@ -191,7 +191,11 @@ def ingress(
     hosts = values.hosts
     certificate = Certificate(
         "certificate",
-        {"hosts": hosts, "zone_id": values.hosted_zone_id, "certificate_arn": values.certificate_arn},
+        {
+            "hosts": hosts,
+            "zone_id": values.certificate_zone_id or values.hosted_zone_id,
+            "certificate_arn": values.certificate_arn,
+        },
         in_aws,
     )
     login = Login(

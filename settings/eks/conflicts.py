@@ -161,6 +161,7 @@ def _ingress(values: Values) -> dict[str, object]:
     return {
         **{name: bool(getattr(values, name)) != used for name in _INGRESS},
         **{name: getattr(values, name) and not used for name in _ONLY_WITH_INGRESS},
+        "certificate_zone_id": values.certificate_zone_id and (not used or values.certificate_arn),
         "ingress_annotations": load_balancer.own_annotations(values.ingress_annotations),
     }
 

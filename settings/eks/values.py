@@ -31,6 +31,7 @@ _ROLE_ARN = r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+"
 RoleArn = Annotated[str, Field(pattern=f"^{_ROLE_ARN}$")]
 OptionalRoleArn = Annotated[str, Field(pattern=f"^({_ROLE_ARN})?$")]
 SecurityGroupId = Annotated[str, Field(pattern=r"^sg-[0-9a-f]{8,17}$")]
+ZoneId = Annotated[str, Field(pattern=r"^(Z[A-Z0-9]{1,31})?$")]
 _LABEL = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _CIDRS = "a list of address ranges such as 10.0.0.0/16"
 
@@ -160,11 +161,14 @@ class EksValues(PageValues):
     ca_bundle: Annotated[
         str, Field(pattern=r"^(\s*-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----\s*)*$")
     ] = allowed("certificates in PEM, one after the other")
-    hosted_zone_id: Annotated[str, Field(pattern=r"^(Z[A-Z0-9]{1,31})?$")] = allowed(
+    hosted_zone_id: ZoneId = allowed(
         "a Route 53 hosted zone's id such as Z0123456789ABCDEFGHIJ; required when ingress is not none, and only then"
     )
     certificate_arn: Annotated[str, _arn("acm", "certificate/")] = allowed(
         "the ARN of a certificate in awsRegion and awsAccountId; only when ingress is not none"
+    )
+    certificate_zone_id: ZoneId = allowed(
+        "a public Route 53 hosted zone's id; only without certificateArn, and when ingress is not none"
     )
     ingress_allowed_cidrs: tuple[Cidr, ...] = allowed(f"{_CIDRS}; at least one when ingress is not none, and only then")
     load_balancer_cidrs: tuple[Cidr, ...] = allowed(

@@ -13,7 +13,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from components.eks import aws_provider
-from components.eks.preflight import account, network, secrets_manager
+from components.eks.preflight import account, network, secrets_manager, zones
 from components.eks.preflight import cluster as preflight_cluster
 from components.eks.preflight.account import Questions
 from components.eks.preflight.secrets_manager import error_text
@@ -52,6 +52,7 @@ def check(values: Values, references: Mapping[str, Reference], stack: str) -> Fi
     questions = Questions(session=session, patience=_PATIENCE, values=values, stack=stack)
     cluster, problems = preflight_cluster.cluster(questions)
     problems += network.network(questions, cluster)
+    problems += zones.zones(questions)
     problems += account.others(questions)
     problems += _tools(values)
     client = session.client("secretsmanager", config=_PATIENCE)

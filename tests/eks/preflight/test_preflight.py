@@ -104,22 +104,41 @@ def test_a_zone_that_the_domain_is_not_in(account: Account) -> None:
     assert line.startswith('hostedZoneId: "Z0000000000000000000A" cannot be found: NoSuchHostedZone')
 
 
-def test_a_private_zone_proves_nothing(account: Account) -> None:
-    vpc = {"VPCRegion": REGION, "VPCId": "vpc-1"}
-    zone = (
-        boto3.client("route53")
-        .create_hosted_zone(
-            Name="staging.example.com", CallerReference="y", VPC=vpc, HostedZoneConfig={"PrivateZone": True}
-        )["HostedZone"]["Id"]
-        .rsplit("/", 1)[-1]
+def private_zone(name: str = "staging.example.com") -> str:
+    made = boto3.client("route53").create_hosted_zone(
+        Name=name,
+        CallerReference=name,
+        VPC={"VPCRegion": REGION, "VPCId": "vpc-1"},
+        HostedZoneConfig={"PrivateZone": True},
     )
+    return made["HostedZone"]["Id"].rsplit("/", 1)[-1]
+
+
+def test_a_private_zone_proves_nothing(account: Account) -> None:
+    zone = private_zone()
     assert check(account, hostedZoneId=zone).problems == [
-        f'hostedZoneId: "{zone}" is private, so ACM cannot validate a certificate; allowed: a public zone, or a '
-        "certificateArn"
+        f'hostedZoneId: "{zone}" is private, so ACM cannot validate a certificate; allowed: a public zone, a '
+        "certificateZoneId that is public, or a certificateArn"
     ]
     # moto issues what is validated by mail at once.
     arn = account.acm.request_certificate(DomainName="*.staging.example.com")["CertificateArn"]
     assert not [line for line in check(account, hostedZoneId=zone, certificateArn=arn).problems if "Zone" in line]
+
+
+def test_a_public_zone_proves_the_hosts_of_a_private_one(account: Account) -> None:
+    zone = private_zone()
+    assert check(account, hostedZoneId=zone, certificateZoneId=account.zone_id).problems == []
+    assert check(account, certificateZoneId=zone).problems == [
+        f'certificateZoneId: "{zone}" is private, so ACM cannot validate a certificate; allowed: a public zone'
+    ]
+    other = private_zone("example.org")
+    assert check(account, hostedZoneId=zone, certificateZoneId=other).problems == [
+        f'certificateZoneId: "{other}" is the zone of example.org; allowed: a zone that contains staging.example.com '
+        "(domain)",
+        f'certificateZoneId: "{other}" is private, so ACM cannot validate a certificate; allowed: a public zone',
+    ]
+    (line,) = check(account, hostedZoneId=zone, certificateZoneId="Z0000000000000000000A").problems
+    assert line.startswith('certificateZoneId: "Z0000000000000000000A" cannot be found: NoSuchHostedZone')
 
 
 def test_a_zone_whose_name_is_only_an_ending(account: Account) -> None:

@@ -28,7 +28,12 @@ _ADDON_ALTERNATIVES = {"kube_state_metrics": "kube-state-metrics", "node_exporte
 """Field that switches on the platform's own workload -> add-on that does the same job."""
 _INGRESS = ("hosted_zone_id", "oidc_issuer", "ingress_allowed_cidrs", "load_balancer_cidrs")
 _ONLY_WITH_CREATE = ("cluster_api_security_group_ids", "cluster_public_access_cidrs")
-_ONLY_WITH_INGRESS = ("certificate_arn", "load_balancer_attributes", "load_balancer_subnet_ids")
+_ONLY_WITH_INGRESS = (
+    "certificate_arn",
+    "hosted_zone_role_arn",
+    "load_balancer_attributes",
+    "load_balancer_subnet_ids",
+)
 
 
 class WorkspaceName(NamedTuple):

@@ -167,6 +167,9 @@ class EksValues(PageValues):
     certificate_arn: Annotated[str, _arn("acm", "certificate/")] = allowed(
         "the ARN of a certificate in awsRegion and awsAccountId; only when ingress is not none"
     )
+    hosted_zone_role_arn: OptionalRoleArn = allowed(
+        "the ARN of an IAM role, in any account; only when ingress is not none"
+    )
     certificate_zone_id: ZoneId = allowed(
         "a public Route 53 hosted zone's id; only without certificateArn, and when ingress is not none"
     )

@@ -170,12 +170,6 @@ def test_content_is_written_when_grafana_can_be_reached(staging: Recorded) -> No
     assert {"dns-grafana", "ingress-grafana"} <= below(staging, "grafana-api")
 
 
-def test_a_public_zone_proves_what_a_private_one_names(program: Program) -> None:
-    records = {one.name: one.inputs["zoneId"] for one in program("staging", certificateZoneId="Z1").of("Record")}
-    assert records.pop("certificate-grafana-validation") == "Z1"
-    assert records["dns-grafana"] == "Z0123456789ABCDEFGHIJ"
-
-
 def test_only_the_chosen_pages_are_served(program: Program) -> None:
     recorded = program("staging", **FEW)
     assert {one.object_name for one in recorded.of("Ingress") if one.custom} == {"grafana"}

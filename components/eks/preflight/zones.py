@@ -2,15 +2,23 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from components.eks.preflight.account import Questions, unanswered
+from components.eks.preflight.sessions import RoleNotAssumedError, assumed
 
 
 def zones(ask: Questions) -> list[str]:
     """Problems of the zone of the hosts, and of the one in which the certificate is validated."""
     values = ask.values
+    if values.hosted_zone_role_arn:
+        try:
+            session = assumed(ask.session, "hostedZoneRoleArn", values.hosted_zone_role_arn, ask.patience)
+        except RoleNotAssumedError as error:
+            return [str(error)]
+        ask = replace(ask, session=session)
     proved_elsewhere = values.certificate_arn or values.certificate_zone_id
     allowed = "" if proved_elsewhere else "a public zone, a certificateZoneId that is public, or a certificateArn"
     return [

@@ -94,58 +94,6 @@ def test_traces_for_an_x_ray_that_takes_none(account: Account, installed: dict[s
     assert check(account, xray="false").problems == []
 
 
-def test_a_zone_that_the_domain_is_not_in(account: Account) -> None:
-    (line,) = check(account, domain="production.example.com").problems
-    assert line == (
-        f'hostedZoneId: "{account.zone_id}" is the zone of staging.example.com; allowed: a zone that '
-        "contains production.example.com (domain)"
-    )
-    (line,) = check(account, hostedZoneId="Z0000000000000000000A").problems
-    assert line.startswith('hostedZoneId: "Z0000000000000000000A" cannot be found: NoSuchHostedZone')
-
-
-def private_zone(name: str = "staging.example.com") -> str:
-    made = boto3.client("route53").create_hosted_zone(
-        Name=name,
-        CallerReference=name,
-        VPC={"VPCRegion": REGION, "VPCId": "vpc-1"},
-        HostedZoneConfig={"PrivateZone": True},
-    )
-    return made["HostedZone"]["Id"].rsplit("/", 1)[-1]
-
-
-def test_a_private_zone_proves_nothing(account: Account) -> None:
-    zone = private_zone()
-    assert check(account, hostedZoneId=zone).problems == [
-        f'hostedZoneId: "{zone}" is private, so ACM cannot validate a certificate; allowed: a public zone, a '
-        "certificateZoneId that is public, or a certificateArn"
-    ]
-    # moto issues what is validated by mail at once.
-    arn = account.acm.request_certificate(DomainName="*.staging.example.com")["CertificateArn"]
-    assert not [line for line in check(account, hostedZoneId=zone, certificateArn=arn).problems if "Zone" in line]
-
-
-def test_a_public_zone_proves_the_hosts_of_a_private_one(account: Account) -> None:
-    zone = private_zone()
-    assert check(account, hostedZoneId=zone, certificateZoneId=account.zone_id).problems == []
-    assert check(account, certificateZoneId=zone).problems == [
-        f'certificateZoneId: "{zone}" is private, so ACM cannot validate a certificate; allowed: a public zone'
-    ]
-    other = private_zone("example.org")
-    assert check(account, hostedZoneId=zone, certificateZoneId=other).problems == [
-        f'certificateZoneId: "{other}" is the zone of example.org; allowed: a zone that contains staging.example.com '
-        "(domain)",
-        f'certificateZoneId: "{other}" is private, so ACM cannot validate a certificate; allowed: a public zone',
-    ]
-    (line,) = check(account, hostedZoneId=zone, certificateZoneId="Z0000000000000000000A").problems
-    assert line.startswith('certificateZoneId: "Z0000000000000000000A" cannot be found: NoSuchHostedZone')
-
-
-def test_a_zone_whose_name_is_only_an_ending(account: Account) -> None:
-    assert check(account, domain="notstaging.example.com").problems
-    assert check(account, domain="deep.staging.example.com").problems == []
-
-
 def test_a_certificate_that_does_not_exist(account: Account) -> None:
     arn = ARN.format("acm", "certificate/11111111-2222-3333-4444-555555555555")
     (line,) = check(account, certificateArn=arn).problems

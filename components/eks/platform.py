@@ -135,6 +135,8 @@ def prerequisites(settings: Settings, foundation: Foundation, opts: pulumi.Resou
             "auto_mode": settings.values.eks_auto_mode,
             "key_arn": foundation.stores.key_arn,
             "tags": tags(settings.values, settings.stack),
+            "iops": settings.values.volume_iops,
+            "throughput": settings.values.volume_throughput,
             "protect": settings.values.protect,
         },
         opts,

@@ -4,12 +4,13 @@ An empty text, list or object means "not set". settings/eks/conflicts.py checks 
 """
 
 import re
+from functools import partial
 from ipaddress import IPv6Network, ip_network
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
-from settings.eks import addons, load_balancer
+from settings.eks import addons, gp3, load_balancer
 from settings.pages import PageValues
 from settings.quantities import Quantity, at_least
 from settings.types import HTTPS, PORT, BucketName, OptionalHttpsUrl, allowed, quantity
@@ -60,6 +61,7 @@ def _arn(service: str, resource: str) -> Any:  # noqa: ANN401  (metadata of Anno
     return Field(pattern=rf"^(arn:aws[a-z-]*:{service}:[a-z0-9-]+:\d{{12}}:{resource}[\w-]+)?$")
 
 
+_RATE = "only when cloud is eks and storageClass is not set"
 _SEARCH_TYPE = r"[a-z0-9]+\.[a-z0-9]+\.search"
 
 
@@ -117,6 +119,18 @@ class EksValues(PageValues):
     )
     volume_role_arns: tuple[RoleArn, ...] = allowed(
         "a list of IAM roles' ARNs; only when cluster is existing and kmsKeyArn is not set"
+    )
+    volume_iops: Annotated[int, Field(ge=0, le=gp3.MOST_IOPS), AfterValidator(partial(gp3.rate, gp3.BASE_IOPS))] = (
+        allowed(
+            f"0 (AWS' baseline of {gp3.BASE_IOPS}), or a whole number from {gp3.BASE_IOPS} to {gp3.MOST_IOPS}, at most "
+            f"500 for each GiB of the stack's smallest volume; {_RATE}"
+        )
+    )
+    volume_throughput: Annotated[
+        int, Field(ge=0, le=gp3.MOST_THROUGHPUT), AfterValidator(partial(gp3.rate, gp3.BASE_THROUGHPUT))
+    ] = allowed(
+        f"0 (AWS' baseline of {gp3.BASE_THROUGHPUT}), or whole MiB/s from {gp3.BASE_THROUGHPUT} to "
+        f"{gp3.MOST_THROUGHPUT}, at most a quarter of volumeIops; {_RATE}"
     )
     manage_loki_bucket: bool = allowed("true or false")
     loki_bucket_key_arn: Annotated[str, _arn("kms", "key/")] = allowed(

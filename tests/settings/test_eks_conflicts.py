@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.settings.test_eks_values import problems
+from settings.stack import SettingsError
+from tests.settings.test_eks_values import problems, values
 
 
 @pytest.mark.parametrize(
@@ -34,6 +35,12 @@ from tests.settings.test_eks_values import problems
             "certificateZoneId",
         ),
         ({"certificateZoneId": "example.com"}, "certificateZoneId"),
+        ({"volumeIops": "2999"}, "volumeIops"),
+        ({"volumeIops": "80001"}, "volumeIops"),
+        ({"volumeThroughput": "124"}, "volumeThroughput"),
+        ({"volumeThroughput": "2001"}, "volumeThroughput"),
+        ({"volumeThroughput": "500", "storageClass": "fast"}, "volumeThroughput"),
+        ({"volumeIops": "3000", "storageClass": "fast"}, "volumeIops"),
         ({"hostedZoneRoleArn": "arn:aws:iam::999999999999:user/x"}, "hostedZoneRoleArn"),
         ({"remoteWriteRoleArn": "arn:aws:iam::999999999999:role/x"}, "remoteWriteRoleArn"),
         ({"awsRoleArn": "arn:aws:iam::999999999999:role/x"}, "awsRoleArn"),
@@ -55,3 +62,34 @@ def test_what_only_a_load_balancer_uses_is_refused_without_one(key: str) -> None
     found = [line for line in problems(ingress="none", **{key: value}) if line.startswith(f"observability:{key}")]
     assert len(found) == 1
     assert found[0].endswith("when ingress is not none")
+
+
+def refused(key: str, **changes: str) -> bool:
+    try:
+        values(**changes)
+    except SettingsError as error:
+        (line,) = error.problems
+        assert line.startswith(f"observability:{key}: {changes[key]} is not allowed; allowed: 0 (AWS' baseline")
+        return True
+    return False
+
+
+SMALL = {"prometheusStorage": "9Gi", "collectorStorage": "9Gi", "grafanaStorage": "9Gi", "jaegerStorage": "9Gi"}
+
+
+def test_iops_are_limited_by_the_smallest_volume() -> None:
+    sizes = SMALL | {"alertmanagerStorage": "8Gi"}
+    assert not refused("volumeIops", volumeIops="4000", **sizes)
+    assert refused("volumeIops", volumeIops="4001", **sizes)
+    # A part of a GiB is a whole one for EBS.
+    assert not refused("volumeIops", volumeIops="4500", **sizes | {"alertmanagerStorage": "8.1Gi"})
+    # Volumes of every size have the baseline.
+    assert not refused("volumeIops", volumeIops="3000", alertmanagerStorage="1Gi")
+
+
+def test_throughput_is_limited_by_iops() -> None:
+    assert not refused("volumeThroughput", volumeThroughput="750")
+    assert refused("volumeThroughput", volumeThroughput="751")
+    sizes = SMALL | {"alertmanagerStorage": "8Gi"}
+    assert not refused("volumeThroughput", volumeThroughput="1000", volumeIops="4000", **sizes)
+    assert refused("volumeThroughput", volumeThroughput="1001", volumeIops="4000", **sizes)

@@ -32,7 +32,10 @@ def read_rights(settings: BootstrapSettings, bucket_key_arn: str, stack: str) ->
     document = _document("read", settings, stack)
     listing = _allow("StateList", ["s3:ListBucket"], [settings.bucket_arn])
     statements = [_for_stack(one, settings, stack) for one in document["Statement"]]
-    return {**document, "Statement": [*statements, listing, _bucket_key(bucket_key_arn, "Decrypt")]}
+    zone_role = settings.hosted_zone_role_arn
+    # A preview needs it, too: the provider assumes the role before it compares the records.
+    zone = [_allow("HostedZone", ["sts:AssumeRole"], [zone_role])] if zone_role else []
+    return {**document, "Statement": [*statements, *zone, listing, _bucket_key(bucket_key_arn, "Decrypt")]}
 
 
 def write_rights(settings: BootstrapSettings, bucket_key_arn: str, stack: str, boundary_arn: str) -> Document:

@@ -18,6 +18,7 @@ _FORMS = {
         r"(arn:aws[a-z-]*:iam::\d{12}:oidc-provider/token\.actions\.githubusercontent\.com)?",
         "the ARN of GitHub's OpenID Connect provider",
     ),
+    "hostedZoneRoleArn": (r"(arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+)?", "the ARN of an IAM role"),
 }
 _STACK = r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?"
 
@@ -34,6 +35,8 @@ class BootstrapSettings:
     repository: str
     github_provider_arn: str
     """Empty if the program creates the provider."""
+    hosted_zone_role_arn: str
+    """Role that previews and deployments may assume for the records of the pages; empty for none."""
     search_role: bool
 
     @property
@@ -61,6 +64,7 @@ def read(config: pulumi.Config) -> BootstrapSettings:
         stacks=tuple(str(name) for name in stacks),
         repository=texts["repository"],
         github_provider_arn=texts["githubProviderArn"],
+        hosted_zone_role_arn=texts["hostedZoneRoleArn"],
         search_role=bool(config.get_bool("searchRole")),
     )
 

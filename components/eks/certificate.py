@@ -19,6 +19,8 @@ class CertificateArgs(TypedDict):
     """App -> host. The certificate contains each host by name, without wildcards."""
     zone_id: str
     """Route 53 hosted zone of the hosts. It must be public, because ACM queries public DNS."""
+    zone_provider: aws.Provider
+    """Provider of the zone's account. The certificate itself is created by the component's provider."""
     certificate_arn: str
     """An existing certificate that covers the hosts; empty to create one."""
 
@@ -49,7 +51,7 @@ def _issued(name: str, args: CertificateArgs, parent: pulumi.Resource) -> pulumi
         opts=child,
     )
     records = [
-        _validation(f"{name}-{app}-validation", certificate, host, args, child) for app, host in args["hosts"].items()
+        _validation(f"{name}-{app}-validation", certificate, host, args, parent) for app, host in args["hosts"].items()
     ]
     validation = aws.acm.CertificateValidation(
         f"{name}-validation",
@@ -61,7 +63,7 @@ def _issued(name: str, args: CertificateArgs, parent: pulumi.Resource) -> pulumi
 
 
 def _validation(
-    name: str, certificate: aws.acm.Certificate, host: str, args: CertificateArgs, opts: pulumi.ResourceOptions
+    name: str, certificate: aws.acm.Certificate, host: str, args: CertificateArgs, parent: pulumi.Resource
 ) -> aws.route53.Record:
     # AWS returns the records in any order.
     option = certificate.domain_validation_options.apply(
@@ -76,5 +78,7 @@ def _validation(
         ttl=_TTL,
         # All certificates of an account for the same host share a record, so an existing record has the same value.
         allow_overwrite=True,
-        opts=opts,
+        # For the same reason it stays in the zone without this stack: ACM renews a certificate only while its record
+        # exists.
+        opts=pulumi.ResourceOptions(parent=parent, provider=args["zone_provider"], retain_on_delete=True),
     )

@@ -11,7 +11,7 @@ from components.assembly.backends import Backends
 from components.collector import gateway
 from components.eks import cluster_access, identities, policies, stores
 from components.eks.addons import Addons
-from components.eks.aws_provider import aws_provider, tags
+from components.eks.aws_provider import aws_provider, tags, zone_provider
 from components.eks.certificate import Certificate
 from components.eks.cluster import Cluster
 from components.eks.identities import Identity
@@ -39,6 +39,8 @@ class Foundation:
     """The AWS resources that must exist before any object in the cluster."""
 
     provider: aws.Provider
+    zone_provider: aws.Provider
+    """The same, unless the hosted zone is reached with a role of its own."""
     cluster: ClusterIdentity
     cluster_name: pulumi.Input[str]
     """An output of the cluster if the program creates it."""
@@ -106,6 +108,9 @@ def foundation(settings: Settings) -> Foundation | None:
     )
     return Foundation(
         provider=provider,
+        zone_provider=zone_provider("aws-hosted-zone", values, facts, settings.stack)
+        if values.hosted_zone_role_arn
+        else provider,
         cluster=identity,
         cluster_name=cluster_name,
         kubeconfig=kubeconfig,
@@ -130,6 +135,8 @@ def prerequisites(settings: Settings, foundation: Foundation, opts: pulumi.Resou
             "auto_mode": settings.values.eks_auto_mode,
             "key_arn": foundation.stores.key_arn,
             "tags": tags(settings.values, settings.stack),
+            "iops": settings.values.volume_iops,
+            "throughput": settings.values.volume_throughput,
             "protect": settings.values.protect,
         },
         opts,
@@ -191,7 +198,12 @@ def ingress(
     hosts = values.hosts
     certificate = Certificate(
         "certificate",
-        {"hosts": hosts, "zone_id": values.hosted_zone_id, "certificate_arn": values.certificate_arn},
+        {
+            "hosts": hosts,
+            "zone_id": values.certificate_zone_id or values.hosted_zone_id,
+            "zone_provider": foundation.zone_provider,
+            "certificate_arn": values.certificate_arn,
+        },
         in_aws,
     )
     login = Login(
@@ -234,7 +246,9 @@ def ingress(
         opts,
     )
     records = DnsRecords(
-        "dns", {"zone_id": values.hosted_zone_id, "hosts": hosts, "target": load_balancer.hostname}, in_aws
+        "dns",
+        {"zone_id": values.hosted_zone_id, "hosts": hosts, "target": load_balancer.hostname},
+        pulumi.ResourceOptions(provider=foundation.zone_provider),
     )
     return [load_balancer, records]
 

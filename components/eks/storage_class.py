@@ -25,6 +25,10 @@ class StorageClassArgs(TypedDict):
     Mode, whose driver may set them only once the cluster's role has a further policy (EKS user guide, "Learn about
     identity and access in EKS Auto Mode").
     """
+    iops: int
+    """I/O operations per second of each volume; 0 for AWS' baseline. Those at the class's creation count."""
+    throughput: int
+    """MiB/s of each volume; 0 for AWS' baseline. Those at the class's creation count."""
     protect: bool
     """Whether Pulumi refuses to delete the class."""
 
@@ -42,6 +46,7 @@ class StorageClass(pulumi.ComponentResource):
             for number, (key, value) in enumerate(sorted(args["tags"].items()), start=1)
             if not args["auto_mode"]
         }
+        rates = {"iops": args["iops"], "throughput": args["throughput"]}
         storage_class = k8s.storage.v1.StorageClass(
             f"{name}-storage-class",
             metadata={"name": STORAGE_CLASS, "labels": labels(STORAGE_CLASS)},
@@ -51,6 +56,7 @@ class StorageClass(pulumi.ComponentResource):
                 "encrypted": "true",
                 "kmsKeyId": args["key_arn"],
                 **tags,
+                **{name: str(rate) for name, rate in rates.items() if rate},
             },
             # Deleting a namespace must not delete its data.
             reclaim_policy="Retain",
@@ -59,7 +65,7 @@ class StorageClass(pulumi.ComponentResource):
             allow_volume_expansion=True,
             # Parameters are immutable: a changed key replaces the class, which `protect` prevents.
             opts=pulumi.ResourceOptions(
-                parent=self, protect=args["protect"], ignore_changes=[f"parameters.{tag}" for tag in tags]
+                parent=self, protect=args["protect"], ignore_changes=[f"parameters.{name}" for name in (*tags, *rates)]
             ),
         )
         self.name = storage_class.metadata.apply(lambda metadata: metadata.name or STORAGE_CLASS)

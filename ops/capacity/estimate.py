@@ -12,7 +12,9 @@ from ops.capacity.prices import Prices, Quote
 from ops.capacity.sizing import Sizing
 from ops.capacity.workload import Workload
 from ops.errors import OpsError
+from settings.eks import gp3
 from settings.quantities import quantity_bytes
+from settings.volumes import volumes
 
 HOURS = MONTH / 3600
 # Cores and bytes of a node that are left for pods after the kubelet, the system and the DaemonSets of EKS.
@@ -150,9 +152,15 @@ def _control_plane(sizing: Sizing, workload: Workload, today: date) -> Iterator[
 def _quantities(sizing: Sizing, workload: Workload, flow: Flows) -> Iterator[_Quantity]:
     values = sizing.values
     yield from _compute(sizing, workload)
-    volumes = list(_volumes(sizing))
-    yield from volumes
-    yield "Snapshots of volumes", "ebs_snapshots", workload.snapshots.value * sum(size for _, _, size in volumes)
+    claimed = volumes(values)
+    sizes = {part: one.number * one.bytes / GIB for part, one in claimed.items()}
+    for part, size in sizes.items():
+        yield f"Volumes of {part}", "ebs_gp3", size
+    count = sum(one.number for one in claimed.values())
+    iops, throughput = values.volume_iops - gp3.BASE_IOPS, values.volume_throughput - gp3.BASE_THROUGHPUT
+    yield "I/O operations of volumes", "ebs_gp3_iops", count * max(iops, 0)
+    yield "Throughput of volumes", "ebs_gp3_throughput", count * max(throughput, 0) / 1024
+    yield "Snapshots of volumes", "ebs_snapshots", workload.snapshots.value * sum(sizes.values())
     if sizing.stores_logs_in_s3:
         yield "Logs in S3", "s3_storage", flow.log_gb_kept
         yield "S3 writes", "s3_put", flow.puts / 1000
@@ -196,21 +204,6 @@ def _compute(sizing: Sizing, workload: Workload) -> Iterator[_Quantity]:
     # A cluster that the program creates runs in Auto Mode.
     if sizing.creates_cluster or sizing.values.eks_auto_mode:
         yield "EKS Auto Mode", f"eks_auto_{workload.node_type.value}", nodes * HOURS
-
-
-def _volumes(sizing: Sizing) -> Iterator[_Quantity]:
-    values = sizing.values
-    jaeger = values.jaeger_replicas * quantity_bytes(values.jaeger_storage)
-    sizes = {
-        "Prometheus": values.prometheus_replicas * quantity_bytes(values.prometheus_storage),
-        "Alertmanager": values.alertmanager_replicas * quantity_bytes(values.alertmanager_storage),
-        "Loki": values.loki_replicas * quantity_bytes(values.loki_storage),
-        "Jaeger": jaeger if values.jaeger_storage_backend == "badger" else 0,
-        "Collector": values.collector_replicas * quantity_bytes(values.collector_storage),
-        "Grafana": quantity_bytes(values.grafana_storage) if values.grafana else 0,
-    }
-    for part, size in sizes.items():
-        yield f"Volumes of {part}", "ebs_gp3", size / GIB
 
 
 def _network(sizing: Sizing, workload: Workload, flow: Flows) -> Iterator[_Quantity]:

@@ -1,13 +1,15 @@
 """Conflicts on EKS: values that are valid alone, but not together."""
 
+import math
 import re
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from settings.eks import addons, load_balancer, opensearch
+from settings.eks import addons, gp3, load_balancer, opensearch
 from settings.eks.values import EksValues
 from settings.pages import PageValues
 from settings.values import Values
+from settings.volumes import volumes
 
 _OWN_DEFAULT = {
     "cluster": "existing",
@@ -28,7 +30,12 @@ _ADDON_ALTERNATIVES = {"kube_state_metrics": "kube-state-metrics", "node_exporte
 """Field that switches on the platform's own workload -> add-on that does the same job."""
 _INGRESS = ("hosted_zone_id", "oidc_issuer", "ingress_allowed_cidrs", "load_balancer_cidrs")
 _ONLY_WITH_CREATE = ("cluster_api_security_group_ids", "cluster_public_access_cidrs")
-_ONLY_WITH_INGRESS = ("certificate_arn", "load_balancer_attributes", "load_balancer_subnet_ids")
+_ONLY_WITH_INGRESS = (
+    "certificate_arn",
+    "hosted_zone_role_arn",
+    "load_balancer_attributes",
+    "load_balancer_subnet_ids",
+)
 
 
 class WorkspaceName(NamedTuple):
@@ -124,7 +131,14 @@ def _cluster(values: Values) -> dict[str, object]:
 
 def _storage(values: Values) -> dict[str, object]:
     ruler = values.loki_ruler_bucket
+    # EBS rounds up to whole GiB.
+    smallest = min(math.ceil(one.bytes / 2**30) for one in volumes(values).values())
+    most_throughput = gp3.most_throughput(values.volume_iops or gp3.BASE_IOPS)
     return {
+        # All volumes have the same class, and EBS refuses a volume that is too small for the class's IOPS.
+        "volume_iops": values.volume_iops and (values.storage_class or values.volume_iops > gp3.most_iops(smallest)),
+        "volume_throughput": values.volume_throughput
+        and (values.storage_class or values.volume_throughput > most_throughput),
         "volume_role_arns": values.volume_role_arns and (values.cluster == "create" or values.kms_key_arn),
         "loki_bucket_key_arn": values.loki_bucket_key_arn
         and (
@@ -161,6 +175,7 @@ def _ingress(values: Values) -> dict[str, object]:
     return {
         **{name: bool(getattr(values, name)) != used for name in _INGRESS},
         **{name: getattr(values, name) and not used for name in _ONLY_WITH_INGRESS},
+        "certificate_zone_id": values.certificate_zone_id and (not used or values.certificate_arn),
         "ingress_annotations": load_balancer.own_annotations(values.ingress_annotations),
     }
 

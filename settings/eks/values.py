@@ -4,12 +4,13 @@ An empty text, list or object means "not set". settings/eks/conflicts.py checks 
 """
 
 import re
+from functools import partial
 from ipaddress import IPv6Network, ip_network
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
-from settings.eks import addons, load_balancer
+from settings.eks import addons, gp3, load_balancer
 from settings.pages import PageValues
 from settings.quantities import Quantity, at_least
 from settings.types import HTTPS, PORT, BucketName, OptionalHttpsUrl, allowed, quantity
@@ -31,6 +32,7 @@ _ROLE_ARN = r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+"
 RoleArn = Annotated[str, Field(pattern=f"^{_ROLE_ARN}$")]
 OptionalRoleArn = Annotated[str, Field(pattern=f"^({_ROLE_ARN})?$")]
 SecurityGroupId = Annotated[str, Field(pattern=r"^sg-[0-9a-f]{8,17}$")]
+ZoneId = Annotated[str, Field(pattern=r"^(Z[A-Z0-9]{1,31})?$")]
 _LABEL = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _CIDRS = "a list of address ranges such as 10.0.0.0/16"
 
@@ -59,6 +61,7 @@ def _arn(service: str, resource: str) -> Any:  # noqa: ANN401  (metadata of Anno
     return Field(pattern=rf"^(arn:aws[a-z-]*:{service}:[a-z0-9-]+:\d{{12}}:{resource}[\w-]+)?$")
 
 
+_RATE = "only when cloud is eks and storageClass is not set"
 _SEARCH_TYPE = r"[a-z0-9]+\.[a-z0-9]+\.search"
 
 
@@ -117,6 +120,18 @@ class EksValues(PageValues):
     volume_role_arns: tuple[RoleArn, ...] = allowed(
         "a list of IAM roles' ARNs; only when cluster is existing and kmsKeyArn is not set"
     )
+    volume_iops: Annotated[int, Field(ge=0, le=gp3.MOST_IOPS), AfterValidator(partial(gp3.rate, gp3.BASE_IOPS))] = (
+        allowed(
+            f"0 (AWS' baseline of {gp3.BASE_IOPS}), or a whole number from {gp3.BASE_IOPS} to {gp3.MOST_IOPS}, at most "
+            f"500 for each GiB of the stack's smallest volume; {_RATE}"
+        )
+    )
+    volume_throughput: Annotated[
+        int, Field(ge=0, le=gp3.MOST_THROUGHPUT), AfterValidator(partial(gp3.rate, gp3.BASE_THROUGHPUT))
+    ] = allowed(
+        f"0 (AWS' baseline of {gp3.BASE_THROUGHPUT}), or whole MiB/s from {gp3.BASE_THROUGHPUT} to "
+        f"{gp3.MOST_THROUGHPUT}, at most a quarter of volumeIops; {_RATE}"
+    )
     manage_loki_bucket: bool = allowed("true or false")
     loki_bucket_key_arn: Annotated[str, _arn("kms", "key/")] = allowed(
         "the ARN of a key (no alias) in awsRegion; only when manageLokiBucket is false and logs are in S3 on AWS"
@@ -160,11 +175,17 @@ class EksValues(PageValues):
     ca_bundle: Annotated[
         str, Field(pattern=r"^(\s*-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----\s*)*$")
     ] = allowed("certificates in PEM, one after the other")
-    hosted_zone_id: Annotated[str, Field(pattern=r"^(Z[A-Z0-9]{1,31})?$")] = allowed(
+    hosted_zone_id: ZoneId = allowed(
         "a Route 53 hosted zone's id such as Z0123456789ABCDEFGHIJ; required when ingress is not none, and only then"
     )
     certificate_arn: Annotated[str, _arn("acm", "certificate/")] = allowed(
         "the ARN of a certificate in awsRegion and awsAccountId; only when ingress is not none"
+    )
+    hosted_zone_role_arn: OptionalRoleArn = allowed(
+        "the ARN of an IAM role, in any account; only when ingress is not none"
+    )
+    certificate_zone_id: ZoneId = allowed(
+        "a public Route 53 hosted zone's id; only without certificateArn, and when ingress is not none"
     )
     ingress_allowed_cidrs: tuple[Cidr, ...] = allowed(f"{_CIDRS}; at least one when ingress is not none, and only then")
     load_balancer_cidrs: tuple[Cidr, ...] = allowed(

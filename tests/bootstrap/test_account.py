@@ -137,6 +137,7 @@ def test_settings() -> None:
         ({"stacks": '["a", "a"]'}, 'stacks: ["a", "a"] is not allowed'),
         ({"stacks": '["a-observability-b"]'}, 'stacks: "a-observability-b" is not allowed'),
         ({"githubProviderArn": "x"}, 'githubProviderArn: "x" is not allowed'),
+        ({"hostedZoneRoleArn": "x"}, 'hostedZoneRoleArn: "x" is not allowed'),
     ],
 )
 def test_bad_settings(changes: dict[str, str], line: str) -> None:

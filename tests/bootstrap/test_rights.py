@@ -1,5 +1,6 @@
 """The rights of the workflows' roles, held against requests: of their own stack, of another stack, and to break out."""
 
+import dataclasses
 import json
 import re
 
@@ -19,6 +20,7 @@ SETTINGS = BootstrapSettings(
     stacks=("staging", "production"),
     repository="acme/observability",
     github_provider_arn="",
+    hosted_zone_role_arn="",
     search_role=False,
 )
 KEYS = f"arn:aws:kms:{REGION}:{ACCOUNT}:key"
@@ -124,10 +126,21 @@ def test_every_right_of_the_platform_s_roles_is_within_the_boundary() -> None:
         assert allowed(Request(action, resource), limit), action
 
 
+def test_a_role_reaches_the_hosted_zone_of_another_account_only_if_that_is_set() -> None:
+    role = "arn:aws:iam::999999999999:role/dns"
+    there = dataclasses.replace(SETTINGS, hosted_zone_role_arn=role)
+    assert allowed(Request("sts:AssumeRole", role), rights.read_rights(there, f"{KEYS}/of-the-bucket", "staging"))
+    assert not allowed(Request("sts:AssumeRole", role), READ, WRITE)
+
+
 @pytest.mark.parametrize("stack", ["staging", "a" * 32])
 def test_aws_takes_the_policies(stack: str) -> None:
     documents = (
-        rights.read_rights(SETTINGS, f"{KEYS}/{'0' * 36}", stack),
+        rights.read_rights(
+            dataclasses.replace(SETTINGS, hosted_zone_role_arn=f"arn:aws:iam::999999999999:role/{'a' * 64}"),
+            f"{KEYS}/{'0' * 36}",
+            stack,
+        ),
         rights.write_rights(SETTINGS, f"{KEYS}/{'0' * 36}", stack, BOUNDARY),
         rights.boundary("aws"),
     )

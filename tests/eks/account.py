@@ -93,7 +93,10 @@ def values_of(stack: str, **changes: str) -> Values:
 
 
 def check(account: Account, references: dict[str, Reference] | None = None, **changes: str) -> Findings:
-    zone_id = changes.pop("hostedZoneId", account.zone_id)
+    zones = {
+        "hosted_zone_id": changes.pop("hostedZoneId", account.zone_id),
+        "certificate_zone_id": changes.pop("certificateZoneId", ""),
+    }
     values = values_of("staging", **{"awsAccountId": ACCOUNT} | changes)
     # Zones of moto are not named like those of AWS, which the settings check.
-    return preflight.check(values.model_copy(update={"hosted_zone_id": zone_id}), references or {}, "staging")
+    return preflight.check(values.model_copy(update=zones), references or {}, "staging")

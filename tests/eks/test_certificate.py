@@ -16,12 +16,14 @@ HOSTS = {app: f"{app}.staging.example.com" for app in ("grafana", "prometheus", 
 GIVEN = "arn:aws:acm:eu-central-1:123456789012:certificate/given"
 
 
-def _run(engine: Engine, arn: str, *, preview: bool) -> tuple[Recorded, list[str]]:
+def _run(engine: Engine, arn: str, *, preview: bool, zone_provider: str = "aws") -> tuple[Recorded, list[str]]:
     arns: list[str] = []
 
     def program() -> None:
-        there = pulumi.ResourceOptions(providers=[aws.Provider("aws", region="eu-central-1")])
-        args = {"hosts": HOSTS, "zone_id": "Z1", "certificate_arn": arn}
+        own = aws.Provider("aws", region="eu-central-1")
+        there = pulumi.ResourceOptions(providers=[own])
+        of_zone = own if zone_provider == "aws" else aws.Provider(zone_provider, region="eu-central-1")
+        args = {"hosts": HOSTS, "zone_id": "Z1", "certificate_arn": arn, "zone_provider": of_zone}
         Certificate("certificate", args, there).arn.apply(arns.append)  # pyright: ignore[reportArgumentType]
 
     return engine(program, preview=preview), arns
@@ -54,6 +56,17 @@ def test_each_host_is_proved_by_its_own_record(engine: Engine, preview: bool) ->
         if not preview:
             assert found["name"] == f"_proof.{host}."
             assert (found["type"], found["records"]) == ("CNAME", ["_given.acm-validations.aws."])
+
+
+def test_a_record_outlives_the_stack_because_other_certificates_of_its_host_need_it(engine: Engine) -> None:
+    recorded, _ = _run(engine, "", preview=False)
+    assert [one.retain for one in recorded.of("Record")] == [True] * len(HOSTS)
+
+
+def test_the_records_are_written_by_the_provider_of_their_zone(engine: Engine) -> None:
+    recorded, _ = _run(engine, "", preview=False, zone_provider="of-zone")
+    used = {(one.kind, one.provider.split("::")[-2]) for one in recorded.resources if one.provider and one.custom}
+    assert used == {("Certificate", "aws"), ("CertificateValidation", "aws"), ("Record", "of-zone")}
 
 
 def test_a_given_one_is_taken_as_it_is(engine: Engine, preview: bool) -> None:

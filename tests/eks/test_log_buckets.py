@@ -1,6 +1,7 @@
 """The buckets of Loki: what S3 is told, and what the policy refuses, decided as AWS decides."""
 
 import json
+import re
 from collections.abc import Callable
 from fnmatch import fnmatchcase
 from typing import Any
@@ -10,8 +11,9 @@ import pulumi_aws as aws
 import pytest
 
 from components.eks.log_buckets import LogBuckets, policy_of
+from tests.eks.account import Account
 from tests.eks.names import CLUSTER, KEY
-from tests.mock_engine import Recorded
+from tests.mock_engine import ROOT, Recorded
 
 ARN = "arn:aws:s3:::logs"
 PARTS = (
@@ -169,3 +171,14 @@ def test_plain_text_is_refused_for_everything() -> None:
 
 def test_the_policy_allows_nothing() -> None:
     assert {statement["Effect"] for statement in policy_of(ARN, KEY)["Statement"]} == {"Deny"}
+
+
+def test_the_rule_that_empties_a_bucket_is_one_that_s3_takes(account: Account) -> None:
+    """docs/eks.md has it; botocore knows its fields."""
+    (text,) = re.findall(
+        r'^    (\{"Rules": .+?^    }\]})$', (ROOT / "docs/eks.md").read_text(), re.DOTALL | re.MULTILINE
+    )
+    account.bucket("full")
+    account.s3.put_bucket_lifecycle_configuration(Bucket="full", LifecycleConfiguration=json.loads(text))
+    (rule,) = account.s3.get_bucket_lifecycle_configuration(Bucket="full")["Rules"]
+    assert (rule["Status"], rule["Filter"], rule["Expiration"]) == ("Enabled", {"Prefix": ""}, {"Days": 1})

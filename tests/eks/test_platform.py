@@ -161,6 +161,12 @@ def test_a_driver_that_the_program_installs_outlives_the_namespace(program: Prog
     assert "addons-aws-ebs-csi-driver" in below(program("staging", **MANAGED), "platform-namespace")
 
 
+def test_volumes_have_the_rates_of_the_settings(program: Program) -> None:
+    parameters = named(program("staging", volumeThroughput="500"), "volumes-storage-class").inputs["parameters"]
+    assert parameters["throughput"] == "500"
+    assert "iops" not in parameters
+
+
 def test_a_class_that_exists_is_taken(program: Program) -> None:
     recorded = program("staging", **FEW)
     assert recorded.of("StorageClass") == []

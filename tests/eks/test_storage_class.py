@@ -28,7 +28,7 @@ def test_volumes_are_encrypted_kept_and_grow(
         cluster = k8s.Provider("cluster", kubeconfig="{}")
         StorageClass(
             "volumes",
-            {"auto_mode": auto_mode, "key_arn": KEY, "tags": TAGS, "protect": True},
+            {"auto_mode": auto_mode, "key_arn": KEY, "tags": TAGS, "iops": 0, "throughput": 0, "protect": True},
             pulumi.ResourceOptions(provider=cluster),
         )
 
@@ -64,6 +64,31 @@ def test_volumes_are_encrypted_kept_and_grow(
 @pytest.mark.parametrize("protect", [False, True])
 def test_protection_is_the_stack_s_choice(engine: Callable[..., Recorded], protect: bool) -> None:
     recorded = engine(
-        lambda: StorageClass("volumes", {"auto_mode": False, "key_arn": KEY, "tags": TAGS, "protect": protect})
+        lambda: StorageClass(
+            "volumes",
+            {"auto_mode": False, "key_arn": KEY, "tags": TAGS, "iops": 0, "throughput": 0, "protect": protect},
+        )
     )
     assert _made(recorded).protect is protect
+
+
+@pytest.mark.parametrize("auto_mode", [False, True])
+@pytest.mark.parametrize(
+    ("rates", "parameters"),
+    [
+        ({"iops": 6000, "throughput": 500}, {"iops": "6000", "throughput": "500"}),
+        ({"iops": 0, "throughput": 500}, {"throughput": "500"}),
+        ({"iops": 6000, "throughput": 0}, {"iops": "6000"}),
+        ({"iops": 0, "throughput": 0}, {}),
+    ],
+)
+def test_rates_count_from_the_creation_of_the_class_on(
+    engine: Callable[..., Recorded], auto_mode: bool, rates: dict[str, int], parameters: dict[str, str]
+) -> None:
+    args = {"auto_mode": auto_mode, "key_arn": KEY, "tags": {}, "protect": True, **rates}
+    found = _made(engine(lambda: StorageClass("volumes", args)))  # pyright: ignore[reportArgumentType]
+    given = found.inputs["parameters"]
+    assert {name: given[name] for name in ("iops", "throughput") if name in given} == parameters
+    # Parameters are immutable: without this, a changed rate would replace the class. That also counts for a rate that
+    # is set for the first time, or no longer.
+    assert set(found.ignored) == {"parameters.iops", "parameters.throughput"}

@@ -24,7 +24,9 @@ OF_ONE_ENVIRONMENT = {
     "awsProfile",
     "awsRoleArn",
     "certificateArn",
+    "certificateZoneId",
     "disruptionBudgets",
+    "hostedZoneRoleArn",
     "ingressClass",
     "kmsKeyArn",
     "kubeContext",
@@ -139,44 +141,6 @@ def test_a_cluster_to_create_with_all_its_settings_is_valid() -> None:
         eksAutoMode="true",
     )
     assert created.cluster == "create"
-
-
-@pytest.mark.parametrize(
-    ("changes", "key"),
-    [
-        ({"clusterApiCidrs": '["10.0.0.0/8"]'}, "clusterApiCidrs"),
-        ({"clusterPublicAccessCidrs": '["10.0.0.0/8"]'}, "clusterPublicAccessCidrs"),
-        ({"clusterApiSecurityGroupIds": '["sg-0a1b2c3d"]'}, "clusterApiSecurityGroupIds"),
-        ({"opensearchClientCidrs": '["10.0.0.0/8"]'}, "opensearchClientCidrs"),
-        ({"opensearchMasterType": "m7g.large.search"}, "opensearchMasterType"),
-        ({"opensearchClientSecurityGroupIds": '["sg-0a1b2c3d"]'}, "opensearchClientSecurityGroupIds"),
-        ({"ingressAnnotations": '{"alb.ingress.kubernetes.io/scheme": "internet-facing"}'}, "ingressAnnotations"),
-        ({"ingressAnnotations": '{"alb.ingress.kubernetes.io/auth-type": "none"}'}, "ingressAnnotations"),
-        ({"loadBalancerAttributes": '{"deletion_protection.enabled": "false"}'}, "loadBalancerAttributes"),
-        ({"loadBalancerAttributes": '{"idle_timeout.timeout_seconds": "1,a=b"}'}, "loadBalancerAttributes"),
-        ({"loadBalancerAttributes": '{"idle timeout": "1"}'}, "loadBalancerAttributes"),
-        ({"proxyUrl": "http://proxy.example.com:3128"}, "proxyUrl"),
-        ({"proxyUrl": "http://user:word@proxy.example.com:3128", "podCidrs": '["10.0.0.0/16"]'}, "proxyUrl"),
-        (
-            {"oidcProviderArn": "arn:aws:iam::999999999999:oidc-provider/oidc.eks.eu-central-1.amazonaws.com/id/AB1"},
-            "oidcProviderArn",
-        ),
-        ({"noProxy": '["example.com"]'}, "noProxy"),
-        ({"caBundle": "certificate"}, "caBundle"),
-        ({"ingressPages": "[]"}, "ingressPages"),
-        ({"ingressPages": '["grafana"]', "grafana": "false", "grafanaApiUrl": "https://g.example.com"}, "ingressPages"),
-        ({"remoteWriteRoleArn": "arn:aws:iam::999999999999:role/x"}, "remoteWriteRoleArn"),
-        ({"awsRoleArn": "arn:aws:iam::999999999999:role/x"}, "awsRoleArn"),
-        ({"extraTags": '{"owner": "x"}'}, "extraTags"),
-        ({"extraTags": '{"a": "b,c"}'}, "extraTags"),
-        ({"extraTags": '{"aws:a": "b"}'}, "extraTags"),
-        ({"rolePath": "platform"}, "rolePath"),
-        ({"permissionsBoundaryArn": "boundary"}, "permissionsBoundaryArn"),
-    ],
-)
-def test_what_has_no_effect_or_no_meaning_is_refused(changes: dict[str, str], key: str) -> None:
-    (line,) = problems(**changes)
-    assert line.startswith(f"observability:{key}")
 
 
 def test_the_default_version_is_the_newest_that_was_tried() -> None:

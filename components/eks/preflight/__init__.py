@@ -12,11 +12,11 @@ import pulumi
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from components.eks import aws_provider
-from components.eks.preflight import account, network, secrets_manager
+from components.eks.preflight import account, network, secrets_manager, zones
 from components.eks.preflight import cluster as preflight_cluster
 from components.eks.preflight.account import Questions
 from components.eks.preflight.secrets_manager import error_text
+from components.eks.preflight.sessions import RoleNotAssumedError, assumed, one_line
 from settings.eks import facts
 from settings.eks.aws import partition
 from settings.eks.facts import Facts, Findings
@@ -39,19 +39,19 @@ def check(values: Values, references: Mapping[str, Reference], stack: str) -> Fi
     try:
         session = boto3.session.Session(profile_name=values.aws_profile or None, region_name=values.aws_region)
     except BotoCoreError as error:
-        return Findings(problems=[f'awsProfile: "{values.aws_profile}" is not allowed; {_line(error)}'])
+        return Findings(problems=[f'awsProfile: "{values.aws_profile}" is not allowed; {one_line(error)}'])
     if values.aws_role_arn:
         try:
-            session = _assumed(session, values)
-        except (ClientError, BotoCoreError) as error:
-            reason = error_text(error) if isinstance(error, ClientError) else _line(error)
-            return Findings(problems=[f'awsRoleArn: "{values.aws_role_arn}" cannot be assumed: {reason}'])
+            session = assumed(session, "awsRoleArn", values.aws_role_arn, _PATIENCE)
+        except RoleNotAssumedError as error:
+            return Findings(problems=[str(error)])
     if wrong := _wrong_account(session, values):
         # Checks in another account would be meaningless.
         return Findings(problems=[wrong])
     questions = Questions(session=session, patience=_PATIENCE, values=values, stack=stack)
     cluster, problems = preflight_cluster.cluster(questions)
     problems += network.network(questions, cluster)
+    problems += zones.zones(questions)
     problems += account.others(questions)
     problems += _tools(values)
     client = session.client("secretsmanager", config=_PATIENCE)
@@ -65,20 +65,6 @@ def check(values: Values, references: Mapping[str, Reference], stack: str) -> Fi
     return Findings(facts=account_facts, secrets=secrets, problems=[*problems, *unreadable])
 
 
-def _assumed(session: boto3.session.Session, values: Values) -> boto3.session.Session:
-    """A session with the role of the settings, which the provider assumes as well."""
-    assumed = session.client("sts", config=_PATIENCE).assume_role(
-        RoleArn=values.aws_role_arn, RoleSessionName=aws_provider.MANAGED_BY
-    )
-    credentials = assumed["Credentials"]
-    return boto3.session.Session(
-        aws_access_key_id=credentials["AccessKeyId"],
-        aws_secret_access_key=credentials["SecretAccessKey"],
-        aws_session_token=credentials["SessionToken"],
-        region_name=values.aws_region,
-    )
-
-
 def _wrong_account(session: boto3.session.Session, values: Values) -> str | None:
     """Why these credentials do not belong to the stack's account; None if they do."""
     key = f"awsAccountId: {json.dumps(values.aws_account_id)}"
@@ -87,7 +73,7 @@ def _wrong_account(session: boto3.session.Session, values: Values) -> str | None
     except ClientError as error:
         return f"{key} cannot be used: AWS refuses the credentials: {error_text(error)}"
     except (BotoCoreError, ValueError) as error:
-        return f"{key} cannot be used: {_line(error)}; log in, or set awsProfile"
+        return f"{key} cannot be used: {one_line(error)}; log in, or set awsProfile"
     if identity["Account"] != values.aws_account_id:
         return f"{key} is not the account of the credentials, which are {identity['Arn']}"
     return None
@@ -98,7 +84,3 @@ def _tools(values: Values) -> list[str]:
     if own_kubeconfig or shutil.which("aws"):
         return []
     return ["kubeContext: not set, and there is no `aws` on the PATH, which the program runs to log in to the cluster"]
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split()).rstrip(".")

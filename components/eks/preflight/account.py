@@ -1,4 +1,4 @@
-"""Preflight checks of the account, except for its cluster. Each problem is a line that starts with a key."""
+"""Preflight checks of the account, except its cluster and its zones. Each problem is a line that starts with a key."""
 
 import json
 from collections.abc import Iterator
@@ -32,9 +32,9 @@ class Questions:
 
 
 def others(ask: Questions) -> list[str]:
-    """Problems of all AWS resources that the stack refers to, except for its cluster."""
+    """Problems of all AWS resources that the stack refers to, except for its cluster and its zones."""
     problems: list[str] = []
-    for question in (_key, _zone, _certificate, _workspace, _search_role, _traces, _buckets):
+    for question in (_key, _certificate, _workspace, _search_role, _traces, _buckets):
         problems += question(ask)
     return problems
 
@@ -50,24 +50,6 @@ def _key(ask: Questions) -> Iterator[str]:
         return
     if (state := key.get("KeyState", "")) != "Enabled":
         yield f"kmsKeyArn: {json.dumps(arn)} is {state}; allowed: a key that is Enabled"
-
-
-def _zone(ask: Questions) -> Iterator[str]:
-    values = ask.values
-    if not values.hosted_zone_id:
-        return
-    shown = f"hostedZoneId: {json.dumps(values.hosted_zone_id)}"
-    client = ask.session.client("route53", config=ask.patience)
-    try:
-        zone = client.get_hosted_zone(Id=values.hosted_zone_id)["HostedZone"]
-    except (ClientError, BotoCoreError) as error:
-        yield unanswered("hostedZoneId", values.hosted_zone_id, error)
-        return
-    name = zone["Name"].rstrip(".")
-    if not f".{values.domain}".endswith(f".{name}"):
-        yield f"{shown} is the zone of {name}; allowed: a zone that contains {values.domain} (domain)"
-    if zone.get("Config", {}).get("PrivateZone") and not values.certificate_arn:
-        yield f"{shown} is private, so ACM cannot validate a certificate; allowed: a public zone, or a certificateArn"
 
 
 def _certificate(ask: Questions) -> Iterator[str]:

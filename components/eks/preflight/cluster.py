@@ -91,6 +91,11 @@ def _cluster_problems(described: "ClusterTypeDef", ask: Questions) -> Iterator[s
         yield f"{shown} runs Kubernetes {version}; allowed: {low} <= version < {below}"
     elif values.cluster == "create" and (problem := preflight_versions.update_problem(version, values.cluster_version)):
         yield f"clusterVersion: {json.dumps(values.cluster_version)} {problem}"
+    if (family := described.get("kubernetesNetworkConfig", {}).get("ipFamily", "ipv4")) != "ipv4":
+        yield (
+            f"{shown} has the ipFamily {family}; allowed: a cluster with ipv4, because nobody has tried the platform's "
+            "own connections, such as those between Loki's replicas, with addresses of IPv6"
+        )
     if _auto_mode(described) != values.eks_auto_mode:
         actual = "in Auto Mode" if _auto_mode(described) else "not in Auto Mode"
         yield f"eksAutoMode: {json.dumps(values.eks_auto_mode)} is not allowed: {values.cluster_name} is {actual}"

@@ -94,39 +94,6 @@ def test_traces_for_an_x_ray_that_takes_none(account: Account, installed: dict[s
     assert check(account, xray="false").problems == []
 
 
-def test_a_zone_that_the_domain_is_not_in(account: Account) -> None:
-    (line,) = check(account, domain="production.example.com").problems
-    assert line == (
-        f'hostedZoneId: "{account.zone_id}" is the zone of staging.example.com; allowed: a zone that '
-        "contains production.example.com (domain)"
-    )
-    (line,) = check(account, hostedZoneId="Z0000000000000000000A").problems
-    assert line.startswith('hostedZoneId: "Z0000000000000000000A" cannot be found: NoSuchHostedZone')
-
-
-def test_a_private_zone_proves_nothing(account: Account) -> None:
-    vpc = {"VPCRegion": REGION, "VPCId": "vpc-1"}
-    zone = (
-        boto3.client("route53")
-        .create_hosted_zone(
-            Name="staging.example.com", CallerReference="y", VPC=vpc, HostedZoneConfig={"PrivateZone": True}
-        )["HostedZone"]["Id"]
-        .rsplit("/", 1)[-1]
-    )
-    assert check(account, hostedZoneId=zone).problems == [
-        f'hostedZoneId: "{zone}" is private, so ACM cannot validate a certificate; allowed: a public zone, or a '
-        "certificateArn"
-    ]
-    # moto issues what is validated by mail at once.
-    arn = account.acm.request_certificate(DomainName="*.staging.example.com")["CertificateArn"]
-    assert not [line for line in check(account, hostedZoneId=zone, certificateArn=arn).problems if "Zone" in line]
-
-
-def test_a_zone_whose_name_is_only_an_ending(account: Account) -> None:
-    assert check(account, domain="notstaging.example.com").problems
-    assert check(account, domain="deep.staging.example.com").problems == []
-
-
 def test_a_certificate_that_does_not_exist(account: Account) -> None:
     arn = ARN.format("acm", "certificate/11111111-2222-3333-4444-555555555555")
     (line,) = check(account, certificateArn=arn).problems

@@ -95,6 +95,22 @@ def test_a_cluster_that_is_old_or_not_in_auto_mode(account: Account) -> None:
     assert mode == "eksAutoMode: true is not allowed: old is not in Auto Mode"
 
 
+@pytest.mark.parametrize("family", ["ipv4", "ipv6"])
+def test_a_cluster_whose_pods_have_addresses_of_version_6(account: Account, family: str) -> None:
+    account.eks.create_cluster(
+        name="other",
+        version="1.34",
+        roleArn=f"arn:aws:iam::{ACCOUNT}:role/eks",
+        resourcesVpcConfig={"subnetIds": SUBNETS},
+        kubernetesNetworkConfig={"ipFamily": family},
+    )
+    refusal = (
+        'clusterName: "other" has the ipFamily ipv6; allowed: a cluster with ipv4, because nobody has tried the '
+        "platform's own connections, such as those between Loki's replicas, with addresses of IPv6"
+    )
+    assert check(account, clusterName="other").problems == ([refusal] if family == "ipv6" else [])
+
+
 MANAGED = {"eksAddons": '{"metrics-server": "managed"}'}
 
 

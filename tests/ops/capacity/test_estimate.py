@@ -249,3 +249,19 @@ def test_three_dedicated_masters_are_paid_for() -> None:
     assert line(with_masters, "opensearch_m6g.large.search") == pytest.approx(
         3 * estimate.HOURS * VALUES["opensearch_m6g.large.search"]
     )
+
+
+def test_rates_above_what_a_volume_includes_are_paid_for_each_volume() -> None:
+    rates = {"volumeIops": 4000, "volumeThroughput": 500, "prometheusReplicas": 2, "grafana": True}
+    sizes = {"alertmanagerStorage": "8Gi", "collectorStorage": "8Gi", "grafanaStorage": "8Gi"}
+    found = cost(rates | sizes)
+    settings_ = sized(**rates, **sizes).values
+    # Jaeger has one, too, with badger.
+    replicas = ("prometheus", "alertmanager", "loki", "jaeger", "collector")
+    count = sum(getattr(settings_, f"{part}_replicas") for part in replicas) + 1
+    assert line(found, "ebs_gp3_iops") == pytest.approx(1000 * count * VALUES["ebs_gp3_iops"])
+    assert line(found, "ebs_gp3_throughput") == pytest.approx(375 / 1024 * count * VALUES["ebs_gp3_throughput"])
+    plain = cost(sizes)
+    assert line(plain, "ebs_gp3_iops") == line(plain, "ebs_gp3_throughput") == 0
+    assert line(found, "ebs_gp3") == line(plain, "ebs_gp3")
+    assert line(found, "ebs_snapshots") == line(plain, "ebs_snapshots")

@@ -85,8 +85,9 @@ func (e *evaluation) query(ctx context.Context, expression string, steps steps) 
 	vectors := steps.vectors()
 	for _, series := range matrix {
 		for _, one := range series.Floats {
-			index := steps.index(one.T)
-			vectors[index] = append(vectors[index], promql.Sample{T: one.T, F: one.F, Metric: series.Metric})
+			if index, ok := steps.index(one.T); ok {
+				vectors[index] = append(vectors[index], promql.Sample{T: one.T, F: one.F, Metric: series.Metric})
+			}
 		}
 		e.taken += len(series.Floats)
 	}

@@ -66,13 +66,15 @@ func byStep(matrix model.Matrix, steps steps) ([]promql.Vector, int) {
 	for _, series := range matrix {
 		metric := labelsOf(series.Metric)
 		for _, one := range series.Values {
-			index := steps.index(int64(one.Timestamp))
-			vectors[index] = append(vectors[index], promql.Sample{T: int64(one.Timestamp), F: float64(one.Value), Metric: metric})
+			if index, ok := steps.index(int64(one.Timestamp)); ok {
+				vectors[index] = append(vectors[index], promql.Sample{T: int64(one.Timestamp), F: float64(one.Value), Metric: metric})
+			}
 		}
 		// An alert needs no value of a native histogram, only its presence.
 		for _, one := range series.Histograms {
-			index := steps.index(int64(one.Timestamp))
-			vectors[index] = append(vectors[index], promql.Sample{T: int64(one.Timestamp), Metric: metric})
+			if index, ok := steps.index(int64(one.Timestamp)); ok {
+				vectors[index] = append(vectors[index], promql.Sample{T: int64(one.Timestamp), Metric: metric})
+			}
 		}
 		samples += len(series.Values) + len(series.Histograms)
 	}

@@ -93,6 +93,16 @@ def test_rules_are_evaluated_at_the_instants_of_the_server(server: Recording, re
     assert (instant - found.starts) % (2 * SECOND) == 0
 
 
+def test_an_alert_on_log_lines_fires_over_many_queries(logs: str) -> None:
+    """Loki answers a query for some steps with one more, and at instants of its own."""
+    expression = 'sum by (namespace) (count_over_time({namespace="search"}[1h])) > 0'
+    here = Recorded(url=logs, start=START, until=UNTIL, interval="30s", logs=True)
+    alert = {"alert": "Full", "expr": expression, "for": "5m", "labels": {"queue": "search"}}
+    found = rules.raised({"search.yaml": document(alert)}, here)
+    assert not found.errors
+    assert minutes(found.episodes) == [("search", 5.5, 105), ("search", 285.5, 341)]
+
+
 RECORD = {"record": "queue:depth:max", "expr": "max by (queue) (depth)", "labels": {"of": "depth"}}
 
 

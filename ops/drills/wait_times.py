@@ -26,6 +26,8 @@ RISES = {
 }
 """Maps alerts to seconds until their condition is true: ten minutes without a success; more than half of the scrapes of
 two minutes without an answer; two minutes without a target."""
+OWN_HISTORY = (ERROR_LOG_ANOMALOUS, "SpecCursorUpgradeFailureRateAnomalous")
+"""Alerts that compare with their own last hours or days. A second fault within hours may be nothing unusual to them."""
 EVALUATIONS = {"MediaClusterNoiseHigh": 3}
 """Maps alerts to the number of consecutive evaluations that must see the fault. This one counts runs, and each
 evaluation sees at most one."""

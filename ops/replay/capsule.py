@@ -7,11 +7,12 @@ series has ended.
 import gzip
 import json
 import re
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from ops.clients import log_lines
+from ops.clients.log_lines import Line
 from ops.clients.signals import Api
 from ops.errors import OpsError
 from ops.replay import evaluation, rules
@@ -23,8 +24,6 @@ from ops.replay.replay import STREAMS
 
 LIMIT = 20_000_000
 """Most bytes for an hour."""
-_LINES = 5000
-"""Most lines of one answer of Loki."""
 
 # Values that say where something is, or open it. Equal ones get equal replacements, so that series stay apart.
 _SECRET = re.compile(
@@ -37,17 +36,6 @@ _SECRET = re.compile(
     | (?P<host> \bip-\d+-\d+-\d+-\d+[\w.-]* | \b(?:[a-zA-Z0-9-]+\.){2,}(?:com|net|org|io|internal|cloud|dev)\b )""",
     re.VERBOSE,
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Line:
-    """One log line."""
-
-    at: int
-    """Nanoseconds since 1970."""
-    text: str
-    stream: Mapping[str, str]
-    """Labels of its stream, with structured metadata, which Loki's answers do not tell apart."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,21 +114,5 @@ def read(file: Path) -> Capsule:
 def _lines(side: Rules, loki: str, span: Span) -> list[Line]:
     api = Api("Loki", loki)
     streams = {stream for rule in side.log_alerts.values() for stream in STREAMS.findall(rule.expression)}
-    return [line for stream in sorted(streams) for line in _of(api, stream, span)]
-
-
-def _of(api: Api, stream: str, span: Span) -> list[Line]:
     start, end = span.start * 10**6, span.until * 10**6
-    found: list[Line] = []
-    while True:
-        answer = api.get(
-            "/loki/api/v1/query_range", query=stream, start=start, end=end, limit=_LINES, direction="forward"
-        )["data"]["result"]
-        part = sorted(
-            (Line(at=int(at), text=text, stream=one["stream"]) for one in answer for at, text, *_ in one["values"]),
-            key=lambda line: line.at,
-        )
-        found += part
-        if len(part) < _LINES:
-            return found
-        start = part[-1].at + 1
+    return [line for stream in sorted(streams) for line in log_lines.stored(api, stream, start=start, end=end)]

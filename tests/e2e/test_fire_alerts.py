@@ -20,7 +20,7 @@ from ops.drills import kill_drill
 from ops.drills.deployed import ALWAYS_FIRES, content
 from ops.drills.faults import REAL
 from ops.drills.plan import from_files
-from ops.drills.wait_times import ERROR_LOG_ANOMALOUS, RISES
+from ops.drills.wait_times import OWN_HISTORY, RISES
 from ops.environment import LOCAL, load
 from ops.replay import comparison, deployed, incident
 from ops.replay.comparison import Change
@@ -36,8 +36,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("drill")]
 # themselves on a machine as busy as these tests make it; the alert that the kill drill fires at the same time; and one
 # that compares with its own last hour, in which these tests may have run before.
 LEFT_OUT = {
-    *(*REAL, *RISES, ERROR_LOG_ANOMALOUS, "NodeCPUHigh", "ApiLatencyHigh", kill_drill.ALERT),
-    "SpecCursorUpgradeFailureRateAnomalous",
+    *(*REAL, *RISES, *OWN_HISTORY, "NodeCPUHigh", "ApiLatencyHigh", kill_drill.ALERT),
 }
 FILES = content(load(LOCAL))
 ALL = [

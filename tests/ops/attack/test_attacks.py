@@ -17,11 +17,18 @@ from ops.attack.command import judged
 from ops.clients.signals import Api
 from ops.drills import faults
 from ops.drills.deployed import content
+from ops.drills.wait_times import OWN_HISTORY
 from ops.environment import LOCAL, load
 from tools.http_server import Handler, serving
 
 PROGRAM = Path(attacks.__file__).with_name("attacker.py")
 PLAN = attacks.plan(1_700_000_000, "observability")
+LINES = [
+    [str(10**18 + number), json.dumps({"message": f"innocent {number // attacks.LINES + 1}.{number % attacks.LINES}"})]
+    for number in range(6 * attacks.LINES)
+]
+"""Each line of an innocent pod's six rounds, and the last one twice, which is no loss."""
+LINES.append(LINES[-1])
 FINDINGS = {f"F{number}" for number in (1, 2, 3, 4, 5, 7, 8, 9, 10, 11, 12, 13, 16, 22)}
 
 
@@ -72,7 +79,7 @@ def test_the_program_says_in_each_round_what_it_reached_and_sent(tmp_path: Path)
 
 
 def test_what_the_pods_found_is_judged() -> None:
-    quiet = {"round": 1, "reached": [], "neighbours": [], "sent": [200], "at": 1.0}
+    quiet = {"round": 1, "reached": [], "neighbours": [], "sent": [200]}
     found = {pod.name: [quiet] for pods in PLAN.pods.values() for pod in pods}
     assert [why for _, why in command._reached(PLAN, found)] == ["", ""]
     found["connects"] = [quiet, {**quiet, "reached": ["loki:3100"], "neighbours": ["fe80::1:9090"]}]
@@ -81,7 +88,7 @@ def test_what_the_pods_found_is_judged() -> None:
 
 @pytest.mark.parametrize(
     ("answers", "expected"),
-    [({}, 0), ({"lines": 59}, 1), ({"lines": 61}, 1), ({"attack": 0}, 1), ({"forged": 1}, 1), ({"traces": 5}, 1)],
+    [({}, 0), ({"lines": 59}, 1), ({"lines": 61}, 0), ({"attack": 0}, 1), ({"forged": 1}, 1), ({"traces": 5}, 1)],
     ids=str,
 )
 def test_a_lost_line_or_trace_is_counted(
@@ -97,12 +104,14 @@ def test_a_lost_line_or_trace_is_counted(
                 number = int(path[-8:], 16)
                 return {"data": ["trace"] if number <= stored["traces"] else []}
             query = str(parameters.get("query"))
-            name = next((one for one in ("forged", 'attack"', "innocent") if one in query), "streams").strip('"')
-            count = stored.get("lines" if '|= "innocent' in query else name, 0)
+            if path.endswith("/query_range"):
+                return {"data": {"result": [{"stream": {}, "values": LINES[: stored["lines"]]}]}}
+            name = next((one for one in ("forged", 'attack"') if one in query), "streams").strip('"')
+            count = stored.get(name, 0)
             return {"data": {"result": [{"value": [0, str(count)]}]} if "query" in parameters else []}
 
     stores = Stores("store", "http://127.0.0.1:1")
-    rounds = [{"round": number, "sent": [200], "at": float(number)} for number in range(1, 7)]
+    rounds = [{"round": number, "sent": [200]} for number in range(1, 7)]
     rows = dict(command._stored(PLAN, rounds, stores, stores))
     assert len([why for why in rows.values() if why]) == expected, rows
     assert any("none of 60 lines" in row for row in rows)
@@ -115,4 +124,4 @@ def test_every_system_has_an_alert_that_is_fired_meanwhile() -> None:
     chosen = sample.one_of_each(stack, files)
     assert {*chosen} == {files.system(name) for name in files.rules}
     assert {files.system(name) for name in chosen.values()} == {*chosen}
-    assert not {*chosen.values()} & {*faults.REAL}
+    assert not {*chosen.values()} & {*faults.REAL, *OWN_HISTORY}

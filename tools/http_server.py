@@ -1,6 +1,7 @@
 """HTTP servers on loopback that take the place of another server; each test decides what its server answers."""
 
 import ssl
+import sys
 import threading
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
@@ -43,6 +44,11 @@ class Handler(BaseHTTPRequestHandler):
 
 class _Server(ThreadingHTTPServer):
     request_queue_size = 200  # an Alertmanager sends the notifications of all groups at once
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Prints the error of a handler, except that its client has ended meanwhile."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 @contextmanager

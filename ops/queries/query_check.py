@@ -116,6 +116,8 @@ class Check:
             source = self._source(query.source)
             rows = source.rows(question, self.window)
             found = self._parts(source, query.source, text, rows)
+            if rows == 0 and not found and query.instant and query.source == "prometheus":
+                found = self._ended(source, promql_selectors(text))
         except (QueryError, ValueError) as error:
             return [_outcome("panel", dashboard.uid, where, text, Verdict.ERROR, str(error))]
         if found:
@@ -132,6 +134,15 @@ class Check:
             none_fits = [(text, (Verdict.QUIET, "its streams and labels exist, but no line matches"))]
             return self._missing(source, logql_selectors(text)) or none_fits
         return []
+
+    def _ended(self, source: Source, selectors: Sequence[Selector]) -> list[tuple[str, tuple[Verdict, str]]]:
+        """The selectors that may find nothing and do so now, though they found something earlier in the window."""
+        return [
+            (one.text, (Verdict.QUIET, f"{why}; ended within the last {self.window.length / 60:.0f} minutes"))
+            for one in selectors
+            if (why := self.quiet.whole(one))
+            and source.rows(Question(expression=one.text, step=60, instant=True), self.window) == 0
+        ]
 
     def rule(self, rule: RuleQuery) -> list[Outcome]:
         """One outcome for a rule whose parts all exist, else one for each selector that finds nothing."""

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -26,9 +27,8 @@ WINDOW = Window(start=NOW - 3600, end=NOW)
 
 @pytest.fixture
 def stand_in() -> Iterator[StandIn]:
-    server = StandIn()
-    yield server
-    server.close()
+    with closing(StandIn()) as server:
+        yield server
 
 
 def outcomes(
@@ -38,9 +38,8 @@ def outcomes(
     *,
     quiet: Quiet | None = None,
 ) -> list[Outcome]:
-    sources = {"prometheus": PrometheusSource(stand_in.url), "loki": LokiSource(stand_in.url)}
+    sources, found = {"prometheus": PrometheusSource(stand_in.url), "loki": LokiSource(stand_in.url)}, list[Outcome]()
     check = Check(sources=sources, window=WINDOW, scrape_interval=15, quiet=quiet or Quiet())
-    found: list[Outcome] = []
     check.run(dashboards, rules or [], found.append)
     for source in sources.values():
         source.close()
@@ -234,6 +233,13 @@ def test_a_rule_that_finds_nothing_needs_a_declared_reason(
     (found,) = outcomes(stand_in, [], [rule(text)], quiet=QUIET)
     assert (found.verdict, found.detail) == (verdict, detail)
     assert found.good is (verdict is Verdict.QUIET)
+
+
+def test_a_panel_that_shows_now_may_lack_what_has_ended(stand_in: StandIn) -> None:
+    stand_in.answers, stand_in.series = {"/api/v1/query": result("vector")}, {"m": [{}], "x": [{}]}
+    board = dashboard(panel("M", "max(m)", instant=True), panel("X", "max(x)", instant=True))
+    good = [one.detail for one in outcomes(stand_in, [board], quiet=QUIET) if one.good]
+    assert good == ["appears with the first loss; ended within the last 60 minutes"]
 
 
 @pytest.mark.parametrize("text", ["sum(x) or vector(0)", "x or 0 * y", "absent(x)"])

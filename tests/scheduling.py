@@ -52,6 +52,7 @@ SLOW = (
     "tests/ops/start_page/test_in_a_browser.py",
     "tests/ops/test_drift.py",
     "tests/ops/messages/test_limits.py",
+    "tests/rules/checks/test_storm.py",
     "tests/rules/loki/test_restart.py",
     "tests/rules/loki/test_ruler.py",
     "tests/rules/test_alertmanager_mutes.py",

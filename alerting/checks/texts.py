@@ -7,6 +7,9 @@ _ACTION = re.compile(r"\{\{.*?\}\}", re.DOTALL)
 _LABEL = re.compile(r"\$labels\.(\w+)(\.\w+)?")
 _NUMBER = r"-?\d+(?![\d.e])"
 _COMPARED = re.compile(rf"\b(?:eq|ne|lt|le|gt|ge)\s+(?:\$value\s+{_NUMBER}|{_NUMBER}\s+\$value)")
+_QUOTED = re.compile(r'"(?:\\.|[^"\\])*"|`[^`]*`')
+# `query` makes each evaluation ask for whatever the text says, and `safeHtml` hands a label's mark-up on.
+_REFUSED = re.compile(r"(?<![.$\w])(query|safeHtml)\b")
 _AS_INTEGER = re.compile(r'printf\s+"[^"]*%[-+# 0-9.]*[bcdoqUxX]')
 
 
@@ -19,6 +22,8 @@ def problems(text: str, labels: frozenset[str] | None) -> Iterator[str]:
             elif labels is not None and name not in labels:
                 known = ", ".join(sorted(labels)) or "none"
                 yield f"{action} reads a label that no series of the alert has; allowed: {known}"
+        for name in _REFUSED.findall(_QUOTED.sub("", action)):
+            yield f"{action} uses the function {name}; allowed: the alert's own labels and its value"
         if _COMPARED.search(action):
             yield f"{action} compares the value with a whole number, which fails; allowed: a decimal such as 5.0"
         if "$value" in action and _AS_INTEGER.search(action):

@@ -4,7 +4,7 @@ import contextlib
 import functools
 import json
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 
 from alerting import routing
-from local.ports import free_port
+from local.ports import free_ports
 from tools.http_server import Handler, serving
 from tools.programs import SECONDS, Server
 from tools.rule_tests import yaml_text
@@ -35,10 +35,15 @@ class Message:
 
 @dataclass
 class Running:
-    """A running Alertmanager and its notifications."""
+    """A running Alertmanager, perhaps of several replicas, and its notifications."""
 
-    url: str
+    urls: list[str]
     messages: list[Message] = field(default_factory=list)
+
+    @property
+    def url(self) -> str:
+        """URL of the first replica."""
+        return self.urls[0]
 
     @property
     def notifications(self) -> list[tuple[str, dict[str, str]]]:
@@ -47,14 +52,17 @@ class Running:
 
     def fire(self, *alerts: Labels) -> None:
         """Make these alerts fire."""
-        posted = [{"labels": dict(one)} for one in alerts]
-        httpx.post(f"{self.url}/api/v2/alerts", json=posted, timeout=SECONDS).raise_for_status()
+        self._post([{"labels": dict(one)} for one in alerts])
 
     def end(self, *alerts: Labels) -> None:
         """Make these alerts end."""
         now = datetime.now(UTC).isoformat()
-        posted = [{"labels": dict(one), "endsAt": now} for one in alerts]
-        httpx.post(f"{self.url}/api/v2/alerts", json=posted, timeout=SECONDS).raise_for_status()
+        self._post([{"labels": dict(one), "endsAt": now} for one in alerts])
+
+    def _post(self, alerts: Sequence[Mapping[str, object]]) -> None:
+        """Send these alerts to each replica, as Prometheus does."""
+        for url in self.urls:
+            httpx.post(f"{url}/api/v2/alerts", json=alerts, timeout=SECONDS).raise_for_status()
 
     def silence(self, labels: Labels) -> str:
         """Silence alerts with these labels for an hour. Returns the silence's id."""
@@ -120,8 +128,13 @@ def _render(routes: routing.Routing, *, mute_windows: bool) -> str:
 
 
 @contextlib.contextmanager
-def running(config: dict[str, Any], folder: Path, *, notifies: bool = True) -> Generator[Running]:
-    """Runs Alertmanager with this configuration during the block; without notifications it can hold more alerts."""
+def running(
+    config: dict[str, Any], folder: Path, *, notifies: bool = True, replicas: int = 1, peer_timeout: str = "15s"
+) -> Generator[Running]:
+    """Runs Alertmanager with this configuration during the block; without notifications it can hold more alerts.
+
+    Each of several replicas waits `peer_timeout` for each one before it, and notifies if none of them has.
+    """
     with _receiver() as (address, messages):
         config = config | {
             "receivers": [
@@ -132,16 +145,21 @@ def running(config: dict[str, Any], folder: Path, *, notifies: bool = True) -> G
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "alertmanager.yml").write_text(yaml_text.dump(config))
         (folder / routing.TEMPLATES).write_text(routing.message_templates())
-        port = free_port()
-        url = f"http://127.0.0.1:{port}"
-        arguments = [
-            f"--config.file={folder / 'alertmanager.yml'}",
-            f"--storage.path={folder / 'data'}",
-            f"--web.listen-address=127.0.0.1:{port}",
-            "--cluster.listen-address=",
-        ]
-        with Server("alertmanager", arguments, folder, f"{url}/-/ready"):
-            yield Running(url, messages)
+        ports, gossip = free_ports(replicas), free_ports(replicas)
+        peers = [f"--cluster.peer=127.0.0.1:{port}" for port in gossip] if replicas > 1 else []
+        with contextlib.ExitStack() as servers:
+            for number, port in enumerate(ports):
+                arguments = [
+                    f"--config.file={folder / 'alertmanager.yml'}",
+                    f"--storage.path={folder / f'data-{number}'}",
+                    f"--web.listen-address=127.0.0.1:{port}",
+                    f"--cluster.listen-address={f'127.0.0.1:{gossip[number]}' if peers else ''}",
+                    *peers,
+                    f"--cluster.peer-timeout={peer_timeout}",
+                ]
+                health = f"http://127.0.0.1:{port}/-/ready"
+                servers.enter_context(Server("alertmanager", arguments, folder / f"log-{number}", health))
+            yield Running([f"http://127.0.0.1:{port}" for port in ports], messages)
 
 
 @contextlib.contextmanager

@@ -5,7 +5,7 @@ import pytest
 from ops.attack.command import run
 from ops.environment import load
 
-pytestmark = [pytest.mark.e2e, pytest.mark.nightly, pytest.mark.usefixtures("all_pods")]
+pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("all_pods")]
 
 
 def test_each_attack_fails_and_an_innocent_pod_loses_nothing() -> None:

@@ -132,7 +132,8 @@ def _checks(attacker: str, innocent: str, platform: str) -> list[Check]:
         ),
         Check(
             says="the attacks run: the forger's exposition is read",
-            query=f"count(jq_workers_active{{{own}}})",
+            # The sender pushes a metric of this name, too.
+            query=f'count(jq_workers_active{{job="pods", {own}}})',
             least=1,
             most=1,
         ),

@@ -187,6 +187,9 @@ def test_only_alertmanagers_gossip_with_each_other(program: Program) -> None:
     for direction, peers in (("ingress", "from"), ("egress", "to")):
         gossip = [rule for rule in spec[direction] if 9094 in {port["port"] for port in rule.get("ports", [])}]
         assert [rule[peers] for rule in gossip] == [itself]
+        # By TCP alone, the replicas tell each other late.
+        protocols = {port["protocol"] for rule in gossip for port in rule["ports"] if port["port"] == 9094}
+        assert protocols == {"TCP", "UDP"}
 
 
 def test_alertmanager_reaches_other_hosts_only_by_https(program: Program) -> None:

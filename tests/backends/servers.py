@@ -9,11 +9,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from moto import settings
 from moto.core import DEFAULT_ACCOUNT_ID, enable_iam_authentication
 from moto.iam.models import IAMBackend, iam_backends
 from moto.moto_server.werkzeug_app import MotoRequestHandler, create_backend_app
@@ -149,7 +151,8 @@ def s3_server(folder: Path, *buckets: str, tls: bool = True) -> Generator[S3Serv
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     try:
-        with enable_iam_authentication():
+        # The bucket is in the path, whatever the host is called.
+        with enable_iam_authentication(), patch.object(settings, "S3_IGNORE_SUBDOMAIN_BUCKETNAME", True):
             yield found
     finally:
         server.shutdown()

@@ -8,12 +8,14 @@ import threading
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import pytest
 import yaml
+from kubernetes import config
 
 from engine import actions
 from engine.workspace import Workspace
@@ -113,9 +115,12 @@ def _write(checkout: Path, text: str) -> None:
     """One line, as a gateway sends it."""
     resource = {"attributes": [{"key": "namespace", "value": {"stringValue": "shop"}}]}
     record = {"timeUnixNano": str(time.time_ns()), "body": {"stringValue": text}}
-    body = checkout / "line.json"
-    body.write_text(json.dumps({"resourceLogs": [{"resource": resource, "scopeLogs": [{"logRecords": [record]}]}]}))
-    local(checkout, "kubectl", "create", "--raw", _loki("/otlp/v1/logs"), "-f", str(body))
+    body = {"resourceLogs": [{"resource": resource, "scopeLogs": [{"logRecords": [record]}]}]}
+    cluster = config.new_client_from_config(str(checkout / ".state/kubeconfig"))
+    url = f"{cluster.configuration.host}{_loki('/otlp/v1/logs')}"
+    # `kubectl create --raw` does not say that the content is JSON.
+    answer: Any = cluster.call_api("POST", url, {"Content-Type": "application/json"}, body)
+    assert answer.status == HTTPStatus.NO_CONTENT, answer.read()
 
 
 def _lines(checkout: Path) -> list[str]:

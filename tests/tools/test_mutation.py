@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from tools.mutation import __main__ as command
@@ -125,6 +126,22 @@ def test_equivalents_that_are_noticed_or_do_not_exist_are_errors(
     shown = capsys.readouterr().out
     assert "route 1: mistake 9: this mistake no longer exists" in shown
     assert "route 2" not in shown
+
+
+def test_a_part_that_fails_leaves_the_results_of_the_others(
+    report: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(parts: Any, tick: Any) -> None:
+        if parts == [routes.MUTING]:
+            raise httpx.ReadTimeout("timed out")
+        outcomes(False, *[True] * 20)(parts, tick)
+
+    monkeypatch.setattr(routes, "run", run)
+    assert command.main(["--part", "routing", "--part", "muting"]) == 1
+    shown = capsys.readouterr().out
+    assert "20 of 20 mutants killed" in shown
+    assert f"{routes.MUTING}: not finished: timed out" in shown
+    assert json.loads(report.read_text())["parts"]["all"]["killed"] == 20
 
 
 def test_an_interrupted_run_reports_its_results(

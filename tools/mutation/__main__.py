@@ -8,10 +8,11 @@ import json
 import signal
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
+import httpx
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -41,6 +42,8 @@ class Result:
     complete: set[str] = field(default_factory=set[str])
     """Alerts, routes and so on for which all mistakes were tried."""
     interrupted: bool = False
+    problems: list[str] = field(default_factory=list[str])
+    """Why a part was not finished, one line each."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -68,11 +71,7 @@ def main(arguments: Sequence[str]) -> int:
     console = Console()
     console = console if console.is_terminal else Console(width=160)
     begun = time.monotonic()
-    try:
-        result = _run(console, parts, work, options.jobs)
-    except RuntimeError as problem:
-        console.print(str(problem), soft_wrap=True, highlight=False, markup=False)
-        return 1
+    result = _run(console, parts, work, options.jobs)
     return _report(console, result, equivalent.read(), time.monotonic() - begun)
 
 
@@ -92,18 +91,27 @@ def _run(console: Console, parts: Sequence[str], work: dict[str, list[str]], job
         try:
             for part in parts:
                 progress.update(task, description=f"{part}: starting")
-                if part == METRICS:
-                    run_rules(Rules(), work[part], jobs, partial(tick, METRICS))
-                elif part == LOGS:
-                    from tools.mutation import logs  # noqa: PLC0415 -- imports the modules that start a Loki
-
-                    logs.run(work[part], partial(tick, LOGS))
-                else:
-                    routes.run([part], tick)
+                try:
+                    _run_part(part, work[part], jobs, partial(tick, part))
+                except (RuntimeError, httpx.HTTPError) as problem:
+                    # The other parts may have taken half an hour.
+                    result.problems.append(f"{part}: not finished: {problem}")
+                    continue
                 result.complete |= {*work[part], *(mutant.about for one, mutant, _ in result.outcomes if one == part)}
         except KeyboardInterrupt:
             result.interrupted = True
     return result
+
+
+def _run_part(part: str, names: list[str], jobs: int, tick: Callable[[Mutant, bool], None]) -> None:
+    if part == METRICS:
+        run_rules(Rules(), names, jobs, tick)
+    elif part == LOGS:
+        from tools.mutation import logs  # noqa: PLC0415 -- imports the modules that start a Loki
+
+        logs.run(names, tick)
+    else:
+        routes.run([part], lambda _part, mutant, noticed: tick(mutant, noticed))
 
 
 def _report(console: Console, result: Result, known: Known, seconds: float) -> int:
@@ -119,7 +127,7 @@ def _report(console: Console, result: Result, known: Known, seconds: float) -> i
     survivors = [one for one in result.outcomes if not one[2] and one[1].what not in known.get(one[1].about, {})]
     for part, mutant, _ in survivors:
         console.print(f"SURVIVED {part}: {mutant.about}: {mutant.what}", soft_wrap=True, highlight=False, markup=False)
-    wrong = equivalent.problems(known, _pairs(result), complete=result.complete)
+    wrong = [*result.problems, *equivalent.problems(known, _pairs(result), complete=result.complete)]
     for line in wrong:
         console.print(line, soft_wrap=True, highlight=False, markup=False)
     console.print(

@@ -16,7 +16,8 @@ from tools.rule_tests.mute_times import shifted
 
 LABEL = "configuration"
 _CHUNK = 500
-_WAIT = 120.0
+_WAIT = 600.0
+"""Seconds until Alertmanager must have settled. One answer with all alerts may take minutes on a busy machine."""
 _SETTLED = 4
 """Number of equal results, a second apart, after which Alertmanager counts as settled."""
 

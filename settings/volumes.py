@@ -12,7 +12,7 @@ class Volumes(NamedTuple):
 
     number: int
     bytes: int
-    """Of each."""
+    """Size of each volume."""
 
 
 def volumes(values: Values) -> Mapping[str, Volumes]:

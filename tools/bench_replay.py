@@ -61,11 +61,9 @@ def main(arguments: list[str] | None = None) -> int:
             head = _waiting_longer(commit, names)
             started, used = time.monotonic(), cpu_seconds(server)
             found = replay(commit, head, Sources(prometheus=url), since=until - (chosen.days - 1) * _DAY, until=until)
-            figures = (
-                f"{time.monotonic() - started:>9.1f}{cpu_seconds(server) - used:>15.1f}{most_memory(server):>13.0f}"
-            )
+            seconds, used = time.monotonic() - started, cpu_seconds(server) - used
             errors = [name for name, reason in found.not_replayed.items() if "cannot be evaluated" in reason]
-            print(f"{what:<24}{figures}{len(errors):>14}")
+            print(f"{what:<24}{seconds:>9.1f}{used:>15.1f}{most_memory(server):>13.0f}{len(errors):>14}")
     return 0
 
 
@@ -74,7 +72,7 @@ Slice = dict[int, float]
 
 
 def _captured(minutes: int) -> dict[str, Slice]:
-    """What the rules read of the last minutes of the local stack: series in OpenMetrics' words -> its samples."""
+    """Samples that the rules read of the local stack in its last minutes; each series is named as in OpenMetrics."""
     with ExitStack() as forwards:
         where = dataclasses.replace(sources(forwards, "local", None, None), loki=None)
         until = History(where.prometheus).now()
@@ -90,7 +88,7 @@ def _captured(minutes: int) -> dict[str, Slice]:
 
 
 def picked(series: dict[str, Slice], most: int) -> dict[str, Slice]:
-    """Of each metric the series with most samples, at most so many."""
+    """The `most` series of each metric that have the most samples."""
     by_metric: dict[str, list[str]] = {}
     for name in sorted(series, key=lambda one: (-len(series[one]), one)):
         by_metric.setdefault(name.partition("{")[0], []).append(name)

@@ -11,7 +11,7 @@ _MOST = 5000
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """One log line."""
+    """A log line that Loki has stored."""
 
     at: int
     """Nanoseconds since 1970."""

@@ -35,7 +35,7 @@ _HOUR_NS = 3600 * 10**9
 
 
 @contextmanager
-def _cluster(checkout: Path, s3: S3Server) -> Generator[Node]:
+def _cluster(checkout: Path, s3: S3Server) -> Generator[None]:
     """A new cluster whose pods reach the S3 server on this machine as a Service; at the end, it is lost."""
     local(checkout, "cluster", "up")
     node = Node(**json.loads((checkout / ".state/node/var/lib/node.json").read_text()))
@@ -50,7 +50,7 @@ def _cluster(checkout: Path, s3: S3Server) -> Generator[Node]:
     with Relay(node.host_address, port) as relay:
         thread = threading.Thread(target=relay.serve_forever, args=(0.05,), daemon=True)
         thread.start()
-        yield node
+        yield
         os.kill(node.pid, signal.SIGKILL)
         relay.shutdown()
         thread.join()
@@ -112,7 +112,7 @@ def _loki(path: str) -> str:
 
 
 def _write(checkout: Path, text: str) -> None:
-    """One line, as a gateway sends it."""
+    """Send a log line to Loki by OTLP, as a gateway does."""
     resource = {"attributes": [{"key": "namespace", "value": {"stringValue": "shop"}}]}
     record = {"timeUnixNano": str(time.time_ns()), "body": {"stringValue": text}}
     body = {"resourceLogs": [{"resource": resource, "scopeLogs": [{"logRecords": [record]}]}]}

@@ -85,9 +85,7 @@ func (e *evaluation) query(ctx context.Context, expression string, steps steps) 
 	vectors := steps.vectors()
 	for _, series := range matrix {
 		for _, one := range series.Floats {
-			if index, ok := steps.index(one.T); ok {
-				vectors[index] = append(vectors[index], promql.Sample{T: one.T, F: one.F, Metric: series.Metric})
-			}
+			steps.put(vectors, promql.Sample{T: one.T, F: one.F, Metric: series.Metric})
 		}
 		e.taken += len(series.Floats)
 	}

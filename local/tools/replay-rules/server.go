@@ -66,15 +66,11 @@ func byStep(matrix model.Matrix, steps steps) ([]promql.Vector, int) {
 	for _, series := range matrix {
 		metric := labelsOf(series.Metric)
 		for _, one := range series.Values {
-			if index, ok := steps.index(int64(one.Timestamp)); ok {
-				vectors[index] = append(vectors[index], promql.Sample{T: int64(one.Timestamp), F: float64(one.Value), Metric: metric})
-			}
+			steps.put(vectors, promql.Sample{T: int64(one.Timestamp), F: float64(one.Value), Metric: metric})
 		}
 		// An alert needs no value of a native histogram, only its presence.
 		for _, one := range series.Histograms {
-			if index, ok := steps.index(int64(one.Timestamp)); ok {
-				vectors[index] = append(vectors[index], promql.Sample{T: int64(one.Timestamp), Metric: metric})
-			}
+			steps.put(vectors, promql.Sample{T: int64(one.Timestamp), Metric: metric})
 		}
 		samples += len(series.Values) + len(series.Histograms)
 	}

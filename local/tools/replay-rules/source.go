@@ -45,11 +45,12 @@ func (s steps) part(index, count int) steps {
 // vectors are empty results, one a step.
 func (s steps) vectors() []promql.Vector { return make([]promql.Vector, s.count) }
 
-// index is the step of a sample. Loki moves the start of a query back to a multiple of its step, and its end on to one:
-// a sample right before a step is that step's, and there may be one more than steps.
-func (s steps) index(at int64) (int64, bool) {
-	index := (at - s.first + s.interval - 1) / s.interval
-	return index, index >= 0 && index < int64(s.count)
+// put adds a sample to the vector of its step. Loki moves the start of a query back to a multiple of its step, and its
+// end on to one: a sample right before a step is that step's, and a sample after the last step is left out.
+func (s steps) put(vectors []promql.Vector, sample promql.Sample) {
+	if index := (sample.T - s.first + s.interval - 1) / s.interval; index >= 0 && index < int64(s.count) {
+		vectors[index] = append(vectors[index], sample)
+	}
 }
 
 // read calls the function with the expression's result at every step, in their order.

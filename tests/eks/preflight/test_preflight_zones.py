@@ -1,4 +1,4 @@
-"""What is asked about the hosted zones before the first resource, against moto."""
+"""Preflight's checks of the hosted zones; moto answers for Route 53."""
 
 import boto3
 import pytest

@@ -151,6 +151,7 @@ bench: up ## measure times and memory of the local platform
 	@$(PYTHON) -m instrumentation.bench middleware
 	@$(PYTHON) -m tools.bench_collectors
 	@$(PYTHON) -m tools.bench_bounds
+	@$(PYTHON) -m tools.bench_rules
 	@$(PYTHON) -m local toolchain replay-routes replay-rules >/dev/null
 	@$(PYTHON) -m tools.bench_replay
 

@@ -52,7 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
         until = now - now % STEP
         with (folder / "recorded.txt").open("w") as out:
             out.writelines(repeated(slices, since=until - chosen.days * _DAY, until=until))
-        server, url = _prometheus(folder, running)
+        server, url = recorded_prometheus(folder, running)
         commit = deployed.read(ROOT, STACK, name="base")
         alerts = list(_alerts(commit))
         print(f"{len(slices)} series, {chosen.days} days, a sample every {STEP // SECOND} s; {len(alerts)} alerts")
@@ -119,7 +119,8 @@ def _each_step(one: Slice, first: int, steps: int) -> Iterator[float]:
         yield value
 
 
-def _prometheus(folder: Path, running: ExitStack) -> tuple[Server, str]:
+def recorded_prometheus(folder: Path, running: ExitStack) -> tuple[Server, str]:
+    """A running server with the samples in `recorded.txt` of the folder (OpenMetrics), and its URL."""
     command = [tool("promtool"), "tsdb", "create-blocks-from", f"--max-block-duration={_FEW_PASSES}"]
     run([*command, "openmetrics", "recorded.txt", "data"], cwd=folder, check=True, capture_output=True)
     (folder / "recorded.txt").unlink()

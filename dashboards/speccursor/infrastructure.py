@@ -52,7 +52,7 @@ def build() -> dict[str, Any]:
 def _disk() -> str:
     """Used share as in `df`: blocks reserved for root count neither as available nor as part of the total."""
     used = f"node_filesystem_size_bytes{{{_DISK}}} - node_filesystem_free_bytes{{{_DISK}}}"
-    return f"max by (node, device) (({used}) / ({used} + node_filesystem_avail_bytes{{{_DISK}}}))"
+    return f"max by (node, device) (({used}) / ({used} + node_filesystem_avail_bytes{{{_DISK}}} > 0))"
 
 
 def _now() -> Row:

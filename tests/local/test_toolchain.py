@@ -272,3 +272,16 @@ def test_the_targets_build_every_tool_that_their_tests_start() -> None:
             started |= set(re.findall(r'\b(?:tool|built|Server)\(\s*"([\w-]+)"', file.read_text()))
     assert {"etcd", "promtool"} <= started
     assert started <= built, "a target of the Makefile must build what its tests start"
+
+
+@pytest.mark.parametrize(("free", "said"), [(13.9, (None, None)), (14.0, ("400", "3GiB"))])
+def test_builds_collect_garbage_seldom_where_there_is_memory(
+    monkeypatch: pytest.MonkeyPatch, free: float, said: tuple[str | None, str | None]
+) -> None:
+    monkeypatch.delenv("GOGC", raising=False)
+    monkeypatch.delenv("GOMEMLIMIT", raising=False)
+    monkeypatch.setattr(toolchain, "_free_gib", lambda: free)
+    environment = toolchain._go_environment()
+    assert (environment.get("GOGC"), environment.get("GOMEMLIMIT")) == said
+    monkeypatch.setenv("GOGC", "50")
+    assert toolchain._go_environment()["GOGC"] == "50"

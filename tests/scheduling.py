@@ -35,6 +35,7 @@ SLOW = (
     "tests/eks/test_platform.py",
     "tests/engine/test_actions.py",
     "tests/engine/test_aws_engine.py",
+    "tests/engine/test_ended_run.py",
     "tests/engine/test_grafana_engine.py",
     "tests/engine/test_offline_preview.py",
     "tests/golden/test_golden.py",

@@ -38,6 +38,7 @@ SLOW = (
     "tests/engine/test_ended_run.py",
     "tests/engine/test_grafana_engine.py",
     "tests/engine/test_offline_preview.py",
+    "tests/engine/test_rights.py",
     "tests/golden/test_golden.py",
     "tests/log_index/test_opensearch_restarts.py",
     "tests/manual/test_commands.py",

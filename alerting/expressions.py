@@ -9,6 +9,8 @@ from collections.abc import Iterator
 
 import promql_parser
 
+from alerting.durations import seconds
+
 # Every token that can contain digits. Comments, strings, names and durations are skipped.
 _TOKEN = re.compile(
     r"""
@@ -18,6 +20,11 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE,
 )
+_HIDDEN = re.compile(r"""(?P<text>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|`[^`]*`)|\#[^\n]*""")
+# Both languages write these alike. Other durations, such as LogQL's `1.5h`, are left to the programs.
+_DURATION = r"(?:\d+(?:ms|[smhdwy]))+\b"
+_RANGE = re.compile(rf"\[\s*({_DURATION})\s*(?::[^\]]*)?\](?:\s*offset\s+({_DURATION}))?")
+_ANY_DURATION = re.compile(rf"(?:[\[:]|\boffset\s)\s*-?({_DURATION})")
 # Prometheus 3.13 runs these only with --enable-feature=promql-experimental-functions, which this platform does not set.
 # The parser accepts them without the flag.
 # fmt: off
@@ -50,7 +57,33 @@ def problem(expression: str) -> str | None:
         return "has `or` between matchers, which Prometheus does not know; allowed: a regular expression, two selectors"
     if (kind := _type(parsed)) != "an instant vector":
         return f"must be an instant vector, not {kind}"
+    return duration_problem(expression)
+
+
+def duration_problem(expression: str) -> str | None:
+    """Which range, step or offset in PromQL or LogQL is too long for its program; None if none is."""
+    for text in _ANY_DURATION.findall(without_texts(expression)):
+        try:
+            seconds(text)
+        except ValueError as error:
+            return f"reads {text}, which {error}"
     return None
+
+
+def longest_read(expression: str) -> float:
+    """The longest time in seconds before now that a range in PromQL or LogQL begins; 0 without a range."""
+    found = _RANGE.findall(without_texts(expression))
+    return max((seconds(window) + seconds(offset or "0") for window, offset in found), default=0.0)
+
+
+def without_texts(expression: str) -> str:
+    """The expression with dots inside the quotes and blanks for comments; every other character keeps its position."""
+
+    def hidden(match: re.Match[str]) -> str:
+        text = match.group()
+        return text[0] + "." * (len(text) - 2) + text[-1] if match["text"] else " " * len(text)
+
+    return _HIDDEN.sub(hidden, expression)
 
 
 @functools.lru_cache(maxsize=4096)

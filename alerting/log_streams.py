@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
 from alerting.base import Document
+from alerting.expressions import without_texts
 from alerting.model import LogRule, RuleSet
 
 FILE = "log-streams.yaml"
@@ -22,8 +23,7 @@ _INTERVAL = "1m"
 _WINDOW = "5m"
 _NEW = "10m"
 
-# Parts of LogQL, searched in an expression whose texts and comments are hidden (see without_texts).
-_HIDDEN = re.compile(r"""(?P<text>"(?:\\.|[^"\\])*"|`[^`]*`)|\#[^\n]*""")
+# Parts of LogQL, searched in an expression whose texts and comments are hidden.
 _STREAM = re.compile(r"\{[^{}]*\}")
 _LABEL_FILTER = re.compile(r"\|\s*(?P<label>[a-zA-Z]\w*)\s*[<>=!]")
 _LABEL_MAKER = re.compile(r"\|\s*(?:json|logfmt|regexp|pattern|unpack|label_format)\b")
@@ -56,16 +56,6 @@ def streams(expression: str) -> list[Stream]:
 def filters_labels(expression: str) -> bool:
     """Whether LogQL filters lines by a label."""
     return bool(_LABEL_FILTER.search(without_texts(expression)))
-
-
-def without_texts(expression: str) -> str:
-    """The expression with dots inside the quotes and blanks for comments; every other character keeps its position."""
-
-    def hidden(match: re.Match[str]) -> str:
-        text = match.group()
-        return text[0] + "." * (len(text) - 2) + text[-1] if match["text"] else " " * len(text)
-
-    return _HIDDEN.sub(hidden, expression)
 
 
 def readers(rule_set: RuleSet, disabled: Collection[str] = ()) -> dict[str, list[LogRule]]:

@@ -88,7 +88,7 @@ class LogRule(Rule):
 
     @classmethod
     def _problem(cls, expression: str) -> str | None:
-        return None if expression.strip() else "is empty"
+        return expressions.duration_problem(expression) if expression.strip() else "is empty"
 
 
 _LabelName = Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]*$")]

@@ -11,7 +11,6 @@ from alerting.durations import seconds
 from alerting.model import RecordingRule, Rule, RuleSet
 from alerting.slos import Slo
 
-_RANGE = re.compile(r"\[\s*(\d\w*)\s*(?::[^\]]*)?\](?:\s*offset\s+(\d\w*))?")
 _RETENTION = {"prometheus": "prometheusRetention", "loki": "lokiRetention"}
 # End of a threshold's name -> the most that what it is compared with can be.
 _SHARES = {"_ratio": 1.0, "_points": 100.0}
@@ -112,7 +111,7 @@ def range_problems(rule_set: RuleSet, retention: Mapping[str, str]) -> Iterator[
     rules += [(rule.record, "prometheus", rule.expr) for rule in recorded]
     for name, engine, expression in rules:
         kept = retention[engine]
-        longest = max((_length(*found) for found in _RANGE.findall(expression)), default=0.0)
+        longest = expressions.longest_read(expression)
         if longest > seconds(kept):
             hours = expressions.number(longest / 3600)
             yield (
@@ -124,10 +123,6 @@ def range_problems(rule_set: RuleSet, retention: Mapping[str, str]) -> Iterator[
 def _most(slo: Slo) -> float:
     """The burn rate of a total outage."""
     return float(1 / slo.budget)
-
-
-def _length(window: str, offset: str) -> float:
-    return seconds(window) + (seconds(offset) if offset else 0.0)
 
 
 def _quantiles(

@@ -63,6 +63,7 @@ def up() -> None:
         _initialise(node)
     _wait_for(_api_ready, "the API server", 120)
     _storage()
+    _kubectl("apply", "--filename=-", stdin=json.dumps(DNS_POLICY))
     # kubeadm makes a token with which further nodes join for a day, and none does.
     _kubectl("delete", "secrets", "--namespace=kube-system", "--field-selector=type=bootstrap.kubernetes.io/token")
     _wait_for(_system_ready, "the node and cluster DNS", 180)
@@ -167,6 +168,30 @@ def _initialise(node: Node) -> None:
     KUBECONFIG.chmod(0o600)
     # One node needs only one DNS server; this leaves more of the CPU for the platform.
     _kubectl("scale", "--namespace=kube-system", "deployment/coredns", "--replicas=1")
+
+
+DNS_POLICY: dict[str, object] = {
+    "apiVersion": "networking.k8s.io/v1",
+    "kind": "NetworkPolicy",
+    "metadata": {"name": "dns", "namespace": "kube-system"},
+    "spec": {
+        "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}},
+        "policyTypes": ["Ingress"],
+        "ingress": [
+            {"ports": [{"protocol": protocol, "port": 53} for protocol in ("UDP", "TCP")]},
+            {
+                "from": [
+                    {
+                        "namespaceSelector": {"matchLabels": {"app.kubernetes.io/part-of": "observability"}},
+                        "podSelector": {"matchLabels": {"app.kubernetes.io/name": "prometheus"}},
+                    }
+                ],
+                "ports": [{"protocol": "TCP", "port": 9153}],
+            },
+        ],
+    },
+}
+"""Of the cluster's DNS server, all pods reach only DNS, and Prometheus its metrics. The node reaches its health."""
 
 
 def _storage() -> None:

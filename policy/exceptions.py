@@ -41,7 +41,9 @@ def load(path: Path = FILE, *, rules: Sequence[str]) -> list[Exemption]:
     """Reads the list at `path`. Raises ValueError with all problems, such as unknown rules, missing keys or reasons."""
     try:
         document: object = yaml.safe_load(path.read_text(encoding="utf-8")) or []
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except OSError as error:
+        raise ValueError(f"{path.name}: cannot be read: {error.strerror}") from error
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
         raise ValueError(f"{path.name}: cannot be read: {' '.join(str(error).split())}") from error
     if not isinstance(document, list):
         raise ValueError(f"{path.name}: must be a list of exceptions")  # noqa: TRY004 -- a problem of the file

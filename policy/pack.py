@@ -20,6 +20,7 @@ from policy import rules
 from policy.resource import UNKNOWN, Resource, Rule, StackRule
 
 _Policy = ResourceValidationPolicy | StackValidationPolicy
+_Inputs = dict[str, Mapping[str, Any]]  # by URN
 
 
 def known(value: Any) -> Any:  # noqa: ANN401 (inputs have no static type)
@@ -38,21 +39,27 @@ def _element(container: Any, key: Any) -> Any:  # noqa: ANN401 (inputs have no s
         return UNKNOWN
 
 
-def _resource(source: ResourceValidationArgs | PolicyResource) -> Resource:
-    """Converts a resource. The engine never reports secret inputs, and reports dependencies to stack rules only."""
+def _resource(source: ResourceValidationArgs | PolicyResource, inputs: _Inputs) -> Resource:
+    """Converts a resource. The engine never reports secret inputs, and reports dependencies to stack rules only.
+
+    To these it reports outputs, which are empty for an object of a cluster that does not exist yet. So they get the
+    inputs that it has reported before.
+    """
     dependencies: list[PolicyResource] = getattr(source, "dependencies", [])
+    if isinstance(source, ResourceValidationArgs):
+        inputs[source.urn] = known(source.props)
     return Resource(
         type=source.resource_type,
         name=source.name,
-        props=known(source.props),
+        props=inputs[source.urn] if source.urn in inputs else known(source.props),
         protect=source.opts.protect,
         dependencies=frozenset(dependency.name for dependency in dependencies),
     )
 
 
-def _resource_policy(rule: Rule, allowed: Sequence[rules.Exemption]) -> ResourceValidationPolicy:
+def _resource_policy(rule: Rule, allowed: Sequence[rules.Exemption], inputs: _Inputs) -> ResourceValidationPolicy:
     def validate(args: ResourceValidationArgs, report: ReportViolation) -> None:
-        resource = _resource(args)
+        resource = _resource(args, inputs)
         for problem in rule.check(resource):
             if not _is_allowed(allowed, rule.name, resource, problem):
                 report(problem, None)
@@ -60,10 +67,10 @@ def _resource_policy(rule: Rule, allowed: Sequence[rules.Exemption]) -> Resource
     return ResourceValidationPolicy(rule.name, rule.description, validate, _level(rule))
 
 
-def _stack_policy(rule: StackRule, allowed: Sequence[rules.Exemption]) -> StackValidationPolicy:
+def _stack_policy(rule: StackRule, allowed: Sequence[rules.Exemption], inputs: _Inputs) -> StackValidationPolicy:
     def validate(args: StackValidationArgs, report: ReportViolation) -> None:
         urns = {(resource.resource_type, resource.name): resource.urn for resource in args.resources}
-        for resource, problem in rule.check([_resource(resource) for resource in args.resources]):
+        for resource, problem in rule.check([_resource(resource, inputs) for resource in args.resources]):
             if not _is_allowed(allowed, rule.name, resource, problem):
                 report(problem, urns[resource.type, resource.name])
 
@@ -80,10 +87,10 @@ def _is_allowed(allowed: Sequence[rules.Exemption], rule: str, resource: Resourc
 
 def policies() -> list[_Policy]:
     """All rules, as policies of the engine."""
-    allowed = rules.exemptions()
+    allowed, inputs = rules.exemptions(), _Inputs()
     return [
-        *(_resource_policy(rule, allowed) for rule in rules.RULES),
-        *(_stack_policy(rule, allowed) for rule in rules.STACK_RULES),
+        *(_resource_policy(rule, allowed, inputs) for rule in rules.RULES),
+        *(_stack_policy(rule, allowed, inputs) for rule in rules.STACK_RULES),
     ]
 
 

@@ -33,7 +33,7 @@ BOUNDS = (
     "transform/log_limits",
 )
 """Processors of agent and gateway that replace claims, cut texts and drop what is too much."""
-_SCRAPE_BOUNDS = ("metric_relabel_configs", "sample_limit", "body_size_limit")
+_SCRAPE_BOUNDS = ("metric_relabel_configs", "sample_limit", "body_size_limit", *prometheus_config.LABEL_LIMITS)
 NO_LIMITS: Document = {
     # 0 is no limit.
     "max_global_streams_per_user": 0,

@@ -114,7 +114,8 @@ def _container() -> ContainerArgsDict:
         "liveness_probe": pods.http_probe("/", "http", failures=6),
         "readiness_probe": pods.http_probe("/", "http"),
         "volume_mounts": [
-            # Mounting and unmounting on the node go on here, too; `recursiveReadOnly` would forbid that.
+            # Mounting and unmounting on the node go on here, too: a disk that is mounted later is measured, and one
+            # that is unmounted is no longer in use here. `recursiveReadOnly` would forbid that.
             {"name": "root", "mount_path": _ROOT, "read_only": True, "mount_propagation": "HostToContainer"},
             *({"name": "nothing", "mount_path": f"{_ROOT}/{folder}", "read_only": True} for folder in _HIDDEN),
         ],

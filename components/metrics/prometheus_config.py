@@ -49,6 +49,17 @@ ADDONS = {
 }
 """EKS add-on -> how to scrape it."""
 
+LABEL_LIMITS = {
+    # A program has some ten, a kube-state-metrics of others one for each label of an object. Managed Prometheus took
+    # 70 of a series when it was new, two of which each server adds.
+    "label_limit": 64,
+    # A label of a Kubernetes object has at most 317 letters, which kube-state-metrics exposes with a prefix.
+    "label_name_length_limit": 512,
+    # As in Mimir and the stores made of it: an address, a statement, or an image with its digest is shorter.
+    "label_value_length_limit": 2048,
+}
+"""Limits of the labels of one series. Those of its target and its name count, too."""
+
 _LONGEST_SCRAPE = 10.0
 # The gateways' dimension `k8s.namespace.name`, as Prometheus writes it.
 _SPANS_NAMESPACE = "k8s_namespace_name"
@@ -190,10 +201,15 @@ def _foreign_node_exporter() -> dict[str, Any]:
 
 
 def _limits(target_samples: int | None) -> dict[str, Any]:
-    """Limits of one scrape. Both servers scrape every target, so one with endless series would end both."""
+    """Limits of one scrape. Both servers scrape every target, so one with endless series would end both.
+
+    A scrape above one of them fails as a whole, for this target only, and TargetDown tells. Not limited are the
+    platform's own exporters, because one long label of some object would then hide all objects; the gateways cut what
+    spans name. A `target_limit` counts the targets of the job: above it, Prometheus scrapes no pod at all.
+    """
     if target_samples is None:
         return {}
-    return {"sample_limit": target_samples, "body_size_limit": f"{target_samples * _SAMPLE_BYTES}B"}
+    return {"sample_limit": target_samples, "body_size_limit": f"{target_samples * _SAMPLE_BYTES}B", **LABEL_LIMITS}
 
 
 def _span_metrics() -> dict[str, Any]:

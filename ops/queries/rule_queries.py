@@ -101,7 +101,7 @@ def _is_filter(node: object) -> bool:
 
 def picks_lines(expression: str) -> bool:
     """Whether LogQL filters lines by a text or a label, so that an empty answer may be good news."""
-    return bool(_LINE_FILTER.search(log_streams.without_texts(expression))) or log_streams.filters_labels(expression)
+    return bool(_LINE_FILTER.search(expressions.without_texts(expression))) or log_streams.filters_labels(expression)
 
 
 def logql_selectors(expression: str) -> list[Selector]:

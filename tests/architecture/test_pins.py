@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
-from settings import versions
+from settings import images, versions
 from tests.mock_engine import ROOT
 
 RENOVATE: dict[str, Any] = json.loads((ROOT / "renovate.json").read_text())
@@ -30,7 +31,13 @@ def files(manager: dict[str, Any]) -> list[Path]:
     return [file for file in (*candidates, *actions) if any(p.search(str(file.relative_to(ROOT))) for p in patterns)]
 
 
-@pytest.mark.parametrize("manager", RENOVATE["customManagers"], ids=lambda one: one["matchStrings"][0])
+DIGESTS = [one for one in RENOVATE["customManagers"] if "currentDigest" in one["matchStrings"][0]]
+"""The manager of digests in stack files, none of which has one here."""
+
+
+@pytest.mark.parametrize(
+    "manager", [one for one in RENOVATE["customManagers"] if one not in DIGESTS], ids=lambda one: one["matchStrings"][0]
+)
 def test_every_manager_finds_a_pin_in_each_of_its_files(manager: dict[str, Any]) -> None:
     assert len(files(manager)) == len(manager["managerFilePatterns"])
     for file in files(manager):
@@ -57,6 +64,33 @@ def test_every_built_program_is_in_a_group_with_its_pin() -> None:
             assert any(
                 re.search(name.strip("/"), direct[1]) if name.startswith("/") else name == direct[1] for name in grouped
             ), f"{file.parent.name}: {direct[1]} is in no group of renovate.json"
+
+
+def test_digests_of_a_stack_move_with_the_version_of_their_program() -> None:
+    """A preview refuses a digest of another version, so both must be in one pull request."""
+    (manager,) = DIGESTS
+    (pattern,) = manager["managerFilePatterns"]
+    for stack in ("staging", "production", "eu.west"):
+        assert re.search(pattern.strip("/"), f"Pulumi.{stack}.yaml")
+    assert not re.search(pattern.strip("/"), "Pulumi.yaml")
+    digest = f"sha256:{'0a' * 32}"
+    digests: dict[str, str] = dict.fromkeys(images.OF_THIS_VERSION, digest)
+    for style in (None, '"'):
+        text = yaml.safe_dump({"config": {"observability:imageDigests": digests}}, default_style=style, width=1000)
+        found = {f"{one['depName']}:{one['currentValue']}" for one in matches(manager, text)}
+        assert found == {*images.OF_THIS_VERSION}
+        assert {one["currentDigest"] for one in matches(manager, text)} == {digest}
+    groups = [rule["matchPackageNames"] for rule in RENOVATE["packageRules"] if "groupName" in rule]
+    pins = {one["depNameTemplate"] for one in RENOVATE["customManagers"] if "depNameTemplate" in one}
+    for image in images.OF_THIS_VERSION:
+        (group,) = (names for names in groups if image.rpartition(":")[0] in names)
+        assert pins & {*group}, f"{image}: its group has no pin"
+
+
+def test_a_replaced_tag_is_looked_at_by_a_person() -> None:
+    (rule,) = (one for one in RENOVATE["packageRules"] if one.get("matchUpdateTypes") == ["digest"])
+    assert rule["matchFileNames"] == ["Pulumi.*.yaml"]
+    assert rule["dependencyDashboardApproval"] is True
 
 
 def test_uv_has_one_version() -> None:

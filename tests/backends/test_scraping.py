@@ -20,6 +20,8 @@ from tools.http_server import Handler, serving
 from tools.programs import eventually
 
 LIMIT = 50
+# The labels of a target: namespace, pod, node, app, job and instance.
+_OF_THE_TARGET = 6
 COMPRESSED = gzip.compress(b"# " + b"x" * 4 * 2**20 + b"\n")
 FORGED = """\
 ALERTS{alertname="Forged",severity="critical"} 1
@@ -38,6 +40,23 @@ till_closed{severity="b",crowd="a",cluster="a",prometheus_replica="a",alertstate
 kube_pod_info{__tmp_trusted="true"} 1
 """
 _POD = "__meta_kubernetes_pod_"
+
+
+def _labels(names: int, name_bytes: int, value_bytes: int) -> str:
+    """A sample with so many labels besides those of its target, whose first name and value have these lengths."""
+    others = ",".join(f'l{number}="1"' for number in range(names - 1))
+    return f'till_labels{{{"n" * name_bytes}="{"v" * value_bytes}",{others}}} 1'
+
+
+_MOST, _NAME, _VALUE = prometheus_config.LABEL_LIMITS.values()
+LABELS = {
+    "/fitting": _labels(_MOST - _OF_THE_TARGET - 1, _NAME, _VALUE),
+    "/many": _labels(_MOST - _OF_THE_TARGET, 1, 1),
+    "/long-name": _labels(2, _NAME + 1, 1),
+    "/long-value": _labels(2, 1, 20_000),
+    "/longer-value": _labels(2, 1, _VALUE + 1),
+}
+"""Path -> a sample; only the first is within the limits. The name of the metric is a label, too."""
 
 
 class _Program:
@@ -64,9 +83,11 @@ def program() -> Iterator[_Program]:
             if self.path == "/compressed":
                 self.answer(200, COMPRESSED, "text/plain; version=0.0.4", {"Content-Encoding": "gzip"})
                 return
+            if self.path in LABELS:
+                self.answer(200, f"till_open 1\n{LABELS[self.path]}\n".encode(), "text/plain; version=0.0.4")
+                return
             series = LIMIT + 1 if "endless" in self.path else LIMIT - 10
             rows = [f'till_items{{item="{number}"}} 1' for number in range(series)]
-            rows.append(f'till_long{{text="{"x" * 20_000}"}} 1')
             self.answer(200, "\n".join([*rows, ""]).encode(), "text/plain; version=0.0.4")
 
     with serving(Metrics) as found.url:
@@ -114,6 +135,7 @@ def prometheus(program: _Program, tmp_path_factory: pytest.TempPathFactory) -> I
                 _target(program, "endless", "/endless"),
                 _target(program, "compressed", "/compressed"),
                 _target(program, "elsewhere", "/elsewhere"),
+                *(_target(program, path.removeprefix("/"), path) for path in LABELS),
                 _target(program, "liar", "/forged"),
                 _target(program, "nameless", "/forged"),
                 _target(program, "platform", "/forged", namespace="observability"),
@@ -149,8 +171,20 @@ def test_a_target_with_endless_series_is_down_and_the_others_are_not(prometheus:
     eventually(lambda: prometheus.series('up{pod="endless"} == 0'), what="the target with too many series is up")
     eventually(lambda: prometheus.series('up{pod="plain"} == 1'), what="the other target is not up")
     assert not prometheus.series('till_items{pod="endless"}')
-    # A value of any length is no reason to lose a target.
-    assert len(prometheus.series('till_long{pod="plain"}')) == 1
+
+
+def test_labels_within_the_limits_are_taken(prometheus: Prometheus) -> None:
+    eventually(lambda: prometheus.series('up{pod="fitting"} == 1'), what="the target at the limits is not up")
+    assert prometheus.series('till_labels{pod="fitting"}')
+
+
+@pytest.mark.parametrize("pod", [path.removeprefix("/") for path in LABELS if path != "/fitting"])
+def test_a_target_with_labels_above_the_limits_is_down_and_the_others_are_not(prometheus: Prometheus, pod: str) -> None:
+    """Who is told: tests/backends/test_endless_series.py."""
+    eventually(lambda: prometheus.series(f'up{{pod="{pod}"}} == 0'), what="the target is up")
+    assert not prometheus.series(f'till_open{{pod="{pod}"}}')
+    eventually(lambda: prometheus.series('up{pod="plain"} == 1'), what="the other target is not up")
+    assert prometheus.series('till_items{pod="plain"}')
 
 
 def test_a_small_answer_that_unpacks_to_much_is_refused(prometheus: Prometheus) -> None:

@@ -2,9 +2,18 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
-from pulumi_policy import EnforcementLevel
+from pulumi_policy import (
+    EnforcementLevel,
+    PolicyResource,
+    ResourceValidationArgs,
+    ResourceValidationPolicy,
+    StackValidationArgs,
+    StackValidationPolicy,
+)
 from pulumi_policy.deserialize import deserialize_properties
 from pulumi_policy.proxy import UNKNOWN_ARRAY_VALUE, UNKNOWN_STRING_VALUE, unknown_checking_proxy
 
@@ -66,6 +75,34 @@ def test_unknown_values_of_a_preview_are_not_errors() -> None:
     sent = {"a": UNKNOWN_STRING_VALUE, "b": {"c": [UNKNOWN_ARRAY_VALUE, 1.0, {"d": "text"}]}, "e": True}
     guarded = unknown_checking_proxy(deserialize_properties(sent))
     assert known(guarded) == {"a": UNKNOWN, "b": {"c": [UNKNOWN, 1.0, {"d": "text"}]}, "e": True}
+
+
+def test_rules_of_a_stack_read_inputs_where_a_new_cluster_gives_no_outputs() -> None:
+    """A page on the internet without a login; and one with TLS, whose certificate does not exist yet."""
+    prefix = "alb.ingress.kubernetes.io/"
+    annotations = {
+        f"{prefix}scheme": "internet-facing",
+        f"{prefix}certificate-arn": UNKNOWN_STRING_VALUE,
+        f"{prefix}ssl-policy": "ELBSecurityPolicy-TLS13-1-2-Res-2021-06",
+        f"{prefix}listen-ports": '[{"HTTPS": 443}]',
+    }
+    sent = unknown_checking_proxy(deserialize_properties({"metadata": {"annotations": annotations}}))
+    opts = cast(Any, SimpleNamespace(protect=False))
+    kind, urn, name = "kubernetes:networking.k8s.io/v1:Ingress", "urn:page", "page"
+    made = policies()
+    reported: list[str] = []
+
+    def report(problem: str, _urn: str | None = None) -> None:
+        reported.append(problem)
+
+    for policy in made:
+        if isinstance(policy, ResourceValidationPolicy):
+            cast(Any, policy).validate(ResourceValidationArgs(kind, sent, urn, name, opts, None), report)
+    outputs = PolicyResource(kind, {}, urn, name, opts, None, None, [], {})
+    for policy in made:
+        if isinstance(policy, StackValidationPolicy):
+            cast(Any, policy).validate(StackValidationArgs([outputs]), report)
+    assert reported == ["open to 0.0.0.0/0 without login; allowed: auth-type oidc or cognito, or inbound-cidrs"]
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")

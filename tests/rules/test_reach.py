@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from alerting import loader, reach
+from alerting import expressions, loader, reach
 from alerting.expressions import selectors
 from alerting.model import RecordingRule
 from alerting.problems import RulesError
@@ -53,6 +53,36 @@ def test_a_window_longer_than_the_retention_is_refused(prometheus: str, loki: st
     found = list(reach.range_problems(loader.load(), {"prometheus": prometheus, "loki": loki}))
     assert [name for name in reported if any(f" that {name} reads" in line for line in found)] == reported
     assert bool(found) == bool(reported)
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "field"),
+    [
+        ("prometheus/orders.yaml", "[1d]", "[300y]", "expr"),
+        ("prometheus/orders.yaml", "[1d]", "[1d] offset 300y", "expr"),
+        ("prometheus/orders.yaml", "last_over_time(orders_workers_active[1d])", "last_over_time(up[300y:1m])", "expr"),
+        ("prometheus/orders.yaml", "for: 1m", "for: 300y", "for"),
+        ("loki/search.yaml", "[5m]", "[300y]", "expr"),
+        ("loki/search.yaml", "for: 5m", "for: 300y", "for"),
+    ],
+)
+def test_a_duration_that_the_programs_cannot_count_is_one_line(
+    tmp_path: Path, file: str, old: str, new: str, field: str
+) -> None:
+    with pytest.raises(RulesError) as caught:
+        loader.load(fixed_rules.edited(tmp_path, file, old, new))
+    (problem,) = caught.value.problems
+    assert problem.startswith(f"rules/{file}: groups[0].rules[0].{field}: ")
+    assert "must be a Prometheus duration of at most 292y" in problem
+    assert "300y" in problem
+
+
+@pytest.mark.parametrize("text", ["[45]..", "[300y]", "job:rate:300y"])
+def test_a_text_is_no_duration(text: str) -> None:
+    """Nor is a class of characters in a regular expression."""
+    expression = f'max_over_time(up{{code=~"{text}"}}[1d] offset 1h) # [400y]'
+    assert expressions.problem(expression) is None
+    assert expressions.longest_read(expression) == 25 * 3600
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,9 @@
 A mistake is made in the text, as an editor's slip or a bad merge makes it, or in the values, as a wrong type does.
 """
 
+import errno
 import json
+import os
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -205,6 +207,28 @@ def test_a_wrong_value(kind: Kind, whole: Path, data: st.DataObject) -> None:
     written = json.dumps(document) if is_json else yaml.safe_dump(document)
     for problem in problems_of(kind, whole, written.encode()):
         is_one_line(problem, kind)
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.file)
+def test_a_file_without_the_right_to_read(kind: Kind, whole: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Root may read all files, so the refusal is simulated here; tests/engine/test_rights.py tries a real one."""
+
+    def refusing(read: Callable[..., Any]) -> Callable[..., Any]:
+        def maybe(path: Path, *arguments: Any, **more: Any) -> Any:
+            if path == whole / kind.file:
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+            return read(path, *arguments, **more)
+
+        return maybe
+
+    for name in ("open", "read_bytes", "read_text"):
+        monkeypatch.setattr(Path, name, refusing(getattr(Path, name)))
+    access = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: path != whole / kind.file and access(path, mode))
+    (problem,) = kind.problems(whole)
+    is_one_line(problem, kind)
+    assert Path(kind.file).name in problem
+    assert problem.endswith("cannot be read: Permission denied")
 
 
 def _places(value: object) -> Any:

@@ -39,6 +39,16 @@ def test_the_node_is_mounted_read_only(exporter: Recorded) -> None:
     assert spec["automountServiceAccountToken"] is False
 
 
+def test_what_the_node_unmounts_is_not_in_use_here(exporter: Recorded) -> None:
+    """The API server refuses `recursiveReadOnly` beside it."""
+    (one,) = exporter.pods
+    assert one.pod
+    (container,) = one.pod["spec"]["containers"]
+    (root,) = (mount for mount in container["volumeMounts"] if mount["name"] == "root")
+    assert root["mountPropagation"] == "HostToContainer"
+    assert "recursiveReadOnly" not in root
+
+
 def test_processes_and_writable_folders_of_the_node_are_hidden(exporter: Recorded) -> None:
     """With the node's /proc, a process reads the memory and files of all others of its user."""
     (one,) = exporter.pods

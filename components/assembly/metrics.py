@@ -96,7 +96,7 @@ def prometheus(
             "scrape_addons": addons,
             "foreign_node_exporter": not (values.node_exporter or "prometheus-node-exporter" in addons),
             "trusted_namespaces": [*speaking.platform, *speaking.drills],
-            "pod_cidrs": values.pod_cidrs,
+            "pod_cidrs": settings.pod_cidrs,
             "verify_kubelets": values.verify_kubelets,
             "host_ports": values.scrape_host_ports,
         },

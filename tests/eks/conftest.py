@@ -37,7 +37,11 @@ def _answer(operation: str, parameters: dict[str, Any], made: Installed) -> dict
         },
         "ListAddons": lambda: {"addons": sorted(made.keys() - _OTHERS)},
         "DescribeAddon": lambda: {
-            "addon": {"tags": made[name], "serviceAccountRoleArn": made[name].get("role", "")},
+            "addon": {
+                "tags": made[name],
+                "serviceAccountRoleArn": made[name].get("role", ""),
+                "configurationValues": made[name].get("configuration", ""),
+            },
         },
         "DescribeAddonVersions": lambda: {
             "addons": [{"addonName": name, "addonVersions": [{"addonVersion": one} for one in _offered(name, made)]}]
@@ -84,11 +88,11 @@ def _clients_are_kept() -> Iterator[None]:
 
 @pytest.fixture
 def installed(monkeypatch: pytest.MonkeyPatch) -> Installed:
-    """Add-on -> tags, of those that a cluster has, `role` among them; and a driver's by Pod Identity, under `driver`.
+    """Add-on -> tags, of those that a cluster has, `role` and `configuration` among them.
 
-    Under `xray` the `destination` of traces, where that is not CloudWatchLogs; under `offered` the versions of add-ons
-    that EKS offers, where that is not the pinned one. moto knows none of them. Each answer has the form of botocore's
-    model of AWS.
+    A driver's role by Pod Identity is under `driver`; under `xray` the `destination` of traces, where that is not
+    CloudWatchLogs; under `offered` the versions of add-ons that EKS offers, where that is not the pinned one. moto
+    knows none of them. Each answer has the form of botocore's model of AWS.
     """
     made: Installed = {}
     send = BaseClient._make_api_call

@@ -12,7 +12,7 @@ import pulumi
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from components.eks.preflight import account, interrupted, network, pod_ranges, secrets_manager, zones
+from components.eks.preflight import account, interrupted, network, pod_ranges, regions, secrets_manager, zones
 from components.eks.preflight import cluster as preflight_cluster
 from components.eks.preflight.account import Questions
 from components.eks.preflight.secrets_manager import error_text
@@ -53,6 +53,7 @@ def check(values: Values, references: Mapping[str, Reference], stack: str) -> Fi
     problems += network.network(questions, cluster)
     ranges, unknown_ranges = pod_ranges.pod_ranges(questions, cluster)
     problems += unknown_ranges
+    problems += regions.regions(questions)
     problems += interrupted.interrupted(questions, cluster)
     problems += zones.zones(questions)
     problems += account.others(questions)

@@ -98,6 +98,7 @@ def prometheus(
             "trusted_namespaces": [*speaking.platform, *speaking.drills],
             "pod_cidrs": settings.pod_cidrs,
             "verify_kubelets": values.verify_kubelets,
+            "eks": values.cloud == "eks",
             "host_ports": values.scrape_host_ports,
         },
         opts,

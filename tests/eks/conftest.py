@@ -129,7 +129,7 @@ def account(monkeypatch: pytest.MonkeyPatch, installed: Installed) -> Iterator[A
         monkeypatch.setenv(name, "testing")
     monkeypatch.delenv("AWS_PROFILE", raising=False)
     # No engine runs that could be asked for the stack's state.
-    monkeypatch.setattr(interrupted, "recorded", lambda _kind, _key: set[str]())
+    monkeypatch.setattr(interrupted, "recorded", lambda _stack, _kind, _key: set[str]())
     monkeypatch.setattr("shutil.which", lambda _name: "/usr/bin/aws")
     # As eksctl, the console and Terraform install the driver: with a role that EKS knows.
     installed["aws-ebs-csi-driver"] = {"role": "arn:aws:iam::123456789012:role/ebs-csi"}

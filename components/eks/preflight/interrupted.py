@@ -25,16 +25,16 @@ def interrupted(ask: Questions, cluster: ClusterFacts | None) -> list[str]:
     return [*_cluster(ask, cluster), *_domain(ask)]
 
 
-def recorded(kind: str, key: str) -> set[str]:
-    """What the property `key` is of the resources of this kind (`aws:eks/cluster:Cluster`) in the stack's state."""
-    answer = _state()
+def recorded(stack: str, kind: str, key: str) -> set[str]:
+    """What the property `key` is of the resources of this kind (`aws:eks/cluster:Cluster`) in this stack's state."""
+    answer = _state(stack)
     resources = answer["outputs"] if isinstance(answer, dict) else {}
     return {str(one["outputs"].get(key)) for one in resources.values() if one["type"] == kind}
 
 
-def _state() -> object:
+def _state(stack: str) -> object:
     """The engine's answer. A state in a folder is half written for a moment while the engine saves it, so ask again."""
-    arguments = {"stackName": pulumi.get_stack()}
+    arguments = {"stackName": stack}
     for tries_left in reversed(range(_TRIES)):
         try:
             return pulumi.runtime.invoke("pulumi:pulumi:readStackResourceOutputs", arguments).value
@@ -47,7 +47,7 @@ def _state() -> object:
 
 def _cluster(ask: Questions, cluster: ClusterFacts | None) -> Iterator[str]:
     name = ask.values.cluster_name
-    if ask.values.cluster == "create" and cluster and name not in recorded(_CLUSTER, "name"):
+    if ask.values.cluster == "create" and cluster and name not in recorded(ask.stack, _CLUSTER, "name"):
         yield (
             f'cluster: "create" is not allowed: {name} has the tag of stack {ask.stack}, whose state does not have it, '
             "as after an interrupted run; allowed: create once it is imported: "
@@ -79,7 +79,7 @@ def _domain(ask: Questions) -> Iterator[str]:
             f"opensearchDomain: true is not allowed: the domain {name} exists, and {origin}; allowed: true with "
             "another awsNamePrefix, or opensearchUrl with opensearchDomain false"
         )
-    elif name not in recorded(_DOMAIN, "domainName"):
+    elif name not in recorded(ask.stack, _DOMAIN, "domainName"):
         yield (
             f"opensearchDomain: true is not allowed: {name} has the tag of stack {ask.stack}, whose state does not "
             "have it, as after an interrupted run; allowed: true once it is imported: "

@@ -35,7 +35,8 @@ class Made(pulumi.ComponentResource):
         super().__init__("test:index:Made", "made", {})
         self.register_outputs({"name": "till"})
 
-Path(pulumi.Config().require("file")).write_text(" ".join(sorted(interrupted.recorded("test:index:Made", "name"))))
+found = interrupted.recorded("dev", "test:index:Made", "name")
+Path(pulumi.Config().require("file")).write_text(" ".join(sorted(found)))
 Made()
 """
 
@@ -48,7 +49,7 @@ def lines(account: Account, name: str, **changes: str) -> list[str]:
 def state(monkeypatch: pytest.MonkeyPatch) -> set[str]:
     """Names of what the stack's state has."""
     found = set[str]()
-    monkeypatch.setattr(interrupted, "recorded", lambda _kind, _key: found)
+    monkeypatch.setattr(interrupted, "recorded", lambda _stack, _kind, _key: found)
     return found
 
 

@@ -84,6 +84,11 @@ class Settings:
         return self.values.kube_context or None
 
     @property
+    def pod_cidrs(self) -> Sequence[str]:
+        """Address ranges by which network policies admit all pods; empty to select pods."""
+        return self.values.pod_cidrs or (self.facts.pod_cidrs if self.facts else ())
+
+    @property
     def storage_class(self) -> str | None:
         """Storage class of every volume; None for the cluster's default. EKS has no default class."""
         return self.values.storage_class or (STORAGE_CLASS if self.values.cloud == "eks" else None)

@@ -183,7 +183,7 @@ def collectors(
             "trace_targets": gateway.trace_targets,
             "log_target": gateway.log_target,
             "prometheus": prometheus.APP,
-            "pod_cidrs": values.pod_cidrs,
+            "pod_cidrs": settings.pod_cidrs,
             "memory": values.collector_agent_memory,
         },
         opts,

@@ -22,8 +22,14 @@ from settings.quantities import quantity_bytes
 
 _NAME_LENGTH = 28
 _GIB = 2**30
-_LOGS = {"ES_APPLICATION_LOGS": "errors", "AUDIT_LOGS": "audit"}
-"""Kind of log -> end of its log group's name. Slow logs need thresholds in each index, which nobody sets."""
+_LOGS = {
+    "ES_APPLICATION_LOGS": "errors",
+    "AUDIT_LOGS": "audit",
+    "SEARCH_SLOW_LOGS": "slow-searches",
+    "INDEX_SLOW_LOGS": "slow-writes",
+}
+"""Kind of log -> end of its log group's name. Slow logs are empty until an index has thresholds, as the log index has:
+publishing them takes an update of the whole domain, a threshold only a request."""
 _TIMES = pulumi.CustomTimeouts(create="120m", update="180m", delete="90m")
 
 

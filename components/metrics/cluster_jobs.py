@@ -42,6 +42,7 @@ KEPT = (*KUBELET, *CONTAINERS, *PODS, *API_SERVER, SLOW_REQUESTS, *DNS)
 _SECRETS = "/var/run/secrets/kubernetes.io/serviceaccount"
 _CA = f"{_SECRETS}/ca.crt"
 _DNS_PORT = 9153
+_COMPUTE_TYPE = "__meta_kubernetes_node_label_eks_amazonaws_com_compute_type"
 # A kubelet measures containers every 10 to 15 s, and writes thousands of samples for each scrape.
 _KUBELET_INTERVAL = "15s"
 # A busy one takes seconds for that: 3 s on two cores that run everything.
@@ -109,6 +110,8 @@ def _of_nodes(scrape_interval: str, *, verified: bool) -> dict[str, Any]:
         "tls_config": {"ca_file": _CA} if verified else {"insecure_skip_verify": True},
         "kubernetes_sd_configs": [{"role": "node"}],
         "relabel_configs": [
+            # The kubelet of a pod on Fargate has the pod's security groups, which admit Prometheus to no port of it.
+            {"action": "drop", "source_labels": [_COMPUTE_TYPE], "regex": "fargate"},
             set_label("node", "__meta_kubernetes_node_name"),
             {"target_label": "app", "replacement": "kubelet"},
         ],

@@ -14,7 +14,7 @@ from components.kubernetes import network_policies, pods
 from components.kubernetes.cluster_rights import cluster_rights
 from components.kubernetes.labels import CONTROL, labels
 from components.kubernetes.workload import peers, stateful_app
-from components.metrics import prometheus_config
+from components.metrics import eks_jobs, prometheus_config
 from components.metrics.prometheus_config import CONFIG_FOLDER
 from components.metrics.remote_write import ALL_METRICS, CopiedMetrics
 from settings import sizes, versions
@@ -58,6 +58,8 @@ class PrometheusArgs(TypedDict):
     """Whether the cluster runs a node_exporter that is neither the platform's nor an EKS add-on."""
     trusted_namespaces: Sequence[str]
     """Namespaces whose pods may expose metrics of nodes and of Kubernetes' objects."""
+    eks: NotRequired[bool]
+    """Whether to scrape what only clusters on EKS run, see eks_jobs."""
     verify_kubelets: NotRequired[bool]
     """Whether the cluster's CA must have signed the certificates of kubelets; False by default."""
     pod_cidrs: NotRequired[Sequence[str]]
@@ -132,6 +134,7 @@ def _config(args: PrometheusArgs, alertmanagers: list[str], remote_write_url: st
         addons=args.get("scrape_addons", ()),
         foreign_node_exporter=args["foreign_node_exporter"],
         verify_kubelets=args.get("verify_kubelets", False),
+        eks=args.get("eks", False),
         target_samples=sizes.target_samples(quantity_bytes(args["memory"])),
         trusted_namespaces=args["trusted_namespaces"],
     )
@@ -197,6 +200,7 @@ def _network(args: PrometheusArgs) -> network_policies.AppNetworkArgs:
     here = network_policies.app_here
     # Add-ons may use the host network, whose addresses no pod selector matches.
     addons = [prometheus_config.ADDONS[addon].port for addon in args.get("scrape_addons", ())]
+    addons += [eks_jobs.NETWORK_PORT] if args.get("eks") else []
     return {
         "app": APP,
         "namespace": args["namespace"],

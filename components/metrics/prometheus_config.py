@@ -7,7 +7,7 @@ from typing import Any
 
 from alerting.durations import seconds
 from alerting.loader import write_yaml
-from components.metrics import cluster_jobs, scrape_claims
+from components.metrics import cluster_jobs, eks_jobs, scrape_claims
 from components.metrics.relabeling import ANNOTATION, POD, keep, pod_labels, running, set_label
 from components.metrics.remote_write import ALL_METRICS, CopiedMetrics, remote_write
 from settings.apps import NODE_EXPORTER, PROMETHEUS_RULES
@@ -80,6 +80,7 @@ def render(  # noqa: PLR0913 -- each sets a part of the configuration
     addons: Sequence[str] = (),
     foreign_node_exporter: bool = False,
     verify_kubelets: bool = False,
+    eks: bool = False,
     target_samples: int | None = None,
     trusted_namespaces: Sequence[str] = (),
 ) -> str:
@@ -88,7 +89,8 @@ def render(  # noqa: PLR0913 -- each sets a part of the configuration
     Prometheus refuses a scrape of an observed pod with more than `target_samples`, see sizes.target_samples, and counts
     its target as down. With `foreign_node_exporter`, the cluster runs a node_exporter that is not the platform's.
     Pods in the `trusted_namespaces` may expose metrics of nodes and of Kubernetes' objects, see scrape_claims.
-    With `verify_kubelets`, the cluster's CA must have signed the certificates of kubelets.
+    With `verify_kubelets`, the cluster's CA must have signed the certificates of kubelets. With `eks`, the cluster is
+    one of EKS, see eks_jobs.
 
     `remote_write_url` receives the samples of `copied`; empty for none.
     `addons` are the EKS add-ons in ADDONS that replace the platform's own exporters.
@@ -106,6 +108,7 @@ def render(  # noqa: PLR0913 -- each sets a part of the configuration
         _exporters(),
         _span_metrics(),
         *cluster_jobs.jobs(scrape_interval, verify_kubelets=verify_kubelets),
+        *(eks_jobs.jobs() if eks else ()),
         *(_addon(addon, ADDONS[addon]) for addon in addons),
     ]
     if foreign_node_exporter:

@@ -180,6 +180,9 @@ def _quantities(sizing: Sizing, workload: Workload, flow: Flows) -> Iterator[_Qu
             yield "OpenSearch masters", f"opensearch_{values.opensearch_master_type}", 3 * HOURS
         stored = values.opensearch_instances * quantity_bytes(values.opensearch_storage) / GIB
         yield "OpenSearch storage", "opensearch_gp3", stored
+        logs = workload.opensearch_log_gb_per_day.value * MONTH / capacity.DAY
+        yield "Logs of OpenSearch", "cloudwatch_logs_ingested", logs
+        yield "Logs of OpenSearch, storage", "cloudwatch_logs_stored", logs
     yield "Traces in X-Ray", "xray_spans", flow.xray_gb
     # Transaction Search keeps spans in CloudWatch Logs, for a month by default.
     yield "Traces in X-Ray, storage", "cloudwatch_logs_stored", flow.xray_gb

@@ -43,6 +43,8 @@ class Facts:
     region: str
     cluster: ClusterFacts | None
     """None if the program creates the cluster."""
+    pod_cidrs: Sequence[str] = ()
+    """Address ranges of the pods, if they are known and network policies should name them instead of pods."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -29,13 +29,13 @@ _LEFT_OUT = {
     *("offline_preview", "aws_account_id", "aws_profile"),
 }
 # Settings of EKS that count only together.
-_SUBNETS = CREATE["clusterSubnetIds"]
+_THREE = '["subnet-0a1b2c3d4e5f60001", "subnet-0a1b2c3d4e5f60002", "subnet-0a1b2c3d4e5f60003"]'
 _TOGETHER: dict[str, tuple[dict[str, str], ...]] = {
     "local": ({},),
     "staging": (
         {},
         CREATE,
-        {"opensearchDomain": "true", "jaegerStorageBackend": "opensearch", "clusterSubnetIds": _SUBNETS},
+        {"opensearchDomain": "true", "jaegerStorageBackend": "opensearch", "clusterSubnetIds": _THREE},
         {"kmsKeyArn": KEY, "managedPrometheus": "true", "eksAutoMode": "true"},
         {"ingress": "none", "certificateArn": "", "domain": "", "grafanaAdminGroup": "", "loadBalancerSubnetIds": "[]"},
     ),

@@ -19,7 +19,7 @@ SEARCH = {
     "opensearchDomain": "true",
     "opensearchUsername": "jaeger",
     "opensearchPassword": "aws-secret:search",
-    "clusterSubnetIds": '["subnet-0a1b2c3d4e5f60001", "subnet-0a1b2c3d4e5f60002"]',
+    "clusterSubnetIds": '["subnet-0a1b2c3d4e5f60001", "subnet-0a1b2c3d4e5f60002", "subnet-0a1b2c3d4e5f60003"]',
 }
 SUBNETS = ["subnet-0a1b2c3d4e5f60001", "subnet-0a1b2c3d4e5f60002"]
 GROUP = "sg-0c1c2c3c4c5c6c7c8"

@@ -11,6 +11,7 @@ from botocore.client import BaseClient
 from botocore.model import ListShape, MapShape, Shape, StructureShape
 from moto import mock_aws
 
+from components.eks.preflight import interrupted
 from settings import versions
 from tests.eks.account import CLUSTER, DRIVER, GROUP, SUPPORT, Account
 
@@ -18,7 +19,7 @@ from tests.eks.account import CLUSTER, DRIVER, GROUP, SUPPORT, Account
 os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"
 
 Installed = dict[str, dict[str, str]]
-_OTHERS = {"driver", "network", "offered", "xray"}
+_OTHERS = {"auto", "driver", "network", "offered", "xray"}
 _END = datetime(2027, 3, 23, tzinfo=UTC)
 
 
@@ -37,7 +38,11 @@ def _answer(operation: str, parameters: dict[str, Any], made: Installed) -> dict
         },
         "ListAddons": lambda: {"addons": sorted(made.keys() - _OTHERS)},
         "DescribeAddon": lambda: {
-            "addon": {"tags": made[name], "serviceAccountRoleArn": made[name].get("role", "")},
+            "addon": {
+                "tags": made[name],
+                "serviceAccountRoleArn": made[name].get("role", ""),
+                "configurationValues": made[name].get("configuration", ""),
+            },
         },
         "DescribeAddonVersions": lambda: {
             "addons": [{"addonName": name, "addonVersions": [{"addonVersion": one} for one in _offered(name, made)]}]
@@ -84,11 +89,11 @@ def _clients_are_kept() -> Iterator[None]:
 
 @pytest.fixture
 def installed(monkeypatch: pytest.MonkeyPatch) -> Installed:
-    """Add-on -> tags, of those that a cluster has, `role` among them; and a driver's by Pod Identity, under `driver`.
+    """Add-on -> tags, of those that a cluster has, `role` and `configuration` among them.
 
-    Under `xray` the `destination` of traces, where that is not CloudWatchLogs; under `offered` the versions of add-ons
-    that EKS offers, where that is not the pinned one. moto knows none of them. Each answer has the form of botocore's
-    model of AWS.
+    A driver's role by Pod Identity is under `driver`; under `xray` the `destination` of traces, where that is not
+    CloudWatchLogs; under `offered` the versions of add-ons that EKS offers, where that is not the pinned one;
+    `auto` is a cluster in Auto Mode. moto knows none of them. Each answer has the form of botocore's model of AWS.
     """
     made: Installed = {}
     send = BaseClient._make_api_call
@@ -110,6 +115,8 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> Installed:
             network = answer["cluster"]["resourcesVpcConfig"]
             network.setdefault("clusterSecurityGroupId", GROUP)
             network["vpcId"] = made["network"]["vpc"]
+            if "auto" in made:
+                answer["cluster"]["computeConfig"] = {"enabled": True}
         return answer
 
     monkeypatch.setattr(BaseClient, "_make_api_call", call)
@@ -121,6 +128,8 @@ def account(monkeypatch: pytest.MonkeyPatch, installed: Installed) -> Iterator[A
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
     monkeypatch.delenv("AWS_PROFILE", raising=False)
+    # No engine runs that could be asked for the stack's state.
+    monkeypatch.setattr(interrupted, "recorded", lambda _stack, _kind, _key: set[str]())
     monkeypatch.setattr("shutil.which", lambda _name: "/usr/bin/aws")
     # As eksctl, the console and Terraform install the driver: with a role that EKS knows.
     installed["aws-ebs-csi-driver"] = {"role": "arn:aws:iam::123456789012:role/ebs-csi"}

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from components.eks.policies import ClusterIdentity
+from settings.pages import PAGES
+from tests.eks.iam_lint import parliament
 from tests.eks.iam_simulation import Request, allowed
 from tests.mock_engine import ROOT
 
@@ -107,6 +109,93 @@ def test_what_a_deployment_makes_has_its_stacks_tag(action: str) -> None:
     assert allowed(Request(action, "*", {"aws:RequestTag/stack": "example-stack"}), WRITE)
     assert not allowed(Request(action, "*", {"aws:RequestTag/stack": "payroll"}), WRITE)
     assert not allowed(Request(action), WRITE)
+
+
+OWN, OF_OTHERS = ({"aws:ResourceTag/stack": stack} for stack in ("example-stack", "payroll"))
+EC2 = f"arn:aws:ec2:{REGION}:{ACCOUNT}"
+GROUP, RULE = f"{EC2}:security-group/sg-1", f"{EC2}:security-group-rule/sgr-1"
+
+
+@pytest.mark.parametrize("action", ["kms:CreateAlias", "kms:UpdateAlias", "kms:DeleteAlias"])
+def test_an_alias_of_the_platform_names_a_key_of_the_stack(action: str) -> None:
+    """KMS developer guide, "Controlling access to aliases": both the alias and the key must be permitted."""
+    alias = f"arn:aws:kms:{REGION}:{ACCOUNT}:alias/{ClusterIdentity('staging', REGION, ACCOUNT).prefix}"
+    assert allowed(Request(action, alias), WRITE)
+    assert not allowed(Request(action, f"arn:aws:kms:{REGION}:{ACCOUNT}:{STATE_ALIAS}"), READ, WRITE)
+    assert allowed(Request(action, OTHER_KEY, OWN), WRITE)
+    assert not allowed(Request(action, OTHER_KEY, OF_OTHERS), READ, WRITE)
+    assert not allowed(Request(action, OTHER_KEY), READ, WRITE)
+
+
+def test_a_deployment_grants_the_use_of_its_own_key_and_of_others_only_to_a_store() -> None:
+    # EKS does not mark its grant for a new cluster as one for a service.
+    assert allowed(Request("kms:CreateGrant", OTHER_KEY, OWN), WRITE)
+    assert not allowed(Request("kms:CreateGrant", OTHER_KEY, OF_OTHERS), READ, WRITE)
+    store = {"kms:ViaService": f"es.{REGION}.amazonaws.com", "kms:GrantIsForAWSResource": "true"}
+    assert allowed(Request("kms:CreateGrant", OTHER_KEY, store), WRITE)
+    assert not allowed(Request("kms:CreateGrant", OTHER_KEY, store | {"kms:GrantIsForAWSResource": "false"}), WRITE)
+    assert not allowed(Request("kms:CreateGrant", OTHER_KEY, {"kms:GrantIsForAWSResource": "true"}), WRITE)
+
+
+def test_a_security_group_is_created_with_its_stacks_tag() -> None:
+    tagged = {"aws:RequestTag/stack": "example-stack"}
+    assert allowed(Request("ec2:CreateSecurityGroup", f"{EC2}:vpc/vpc-1"), WRITE)
+    for action, made in (("CreateSecurityGroup", GROUP), ("AuthorizeSecurityGroupIngress", RULE)):
+        assert allowed(Request(f"ec2:{action}", made, tagged), WRITE)
+        assert not allowed(Request(f"ec2:{action}", made), READ, WRITE)
+        assert allowed(Request("ec2:CreateTags", made, tagged | {"ec2:CreateAction": action}), WRITE)
+    # The tag is no way to what exists already.
+    assert not allowed(Request("ec2:CreateTags", GROUP, tagged), READ, WRITE)
+    assert not allowed(Request("ec2:AuthorizeSecurityGroupIngress", GROUP, tagged), READ, WRITE)
+    assert not allowed(Request("ec2:CreateTags", f"{EC2}:instance/i-1", tagged), READ, WRITE)
+
+
+@pytest.mark.parametrize("action", ["AuthorizeSecurityGroupIngress", "RevokeSecurityGroupIngress", "DeleteTags"])
+def test_a_deployment_changes_the_rules_of_its_own_groups(action: str) -> None:
+    for resource in (GROUP, RULE):
+        assert allowed(Request(f"ec2:{action}", resource, OWN), WRITE)
+        assert not allowed(Request(f"ec2:{action}", resource, OF_OTHERS), READ, WRITE)
+        assert not allowed(Request(f"ec2:{action}", resource), READ, WRITE)
+
+
+@pytest.mark.parametrize("action", ["Authorize", "Revoke"])
+def test_a_deployment_admits_callers_of_the_api_to_the_group_of_its_cluster(action: str) -> None:
+    """EKS gives that group this tag, and no tag of the cluster."""
+
+    def ingress(cluster: str) -> Request:
+        return Request(f"ec2:{action}SecurityGroupIngress", GROUP, {"aws:ResourceTag/aws:eks:cluster-name": cluster})
+
+    assert allowed(ingress("observability-staging"), WRITE)
+    assert not allowed(ingress("payroll"), READ, WRITE)
+
+
+def test_a_deployment_writes_the_records_of_its_pages_only() -> None:
+    def change(name: str, kind: str = "CNAME") -> Request:
+        names = {"ChangeResourceRecordSetsNormalizedRecordNames": [name], "ChangeResourceRecordSetsRecordTypes": [kind]}
+        context = {f"route53:{key}": value for key, value in names.items()}
+        return Request("route53:ChangeResourceRecordSets", "arn:aws:route53:::hostedzone/Z1", context)
+
+    for page in PAGES:
+        host = f"{page}.staging.example.com"
+        for name in (host, f"_3639ac514e785e898d2646601fa951d5.{host}"):
+            assert allowed(change(name), WRITE), name
+            assert not allowed(change(name, "MX"), READ, WRITE)
+    for name in ("example.com", "www.example.com", "_acme-challenge.example.com", "grafana"):
+        assert not allowed(change(name), READ, WRITE), name
+
+
+def test_the_service_authorization_reference_has_the_conditions_on_groups_and_records() -> None:
+    """The linter contains that reference. What it says of KMS lacks aws:ResourceTag, which "Permissions reference" of
+    the KMS developer guide has."""
+    known = {service["prefix"]: service["privileges"] for service in parliament.iam_definition}
+    for statement in WRITE["Statement"]:
+        keys = {key for condition in statement.get("Condition", {}).values() for key in condition}
+        for service, name in (action.split(":") for action in statement["Action"]):
+            if service not in ("ec2", "route53"):
+                continue
+            (action,) = (one for one in known[service] if one["privilege"] == name)
+            listed = {key.partition("/")[0] for one in action["resource_types"] for key in one["condition_keys"]}
+            assert {key.partition("/")[0] for key in keys} <= listed, (statement["Sid"], name)
 
 
 @pytest.mark.parametrize("service", ["aps", "es"])

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import botocore.session
 import pulumi
 import pulumi_aws as aws
 import pytest
@@ -17,6 +18,12 @@ from tests.mock_engine import Recorded
 
 PASSWORD = "Hush-hush-1"
 NAME = "eks-test-observability"
+PUBLISHED = {
+    "ES_APPLICATION_LOGS": "errors",
+    "AUDIT_LOGS": "audit",
+    "SEARCH_SLOW_LOGS": "slow-searches",
+    "INDEX_SLOW_LOGS": "slow-writes",
+}
 
 
 def _domain(engine: Callable[..., Recorded], *, preview: bool = False, **more: Any) -> Recorded:
@@ -66,7 +73,7 @@ def test_the_domain_is_exactly_this(engine: Callable[..., Recorded], preview: bo
         "offPeakWindowOptions": {"enabled": True},
         "logPublishingOptions": [
             {"logType": kind, "cloudwatchLogGroupArn": CLUSTER.log_group_arn(f"/aws/opensearch/{NAME}/{end}")}
-            for kind, end in (("ES_APPLICATION_LOGS", "errors"), ("AUDIT_LOGS", "audit"))
+            for kind, end in PUBLISHED.items()
         ],
         "softwareUpdateOptions": {"autoSoftwareUpdateEnabled": True},
         "domainEndpointOptions": {"enforceHttps": True, "tlsSecurityPolicy": "Policy-Min-TLS-1-2-PFS-2023-10"},
@@ -78,7 +85,7 @@ def test_the_domain_is_exactly_this(engine: Callable[..., Recorded], preview: bo
     }
     assert "advancedSecurityOptions" in domain.secret_inputs
     assert (domain.protect, domain.retain) == (True, True)
-    logs = {f"search-logs-{end}" for end in ("audit", "errors", "policy")}
+    logs = {f"search-logs-{end}" for end in (*PUBLISHED.values(), "policy")}
     assert {"search-from-cluster", *logs} <= domain.dependencies
     if not preview:
         assert recorded.outputs["search"] == {
@@ -88,7 +95,7 @@ def test_the_domain_is_exactly_this(engine: Callable[..., Recorded], preview: bo
         }
 
 
-def test_its_errors_and_its_audit_log_are_kept_where_it_alone_may_write(engine: Callable[..., Recorded]) -> None:
+def test_its_logs_are_kept_where_it_alone_may_write(engine: Callable[..., Recorded]) -> None:
     recorded = _domain(engine)
     groups = recorded.of("LogGroup")
     assert {group.inputs["name"] for group in groups} == set(log_groups(CLUSTER).values())
@@ -97,12 +104,24 @@ def test_its_errors_and_its_audit_log_are_kept_where_it_alone_may_write(engine: 
     (policy,) = recorded.of("LogResourcePolicy")
     (statement,) = json.loads(policy.inputs["policyDocument"])["Statement"]
     start = "arn:aws:logs:eu-central-1:111122223333:log-group:"
-    assert statement["Resource"] == [f"{start}/aws/opensearch/{NAME}/{end}:*" for end in ("errors", "audit")]
+    assert statement["Resource"] == [f"{start}/aws/opensearch/{NAME}/{end}:*" for end in PUBLISHED.values()]
     assert statement["Principal"] == {"Service": "es.amazonaws.com"}
     assert statement["Condition"] == {
         "StringEquals": {"aws:SourceAccount": "111122223333"},
         "ArnEquals": {"aws:SourceArn": f"arn:aws:es:eu-central-1:111122223333:domain/{NAME}"},
     }
+
+
+def test_every_log_that_opensearch_can_publish_is_published() -> None:
+    model = botocore.session.get_session().get_service_model("opensearch")
+    assert set(log_groups(CLUSTER)) == set(model.shape_for("LogType").enum)  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def test_a_stack_has_three_instances_in_three_zones_by_default(program: Callable[..., Recorded]) -> None:
+    """Security Hub's control Opensearch.6."""
+    (domain,) = program("production").of("Domain")
+    config = domain.inputs["clusterConfig"]
+    assert (config["instanceCount"], config["zoneAwarenessConfig"]) == (3, {"availabilityZoneCount": 3})
 
 
 def test_dedicated_masters_are_three(engine: Callable[..., Recorded]) -> None:

@@ -31,6 +31,10 @@ def test_pipeline_and_template_are_created_and_a_second_run_succeeds(empty: Open
     assert fields["timestamp"]["type"] == "date"
     assert template["mappings"]["dynamic"] == "false"
     assert int(template["settings"]["index"]["mapping"]["total_fields"]["limit"]) < 50
+    slow = {kind: template["settings"]["index"][kind]["slowlog"] for kind in ("search", "indexing")}
+    assert slow["search"] == {"threshold": {"query": {"warn": "10s"}, "fetch": {"warn": "1s"}}}
+    # The log has another retention than the lines, so it shows none.
+    assert slow["indexing"] == {"threshold": {"index": {"warn": "10s"}}, "source": "false"}
 
 
 def test_an_index_with_another_mapping_is_named_and_nothing_changes(empty: OpenSearchNode, apply: Apply) -> None:

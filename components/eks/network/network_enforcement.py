@@ -12,7 +12,9 @@ from kubernetes import client
 
 from components.kubernetes.labels import labels
 
-_NAMESPACE, _NAME, _KEY, _ON = "kube-system", "amazon-vpc-cni", "enable-network-policy-controller", "true"
+NAMESPACE, NAME = "kube-system", "amazon-vpc-cni"
+"""The ConfigMap. EKS makes none in Auto Mode."""
+_KEY, _ON = "enable-network-policy-controller", "true"
 # API group that only clusters in Auto Mode have.
 _AUTO_MODE_GROUP = "eks.amazonaws.com"
 
@@ -24,7 +26,7 @@ class NetworkEnforcement(pulumi.ComponentResource):
         super().__init__("observability:index:NetworkEnforcement", name, {}, opts)
         k8s.core.v1.ConfigMap(
             f"{name}-enforcement",
-            metadata={"name": _NAME, "namespace": _NAMESPACE, "labels": labels(_NAME)},
+            metadata={"name": NAME, "namespace": NAMESPACE, "labels": labels(NAME)},
             data={_KEY: _ON},
             opts=pulumi.ResourceOptions(parent=self),
         )
@@ -37,13 +39,13 @@ def doubt(api: client.ApiClient, *, timeout: float) -> str | None:
     `timeout` is in seconds. Raises ApiException and the exceptions of urllib3.
     """
     try:
-        config_map = client.CoreV1Api(api).read_namespaced_config_map(_NAME, _NAMESPACE, _request_timeout=timeout)
+        config_map = client.CoreV1Api(api).read_namespaced_config_map(NAME, NAMESPACE, _request_timeout=timeout)
     except client.ApiException as error:
         if error.status != HTTPStatus.NOT_FOUND:
             raise
         groups = client.ApisApi(api).get_api_versions(_request_timeout=timeout).groups
         if all(group.name != _AUTO_MODE_GROUP for group in groups):
             return None
-        return f"it is in Auto Mode, and has no ConfigMap {_NAMESPACE}/{_NAME} with {_KEY}: {_ON!r}"
+        return f"it is in Auto Mode, and has no ConfigMap {NAMESPACE}/{NAME} with {_KEY}: {_ON!r}"
     value = (config_map.data or {}).get(_KEY)
-    return None if value == _ON else f"{_KEY} is {value!r} in ConfigMap {_NAMESPACE}/{_NAME}; allowed: {_ON!r}"
+    return None if value == _ON else f"{_KEY} is {value!r} in ConfigMap {NAMESPACE}/{NAME}; allowed: {_ON!r}"

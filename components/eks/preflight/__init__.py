@@ -12,7 +12,7 @@ import pulumi
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from components.eks.preflight import account, network, secrets_manager, zones
+from components.eks.preflight import account, interrupted, network, pod_ranges, regions, secrets_manager, zones
 from components.eks.preflight import cluster as preflight_cluster
 from components.eks.preflight.account import Questions
 from components.eks.preflight.secrets_manager import error_text
@@ -51,6 +51,10 @@ def check(values: Values, references: Mapping[str, Reference], stack: str) -> Fi
     questions = Questions(session=session, patience=_PATIENCE, values=values, stack=stack)
     cluster, problems = preflight_cluster.cluster(questions)
     problems += network.network(questions, cluster)
+    ranges, unknown_ranges = pod_ranges.pod_ranges(questions, cluster)
+    problems += unknown_ranges
+    problems += regions.regions(questions)
+    problems += interrupted.interrupted(questions, cluster)
     problems += zones.zones(questions)
     problems += account.others(questions)
     problems += _tools(values)
@@ -61,6 +65,7 @@ def check(values: Values, references: Mapping[str, Reference], stack: str) -> Fi
         partition=partition(values.aws_region),
         region=values.aws_region,
         cluster=cluster,
+        pod_cidrs=ranges,
     )
     return Findings(facts=account_facts, secrets=secrets, problems=[*problems, *unreadable])
 

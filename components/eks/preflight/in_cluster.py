@@ -12,6 +12,7 @@ from http import HTTPStatus
 
 from kubernetes import client
 
+from components.eks.network import network_enforcement
 from components.kubernetes.cluster_check import Question
 from components.kubernetes.labels import PART_OF, PLATFORM
 from settings.eks import addons
@@ -71,6 +72,8 @@ def questions(settings: Settings) -> list[Question]:
     ]
     if values.eks_auto_mode and values.ingress != "none":
         found.append(partial(_foreign_class, values.ingress_class_name))
+    if values.cluster == "create":
+        found.append(_foreign_enforcement)
     return found
 
 
@@ -114,6 +117,26 @@ def _foreign_class(name: str, api: client.ApiClient, timeout: float) -> str | No
                 "create it; allowed: another name, under which the program creates a class of its own"
             )
     return None
+
+
+def _foreign_enforcement(api: client.ApiClient, timeout: float) -> str | None:
+    """The network plugin's ConfigMap, made by others after the stack made the cluster. The provider creates no object
+    that exists, and the program writes one in each cluster that it makes."""
+
+    def read(api: client.ApiClient, timeout: float) -> object:
+        return client.CoreV1Api(api).read_namespaced_config_map(
+            network_enforcement.NAME, network_enforcement.NAMESPACE, _request_timeout=timeout
+        )
+
+    existing = _read(read, api, timeout)
+    if existing is None or _labels(existing).get(PART_OF) == PLATFORM:
+        return None
+    namespace, name = network_enforcement.NAMESPACE, network_enforcement.NAME
+    return (
+        f'cluster: "create" is not allowed: ConfigMap {namespace}/{name} exists, and this platform did not create it; '
+        f"allowed: create once it is gone, which leaves network policies unenforced until the program has written it: "
+        f"kubectl -n {namespace} delete configmap {name}"
+    )
 
 
 def _read(read: Callable[[client.ApiClient, float], object], api: client.ApiClient, timeout: float) -> object | None:

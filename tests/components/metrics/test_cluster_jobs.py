@@ -105,6 +105,18 @@ def test_the_api_server_keeps_two_buckets(
     assert (kept(jobs["kube-apiserver"], **labels) is not None) == expected
 
 
+@pytest.mark.parametrize("name", ["kubelet", "cadvisor"])
+def test_kubelets_of_fargate_are_no_targets(jobs: dict[str, dict[str, Any]], name: str) -> None:
+    """Each would be down for TargetDown: the security groups of a pod admit Prometheus to its own ports at most."""
+    label = "eks.amazonaws.com/compute-type"
+    discovered = f"__meta_kubernetes_node_label_{re.sub('[^a-z]', '_', label)}"
+    (drop,) = (rule for rule in jobs[name]["relabel_configs"] if rule.get("action") == "drop")
+    assert drop["source_labels"] == [discovered]
+    assert [kind for kind in ("fargate", "ec2", "auto", "hybrid", "") if re.fullmatch(drop["regex"], kind)] == [
+        "fargate"
+    ]
+
+
 def test_each_api_server_is_a_target_and_must_prove_who_it_is(jobs: dict[str, dict[str, Any]]) -> None:
     job = jobs["kube-apiserver"]
     assert job["kubernetes_sd_configs"] == [{"role": "endpointslice", "namespaces": {"names": ["default"]}}]

@@ -15,6 +15,7 @@ from components.metrics.remote_write import CopiedMetrics
 from tests.mock_engine import Recorded
 
 OF_THE_CLUSTER = ("kubelet", "cadvisor", "kube-apiserver", "coredns")
+OF_EKS = ("aws-node", "karpenter")
 PODS = ["pods", "exporters", "span-metrics"]
 
 
@@ -65,10 +66,11 @@ def test_no_job_follows_a_redirect() -> None:
         alertmanagers=["a-0:9093"],
         addons=list(prometheus_config.ADDONS),
         foreign_node_exporter=True,
+        eks=True,
         target_samples=50,
     )
     found = {job["job_name"]: job for job in yaml.safe_load(text)["scrape_configs"]}
-    assert {*PODS, *OF_THE_CLUSTER, "node-exporter", *prometheus_config.ADDONS} == found.keys()
+    assert {*PODS, *OF_THE_CLUSTER, "node-exporter", *OF_EKS, *prometheus_config.ADDONS} == found.keys()
     assert {name: job.get("follow_redirects") for name, job in found.items()} == dict.fromkeys(found, False)
     # Any pod gets into these two, by annotations or by a label of its own.
     for name in ("pods", "node-exporter"):
@@ -104,7 +106,7 @@ def test_the_kubelet_is_scraped_with_the_pods_token(jobs: dict[str, dict[str, An
     assert kubelet["kubernetes_sd_configs"] == [{"role": "node"}]
     assert kubelet["scheme"] == "https"
     assert kubelet["authorization"] == {"credentials_file": "/var/run/secrets/kubernetes.io/serviceaccount/token"}
-    labels = {rule["target_label"] for rule in kubelet["relabel_configs"]}
+    labels = {rule["target_label"] for rule in kubelet["relabel_configs"] if "target_label" in rule}
     assert labels == {"node", "app"}  # the metric already has a label `namespace`, which is that of the volume
 
 

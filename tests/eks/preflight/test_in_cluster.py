@@ -22,6 +22,7 @@ OBJECTS = {
     "metrics-server": "/apis/apiregistration.k8s.io/v1/apiservices/v1beta1.metrics.k8s.io",
     "cert-manager": "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/certificates.cert-manager.io",
     "class": "/apis/networking.k8s.io/v1/ingressclasses/observability-alb",
+    "enforcement": "/api/v1/namespaces/kube-system/configmaps/amazon-vpc-cni",
     "parameters": "/apis/eks.amazonaws.com/v1/ingressclassparams/observability-alb",
 }
 USUAL = ("CSIDriver ebs.csi.aws.com", "agent", "metrics-server")
@@ -108,6 +109,27 @@ def test_a_class_of_others_is_not_taken_over(cluster: Cluster, kind: str) -> Non
     assert "this platform did not create it" in line
     cluster.objects = {kind: OURS}
     assert cluster.problems(eksAutoMode="true") == []
+
+
+def test_a_new_cluster_whose_network_plugin_others_configured(cluster: Cluster) -> None:
+    new = {
+        "cluster": "create",
+        "eksAutoMode": "true",
+        "clusterApiCidrs": '["10.0.0.0/8"]',
+        "clusterSubnetIds": '["subnet-0a1b2c3d4e5f60001", "subnet-0a1b2c3d4e5f60002"]',
+        "clusterAdminRoleArns": '["arn:aws:iam::111122223333:role/deploy"]',
+    }
+    cluster.objects = {"enforcement": {}}
+    assert cluster.problems(**new) == [
+        'cluster: "create" is not allowed: ConfigMap kube-system/amazon-vpc-cni exists, and this platform did not '
+        "create it; allowed: create once it is gone, which leaves network policies unenforced until the program has "
+        "written it: kubectl -n kube-system delete configmap amazon-vpc-cni"
+    ]
+    for fitting in ({"enforcement": OURS}, {}):
+        cluster.objects = fitting
+        assert cluster.problems(**new) == []
+    cluster.objects = {"enforcement": {}}
+    assert cluster.problems(eksAutoMode="true") == [], "only read in a cluster of others"
 
 
 def test_auto_mode_has_no_add_ons_to_find(cluster: Cluster) -> None:

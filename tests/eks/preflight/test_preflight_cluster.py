@@ -12,6 +12,8 @@ CREATE = {
     "cluster": "create",
     "clusterApiCidrs": '["10.0.0.0/8"]',
     "clusterSubnetIds": json.dumps(SUBNETS),
+    # Without it, the subnets would be looked up.
+    "podCidrs": '["10.0.0.0/16"]',
     "clusterAdminRoleArns": f'["arn:aws:iam::{ACCOUNT}:role/deploy"]',
     "eksAutoMode": "true",
 }

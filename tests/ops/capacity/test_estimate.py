@@ -151,6 +151,7 @@ def test_what_a_new_cluster_and_its_stores_bring_with_them_is_counted() -> None:
     own, shared = cost(FULL), cost({**FULL, "cluster": "existing"})
     assert quantity(own, "Logs of the control plane") == pytest.approx(365 / 12, rel=0.01)
     assert quantity(own, "NAT gateways, one in each zone") == 3 * 730
+    assert quantity(cost({**FULL, "opensearchDomain": True}), "Logs of OpenSearch") > 0
     assert not quantity(shared, "Logs of the control plane") + quantity(shared, "NAT gateways, one in each zone")
     volumes = sum(one.quantity for one in own.lines if one.price == "ebs_gp3")
     assert quantity(own, "Snapshots of volumes") == pytest.approx(volumes)

@@ -15,7 +15,7 @@ export PYTHONDONTWRITEBYTECODE :=
 ARGS ?=
 STACK ?= local
 
-.PHONY: up preview open drift down generate docs fmt check unit unit-all test-tools e2e test fire-alerts help help-all outputs \
+.PHONY: up preview open drift down generate docs fmt check check-types check-files unit unit-all test-tools e2e test fire-alerts help help-all outputs \
 	kubectl deploy-dashboards check-queries kill-drill attack observability summary replay capture cost golden coverage mutants bench \
 	bench-middleware bench-collectors load simulator-image
 
@@ -53,10 +53,16 @@ fmt: $(ENVIRONMENT) ## format, and apply the linter's fixes
 ##@ Prove it
 
 check: $(ENVIRONMENT) ## check lint, format, types, generated files, workflows, and the rules of every stack
+	@$(PYTHON) -m local toolchain actionlint >/dev/null
+	@$(MAKE) --no-print-directory --jobs=2 check-types check-files
+
+check-types:
+	@pyright
+
+check-files:
 	@ruff check .
 	@ruff format --check .
 	@$(PYTHON) -m tools.generate --check
-	@pyright
 	@$(PYTHON) -m engine.rule_checks
 	@"$$($(PYTHON) -m local toolchain actionlint | cut -f2)"
 

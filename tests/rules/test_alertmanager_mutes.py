@@ -9,15 +9,14 @@ from typing import Any
 import pytest
 
 from alerting import loader, routing
-from alerting.files import read_yaml
 from alerting.model import Rule
 from alerting.routing import notified
 from tools.programs import eventually
-from tools.rule_tests import alertmanager
+from tools.rule_tests import alertmanager, muting_cases
 from tools.rule_tests.alertmanager import Running
 from tools.rule_tests.mute_times import shifted
 
-CASES: list[dict[str, Any]] = read_yaml(Path(__file__).with_name("muting.yaml"), "muting.yaml")
+CASES = muting_cases.load()
 INHIBITIONS = [case for case in CASES if "inhibition" in case]
 WINDOWS = [case for case in CASES if "mute_window" in case]
 INSTANTS = sorted({case["at"] for case in WINDOWS})

@@ -16,6 +16,7 @@ from tools.mutation import real, semantics
 from tools.mutation.cases import Case, Part
 from tools.mutation.mutants import Mutant, without
 from tools.mutation.semantics import Config, Labels
+from tools.rule_tests import muting_cases
 from tools.rule_tests.alertmanager import document
 
 ROUTING: Literal["routing"] = "routing"
@@ -43,7 +44,7 @@ def cases() -> list[Case]:
         )
         for case in sources.routes
     ]
-    for case in sources.muting:
+    for case in muting_cases.load():
         sides = ("alert",) if "mute_window" in case else ("source", "target")
         found.append(
             Case(

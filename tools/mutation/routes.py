@@ -59,14 +59,18 @@ def cases() -> list[Case]:
     return found
 
 
-def decided(config: Config, case: Case, others: Sequence[Case]) -> frozenset[str] | bool:
-    """The result of tools.mutation.semantics, while the alerts of all other cases also fire."""
-    if case.kind == "route":
-        return frozenset(one.channel for one in notified.notifications(config, case.alerts[-1]))
-    if case.kind == "window":
-        return semantics.silent(config, case.alerts[-1], case.instant)
-    firing = [alert for one in others if one.kind == case.kind for alert in one.alerts]
-    return semantics.inhibited(config, firing, case.alerts[-1])
+def decided(config: Config, cases: Sequence[Case]) -> list[frozenset[str] | bool]:
+    """The results of tools.mutation.semantics, while the alerts of all inhibitions' cases fire."""
+    of_inhibitions = [case for case in cases if case.kind == "inhibition"]
+    firing = [alert for case in of_inhibitions for alert in case.alerts]
+    muted = iter(semantics.inhibited(config, firing, [case.alerts[-1] for case in of_inhibitions]))
+
+    def result(case: Case) -> frozenset[str] | bool:
+        if case.kind == "route":
+            return frozenset(one.channel for one in notified.notifications(config, case.alerts[-1]))
+        return semantics.silent(config, case.alerts[-1], case.instant) if case.kind == "window" else next(muted)
+
+    return [result(case) for case in cases]
 
 
 def base() -> Config:
@@ -102,14 +106,13 @@ def run(parts: Sequence[str], tick: Callable[[str, Mutant, bool], None]) -> None
             with TemporaryDirectory() as folder:
                 answers = real.ask([mutant.document for mutant in some], mine, Path(folder))
             for mutant, row in zip(some, answers, strict=True):
-                results = list(zip(mine, row, strict=True))
                 problems += [
                     f"{mutant.what}: {case.name}: Alertmanager's result is {answer}, "
                     f"that of tools.mutation.semantics {other}"
-                    for case, answer in results
-                    if answer != (other := decided(mutant.document, case, mine))
+                    for case, answer, other in zip(mine, row, decided(mutant.document, mine), strict=True)
+                    if answer != other
                 ]
-                failed = [case.name for case, answer in results if answer != case.expected]
+                failed = [case.name for case, answer in zip(mine, row, strict=True) if answer != case.expected]
                 if mutant is not tried[0]:
                     tick(part, mutant, bool(failed))
                 elif failed:

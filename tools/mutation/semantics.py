@@ -13,9 +13,22 @@ Labels = Mapping[str, str]
 DAYS = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
 
 
-def inhibited(config: Config, sources: Sequence[Labels], target: Labels) -> bool:
-    """Whether the target is muted while the sources fire."""
-    return any(notified.mutes(rule, source, target) for rule in config["inhibit_rules"] for source in sources)
+def inhibited(config: Config, sources: Sequence[Labels], targets: Sequence[Labels]) -> list[bool]:
+    """For each target, whether it is muted while the sources fire."""
+    found = [False] * len(targets)
+    for rule in config["inhibit_rules"]:
+        # Only sources with equal labels can mute a target, and comparing each with each takes minutes.
+        alike: dict[tuple[str, ...], list[Labels]] = {}
+        for source in sources:
+            if notified.holds(rule["source_matchers"], source):
+                alike.setdefault(_equal(rule, source), []).append(source)
+        for number, target in enumerate(targets):
+            found[number] |= any(notified.mutes(rule, one, target) for one in alike.get(_equal(rule, target), ()))
+    return found
+
+
+def _equal(rule: Mapping[str, Any], labels: Labels) -> tuple[str, ...]:
+    return tuple(labels.get(label, "") for label in rule["equal"])
 
 
 def silent(config: Config, labels: Labels, instant: str) -> bool:

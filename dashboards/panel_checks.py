@@ -36,13 +36,18 @@ def problems(dashboard: Json, variables: Mapping[str, str]) -> Iterator[str]:
         yield "panels: none; allowed: at least one panel"
     seen: dict[object, str] = {}
     for path, panel in panels:
-        if "id" in panel and seen.setdefault(panel["id"], path) != path:
-            yield f"{path}.id: {panel['id']!r} is taken by {seen[panel['id']]}; allowed: once"
+        number, kind = panel.get("id"), panel.get("type")
+        if not isinstance(number, int | None):
+            yield f"{path}.id: {number!r}; allowed: a whole number"
+        elif number is not None and seen.setdefault(number, path) != path:
+            yield f"{path}.id: {number!r} is taken by {seen[number]}; allowed: once"
         if "libraryPanel" in panel:
             continue
-        kind = panel.get("type")
-        if kind not in _PLUGINS and not str(kind).count("-panel"):
-            yield f"{path}.type: {kind!r} is no type of Grafana's own panels; {closest(str(kind), tuple(_PLUGINS))}"
+        if not isinstance(kind, str):
+            yield f"{path}.type: {kind!r}; allowed: a text, such as timeseries"
+            continue
+        if kind not in _PLUGINS and "-panel" not in kind:
+            yield f"{path}.type: {kind!r} is no type of Grafana's own panels; {closest(kind, tuple(_PLUGINS))}"
         yield from _queries(path, panel, variables)
 
 

@@ -2,6 +2,7 @@
 """What Grafana would show as an error, or as nothing, is refused when dashboards are loaded."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,10 @@ def test_a_query_that_some_values_make_valid_passes(expression: str, tmp_path: P
     [
         (panel("sum(rate(("), "panels[0].targets[0].expr: 'sum(rate((' is not valid PromQL: "),
         (panel(""), "panels[0].targets[0].expr: no query; allowed: a text that prometheus can evaluate"),
+        (panel(id=[]), "panels[0].id: []; allowed: a whole number"),
+        (panel(id="1"), "panels[0].id: '1'; allowed: a whole number"),
+        (panel(type=[]), "panels[0].type: []; allowed: a text, such as timeseries"),
+        ({"id": 1}, "panels[0].type: None; allowed: a text, such as timeseries"),
         (panel(None, LOKI), "panels[0].targets[0].expr: no query; allowed: a text that loki can evaluate"),
         (panel("rate(x[$__rate_intervall])"), "panels[0].targets[0].expr: no variable $__rate_intervall; did you mean __rate_interval?"),
         (panel('x{queue="$queu"}'), "panels[0].targets[0].expr: no variable $queu; did you mean queue?"),
@@ -100,3 +105,24 @@ def test_json_that_programs_read_differently_is_refused(text: str, problem: str,
 
 def test_a_list_of_nothing_among_the_variables_is_no_traceback(tmp_path: Path) -> None:
     assert problems(tmp_path, panel("up", "prometheus"), templating={"list": [None]}) == []
+
+
+def places(value: object, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    """Every key and index below a value."""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, item in items:
+        yield (*path, key)
+        yield from places(item, (*path, key))
+
+
+def test_whatever_stands_at_a_place_is_no_traceback(tmp_path: Path) -> None:
+    whole = {"panels": [panel(title="A")], "templating": {"list": VARIABLES}, "tags": ["api"], "uid": "a", "title": "A"}
+    for path in places(whole):
+        for wrong in ([], {}, [[]], [{}], [None], {"a": []}, 0, 1.5, True, None, "x", ""):
+            document = json.loads(json.dumps(whole))
+            found = document
+            for key in path[:-1]:
+                found = found[key]
+            found[path[-1]] = wrong
+            shown = document.pop("panels")
+            problems(tmp_path, *(shown if isinstance(shown, list) else [shown]), **document)

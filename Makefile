@@ -67,7 +67,7 @@ check-files:
 	@"$$($(PYTHON) -m local toolchain actionlint | cut -f2)"
 
 unit: test-tools ## run the tests that need no cluster and no minutes; `make test` runs the slow ones too
-	@$(PYTHON) -m pytest -m "not (e2e or slow or nightly)" -n 2 --no-loadscope-reorder $(ARGS)
+	@$(PYTHON) -m pytest -m "not (e2e or slow or nightly)" -n 3 --no-loadscope-reorder $(ARGS)
 
 test-tools: $(ENVIRONMENT)
 	@$(PYTHON) -m local toolchain pulumi pulumi-resource-kubernetes kubectl prometheus promtool alertmanager amtool \

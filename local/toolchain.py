@@ -274,7 +274,7 @@ def _build_with_progress(command: list[str], source: Path, log: Path, label: str
 
 def _go_environment() -> dict[str, str]:
     fixed = {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": "-mod=readonly -buildvcs=false", "GOWORK": "off"}
-    # What the environment says of the memory is said for this machine.
+    # GOGC and GOMEMLIMIT of the caller win, because they are set for this machine.
     collections = _RARE_COLLECTIONS if _free_gib() >= _FREE_FOR_RARE_COLLECTIONS else {}
     return {**collections, **os.environ, **fixed}
 

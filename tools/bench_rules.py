@@ -12,17 +12,18 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from subprocess import run
 from tempfile import TemporaryDirectory
 
 import httpx
 import yaml
 
 from alerting.files import ROOT
+from ops.errors import OpsError
+from ops.review import commits
 from tools.bench_replay import recorded_prometheus
 from tools.rule_tests import FOLDER
 
-STACK = "production"
+_RENDERED = "rules/rendered/production/prometheus"
 STEP = 30
 """Seconds between two samples."""
 PAST = 3600
@@ -46,7 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, default=5, help="evaluations of each rule; default: 5")
     chosen = parser.parse_args(arguments)
     base = committed(chosen.base) if chosen.base else {}
-    head = {file.name: file.read_text() for file in sorted((ROOT / "rules/rendered" / STACK / "prometheus").iterdir())}
+    head = committed(commits.CHECKOUT)
     until = int(time.time())
     with TemporaryDirectory(prefix="bench-") as name, ExitStack() as running:
         folder = Path(name)
@@ -74,19 +75,15 @@ def row(name: str, before: float | None, after: float | None) -> str:
 
 
 def committed(revision: str) -> dict[str, str]:
-    """The rule files of a commit. Raises SystemExit if git does not know it, or if it has none."""
-    folder = f"rules/rendered/{STACK}/prometheus"
-    names = _git("ls-tree", "--name-only", revision, f"{folder}/").splitlines()
-    if not names:
-        raise SystemExit(f"--base {revision}: this commit has no {folder}")
-    return {Path(name).name: _git("show", f"{revision}:{name}") for name in names}
-
-
-def _git(*arguments: str) -> str:
-    done = run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SystemExit(f"git {' '.join(arguments)}: {done.stderr.strip()}")
-    return done.stdout
+    """The rule files of a commit or of the checkout. Raises SystemExit for an unknown commit, and for one without."""
+    try:
+        with commits.files(ROOT, revision) as root:
+            found = {file.name: file.read_text() for file in sorted((root / _RENDERED).glob("*"))}
+    except OpsError as error:
+        raise SystemExit(f"--base {revision}: {error}") from error
+    if not found:
+        raise SystemExit(f"--base {revision}: this commit has no {_RENDERED}")
+    return found
 
 
 def scenario_series() -> list[str]:

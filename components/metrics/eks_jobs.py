@@ -55,7 +55,7 @@ def jobs() -> list[dict[str, Any]]:
 
 
 def _selected(app: str, labels: list[str], port: str, metrics: tuple[str, ...]) -> dict[str, Any]:
-    """What selects the pods of the app, whose labels are its name and the port, and their metrics."""
+    """The part of a job that selects an app's pods and its metrics; `labels` hold the app's name and the port."""
     return {
         "sample_limit": _MOST,
         "relabel_configs": [

@@ -54,7 +54,7 @@ class Workload(Strict):
     opensearch_log_gb_per_day: Reasoned[_Number] = Reasoned(
         value=0.05, reason="errors and slow requests; the audit log is empty until the domain is told what to write"
     )
-    """Of a domain that the stack creates, in 10^9 bytes."""
+    """Log lines of an OpenSearch domain that the stack creates, in 10^9 bytes."""
     long_term_samples_per_day: Reasoned[_Number] = Reasoned(
         value=1e9, reason="five loads of twenty panels with 100 series each over 30 days at 30 s"
     )

@@ -180,7 +180,7 @@ def test_labels_within_the_limits_are_taken(prometheus: Prometheus) -> None:
 
 @pytest.mark.parametrize("pod", [path.removeprefix("/") for path in LABELS if path != "/fitting"])
 def test_a_target_with_labels_above_the_limits_is_down_and_the_others_are_not(prometheus: Prometheus, pod: str) -> None:
-    """Who is told: tests/backends/test_endless_series.py."""
+    """tests/backends/test_endless_series.py shows that TargetDown is delivered for such a target."""
     eventually(lambda: prometheus.series(f'up{{pod="{pod}"}} == 0'), what="the target is up")
     assert not prometheus.series(f'till_open{{pod="{pod}"}}')
     eventually(lambda: prometheus.series('up{pod="plain"} == 1'), what="the other target is not up")

@@ -1,4 +1,4 @@
-"""What is scraped of the programs that only clusters on EKS run, and how much of it."""
+"""The scrape jobs of Amazon's network plugin and Karpenter: their targets, and the metrics that Prometheus keeps."""
 
 import re
 from collections.abc import Callable

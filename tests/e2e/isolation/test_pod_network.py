@@ -127,7 +127,7 @@ def host_addresses() -> list[str]:
 
 
 def probed(core: client.CoreV1Api, targets: list[tuple[str, int]]) -> list[tuple[str, int]]:
-    """Those of the targets that a pod reaches in a namespace of its own, which no network policy covers."""
+    """The targets that a pod reaches. Its namespace is new, and no network policy applies there."""
     name = f"e2e-reach-{time.time_ns()}"
     container = {
         "name": "probe",

@@ -1,4 +1,4 @@
-"""What an interrupted run left behind is named, with the command that takes it over, before anything changes."""
+"""Preflight names each resource that an interrupted run left behind, and the command that imports it."""
 
 from collections.abc import Callable
 from pathlib import Path

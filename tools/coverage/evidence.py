@@ -19,7 +19,7 @@ from alerting.routing.model import Routing, matches
 from ops.drills.deployed import ALWAYS_FIRES
 from ops.drills.faults import REAL
 from simulator.systems import api, job_queue, media_clustering, media_upload_faults, series_files, speccursor
-from tools.rule_tests import route_cases
+from tools.rule_tests import muting_cases, route_cases
 
 LABELS = {"severity", "system", "team", "page", "subject"}
 """Labels that a test of exact labels must have; promtool compares all labels of an alert."""
@@ -98,7 +98,7 @@ def collect(root: Path = ROOT) -> Sources:
             for scenario in cast(dict[str, Any], read_yaml(file, file.name))["tests"]
         ],
         routes=route_cases.load(tests),
-        muting=cast(list[dict[str, Any]], read_yaml(tests / "muting.yaml", "muting.yaml")),
+        muting=muting_cases.written(tests),
         faults=[*simulated, *REAL],
         runbooks=[file.stem for file in sorted((root / "rules/runbooks").glob("*.md"))],
     )

@@ -16,8 +16,12 @@ _PAGES = {"warnings": "false", "pages": "true"}
 
 def load(folder: Path = FOLDER) -> list[Case]:
     """All cases. Each has `name`, `muted`, and `inhibition`, `source`, `target`, or `mute_window`, `alert`, `at`."""
-    written = cast(list[Case], read_yaml(folder / "muting.yaml", "muting.yaml"))
-    return [*written, *derived(routing.load().inhibitions)]
+    return [*written(folder), *derived(routing.load().inhibitions)]
+
+
+def written(folder: Path = FOLDER) -> list[Case]:
+    """The cases in muting.yaml."""
+    return cast(list[Case], read_yaml(folder / "muting.yaml", "muting.yaml"))
 
 
 def derived(inhibitions: Mapping[str, Inhibition]) -> Iterator[Case]:
@@ -41,9 +45,8 @@ def _pairs(inhibition: Inhibition) -> Iterator[tuple[str, Labels, Labels, bool]]
         if "alertname" in inhibition.target:
             yield f"{kind} of another name are not muted", source | ours, target | ours | {"alertname": "Other"}, False
         for label in inhibition.present:
-            without = ({key: value for key, value in side.items() if key != label} for side in (source, target))
-            lacking, too = without
-            yield f"{kind} without {label} mute nothing", lacking | ours, too | ours, False
+            cause, symptom = ({key: side[key] for key in side if key != label} for side in (source, target))
+            yield f"{kind} without {label} mute nothing", cause | ours, symptom | ours, False
     yield "a warning mutes no page", source | {"page": "false"}, target | {"page": "true"}, False
 
 

@@ -15,7 +15,7 @@ export PYTHONDONTWRITEBYTECODE :=
 ARGS ?=
 STACK ?= local
 
-.PHONY: up preview open drift down generate docs fmt check check-types check-files unit unit-all test-tools e2e test fire-alerts help help-all outputs \
+.PHONY: up preview open drift down generate docs fmt check check-types check-files unit unit-all test-tools all-test-tools e2e test fire-alerts help help-all outputs \
 	kubectl deploy-dashboards check-queries kill-drill attack observability summary replay capture cost golden coverage mutants bench \
 	bench-middleware bench-collectors load simulator-image
 
@@ -73,11 +73,16 @@ test-tools: $(ENVIRONMENT)
 	@$(PYTHON) -m local toolchain pulumi pulumi-resource-kubernetes kubectl prometheus promtool alertmanager amtool \
 		loki otelcol-contrib jaeger actionlint pint replay-routes replay-rules >/dev/null
 
+all-test-tools: test-tools
+	@$(PYTHON) -m local toolchain etcd kube-apiserver crane >/dev/null
+
 e2e: up ## run the tests that need the local cluster
 	@$(PYTHON) -m pytest -m "e2e and not nightly" -n 3 --no-loadscope-reorder tests/e2e tests/observability $(ARGS)
 
-test: $(ENVIRONMENT) check unit-all ## run every check and every test; in CI, remove the cluster afterwards
-	@$(MAKE) --no-print-directory e2e; outcome=$$?; \
+# Checks use the time in which the platform's pods start, and tests without a cluster that in which those on it wait.
+test: all-test-tools ## run every check and every test; in CI, remove the cluster afterwards
+	@$(MAKE) --no-print-directory --jobs=3 check-types check-files up && \
+	$(PYTHON) -m pytest -m "not nightly" -n 4 --no-loadscope-reorder $(ARGS); outcome=$$?; \
 	if [ -n "$$CI" ]; then $(MAKE) --no-print-directory down; fi; exit $$outcome
 
 fire-alerts: $(ENVIRONMENT) ## make every alert fire and prove that its receivers were notified
@@ -122,8 +127,7 @@ observability: $(ENVIRONMENT) ## test a service's telemetry on the running stack
 
 ##@@ Before a change is merged
 
-unit-all: test-tools ## run every test that needs no cluster, the slow ones included
-	@$(PYTHON) -m local toolchain etcd kube-apiserver crane >/dev/null
+unit-all: all-test-tools ## run every test that needs no cluster, the slow ones included
 	@$(PYTHON) -m pytest -m "not (e2e or nightly)" -n 3 --no-loadscope-reorder $(ARGS)
 
 summary: $(ENVIRONMENT) ## show how a change affects notifications, e.g. ARGS="--base origin/main --stack staging"

@@ -18,7 +18,7 @@ from local import toolchain
 from local.errors import LocalError
 from local.paths import STATE
 from tests.backends.opensearch import OpenSearchNode
-from tests.scheduling import SLOW, ByServer
+from tests.scheduling import SLOW, ByServer, in_order
 from tools.recording import program as recording
 from tools.recording.engine import Recorded
 
@@ -28,6 +28,9 @@ hypothesis.settings.register_profile("thorough", parent=hypothesis.settings.get_
 hypothesis.settings.load_profile("platform")
 # Neither a test nor a process that it starts may build a tool; a missing tool is an error that names it.
 os.environ[toolchain.NO_BUILD] = "1"
+# Programs in Go that run for seconds spend a fifth of them on collecting garbage. Where memory is short, they do.
+os.environ.setdefault("GOGC", "400")
+os.environ.setdefault("GOMEMLIMIT", "1GiB")
 # Tests must not see variables of the `make` that runs them, nor the user's clusters, accounts, backend and plugins.
 # The passphrase stays, because the state of the running stack may be encrypted with it.
 _VARIABLES = {
@@ -57,11 +60,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByServe
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks the tests of slow files, and moves them to the front."""
-    slow = [item for item in items if item.path.relative_to(ROOT).as_posix() in SLOW]
-    for item in slow:
-        item.add_marker("slow")
-    items[:] = slow + [item for item in items if not item.get_closest_marker("slow")]
+    """Marks the tests of slow files, and sorts all."""
+    for item in items:
+        if item.path.relative_to(ROOT).as_posix() in SLOW:
+            item.add_marker("slow")
+    items[:] = in_order(items)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -1,15 +1,31 @@
-"""Which test files are slow, and how pytest-xdist distributes tests.
+"""The order of the tests, and how pytest-xdist distributes them.
 
 All tests of a file run in one worker. Files that share an expensive server run in the same worker.
 """
 
 import functools
 import re
+from collections.abc import Sequence
 
+import pytest
 from xdist.scheduler import LoadFileScheduling
 
 from tests.mock_engine import ROOT
 
+ON_CLUSTER = (
+    # The drill, and the tests that read its record. It comes first, because it waits for minutes until its alerts end.
+    *("test_fire_alerts", "test_alert_smoke"),
+    # Tests that need every pod, like the drill until its faults are over.
+    *("test_traces", "test_correlation", "test_e2e_metrics_logs", "test_platform"),
+    *("test_otlp_only", "test_attack"),
+    # Long tests that have their own cluster or their own objects.
+    *("test_cluster", "test_lost_cluster", "test_lifecycle", "test_killed_engine", "test_provider"),
+    # It needs every pod, and what the rules read of the last minutes, so not the minutes after the first start.
+    "test_quickstart",
+    # Tests that kill pods, which wait for the drill.
+    *("test_kill_drill", "test_logs"),
+)
+"""Test files on the running cluster in the order in which they are distributed; all others on it come after them."""
 SLOW = (
     "tests/accepted/test_accepted.py",
     "tests/backends/test_alert_restarts.py",
@@ -69,9 +85,24 @@ SLOW = (
 )
 """Files that take more than five seconds each: they start engines and servers, or simulate hours.
 
-They get the mark `slow`: `make unit` leaves them out, and `make test` runs them first, so that no worker ends alone.
+They get the mark `slow`: `make unit` leaves them out, and `make test` runs them before the others, so that no worker
+ends alone.
 """
 _GROUP = re.compile(r"""pytest\.mark\.xdist_group\(["']([\w-]+)["']\)""")
+
+
+def in_order(items: Sequence[pytest.Item]) -> list[pytest.Item]:
+    """The tests in the order in which they are distributed.
+
+    Those on the cluster come first, because most of them wait: the others keep the processors busy meanwhile.
+    """
+    return sorted(items, key=_place)
+
+
+def _place(item: pytest.Item) -> tuple[int, int]:
+    if item.get_closest_marker("e2e"):
+        return 0, ON_CLUSTER.index(item.path.stem) if item.path.stem in ON_CLUSTER else len(ON_CLUSTER)
+    return 1, 0 if item.get_closest_marker("slow") else 1
 
 
 class ByServer(LoadFileScheduling):

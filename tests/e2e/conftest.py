@@ -1,4 +1,4 @@
-"""Fixtures for tests on the running local cluster, and the order and locks that let them share it."""
+"""Fixtures for tests on the running local cluster, and the locks that let them share it."""
 
 import fcntl
 import json
@@ -14,27 +14,6 @@ from kubernetes import client, config
 from local.paths import KUBECONFIG, STATE
 from local.toolchain import tool
 from tools import programs
-
-FIRST = (
-    # The drill, and the tests that read its record. It comes first, because it waits for minutes until its alerts end.
-    *("test_fire_alerts", "test_alert_smoke"),
-    # Tests that need every pod, like the drill until its faults are over.
-    *("test_quickstart", "test_traces", "test_correlation", "test_e2e_metrics_logs", "test_platform"),
-    *("test_otlp_only", "test_attack"),
-    # Long tests that have their own cluster or their own objects.
-    *("test_cluster", "test_lost_cluster", "test_lifecycle", "test_killed_engine", "test_provider"),
-    # Tests that kill pods, which wait for the drill.
-    *("test_kill_drill", "test_logs"),
-)
-"""Test files in the order in which they are distributed; all others come after them."""
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Sorts the tests on the cluster. tests/scheduling.py decides which files a worker gets."""
-    on_cluster = [item for item in items if item.get_closest_marker("e2e")]
-    on_cluster.sort(key=lambda item: FIRST.index(item.path.stem) if item.path.stem in FIRST else len(FIRST))
-    items[:] = [item for item in items if not item.get_closest_marker("e2e")] + on_cluster
 
 
 @contextmanager

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
 
-from tests.e2e.conftest import FIRST, pytest_collection_modifyitems
 from tests.mock_engine import ROOT
+from tests.scheduling import ON_CLUSTER, in_order
 
 FOLDERS = ("tests/e2e", "tests/observability")
 MARK = re.compile(r"^pytestmark = \[?\s*pytest\.mark\.e2e\b", re.MULTILINE)
@@ -26,7 +26,7 @@ def test_make_e2e_runs_all_folders_with_tests_on_the_cluster() -> None:
 
 def test_the_order_names_existing_files() -> None:
     names = {file.stem for folder in FOLDERS for file in marked(ROOT / folder)}
-    assert set(FIRST) <= names
+    assert set(ON_CLUSTER) <= names
 
 
 def test_tests_that_kill_pods_come_after_those_that_need_them() -> None:
@@ -40,7 +40,7 @@ def test_tests_that_kill_pods_come_after_those_that_need_them() -> None:
             elif 'usefixtures("all_pods")' in text:
                 others.add(file.stem)
     assert killers == {"test_kill_drill", "test_logs"}
-    assert max(map(FIRST.index, others)) < min(map(FIRST.index, killers))
+    assert max(map(ON_CLUSTER.index, others)) < min(map(ON_CLUSTER.index, killers))
 
 
 def item(name: str, *marks: str) -> Any:
@@ -49,9 +49,7 @@ def item(name: str, *marks: str) -> Any:
     return found
 
 
-def test_tests_on_the_cluster_come_last_and_in_their_order() -> None:
-    unit, other = item("test_a"), item("test_b", "e2e")
-    first = [item(name, "e2e") for name in FIRST[:2]]
-    items = [other, unit, *reversed(first)]
-    pytest_collection_modifyitems(items)
-    assert items == [unit, *first, other]
+def test_tests_on_the_cluster_come_first_and_in_their_order_then_slow_ones() -> None:
+    unit, slow, other = item("test_a"), item("test_b", "slow"), item("test_c", "e2e")
+    first = [item(name, "e2e") for name in ON_CLUSTER[:2]]
+    assert in_order([other, unit, slow, *reversed(first)]) == [*first, other, slow, unit]

@@ -5,6 +5,7 @@ import re
 import subprocess
 import tempfile
 import uuid
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -101,20 +102,34 @@ def quiet(_line: str) -> None:
     return
 
 
-@pytest.fixture
-def life(tmp_path):
-    found = Life(tmp_path)
+@contextmanager
+def created_and_destroyed(folder):
+    found = Life(folder)
     yield found
     found.kubeconfig.write_text(KUBECONFIG.read_text())
     actions.destroy(found.stack(), report=quiet)
     assert found.space not in found.kubectl("get", "namespaces", "-o", "name")
 
 
-def test_no_copy_of_the_kubeconfig_is_left_behind(life):
+@pytest.fixture
+def life(tmp_path):
+    with created_and_destroyed(tmp_path) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory):
+    """A stack that is up, for tests that leave it as it is."""
+    with created_and_destroyed(tmp_path_factory.mktemp("shared")) as found:
+        found.up()
+        yield found
+
+
+def test_no_copy_of_the_kubeconfig_is_left_behind(shared):
     before = set(Path(tempfile.gettempdir()).glob("kubeconfig*"))
-    life.preview()
+    shared.preview()
     assert set(Path(tempfile.gettempdir()).glob("kubeconfig*")) <= before
-    assert not list((life.folder / ".state").rglob("kubeconfig*"))
+    assert not list((shared.folder / ".state").rglob("kubeconfig*"))
 
 
 def test_objects_are_created_updated_and_replaced(life):
@@ -151,10 +166,9 @@ def test_changed_fields_of_the_program_and_missing_objects_are_drift_and_other_f
         life.preview()
 
 
-def test_preview_finds_what_the_api_server_would_refuse(life):
-    life.up()
+def test_preview_finds_what_the_api_server_would_refuse(shared):
     with pytest.raises(LocalError, match="Not A Name"):
-        life.preview(wrong=True)
+        shared.preview(wrong=True)
 
 
 def test_an_immutable_field_of_a_stateful_set_is_refused_by_the_preview(life):
@@ -171,28 +185,27 @@ def test_an_immutable_field_of_a_stateful_set_is_refused_by_the_preview(life):
     assert life.kubectl(*name) == "two"
 
 
-def test_a_protected_object_is_not_deleted(life):
-    life.up(protect=True)
+def test_a_protected_object_is_not_deleted(shared):
+    shared.up(protect=True)
     with pytest.raises(LocalError, match="protected"):
-        actions.destroy(life.stack(), report=quiet)
-    assert life.kubectl("get", "configmap", "named", "-o", "name")
-    life.up()
+        actions.destroy(shared.stack(), report=quiet)
+    assert shared.kubectl("get", "configmap", "named", "-o", "name")
+    shared.up()
 
 
-def test_an_unreachable_cluster_is_always_an_error(life):
-    life.up()
-    text = life.kubeconfig.read_text()
+def test_an_unreachable_cluster_is_always_an_error(shared):
+    text = shared.kubeconfig.read_text()
     closed = re.sub(r"server: .*", "server: https://127.0.0.1:1", text)  # nothing listens on port 1 (tcpmux)
     assert closed != text
-    life.kubeconfig.write_text(closed)
+    shared.kubeconfig.write_text(closed)
     for action in (actions.drift, actions.refresh, actions.destroy):
         with pytest.raises(LocalError, match=r"unreachable[\s\S]*127\.0\.0\.1:1") as caught:
-            action(life.stack(), report=quiet)
+            action(shared.stack(), report=quiet)
         assert str(caught.value).count("unreachable") == 1
     with pytest.raises(LocalError, match=r"unreachable[\s\S]*127\.0\.0\.1:1"):
-        life.up(data="2")
-    life.kubeconfig.write_text(text)
-    assert life.up().count == 0, "the state must still have every object"
+        shared.up(data="2")
+    shared.kubeconfig.write_text(text)
+    assert shared.up().count == 0, "the state must still have every object"
 
 
 def test_object_that_does_not_become_ready_is_explained_and_stays_in_the_state(life):

@@ -23,6 +23,8 @@ GAUGES = {
 }
 LONGEST = 60
 """Seconds between two samples of which a window of 2m still holds one if every fourth is missing."""
+# Reads every value as a text, such as 0x40, which is no number in promtool's notation.
+_LOADER = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 _REPEATED = re.compile(r"(_|stale|-?[\d.]+(?:e[+-]?\d+)?)(?:([+-][\d.]+))?x(\d+)")
 
 
@@ -47,7 +49,7 @@ def thinned(values: str) -> str:
 
 def variants(file: Path) -> dict[str, Any] | None:
     """The scenarios of a file in which an alert on a gauge fires, with missed scrapes; None without one."""
-    document = yaml.load(file.read_text(), Loader=yaml.BaseLoader)  # noqa: S506 -- texts only; 0x40 is no number here
+    document = yaml.load(file.read_text(), Loader=_LOADER)  # noqa: S506 -- texts only
     evaluation = seconds(document["evaluation_interval"])
     tests = [found for test in document["tests"] if (found := _variant(test, evaluation))]
     return {**document, "tests": tests} if tests else None

@@ -52,13 +52,13 @@ class DashboardFile:
     tags: tuple[str, ...] = ()
 
     def for_stack(self, *, runbook_base_url: str) -> str:
-        """JSON whose links lead to this stack's runbooks."""
+        """JSON whose links lead to this stack's runbooks, without blanks: the engine writes its state at each step."""
         document = json.loads(self.text)
         address = runbook_base_url.rstrip("/")
         for variable in _variables(document):
             if variable.get("name") == RUNBOOKS:
                 variable |= {"query": address, "current": {"text": address, "value": address}}
-        return json.dumps(document, indent=2, sort_keys=True)
+        return json.dumps(document, separators=(",", ":"), sort_keys=True)
 
 
 def load(

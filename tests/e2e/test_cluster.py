@@ -17,7 +17,8 @@ from local.paths import cache
 from tests.e2e.conftest import eventually
 from tests.e2e.second_checkout import local, second_checkout
 
-pytestmark = pytest.mark.e2e
+# It starts a cluster three times, and needs no platform.
+pytestmark = [pytest.mark.e2e, pytest.mark.nightly]
 _KERNEL = ("vm/overcommit_memory", "kernel/panic", "kernel/panic_on_oops", "net/ipv4/ip_forward")
 _FOLDERS = (
     *("/etc/kubernetes", "/var/lib/kubelet", "/var/lib/containerd", "/run/containerd", "/etc/cni", "/var/lib/cni"),

@@ -56,13 +56,12 @@ def test_mutants_of_for_are_one_step_longer_and_shorter(text: str, changed: list
     assert [new for _, new in of_for(text)] == changed
 
 
-def test_mistakes_in_routes_all_change_something() -> None:
+def test_mistakes_in_routes_and_muting_are_made() -> None:
     config = routes.base()
     mutants = list(routes.mutants(config))
 
     assert config == routes.base(), "the original configuration must stay unchanged"
     assert {part for part, _ in mutants} == {routes.ROUTING, routes.MUTING}
-    assert not [mutant.what for _, mutant in mutants if semantics.same(config, mutant.document)]
     whats = {mutant.what for _, mutant in mutants}
     for what in ('matcher system="job-queue" dropped', "removed", "continue -> false", "equal: node dropped"):
         assert what in whats

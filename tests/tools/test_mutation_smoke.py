@@ -117,6 +117,7 @@ def test_a_real_alertmanager_and_the_copy_notice_mistakes_in_routes(tmp_path: Pa
     assert unnoticed == []
 
 
+@pytest.mark.nightly  # every case of every mistake
 def test_the_copy_notices_mistakes_in_mute_windows() -> None:
     cases = [case for case in routes.cases() if case.kind == "window"]
     config = routes.base()

@@ -29,6 +29,7 @@ from ops.replay.evaluation import Sources
 from ops.replay.routes import Notification
 from settings.apps import LOKI, PROMETHEUS
 from tests.e2e import drill
+from tests.e2e.conftest import pods_stay
 from tests.e2e.sample import sample
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("drill")]
@@ -102,7 +103,7 @@ def test_a_replay_names_the_messages_of_the_drill() -> None:
     since = round(report["began"] * SECOND)
     until = since + round(report["seconds"] * SECOND)
     here = load(LOCAL)
-    with ExitStack() as forwards:
+    with pods_stay(), ExitStack() as forwards:
         url = {
             name: forwards.enter_context(service_url(here.cluster(), service))
             for name, service in (

@@ -14,7 +14,7 @@ from local.toolchain import tool
 from ops.clients.kube import Cluster, Service, service_urls
 from tests import runbook_pages as runbooks
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("all_pods")]
 
 NAMESPACE = "observability"
 

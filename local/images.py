@@ -1,7 +1,8 @@
 """Container images for the embedded cluster, made from local builds and Debian packages, with their official names.
 
-An image is one layer and a configuration in the format of `docker save`, which containerd imports. The pods use the
-same image names, entrypoints and users as in production.
+An image is a configuration and one layer in the format of `docker save`, which containerd imports. What is unpacked at
+`/` is a layer of its own below it, which images have in common. The pods use the same image names, entrypoints and
+users as in production.
 """
 
 import hashlib
@@ -32,7 +33,7 @@ _NOBODY = "65534:65534"
 
 @dataclass(frozen=True, kw_only=True)
 class Image:
-    """One image: the files in its layer, and its configuration."""
+    """One image: its files, and its configuration."""
 
     reference: str
     files: Callable[[], dict[str, Path]]
@@ -52,8 +53,13 @@ def _kubernetes(name: str) -> Image:
     return Image(reference=reference, files=_program(name, f"/usr/local/bin/{name}"))
 
 
+def _python_files() -> dict[str, Path]:
+    packages = ("python3-minimal", "libpython3-stdlib", "libstdc++6", "ca-certificates")
+    return {"/": debian.root("python", packages)}
+
+
 def _simulator_files() -> dict[str, Path]:
-    python = debian.root("python", ("python3-minimal", "libpython3-stdlib", "libstdc++6", "ca-certificates"))
+    python = _python_files()["/"]
     version = next(python.glob("usr/bin/python3.*")).name.removeprefix("python")
     return {
         "/": python,
@@ -151,6 +157,8 @@ IMAGES = (
         entrypoint=("/bin/node_exporter",),
         user=_NOBODY,
     ),
+    # Runs programs of ConfigMaps, with the node's own Python.
+    Image(reference=versions.PYTHON_IMAGE, files=_python_files),
     Image(
         reference=versions.SIMULATOR_IMAGE,
         files=_simulator_files,
@@ -220,14 +228,13 @@ def key(image: Image) -> str:
 
 def write_archive(image: Image, archive: Path) -> None:
     """Write the image in the format of `docker save`. Needs as much free space again beside the archive meanwhile."""
-    layer = archive.with_name("layer.tar")
-    with tarfile.open(layer, "w") as tar:
-        for target, source in sorted(image.files().items()):
-            tar.add(source, arcname=target.strip("/") or ".", filter=_owned_by_root)
-    digest = hashlib.sha256()
-    with layer.open("rb") as handle:
-        while chunk := handle.read(1 << 20):
-            digest.update(chunk)
+    files = image.files()
+    parts = [part for part in ({"/"} & files.keys(), files.keys() - {"/"}) if part]
+    layers = [archive.with_name(f"layer-{number}.tar") for number in range(len(parts))]
+    for layer, part in zip(layers, parts, strict=True):
+        with tarfile.open(layer, "w") as tar:
+            for target in sorted(part):
+                tar.add(files[target], arcname=target.strip("/") or ".", filter=_owned_by_root)
     path = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
     configuration = {
         "architecture": ARCHITECTURE,
@@ -238,16 +245,23 @@ def write_archive(image: Image, archive: Path) -> None:
             "User": image.user,
             "WorkingDir": image.workdir,
         },
-        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{digest.hexdigest()}"]},
+        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{_digest(layer)}" for layer in layers]},
     }
-    manifest = [{"Config": "config.json", "RepoTags": [full_name(image.reference)], "Layers": ["layer.tar"]}]
+    names = [layer.name for layer in layers]
+    manifest = [{"Config": "config.json", "RepoTags": [full_name(image.reference)], "Layers": names}]
     with tarfile.open(archive, "w") as tar:
-        tar.add(layer, arcname="layer.tar")
+        for layer in layers:
+            tar.add(layer, arcname=layer.name)
         for name, content in (("config.json", configuration), ("manifest.json", manifest)):
             data = json.dumps(content).encode()
             entry = tarfile.TarInfo(name)
             entry.size = len(data)
             tar.addfile(entry, io.BytesIO(data))
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
 def _owned_by_root(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:

@@ -1,5 +1,7 @@
 """Both ways to make the simulator's image give it the same files, programs start from them; and it can be pushed."""
 
+import hashlib
+import json
 import re
 import shutil
 import subprocess
@@ -50,6 +52,29 @@ def test_every_program_starts_from_the_files_of_the_image(sources: dict[str, str
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_images_with_the_same_python_have_its_layer_in_common(sources: dict[str, str], tmp_path: Path) -> None:
+    """So that a node stores it once."""
+    assert sources
+    python, simulator = (
+        next(one for one in images.IMAGES if one.reference == reference)
+        for reference in (versions.PYTHON_IMAGE, versions.SIMULATOR_IMAGE)
+    )
+    layers: list[list[str]] = []
+    for number, image in enumerate((python, simulator)):
+        folder = tmp_path.with_name(f"{tmp_path.name}-{number}")
+        folder.mkdir()
+        images.write_archive(image, folder / "image.tar")
+        with tarfile.open(folder / "image.tar") as archive:
+            (manifest,) = json.load(archive.extractfile("manifest.json") or pytest.fail("no manifest"))
+            config = json.load(archive.extractfile("config.json") or pytest.fail("no configuration"))
+            for name, digest in zip(manifest["Layers"], config["rootfs"]["diff_ids"], strict=True):
+                content = archive.extractfile(name) or pytest.fail("no layer")
+                assert digest == f"sha256:{hashlib.sha256(content.read()).hexdigest()}"
+        layers.append(config["rootfs"]["diff_ids"])
+    assert (len(layers[0]), len(layers[1])) == (1, 2)
+    assert layers[0][0] == layers[1][0]
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ _OTHERS = (
         "the same image if this machine can pull it, or what `GRAFANA_HOME` names",
         "the last with all four data sources",
     ),
-    (versions.PYTHON_IMAGE, "not used, because it has no OpenSearch", ""),
+    (versions.PYTHON_IMAGE, "the Python of this machine's Debian", ""),
     (versions.SIMULATOR_IMAGE, "made from this checkout", "this project's own, in no registry"),
 )
 

@@ -3,7 +3,7 @@
 Every component has defaults of its own. A stack's settings change them here, so that no component needs to know them.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -46,7 +46,10 @@ def placement(
         template = dict(workload["template"])
         chosen = pod_settings.of(template["metadata"]["labels"][NAME], parts)
         pod = _placed(template["spec"], chosen, replicated=workload.get("replicas", 1) > 1)
-        pod["containers"] = [_container(one, chosen, pulled) for one in pod["containers"]]
+        pod["containers"] = [{**one, "image": pulled(one["image"])} for one in pod["containers"]]
+        if chosen.cpu:
+            # The first container is the app's own; what runs beside it stays small.
+            pod["containers"][0] = _with_cpu(pod["containers"][0], chosen.cpu)
         pod = outbound.pod(pod, out)
         if login:
             pod["image_pull_secrets"] = [{"name": pull_secret.NAME}]
@@ -71,9 +74,6 @@ def _placed(pod: Mapping[str, Any], chosen: PodSettings, *, replicated: bool) ->
     return placed
 
 
-def _container(container: Mapping[str, Any], chosen: PodSettings, pulled: Callable[[str], str]) -> dict[str, Any]:
-    changed = {**container, "image": pulled(container["image"])}
-    if chosen.cpu:
-        resources = container["resources"]
-        changed["resources"] = {**resources, "requests": {**resources["requests"], "cpu": chosen.cpu}}
-    return changed
+def _with_cpu(container: Mapping[str, Any], cpu: str) -> dict[str, Any]:
+    resources = container["resources"]
+    return {**container, "resources": {**resources, "requests": {**resources["requests"], "cpu": cpu}}}

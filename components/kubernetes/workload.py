@@ -32,6 +32,8 @@ class StatefulAppArgs(TypedDict):
     service_ports: NotRequired[list[ServicePortArgsDict]]
     """Further ports of both Services."""
     container: ContainerArgsDict
+    sidecars: NotRequired[list[ContainerArgsDict]]
+    """Further containers of the pods."""
     volumes: list[VolumeArgsDict]
     storage: str
     """Size of each replica's volume."""
@@ -119,7 +121,7 @@ def _pod(args: StatefulAppArgs) -> PodSpecArgsDict:
         "security_context": pods.pod_security(pods.USERS[args["app"]]),
         "termination_grace_period_seconds": args["termination_seconds"],
         "topology_spread_constraints": pods.spread(args["app"]),
-        "containers": [pods.secured(args["container"])],
+        "containers": [pods.secured(one) for one in (args["container"], *args.get("sidecars", ()))],
         "volumes": args["volumes"],
     }
     if "service_account" in args:

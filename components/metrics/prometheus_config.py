@@ -8,11 +8,13 @@ from typing import Any
 from alerting.durations import seconds
 from alerting.loader import write_yaml
 from components.metrics import cluster_jobs, eks_jobs, scrape_claims
-from components.metrics.relabeling import ANNOTATION, POD, keep, pod_labels, running, set_label
+from components.metrics.relabeling import ANNOTATION, POD, keep, pod_address, pod_labels, running, set_label
 from components.metrics.remote_write import ALL_METRICS, CopiedMetrics, remote_write
 from settings.apps import NODE_EXPORTER, PROMETHEUS_RULES
 
 CONFIG_FOLDER = "/etc/prometheus/config"
+MONITORS_FOLDER = "/etc/prometheus/monitors"
+"""Folder of the jobs that monitors of the cluster ask for."""
 
 # A restarted server takes over how long an alert has been active. By default it does so only from `for: 10m` on; all
 # other alerts would wait again, and be resolved in Alertmanager meanwhile.
@@ -43,6 +45,12 @@ class AddOn:
     """Whether it exposes metrics of other pods."""
 
 
+FOREIGN_NODE_EXPORTER = (
+    [f"{POD}label_app_kubernetes_io_name", f"{POD}container_port_number"],
+    f"(?:prometheus-)?node-exporter;{NODE_EXPORTER.port}",
+)
+"""Labels, and what they are for a node_exporter that others run."""
+
 ADDONS = {
     "kube-state-metrics": AddOn(port=8080, app="kube-state-metrics", honor_labels=True),
     "prometheus-node-exporter": AddOn(port=9100, app="node-exporter", honor_labels=False),
@@ -69,6 +77,17 @@ _PARAMETERS = 4
 _SAMPLE_BYTES = 1024
 
 
+# A redirect would send Prometheus, which may connect to every pod, to an address of the target's choice: to its own
+# API, or to an endpoint that ends another program.
+SAME_PLACE = {"follow_redirects": False}
+"""What every scrape job has."""
+
+
+def timeout(scrape_interval: str) -> str:
+    """Time after which a scrape has failed, where no job says another."""
+    return scrape_interval if seconds(scrape_interval) < _LONGEST_SCRAPE else f"{_LONGEST_SCRAPE:.0f}s"
+
+
 def render(  # noqa: PLR0913 -- each sets a part of the configuration
     *,
     cluster: str,
@@ -83,6 +102,7 @@ def render(  # noqa: PLR0913 -- each sets a part of the configuration
     eks: bool = False,
     target_samples: int | None = None,
     trusted_namespaces: Sequence[str] = (),
+    monitors: bool = False,
 ) -> str:
     """The configuration of a cluster's servers. `alertmanagers` are host:port of each replica.
 
@@ -90,18 +110,17 @@ def render(  # noqa: PLR0913 -- each sets a part of the configuration
     its target as down. With `foreign_node_exporter`, the cluster runs a node_exporter that is not the platform's.
     Pods in the `trusted_namespaces` may expose metrics of nodes and of Kubernetes' objects, see scrape_claims.
     With `verify_kubelets`, the cluster's CA must have signed the certificates of kubelets. With `eks`, the cluster is
-    one of EKS, see eks_jobs.
+    one of EKS, see eks_jobs. With `monitors`, the files in MONITORS_FOLDER have further jobs, see monitor_jobs.
 
     `remote_write_url` receives the samples of `copied`; empty for none.
     `addons` are the EKS add-ons in ADDONS that replace the platform's own exporters.
     """
-    timeout = scrape_interval if seconds(scrape_interval) < _LONGEST_SCRAPE else f"{_LONGEST_SCRAPE:.0f}s"
     claims = scrape_claims.relabeling(trusted=trusted_namespaces, node_names=foreign_node_exporter)
     jobs = [
         {
             "job_name": "pods",
             "kubernetes_sd_configs": [{"role": "pod"}],
-            **_limits(target_samples),
+            **limits(target_samples),
             "relabel_configs": _pod_relabeling(),
             "metric_relabel_configs": claims,
         },
@@ -112,11 +131,11 @@ def render(  # noqa: PLR0913 -- each sets a part of the configuration
         *(_addon(addon, ADDONS[addon]) for addon in addons),
     ]
     if foreign_node_exporter:
-        jobs.append(_foreign_node_exporter() | _limits(target_samples) | {"metric_relabel_configs": claims})
+        jobs.append(_foreign_node_exporter() | limits(target_samples) | {"metric_relabel_configs": claims})
     document: dict[str, Any] = {
         "global": {
             "scrape_interval": scrape_interval,
-            "scrape_timeout": timeout,
+            "scrape_timeout": timeout(scrape_interval),
             "evaluation_interval": evaluation_interval,
             # Targets with native histograms send both forms, because rules and dashboards use the classic buckets.
             "scrape_native_histograms": True,
@@ -139,10 +158,10 @@ def render(  # noqa: PLR0913 -- each sets a part of the configuration
             # Each alert goes to every Alertmanager, because they gossip about notifications, not about alerts.
             "alertmanagers": [{"static_configs": [{"targets": list(alertmanagers)}]}],
         },
-        # A redirect would send Prometheus, which may connect to every pod, to an address of the target's choice: to its
-        # own API, or to an endpoint that ends another program.
-        "scrape_configs": [{**job, "follow_redirects": False} for job in jobs],
+        "scrape_configs": [job | SAME_PLACE for job in jobs],
     }
+    if monitors:
+        document["scrape_config_files"] = [f"{MONITORS_FOLDER}/*.json"]
     if remote_write_url:
         document["remote_write"] = [remote_write(remote_write_url, copied)]
     return write_yaml(document)
@@ -188,12 +207,11 @@ def _addon(name: str, addon: AddOn) -> dict[str, Any]:
 
 def _foreign_node_exporter() -> dict[str, Any]:
     """A node_exporter that a chart of others runs, without annotations. The job `pods` scrapes those that have them."""
-    discovered = [f"{POD}label_app_kubernetes_io_name", f"{POD}container_port_number"]
     return {
         "job_name": "node-exporter",
         "kubernetes_sd_configs": [{"role": "pod"}],
         "relabel_configs": [
-            keep(discovered, f"(?:prometheus-)?node-exporter;{NODE_EXPORTER.port}"),
+            keep(*FOREIGN_NODE_EXPORTER),
             {"action": "drop", "source_labels": [f"{ANNOTATION}scrape"], "regex": "true"},
             running(),
             *pod_labels(),
@@ -203,7 +221,7 @@ def _foreign_node_exporter() -> dict[str, Any]:
     }
 
 
-def _limits(target_samples: int | None) -> dict[str, Any]:
+def limits(target_samples: int | None) -> dict[str, Any]:
     """Limits of one scrape. Both servers scrape every target, so one with endless series would end both.
 
     A scrape above one of them fails as a whole, for this target only, and TargetDown tells. Not limited are the
@@ -245,18 +263,7 @@ def _pod_relabeling() -> list[dict[str, Any]]:
         set_label("__scheme__", f"{ANNOTATION}scheme", regex="(https?)"),
         set_label("__metrics_path__", f"{ANNOTATION}path", regex="([^?]+).*"),
         *(_parameter(number) for number in range(_PARAMETERS)),
-        {
-            "source_labels": [f"{POD}ip", f"{ANNOTATION}port"],
-            "regex": r"([0-9.]+);(\d+)",
-            "replacement": "$1:$2",
-            "target_label": "__address__",
-        },
-        {
-            "source_labels": [f"{POD}ip", f"{ANNOTATION}port"],
-            "regex": r"([0-9a-f]*:[0-9a-f:.]+);(\d+)",
-            "replacement": "[$1]:$2",
-            "target_label": "__address__",
-        },
+        *pod_address(f"{ANNOTATION}port", r"(\d+)"),
         *pod_labels(),
     ]
 

@@ -25,6 +25,20 @@ def pod_labels() -> list[dict[str, Any]]:
     ]
 
 
+def pod_address(source: str, port: str) -> list[dict[str, Any]]:
+    """Sets the address to that of the pod; its port is the group of the expression `port` for the label `source`."""
+    forms = {"([0-9.]+)": "$1:$2", "([0-9a-f]*:[0-9a-f:.]+)": "[$1]:$2"}
+    return [
+        {
+            "source_labels": [f"{POD}ip", source],
+            "regex": f"{address};{port}",
+            "replacement": form,
+            "target_label": "__address__",
+        }
+        for address, form in forms.items()
+    ]
+
+
 def keep(labels: list[str], regex: str) -> dict[str, Any]:
     """Keeps what has these labels: their values, with `;` between them, match."""
     return {"action": "keep", "source_labels": labels, "regex": regex}

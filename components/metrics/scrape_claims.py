@@ -25,7 +25,6 @@ def relabeling(*, trusted: Sequence[str], node_names: bool = False) -> list[dict
     renames a claimed `namespace`, so that no innocent series is lost.
     """
     exporters = speakers.EXPORTED_NAMES if node_names else f"{speakers.EXPORTED_NAMES}|{speakers.NODE_NAMES}"
-    reserved = "|".join(RESERVED)
     return [
         {"action": "drop", "source_labels": ["__name__"], "regex": f"{speakers.OWN_NAMES}|{speakers.RECORDED_NAMES}"},
         {"action": "labeldrop", "regex": _TRUSTED},
@@ -35,6 +34,14 @@ def relabeling(*, trusted: Sequence[str], node_names: bool = False) -> list[dict
         ),
         {"action": "drop", "source_labels": [_TRUSTED, "__name__"], "regex": f";(?:{exporters})"},
         {"action": "labeldrop", "regex": _TRUSTED},
+        *renamed(),
+    ]
+
+
+def renamed() -> list[dict[str, Any]]:
+    """Renames the reserved labels of a series or of a target."""
+    reserved = "|".join(RESERVED)
+    return [
         {"action": "labelmap", "regex": f"({reserved})", "replacement": f"{EXPORTED}$1"},
         {"action": "labeldrop", "regex": reserved},
     ]

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from alerting.durations import seconds
 from alerting.routing import RETENTION
 from settings import images, pages
-from settings.apps import SIMULATED_NAMESPACES
+from settings.apps import SIMULATED_NAMESPACES, agent_namespace
 from settings.eks import conflicts as eks_conflicts
 from settings.quantities import quantity_bytes
 from settings.sizes import gateway_queue_bytes
@@ -30,6 +30,10 @@ def _on_any_cloud(values: Values) -> dict[str, object]:
         # An equal interval is as wrong as a shorter one: see Routing.timing_problems.
         "repeat_interval": not (seconds(values.group_interval) < seconds(values.repeat_interval) <= seconds(RETENTION)),
         "namespace": values.namespace.startswith("kube-") or values.namespace in others,
+        "monitor_namespaces": values.monitor_namespaces
+        and (
+            not values.monitors or {values.namespace, agent_namespace(values.namespace)} & {*values.monitor_namespaces}
+        ),
         "image_registry_username": values.image_registry_username and len(images.hosts(values.image_registry)) != 1,
         **{
             name: getattr(values, name) and not (values.remote_write_url or values.managed_prometheus)

@@ -149,6 +149,10 @@ class Values(EksValues):
     pod_cidrs: tuple[Cidr, ...] = allowed("a list of address ranges such as 10.0.0.0/16")
     verify_kubelets: bool = allowed("true or false")
     scrape_host_ports: tuple[Annotated[int, Field(ge=1, le=65_535)], ...] = allowed("a list of ports, 1 to 65535")
+    monitors: bool = allowed("true or false")
+    monitor_namespaces: tuple[DnsLabel, ...] = allowed(
+        "a list of namespaces other than the platform's own; only when monitors is true"
+    )
     service_namespaces: tuple[DnsLabel, ...] = allowed("a list of namespaces")
     simulator: bool = allowed("true or false")
     simulator_image: str = allowed("an image reference with a tag or digest")

@@ -10,7 +10,7 @@ from components.metrics.alertmanager import Alertmanager
 from components.metrics.kube_state_metrics import KubeStateMetrics
 from components.metrics.node_exporter import NodeExporter
 from components.metrics.prometheus import APP as PROMETHEUS
-from components.metrics.prometheus import Prometheus
+from components.metrics.prometheus import MonitorsArgs, Prometheus
 from components.metrics.prometheus_config import ADDONS
 from components.metrics.remote_write import CopiedMetrics
 from settings import channel_secrets
@@ -76,6 +76,10 @@ def prometheus(
     """Prometheus with the stack's rules. It sends alerts to `alertmanagers`, and copies samples to the URL, if any."""
     values, speaking = settings.values, settings.speaking_namespaces
     addons = [name for name in ADDONS if values.eks_addons.get(name, "off") != "off"]
+    monitors: MonitorsArgs = {
+        "listed_namespaces": values.monitor_namespaces,
+        "platform_namespaces": speaking.platform,
+    }
     return Prometheus(
         "prometheus",
         {
@@ -100,6 +104,7 @@ def prometheus(
             "verify_kubelets": values.verify_kubelets,
             "eks": values.cloud == "eks",
             "host_ports": values.scrape_host_ports,
+            "monitors": monitors if values.monitors else None,
         },
         opts,
     )

@@ -9,12 +9,13 @@ from typing import NotRequired, TypedDict
 import pulumi
 import pulumi_kubernetes as k8s
 from pulumi_kubernetes.core.v1 import ContainerArgsDict
+from pulumi_kubernetes.rbac.v1 import PolicyRuleArgsDict
 
 from components.kubernetes import network_policies, pods
 from components.kubernetes.cluster_rights import cluster_rights
 from components.kubernetes.labels import CONTROL, labels
 from components.kubernetes.workload import peers, stateful_app
-from components.metrics import eks_jobs, prometheus_config
+from components.metrics import eks_jobs, monitor_jobs, monitor_reader, prometheus_config
 from components.metrics.prometheus_config import CONFIG_FOLDER
 from components.metrics.remote_write import ALL_METRICS, CopiedMetrics
 from settings import sizes, versions
@@ -25,6 +26,15 @@ APP = PROMETHEUS.name
 PORT = PROMETHEUS.port
 KUBELET_PORT = 10250
 _DATA = "/prometheus"
+
+
+class MonitorsArgs(TypedDict):
+    """How the cluster's monitors are read."""
+
+    listed_namespaces: Sequence[str]
+    """Namespaces whose monitors may select pods of others."""
+    platform_namespaces: Sequence[str]
+    """Namespaces whose pods are no targets of monitors."""
 
 
 class PrometheusArgs(TypedDict):
@@ -68,6 +78,8 @@ class PrometheusArgs(TypedDict):
     """Ports of targets on the nodes' own network."""
     scrape_addons: NotRequired[Sequence[str]]
     """EKS add-ons to scrape, see prometheus_config.ADDONS; none by default."""
+    monitors: NotRequired[MonitorsArgs | None]
+    """How ServiceMonitors and PodMonitors are read; None, the default, if they are not."""
 
 
 class Prometheus(pulumi.ComponentResource):
@@ -96,7 +108,10 @@ class Prometheus(pulumi.ComponentResource):
             )
             for suffix, data in (("config", {"prometheus.yml": config}), ("rules", args["rule_files"]))
         ]
-        access = _discovery_rights(name, namespace, child)
+        monitors = args.get("monitors")
+        if monitors:
+            folders.append(monitor_reader.config_map(name, namespace, _common(args, monitors), child))
+        access = _discovery_rights(name, namespace, child, [monitor_reader.RIGHTS] if monitors else [])
         network_policies.app_network(f"{name}-network", _network(args), child)
         stateful_app(
             name,
@@ -110,7 +125,10 @@ class Prometheus(pulumi.ComponentResource):
                 "volumes": [
                     {"name": "config", "config_map": {"name": f"{APP}-config"}},
                     {"name": "rules", "config_map": {"name": f"{APP}-rules"}},
+                    *(monitor_reader.volumes() if monitors else ()),
                 ],
+                "sidecars": [monitor_reader.container()] if monitors else [],
+                "annotations": monitor_reader.annotations(name) if monitors else {},
                 "storage": args["storage"],
                 "storage_class": args["storage_class"],
                 "service_account": APP,
@@ -137,6 +155,17 @@ def _config(args: PrometheusArgs, alertmanagers: list[str], remote_write_url: st
         eks=args.get("eks", False),
         target_samples=sizes.target_samples(quantity_bytes(args["memory"])),
         trusted_namespaces=args["trusted_namespaces"],
+        monitors=bool(args.get("monitors")),
+    )
+
+
+def _common(args: PrometheusArgs, monitors: MonitorsArgs) -> str:
+    return monitor_jobs.render(
+        scrape_interval=args["scrape_interval"],
+        memory=quantity_bytes(args["memory"]),
+        platform_namespaces=monitors["platform_namespaces"],
+        listed_namespaces=monitors["listed_namespaces"],
+        foreign_node_exporter=args["foreign_node_exporter"],
     )
 
 
@@ -171,11 +200,14 @@ def _container(args: PrometheusArgs) -> ContainerArgsDict:
             {"name": "config", "mount_path": CONFIG_FOLDER, "read_only": True},
             {"name": "rules", "mount_path": PROMETHEUS_RULES, "read_only": True},
             {"name": "data", "mount_path": _DATA},
+            *([monitor_reader.MOUNT] if args.get("monitors") else []),
         ],
     }
 
 
-def _discovery_rights(name: str, namespace: pulumi.Input[str], child: pulumi.ResourceOptions) -> pulumi.Resource:
+def _discovery_rights(
+    name: str, namespace: pulumi.Input[str], child: pulumi.ResourceOptions, more: Sequence[PolicyRuleArgsDict]
+) -> pulumi.Resource:
     """Permission to discover targets and to read Kubernetes' own metrics, cluster-wide because discovery is."""
     return cluster_rights(
         name,
@@ -191,6 +223,7 @@ def _discovery_rights(name: str, namespace: pulumi.Input[str], child: pulumi.Res
             {"non_resource_urls": ["/metrics"], "verbs": ["get"]},
             # The kubelet requires this for its /metrics. nodes/proxy would permit running commands in pods.
             {"api_groups": [""], "resources": ["nodes/metrics"], "verbs": ["get"]},
+            *more,
         ],
         child=child,
     )

@@ -1,6 +1,6 @@
 """CPU and memory requests of the platform's own pods. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ops.capacity.sizing import Sizing
@@ -29,7 +29,8 @@ def platform(sizing: Sizing, nodes: int) -> list[Pods]:
 
 def _all(sizing: Sizing, nodes: int) -> Iterator[Pods]:
     values, memory = sizing.values, sizes.MEMORY
-    yield _pods("prometheus", values.prometheus_replicas, values.prometheus_memory)
+    readers = ["monitor-reader"] if values.monitors else []
+    yield _pods("prometheus", values.prometheus_replicas, values.prometheus_memory, readers)
     yield _pods("alertmanager", values.alertmanager_replicas, memory["alertmanager"])
     yield _pods("loki", values.loki_replicas, values.loki_memory)
     yield _pods("jaeger", values.jaeger_replicas, values.jaeger_memory)
@@ -43,5 +44,8 @@ def _all(sizing: Sizing, nodes: int) -> Iterator[Pods]:
     yield _pods("node-exporter", nodes if values.node_exporter else 0, memory["node-exporter"])
 
 
-def _pods(app: str, count: int, memory: str) -> Pods:
-    return Pods(app=app, count=count, cpu=sizes.CPU[app], memory=quantity_bytes(memory))
+def _pods(app: str, count: int, memory: str, beside: Sequence[str] = ()) -> Pods:
+    """Pods of an app, each with further containers `beside` that of the app."""
+    cpu = sum(sizes.CPU[one] for one in (app, *beside))
+    more = sum(quantity_bytes(sizes.MEMORY[one]) for one in beside)
+    return Pods(app=app, count=count, cpu=cpu, memory=quantity_bytes(memory) + more)

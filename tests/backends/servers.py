@@ -59,22 +59,39 @@ class Certificate:
 
 def certificate(folder: Path) -> Certificate:
     """A new one, for a day."""
-    folder.mkdir(parents=True, exist_ok=True)
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    return _written(folder, key, _signed(key, "127.0.0.1", None))
+
+
+def issued(authority: Certificate, folder: Path) -> Certificate:
+    """A new one, signed by another one."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    return _written(folder, key, _signed(key, "server", authority))
+
+
+def _signed(key: ec.EllipticCurvePrivateKey, name: str, authority: Certificate | None) -> x509.Certificate:
+    subject = issuer = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    signing: Any = key
+    if authority:
+        issuer = x509.load_pem_x509_certificate(authority.certificate.read_bytes()).subject
+        signing = serialization.load_pem_private_key(authority.key.read_bytes(), None)
     now = datetime.datetime.now(datetime.UTC)
-    made = (
+    return (
         x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
+        .subject_name(subject)
+        .issuer_name(issuer)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - datetime.timedelta(hours=1))
         .not_valid_after(now + datetime.timedelta(days=1))
         .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .sign(key, hashes.SHA256())
+        .add_extension(x509.BasicConstraints(ca=not authority, path_length=None if authority else 0), critical=True)
+        .sign(signing, hashes.SHA256())
     )
+
+
+def _written(folder: Path, key: ec.EllipticCurvePrivateKey, made: x509.Certificate) -> Certificate:
+    folder.mkdir(parents=True, exist_ok=True)
     found = Certificate(folder / "certificate.pem", folder / "key.pem")
     found.certificate.write_bytes(made.public_bytes(serialization.Encoding.PEM))
     found.key.write_bytes(

@@ -207,6 +207,7 @@ def test_prometheus_may_only_discover_its_targets(program: Program) -> None:
         {"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": ["list", "watch"]},
         {"nonResourceURLs": ["/metrics"], "verbs": ["get"]},
         {"apiGroups": [""], "resources": ["nodes/metrics"], "verbs": ["get"]},
+        {"apiGroups": ["monitoring.coreos.com"], "resources": ["servicemonitors", "podmonitors"], "verbs": ["list"]},
     ]
     binding = recorded.one("ClusterRoleBinding", "observability-prometheus")
     assert binding.inputs["roleRef"]["name"] == role.object_name

@@ -236,11 +236,10 @@ def test_pods_are_those_that_the_program_deploys(program: Callable[..., Recorded
 
     found: dict[str, tuple[int, float, int]] = {}
     for one in recorded.pods:
-        (container,) = one.pod["spec"]["containers"]
-        request = container["resources"]["requests"]
+        requests = [container["resources"]["requests"] for container in one.pod["spec"]["containers"]]
         count = 1 if one.kind == "DaemonSet" else one.inputs["spec"]["replicas"]
-        cores = int(request["cpu"].removesuffix("m")) / 1000
-        found[one.object_name] = (count, cores, quantity_bytes(request["memory"]))
+        cores = sum(int(request["cpu"].removesuffix("m")) for request in requests) / 1000
+        found[one.object_name] = (count, cores, sum(quantity_bytes(request["memory"]) for request in requests))
     assert found == {one.app: (one.count, one.cpu, one.memory) for one in expected}
 
 

@@ -17,7 +17,7 @@ ON_CLUSTER = (
     *("test_fire_alerts", "test_alert_smoke"),
     # Tests that need every pod, like the drill until its faults are over.
     *("test_traces", "test_correlation", "test_e2e_metrics_logs", "test_platform"),
-    *("test_otlp_only", "test_attack"),
+    *("test_otlp_only", "test_attack", "test_monitors"),
     # Long tests that have their own cluster or their own objects.
     *("test_cluster", "test_lost_cluster", "test_lifecycle", "test_killed_engine", "test_provider"),
     # It needs every pod, and what the rules read of the last minutes, so not the minutes after the first start.

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from alerting import routing
+from components.metrics.monitors import convert, endpoints
 from settings.values import SECRETS
 from tests.e2e import quickstart
 from tests.manual.pages import PAGES, commands, names, targets
@@ -107,6 +108,15 @@ EXAMPLE = ROOT / "docs" / "onboarding" / "example"
 OTHERS = {
     *("allowVolumeExpansion", "keepFiringFor", "minAvailable", "nodeSelector", "obsN", "pageBudget", "priorityClass"),
     *("reclaimPolicy", "serverTLSBootstrap"),
+    # Fields of ServiceMonitors and PodMonitors.
+    *(
+        *convert.KNOWN,
+        *convert.REFUSED,
+        *endpoints.KNOWN,
+        *endpoints.REFUSED,
+        *endpoints.TLS_KNOWN,
+        *endpoints.TLS_REFUSED,
+    ),
 }
 
 

@@ -16,7 +16,7 @@ from . import endpoints, fields, patterns, relabelings, targets
 from .fields import Fields, SkippedError
 from .targets import SERVICE
 
-_SPEC = (
+KNOWN = (
     *("jobLabel", "targetLabels", "podTargetLabels", "selector", "namespaceSelector"),
     *("endpoints", "podMetricsEndpoints", "sampleLimit", "targetLimit", "bodySizeLimit", "scrapeProtocols"),
     *("labelLimit", "labelNameLengthLimit", "labelValueLengthLimit", "fallbackScrapeProtocol"),
@@ -25,10 +25,12 @@ _SPEC = (
     *("selectorMechanism", "keepDroppedTargets", "scrapeClassicHistograms", "nativeHistogramBucketLimit"),
     *("nativeHistogramMinBucketFactor", "convertClassicHistogramsToNHCB"),
 )
-_REFUSED = {
+"""Fields of a monitor that count, or that change nothing."""
+REFUSED = {
     "attachMetadata": "no labels of nodes are read for monitors",
     "scrapeClass": "names an object of the operator, which is not read",
 }
+"""Fields of a monitor that are refused -> why."""
 _META = "__meta_kubernetes_"
 _MOST_LABELS = 50
 _MOST_ENDPOINTS = 200
@@ -104,7 +106,7 @@ def jobs(monitor: Monitor, document: Fields, common: Common) -> list[Job]:
     if monitor.namespace in common.closed:
         raise SkippedError("metadata.namespace: is a namespace of the platform, which has scrape jobs of its own")
     spec = fields.part(document.get("spec"), "spec")
-    fields.only(spec, "", _SPEC, _REFUSED)
+    fields.only(spec, "", KNOWN, REFUSED)
     listed = monitor.namespace in common.listed
     shared = {
         **common.job,

@@ -22,11 +22,13 @@ REFUSED = {
     **dict.fromkeys(("proxyUrl", "noProxy", "proxyFromEnvironment", "proxyConnectHeader"), _PROXY),
 }
 """Fields of an endpoint that are refused -> why."""
-_TLS = ("insecureSkipVerify", "serverName", "minVersion", "maxVersion")
-_TLS_REFUSED = {
+TLS_KNOWN = ("insecureSkipVerify", "serverName", "minVersion", "maxVersion")
+"""Fields of an endpoint's TLS that count."""
+TLS_REFUSED = {
     **dict.fromkeys(("ca", "cert", "keySecret"), "Prometheus reads no Secrets or ConfigMaps of observed services"),
     **dict.fromkeys(("caFile", "certFile", "keyFile"), "Prometheus reads no files for monitors"),
 }
+"""Fields of an endpoint's TLS that are refused -> why."""
 _VERSIONS = {f"TLS1{minor}": f"TLS1{minor}" for minor in range(4)}
 _PROTOCOLS = (
     *("PrometheusProto", "OpenMetricsText0.0.1", "OpenMetricsText1.0.0", "PrometheusText0.0.4", "PrometheusText1.0.0"),
@@ -102,7 +104,7 @@ def _parameters(value: object, where: str) -> dict[str, list[str]]:
 
 
 def _tls(given: Fields, where: str) -> dict[str, Any]:
-    fields.only(given, where, _TLS, _TLS_REFUSED)
+    fields.only(given, where, TLS_KNOWN, TLS_REFUSED)
     found: dict[str, Any] = {}
     if fields.flag(given.get("insecureSkipVerify"), f"{where}.insecureSkipVerify"):
         found["insecure_skip_verify"] = True

@@ -16,8 +16,6 @@ PAGE = 50
 LARGEST_PAGE = 2 * 2**20
 """Bytes of an answer. An object has at most 1.5 MiB, and a small text can be large in memory."""
 _SECONDS = 60.0
-# Objects in the order of their names; `continue` goes on from one on a newer state when the old one is gone.
-_GONE = 410
 
 
 class UnreadableError(Exception):
@@ -51,8 +49,7 @@ class ApiServer:
             except (OSError, HTTPException, ValueError, RecursionError) as error:
                 raise UnreadableError(f"{resource}: {error!r}"[:300]) from None
             items, metadata = page["items"], page.get("metadata") or {}
-            # Without a reference to the page, each object is freed before the next page is read.
-            del page
+            # The page keeps none of them, so that they are freed before the next one is read.
             while items:
                 yield items.pop(0)
             rest, limit = metadata.get("continue"), PAGE

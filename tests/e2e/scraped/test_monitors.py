@@ -188,5 +188,7 @@ def test_what_is_not_allowed_is_skipped_and_told(core: client.CoreV1Api, ask: As
 @pytest.mark.parametrize("replica", range(2))
 def test_prometheus_takes_the_jobs(ask: Ask, namespaces: tuple[str, str], replica: int) -> None:
     del namespaces
-    (found,) = _series(ask, f'prometheus_config_last_reload_successful{{pod="prometheus-{replica}"}} == 1')
+    (found,) = _series(
+        ask, f'min by (pod) (prometheus_config_last_reload_successful{{pod="prometheus-{replica}"}}) == 1'
+    )
     assert found["pod"] == f"prometheus-{replica}"

@@ -54,6 +54,7 @@ def _quiet(_line: str) -> None:
     return
 
 
+@pytest.mark.nightly  # it deploys a second platform; the steps on a small stack are in test_provider.py
 def test_a_stack_from_its_first_up_to_its_destroy(core: client.CoreV1Api, ask: Ask, state: Path) -> None:
     stack = _workspace(state)
     created = actions.up(stack, report=_quiet)

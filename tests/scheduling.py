@@ -22,10 +22,12 @@ ON_CLUSTER = (
     *("test_cluster", "test_lost_cluster", "test_lifecycle", "test_killed_engine", "test_provider"),
     # It needs every pod, and what the rules read of the last minutes, so not the minutes after the first start.
     "test_quickstart",
-    # Tests that kill pods, which wait for the drill.
-    *("test_kill_drill", "test_logs"),
 )
 """Test files on the running cluster in the order in which they are distributed; all others on it come after them."""
+KILLERS = ("test_kill_drill", "test_logs")
+"""Test files that kill pods. They would wait for the drill, so slow tests without a cluster come before them."""
+LONG = ("tests/rules/test_counting.py", "tests/rules/test_rules.py")
+"""Files that take long, but belong to `make unit`: what the rules do."""
 SLOW = (
     "tests/accepted/test_accepted.py",
     "tests/backends/test_alert_restarts.py",
@@ -88,8 +90,7 @@ SLOW = (
 )
 """Files that take more than five seconds each: they start engines and servers, or simulate hours.
 
-They get the mark `slow`: `make unit` leaves them out, and `make test` runs them before the others, so that no worker
-ends alone.
+They get the mark `slow`, with which `make unit` leaves them out.
 """
 _GROUP = re.compile(r"""pytest\.mark\.xdist_group\(["']([\w-]+)["']\)""")
 
@@ -97,15 +98,20 @@ _GROUP = re.compile(r"""pytest\.mark\.xdist_group\(["']([\w-]+)["']\)""")
 def in_order(items: Sequence[pytest.Item]) -> list[pytest.Item]:
     """The tests in the order in which they are distributed.
 
-    Those on the cluster come first, because most of them wait: the others keep the processors busy meanwhile.
+    Those on the cluster come first, because most of them wait: the others keep the processors busy meanwhile. Long
+    files come before short ones, so that no worker ends alone.
     """
     return sorted(items, key=_place)
 
 
 def _place(item: pytest.Item) -> tuple[int, int]:
+    name = item.path.stem
     if item.get_closest_marker("e2e"):
-        return 0, ON_CLUSTER.index(item.path.stem) if item.path.stem in ON_CLUSTER else len(ON_CLUSTER)
-    return 1, 0 if item.get_closest_marker("slow") else 1
+        if name in KILLERS:
+            return 2, KILLERS.index(name)
+        return 0, ON_CLUSTER.index(name) if name in ON_CLUSTER else len(ON_CLUSTER)
+    long = item.get_closest_marker("slow") or item.path.as_posix().endswith(LONG)
+    return (1, 0) if long else (3, 0)
 
 
 class ByServer(LoadFileScheduling):

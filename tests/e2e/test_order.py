@@ -6,7 +6,7 @@ from typing import Any
 from unittest.mock import Mock
 
 from tests.mock_engine import ROOT
-from tests.scheduling import ON_CLUSTER, in_order
+from tests.scheduling import KILLERS, LONG, ON_CLUSTER, in_order
 
 FOLDERS = ("tests/e2e", "tests/observability")
 # They have a cluster or objects of their own, hold the lock themselves while they need the pods, or ask only a service,
@@ -32,24 +32,21 @@ def test_make_e2e_runs_all_folders_with_tests_on_the_cluster() -> None:
 
 def test_the_order_names_existing_files() -> None:
     names = {file.stem for folder in FOLDERS for file in marked(ROOT / folder)}
-    assert set(ON_CLUSTER) <= names
+    assert {*ON_CLUSTER, *KILLERS} <= names
+    assert [file for file in LONG if not (ROOT / file).is_file()] == []
 
 
-def test_tests_that_kill_pods_come_after_those_that_need_them() -> None:
-    killers, others = set[str](), set[str]()
+def test_tests_that_need_pods_and_tests_that_kill_pods_hold_their_locks() -> None:
+    killers = set[str]()
     for folder in FOLDERS:
         for file in marked(ROOT / folder):
             text = file.read_text()
             if "delete_namespaced_pod(" in text or '"kill-drill"' in text:
                 killers.add(file.stem)
                 assert 'usefixtures("killer")' in text, file.name
-            elif 'usefixtures("all_pods")' in text:
-                others.add(file.stem)
-            else:
+            elif 'usefixtures("all_pods")' not in text:
                 assert file.stem in WITHOUT_LOCK, f"{file.name} neither needs every pod nor kills one"
-    assert killers == {"test_kill_drill", "test_logs"}
-    placed = [ON_CLUSTER.index(name) for name in others if name in ON_CLUSTER]
-    assert max(placed) < min(map(ON_CLUSTER.index, killers))
+    assert killers == set(KILLERS)
 
 
 def item(name: str, *marks: str) -> Any:
@@ -58,7 +55,8 @@ def item(name: str, *marks: str) -> Any:
     return found
 
 
-def test_tests_on_the_cluster_come_first_and_in_their_order_then_slow_ones() -> None:
+def test_tests_on_the_cluster_come_first_then_slow_ones_then_those_that_kill_pods() -> None:
     unit, slow, other = item("test_a"), item("test_b", "slow"), item("test_c", "e2e")
     first = [item(name, "e2e") for name in ON_CLUSTER[:2]]
-    assert in_order([other, unit, slow, *reversed(first)]) == [*first, other, slow, unit]
+    killers = [item(name, "e2e") for name in KILLERS]
+    assert in_order([*killers, other, unit, slow, *reversed(first)]) == [*first, other, slow, *killers, unit]

@@ -18,7 +18,9 @@ from tests.components.metrics.monitors import drawn
 from tests.components.metrics.monitors.cases import LISTED, POD, SERVICE, common
 
 COMMON = common()
-many = settings(max_examples=2500, suppress_health_check=list(HealthCheck), database=None, derandomize=True)
+# 100, and 1,000 with `--hypothesis-profile=thorough`, as every night.
+_EXAMPLES = settings().max_examples
+many = settings(max_examples=5 * _EXAMPLES, suppress_health_check=list(HealthCheck), database=None, derandomize=True)
 
 
 def check(jobs: list[str], folder: Path) -> None:
@@ -50,7 +52,7 @@ def test_every_accepted_expression_compiles(tmp_path: Path) -> None:
         accepted.update(filter(_accepted, drawn_patterns))
 
     collect()
-    assert len(accepted) > 1000
+    assert len(accepted) > 2 * _EXAMPLES
     relabelings = [[{"action": "drop", "regex": one, "source_labels": ["a"]}] for one in sorted(accepted)]
     jobs = [{"job_name": f"j{number}", "relabel_configs": one} for number, one in enumerate(relabelings)]
     check([json.dumps(job, ensure_ascii=False) for job in jobs], tmp_path)
@@ -66,14 +68,14 @@ def test_no_relabeling_keeps_prometheus_from_starting(tmp_path: Path) -> None:
             accepted.extend(_jobs(Monitor(SERVICE, namespace, f"m{len(accepted)}"), {"endpoints": [{field: [one]}]}))
 
     collect()
-    assert len(accepted) > 1000
+    assert len(accepted) > 2 * _EXAMPLES
     check(accepted, tmp_path)
 
 
 def test_no_monitor_keeps_prometheus_from_starting(tmp_path: Path) -> None:
     accepted: list[str] = []
 
-    @settings(many, max_examples=1000)
+    @settings(many, max_examples=3 * _EXAMPLES)
     @given(drawn.SPECS, drawn.ENDPOINTS, st.sampled_from([SERVICE, POD]), st.sampled_from(["shop", LISTED]))
     def collect(spec: dict[str, Any], endpoints: list[Any], kind: str, namespace: str) -> None:
         field = "endpoints" if kind == SERVICE else "podMetricsEndpoints"
@@ -84,7 +86,7 @@ def test_no_monitor_keeps_prometheus_from_starting(tmp_path: Path) -> None:
                 accepted.extend(_jobs(monitor, {**part, field: some}))
 
     collect()
-    assert len(accepted) > 2000
+    assert len(accepted) > 6 * _EXAMPLES
     check(accepted, tmp_path)
 
 

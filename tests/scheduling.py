@@ -20,12 +20,15 @@ ON_CLUSTER = (
     *("test_otlp_only", "test_attack", "test_monitors"),
     # Long tests that have their own cluster or their own objects.
     *("test_cluster", "test_lost_cluster", "test_lifecycle", "test_killed_engine", "test_provider"),
-    # It needs every pod, and what the rules read of the last minutes, so not the minutes after the first start.
-    "test_quickstart",
 )
 """Test files on the running cluster in the order in which they are distributed; all others on it come after them."""
-KILLERS = ("test_kill_drill", "test_logs")
-"""Test files that kill pods. They would wait for the drill, so slow tests without a cluster come before them."""
+LATE = (
+    # All queries find what the rules read of the last minutes, so not in the minutes after the first start.
+    "test_quickstart",
+    # Tests that kill pods. They would wait for the drill.
+    *("test_kill_drill", "test_logs"),
+)
+"""Test files on the cluster that come after the slow tests without one."""
 LONG = ("tests/rules/test_counting.py", "tests/rules/test_rules.py")
 """Files that take long, but belong to `make unit`: what the rules do."""
 SLOW = (
@@ -107,8 +110,8 @@ def in_order(items: Sequence[pytest.Item]) -> list[pytest.Item]:
 def _place(item: pytest.Item) -> tuple[int, int]:
     name = item.path.stem
     if item.get_closest_marker("e2e"):
-        if name in KILLERS:
-            return 2, KILLERS.index(name)
+        if name in LATE:
+            return 2, LATE.index(name)
         return 0, ON_CLUSTER.index(name) if name in ON_CLUSTER else len(ON_CLUSTER)
     long = item.get_closest_marker("slow") or item.path.as_posix().endswith(LONG)
     return (1, 0) if long else (3, 0)

@@ -6,7 +6,7 @@ from typing import Any
 from unittest.mock import Mock
 
 from tests.mock_engine import ROOT
-from tests.scheduling import KILLERS, LONG, ON_CLUSTER, in_order
+from tests.scheduling import LATE, LONG, ON_CLUSTER, in_order
 
 FOLDERS = ("tests/e2e", "tests/observability")
 # They have a cluster or objects of their own, hold the lock themselves while they need the pods, or ask only a service,
@@ -32,7 +32,7 @@ def test_make_e2e_runs_all_folders_with_tests_on_the_cluster() -> None:
 
 def test_the_order_names_existing_files() -> None:
     names = {file.stem for folder in FOLDERS for file in marked(ROOT / folder)}
-    assert {*ON_CLUSTER, *KILLERS} <= names
+    assert {*ON_CLUSTER, *LATE} <= names
     assert [file for file in LONG if not (ROOT / file).is_file()] == []
 
 
@@ -46,7 +46,7 @@ def test_tests_that_need_pods_and_tests_that_kill_pods_hold_their_locks() -> Non
                 assert 'usefixtures("killer")' in text, file.name
             elif 'usefixtures("all_pods")' not in text:
                 assert file.stem in WITHOUT_LOCK, f"{file.name} neither needs every pod nor kills one"
-    assert killers == set(KILLERS)
+    assert killers == {"test_kill_drill", "test_logs"} < set(LATE)
 
 
 def item(name: str, *marks: str) -> Any:
@@ -55,8 +55,8 @@ def item(name: str, *marks: str) -> Any:
     return found
 
 
-def test_tests_on_the_cluster_come_first_then_slow_ones_then_those_that_kill_pods() -> None:
+def test_tests_on_the_cluster_come_first_then_slow_ones_then_late_ones() -> None:
     unit, slow, other = item("test_a"), item("test_b", "slow"), item("test_c", "e2e")
     first = [item(name, "e2e") for name in ON_CLUSTER[:2]]
-    killers = [item(name, "e2e") for name in KILLERS]
-    assert in_order([*killers, other, unit, slow, *reversed(first)]) == [*first, other, slow, *killers, unit]
+    late = [item(name, "e2e") for name in LATE]
+    assert in_order([*late, other, unit, slow, *reversed(first)]) == [*first, other, slow, *late, unit]

@@ -32,6 +32,7 @@ def test_staging_is_previewed_without_an_account_a_cluster_or_secrets(tmp_path):
     assert any("observability@v" in line and "policy" in line for line in lines)
 
 
+@pytest.mark.nightly  # a second preview of everything
 def test_a_cluster_that_does_not_exist_yet_is_previewed(tmp_path):
     """Its provider gives no outputs. tests/policy/test_pack.py shows that no rule is skipped for that."""
     config = {f"observability:{key}": value for key, value in (CREATE | {"ingress": "internet-facing"}).items()}

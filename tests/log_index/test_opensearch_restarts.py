@@ -23,7 +23,7 @@ from tests.log_index.conftest import Apply, clean
 from tests.log_index.test_lines import ARRIVES, documents, endpoint, line, write
 from tools.programs import eventually
 
-pytestmark = pytest.mark.xdist_group("opensearch")
+pytestmark = [pytest.mark.xdist_group("opensearch"), pytest.mark.nightly]
 SENT = 20
 AWAY = re.compile(r"away-\d+")
 REPARSE = {

@@ -63,6 +63,7 @@ def changed(copy: Copy) -> set[str]:
     return {name for name, digest in copy.before.items() if now.get(name) != digest}
 
 
+@pytest.mark.nightly  # every test about rules and dashboards, in a copy
 def test_everything_about_it_is_right_and_no_component_is_touched(copy: Copy) -> None:
     shown = checkout.python(copy.folder, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", CASES, *SUITES)
     assert " passed" in shown

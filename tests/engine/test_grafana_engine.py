@@ -54,6 +54,7 @@ def make(small_stack, tmp_path):
     return partial(small_stack, PROGRAM)
 
 
+@pytest.mark.nightly  # seven runs of the engine; test_grafana_provider.py calls the provider alone
 def test_content_is_written_to_files_then_moves_to_the_api_and_is_destroyed(make):
     port, lines = free_port(), []
     url = f"http://127.0.0.1:{port}"

@@ -13,9 +13,9 @@ import pytest
 import yaml
 
 from components.metrics import prometheus_config
+from tests.backends.scraped_program import ScrapedProgram, scraped_program
 from tests.backends.test_remote_write import Prometheus
 from tests.components.metrics.monitors.cases import LISTED, POD, SERVICE, jobs
-from tools.http_server import Handler, serving
 from tools.programs import eventually
 
 META = "__meta_kubernetes_"
@@ -29,32 +29,13 @@ node_memory_MemTotal_bytes 1
 """
 
 
-class _Program:
-    """Serves metrics, and remembers the paths that it was asked for."""
-
-    url = ""
-
-    def __init__(self) -> None:
-        self.paths: set[str] = set()
-
-
 @pytest.fixture(scope="module")
-def program() -> Iterator[_Program]:
-    found = _Program()
-
-    class Metrics(Handler):
-        def respond(self) -> None:
-            found.paths.add(self.path)
-            if self.path == "/elsewhere":
-                self.answer(302, b"", "text/plain", {"Location": "/reached"})
-                return
-            self.answer(200, FORGED.encode(), "text/plain; version=0.0.4")
-
-    with serving(Metrics) as found.url:
+def program() -> Iterator[ScrapedProgram]:
+    with scraped_program(lambda _: (FORGED.encode(), {}), "/reached") as found:
         yield found
 
 
-def _target(program: _Program, pod: str, address: str = "127.0.0.1", **more: str) -> dict[str, Any]:
+def _target(program: ScrapedProgram, pod: str, address: str = "127.0.0.1", **more: str) -> dict[str, Any]:
     """A pod behind a Service; `more` are further discovered labels, empty ones are left out."""
     labels = {
         "namespace": "shop",
@@ -159,7 +140,7 @@ NOT_SCRAPED = (
 
 
 @pytest.fixture(scope="module")
-def prometheus(program: _Program, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
+def prometheus(program: ScrapedProgram, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
     """It starts before there is a file with jobs."""
     folder = tmp_path_factory.mktemp("monitors")
     server = Prometheus(
@@ -187,7 +168,7 @@ def prometheus(program: _Program, tmp_path_factory: pytest.TempPathFactory) -> I
         yield server
 
 
-def _write(program: _Program, folder: Path) -> None:
+def _write(program: ScrapedProgram, folder: Path) -> None:
     found: list[dict[str, Any]] = []
     for name, (kind, namespace, endpoint, spec, targets) in MONITORS.items():
         file = folder / f"{name}.targets"
@@ -209,7 +190,7 @@ def up(prometheus: Prometheus, name: str) -> dict[str, str]:
     return found
 
 
-def true(program: _Program, name: str) -> dict[str, str]:
+def true(program: ScrapedProgram, name: str) -> dict[str, str]:
     return {
         "namespace": "shop",
         "pod": f"{name}-0",
@@ -221,7 +202,7 @@ def true(program: _Program, name: str) -> dict[str, str]:
     }
 
 
-def test_targets_have_the_operators_labels_and_the_platforms(prometheus: Prometheus, program: _Program) -> None:
+def test_targets_have_the_operators_labels_and_the_platforms(prometheus: Prometheus, program: ScrapedProgram) -> None:
     service = {"service": "till-svc", "job": "till-svc"}
     # Rules and routes own the label `team`.
     more = {"tier": "front", "exported_team": "cashiers"}
@@ -236,13 +217,13 @@ def test_no_target_has_the_name_of_a_job_of_the_platform(prometheus: Prometheus)
         assert up(prometheus, name)["job"] == f"shop/{name}"
 
 
-def test_a_target_does_not_say_who_it_is(prometheus: Prometheus, program: _Program) -> None:
+def test_a_target_does_not_say_who_it_is(prometheus: Prometheus, program: ScrapedProgram) -> None:
     renamed = {"exported_severity": "critical", "exported_cluster": "other"}
     expected = true(program, "forging") | {"service": "till-svc", "job": "shop/forging"} | renamed
     assert up(prometheus, "forging") == expected
 
 
-def test_only_the_pod_itself_is_asked(prometheus: Prometheus, program: _Program) -> None:
+def test_only_the_pod_itself_is_asked(prometheus: Prometheus, program: ScrapedProgram) -> None:
     """Whatever address the endpoints of its Service have."""
     assert up(prometheus, "address")["instance"] == f"127.0.0.1:{urlsplit(program.url).port}"
 
@@ -259,13 +240,13 @@ def test_nothing_else_is_a_target(prometheus: Prometheus) -> None:
     assert {one["namespace"] for one in prometheus.series("up")} == {"shop"}
 
 
-def test_a_redirect_is_not_followed(prometheus: Prometheus, program: _Program) -> None:
+def test_a_redirect_is_not_followed(prometheus: Prometheus, program: ScrapedProgram) -> None:
     eventually(lambda: prometheus.series('up{pod="redirected-0"} == 0'), what="a target that only redirects is up")
     assert "/elsewhere" in program.paths
     assert "/reached" not in program.paths
 
 
-def test_path_and_parameters_are_asked_for(prometheus: Prometheus, program: _Program) -> None:
+def test_path_and_parameters_are_asked_for(prometheus: Prometheus, program: ScrapedProgram) -> None:
     up(prometheus, "asked")
     assert "/asked?a=b" in program.paths
 

@@ -15,8 +15,8 @@ import yaml
 
 from alerting.model import RESERVED_LABELS
 from components.metrics import prometheus_config
+from tests.backends.scraped_program import Page, ScrapedProgram, scraped_program
 from tests.backends.test_remote_write import Prometheus
-from tools.http_server import Handler, serving
 from tools.programs import eventually
 
 LIMIT = 50
@@ -59,42 +59,25 @@ LABELS = {
 """Path -> a sample; only the first is within the limits. The name of the metric is a label, too."""
 
 
-class _Program:
-    """Serves metrics, and remembers the paths that it was asked for."""
-
-    def __init__(self) -> None:
-        self.paths: set[str] = set()
-        self.url = ""
+def _page(path: str) -> Page:
+    if path == "/forged":
+        return FORGED.encode(), {}
+    if path == "/compressed":
+        return COMPRESSED, {"Content-Encoding": "gzip"}
+    if path in LABELS:
+        return f"till_open 1\n{LABELS[path]}\n".encode(), {}
+    series = LIMIT + 1 if "endless" in path else LIMIT - 10
+    rows = [f'till_items{{item="{number}"}} 1' for number in range(series)]
+    return "\n".join([*rows, ""]).encode(), {}
 
 
 @pytest.fixture(scope="module")
-def program() -> Iterator[_Program]:
-    found = _Program()
-
-    class Metrics(Handler):
-        def respond(self) -> None:
-            found.paths.add(self.path)
-            if self.path == "/elsewhere":
-                self.answer(302, b"", "text/plain", {"Location": "/ingester/shutdown"})
-                return
-            if self.path == "/forged":
-                self.answer(200, FORGED.encode(), "text/plain; version=0.0.4")
-                return
-            if self.path == "/compressed":
-                self.answer(200, COMPRESSED, "text/plain; version=0.0.4", {"Content-Encoding": "gzip"})
-                return
-            if self.path in LABELS:
-                self.answer(200, f"till_open 1\n{LABELS[self.path]}\n".encode(), "text/plain; version=0.0.4")
-                return
-            series = LIMIT + 1 if "endless" in self.path else LIMIT - 10
-            rows = [f'till_items{{item="{number}"}} 1' for number in range(series)]
-            self.answer(200, "\n".join([*rows, ""]).encode(), "text/plain; version=0.0.4")
-
-    with serving(Metrics) as found.url:
+def program() -> Iterator[ScrapedProgram]:
+    with scraped_program(_page, "/ingester/shutdown") as found:
         yield found
 
 
-def _target(program: _Program, pod: str, path: str, namespace: str = "shop") -> dict[str, Any]:
+def _target(program: ScrapedProgram, pod: str, path: str, namespace: str = "shop") -> dict[str, Any]:
     port = urlsplit(program.url).port
     annotation = f"{_POD}annotation_prometheus_io_"
     meta = {"name": pod, "ip": "127.0.0.1", "phase": "Running", "node_name": "n"}
@@ -113,7 +96,7 @@ def _target(program: _Program, pod: str, path: str, namespace: str = "shop") -> 
 
 
 @pytest.fixture(scope="module")
-def prometheus(program: _Program, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
+def prometheus(program: ScrapedProgram, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
     folder = tmp_path_factory.mktemp("scraping")
     document = yaml.safe_load(
         prometheus_config.render(
@@ -159,7 +142,7 @@ def test_a_page_of_another_site_may_not_read_the_api(prometheus: Prometheus, ori
     assert "access-control-allow-origin" not in answer.headers
 
 
-def test_a_path_may_have_a_query(prometheus: Prometheus, program: _Program) -> None:
+def test_a_path_may_have_a_query(prometheus: Prometheus, program: ScrapedProgram) -> None:
     eventually(lambda: prometheus.series('up{pod="query"} == 1'), what="the target is not up")
     (asked,) = (path for path in program.paths if path.startswith("/metrics/a"))
     assert set(asked.removeprefix("/metrics/a?").split("&")) == {"format=prometheus", "collect=cpu"}
@@ -191,7 +174,7 @@ def test_a_small_answer_that_unpacks_to_much_is_refused(prometheus: Prometheus) 
     eventually(lambda: prometheus.series('up{pod="compressed"} == 0'), what="4 MiB from 4 KiB are taken")
 
 
-def test_a_redirect_is_not_followed(prometheus: Prometheus, program: _Program) -> None:
+def test_a_redirect_is_not_followed(prometheus: Prometheus, program: ScrapedProgram) -> None:
     eventually(lambda: prometheus.series('up{pod="elsewhere"} == 0'), what="a target that only redirects is up")
     assert "/elsewhere" in program.paths
     assert "/ingester/shutdown" not in program.paths

@@ -25,7 +25,7 @@ RIGHTS: PolicyRuleArgsDict = {
     "resources": ["servicemonitors", "podmonitors"],
     "verbs": ["list"],
 }
-"""What it needs of the API server. The kinds need not exist."""
+"""Permissions of the program at the API server. A cluster without these kinds of objects may grant them, too."""
 MOUNT: VolumeMountArgsDict = {"name": _VOLUME, "mount_path": MONITORS_FOLDER, "read_only": True}
 """Where Prometheus finds the jobs."""
 _PROGRAM = Path(__file__).with_name("monitors")

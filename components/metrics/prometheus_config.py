@@ -80,7 +80,7 @@ _SAMPLE_BYTES = 1024
 # A redirect would send Prometheus, which may connect to every pod, to an address of the target's choice: to its own
 # API, or to an endpoint that ends another program.
 SAME_PLACE = {"follow_redirects": False}
-"""What every scrape job has."""
+"""Field of every scrape job: Prometheus follows no redirect."""
 
 
 def timeout(scrape_interval: str) -> str:

@@ -10,11 +10,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-import yaml
 
 from components.metrics import prometheus_config
 from tests.backends.scraped_program import ScrapedProgram, scraped_program
-from tests.backends.test_remote_write import Prometheus
+from tests.backends.test_remote_write import Prometheus, configuration
 from tests.components.metrics.monitors.cases import LISTED, POD, SERVICE, jobs
 from tools.programs import eventually
 
@@ -149,15 +148,7 @@ def prometheus(program: ScrapedProgram, tmp_path_factory: pytest.TempPathFactory
         *("--config.auto-reload", "--config.auto-reload-interval=1s"),
         environment={"POD_NAME": "prometheus-0"},
     )
-    document = yaml.safe_load(
-        prometheus_config.render(
-            cluster="shop-eu",
-            scrape_interval="1s",
-            evaluation_interval="1s",
-            alertmanagers=["127.0.0.1:9"],
-            monitors=True,
-        )
-    )
+    document = configuration(monitors=True)
     (pattern,) = document["scrape_config_files"]
     files = [pattern.replace(prometheus_config.MONITORS_FOLDER, str(folder))]
     (folder / "server/prometheus.yml").write_text(

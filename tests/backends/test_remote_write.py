@@ -65,17 +65,17 @@ class Prometheus(Server):
         return httpx.get(url, params={"query": query}, timeout=30).raise_for_status().json()["data"]["result"]
 
 
+def configuration(**more: Any) -> dict[str, Any]:
+    """A stack's configuration with short intervals and an Alertmanager that does not exist; `more` as for render."""
+    text = prometheus_config.render(
+        cluster="shop-eu", scrape_interval="1s", evaluation_interval="1s", alertmanagers=["127.0.0.1:9"], **more
+    )
+    return yaml.safe_load(text)
+
+
 def _writer(folder: Path, url: str) -> Prometheus:
     """One with the configuration of a stack with this remote write URL."""
-    document = yaml.safe_load(
-        prometheus_config.render(
-            cluster="shop-eu",
-            scrape_interval="1s",
-            evaluation_interval="1s",
-            alertmanagers=["127.0.0.1:9"],
-            remote_write_url=url,
-        )
-    )
+    document = configuration(remote_write_url=url)
     document["scrape_configs"] = [{"job_name": "itself"}]
     return Prometheus(folder, document, environment={"POD_NAME": "prometheus-1"})
 

@@ -11,12 +11,11 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-import yaml
 
 from alerting.model import RESERVED_LABELS
 from components.metrics import prometheus_config
 from tests.backends.scraped_program import Page, ScrapedProgram, scraped_program
-from tests.backends.test_remote_write import Prometheus
+from tests.backends.test_remote_write import Prometheus, configuration
 from tools.programs import eventually
 
 LIMIT = 50
@@ -98,16 +97,7 @@ def _target(program: ScrapedProgram, pod: str, path: str, namespace: str = "shop
 @pytest.fixture(scope="module")
 def prometheus(program: ScrapedProgram, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
     folder = tmp_path_factory.mktemp("scraping")
-    document = yaml.safe_load(
-        prometheus_config.render(
-            cluster="shop-eu",
-            scrape_interval="1s",
-            evaluation_interval="1s",
-            alertmanagers=["127.0.0.1:9"],
-            target_samples=LIMIT,
-            trusted_namespaces=["observability"],
-        )
-    )
+    document = configuration(target_samples=LIMIT, trusted_namespaces=["observability"])
     (pods,) = (job for job in document["scrape_configs"] if job["job_name"] == "pods")
     targets = folder / "targets.json"
     targets.write_text(

@@ -29,7 +29,7 @@ TLS_REFUSED = {
     **dict.fromkeys(("caFile", "certFile", "keyFile"), "Prometheus reads no files for monitors"),
 }
 """Fields of an endpoint's TLS that are refused -> why."""
-_VERSIONS = {f"TLS1{minor}": f"TLS1{minor}" for minor in range(4)}
+_VERSIONS = ("TLS10", "TLS11", "TLS12", "TLS13")
 _PROTOCOLS = (
     *("PrometheusProto", "OpenMetricsText0.0.1", "OpenMetricsText1.0.0", "PrometheusText0.0.4", "PrometheusText1.0.0"),
 )
@@ -88,10 +88,10 @@ def _times(endpoint: Fields, where: str, shortest: int, timeout: int) -> dict[st
             f"{where}.interval", endpoint["interval"], "at most 2m, because TargetDown looks for samples of two minutes"
         )
     interval = max(given, shortest)
-    asked = milliseconds(endpoint.get("scrapeTimeout"), f"{where}.scrapeTimeout")
-    if asked > interval:
+    longest = milliseconds(endpoint.get("scrapeTimeout"), f"{where}.scrapeTimeout")
+    if longest > interval:
         raise refusal(f"{where}.scrapeTimeout", endpoint["scrapeTimeout"], f"at most the interval, {interval} ms")
-    return {"scrape_interval": f"{interval}ms", "scrape_timeout": f"{asked or min(timeout, interval)}ms"}
+    return {"scrape_interval": f"{interval}ms", "scrape_timeout": f"{longest or min(timeout, interval)}ms"}
 
 
 def _parameters(value: object, where: str) -> dict[str, list[str]]:

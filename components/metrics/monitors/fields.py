@@ -27,9 +27,10 @@ class SkippedError(Exception):
 
 def refusal(where: str, value: object, allowed: str) -> SkippedError:
     """The error for a value that is not allowed."""
-    shown = value if isinstance(value, str) else json.dumps(value)
     # ASCII: whoever reads the log in a terminal is not sent its commands.
-    shown = json.dumps(shown)[1:-1] if isinstance(value, str) else shown
+    shown = json.dumps(value)
+    if isinstance(value, str):
+        shown = shown[1:-1]
     return SkippedError(f"{where}: {shown[:_SHOWN]} is not allowed; allowed: {allowed}")
 
 

@@ -69,11 +69,9 @@ class Reader:
         return True
 
     def _read(self, common: Common) -> tuple[list[Job], dict[Monitor, Skipped], int]:
-        shares, skipped, read = (
-            Shares(common.units, common.share, common.listed),
-            dict[Monitor, Skipped](),
-            set[Monitor](),
-        )
+        shares = Shares(common.units, common.share, common.listed)
+        skipped: dict[Monitor, Skipped] = {}
+        read: set[Monitor] = set()
         for kind, resource in RESOURCES.items():
             for document in self._api.monitors(resource):
                 monitor = Monitor(kind, "", "")

@@ -15,7 +15,7 @@ _INSTRUCTION_BYTES = 80
 
 
 def units(jobs: Iterable[Job]) -> int:
-    """What the jobs of a monitor take."""
+    """Number of units that the jobs of a monitor take."""
     return sum(
         1 + len(job.text) // _TEXT_BYTES + _INSTRUCTION_BYTES * job.instructions // _PROGRAM_BYTES for job in jobs
     )

@@ -18,7 +18,7 @@ SAMPLES = sizes.target_samples(MEMORY)
 
 
 def common(**changes: Any) -> Common:
-    """What a stack's jobs have in common."""
+    """The common part of all jobs, as a stack renders it."""
     given: dict[str, Any] = {
         "scrape_interval": "30s",
         "memory": MEMORY,

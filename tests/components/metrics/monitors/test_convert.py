@@ -53,7 +53,7 @@ def test_a_listed_namespace_selects_those_that_it_names() -> None:
 
 
 def test_endpoints_of_all_namespaces_are_not_believed() -> None:
-    """Whoever writes an EndpointSlice names a pod of any namespace in it."""
+    """An EndpointSlice may name a pod of any namespace, so its author could choose the target."""
     why = reason(SERVICE, {}, LISTED, namespaceSelector={"any": True})
     assert why == "namespaceSelector.any: true is not allowed for a ServiceMonitor; allowed: matchNames"
 

@@ -1,4 +1,4 @@
-"""What is read and written, and what is told, whatever the API server answers."""
+"""The reader reads monitors, writes jobs and logs what it skips, whatever the API server answers."""
 
 import json
 from collections.abc import Callable

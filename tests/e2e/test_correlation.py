@@ -4,6 +4,7 @@ import re
 import secrets
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import httpx
@@ -21,6 +22,13 @@ BROKEN = "/items/666"
 SERVICE = "api"
 # Seconds for scrape, export and sampling decision, with a margin for a busy machine.
 ARRIVES = 90
+# What explains a missing exemplar: the pod restarted or was not scraped, or the request was not counted.
+SCRAPED = (
+    'up{namespace="api"}',
+    'process_start_time_seconds{namespace="api"}',
+    'request_count{namespace="api", project_id="probe"}',
+    "prometheus_tsdb_exemplar_exemplars_in_storage",
+)
 # Exemplars that are asked for; their ids are random.
 SAMPLE = 100
 
@@ -62,6 +70,11 @@ def lines(urls: dict[str, str], query: str) -> list[dict[str, Any]]:
     return get(f"{urls['loki']}/loki/api/v1/query_range", query=query, start=start, limit=100)["data"]["result"]
 
 
+def numbers(urls: dict[str, str], query: str) -> list[dict[str, Any]]:
+    """Series that Prometheus finds now, with their values."""
+    return get(f"{urls['prometheus']}/api/v1/query", query=query)["data"]["result"]
+
+
 def spans(urls: dict[str, str], trace: str) -> list[dict[str, Any]]:
     answer = httpx.get(f"{urls['jaeger']}/api/traces/{trace}", timeout=10)
     return answer.json()["data"][0]["spans"] if answer.status_code == 200 else []
@@ -80,6 +93,7 @@ def test_the_metric_has_an_exemplar_and_its_link_opens_the_trace(
             end=time.time(),
         )["data"]
         ids = [one["labels"] for series in found for one in series["exemplars"]]
+        print(ids, {asked: numbers(urls, asked) for asked in SCRAPED})
         return next((labels for labels in ids if labels.get(link["name"]) == request_ids[0]), None)
 
     labels = eventually(exemplar, seconds=ARRIVES, what="no exemplar with the trace id")
@@ -146,10 +160,7 @@ def test_the_trace_has_several_services_and_its_links_find_lines_and_metrics(
         query = item["query"].replace("$__tags", tags(options["tracesToMetrics"]))
         assert "$" not in query
 
-        def numbers(query: str = query) -> Any:
-            return get(f"{urls['prometheus']}/api/v1/query", query=query)["data"]["result"]
-
-        assert eventually(numbers, seconds=ARRIVES, what=f"{query} finds nothing")
+        assert eventually(partial(numbers, urls, query), seconds=ARRIVES, what=f"{query} finds nothing")
 
 
 def test_jaeger_shows_service_performance_from_the_span_metrics(urls: dict[str, str]) -> None:

@@ -16,7 +16,7 @@ from local.paths import KUBECONFIG
 from ops.clients.kube import Cluster, Service, service_urls
 from tests.e2e.conftest import eventually
 
-pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("all_pods")]
+pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("api-probe"), pytest.mark.usefixtures("all_pods")]
 # This item always fails, and sampling keeps every trace with an error.
 BROKEN = "/items/666"
 SERVICE = "api"
@@ -50,7 +50,8 @@ def request_ids(urls: dict[str, str]) -> tuple[str, str]:
     headers = {
         "traceparent": f"00-{trace}-{secrets.token_hex(8)}-01",
         "X-Request-Id": request,
-        # The simulator's own load never uses this project, so the exemplar stays until the next scrape.
+        # The simulator's own load never uses this project, nor does another test meanwhile, so the exemplar stays until
+        # the next scrape.
         "X-Project-Id": "probe",
     }
     answer = httpx.get(urls["api"] + BROKEN, headers=headers, timeout=10)

@@ -6,7 +6,7 @@ from typing import Any
 from unittest.mock import Mock
 
 from tests.mock_engine import ROOT
-from tests.scheduling import LATE, LONG, ON_CLUSTER, in_order
+from tests.scheduling import LATE, LONG, ON_CLUSTER, group_of, in_order
 
 FOLDERS = ("tests/e2e", "tests/observability")
 # They have a cluster or objects of their own, hold the lock themselves while they need the pods, or ask only a service,
@@ -47,6 +47,14 @@ def test_tests_that_need_pods_and_tests_that_kill_pods_hold_their_locks() -> Non
             elif 'usefixtures("all_pods")' not in text:
                 assert file.stem in WITHOUT_LOCK, f"{file.name} neither needs every pod nor kills one"
     assert killers == {"test_kill_drill", "test_logs"} < set(LATE)
+
+
+def test_tests_that_share_a_project_of_the_api_run_one_after_the_other() -> None:
+    """The exemplar of a request is replaced by that of the next request of its project."""
+    files = {file for folder in FOLDERS for file in marked(ROOT / folder) if "X-Project-Id" in file.read_text()}
+    together = {file.stem for file in files if group_of(str(file.relative_to(ROOT))) == "api-probe"}
+    assert together == {file.stem for file in files} - {"test_otlp_only"}, "only that one has an API of its own"
+    assert len(together) > 1
 
 
 def item(name: str, *marks: str) -> Any:

@@ -11,8 +11,8 @@ import pytest
 from tests.e2e.conftest import eventually
 from tests.observability.conftest import ARRIVES, Api
 
-pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("all_pods")]
-# The simulator's own load never uses this project, so only the requests of this test count.
+pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("api-probe"), pytest.mark.usefixtures("all_pods")]
+# The simulator's own load never uses this project, and the group keeps other tests from using it at the same time.
 PROJECT = "probe"
 # This path always fails, and sampling keeps every trace with an error.
 BROKEN = "/items/666"

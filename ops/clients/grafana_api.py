@@ -5,6 +5,7 @@ from typing import Any, cast
 
 import httpx
 
+from ops.clients.certificates import certificates
 from ops.errors import OpsError
 
 _TIMEOUT = 30.0
@@ -68,7 +69,9 @@ class Grafana:
         """The JSON answer; with `missing`, None for a 404. Raises GrafanaError for an error status, else OpsError."""
         headers = {"Authorization": f"Bearer {self.token}"}
         try:
-            answer = httpx.request(method, self.url + path, headers=headers, json=body, timeout=_TIMEOUT)
+            answer = httpx.request(
+                method, self.url + path, headers=headers, json=body, timeout=_TIMEOUT, verify=certificates()
+            )
         except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
             raise OpsError(f"GRAFANA_URL {self.url!r} is not a URL: {error}") from error
         except httpx.HTTPError as error:

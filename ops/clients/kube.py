@@ -17,6 +17,7 @@ import structlog
 from local.errors import LocalError
 from local.ports import free_port, hidden_address
 from local.toolchain import tool
+from ops.clients.certificates import certificates
 from ops.errors import OpsError
 
 log = structlog.get_logger("ops.clients.kube")
@@ -173,7 +174,7 @@ class _Forward:
 
     def _answers(self) -> bool:
         try:
-            httpx.get(self.url, timeout=_PROBE_TIMEOUT, trust_env=not is_forward(self.url))
+            httpx.get(self.url, timeout=_PROBE_TIMEOUT, verify=certificates(), trust_env=not is_forward(self.url))
         except httpx.HTTPError:
             return False
         return True

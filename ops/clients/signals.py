@@ -1,7 +1,5 @@
 """Clients of the four services that a drill uses. Each call is repeated while its service cannot be reached."""
 
-import functools
-import ssl
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +10,7 @@ import yaml
 
 from alerting import durations
 from alerting.routing import notified
+from ops.clients.certificates import certificates
 from ops.clients.kube import is_forward
 from ops.errors import OpsError
 
@@ -27,12 +26,6 @@ _PAUSE = 0.5
 
 Json = Any
 """Any JSON document; every reader narrows it."""
-
-
-@functools.cache
-def _certificates() -> ssl.SSLContext:
-    """Read once: a drill makes thousands of calls, and each would otherwise read all certificates again."""
-    return httpx.create_ssl_context()
 
 
 class Api:
@@ -68,7 +61,7 @@ class Api:
                     params=cast(Any, query),
                     json=body,
                     timeout=ANSWER_TIMEOUT,
-                    verify=_certificates(),
+                    verify=certificates(),
                     trust_env=not is_forward(self.url),
                 )
                 if answer.status_code < 500:

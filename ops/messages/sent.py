@@ -22,6 +22,7 @@ from alerting.files import write_yaml
 from alerting.routing import notified
 from local.ports import free_port
 from local.toolchain import tool
+from ops.clients.certificates import certificates
 from ops.clients.signals import Delivery
 from ops.errors import OpsError
 from ops.messages.examples import Example
@@ -145,7 +146,7 @@ def _alertmanager(folder: Path, external_url: str) -> Generator[str]:
 
 def _ready(url: str) -> bool:
     try:
-        return httpx.get(f"{url}/-/ready", timeout=5).is_success
+        return httpx.get(f"{url}/-/ready", timeout=5, verify=certificates()).is_success
     except httpx.HTTPError:
         return False
 
@@ -162,7 +163,7 @@ def _post(url: str, alerts: Sequence[Example], *, ended: bool = False) -> None:
         }
         for alert in alerts
     ]
-    httpx.post(f"{url}/api/v2/alerts", json=body, timeout=_PATIENCE).raise_for_status()
+    httpx.post(f"{url}/api/v2/alerts", json=body, timeout=_PATIENCE, verify=certificates()).raise_for_status()
 
 
 def _await(log: DeliveryLog, routes: routing.Routing, alerts: Sequence[Example], status: str, folder: Path) -> None:

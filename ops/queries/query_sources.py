@@ -5,13 +5,12 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from ssl import SSLContext
 from typing import Any, cast
 from urllib.parse import quote
 
 import httpx
 
+from ops.clients.certificates import certificates
 from ops.clients.kube import is_forward
 from ops.queries.grafana_interpolation import Window
 from ops.queries.grafana_variables import Lookup
@@ -48,7 +47,7 @@ class Source(ABC):
         """`title` is the source's name in error messages."""
         self.title = title
         self.url = url.rstrip("/")
-        self._http = httpx.Client(timeout=TIMEOUT, verify=_tls(), trust_env=not is_forward(url))
+        self._http = httpx.Client(timeout=TIMEOUT, verify=certificates(), trust_env=not is_forward(url))
 
     def close(self) -> None:
         """Close the connections, which cancels running queries."""
@@ -202,12 +201,6 @@ SOURCES: Mapping[str, Callable[[str], Source]] = {
     "jaeger": JaegerSource,
 }
 """Maps Grafana's plugin id to a client class, which is created with a URL."""
-
-
-@cache
-def _tls() -> SSLContext:
-    """Cached, because reading the system's certificates takes longer than most queries."""
-    return httpx.create_ssl_context()
 
 
 def _range(window: Window) -> dict[str, str]:

@@ -4,6 +4,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 ENVIRONMENT := .venv/.synced
+COMPILED_TESTS := .pycache/.tests
 PYTHON := .venv/bin/python
 UV_VERSION := 0.13.8
 # uv from PATH (every version reads the same lock file), else from a small virtual environment in the checkout.
@@ -81,7 +82,7 @@ e2e: up ## run the tests that need the local cluster
 
 # Checks use the time in which the platform's pods start, and tests without a cluster that in which those on it wait.
 test: all-test-tools ## run every check and every test; in CI, remove the cluster afterwards
-	@$(MAKE) --no-print-directory --jobs=3 check-types check-files up && \
+	@$(MAKE) --no-print-directory --jobs=3 check-types check-files up $(COMPILED_TESTS) && \
 	$(PYTHON) -m pytest -m "not nightly" -n 5 --no-loadscope-reorder $(ARGS); outcome=$$?; \
 	if [ -n "$$CI" ]; then $(MAKE) --no-print-directory down; fi; exit $$outcome
 
@@ -179,3 +180,8 @@ $(ENVIRONMENT): uv.lock pyproject.toml
 	@command -v $(UV) >/dev/null || (python3 -m venv .venv-uv && .venv-uv/bin/pip install --quiet uv==$(UV_VERSION))
 	@$(UV) sync --frozen --quiet
 	@touch $@
+
+# The processes of a test run start together, so each of them would compile every changed test.
+$(COMPILED_TESTS): $(ENVIRONMENT) $(shell find tests instrumentation/tests -name '*.py')
+	@$(PYTHON) -m pytest --collect-only -qq >/dev/null 2>&1 || true # the test run shows the errors
+	@mkdir -p $(@D) && touch $@

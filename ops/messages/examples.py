@@ -1,6 +1,5 @@
 """Example alerts of a stack's rules: labels as their series have them, and texts as Prometheus writes them."""
 
-import ast
 import re
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
@@ -96,15 +95,20 @@ def _evaluated(
         done = subprocess.run(
             [tool("promtool"), "test", "rules", folder / "test.yaml"], capture_output=True, text=True, check=False
         )
-    found = [(_pairs(labels), _pairs(texts)) for labels, texts in _GOT.findall(done.stdout + done.stderr)]
+    found = [(pairs(labels), pairs(texts)) for labels, texts in _GOT.findall(done.stdout + done.stderr)]
     if {labels["alertname"] for labels, _ in found} != set(names):
         raise OpsError(f"promtool cannot evaluate the example alerts: {(done.stdout + done.stderr)[-2000:]}")
     return found
 
 
-def _pairs(text: str) -> dict[str, str]:
+def pairs(text: str) -> dict[str, str]:
     """Labels as Prometheus prints them: `{a="b", c="d"}`."""
-    return {name: ast.literal_eval(f'"{quoted}"') for name, quoted in re.findall(rf"(\w+)={_QUOTED}", text)}
+    # Go's escapes are also Python's. Not `ast.literal_eval`, which is interrupted by collections of garbage that parse,
+    # such as those that write a traceback, and then fails in Python 3.11.
+    return {
+        name: quoted.encode("ascii", "backslashreplace").decode("unicode_escape")
+        for name, quoted in re.findall(rf"(\w+)={_QUOTED}", text)
+    }
 
 
 def _go(text: str) -> str:

@@ -103,8 +103,8 @@ def _evaluated(
 
 def pairs(text: str) -> dict[str, str]:
     """Labels as Prometheus prints them: `{a="b", c="d"}`."""
-    # Go's escapes are also Python's. Not `ast.literal_eval`, which is interrupted by collections of garbage that parse,
-    # such as those that write a traceback, and then fails in Python 3.11.
+    # Go's escapes are also Python's. `ast.literal_eval` would fail in Python 3.11 if a garbage collection interrupts it
+    # and parses, for instance to write a traceback.
     return {
         name: quoted.encode("ascii", "backslashreplace").decode("unicode_escape")
         for name, quoted in re.findall(rf"(\w+)={_QUOTED}", text)

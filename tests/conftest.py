@@ -29,7 +29,7 @@ hypothesis.settings.load_profile("platform")
 # Neither a test nor a process that it starts may build a tool; a missing tool is an error that names it.
 os.environ[toolchain.NO_BUILD] = "1"
 # Programs in Go that run for seconds spend a fifth of them on collecting garbage. Where memory is short, they do.
-os.environ.setdefault("GOGC", "800")
+os.environ.setdefault("GOGC", "400")
 os.environ.setdefault("GOMEMLIMIT", "1GiB")
 # Programs of Pulumi make hundreds of thousands of objects that stay. Looking through them rarely saves a twentieth.
 gc.set_threshold(20_000, 20, 50)

@@ -83,7 +83,7 @@ e2e: up ## run the tests that need the local cluster
 # Checks use the time in which the platform's pods start, and tests without a cluster that in which those on it wait.
 test: all-test-tools ## run every check and every test; in CI, remove the cluster afterwards
 	@$(MAKE) --no-print-directory --jobs=3 check-types check-files up $(COMPILED_TESTS) && \
-	$(PYTHON) -m pytest -m "not nightly" -n 6 --no-loadscope-reorder $(ARGS); outcome=$$?; \
+	$(PYTHON) -m pytest -m "not nightly" -n 5 --no-loadscope-reorder $(ARGS); outcome=$$?; \
 	if [ -n "$$CI" ]; then $(MAKE) --no-print-directory down; fi; exit $$outcome
 
 fire-alerts: $(ENVIRONMENT) ## make every alert fire and prove that its receivers were notified

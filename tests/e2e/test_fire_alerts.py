@@ -121,7 +121,9 @@ def test_a_replay_names_the_messages_of_the_drill() -> None:
     real = [one for one in received if one.at <= until and HEARTBEAT not in one.names]
     found = comparison.pairs(real, replayed.notifications, since, UTC)
     # The drill ends at `until`: the counterpart of a message right before that may come after it, and is not there.
-    pairs = [pair for pair in found if pair.any.told.at <= until - MOMENT]
+    ended = [pair for pair in found if pair.any.told.at <= until - MOMENT]
+    # Other tests break pods of their own meanwhile, and when the alerts about them begin and end is left to chance.
+    pairs = [pair for pair in ended if not PLANS.keys().isdisjoint(pair.any.told.names)]
     counts = Counter(
         "explained" if _waited_for_lines(pair) or _of_a_moment(pair, real) else pair.change.value for pair in pairs
     )
@@ -130,7 +132,7 @@ def test_a_replay_names_the_messages_of_the_drill() -> None:
     print(f"{len(real)} received, {len(replayed.notifications)} replayed in {seconds:.1f} s")
     print(f"{share:.1%} the same or explained: {dict(counts)}")
     print(differences)
-    assert len(real) > len(PLANS)
+    assert len(pairs) > len(PLANS)
     assert replayed.not_replayed == {}
     assert share >= SAME, differences
 

@@ -29,7 +29,9 @@ LATE = (
     *("test_kill_drill", "test_logs"),
 )
 """Test files on the cluster that come after the slow tests without one."""
-LONG = ("tests/rules/test_counting.py", "tests/rules/test_rules.py")
+BUSY = ("tests/rules/test_rules.py", "tests/simulator/test_faults_fire_their_alerts.py")
+"""Files that keep a processor busy for more than a minute. They begin with the first tests on the cluster."""
+LONG = ("tests/rules/test_counting.py",)
 """Files that take long, but belong to `make unit`: what the rules do."""
 SLOW = (
     "tests/accepted/test_accepted.py",
@@ -101,19 +103,21 @@ _GROUP = re.compile(r"""pytest\.mark\.xdist_group\(["']([\w-]+)["']\)""")
 def in_order(items: Sequence[pytest.Item]) -> list[pytest.Item]:
     """The tests in the order in which they are distributed.
 
-    Those on the cluster come first, because most of them wait: the others keep the processors busy meanwhile. Long
-    files come before short ones, so that no worker ends alone.
+    Those on the cluster come first, because most of them wait: the others keep the processors busy meanwhile, two of
+    them from the beginning. Long files come before short ones, so that no worker ends alone.
     """
     return sorted(items, key=_place)
 
 
-def _place(item: pytest.Item) -> tuple[int, int]:
-    name = item.path.stem
+def _place(item: pytest.Item) -> tuple[int, float]:
+    name, path = item.path.stem, item.path.as_posix()
+    if path.endswith(BUSY):
+        return 0, ON_CLUSTER.index("test_platform") - 0.5
     if item.get_closest_marker("e2e"):
         if name in LATE:
             return 2, LATE.index(name)
         return 0, ON_CLUSTER.index(name) if name in ON_CLUSTER else len(ON_CLUSTER)
-    long = item.get_closest_marker("slow") or item.path.as_posix().endswith(LONG)
+    long = item.get_closest_marker("slow") or path.endswith(LONG)
     return (1, 0) if long else (3, 0)
 
 

@@ -12,16 +12,22 @@ from xdist.scheduler import LoadFileScheduling
 
 from tests.mock_engine import ROOT
 
-ON_CLUSTER = (
-    # The drill, and the tests that read its record. It comes first, because it waits for minutes until its alerts end.
+FIRST = (
+    # The drill, and the tests that read its record. The drill waits for minutes until its alerts end.
     *("test_fire_alerts", "test_alert_smoke"),
     # Tests that need every pod, like the drill until its faults are over.
-    *("test_traces", "test_correlation", "test_e2e_metrics_logs", "test_platform"),
-    *("test_otlp_only", "test_attack", "test_monitors"),
+    *("test_traces", "test_correlation", "test_e2e_metrics_logs"),
+)
+"""Test files on the running cluster that begin first, in this order."""
+BUSY = ("tests/rules/test_rules.py", "tests/simulator/test_faults_fire_their_alerts.py")
+"""Files without a cluster that keep a processor busy for more than a minute. They begin after FIRST."""
+ON_CLUSTER = (
+    # Tests that need every pod.
+    *("test_platform", "test_otlp_only", "test_attack", "test_monitors"),
     # Long tests that have their own cluster or their own objects.
     *("test_cluster", "test_lost_cluster", "test_lifecycle", "test_killed_engine", "test_provider"),
 )
-"""Test files on the running cluster in the order in which they are distributed; all others on it come after them."""
+"""Test files on the running cluster that begin after BUSY, in this order; all others on it come after them."""
 LATE = (
     # All queries find what the rules read of the last minutes, so not in the minutes after the first start.
     "test_quickstart",
@@ -29,8 +35,6 @@ LATE = (
     *("test_kill_drill", "test_logs"),
 )
 """Test files on the cluster that come after the slow tests without one."""
-BUSY = ("tests/rules/test_rules.py", "tests/simulator/test_faults_fire_their_alerts.py")
-"""Files that keep a processor busy for more than a minute. They begin with the first tests on the cluster."""
 LONG = ("tests/rules/test_counting.py",)
 """Files that take long, but belong to `make unit`: what the rules do."""
 SLOW = (
@@ -103,22 +107,24 @@ _GROUP = re.compile(r"""pytest\.mark\.xdist_group\(["']([\w-]+)["']\)""")
 def in_order(items: Sequence[pytest.Item]) -> list[pytest.Item]:
     """The tests in the order in which they are distributed.
 
-    Those on the cluster come first, because most of them wait: the others keep the processors busy meanwhile, two of
-    them from the beginning. Long files come before short ones, so that no worker ends alone.
+    Most tests on the cluster wait for it, so they begin early. Two busy files begin among them and use the processors
+    meanwhile. Long files come before short ones, so that all workers end at about the same time.
     """
     return sorted(items, key=_place)
 
 
-def _place(item: pytest.Item) -> tuple[int, float]:
+def _place(item: pytest.Item) -> tuple[int, int]:
+    """The phase in which the test is distributed, and its file's place in the phase."""
     name, path = item.path.stem, item.path.as_posix()
     if path.endswith(BUSY):
-        return 0, ON_CLUSTER.index("test_platform") - 0.5
+        return 1, 0
     if item.get_closest_marker("e2e"):
-        if name in LATE:
-            return 2, LATE.index(name)
-        return 0, ON_CLUSTER.index(name) if name in ON_CLUSTER else len(ON_CLUSTER)
+        for phase, names in ((0, FIRST), (2, ON_CLUSTER), (4, LATE)):
+            if name in names:
+                return phase, names.index(name)
+        return 2, len(ON_CLUSTER)
     long = item.get_closest_marker("slow") or path.endswith(LONG)
-    return (1, 0) if long else (3, 0)
+    return (3, 0) if long else (5, 0)
 
 
 class ByServer(LoadFileScheduling):

@@ -6,7 +6,7 @@ from typing import Any
 from unittest.mock import Mock
 
 from tests.mock_engine import ROOT
-from tests.scheduling import BUSY, LATE, LONG, ON_CLUSTER, group_of, in_order
+from tests.scheduling import BUSY, FIRST, LATE, LONG, ON_CLUSTER, group_of, in_order
 
 FOLDERS = ("tests/e2e", "tests/observability")
 # They have a cluster or objects of their own, hold the lock themselves while they need the pods, or ask only a service,
@@ -32,7 +32,7 @@ def test_make_e2e_runs_all_folders_with_tests_on_the_cluster() -> None:
 
 def test_the_order_names_existing_files() -> None:
     names = {file.stem for folder in FOLDERS for file in marked(ROOT / folder)}
-    assert {*ON_CLUSTER, *LATE} <= names
+    assert {*FIRST, *ON_CLUSTER, *LATE} <= names
     assert [file for file in (*BUSY, *LONG) if not (ROOT / file).is_file()] == []
 
 
@@ -65,9 +65,7 @@ def item(name: str, *marks: str) -> Any:
 
 def test_tests_on_the_cluster_come_first_then_slow_ones_then_late_ones() -> None:
     unit, slow, other = item("test_a"), item("test_b", "slow"), item("test_c", "e2e")
-    first = [item(name, "e2e") for name in ON_CLUSTER]
-    late = [item(name, "e2e") for name in LATE]
+    first, then, late = ([item(name, "e2e") for name in names] for names in (FIRST, ON_CLUSTER, LATE))
     busy = [item(name.removesuffix(".py")) for name in BUSY]
-    begun = ON_CLUSTER.index("test_platform")
-    wanted = [*first[:begun], *busy, *first[begun:], other, slow, *late, unit]
-    assert in_order([*late, other, unit, slow, *reversed(first), *busy]) == wanted
+    wanted = [*first, *busy, *then, other, slow, *late, unit]
+    assert in_order([*late, other, unit, slow, *reversed(then), *reversed(first), *busy]) == wanted

@@ -80,7 +80,7 @@ all-test-tools: test-tools
 e2e: up ## run the tests that need the local cluster
 	@$(PYTHON) -m pytest -m "e2e and not nightly" -n 3 --no-loadscope-reorder tests/e2e tests/observability $(ARGS)
 
-# Checks use the time in which the platform's pods start, and tests without a cluster that in which those on it wait.
+# Checks run while the platform's pods start. Tests without a cluster run while tests on the cluster wait.
 test: all-test-tools ## run every check and every test; in CI, remove the cluster afterwards
 	@$(MAKE) --no-print-directory --jobs=3 check-types check-files up $(COMPILED_TESTS) && \
 	$(PYTHON) -m pytest -m "not nightly" -n 5 --no-loadscope-reorder $(ARGS); outcome=$$?; \
@@ -181,7 +181,7 @@ $(ENVIRONMENT): uv.lock pyproject.toml
 	@$(UV) sync --frozen --quiet
 	@touch $@
 
-# The processes of a test run start together, so each of them would compile every changed test.
+# All processes of a test run start at once. Without this step, each of them compiles every changed test.
 $(COMPILED_TESTS): $(ENVIRONMENT) $(shell find tests instrumentation/tests -name '*.py')
 	@$(PYTHON) -m pytest --collect-only -qq >/dev/null 2>&1 || true # the test run shows the errors
 	@mkdir -p $(@D) && touch $@

@@ -31,7 +31,7 @@ os.environ[toolchain.NO_BUILD] = "1"
 # Programs in Go that run for seconds spend a fifth of them on collecting garbage. Where memory is short, they do.
 os.environ.setdefault("GOGC", "400")
 os.environ.setdefault("GOMEMLIMIT", "1GiB")
-# Programs of Pulumi make hundreds of thousands of objects that stay. Looking through them rarely saves a twentieth.
+# Programs of Pulumi make hundreds of thousands of objects that stay. Collecting garbage rarely saves a twentieth.
 gc.set_threshold(20_000, 20, 50)
 # Tests must not see variables of the `make` that runs them, nor the user's clusters, accounts, backend and plugins.
 # The passphrase stays, because the state of the running stack may be encrypted with it.
@@ -70,7 +70,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Takes all objects that are there before the first test out of the collector's work."""
+    """Excludes the objects that exist before the first test from garbage collection."""
     gc.freeze()
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def test_a_parser_may_be_interrupted_by_the_collection_of_an_open_event_loop() -> None:
-    """In Python 3.11, a parser fails if the report about the loop parses code meanwhile, as that of pytest does."""
+    """In Python 3.11, the parser fails if the report about the loop parses code, as pytest's report does."""
     source, thresholds = Path(traceback.__file__).read_text(), gc.get_threshold()
     gc.set_threshold(2000, 1, 1)
     try:

@@ -25,7 +25,7 @@ RIGHTS: PolicyRuleArgsDict = {
     "resources": ["servicemonitors", "podmonitors"],
     "verbs": ["list"],
 }
-"""Permissions of the program at the API server. A cluster without these kinds of objects may grant them, too."""
+"""Permissions of the program at the API server. The role is valid also where these kinds of objects do not exist."""
 MOUNT: VolumeMountArgsDict = {"name": _VOLUME, "mount_path": MONITORS_FOLDER, "read_only": True}
 """Where Prometheus finds the jobs."""
 _PROGRAM = Path(__file__).with_name("monitors")

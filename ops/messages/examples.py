@@ -103,8 +103,8 @@ def _evaluated(
 
 def pairs(text: str) -> dict[str, str]:
     """Labels as Prometheus prints them: `{a="b", c="d"}`."""
-    # Go's escapes are also Python's. `ast.literal_eval` would fail in Python 3.11 if a garbage collection interrupts it
-    # and parses, for instance to write a traceback.
+    # Python knows all escapes that Go writes. `ast.literal_eval` fails in Python 3.11 if the garbage collector runs
+    # meanwhile and starts code that parses, for instance to format a traceback.
     return {
         name: quoted.encode("ascii", "backslashreplace").decode("unicode_escape")
         for name, quoted in re.findall(rf"(\w+)={_QUOTED}", text)

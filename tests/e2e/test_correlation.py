@@ -22,7 +22,8 @@ BROKEN = "/items/666"
 SERVICE = "api"
 # Seconds for scrape, export and sampling decision, with a margin for a busy machine.
 ARRIVES = 90
-# What explains a missing exemplar: the pod restarted or was not scraped, or the request was not counted.
+# The results of these queries tell why an exemplar is missing: the pod restarted, Prometheus did not scrape the pod, or
+# the pod did not count the request, or counted another one.
 SCRAPED = (
     'up{namespace="api"}',
     'process_start_time_seconds{namespace="api"}',
@@ -50,8 +51,8 @@ def request_ids(urls: dict[str, str]) -> tuple[str, str]:
     headers = {
         "traceparent": f"00-{trace}-{secrets.token_hex(8)}-01",
         "X-Request-Id": request,
-        # The simulator's own load never uses this project, nor does another test meanwhile, so the exemplar stays until
-        # the next scrape.
+        # Neither the simulator's own load nor another test uses this project meanwhile. So no other request replaces
+        # the exemplar before the next scrape.
         "X-Project-Id": "probe",
     }
     answer = httpx.get(urls["api"] + BROKEN, headers=headers, timeout=10)

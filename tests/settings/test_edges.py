@@ -1,8 +1,10 @@
 """Values at the edge of what a setting takes: what the programs behind it refuse, the setting refuses."""
 
 import pytest
+from pydantic.alias_generators import to_camel
 
 from settings import parsing
+from settings.values import Values
 from tests.mock_engine import stack_config
 
 LOCAL = parsing.typed(stack_config("local"))
@@ -26,6 +28,50 @@ def test_a_duration_is_one_that_64_bits_of_nanoseconds_hold(key: str) -> None:
 def test_a_quantity_is_one_that_64_bits_of_bytes_hold(key: str) -> None:
     assert not refused(key, "1024Pi")
     assert refused(key, "1025Pi")
+
+
+NUMBERS = {
+    "prometheusReplicas": (1, 10),
+    "alertmanagerReplicas": (1, 9),
+    "lokiReplicas": (1, 9),
+    "jaegerReplicas": (1, 9),
+    "collectorReplicas": (1, 20),
+    "traceSamplingPercentage": (0, 100),
+    "opensearchInstances": (1, 80),
+    "volumeIops": (3_000, 80_000),
+    "volumeThroughput": (125, 2_000),
+}
+"""Setting -> its least and its greatest value."""
+# The first name of a certificate has at most 64 characters: jaeger.<domain>.
+LENGTHS = {"domain": 57, "ingressClass": 253, "storageClass": 253}
+"""Setting -> the most characters of its value."""
+
+
+@pytest.mark.parametrize("key", NUMBERS)
+def test_a_number_is_refused_outside_of_its_range(key: str) -> None:
+    least, most = NUMBERS[key]
+    assert [refused(key, value) for value in (least - 1, least, most, most + 1)] == [True, False, False, True]
+
+
+@pytest.mark.parametrize("key", LENGTHS)
+def test_a_longer_name_is_refused(key: str) -> None:
+    name = "a" * 28 + "."  # a label of a domain has at most 63 characters
+    name *= LENGTHS[key] // len(name)
+    longest = name + "b" * (LENGTHS[key] - len(name))
+    assert [refused(key, value) for value in (longest, longest + "b")] == [False, True]
+
+
+def test_every_setting_with_a_range_is_tried_at_its_ends() -> None:
+    bounded = {
+        to_camel(name)
+        for name, field in Values.model_fields.items()
+        if {"Le", "MaxLen"} & set(map(_kind, field.metadata))
+    }
+    assert bounded == {*NUMBERS, *LENGTHS}
+
+
+def _kind(bound: object) -> str:
+    return type(bound).__name__
 
 
 PARTS = {
